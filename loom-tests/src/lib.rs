@@ -1,0 +1,10 @@
+//! What the models in `tests/` share.
+//!
+//! A model runs the shipped code under `--cfg framewise_loom`. In an ordinary build this crate is
+//! empty, and so are its tests: the test command runs them a second time with the cfg set.
+
+#[cfg(framewise_loom)]
+mod run;
+
+#[cfg(framewise_loom)]
+pub use run::model;

@@ -1,0 +1,34 @@
+//! The one door to atomics, locks, cells and threads.
+//!
+//! Every crate of the workspace takes its concurrency primitives from here and from nowhere else.
+//! In an ordinary build they are `std`'s, re-exported or thinly wrapped. Under
+//! `--cfg framewise_loom` they are [loom](https://docs.rs/loom)'s, so that the shipped code itself
+//! runs inside loom's models. The cfg is our own because plain `--cfg loom` is read by other crates
+//! too and changes or breaks them.
+//!
+//! What this crate must not know: tasks, frames, timers, I/O. It adds no protocol of its own.
+//!
+//! Three differences from `std`, each of them wanted by every caller:
+//!
+//! - [`Mutex::lock`] does not report poisoning. No lock of the runtime is held while user code
+//!   runs, so a panic under one is a bug of ours and not a state that callers could handle.
+//! - [`cell::UnsafeCell`] gives access through closures, which is how loom sees the accesses.
+//! - [`thread_local!`] takes only `const` initialisers.
+
+#[cfg(framewise_loom)]
+mod model;
+#[cfg(not(framewise_loom))]
+mod native;
+
+#[cfg(framewise_loom)]
+pub use model::*;
+#[cfg(not(framewise_loom))]
+pub use native::*;
+
+/// Atomics that live in a `static`: always `std`'s.
+///
+/// loom's constructors are not `const`, so a static cannot hold one. Nothing that a model checks
+/// may depend on these: they serve counters that only have to be unique.
+pub mod statics {
+    pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+}
