@@ -1,0 +1,194 @@
+//! Bindings that are yet to be made: `bind(..).and(..)`, all of them in one new frame.
+
+use std::fmt;
+
+use crate::ContextVar;
+use crate::Frame;
+use crate::block::{CHUNK_KEYS, is_inline};
+use crate::current;
+use crate::derive::{self, Additions, Area, Masks, Writer};
+use crate::scope::Scope;
+
+/// Starts a list of bindings: one frame, hence one allocation, for all of them.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::{ContextVar, bind};
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+/// static TENANT: ContextVar<String> = ContextVar::new("tenant");
+///
+/// bind(&REQUEST_ID, 7).and(&TENANT, "ada".to_owned()).run(|| {
+///     assert_eq!(REQUEST_ID.get(), Some(7));
+///     assert_eq!(TENANT.get().as_deref(), Some("ada"));
+/// });
+/// ```
+#[inline]
+pub fn bind<T: Send + Sync + 'static>(var: &'static ContextVar<T>, value: T) -> Bindings<Bound<T>> {
+    Bindings {
+        list: Bound::new(var, value),
+    }
+}
+
+/// Values for variables, not bound yet. Made by [`bind`].
+#[must_use = "nothing is bound until `run` is called or the scope is polled"]
+pub struct Bindings<L> {
+    list: L,
+}
+
+impl<L: BindingList> Bindings<L> {
+    /// Adds another binding. If the variable is in the list already, the later one holds.
+    #[inline]
+    pub fn and<T: Send + Sync + 'static>(
+        self,
+        var: &'static ContextVar<T>,
+        value: T,
+    ) -> Bindings<(L, Bound<T>)> {
+        Bindings {
+            list: (self.list, Bound::new(var, value)),
+        }
+    }
+
+    /// Runs `body` under these bindings; afterwards everything is as it was before, also if `body`
+    /// panics.
+    #[inline]
+    pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
+        let frame = derive_current(self.list);
+        frame.run(body)
+    }
+
+    /// The current frame with these bindings.
+    #[inline]
+    pub fn frame(self) -> Frame {
+        derive_current(self.list)
+    }
+
+    /// Wraps a future so that it is polled and dropped under these bindings; see [`Scope`].
+    #[inline]
+    pub fn scope<F: Future>(self, future: F) -> Scope<F, L> {
+        Scope::new(self.list, future)
+    }
+
+    /// Wraps a stream so that it is polled and dropped under these bindings; see [`Scope`].
+    #[inline]
+    pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> Scope<S, L> {
+        Scope::new(self.list, stream)
+    }
+}
+
+impl<L> fmt::Debug for Bindings<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bindings").finish_non_exhaustive()
+    }
+}
+
+/// The current frame with these bindings.
+#[inline]
+pub(crate) fn derive_current<L: BindingList>(list: L) -> Frame {
+    // SAFETY: (rule 4) the current frame is alive.
+    let (frame, replaced) = unsafe { derive::derive(current::get(), false, list) };
+    drop(replaced);
+    frame
+}
+
+/// What [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a [`Bound`].
+///
+/// It cannot be implemented elsewhere.
+pub trait BindingList: Additions {}
+
+impl<T: Send + Sync + 'static> BindingList for Bound<T> {}
+impl<L: BindingList, T: Send + Sync + 'static> BindingList for (L, Bound<T>) {}
+
+/// A variable and a value for it.
+pub struct Bound<T: Send + Sync + 'static> {
+    var: &'static ContextVar<T>,
+    value: T,
+    key: u32,
+}
+
+impl<T: Send + Sync + 'static> Bound<T> {
+    #[inline]
+    fn new(var: &'static ContextVar<T>, value: T) -> Self {
+        Self {
+            var,
+            value,
+            key: var.key.index(var.name()),
+        }
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for Bound<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound")
+            .field("var", &self.var.name())
+            .finish_non_exhaustive()
+    }
+}
+
+// SAFETY: the one key is put, with a value of its variable's type, and its cell is announced.
+unsafe impl<T: Send + Sync + 'static> Additions for Bound<T> {
+    type Replaced = Option<T>;
+
+    #[inline(always)]
+    fn leaves(&self) -> u32 {
+        self.key / CHUNK_KEYS
+    }
+
+    #[inline(always)]
+    fn masks(&self, number: u32) -> Masks {
+        if self.key / CHUNK_KEYS != number {
+            return Masks::default();
+        }
+        let own = 1 << (self.key % CHUNK_KEYS);
+        Masks {
+            own,
+            inline: if is_inline::<T>() { own } else { 0 },
+            not_inherited: if self.var.inherited { 0 } else { own },
+        }
+    }
+
+    #[inline(always)]
+    fn cells(&self, area: Area) -> Area {
+        if is_inline::<T>() {
+            area
+        } else {
+            area.with_cell::<T>().0
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn fill(self, writer: &mut Writer) -> Option<T> {
+        // SAFETY: `self.key` is the variable's, and the plan was made from `masks`.
+        unsafe { writer.put(self.key, self.value) }
+    }
+}
+
+// SAFETY: `cells` and `fill` both take the last binding first, so that it holds where the list has
+// the variable before, and then the list.
+unsafe impl<L: Additions, T: Send + Sync + 'static> Additions for (L, Bound<T>) {
+    type Replaced = (Option<T>, L::Replaced);
+
+    #[inline(always)]
+    fn leaves(&self) -> u32 {
+        self.0.leaves().max(self.1.leaves())
+    }
+
+    #[inline(always)]
+    fn masks(&self, number: u32) -> Masks {
+        self.0.masks(number).or(self.1.masks(number))
+    }
+
+    #[inline(always)]
+    fn cells(&self, area: Area) -> Area {
+        self.0.cells(self.1.cells(area))
+    }
+
+    #[inline(always)]
+    unsafe fn fill(self, writer: &mut Writer) -> Self::Replaced {
+        // SAFETY: the caller's promise, for both.
+        unsafe {
+            let last = self.1.fill(writer);
+            (last, self.0.fill(writer))
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Futures and streams under bindings or under a snapshot.
+//!
+//! A [`Scope`] binds on top of whatever frame its poller is in; a [`FrameScope`] is in exactly its
+//! own frame. Both drop what they wrap where they poll it. The streams' half is in
+//! [`stream`](crate::stream).
+
+use std::fmt;
+use std::mem::{self, ManuallyDrop, needs_drop};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use crate::Frame;
+use crate::bind::{BindingList, derive_current};
+use crate::current;
+use crate::derive::{self, OwnOf};
+use crate::frame::{FrameId, id_of};
+
+/// A future or a stream under bindings. Made by [`ContextVar::scope`](crate::ContextVar::scope),
+/// [`Bindings::scope`](crate::Bindings::scope) and their streaming siblings.
+///
+/// # Frame
+///
+/// At every poll the frame is the poller's current one with the bindings on top. So scopes nest in
+/// any order, and a scope that is moved under another frame keeps its own bindings and sees the
+/// others of its new surroundings. Deriving the frame costs one allocation, at the first poll and
+/// whenever the poller's frame is another than at the poll before. The values themselves stay where
+/// they are.
+///
+/// What is wrapped is also dropped with the bindings, on top of the frame in which the scope is
+/// dropped, whether it was ever polled or not. The bound values are dropped after it, as those of
+/// `run`.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::ContextVar;
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+///
+/// let reply = REQUEST_ID.scope(7, async { REQUEST_ID.get() });
+/// assert_eq!(futures::executor::block_on(reply), Some(7));
+/// ```
+#[must_use = "futures and streams do nothing unless polled"]
+pub struct Scope<F, L: BindingList> {
+    state: ScopeState<L>,
+    inner: ManuallyDrop<F>,
+}
+
+/// Where a scope's values are.
+enum ScopeState<L> {
+    /// Not polled yet: here.
+    Unbound(L),
+    /// In `frame`, whose own bindings they are. It was derived from the frame with the id `under`.
+    Bound { frame: Frame, under: FrameId },
+    /// Nowhere: a frame was about to be made of them.
+    Gone,
+}
+
+// The wrapped future is pinned with the scope; the values never are.
+impl<F: Unpin, L: BindingList> Unpin for Scope<F, L> {}
+
+impl<L: BindingList> ScopeState<L> {
+    /// The frame for now: the current one with the values on top.
+    #[inline]
+    fn frame(&mut self) -> &Frame {
+        // SAFETY: (rule 4) the current frame is alive.
+        let now = unsafe { id_of(current::get()) };
+        // The frame is known by its id, not by its address, where another may have come to be.
+        if !matches!(self, ScopeState::Bound { under, .. } if *under == now) {
+            self.rebind(now);
+        }
+        match self {
+            ScopeState::Bound { frame, .. } => frame,
+            _ => unreachable!("a scope has just been bound"),
+        }
+    }
+
+    /// Derives the frame anew.
+    #[cold]
+    fn rebind(&mut self, under: FrameId) {
+        match mem::replace(self, ScopeState::Gone) {
+            ScopeState::Unbound(list) => {
+                let frame = derive_current(list);
+                *self = ScopeState::Bound { frame, under };
+            }
+            ScopeState::Bound { frame: old, .. } => {
+                // SAFETY: (rule 4) the current frame is alive.
+                let (frame, ()) = unsafe { derive::derive(current::get(), false, OwnOf(&old)) };
+                *self = ScopeState::Bound { frame, under };
+                // Last: what only the old surroundings had is dropped here, by user code.
+                drop(old);
+            }
+            ScopeState::Gone => panic!("a scope whose values panicked cannot be used any more"),
+        }
+    }
+}
+
+impl<F, L: BindingList> Scope<F, L> {
+    #[inline]
+    pub(crate) fn new(list: L, inner: F) -> Self {
+        Self {
+            state: ScopeState::Unbound(list),
+            inner: ManuallyDrop::new(inner),
+        }
+    }
+
+    /// Calls `f` with what is wrapped, in the scope's frame.
+    #[inline]
+    pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {
+        // SAFETY: `inner` is pinned with the scope: it is moved nowhere below, and dropped in
+        // place by `drop`. `state` is not pinned, and nothing hands it out pinned.
+        let Scope { state, inner } = unsafe { self.get_unchecked_mut() };
+        // SAFETY: as above.
+        let inner = unsafe { Pin::new_unchecked(&mut **inner) };
+        state.frame().run(|| f(inner))
+    }
+
+    /// What is wrapped.
+    #[inline]
+    pub(crate) fn inner(&self) -> &F {
+        &self.inner
+    }
+}
+
+impl<F: Future, L: BindingList> Future for Scope<F, L> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.enter(|inner| inner.poll(cx))
+    }
+}
+
+impl<F, L: BindingList> Drop for Scope<F, L> {
+    fn drop(&mut self) {
+        if !needs_drop::<F>() {
+            return;
+        }
+        if matches!(self.state, ScopeState::Gone) {
+            // SAFETY: dropped here and nowhere else, in place.
+            unsafe { ManuallyDrop::drop(&mut self.inner) };
+            return;
+        }
+        let Scope { state, inner } = self;
+        // SAFETY: as above.
+        state.frame().run(|| unsafe { ManuallyDrop::drop(inner) });
+    }
+}
+
+impl<F: fmt::Debug, L: BindingList> fmt::Debug for Scope<F, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Scope");
+        if let ScopeState::Bound { frame, .. } = &self.state {
+            shown.field("frame", frame);
+        }
+        shown.field("inner", &*self.inner).finish_non_exhaustive()
+    }
+}
+
+/// A future or a stream that is polled and dropped in exactly one frame, wherever that happens.
+/// Made by [`Frame::scope`] and [`Frame::scope_stream`].
+#[must_use = "futures and streams do nothing unless polled"]
+pub struct FrameScope<F> {
+    frame: Frame,
+    inner: ManuallyDrop<F>,
+}
+
+impl<F: Unpin> Unpin for FrameScope<F> {}
+
+impl Frame {
+    /// Wraps a future so that it is polled and dropped in exactly this frame.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let frame = REQUEST_ID.run(7, Frame::current);
+    /// let reply = REQUEST_ID.scope(8, frame.scope(async { REQUEST_ID.get() }));
+    /// assert_eq!(futures::executor::block_on(reply), Some(7));
+    /// ```
+    #[inline]
+    pub fn scope<F: Future>(self, future: F) -> FrameScope<F> {
+        FrameScope {
+            frame: self,
+            inner: ManuallyDrop::new(future),
+        }
+    }
+
+    /// Wraps a stream so that it is polled and dropped in exactly this frame. Its consumer runs in
+    /// its own.
+    #[inline]
+    pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> FrameScope<S> {
+        FrameScope {
+            frame: self,
+            inner: ManuallyDrop::new(stream),
+        }
+    }
+}
+
+impl<F> FrameScope<F> {
+    /// The frame.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Calls `f` with what is wrapped, in the frame.
+    #[inline]
+    pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {
+        // SAFETY: `inner` is pinned with the scope: moved nowhere, and dropped in place by `drop`.
+        let FrameScope { frame, inner } = unsafe { self.get_unchecked_mut() };
+        // SAFETY: as above.
+        let inner = unsafe { Pin::new_unchecked(&mut **inner) };
+        frame.run(|| f(inner))
+    }
+
+    /// What is wrapped.
+    #[inline]
+    pub(crate) fn inner(&self) -> &F {
+        &self.inner
+    }
+}
+
+impl<F: Future> Future for FrameScope<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.enter(|inner| inner.poll(cx))
+    }
+}
+
+impl<F> Drop for FrameScope<F> {
+    #[inline]
+    fn drop(&mut self) {
+        let FrameScope { frame, inner } = self;
+        // SAFETY: dropped here and nowhere else, in place.
+        frame.run(|| unsafe { ManuallyDrop::drop(inner) });
+    }
+}
+
+impl<F: fmt::Debug> fmt::Debug for FrameScope<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameScope")
+            .field("frame", &self.frame)
+            .field("inner", &*self.inner)
+            .finish()
+    }
+}

@@ -1,0 +1,37 @@
+//! The scopes as streams (C-72). The types are [`scope`](crate::scope)'s.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use crate::bind::BindingList;
+use crate::scope::{FrameScope, Scope};
+
+impl<S: Stream, L: BindingList> Stream for Scope<S, L> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.enter(|inner| inner.poll_next(cx))
+    }
+
+    /// Asked in the caller's frame: a hint makes no frame.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner().size_hint()
+    }
+}
+
+impl<S: Stream> Stream for FrameScope<S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        self.enter(|inner| inner.poll_next(cx))
+    }
+
+    /// Asked in the frame.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.frame().run(|| self.inner().size_hint())
+    }
+}

@@ -1,0 +1,182 @@
+//! `ContextVar`: a typed key, its default, and reading and binding it.
+
+use std::fmt;
+
+use crate::bind::{Bindings, bind};
+use crate::block::{Block, is_inline};
+use crate::current;
+use crate::key::Key;
+use crate::scope::Scope;
+
+/// A variable of which everything that follows from a binding sees the value.
+///
+/// Declare it as a static. Bind it for a closure with [`run`](Self::run), for a future with
+/// [`scope`](Self::scope), read it with [`get`](Self::get) or [`with`](Self::with).
+///
+/// Two variables are different even if they have the same name and type.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::ContextVar;
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+///
+/// fn log(message: &str) -> String {
+///     REQUEST_ID.with(|id| format!("[{id:?}] {message}"))
+/// }
+/// assert_eq!(REQUEST_ID.run(7, || log("paid")), "[Some(7)] paid");
+/// assert_eq!(log("idle"), "[None] idle");
+/// ```
+pub struct ContextVar<T: Send + Sync + 'static> {
+    pub(crate) key: Key,
+    name: &'static str,
+    pub(crate) inherited: bool,
+    default: Option<T>,
+}
+
+impl<T: Send + Sync + 'static> ContextVar<T> {
+    /// Declares a variable. The name is for people: it is shown where a frame is printed.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            key: Key::new(),
+            name,
+            inherited: true,
+            default: None,
+        }
+    }
+
+    /// Declares a variable that reads as `default` where it is not bound.
+    ///
+    /// ```
+    /// # use framewise_context::ContextVar;
+    /// static RETRIES: ContextVar<u32> = ContextVar::with_default("retries", 3);
+    /// assert_eq!(RETRIES.get(), Some(3));
+    /// assert!(!RETRIES.is_bound());
+    /// ```
+    pub const fn with_default(name: &'static str, default: T) -> Self {
+        Self {
+            key: Key::new(),
+            name,
+            inherited: true,
+            default: Some(default),
+        }
+    }
+
+    /// Makes the variable absent in spawned tasks: for what must not be used by two tasks at once,
+    /// as a transaction or the token of a lock.
+    ///
+    /// It stays present in the task itself, across its awaits, and in snapshots. What a task gets
+    /// is [`Frame::inherited`](crate::Frame::inherited).
+    ///
+    /// ```
+    /// # use framewise_context::{ContextVar, Frame};
+    /// static TRANSACTION: ContextVar<u64> = ContextVar::new("transaction").not_inherited();
+    /// TRANSACTION.run(1, || {
+    ///     assert_eq!(Frame::current().run(|| TRANSACTION.get()), Some(1));
+    ///     assert_eq!(Frame::current().inherited().run(|| TRANSACTION.get()), None);
+    /// });
+    /// ```
+    pub const fn not_inherited(mut self) -> Self {
+        self.inherited = false;
+        self
+    }
+
+    /// The name given at the declaration.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Calls `read` with the value: the one bound, else the default, else `None`.
+    ///
+    /// `read` may do anything, binding this variable included: the value that it was given stays.
+    #[inline]
+    pub fn with<R>(&'static self, read: impl FnOnce(Option<&T>) -> R) -> R {
+        // SAFETY: (rule 4) the current frame is alive until the `run` returns that made it current,
+        // which encloses this call; so is the value, which is a `T` (rule 1).
+        let bound = unsafe { self.bound().as_ref() };
+        read(bound.or(self.default.as_ref()))
+    }
+
+    /// The value: the one bound, else the default, else `None`.
+    #[inline]
+    pub fn get(&'static self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.with(|value| value.cloned())
+    }
+
+    /// Whether the current frame binds this variable. A default does not count.
+    #[inline]
+    pub fn is_bound(&'static self) -> bool {
+        !self.bound().is_null()
+    }
+
+    /// The value bound in the current frame, or null.
+    #[inline(always)]
+    fn bound(&self) -> *const T {
+        // SAFETY: (rule 4) the current frame is alive.
+        let slot = unsafe { Block::slot(current::get(), self.key.peek()) };
+        if is_inline::<T>() || slot.is_null() {
+            slot.cast()
+        } else {
+            // SAFETY: (rule 1) the slot of a key of such a type points to a cell.
+            unsafe { (*slot).cell.cast() }
+        }
+    }
+
+    /// Runs `body` with this variable bound to `value`; afterwards it is as it was before, also if
+    /// `body` panics.
+    ///
+    /// The binding makes one frame, by one allocation. The value is dropped when this returns, or
+    /// when the last snapshot ends that was taken inside.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// static LEVEL: ContextVar<u32> = ContextVar::new("level");
+    ///
+    /// LEVEL.run(1, || {
+    ///     let inner = LEVEL.run(2, || LEVEL.get());
+    ///     assert_eq!((inner, LEVEL.get()), (Some(2), Some(1)));
+    /// });
+    /// ```
+    #[inline]
+    pub fn run<R>(&'static self, value: T, body: impl FnOnce() -> R) -> R {
+        bind(self, value).run(body)
+    }
+
+    /// Wraps a future so that it is polled and dropped with this variable bound to `value`.
+    ///
+    /// See [`Scope`] for what the future sees of other variables.
+    #[inline]
+    pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scope<F, crate::Bound<T>> {
+        bind(self, value).scope(future)
+    }
+
+    /// Wraps a stream so that it is polled and dropped with this variable bound to `value`. Its
+    /// consumer runs outside of the binding.
+    #[inline]
+    pub fn scope_stream<S: futures_core::Stream>(
+        &'static self,
+        value: T,
+        stream: S,
+    ) -> Scope<S, crate::Bound<T>> {
+        bind(self, value).scope_stream(stream)
+    }
+}
+
+impl<T: Send + Sync + 'static> fmt::Debug for ContextVar<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ContextVar")
+            .field("name", &self.name)
+            .field("inherited", &self.inherited)
+            .finish_non_exhaustive()
+    }
+}
+
+const _: fn() = || {
+    fn assert_bindings<L: crate::BindingList>(_: Bindings<L>) {}
+    let _ = assert_bindings::<crate::Bound<u64>>;
+};

@@ -1,0 +1,96 @@
+//! Wakers with the frame in which they were registered (C-50).
+
+use std::fmt;
+use std::ptr;
+use std::sync::atomic::AtomicPtr;
+use std::sync::atomic::Ordering;
+use std::task::{RawWakerVTable, Waker};
+
+use crate::Frame;
+use crate::current;
+
+/// The vtable of the wakers that need no frame, or null.
+static FRAMELESS: AtomicPtr<RawWakerVTable> = AtomicPtr::new(ptr::null_mut());
+
+/// Says that wakers of this vtable run no foreign code, so that a [`FramedWaker`] of one need not
+/// hold a frame.
+///
+/// For an executor, about its own wakers: they only put a task into a queue. One vtable for the
+/// process; a later call replaces it.
+pub fn set_frameless_vtable(vtable: &'static RawWakerVTable) {
+    // Ordering: Relaxed. The vtable is a static: nothing is published but its address.
+    FRAMELESS.store(ptr::from_ref(vtable).cast_mut(), Ordering::Relaxed);
+}
+
+fn is_frameless(waker: &Waker) -> bool {
+    // Ordering: Relaxed, see above.
+    ptr::eq(waker.vtable(), FRAMELESS.load(Ordering::Relaxed))
+}
+
+/// A waker together with the frame in which it was registered.
+///
+/// For what calls wakers later: timers, I/O. A foreign waker's own code runs in the frame of
+/// whoever waited, not in that of the driver which happens to call it.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::FramedWaker;
+/// use std::task::Waker;
+///
+/// let registered = FramedWaker::new(Waker::noop());
+/// assert!(registered.will_wake(Waker::noop()));
+/// registered.wake();
+/// ```
+#[derive(Clone)]
+pub struct FramedWaker {
+    waker: Waker,
+    frame: Frame,
+}
+
+impl FramedWaker {
+    /// Clones the waker and captures the current frame.
+    #[inline]
+    pub fn new(waker: &Waker) -> Self {
+        let frame = if is_frameless(waker) {
+            Frame::root()
+        } else {
+            Frame::current()
+        };
+        Self {
+            waker: waker.clone(),
+            frame,
+        }
+    }
+
+    /// Wakes, in the frame of the registration.
+    #[inline]
+    pub fn wake(self) {
+        let Self { waker, frame } = self;
+        frame.run(|| waker.wake());
+        // The frame ends here, in the caller's: its values may be dropped with it.
+    }
+
+    /// Wakes, in the frame of the registration, and keeps the waker.
+    #[inline]
+    pub fn wake_by_ref(&self) {
+        self.frame.run(|| self.waker.wake_by_ref());
+    }
+
+    /// Whether registering `waker` here and now would give the same: it wakes the same task, and
+    /// the current frame is the one captured.
+    #[inline]
+    pub fn will_wake(&self, waker: &Waker) -> bool {
+        self.waker.will_wake(waker)
+            && (ptr::eq(self.frame.as_raw(), current::get()) || is_frameless(waker))
+    }
+}
+
+impl fmt::Debug for FramedWaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FramedWaker")
+            .field("waker", &self.waker)
+            .field("frame", &self.frame)
+            .finish()
+    }
+}

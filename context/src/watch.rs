@@ -1,0 +1,55 @@
+//! What lets a model see the life of a part of a frame. Empty in an ordinary build.
+//!
+//! Under `framewise_loom` each part holds a cell that its readers read and its end writes, so a use
+//! that does not happen before the end is a race, and a counted token, so a part that is never
+//! taken down is a leak.
+
+#[cfg(not(framewise_loom))]
+pub(crate) struct Watch;
+
+#[cfg(not(framewise_loom))]
+impl Watch {
+    #[inline(always)]
+    pub(crate) fn new() -> Self {
+        Self
+    }
+
+    #[inline(always)]
+    pub(crate) fn read(&self) {}
+
+    #[inline(always)]
+    pub(crate) fn end(&self) {}
+}
+
+#[cfg(framewise_loom)]
+pub(crate) struct Watch {
+    ended: framewise_sync::cell::UnsafeCell<bool>,
+    _token: framewise_sync::Arc<()>,
+}
+
+#[cfg(framewise_loom)]
+impl Watch {
+    pub(crate) fn new() -> Self {
+        Self {
+            ended: framewise_sync::cell::UnsafeCell::new(false),
+            _token: framewise_sync::Arc::new(()),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn read(&self) {
+        // SAFETY: loom checks that no write runs at the same time.
+        self.ended
+            .with(|ended| assert!(!unsafe { *ended }, "a part was used after its end"));
+    }
+
+    #[track_caller]
+    pub(crate) fn end(&self) {
+        self.ended.with_mut(|ended| {
+            // SAFETY: loom checks that no other access runs at the same time.
+            let ended = unsafe { &mut *ended };
+            assert!(!*ended, "a part was taken down twice");
+            *ended = true;
+        });
+    }
+}
