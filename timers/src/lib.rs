@@ -1,1 +1,42 @@
-//! To be written.
+//! Timers: a hierarchical wheel with sub-millisecond resolution, and the futures and callbacks on
+//! it.
+//!
+//! Users want [`sleep`], [`timeout`], [`interval`], [`set_timeout`] and [`set_interval`]; the
+//! runtime re-exports them. Whoever writes an executor wants [`Timers`] and [`enter`].
+//!
+//! # The way of a timer
+//! [`sleep`] reads the [clock] and makes a future. Its first poll puts an entry into a
+//! [wheel], behind the lock of the [queue] that this thread has [entered](enter), publishes the
+//! wheel's next deadline, and asks the [gate] whether a parked driver has to be told.
+//! [`Timers::fire`], on whatever thread comes first, takes the entry out and wakes the task, in
+//! the frame in which it polled. Dropping the future takes the entry out instead.
+//!
+//! The crate knows no executor, no driver and no system call. It must never run a waker, a
+//! destructor or a callback while it holds a lock.
+
+#![forbid(unsafe_code)]
+
+mod ambient;
+mod callback;
+mod interval;
+mod slab;
+mod sleep;
+mod timeout;
+mod timers;
+
+// Public for the models in `loom-tests`, which drive the parts one by one.
+#[doc(hidden)]
+pub mod clock;
+#[doc(hidden)]
+pub mod gate;
+#[doc(hidden)]
+pub mod queue;
+#[doc(hidden)]
+pub mod wheel;
+
+pub use ambient::{EnterTimers, enter};
+pub use callback::{TimerCallback, set_interval, set_timeout};
+pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
+pub use sleep::{Sleep, sleep, sleep_until};
+pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+pub use timers::{TimerHandle, Timers};

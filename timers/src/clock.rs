@@ -1,0 +1,95 @@
+//! The clock: the only place of the crate that reads the time.
+//!
+//! Owns the beginning of time of one runtime and the conversion between [`Instant`]s and the
+//! wheel's ticks. It must know no wheel and no timer.
+//!
+//! # The tick
+//! A tick is 2¹⁵ ns, that is 32.768 µs. A power of two, so that converting is a shift. Rounding up
+//! makes a timer late by half of it on average, which is below what waking a thread costs; at a
+//! quarter of it the wheel's eight levels would end after 73 years instead of 292, and every timer
+//! that is not cancelled would be moved once more for every factor of 64. A timer of under 2.1 ms
+//! goes to the wheel's lowest level at once; one of under 134 ms is moved at most once before it
+//! fires.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::{Duration, Instant};
+
+use crate::wheel::FAR_TICK;
+
+/// log₂ of the nanoseconds in a tick.
+const TICK_SHIFT: u32 = 15;
+
+/// The length of a tick of the wheel.
+pub const TICK: Duration = Duration::from_nanos(1 << TICK_SHIFT);
+
+/// Counts ticks since it was made. It never goes backwards, and it counts from zero.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    /// Makes a clock that is at tick 0 now.
+    pub fn start() -> Self {
+        Self { start: Self::now() }
+    }
+
+    /// The time, read afresh.
+    pub fn now() -> Instant {
+        Instant::now()
+    }
+
+    /// The last tick that has begun.
+    pub fn now_ticks(&self) -> u64 {
+        self.ticks_begun(Self::now())
+    }
+
+    /// The last tick that has begun at `instant`: rounds down. What was before the start is 0.
+    pub fn ticks_begun(&self, instant: Instant) -> u64 {
+        let nanos = instant.saturating_duration_since(self.start).as_nanos();
+        u64::try_from(nanos >> TICK_SHIFT).map_or(FAR_TICK, |ticks| ticks.min(FAR_TICK))
+    }
+
+    /// The first tick that does not begin before `instant`: rounds up, so that nothing fires
+    /// early. What is too far for the wheel is [`FAR_TICK`], which never comes.
+    pub fn ticks_reached(&self, instant: Instant) -> u64 {
+        let nanos = instant.saturating_duration_since(self.start).as_nanos();
+        let ticks = nanos.div_ceil(TICK.as_nanos());
+        u64::try_from(ticks).map_or(FAR_TICK, |ticks| ticks.min(FAR_TICK))
+    }
+
+    /// How long it is from now until tick `ticks` begins; zero if it has begun.
+    pub fn until(&self, ticks: u64) -> Duration {
+        // 2⁴⁸ ticks are 2⁶³ nanoseconds: no overflow.
+        let begins = Duration::from_nanos(ticks.min(FAR_TICK) << TICK_SHIFT);
+        begins.saturating_sub(Self::now().saturating_duration_since(self.start))
+    }
+}
+
+/// `instant + duration`, or the furthest instant that the platform can express.
+pub(crate) fn add_saturating(instant: Instant, duration: Duration) -> Instant {
+    instant
+        .checked_add(duration)
+        .unwrap_or_else(|| furthest(instant))
+}
+
+/// Approaches the furthest instant from below, by halving steps of whole seconds.
+#[cold]
+fn furthest(from: Instant) -> Instant {
+    let steps = (0..u64::BITS)
+        .rev()
+        .map(|bit| Duration::from_secs(1 << bit));
+    steps.fold(from, |instant, step| {
+        instant.checked_add(step).unwrap_or(instant)
+    })
+}
+
+/// The first of `due + period`, `due + 2 * period`, … that is after `now`.
+pub(crate) fn multiple_after(due: Instant, period: Duration, now: Instant) -> Instant {
+    let missed = now.saturating_duration_since(due).as_nanos() / period.as_nanos();
+    let nanos = (missed + 1).saturating_mul(period.as_nanos());
+    let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
+    add_saturating(due, Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+}

@@ -1,0 +1,211 @@
+//! Storage for the wheel's entries: indices that stay put, and no allocation per entry when warm.
+//!
+//! Owns the memory of the entries and nothing of their meaning; what an index stands for, and
+//! whether it is still the caller's, is the [wheel](crate::wheel)'s business.
+//!
+//! Entries live in chunks of [`CHUNK_LEN`]. A chunk whose last entry goes is freed, except for one
+//! that is kept so that a number of timers swinging about a chunk's border does not allocate. So
+//! a spike's memory goes back as soon as the spike's timers are gone. What stays is the index of
+//! the chunks (a pointer for each chunk that ever was, a thousandth of the entries' size), and any
+//! chunk that one long-lived entry still pins.
+
+#[cfg(test)]
+mod tests;
+
+/// Entries a chunk: one allocation of some kilobytes.
+const CHUNK_LEN: usize = 128;
+
+/// "No slot", "no chunk", "end of list".
+pub(crate) const NIL: u32 = u32::MAX;
+
+/// A growing and shrinking arena with indices.
+pub(crate) struct Slab<T> {
+    chunks: Vec<Option<Box<Chunk<T>>>>,
+    /// Positions in `chunks` that hold `None`.
+    holes: Vec<u32>,
+    /// The first chunk of the doubly linked list of those that have room.
+    open: u32,
+    /// The one chunk that is kept although it is empty.
+    spare: u32,
+    len: usize,
+}
+
+struct Chunk<T> {
+    slots: [Slot<T>; CHUNK_LEN],
+    free: u32,
+    live: u32,
+    open_previous: u32,
+    open_next: u32,
+}
+
+enum Slot<T> {
+    Free { next: u32 },
+    Used(T),
+}
+
+impl<T> Slab<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            chunks: Vec::new(),
+            holes: Vec::new(),
+            open: NIL,
+            spare: NIL,
+            len: 0,
+        }
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Puts `value` in and says where.
+    ///
+    /// # Panics
+    /// If there are four milliards of entries already.
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
+        if self.open == NIL {
+            self.grow();
+        }
+        let position = self.open;
+        let chunk = self.chunk_mut(position);
+        let offset = chunk.free;
+        let slot = &mut chunk.slots[offset as usize % CHUNK_LEN];
+        let Slot::Free { next } = *slot else {
+            unreachable!("a used slot on the free list")
+        };
+        *slot = Slot::Used(value);
+        chunk.free = next;
+        chunk.live += 1;
+        if next == NIL {
+            self.close_chunk(position);
+        }
+        if self.spare == position {
+            self.spare = NIL;
+        }
+        self.len += 1;
+        position * CHUNK_LEN as u32 + offset
+    }
+
+    /// Takes the entry at `index` out.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub(crate) fn remove(&mut self, index: u32) -> T {
+        let (position, offset) = (index / CHUNK_LEN as u32, index % CHUNK_LEN as u32);
+        let chunk = self.chunk_mut(position);
+        let was_full = chunk.free == NIL;
+        let slot = &mut chunk.slots[offset as usize];
+        let Slot::Used(value) = std::mem::replace(slot, Slot::Free { next: chunk.free }) else {
+            unreachable!("a timer entry is removed once")
+        };
+        chunk.free = offset;
+        chunk.live -= 1;
+        let emptied = chunk.live == 0;
+        if was_full {
+            self.open_chunk(position);
+        }
+        if emptied {
+            self.retire(position);
+        }
+        self.len -= 1;
+        value
+    }
+
+    /// The entry at `index`, if there is one.
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+        let chunk = self.chunks.get(index as usize / CHUNK_LEN)?.as_ref()?;
+        match &chunk.slots[index as usize % CHUNK_LEN] {
+            Slot::Used(value) => Some(value),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// The entry at `index`, to be changed.
+    pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
+        let chunk = self.chunks.get_mut(index as usize / CHUNK_LEN)?.as_mut()?;
+        match &mut chunk.slots[index as usize % CHUNK_LEN] {
+            Slot::Used(value) => Some(value),
+            Slot::Free { .. } => None,
+        }
+    }
+
+    /// How many entries the memory held now has room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.chunks.iter().flatten().count() * CHUNK_LEN
+    }
+
+    fn chunk_mut(&mut self, position: u32) -> &mut Chunk<T> {
+        self.chunks[position as usize]
+            .as_mut()
+            .expect("a listed chunk exists")
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let position = match self.holes.pop() {
+            Some(position) => position,
+            None => {
+                let position = self.chunks.len();
+                assert!(
+                    position < (NIL as usize) / CHUNK_LEN,
+                    "too many timers in one wheel"
+                );
+                self.chunks.push(None);
+                position as u32
+            }
+        };
+        let slots = std::array::from_fn(|offset| Slot::Free {
+            next: if offset + 1 < CHUNK_LEN {
+                offset as u32 + 1
+            } else {
+                NIL
+            },
+        });
+        self.chunks[position as usize] = Some(Box::new(Chunk {
+            slots,
+            free: 0,
+            live: 0,
+            open_previous: NIL,
+            open_next: NIL,
+        }));
+        self.open_chunk(position);
+    }
+
+    /// A chunk has become empty: it is kept as the spare, or freed if there is one.
+    fn retire(&mut self, position: u32) {
+        if self.spare == NIL {
+            self.spare = position;
+        } else {
+            self.close_chunk(position);
+            self.chunks[position as usize] = None;
+            self.holes.push(position);
+        }
+    }
+
+    /// Links a chunk into the list of those with room, in front.
+    fn open_chunk(&mut self, position: u32) {
+        let next = std::mem::replace(&mut self.open, position);
+        let chunk = self.chunk_mut(position);
+        chunk.open_previous = NIL;
+        chunk.open_next = next;
+        if next != NIL {
+            self.chunk_mut(next).open_previous = position;
+        }
+    }
+
+    /// Takes a chunk out of the list of those with room.
+    fn close_chunk(&mut self, position: u32) {
+        let chunk = self.chunk_mut(position);
+        let (previous, next) = (chunk.open_previous, chunk.open_next);
+        if previous == NIL {
+            self.open = next;
+        } else {
+            self.chunk_mut(previous).open_next = next;
+        }
+        if next != NIL {
+            self.chunk_mut(next).open_previous = previous;
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The hierarchical timer wheel: pure data.
+//!
+//! Owns which entry is due at which tick. It knows no clock (callers pass the tick), no lock, no
+//! atomics and nothing of what it carries (`P`). The [queue](crate::queue) puts it behind a lock.
+//!
+//! # Shape
+//! Eight levels of 64 slots. A tick is written in base 64, and an entry sits on the level of the
+//! highest digit in which its tick differs from [`elapsed`](Wheel::elapsed), in the slot that this
+//! digit names. So on level 0 a slot is one tick, on level 1 it is 64 ticks, and so on: 2⁴⁸ ticks
+//! in all. Two things follow, and everything rests on them:
+//!
+//! 1. every entry of a level is due before every entry of a higher one;
+//! 2. within a level the order of the slots is the order of time, and no slot wraps around: the
+//!    occupied slots lie after the digit of `elapsed` (on level 0: at it or after).
+//!
+//! The earliest slot is therefore the lowest set bit of the first level that has one. When time
+//! enters a slot of a higher level, its entries are spread over the levels below ("cascade"): at
+//! most once a level for each entry, and never for one that is cancelled before.
+//!
+//! Each slot remembers the earliest tick that was put into it, so that the next deadline of the
+//! wheel is the timer's own and not the beginning of its slot. Cancelling does not raise it: it
+//! may be too early, never too late.
+//!
+//! Slots are doubly linked lists of indices into a [slab](crate::slab): inserting and removing
+//! are O(1), in safe code, and whoever arms a timer holds a plain [`Key`].
+
+#[cfg(test)]
+mod tests;
+
+use crate::slab::{NIL, Slab};
+
+/// Bits of a tick that a level looks at.
+const LEVEL_BITS: u32 = 6;
+const SLOTS: usize = 1 << LEVEL_BITS;
+const LEVELS: usize = 8;
+
+/// The last tick of the wheel. An entry that is due then, or would be due later, never fires.
+pub const FAR_TICK: u64 = (1 << (LEVEL_BITS * LEVELS as u32)) - 1;
+
+/// Names an entry of one wheel, for ever: a key is never given out twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Counts insertions. 64 bits do not wrap, so that a stale key never finds a stranger.
+    serial: u64,
+    index: u32,
+}
+
+/// The wheel. See the module's description.
+pub struct Wheel<P> {
+    elapsed: u64,
+    serial: u64,
+    entries: Slab<Entry<P>>,
+    levels: [Level; LEVELS],
+}
+
+struct Level {
+    /// Bit `n` is set while slot `n` has an entry.
+    occupied: u64,
+    slots: [Slot; SLOTS],
+}
+
+#[derive(Clone, Copy)]
+struct Slot {
+    head: u32,
+    tail: u32,
+    /// No entry of the slot is due before this tick. Meaningless while the slot is empty.
+    earliest: u64,
+}
+
+struct Entry<P> {
+    serial: u64,
+    when: u64,
+    previous: u32,
+    next: u32,
+    level: u8,
+    slot: u8,
+    payload: P,
+}
+
+const EMPTY_SLOT: Slot = Slot {
+    head: NIL,
+    tail: NIL,
+    earliest: 0,
+};
+const EMPTY_LEVEL: Level = Level {
+    occupied: 0,
+    slots: [EMPTY_SLOT; SLOTS],
+};
+
+impl<P> Default for Wheel<P> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<P> Wheel<P> {
+    /// Makes an empty wheel at tick 0.
+    pub const fn new() -> Self {
+        Self {
+            elapsed: 0,
+            serial: 0,
+            entries: Slab::new(),
+            levels: [EMPTY_LEVEL; LEVELS],
+        }
+    }
+
+    /// The tick up to which, and including which, nothing can be inserted any more.
+    pub fn elapsed(&self) -> u64 {
+        self.elapsed
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Inserts an entry that is due at tick `when`; gives the payload back where that has elapsed.
+    ///
+    /// Entries with the same tick come out in the order in which they were inserted.
+    pub fn insert(&mut self, when: u64, payload: P) -> Result<Key, P> {
+        let when = when.min(FAR_TICK);
+        if when <= self.elapsed {
+            return Err(payload);
+        }
+        self.serial += 1;
+        let serial = self.serial;
+        let (level, slot) = place(self.elapsed, when);
+        let entry = Entry {
+            serial,
+            when,
+            previous: NIL,
+            next: NIL,
+            level,
+            slot,
+            payload,
+        };
+        let index = self.entries.insert(entry);
+        self.link(index, when, level, slot);
+        Ok(Key { serial, index })
+    }
+
+    /// Takes an entry out before its time; `None` if it has come out already.
+    pub fn remove(&mut self, key: Key) -> Option<P> {
+        self.get(key)?;
+        Some(self.take(key.index))
+    }
+
+    /// What an entry carries, while it is in the wheel.
+    pub fn get(&self, key: Key) -> Option<&P> {
+        let entry = self.entries.get(key.index)?;
+        (entry.serial == key.serial).then_some(&entry.payload)
+    }
+
+    /// What an entry carries, to be changed.
+    pub fn get_mut(&mut self, key: Key) -> Option<&mut P> {
+        let entry = self.entries.get_mut(key.index)?;
+        (entry.serial == key.serial).then_some(&mut entry.payload)
+    }
+
+    /// A tick before which nothing is due; `None` if nothing ever will be.
+    ///
+    /// It is the next entry's own tick, unless that entry was cancelled meanwhile.
+    pub fn next_deadline(&self) -> Option<u64> {
+        let (level, slot) = self.first_slot()?;
+        let earliest = self.levels[level].slots[slot].earliest;
+        (earliest < FAR_TICK).then_some(earliest)
+    }
+
+    /// Takes out one entry that is due at tick `now` or was due before.
+    ///
+    /// Earlier ticks come first. When this gives `None`, time in the wheel has reached `now`.
+    /// A `now` from before changes nothing.
+    pub fn pop_due(&mut self, now: u64) -> Option<P> {
+        // The last tick never comes: `FAR_TICK` stands for "never".
+        let now = now.min(FAR_TICK - 1);
+        while let Some((level, slot)) = self.first_slot() {
+            let start = self.slot_start(level, slot);
+            if start > now {
+                break;
+            }
+            self.elapsed = start;
+            if level == 0 {
+                return Some(self.take(self.levels[0].slots[slot].head));
+            }
+            self.cascade(level, slot);
+        }
+        // No slot begins between the old and the new value, so that every entry keeps its place.
+        self.elapsed = self.elapsed.max(now);
+        None
+    }
+
+    /// Takes out any entry, in the order of time.
+    pub fn pop_any(&mut self) -> Option<P> {
+        let (level, slot) = self.first_slot()?;
+        Some(self.take(self.levels[level].slots[slot].head))
+    }
+
+    /// The earliest slot that has an entry.
+    fn first_slot(&self) -> Option<(usize, usize)> {
+        let level = self.levels.iter().position(|level| level.occupied != 0)?;
+        Some((level, self.levels[level].occupied.trailing_zeros() as usize))
+    }
+
+    /// The first tick of a slot. At level 0 that of `elapsed` itself is possible.
+    fn slot_start(&self, level: usize, slot: usize) -> u64 {
+        let shift = LEVEL_BITS * level as u32;
+        let above = self.elapsed >> (shift + LEVEL_BITS);
+        (above << LEVEL_BITS | slot as u64) << shift
+    }
+
+    /// Spreads a slot's entries over the levels below. `elapsed` is the slot's first tick.
+    fn cascade(&mut self, level: usize, slot: usize) {
+        let mut index = std::mem::replace(&mut self.levels[level].slots[slot], EMPTY_SLOT).head;
+        self.levels[level].occupied &= !(1 << slot);
+        while index != NIL {
+            let elapsed = self.elapsed;
+            let entry = self.entry_mut(index);
+            let next = std::mem::replace(&mut entry.next, NIL);
+            let when = entry.when;
+            let (level, slot) = place(elapsed, when);
+            entry.previous = NIL;
+            entry.level = level;
+            entry.slot = slot;
+            self.link(index, when, level, slot);
+            index = next;
+        }
+    }
+
+    /// Appends an entry, which knows its place and is in no list, to its slot's list.
+    fn link(&mut self, index: u32, when: u64, level: u8, slot: u8) {
+        let level = &mut self.levels[usize::from(level) % LEVELS];
+        level.occupied |= 1 << slot;
+        let slot = &mut level.slots[usize::from(slot) % SLOTS];
+        let tail = std::mem::replace(&mut slot.tail, index);
+        if tail == NIL {
+            slot.head = index;
+            slot.earliest = when;
+        } else {
+            slot.earliest = slot.earliest.min(when);
+            self.entry_mut(tail).next = index;
+            self.entry_mut(index).previous = tail;
+        }
+    }
+
+    /// Unlinks the entry at `index`, which is in a list, and frees its place.
+    fn take(&mut self, index: u32) -> P {
+        let entry = self.entries.remove(index);
+        let level = &mut self.levels[usize::from(entry.level) % LEVELS];
+        let slot = &mut level.slots[usize::from(entry.slot) % SLOTS];
+        if entry.previous == NIL {
+            slot.head = entry.next;
+        }
+        if entry.next == NIL {
+            slot.tail = entry.previous;
+        }
+        if slot.head == NIL {
+            level.occupied &= !(1 << entry.slot);
+        }
+        if entry.previous != NIL {
+            self.entry_mut(entry.previous).next = entry.next;
+        }
+        if entry.next != NIL {
+            self.entry_mut(entry.next).previous = entry.previous;
+        }
+        entry.payload
+    }
+
+    fn entry_mut(&mut self, index: u32) -> &mut Entry<P> {
+        self.entries.get_mut(index).expect("a linked entry exists")
+    }
+}
+
+/// The level and the slot of an entry for tick `when` while `elapsed` is the time.
+fn place(elapsed: u64, when: u64) -> (u8, u8) {
+    // The low bits are set so that the highest one exists even where the ticks are equal.
+    let differing = (elapsed ^ when) | (SLOTS as u64 - 1);
+    let level = differing.ilog2() / LEVEL_BITS;
+    let slot = when >> (LEVEL_BITS * level) & (SLOTS as u64 - 1);
+    (level as u8, slot as u8)
+}
