@@ -1,0 +1,257 @@
+//! The driver: waits for the operating system's events and tells whoever waits for them.
+//!
+//! Owns mio's `Poll`, the buffer of events and the timer. One thread at a time has it. It must not
+//! know tasks: it wakes wakers, each in the frame that registered it, and calls callbacks, each in
+//! its own frame. The driver's own code runs at the root frame, and holds no lock while it calls.
+
+use std::io;
+use std::time::Duration;
+
+use framewise_context::{CaughtPanic, Frame, FramedWaker, catch_unwind};
+use framewise_sync::{Arc, Mutex};
+
+use crate::handle::{BlockingSpawner, IoHandle, IoShared, Sources};
+use crate::ready::Ready;
+use crate::slab::{Slab, SourceKey};
+use crate::state::Call;
+#[cfg(target_os = "linux")]
+use crate::timerfd::TimerFd;
+use crate::unpark::Unpark;
+
+/// How many events one turn fetches.
+const EVENTS: usize = 1024;
+
+/// How many events are looked up under one hold of the sources' lock.
+const EVENTS_A_LOCK: usize = 64;
+
+/// Waits for events and dispatches them.
+pub struct IoDriver {
+    poll: mio::Poll,
+    events: mio::Events,
+    /// `None` where the system refuses one: waits then end on whole milliseconds.
+    #[cfg(target_os = "linux")]
+    timer: Option<TimerFd>,
+    shared: Arc<IoShared>,
+    /// Buffers of a turn, kept for the next; empty in between.
+    wakers: Vec<FramedWaker>,
+    calls: Vec<Call>,
+}
+
+/// What a turn of the driver has seen and done.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct TurnReport {
+    /// How many events of sources came.
+    pub events: usize,
+    /// How many wakers were called.
+    pub woken: usize,
+    /// How many readiness callbacks were called.
+    pub callbacks: usize,
+    /// Whether somebody had asked for the wait to end.
+    pub unparked: bool,
+    /// Whether the driver's timer ended the wait.
+    pub timer: bool,
+    /// What callbacks and foreign wakers panicked with. The driver goes on; the executor reports
+    /// them as it reports a panic of a task that nobody joins.
+    pub panics: Vec<CaughtPanic>,
+}
+
+impl IoDriver {
+    /// Makes a driver and the handle to it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the operating system refuses a descriptor.
+    pub fn new(blocking: BlockingSpawner) -> io::Result<(IoDriver, IoHandle)> {
+        let poll = mio::Poll::new()?;
+        let waker = mio::Waker::new(poll.registry(), mio::Token(SourceKey::UNPARK.to_token()))?;
+        let shared = Arc::new(IoShared {
+            registry: poll.registry().try_clone()?,
+            sources: Mutex::new(Sources {
+                slab: Slab::new(),
+                closed: false,
+            }),
+            unpark: Unpark::new(waker),
+            kicked: Mutex::new(Vec::new()),
+            blocking,
+        });
+        let driver = IoDriver {
+            #[cfg(target_os = "linux")]
+            timer: TimerFd::new(poll.registry()).ok(),
+            poll,
+            events: mio::Events::with_capacity(EVENTS),
+            shared: Arc::clone(&shared),
+            wakers: Vec::new(),
+            calls: Vec::new(),
+        };
+        Ok((driver, IoHandle::new(shared)))
+    }
+
+    /// Waits for events for `timeout` at most (`None`: until one comes or the handle
+    /// [unparks](IoHandle::unpark) the driver; zero: not at all), then wakes and calls whoever
+    /// they concern.
+    ///
+    /// It may return early, and does so when a signal interrupts it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the operating system does; nothing is lost by that.
+    ///
+    /// # Frame
+    ///
+    /// The driver runs at the root. Each waker is called in the frame in which it was registered,
+    /// and so is each readiness callback.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<TurnReport> {
+        Frame::root().run(|| self.turn_at_root(timeout))
+    }
+
+    fn turn_at_root(&mut self, timeout: Option<Duration>) -> io::Result<TurnReport> {
+        let mut report = TurnReport::default();
+        let timeout = self.arm(timeout)?;
+        match self.poll.poll(&mut self.events, timeout) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(report),
+            Err(error) => return Err(error),
+        }
+        self.dispatch(&mut report);
+        self.call_callbacks(&mut report);
+        // The batch has been dispatched and the next is not yet fetched: see `crate::slab`.
+        self.shared.sources.lock().slab.release();
+        Ok(report)
+    }
+
+    /// Sets the timer if it is needed; answers what mio has to wait for.
+    #[cfg(target_os = "linux")]
+    fn arm(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
+        match (timeout, &mut self.timer) {
+            (Some(timeout), Some(timer)) if !timeout.is_zero() => {
+                timer.ensure(timeout)?;
+                Ok(None)
+            }
+            _ => Ok(timeout),
+        }
+    }
+
+    /// mio's own time-outs are as fine as the system's.
+    #[cfg(not(target_os = "linux"))]
+    fn arm(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
+        Ok(timeout)
+    }
+
+    /// Sets the readiness of every source that has an event, and wakes.
+    fn dispatch(&mut self, report: &mut TurnReport) {
+        let mut events = self.events.iter().peekable();
+        while events.peek().is_some() {
+            let sources = self.shared.sources.lock();
+            for event in events.by_ref().take(EVENTS_A_LOCK) {
+                match SourceKey::from_token(event.token().0) {
+                    SourceKey::UNPARK => report.unparked = true,
+                    SourceKey::TIMER => report.timer = true,
+                    key => {
+                        report.events += 1;
+                        // A source that has been dropped since has nobody to tell.
+                        if let Some(state) = sources.slab.get(key) {
+                            state.set(ready_of(event), &mut self.wakers, &mut self.calls);
+                        }
+                    }
+                }
+            }
+            drop(sources);
+            wake_all(&mut self.wakers, report);
+        }
+        if report.unparked {
+            self.shared.unpark.acknowledge();
+            self.calls.append(&mut self.shared.kicked.lock());
+        }
+    }
+
+    /// Calls the callbacks, after every waker: a slow one delays nobody who waits.
+    fn call_callbacks(&mut self, report: &mut TurnReport) {
+        for (entry, ready) in self.calls.drain(..) {
+            report.callbacks += 1;
+            report.panics.extend(entry.call(ready).err());
+        }
+    }
+
+    /// Ends it: everybody who waits is woken and gets an error, and so does everybody who waits or
+    /// registers later. Callbacks are dropped, each in its frame.
+    ///
+    /// Calling it again does nothing.
+    pub fn shutdown(&mut self) -> TurnReport {
+        Frame::root().run(|| self.shutdown_at_root())
+    }
+
+    fn shutdown_at_root(&mut self) -> TurnReport {
+        let mut report = TurnReport::default();
+        let mut callbacks = Vec::new();
+        {
+            let mut sources = self.shared.sources.lock();
+            if sources.closed {
+                return report;
+            }
+            sources.closed = true;
+            for state in sources.slab.iter() {
+                state.readiness().set_shutdown(&mut self.wakers);
+                callbacks.extend(state.take_callbacks());
+            }
+        }
+        wake_all(&mut self.wakers, &mut report);
+        for entry in callbacks {
+            report.panics.extend(catch_unwind(|| entry.cancel()).err());
+        }
+        let kicked = std::mem::take(&mut *self.shared.kicked.lock());
+        drop(kicked);
+        report
+    }
+
+    /// How often the driver's timer has been set, a system call each: for tests and tools.
+    #[doc(hidden)]
+    pub fn timer_settings(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        return self.timer.as_ref().map_or(0, TimerFd::settings);
+        #[cfg(not(target_os = "linux"))]
+        0
+    }
+}
+
+impl Drop for IoDriver {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+impl std::fmt::Debug for IoDriver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("IoDriver").finish_non_exhaustive()
+    }
+}
+
+/// Calls each waker in its frame. A waker that panics hinders none of the others.
+fn wake_all(wakers: &mut Vec<FramedWaker>, report: &mut TurnReport) {
+    report.woken += wakers.len();
+    let mut wakers = wakers.drain(..);
+    // One catch for all of them, and another for what is left when one panics.
+    while wakers.len() > 0 {
+        let woken = catch_unwind(|| wakers.by_ref().for_each(FramedWaker::wake));
+        report.panics.extend(woken.err());
+    }
+}
+
+/// What mio says, in our words.
+fn ready_of(event: &mio::event::Event) -> Ready {
+    let facts = [
+        (event.is_readable(), Ready::READABLE),
+        (event.is_writable(), Ready::WRITABLE),
+        (event.is_read_closed(), Ready::READ_CLOSED),
+        (event.is_write_closed(), Ready::WRITE_CLOSED),
+        (event.is_error(), Ready::ERROR),
+        (event.is_priority(), Ready::PRIORITY),
+    ];
+    let mut ready = Ready::EMPTY;
+    for (holds, fact) in facts {
+        if holds {
+            ready |= fact;
+        }
+    }
+    ready
+}

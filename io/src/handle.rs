@@ -1,0 +1,161 @@
+//! What threads share about a driver, and the handle by which they reach it.
+//!
+//! Owns the table of sources under its lock, and the thread's current handle. It must not know what
+//! a source is, nor dispatch events: that is [`crate::driver`]'s.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+
+use framewise_sync::{Arc, Mutex};
+
+use crate::slab::{Slab, SourceKey};
+use crate::state::{Call, SourceState};
+use crate::unpark::Unpark;
+
+/// Runs a closure on the blocking pool.
+///
+/// A name look-up is the only thing that is run so. `Err` says that the pool takes no more; a
+/// closure that is dropped without having been run counts as refused, too. (`std`'s `Arc`: loom's
+/// holds no `dyn` value.)
+pub type BlockingSpawner =
+    std::sync::Arc<dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
+
+/// The table of sources.
+pub(crate) struct Sources {
+    pub(crate) slab: Slab<Arc<SourceState>>,
+    /// Set at shutdown: nothing is inserted any more.
+    pub(crate) closed: bool,
+}
+
+/// What the driver and its handles share.
+pub(crate) struct IoShared {
+    pub(crate) registry: mio::Registry,
+    pub(crate) sources: Mutex<Sources>,
+    pub(crate) unpark: Unpark<mio::Waker>,
+    /// Callbacks that were registered with a source that was already ready: no edge will come for
+    /// them, so the driver calls them once of its own accord.
+    pub(crate) kicked: Mutex<Vec<Call>>,
+    pub(crate) blocking: BlockingSpawner,
+}
+
+/// A handle to an I/O driver: sockets register through it, and it wakes the thread that waits in
+/// the driver.
+#[derive(Clone)]
+pub struct IoHandle {
+    shared: Arc<IoShared>,
+}
+
+framewise_sync::thread_local! {
+    static CURRENT: RefCell<Option<IoHandle>> = const { RefCell::new(None) };
+}
+
+impl IoHandle {
+    pub(crate) fn new(shared: Arc<IoShared>) -> Self {
+        Self { shared }
+    }
+
+    pub(crate) fn shared(&self) -> &IoShared {
+        &self.shared
+    }
+
+    /// Ends the current wait of the driver, or its next one.
+    ///
+    /// While one such call is still to be seen by the driver, others cost no system call.
+    pub fn unpark(&self) {
+        self.shared.unpark.unpark();
+    }
+
+    /// Makes this the thread's current handle until the guard is dropped.
+    ///
+    /// Guards are dropped in the reverse order of their making.
+    #[must_use = "the handle is current only while the guard lives"]
+    pub fn enter(&self) -> EnterGuard {
+        let previous = CURRENT.with(|current| current.replace(Some(self.clone())));
+        EnterGuard {
+            previous,
+            not_send: PhantomData,
+        }
+    }
+
+    /// The thread's current handle.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the thread is not within a runtime.
+    pub fn current() -> IoHandle {
+        Self::try_current().expect("there is no I/O driver here: call this within a runtime")
+    }
+
+    /// The thread's current handle, `None` when the thread is not within a runtime.
+    pub fn try_current() -> Option<IoHandle> {
+        // In the destructor of another thread-local there may be nothing left to ask.
+        CURRENT
+            .try_with(|current| current.borrow().clone())
+            .ok()
+            .flatten()
+    }
+
+    /// As [`try_current`](Self::try_current), for those who return an `io::Result` anyway.
+    pub(crate) fn for_io() -> io::Result<IoHandle> {
+        Self::try_current().ok_or_else(|| {
+            io::Error::other("there is no I/O driver here: use sockets within a runtime")
+        })
+    }
+
+    /// Gives a source a place in the table.
+    pub(crate) fn insert(&self, state: &Arc<SourceState>) -> io::Result<SourceKey> {
+        let mut sources = self.shared.sources.lock();
+        if sources.closed {
+            return Err(shutdown_error());
+        }
+        sources
+            .slab
+            .insert(Arc::clone(state))
+            .ok_or_else(|| io::Error::other("the I/O driver has no token left for another source"))
+    }
+
+    /// Takes a source out of the table. It must have been deregistered before.
+    pub(crate) fn remove(&self, key: SourceKey) {
+        // What is taken out is dropped after the lock: the last waker of a source may go with it.
+        let state = {
+            let mut sources = self.shared.sources.lock();
+            sources.slab.remove(key)
+        };
+        drop(state);
+    }
+
+    /// Has the driver call a callback soon.
+    pub(crate) fn kick(&self, call: Call) {
+        self.shared.kicked.lock().push(call);
+        self.unpark();
+    }
+}
+
+impl fmt::Debug for IoHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IoHandle").finish_non_exhaustive()
+    }
+}
+
+/// Keeps an [`IoHandle`] the thread's current one; made by [`IoHandle::enter`].
+#[derive(Debug)]
+pub struct EnterGuard {
+    previous: Option<IoHandle>,
+    not_send: PhantomData<*const ()>,
+}
+
+impl Drop for EnterGuard {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        // Without the thread-local (its destructor has run) there is nothing to put back.
+        let ended = CURRENT.try_with(|current| current.replace(previous));
+        drop(ended);
+    }
+}
+
+/// What waits and registrations give once the driver has been shut down.
+pub(crate) fn shutdown_error() -> io::Error {
+    io::Error::other("the runtime is shutting down: its I/O driver is gone")
+}

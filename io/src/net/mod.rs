@@ -1,0 +1,27 @@
+//! TCP sockets, and looking names up.
+//!
+//! The types and their methods have tokio's names where they mean the same. Reading and writing
+//! take `&self`, so a stream can be read and written at once without being split; the I/O traits of
+//! futures-io, tokio and hyper are there besides, behind features. An inherent method is always
+//! preferred to one of an extension trait with the same name, so `stream.read(&mut buffer)` is
+//! never ambiguous.
+//!
+//! # Frame
+//!
+//! A socket has no frame. An operation on it runs in the frame of the task that awaits it: the
+//! second request on a pooled connection sees the second request. Only a readiness callback keeps
+//! the frame in which it was registered.
+
+mod addr;
+mod half;
+mod listener;
+mod lookup;
+mod split;
+mod split_owned;
+mod stream;
+
+pub use addr::{ToSocketAddrs, lookup_host};
+pub use listener::TcpListener;
+pub use split::{ReadHalf, WriteHalf};
+pub use split_owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
+pub use stream::TcpStream;

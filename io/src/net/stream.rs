@@ -1,0 +1,594 @@
+//! The TCP stream.
+//!
+//! Owns the socket's operations; how they wait is [`crate::source`]'s. The I/O traits of other
+//! crates are implemented in `crate::traits`, on the poll functions at the end of this file.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, SocketAddr};
+use std::task::{Context, Poll};
+
+use crate::callback::ReadyCallback;
+use crate::net::addr::{ToSocketAddrs, resolve};
+use crate::net::listener::no_address;
+use crate::net::split::{self, ReadHalf, WriteHalf};
+use crate::net::split_owned::{self, OwnedReadHalf, OwnedWriteHalf};
+use crate::ready::{Direction, Interest, Ready};
+use crate::source::IoSource;
+
+/// A TCP connection.
+///
+/// Reading and writing take `&self`. When several tasks read (or write) at once, each operation is
+/// whole, and their order is open.
+///
+/// # Examples
+///
+/// ```no_run
+/// use framewise_io::net::TcpStream;
+///
+/// async fn greet() -> std::io::Result<()> {
+///     let stream = TcpStream::connect("127.0.0.1:8080").await?;
+///     stream.write_all(b"hello").await?;
+///     let mut answer = [0; 1024];
+///     let count = stream.read(&mut answer).await?;
+///     println!("{:?}", &answer[..count]);
+///     Ok(())
+/// }
+/// ```
+pub struct TcpStream {
+    io: IoSource<mio::net::TcpStream>,
+}
+
+impl TcpStream {
+    /// Connects to the first address that answers.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the last address's error when none can be connected to, with `InvalidInput` when
+    /// there is none, and outside of a runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the socket.
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        let mut last_error = None;
+        for address in resolve(address).await? {
+            match Self::connect_one(address).await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => last_error = Some(error),
+            }
+        }
+        Err(last_error.unwrap_or_else(no_address))
+    }
+
+    async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
+        let stream = mio::net::TcpStream::connect(address)?;
+        // Nothing is taken for granted: that it can be written to says that it is connected.
+        let stream = TcpStream {
+            io: IoSource::new(stream, Ready::EMPTY)?,
+        };
+        stream.io.async_io(Direction::Write, connected).await?;
+        Ok(stream)
+    }
+
+    /// A stream that a listener has accepted: it can surely be written to.
+    pub(crate) fn accepted(stream: mio::net::TcpStream) -> io::Result<TcpStream> {
+        Ok(TcpStream {
+            io: IoSource::new(stream, Ready::WRITABLE)?,
+        })
+    }
+
+    /// Reads into `buffer` and returns how many bytes. Zero means that the peer writes no more, or
+    /// that the buffer is empty.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, and when the runtime is shutting down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: when the future is dropped before it returns, nothing has been read.
+    ///
+    /// # Frame
+    ///
+    /// The awaiting task's, as for every operation of a stream.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = buffer.len();
+        self.io
+            .transfer(Direction::Read, len, |mut io| io.read(buffer))
+            .await
+    }
+
+    /// Reads into several buffers, one after the other, with one system call.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`read`](Self::read).
+    pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.io
+            .transfer(Direction::Read, len, |mut io| io.read_vectored(buffers))
+            .await
+    }
+
+    /// Fills the whole of `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read), and with `UnexpectedEof` when the peer stops before it is full.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not safe: bytes that were read before it is dropped are in the buffer, and how many is not
+    /// told.
+    pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read(&mut buffer[filled..]).await {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads without taking what is read: the next read gives the same bytes again.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io
+            .async_io(Direction::Read, |io| io.peek(buffer))
+            .await
+    }
+
+    /// Writes from `buffer` and returns how many bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, and when the runtime is shutting down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: when the future is dropped before it returns, nothing has been written.
+    pub async fn write(&self, buffer: &[u8]) -> io::Result<usize> {
+        self.io
+            .transfer(Direction::Write, buffer.len(), |mut io| io.write(buffer))
+            .await
+    }
+
+    /// Writes from several buffers, one after the other, with one system call.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`write`](Self::write).
+    pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let len = total(buffers);
+        self.io
+            .transfer(Direction::Write, len, |mut io| io.write_vectored(buffers))
+            .await
+    }
+
+    /// Writes the whole of `buffer`.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write), and with `WriteZero` when the system takes nothing any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not safe: some of the bytes may have been written when it is dropped, and how many is not
+    /// told.
+    pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.write(buffer).await {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => buffer = &buffer[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the stream is ready for any part of `interest`, and says for what.
+    ///
+    /// Readiness is a hint: the operation that follows may still block, and then the `try_`
+    /// functions take note of that.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the runtime is shutting down.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: readiness is not consumed.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.io.ready(interest).await
+    }
+
+    /// Waits until a read would not block.
+    ///
+    /// # Errors
+    ///
+    /// As [`ready`](Self::ready).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: readiness is not consumed.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.ready(Interest::READABLE).await.map(|_| ())
+    }
+
+    /// Waits until a write would not block.
+    ///
+    /// # Errors
+    ///
+    /// As [`ready`](Self::ready).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: readiness is not consumed.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.ready(Interest::WRITABLE).await.map(|_| ())
+    }
+
+    /// Reads if the stream is known to be readable; else fails with `WouldBlock`.
+    ///
+    /// It goes by what the driver has seen, so it serves after [`readable`](Self::readable) and in
+    /// a readiness callback.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, and `WouldBlock`.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io
+            .try_transfer(Direction::Read, buffer.len(), |mut io| io.read(buffer))
+    }
+
+    /// As [`try_read`](Self::try_read), into several buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.io
+            .try_transfer(Direction::Read, len, |mut io| io.read_vectored(buffers))
+    }
+
+    /// As [`peek`](Self::peek), if the stream is known to be readable.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.io.try_io(Direction::Read, |io| io.peek(buffer))
+    }
+
+    /// Writes if the stream is known to be writable; else fails with `WouldBlock`.
+    ///
+    /// # Errors
+    ///
+    /// The system's error, and `WouldBlock`.
+    pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
+        self.io
+            .try_transfer(Direction::Write, buffer.len(), |mut io| io.write(buffer))
+    }
+
+    /// As [`try_write`](Self::try_write), from several buffers.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_write`](Self::try_write).
+    pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let len = total(buffers);
+        self.io
+            .try_transfer(Direction::Write, len, |mut io| io.write_vectored(buffers))
+    }
+
+    /// As [`readable`](Self::readable), as a poll function. There is one place for such waiters in
+    /// each direction: of several tasks that use poll functions (or an I/O trait) to read, the last
+    /// is woken.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_ready(cx, Direction::Read)
+    }
+
+    /// As [`writable`](Self::writable), as a poll function; see
+    /// [`poll_read_ready`](Self::poll_read_ready).
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.io.poll_ready(cx, Direction::Write)
+    }
+
+    /// As [`peek`](Self::peek), as a poll function; see
+    /// [`poll_read_ready`](Self::poll_read_ready).
+    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.io.poll_io(cx, Direction::Read, |io| io.peek(buffer))
+    }
+
+    /// Has the driver call `call` whenever the stream becomes ready for any part of `interest`,
+    /// until it is [cancelled](ReadyCallback::cancel) or the stream dropped.
+    ///
+    /// It is told of edges: it is called when something *changes*, so it should
+    /// [read](Self::try_read) or [write](Self::try_write) until that fails with `WouldBlock`; what
+    /// it leaves is not announced again. When the stream is already known to be ready, it is called
+    /// once, soon. Calls may be spurious. It runs on the thread that drives the I/O and must not
+    /// block. It may cancel itself and drop the stream, and is cancelled when it panics; the panic
+    /// is reported as a task's that nobody joins. (A callback that owns its stream keeps it alive
+    /// until it is cancelled or the runtime shuts down.)
+    ///
+    /// Several callbacks may be registered; each is called.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the runtime is shutting down.
+    ///
+    /// # Frame
+    ///
+    /// The frame that is current now is current in each call, and when the closure is dropped.
+    pub fn on_ready(
+        &self,
+        interest: Interest,
+        call: impl FnMut(Ready) + Send + 'static,
+    ) -> io::Result<ReadyCallback> {
+        self.io.on_ready(interest, call)
+    }
+
+    /// Ends reading, writing or both, at once; as `std`'s. What has been written is still sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, which is `NotConnected` when the peer has gone already.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.io.source().shutdown(how)
+    }
+
+    /// Splits the stream into halves that borrow it.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        split::split(self)
+    }
+
+    /// Splits the stream into halves that can go to two tasks. When the writing half is dropped,
+    /// writing is shut down.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        split_owned::split(self)
+    }
+
+    /// The address of this side.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.io.source().local_addr()
+    }
+
+    /// The address of the peer.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, which is `NotConnected` when the peer has gone.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.io.source().peer_addr()
+    }
+
+    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn nodelay(&self) -> io::Result<bool> {
+        self.io.source().nodelay()
+    }
+
+    /// Sets whether small writes are sent at once (`TCP_NODELAY`).
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.io.source().set_nodelay(nodelay)
+    }
+
+    /// The time-to-live of the packets that are sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn ttl(&self) -> io::Result<u32> {
+        self.io.source().ttl()
+    }
+
+    /// Sets the time-to-live of the packets that are sent.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
+        self.io.source().set_ttl(ttl)
+    }
+
+    /// Takes and clears the pending error of the socket (`SO_ERROR`).
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.io.source().take_error()
+    }
+
+    /// Makes a stream from `std`'s, which is set to non-blocking and must be connected.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, and outside of a runtime.
+    pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
+        stream.set_nonblocking(true)?;
+        let stream = mio::net::TcpStream::from_std(stream);
+        Ok(TcpStream {
+            io: IoSource::new(stream, Ready::EMPTY)?,
+        })
+    }
+
+    /// Gives back `std`'s stream, which stays non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    pub fn into_std(self) -> io::Result<std::net::TcpStream> {
+        self.io.into_source().map(std::net::TcpStream::from)
+    }
+}
+
+/// For the I/O traits of other crates.
+#[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
+impl TcpStream {
+    /// Reads into memory that need not be initialised. The first `n` bytes are, when it gives `n`.
+    #[cfg(any(feature = "tokio", feature = "hyper"))]
+    pub(crate) fn poll_read_uninit(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [MaybeUninit<u8>],
+    ) -> Poll<io::Result<usize>> {
+        let len = buffer.len();
+        self.io
+            .poll_transfer(cx, Direction::Read, len, |io| receive(io, buffer))
+    }
+
+    #[cfg(feature = "futures-io")]
+    pub(crate) fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let len = buffer.len();
+        self.io
+            .poll_transfer(cx, Direction::Read, len, |mut io| io.read(buffer))
+    }
+
+    #[cfg(feature = "futures-io")]
+    pub(crate) fn poll_read_into_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        self.io
+            .poll_transfer(cx, Direction::Read, len, |mut io| io.read_vectored(buffers))
+    }
+
+    pub(crate) fn poll_write_from(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.io
+            .poll_transfer(cx, Direction::Write, buffer.len(), |mut io| {
+                io.write(buffer)
+            })
+    }
+
+    pub(crate) fn poll_write_from_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = total(buffers);
+        self.io.poll_transfer(cx, Direction::Write, len, |mut io| {
+            io.write_vectored(buffers)
+        })
+    }
+}
+
+impl TcpStream {
+    /// Ends writing; that the peer has gone already is no error here: there is nothing to end.
+    pub(crate) fn end_writing(&self) -> io::Result<()> {
+        match self.shutdown(Shutdown::Write) {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
+            result => result,
+        }
+    }
+}
+
+/// Whether a socket that has become writable is connected: `WouldBlock` if it is not yet.
+fn connected(io: &mio::net::TcpStream) -> io::Result<()> {
+    if let Some(error) = io.take_error()? {
+        return Err(error);
+    }
+    match io.peer_addr() {
+        Ok(_) => Ok(()),
+        // Writable, without an error, and with no peer: a spurious event.
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn total(buffers: &[IoSlice<'_>]) -> usize {
+    buffers.iter().map(|buffer| buffer.len()).sum()
+}
+
+/// Reads into memory that need not be initialised; the first `n` bytes are, when it returns `n`.
+#[cfg(all(unix, any(feature = "tokio", feature = "hyper")))]
+fn receive(io: &mio::net::TcpStream, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    use std::os::fd::AsRawFd;
+
+    io.try_io(|| {
+        // SAFETY: `io` keeps the descriptor open; the pointer and the length are of memory that is
+        // borrowed exclusively for the call, and which the system only writes to.
+        let count =
+            unsafe { libc::recv(io.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+        usize::try_from(count).map_err(|_| io::Error::last_os_error())
+    })
+}
+
+/// Without a way to hand uninitialised memory to the system, it is initialised first.
+#[cfg(all(not(unix), any(feature = "tokio", feature = "hyper")))]
+fn receive(mut io: &mio::net::TcpStream, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
+    buffer.fill(MaybeUninit::new(0));
+    // SAFETY: every byte has just been initialised, and `MaybeUninit<u8>` has the layout of `u8`.
+    let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [u8]) };
+    io.read(buffer)
+}
+
+impl fmt::Debug for TcpStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.io.source().fmt(f)
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+
+    use super::TcpStream;
+
+    impl AsRawFd for TcpStream {
+        fn as_raw_fd(&self) -> RawFd {
+            self.io.source().as_raw_fd()
+        }
+    }
+
+    impl AsFd for TcpStream {
+        fn as_fd(&self) -> BorrowedFd<'_> {
+            self.io.source().as_fd()
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! What a source can be ready for ([`Ready`]) and what one can wait for ([`Interest`]).
+//!
+//! Two small bit sets and nothing else. They must not know mio: the driver translates its events
+//! into a [`Ready`], and the readiness word ([`crate::readiness`]) stores one.
+
+use std::fmt;
+use std::ops::{BitOr, BitOrAssign};
+
+/// What the operating system has said about a source.
+///
+/// A set of facts. "Ready" for reading means that a read would not block: there are bytes, or a
+/// connection to accept, or the end of the stream, or an error to be fetched.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ready(u8);
+
+impl Ready {
+    /// Nothing is ready.
+    pub const EMPTY: Ready = Ready(0);
+    /// A read would not block.
+    pub const READABLE: Ready = Ready(1 << 0);
+    /// A write would not block.
+    pub const WRITABLE: Ready = Ready(1 << 1);
+    /// The other side writes no more: what is buffered can be read, then comes the end.
+    pub const READ_CLOSED: Ready = Ready(1 << 2);
+    /// The other side reads no more: a write fails.
+    pub const WRITE_CLOSED: Ready = Ready(1 << 3);
+    /// An error is pending.
+    pub const ERROR: Ready = Ready(1 << 4);
+    /// Urgent (out-of-band) data has arrived.
+    pub const PRIORITY: Ready = Ready(1 << 5);
+
+    pub(crate) const CLOSED: Ready = Ready(Self::READ_CLOSED.0 | Self::WRITE_CLOSED.0);
+    pub(crate) const ALL: Ready = Ready(0x3f);
+
+    /// Whether a read would not block; also when the other side writes no more.
+    pub const fn is_readable(self) -> bool {
+        self.intersects(Ready(Self::READABLE.0 | Self::READ_CLOSED.0))
+    }
+
+    /// Whether a write would not block; also when the other side reads no more.
+    pub const fn is_writable(self) -> bool {
+        self.intersects(Ready(Self::WRITABLE.0 | Self::WRITE_CLOSED.0))
+    }
+
+    /// Whether the other side writes no more.
+    pub const fn is_read_closed(self) -> bool {
+        self.intersects(Self::READ_CLOSED)
+    }
+
+    /// Whether the other side reads no more.
+    pub const fn is_write_closed(self) -> bool {
+        self.intersects(Self::WRITE_CLOSED)
+    }
+
+    /// Whether an error is pending.
+    pub const fn is_error(self) -> bool {
+        self.intersects(Self::ERROR)
+    }
+
+    /// Whether urgent data has arrived.
+    pub const fn is_priority(self) -> bool {
+        self.intersects(Self::PRIORITY)
+    }
+
+    /// Whether nothing is ready.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether something is ready that `interest` waits for.
+    pub const fn satisfies(self, interest: Interest) -> bool {
+        self.intersects(interest.mask())
+    }
+
+    /// The part of this set that `interest` waits for.
+    pub const fn of(self, interest: Interest) -> Ready {
+        Ready(self.0 & interest.mask().0)
+    }
+
+    pub(crate) const fn intersects(self, other: Ready) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(crate) const fn without(self, other: Ready) -> Ready {
+        Ready(self.0 & !other.0)
+    }
+
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The bits above the sixth are not readiness and are dropped.
+    pub(crate) const fn from_bits(bits: u8) -> Ready {
+        Ready(bits & Self::ALL.0)
+    }
+}
+
+impl BitOr for Ready {
+    type Output = Ready;
+
+    fn bitor(self, other: Ready) -> Ready {
+        Ready(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Ready {
+    fn bitor_assign(&mut self, other: Ready) {
+        self.0 |= other.0;
+    }
+}
+
+impl fmt::Debug for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 6] = [
+            "READABLE",
+            "WRITABLE",
+            "READ_CLOSED",
+            "WRITE_CLOSED",
+            "ERROR",
+            "PRIORITY",
+        ];
+        if self.is_empty() {
+            return f.write_str("Ready(EMPTY)");
+        }
+        let set = NAMES
+            .iter()
+            .enumerate()
+            .filter(|(bit, _)| self.0 & (1 << bit) != 0);
+        f.write_str("Ready(")?;
+        for (position, (_, name)) in set.enumerate() {
+            if position > 0 {
+                f.write_str(" | ")?;
+            }
+            f.write_str(name)?;
+        }
+        f.write_str(")")
+    }
+}
+
+/// What a caller waits for: reading, writing, or either.
+///
+/// The closing of a direction satisfies the interest in it, since a read or a write would then not
+/// block any more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Interest(u8);
+
+impl Interest {
+    /// Wait until a read would not block.
+    pub const READABLE: Interest = Interest(1);
+    /// Wait until a write would not block.
+    pub const WRITABLE: Interest = Interest(2);
+
+    /// Either of the two.
+    #[must_use]
+    pub const fn or(self, other: Interest) -> Interest {
+        Interest(self.0 | other.0)
+    }
+
+    /// Whether reading is waited for.
+    pub const fn is_readable(self) -> bool {
+        self.0 & Self::READABLE.0 != 0
+    }
+
+    /// Whether writing is waited for.
+    pub const fn is_writable(self) -> bool {
+        self.0 & Self::WRITABLE.0 != 0
+    }
+
+    /// The readiness that satisfies this interest.
+    pub(crate) const fn mask(self) -> Ready {
+        let mut bits = 0;
+        if self.is_readable() {
+            bits |= Ready::READABLE.0 | Ready::READ_CLOSED.0;
+        }
+        if self.is_writable() {
+            bits |= Ready::WRITABLE.0 | Ready::WRITE_CLOSED.0;
+        }
+        Ready(bits)
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Interest;
+
+    fn bitor(self, other: Interest) -> Interest {
+        self.or(other)
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.is_readable(), self.is_writable()) {
+            (true, true) => "Interest(READABLE | WRITABLE)",
+            (true, false) => "Interest(READABLE)",
+            _ => "Interest(WRITABLE)",
+        })
+    }
+}
+
+/// One of the two directions of a source: each has its own slot for the waker of a poll function.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Reading, accepting.
+    Read,
+    /// Writing, connecting.
+    Write,
+}
+
+impl Direction {
+    /// The interest in this direction alone.
+    pub const fn interest(self) -> Interest {
+        match self {
+            Direction::Read => Interest::READABLE,
+            Direction::Write => Interest::WRITABLE,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! A source's place with a driver, for as long as the source lives.
+//!
+//! Owns the source's entry in the table and its registration with the operating system, and gives
+//! both back in the right order. It must not know what the source reads or writes: the operations
+//! come from [`crate::source`] as closures.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use framewise_sync::Arc;
+
+use crate::callback::{CallbackEntry, ReadyCallback};
+use crate::handle::{IoHandle, shutdown_error};
+use crate::readiness::ReadyEvent;
+use crate::ready::{Direction, Interest, Ready};
+use crate::slab::SourceKey;
+use crate::state::SourceState;
+
+/// The interest of every source: both directions, once and for all.
+///
+/// Urgent data is asked for so that it can be told: while it is about, a short read does not mean
+/// that nothing is left (see [`crate::source`]).
+fn both_directions() -> mio::Interest {
+    let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let both = both | mio::Interest::PRIORITY;
+    both
+}
+
+/// See the head of the file.
+pub(crate) struct Registration {
+    handle: IoHandle,
+    key: SourceKey,
+    state: Arc<SourceState>,
+}
+
+impl Registration {
+    /// Registers a source, edge-triggered, for both directions.
+    pub(crate) fn new(
+        handle: IoHandle,
+        source: &mut impl mio::event::Source,
+        initial: Ready,
+    ) -> io::Result<Self> {
+        let state = Arc::new(SourceState::new(initial));
+        // First the table, then the system: an event finds its source.
+        let key = handle.insert(&state)?;
+        let token = mio::Token(key.to_token());
+        if let Err(error) = handle
+            .shared()
+            .registry
+            .register(source, token, both_directions())
+        {
+            handle.remove(key);
+            return Err(error);
+        }
+        Ok(Self { handle, key, state })
+    }
+
+    /// Gives the source's place back. Called once, when nobody can wait for the source any more.
+    ///
+    /// The system is told even though the descriptor is about to be closed: while a duplicate of
+    /// it lives, closing would leave the registration behind, with nobody able to end it.
+    pub(crate) fn deregister(&mut self, source: &mut impl mio::event::Source) -> io::Result<()> {
+        let result = self.handle.shared().registry.deregister(source);
+        self.handle.remove(self.key);
+        for entry in self.state.take_callbacks() {
+            entry.cancel();
+        }
+        result
+    }
+
+    pub(crate) fn load(&self) -> ReadyEvent {
+        self.state.readiness().word().load()
+    }
+
+    /// The operation has shown that nothing is left.
+    pub(crate) fn clear(&self, observed: ReadyEvent, interest: Interest) {
+        self.state.readiness().word().clear(observed, interest);
+    }
+
+    /// Waits in the slot of `direction`.
+    pub(crate) fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<ReadyEvent>> {
+        let event = ready!(self.state.readiness().poll_ready(cx, direction));
+        Poll::Ready(checked(event))
+    }
+
+    /// Waits in the list.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<ReadyEvent> {
+        checked(self.state.readiness().wait(interest).await)
+    }
+
+    /// Tries `operation` if the source is thought to be ready, and takes note when it is not.
+    pub(crate) fn try_io<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce(ReadyEvent) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let event = self.load();
+        if !event.ready().satisfies(interest) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.attempt(event, interest, operation)
+    }
+
+    /// As a poll function: tries `operation` whenever the source is ready, until it does not block.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut operation: impl FnMut(ReadyEvent) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let event = ready!(self.poll_ready(cx, direction))?;
+            match self.attempt(event, direction.interest(), &mut operation) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    /// As a future: any number may do so at once.
+    pub(crate) async fn async_io<R>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut(ReadyEvent) -> io::Result<R>,
+    ) -> io::Result<R> {
+        loop {
+            let event = self.ready(interest).await?;
+            match self.attempt(event, interest, &mut operation) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+        }
+    }
+
+    fn attempt<R>(
+        &self,
+        event: ReadyEvent,
+        interest: Interest,
+        operation: impl FnOnce(ReadyEvent) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let result = operation(event);
+        if let Err(error) = &result
+            && error.kind() == io::ErrorKind::WouldBlock
+        {
+            self.state.readiness().word().refute(event, interest);
+        }
+        result
+    }
+
+    /// Registers a readiness callback in the current frame.
+    pub(crate) fn on_ready(
+        &self,
+        interest: Interest,
+        call: impl FnMut(Ready) + Send + 'static,
+    ) -> io::Result<ReadyCallback> {
+        let entry = Arc::new(CallbackEntry::new(interest, call));
+        let Ok(before) = self.state.add_callback(&entry) else {
+            return Err(shutdown_error());
+        };
+        if !before.is_empty() {
+            self.handle.kick((Arc::clone(&entry), before));
+        }
+        Ok(ReadyCallback::new(entry))
+    }
+}
+
+fn checked(event: ReadyEvent) -> io::Result<ReadyEvent> {
+    if event.is_shutdown() {
+        Err(shutdown_error())
+    } else {
+        Ok(event)
+    }
+}

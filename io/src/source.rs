@@ -1,0 +1,198 @@
+//! A registered source and its operations: what every kind of socket has in common.
+//!
+//! Owns the source and its registration, in that order of giving back: deregistered first, closed
+//! after. It must not know addresses or protocols.
+//!
+//! # A short transfer means drained
+//!
+//! With edge-triggered epoll and kqueue, a read that fills less than its buffer has taken all there
+//! was, and a write that takes less than its buffer has filled the socket's: the readiness is
+//! cleared at once and the system call that would only say "would block" is spared, so that a
+//! message costs one `recv` and one `send`. What arrives later is a new edge, and the tick keeps
+//! the clear from erasing it. A read is short, too, in front of urgent data: while a source has
+//! any, the shortcut is not taken. Elsewhere than on epoll and kqueue it never is.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use crate::callback::ReadyCallback;
+use crate::handle::IoHandle;
+use crate::readiness::ReadyEvent;
+use crate::ready::{Direction, Interest, Ready};
+use crate::registration::Registration;
+
+/// Whether a short transfer means drained: epoll and kqueue.
+const SHORT_MEANS_DRAINED: bool = cfg!(any(
+    target_os = "linux",
+    target_os = "android",
+    target_os = "macos",
+    target_os = "ios",
+    target_os = "freebsd",
+    target_os = "netbsd",
+    target_os = "openbsd",
+    target_os = "dragonfly",
+));
+
+/// A source with its registration.
+pub(crate) struct IoSource<S: mio::event::Source> {
+    registration: Registration,
+    /// `None` only while it is given back.
+    source: Option<S>,
+}
+
+impl<S: mio::event::Source> IoSource<S> {
+    /// Registers `source` with the thread's current driver. `initial` is what can be taken for
+    /// granted about it before any event.
+    pub(crate) fn new(mut source: S, initial: Ready) -> io::Result<Self> {
+        let registration = Registration::new(IoHandle::for_io()?, &mut source, initial)?;
+        Ok(Self {
+            registration,
+            source: Some(source),
+        })
+    }
+
+    pub(crate) fn source(&self) -> &S {
+        self.source
+            .as_ref()
+            .expect("the source is here until it is given back")
+    }
+
+    /// Deregisters the source and gives it back.
+    pub(crate) fn into_source(mut self) -> io::Result<S> {
+        let mut source = self.source.take().expect("the source is given back once");
+        self.registration.deregister(&mut source)?;
+        Ok(source)
+    }
+
+    /// Waits in the list for any part of `interest`.
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        Ok(self
+            .registration
+            .ready(interest)
+            .await?
+            .ready()
+            .of(interest))
+    }
+
+    /// Waits in the slot of `direction`.
+    pub(crate) fn poll_ready(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+    ) -> Poll<io::Result<()>> {
+        self.registration.poll_ready(cx, direction).map_ok(|_| ())
+    }
+
+    /// An operation that takes whatever there is to take or nothing: once, when ready.
+    pub(crate) fn try_io<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnOnce(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration
+            .try_io(direction.interest(), |_| operation(self.source()))
+    }
+
+    /// The same as a poll function.
+    pub(crate) fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.registration
+            .poll_io(cx, direction, |_| operation(self.source()))
+    }
+
+    /// The same as a future.
+    pub(crate) async fn async_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut(&S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration
+            .async_io(direction.interest(), |_| operation(self.source()))
+            .await
+    }
+
+    /// A transfer of up to `len` bytes: once, when ready.
+    pub(crate) fn try_transfer(
+        &self,
+        direction: Direction,
+        len: usize,
+        operation: impl FnOnce(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.registration.try_io(direction.interest(), |event| {
+            let count = operation(self.source())?;
+            Ok(self.transferred(direction, event, count, len))
+        })
+    }
+
+    /// The same as a poll function. Into or out of nothing, it waits for nothing.
+    pub(crate) fn poll_transfer(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        len: usize,
+        mut operation: impl FnMut(&S) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        self.registration.poll_io(cx, direction, |event| {
+            let count = operation(self.source())?;
+            Ok(self.transferred(direction, event, count, len))
+        })
+    }
+
+    /// The same as a future. Into or out of nothing, it waits for nothing.
+    pub(crate) async fn transfer(
+        &self,
+        direction: Direction,
+        len: usize,
+        mut operation: impl FnMut(&S) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        if len == 0 {
+            return Ok(0);
+        }
+        self.registration
+            .async_io(direction.interest(), |event| {
+                let count = operation(self.source())?;
+                Ok(self.transferred(direction, event, count, len))
+            })
+            .await
+    }
+
+    /// Takes note of a short transfer: see the head of the file.
+    fn transferred(
+        &self,
+        direction: Direction,
+        event: ReadyEvent,
+        count: usize,
+        len: usize,
+    ) -> usize {
+        let short = count > 0 && count < len;
+        if SHORT_MEANS_DRAINED && short && !event.ready().is_priority() {
+            self.registration.clear(event, direction.interest());
+        }
+        count
+    }
+
+    /// Registers a readiness callback in the current frame.
+    pub(crate) fn on_ready(
+        &self,
+        interest: Interest,
+        call: impl FnMut(Ready) + Send + 'static,
+    ) -> io::Result<ReadyCallback> {
+        self.registration.on_ready(interest, call)
+    }
+}
+
+impl<S: mio::event::Source> Drop for IoSource<S> {
+    fn drop(&mut self) {
+        if let Some(mut source) = self.source.take() {
+            // Nobody can be told of a failure here, and closing the descriptor follows anyway.
+            let _ = self.registration.deregister(&mut source);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The driver's timer: waits that end within microseconds of their deadline, on Linux.
+//!
+//! # Why a timerfd
+//!
+//! `epoll_wait` counts whole milliseconds, and mio rounds up: a wait of 200 us would take 1 to 2 ms.
+//! `epoll_pwait2` takes nanoseconds, but the kernel grants itself a slack of a thousandth of the
+//! time, and 50 us at least, before it ends a wait; a timerfd has no slack. It costs a system call
+//! each time that it is set, so the driver sets it as seldom as it can:
+//!
+//! - A wait without an end, or with none at all, does not touch it.
+//! - When what is set fires before the wanted deadline, it is left: the wait ends early once, the
+//!   caller waits again, and only then is it set. A server whose nearest deadline moves away with
+//!   every message (an idle limit that is put off) so pays one early return for each deadline that
+//!   had been set, rather than one system call for each message.
+//! - When what is set fires no more than [`TOLERANCE`] after the wanted deadline, it is left too.
+//!
+//! So it is set at most once for each time that it fires, and once whenever the nearest deadline
+//! moves nearer. Its descriptor is edge-triggered and never read: setting it anew takes the old
+//! expiry back.
+//!
+//! Whole and long waits get no way of their own through `epoll_wait`'s argument: the kernel's slack
+//! would make 10 ms of a wait of 10 s, and ending early enough to allow for it costs a second
+//! `epoll_wait` and the same call to set the timer for the rest.
+//!
+//! It must not know the driver, nor what the deadlines are for.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use mio::unix::SourceFd;
+
+use crate::slab::SourceKey;
+
+/// How much later than wanted a wait may end for the sake of one system call less.
+const TOLERANCE: Duration = Duration::from_micros(50);
+
+/// No wait is longer: whoever waits for longer is told early once in a while.
+const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
+
+/// A timerfd and when it will fire.
+#[derive(Debug)]
+pub(crate) struct TimerFd {
+    descriptor: OwnedFd,
+    /// When it fires; in the past once it has. A setting fires no sooner than this says, so one
+    /// whose time is still to come will end a wait.
+    fires_at: Option<Instant>,
+    /// How often it has been set: a system call each.
+    settings: u64,
+}
+
+impl TimerFd {
+    pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
+        // SAFETY: the call takes no pointers.
+        let raw = unsafe {
+            libc::timerfd_create(
+                libc::CLOCK_MONOTONIC,
+                libc::TFD_NONBLOCK | libc::TFD_CLOEXEC,
+            )
+        };
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: `raw` has just been opened and nobody else knows it.
+        let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
+        registry.register(
+            &mut SourceFd(&raw),
+            mio::Token(SourceKey::TIMER.to_token()),
+            mio::Interest::READABLE,
+        )?;
+        Ok(Self {
+            descriptor,
+            fires_at: None,
+            settings: 0,
+        })
+    }
+
+    /// Sees to it that the timer fires in `timeout` from now, or somewhat before.
+    pub(crate) fn ensure(&mut self, timeout: Duration) -> io::Result<()> {
+        let timeout = timeout.min(LONGEST);
+        let now = Instant::now();
+        let wanted = now + timeout;
+        if let Some(fires_at) = self.fires_at
+            && fires_at > now
+            && fires_at <= wanted + TOLERANCE
+        {
+            return Ok(());
+        }
+        self.set(timeout)?;
+        self.fires_at = Some(wanted);
+        Ok(())
+    }
+
+    /// How often it has been set.
+    pub(crate) fn settings(&self) -> u64 {
+        self.settings
+    }
+
+    fn set(&mut self, timeout: Duration) -> io::Result<()> {
+        // Zero would disarm it.
+        let timeout = timeout.max(Duration::from_nanos(1));
+        let value = libc::itimerspec {
+            it_interval: libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: libc::timespec {
+                tv_sec: timeout.as_secs() as libc::time_t,
+                tv_nsec: timeout.subsec_nanos() as libc::c_long,
+            },
+        };
+        // SAFETY: `value` lives over the call, the old value is not asked for, and the descriptor
+        // is a timerfd that `self` owns.
+        let result = unsafe {
+            libc::timerfd_settime(self.descriptor.as_raw_fd(), 0, &value, std::ptr::null_mut())
+        };
+        self.settings += 1;
+        if result < 0 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! tokio's `AsyncRead` and `AsyncWrite`: the traits only, not its runtime.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{Readable, Writable};
+use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
+
+fn poll_read(
+    from: &impl Readable,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    // SAFETY: nothing is written to it but by the operating system, so nothing is de-initialised.
+    let unfilled = unsafe { buffer.unfilled_mut() };
+    let count = ready!(from.readable_stream().poll_read_uninit(cx, unfilled))?;
+    // SAFETY: `poll_read_uninit` has initialised that many bytes at the start of the unfilled part.
+    unsafe { buffer.assume_init(count) };
+    buffer.advance(count);
+    Poll::Ready(Ok(()))
+}
+
+macro_rules! impl_read {
+    ($($kind:ty),+) => {$(
+        impl AsyncRead for $kind {
+            fn poll_read(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffer: &mut ReadBuf<'_>,
+            ) -> Poll<io::Result<()>> {
+                poll_read(&*self, cx, buffer)
+            }
+        }
+    )+};
+}
+
+macro_rules! impl_write {
+    ($($kind:ty),+) => {$(
+        impl AsyncWrite for $kind {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffer: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                self.writable_stream().poll_write_from(cx, buffer)
+            }
+
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffers: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                self.writable_stream().poll_write_from_vectored(cx, buffers)
+            }
+
+            fn is_write_vectored(&self) -> bool {
+                true
+            }
+
+            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn poll_shutdown(
+                mut self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<io::Result<()>> {
+                Poll::Ready(Writable::end_writing(&mut *self))
+            }
+        }
+    )+};
+}
+
+impl_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
+impl_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);

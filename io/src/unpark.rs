@@ -1,0 +1,73 @@
+//! Waking the thread that waits in the driver, with one system call at most for each wait.
+//!
+//! Owns the flag that says that a wake-up is under way. It must not know mio: what does the waking
+//! is a [`WakeDevice`], so that loom can drive the flag with a device of its own.
+//!
+//! # Why no wake-up is lost
+//!
+//! Whoever unparks has first published why (a task in a queue, a deadline). It then swaps the flag
+//! to true. If it was false, it writes to the device, and the driver's wait ends. If it was true,
+//! somebody else's write is under way or has arrived and is not yet
+//! [acknowledged](Unpark::acknowledge). The driver acknowledges when it has seen the device's
+//! event, before it gives control back to whoever looks at the queues, and by a swap, too: the
+//! swaps are ordered on the one flag, so either the unpark comes after, finds false, and writes,
+//! or it comes before, and the acknowledging driver thereby sees what had been published.
+
+use std::io;
+
+use framewise_sync::atomic::{AtomicBool, Ordering};
+
+/// What ends the wait of the thread in the driver.
+pub trait WakeDevice {
+    /// Ends the current wait, or the next if there is none now.
+    fn wake(&self) -> io::Result<()>;
+}
+
+impl WakeDevice for mio::Waker {
+    fn wake(&self) -> io::Result<()> {
+        mio::Waker::wake(self)
+    }
+}
+
+/// A device and the flag that spares its calls.
+#[derive(Debug)]
+pub struct Unpark<D> {
+    pending: AtomicBool,
+    device: D,
+}
+
+impl<D: WakeDevice> Unpark<D> {
+    /// No wake-up is under way.
+    pub fn new(device: D) -> Self {
+        Self {
+            pending: AtomicBool::new(false),
+            device,
+        }
+    }
+
+    /// Ends the driver's current wait, or its next. Answers whether that took a system call.
+    ///
+    /// # Panics
+    ///
+    /// Panics when the device fails: it is an eventfd (or the like) of ours, so its failure means
+    /// that somebody else has closed our descriptor, and a lost wake-up would be a silent hang.
+    pub fn unpark(&self) -> bool {
+        // Ordering: AcqRel. Release pairs with the swap in `acknowledge` and publishes why the
+        // driver is woken. Acquire keeps the write below from being taken for the one before.
+        if self.pending.swap(true, Ordering::AcqRel) {
+            return false;
+        }
+        self.device
+            .wake()
+            .expect("the driver's wake device is open");
+        true
+    }
+
+    /// The driver has seen the device's event.
+    pub fn acknowledge(&self) {
+        // Ordering: AcqRel. Acquire pairs with the swap in `unpark`: what was published before an
+        // unpark that wrote nothing is seen after this. Release is for that unpark's successor,
+        // which finds false and must come after the event that this acknowledges.
+        self.pending.swap(false, Ordering::AcqRel);
+    }
+}
