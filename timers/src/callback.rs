@@ -178,12 +178,12 @@ fn register(after: Duration, period: Option<Duration>, body: CallbackBody) -> Ti
 impl CallbackState {
     /// Puts the callback, which the caller has taken, into its wheel. Lets it go instead if it
     /// was cancelled meanwhile or the timers are closed.
-    fn arm(self: &Arc<Self>, body: CallbackBody, frame: Frame, due: Instant) {
-        let when = self.handle.clock().ticks_reached(due);
-        let mut slot = self.slot.lock();
+    fn arm(this: &Arc<Self>, body: CallbackBody, frame: Frame, due: Instant) {
+        let when = this.handle.clock().ticks_reached(due);
+        let mut slot = this.slot.lock();
         if matches!(*slot, CallbackSlot::Taken) {
-            let entry = TimerEntry::Callback(Arc::clone(self));
-            if let Ok((key, published)) = self.handle.queue().arm_soon(when, entry) {
+            let entry = TimerEntry::Callback(Arc::clone(this));
+            if let Ok((key, published)) = this.handle.queue().arm_soon(when, entry) {
                 *slot = CallbackSlot::Waiting(WaitingCallback {
                     body,
                     frame,
@@ -191,17 +191,17 @@ impl CallbackState {
                     due,
                 });
                 drop(slot);
-                return self.handle.announce(published);
+                return this.handle.announce(published);
             }
         }
         *slot = CallbackSlot::Done;
         drop(slot);
-        self.release(body, frame);
+        this.release(body, frame);
     }
 
     /// Runs the callback, which its wheel has given out.
-    pub(crate) fn fire(self: Arc<Self>) {
-        let Some(waiting) = self.take_waiting(CallbackSlot::Taken) else {
+    pub(crate) fn fire(this: &Arc<Self>) {
+        let Some(waiting) = this.take_waiting(CallbackSlot::Taken) else {
             return;
         };
         let WaitingCallback {
@@ -209,21 +209,21 @@ impl CallbackState {
         } = waiting;
         match body {
             CallbackBody::Once(callback) => {
-                self.handle.common().shield(|| frame.run(callback));
-                *self.slot.lock() = CallbackSlot::Done;
-                self.handle.common().shield(|| drop(frame));
+                this.handle.common().shield(|| frame.run(callback));
+                *this.slot.lock() = CallbackSlot::Done;
+                this.handle.common().shield(|| drop(frame));
             }
             CallbackBody::Repeat(mut callback) => {
-                let returned = self.handle.common().shield(|| frame.run(&mut callback));
+                let returned = this.handle.common().shield(|| frame.run(&mut callback));
                 let body = CallbackBody::Repeat(callback);
-                match self.period {
+                match this.period {
                     Some(period) if returned => {
                         let next = multiple_after(due, period, Clock::now());
-                        self.arm(body, frame, next);
+                        Self::arm(this, body, frame, next);
                     }
                     _ => {
-                        *self.slot.lock() = CallbackSlot::Done;
-                        self.release(body, frame);
+                        *this.slot.lock() = CallbackSlot::Done;
+                        this.release(body, frame);
                     }
                 }
             }

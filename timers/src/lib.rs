@@ -15,6 +15,7 @@
 //! destructor or a callback while it holds a lock.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ambient;
 mod callback;

@@ -249,7 +249,7 @@ impl TimerShard {
                     TimerEntry::Waker(waker) => {
                         self.common.shield(|| waker.wake());
                     }
-                    TimerEntry::Callback(state) => state.fire(),
+                    TimerEntry::Callback(state) => CallbackState::fire(&state),
                 }
             }
             if last {

@@ -21,7 +21,7 @@
 //! wheel is the timer's own and not the beginning of its slot. Cancelling does not raise it: it
 //! may be too early, never too late.
 //!
-//! Slots are doubly linked lists of indices into a [slab](crate::slab): inserting and removing
+//! Slots are doubly linked lists of indices into a `slab`: inserting and removing
 //! are O(1), in safe code, and whoever arms a timer holds a plain [`Key`].
 
 #[cfg(test)]
@@ -50,9 +50,10 @@ pub struct Wheel<P> {
     elapsed: u64,
     serial: u64,
     entries: Slab<Entry<P>>,
-    levels: [Level; LEVELS],
+    levels: Box<[Level; LEVELS]>,
 }
 
+#[derive(Clone)]
 struct Level {
     /// Bit `n` is set while slot `n` has an entry.
     occupied: u64,
@@ -95,12 +96,17 @@ impl<P> Default for Wheel<P> {
 
 impl<P> Wheel<P> {
     /// Makes an empty wheel at tick 0.
-    pub const fn new() -> Self {
+    pub fn new() -> Self {
+        // Built on the heap: they are eight kilobytes.
+        let levels = vec![EMPTY_LEVEL; LEVELS].into_boxed_slice();
+        let levels = levels
+            .try_into()
+            .unwrap_or_else(|_| unreachable!("the lengths are equal"));
         Self {
             elapsed: 0,
             serial: 0,
             entries: Slab::new(),
-            levels: [EMPTY_LEVEL; LEVELS],
+            levels,
         }
     }
 

@@ -1,0 +1,515 @@
+//! Models of the timers: arming against parking, and everything that can meet a firing timer.
+//!
+//! The wheels, their queues, the gate, the futures and the callbacks are the shipped code. Time is
+//! a tick that each model passes in. A driver that parks is a word, "asleep until tick d", and a
+//! count of the calls of `unpark`: a lost wake-up shows when all threads are done and the driver
+//! sleeps past an armed timer with nobody having called.
+
+#![cfg(framewise_loom)]
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize as PlainUsize, Ordering as PlainOrdering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use framewise_loom_tests::model;
+use framewise_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use framewise_sync::{Arc, thread};
+use framewise_timers::gate::{ParkGate, Published};
+use framewise_timers::queue::{Found, Rearmed, Refused, TimerQueue};
+use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
+
+/// A driver that parks at most once, with the wheels that it looks at.
+struct Driven<const WHEELS: usize> {
+    queues: [TimerQueue<()>; WHEELS],
+    gate: ParkGate,
+    unparks: AtomicUsize,
+}
+
+impl<const WHEELS: usize> Driven<WHEELS> {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            queues: std::array::from_fn(|_| TimerQueue::new()),
+            gate: ParkGate::new(),
+            unparks: AtomicUsize::new(0),
+        })
+    }
+
+    /// As `Sleep` does it.
+    fn arm(&self, wheel: usize, when: u64) -> framewise_timers::wheel::Key {
+        let (key, published) = self.queues[wheel]
+            .arm(when, ())
+            .expect("open, and in the future");
+        self.announce(published);
+        key
+    }
+
+    fn announce(&self, published: Published) {
+        self.gate.armed(published, || {
+            self.unparks.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    fn earliest(&self) -> u64 {
+        self.queues
+            .iter()
+            .map(TimerQueue::next)
+            .min()
+            .expect("there is a wheel")
+    }
+
+    fn park(&self) -> u64 {
+        self.gate.park(|| self.earliest())
+    }
+
+    fn unparks(&self) -> usize {
+        self.unparks.load(Ordering::Relaxed)
+    }
+
+    /// All other threads are done: a driver that is asleep until `until` must not miss `when`.
+    fn assert_not_overslept(&self, until: u64, when: u64) {
+        assert!(
+            until <= when || self.unparks() > 0,
+            "the driver sleeps until {until}, past {when}, and nobody wakes it"
+        );
+    }
+}
+
+/// Race: a timer is armed while the driver parks. Failure: the driver sleeps past the timer.
+#[test]
+fn arming_against_parking() {
+    model("arming_against_parking", || {
+        let driven = Driven::<1>::new();
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+        });
+        let until = driven.park();
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+        assert!(driven.unparks() <= 1);
+    });
+}
+
+/// Race: as above, around two parks with a wake-up of another cause between. Failure: the second
+/// park misses the timer, since the one who armed it saw the driver awake or took the first park's
+/// mark.
+#[test]
+fn arming_against_parking_again() {
+    model("arming_against_parking_again", || {
+        let driven = Driven::<1>::new();
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+        });
+        driven.park();
+        driven.gate.unparked();
+        // A wake-up of the first park that comes late ends the second one: that is no loss.
+        let until = driven.park();
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+    });
+}
+
+/// Race: timers in two wheels are armed while the driver parks. Failure: the driver looks at one
+/// wheel before and at the other after, and sleeps past either timer; or it is woken for nothing
+/// more often than once for each.
+#[test]
+fn two_wheels_against_parking() {
+    model("two_wheels_against_parking", || {
+        let driven = Driven::<2>::new();
+        let armers = [(0, 10), (1, 5)].map(|(wheel, when)| {
+            let arming = Arc::clone(&driven);
+            thread::spawn(move || {
+                arming.arm(wheel, when);
+            })
+        });
+        let until = driven.park();
+        for armer in armers {
+            armer.join().unwrap();
+        }
+        driven.assert_not_overslept(until, 5);
+        assert!(driven.unparks() <= 2);
+    });
+}
+
+/// Race: arming a later timer than the one for which the driver parks. Failure: a system call that
+/// nobody needs.
+#[test]
+fn no_unpark_for_a_later_timer() {
+    model("no_unpark_for_a_later_timer", || {
+        let driven = Driven::<2>::new();
+        driven.arm(0, 5);
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+            arming.arm(1, 10);
+        });
+        assert_eq!(driven.park(), 5);
+        armer.join().unwrap();
+        assert_eq!(driven.unparks(), 0);
+    });
+}
+
+/// Race: a timer that publishes nothing, because an earlier one has, while that one is cancelled
+/// and the driver parks. Failure: the cancelled timer's announcement does not cover the other.
+#[test]
+fn a_cancelled_timer_covers_later_ones() {
+    model("a_cancelled_timer_covers_later_ones", || {
+        let driven = Driven::<1>::new();
+        let cancelling = Arc::clone(&driven);
+        let canceller = thread::spawn(move || {
+            let key = cancelling.arm(0, 5);
+            cancelling.queues[0].cancel(key).expect("nobody fires it");
+        });
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+        });
+        let until = driven.park();
+        canceller.join().unwrap();
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+    });
+}
+
+/// Race: a sibling fires the wheel, and so publishes a later deadline, while another thread arms
+/// and the driver parks. Failure: the raised deadline hides the new timer.
+#[test]
+fn firing_and_arming_against_parking() {
+    model("firing_and_arming_against_parking", || {
+        let driven = Driven::<1>::new();
+        driven.arm(0, 5);
+        let firing = Arc::clone(&driven);
+        let sibling = thread::spawn(move || firing.queues[0].take_due(5).len());
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+        });
+        let until = driven.park();
+        assert_eq!(sibling.join().unwrap(), 1);
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+        assert!(driven.queues[0].next() <= 10, "the timer is hidden");
+    });
+}
+
+/// Race: a timer is cancelled while it fires. Failure: what it carries is given out twice, or
+/// never (then loom reports a leak).
+#[test]
+fn cancelling_against_firing() {
+    model("cancelling_against_firing", || {
+        let queue = Arc::new(TimerQueue::new());
+        let (key, _) = queue.arm(10, Arc::new(())).map_err(drop).unwrap();
+        let firing = Arc::clone(&queue);
+        let firer = thread::spawn(move || firing.take_due(10).len());
+        let cancelled = queue.cancel(key).is_some();
+        let fired = firer.join().unwrap() == 1;
+        assert!(fired != cancelled, "fired: {fired}, cancelled: {cancelled}");
+        assert!(queue.is_empty());
+    });
+}
+
+/// Race: a timer gets a later deadline while it fires. Failure: it is gone and has not fired, or
+/// it fires twice, or its new deadline is not published.
+#[test]
+fn rearming_against_firing() {
+    model("rearming_against_firing", || {
+        let queue = Arc::new(TimerQueue::new());
+        let (key, _) = queue.arm(10, ()).unwrap();
+        let firing = Arc::clone(&queue);
+        let firer = thread::spawn(move || firing.take_due(10).len());
+        let rearmed = queue.rearm(key, 20);
+        let fired = firer.join().unwrap();
+        match rearmed {
+            Rearmed::Armed(key, _) => {
+                assert_eq!(fired, 0);
+                assert!(queue.next() <= 20, "the new deadline is not published");
+                assert_eq!(queue.look(key, |()| ()), Found::Armed(()));
+                assert_eq!(queue.take_due(20).len(), 1);
+            }
+            Rearmed::Gone => assert_eq!(fired, 1),
+            Rearmed::Elapsed(()) => panic!("tick 20 has not elapsed"),
+        }
+        assert!(queue.is_empty());
+    });
+}
+
+/// Race: a task polls with another waker while its timer fires. Failure: the old waker is called
+/// and the poll is told to wait, so that the task never learns of it.
+#[test]
+fn another_waker_against_firing() {
+    model("another_waker_against_firing", || {
+        let queue = Arc::new(TimerQueue::new());
+        let (key, _) = queue.arm(10, "old").unwrap();
+        let firing = Arc::clone(&queue);
+        let firer = thread::spawn(move || firing.take_due(10).into_iter().next());
+        let mut waker = "new";
+        let found = queue.swap(key, &mut waker);
+        let woken = firer.join().unwrap();
+        match found {
+            Found::Armed(()) => assert_eq!((waker, woken), ("old", Some("new"))),
+            Found::Fired => assert_eq!((waker, woken), ("new", Some("old"))),
+            Found::Closed => panic!("nobody closes"),
+        }
+    });
+}
+
+/// Race: a timer is armed while the timers are closed. Failure: it stays in the wheel, where
+/// nobody fires it.
+#[test]
+fn closing_against_arming() {
+    model("closing_against_arming", || {
+        let queue = Arc::new(TimerQueue::new());
+        let arming = Arc::clone(&queue);
+        let armer = thread::spawn(move || match arming.arm(10, Arc::new(())) {
+            Ok((key, _)) => Some(key),
+            Err(Refused::Closed(_)) => None,
+            Err(Refused::Elapsed(_)) => panic!("tick 10 has not elapsed"),
+        });
+        let closed = queue.close().len();
+        let armed = armer.join().unwrap();
+        assert_eq!(closed, usize::from(armed.is_some()));
+        assert!(queue.is_empty());
+        if let Some(key) = armed {
+            assert_eq!(queue.look(key, |_| ()), Found::Closed);
+        }
+    });
+}
+
+/// A waker that counts. Its counter is std's: what is modelled is who calls it, not the counter.
+struct CountingWaker(PlainUsize);
+
+impl Wake for CountingWaker {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, PlainOrdering::SeqCst);
+    }
+}
+
+fn counting_waker() -> (std::sync::Arc<CountingWaker>, Waker) {
+    let counter = std::sync::Arc::new(CountingWaker(PlainUsize::new(0)));
+    let waker = Waker::from(std::sync::Arc::clone(&counter));
+    (counter, waker)
+}
+
+/// Long enough for any model to end before, by the real clock.
+const LONG: Duration = Duration::from_secs(100_000);
+
+/// A tick by which [`LONG`] has passed.
+const LONG_AFTER: u64 = 1 << 40;
+
+/// Race: a task polls its sleep again while it fires on another thread. Failure: the poll says
+/// that it has to wait although the waker was called before and is not called again; or the waker
+/// leaks.
+#[test]
+fn polling_a_sleep_against_firing() {
+    model("polling_a_sleep_against_firing", || {
+        let timers = Timers::new(2, || ());
+        let (counter, waker) = counting_waker();
+        let entered = enter(&timers.handle(0));
+        let mut sleep = sleep(LONG);
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut sleep).poll(&mut cx).is_pending());
+        let firing = Arc::clone(&timers);
+        let firer = thread::spawn(move || firing.fire_at(1, LONG_AFTER));
+        let polled = Pin::new(&mut sleep).poll(&mut cx);
+        assert_eq!(firer.join().unwrap(), 1);
+        assert_eq!(counter.0.load(PlainOrdering::SeqCst), 1);
+        if polled == Poll::Pending {
+            assert!(Pin::new(&mut sleep).poll(&mut cx).is_ready());
+        }
+        drop((sleep, entered, waker));
+        assert_eq!(
+            std::sync::Arc::strong_count(&counter),
+            1,
+            "a waker is left over"
+        );
+    });
+}
+
+/// Race: a sleep is dropped while it fires, and while the timers are closed. Failure: its waker is
+/// called twice or leaks.
+#[test]
+fn dropping_a_sleep_against_firing_and_closing() {
+    model("dropping_a_sleep_against_firing_and_closing", || {
+        let timers = Timers::new(1, || ());
+        let (counter, waker) = counting_waker();
+        let entered = enter(&timers.handle(0));
+        let mut sleep = sleep(LONG);
+        assert!(
+            Pin::new(&mut sleep)
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let firing = Arc::clone(&timers);
+        let firer = thread::spawn(move || firing.fire_at(0, LONG_AFTER));
+        let closing = Arc::clone(&timers);
+        let closer = thread::spawn(move || closing.close());
+        drop(sleep);
+        firer.join().unwrap();
+        closer.join().unwrap();
+        drop((entered, waker));
+        assert!(counter.0.load(PlainOrdering::SeqCst) <= 1);
+        assert_eq!(
+            std::sync::Arc::strong_count(&counter),
+            1,
+            "a waker is left over"
+        );
+    });
+}
+
+/// Race: a callback is cancelled while it fires. Failure: it begins to run after `cancel` has
+/// returned, or runs although `cancel` has said that it would not; or its function leaks, or is
+/// still held.
+#[test]
+fn cancelling_a_callback_against_firing() {
+    model("cancelling_a_callback_against_firing", || {
+        let timers = Timers::new(1, || ());
+        let entered = enter(&timers.handle(0));
+        let begun = Arc::new(AtomicU64::new(0));
+        let counting = Arc::clone(&begun);
+        let callback = set_timeout(LONG, move || {
+            counting.fetch_add(1, Ordering::SeqCst);
+        });
+        let firing = Arc::clone(&timers);
+        let firer = thread::spawn(move || firing.fire_at(0, LONG_AFTER));
+        let prevented = callback.cancel();
+        // The function may be taken and not have begun: then it counts as running.
+        let begun_before = begun.load(Ordering::SeqCst);
+        firer.join().unwrap();
+        let begun_after = begun.load(Ordering::SeqCst);
+        assert!(begun_after <= 1);
+        if prevented {
+            assert_eq!((begun_before, begun_after), (0, 0));
+        }
+        assert_eq!(Arc::strong_count(&begun), 1, "the function is still held");
+        assert!(timers.is_empty() && !callback.is_active());
+        drop(entered);
+    });
+}
+
+/// Race: a repeating callback is cancelled while it fires and is armed again. Failure: it is armed
+/// after `cancel`, or its function leaks.
+#[test]
+fn cancelling_an_interval_against_firing() {
+    model("cancelling_an_interval_against_firing", || {
+        let timers = Timers::new(1, || ());
+        let entered = enter(&timers.handle(0));
+        let begun = Arc::new(AtomicU64::new(0));
+        let counting = Arc::clone(&begun);
+        let callback = set_interval(LONG, move || {
+            counting.fetch_add(1, Ordering::SeqCst);
+        });
+        let firing = Arc::clone(&timers);
+        let firer = thread::spawn(move || firing.fire_at(0, LONG_AFTER));
+        assert!(callback.cancel());
+        assert!(!callback.is_active());
+        firer.join().unwrap();
+        assert!(begun.load(Ordering::SeqCst) <= 1);
+        assert_eq!(Arc::strong_count(&begun), 1, "the function is still held");
+        assert!(timers.is_empty());
+        drop(entered);
+    });
+}
+
+/// Race: a callback is cancelled on two threads while the timers are closed. Failure: its function
+/// is dropped twice or leaks, or both are told that they prevented it.
+#[test]
+fn cancelling_a_callback_against_closing() {
+    model("cancelling_a_callback_against_closing", || {
+        let timers = Timers::new(1, || ());
+        let entered = enter(&timers.handle(0));
+        let held = Arc::new(());
+        let holding = Arc::clone(&held);
+        let callback = set_timeout(LONG, move || drop(holding));
+        let other = callback.clone();
+        let canceller = thread::spawn(move || other.cancel());
+        let closing = Arc::clone(&timers);
+        let closer = thread::spawn(move || closing.close());
+        let prevented = usize::from(callback.cancel());
+        let prevented = prevented + usize::from(canceller.join().unwrap());
+        closer.join().unwrap();
+        assert!(prevented <= 1);
+        assert_eq!(Arc::strong_count(&held), 1, "the function is still held");
+        drop(entered);
+    });
+}
+
+/// The gate without its fences: what `arming_against_parking` must notice.
+struct UnfencedGate {
+    parked_until: AtomicU64,
+}
+
+impl UnfencedGate {
+    fn park(&self, earliest: impl Fn() -> u64) -> u64 {
+        let first = earliest();
+        self.parked_until.store(first, Ordering::Relaxed);
+        let second = earliest();
+        if second < first {
+            self.parked_until.store(second, Ordering::Relaxed);
+        }
+        first.min(second)
+    }
+
+    fn armed(&self, when: u64, unpark: impl FnOnce()) {
+        if when < self.parked_until.load(Ordering::Relaxed) {
+            unpark();
+        }
+    }
+}
+
+/// Negative control: without the fences both sides can miss each other.
+#[test]
+#[should_panic(expected = "nobody wakes it")]
+fn a_gate_without_fences_is_noticed() {
+    model("a_gate_without_fences_is_noticed", || {
+        let driven = Driven::<1>::new();
+        let gate = Arc::new(UnfencedGate {
+            parked_until: AtomicU64::new(ParkGate::AWAKE),
+        });
+        let (arming, arming_gate) = (Arc::clone(&driven), Arc::clone(&gate));
+        let armer = thread::spawn(move || {
+            let (_, published) = arming.queues[0].arm(10, ()).unwrap();
+            assert_eq!(published, Published::earlier(10));
+            arming_gate.armed(10, || {
+                arming.unparks.fetch_add(1, Ordering::Relaxed);
+            });
+        });
+        let until = gate.park(|| driven.earliest());
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+    });
+}
+
+/// Negative control: a driver that does not look a second time.
+#[test]
+#[should_panic(expected = "nobody wakes it")]
+fn a_park_without_a_second_look_is_noticed() {
+    model("a_park_without_a_second_look_is_noticed", || {
+        let driven = Driven::<1>::new();
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+        });
+        let seen = driven.earliest();
+        let until = driven.gate.park(|| seen);
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+    });
+}
+
+/// Negative control: arming that does not tell the gate.
+#[test]
+#[should_panic(expected = "nobody wakes it")]
+fn arming_in_silence_is_noticed() {
+    model("arming_in_silence_is_noticed", || {
+        let driven = Driven::<1>::new();
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            let _ = arming.queues[0].arm(10, ()).unwrap();
+        });
+        let until = driven.park();
+        armer.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+    });
+}
