@@ -1,0 +1,339 @@
+//! The pool of threads for calls that block.
+//!
+//! Owns its queue and decides when a thread starts or ends. A job is a task like any other, with a
+//! frame, a join handle and an abort; its one poll calls the closure.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::ptr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewise_context::Frame;
+
+use crate::runtime::enter;
+use crate::scheduler::shared::{PanicHook, Spawner};
+use crate::task::cell::{self, Schedule};
+use crate::task::header::{Ran, TaskRef};
+use crate::task::{JoinError, JoinHandle};
+
+framewise_sync::thread_local! {
+    /// The pool that this thread belongs to; compared, never read through.
+    static OWN_POOL: Cell<*const ()> = const { Cell::new(ptr::null()) };
+}
+
+/// The threads for blocking calls, and the calls that wait for one.
+#[derive(Clone)]
+pub(crate) struct BlockingPool(Arc<Pool>);
+
+struct Pool {
+    state: Mutex<PoolState>,
+    work: Condvar,
+    ended: Condvar,
+    threads_max: usize,
+    keep_alive: Duration,
+    thread_name: String,
+    unhandled_panic: Option<PanicHook>,
+}
+
+struct PoolState {
+    queue: VecDeque<Job>,
+    threads: usize,
+    /// Threads that wait and have not been notified.
+    idle: usize,
+    /// Notifications that no thread has taken yet; guards against spurious wake-ups.
+    notified: usize,
+    closed: bool,
+    /// Threads that ended, or will when they look: joined so that their thread-locals are gone.
+    handles: Vec<thread::JoinHandle<()>>,
+}
+
+enum Job {
+    Task(TaskRef),
+    /// A closure of the runtime's own: a name look-up, or a worker's core that changes threads.
+    Internal(Box<dyn FnOnce() + Send>),
+}
+
+impl BlockingPool {
+    pub(crate) fn new(
+        threads_max: usize,
+        keep_alive: Duration,
+        thread_name: String,
+        unhandled_panic: Option<PanicHook>,
+    ) -> Self {
+        Self(Arc::new(Pool {
+            state: Mutex::new(PoolState {
+                queue: VecDeque::new(),
+                threads: 0,
+                idle: 0,
+                notified: 0,
+                closed: false,
+                handles: Vec::new(),
+            }),
+            work: Condvar::new(),
+            ended: Condvar::new(),
+            threads_max,
+            keep_alive,
+            thread_name,
+            unhandled_panic,
+        }))
+    }
+
+    /// Runs `f` on a thread of the pool, in `frame`.
+    pub(crate) fn spawn<F, R>(&self, f: F, frame: Frame, spawner: &Arc<Spawner>) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let task = cell::allocate(
+            BlockingCall(Some(f)),
+            frame,
+            BlockingSchedule(self.clone()),
+            true,
+        );
+        // SAFETY: the handle's reference is ours to pass on.
+        let handle = unsafe { JoinHandle::new(task) };
+        if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), spawner) {
+            let error = reason.map_or_else(JoinError::cancelled, JoinError::refused);
+            // SAFETY: the claim came back to us.
+            unsafe { task.refuse(error) }
+        }
+        handle
+    }
+
+    /// Runs a closure of the runtime's own.
+    pub(crate) fn run_internal(
+        &self,
+        job: Box<dyn FnOnce() + Send>,
+        spawner: &Arc<Spawner>,
+    ) -> io::Result<()> {
+        self.push(Job::Internal(job), spawner)
+            .map_err(|(_, error)| {
+                error.unwrap_or_else(|| io::Error::other("the runtime is shutting down"))
+            })
+    }
+
+    /// Queues a job and makes sure that a thread will take it. Gives it back where the pool is
+    /// closed (without an error) or has no thread and can start none (with the reason).
+    fn push(&self, job: Job, spawner: &Arc<Spawner>) -> Result<(), (Job, Option<io::Error>)> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err((job, None));
+        }
+        state.queue.push_back(job);
+        if state.idle > 0 {
+            // The thread is awake from now on, whatever else happens: a second job does not count
+            // on it.
+            state.idle -= 1;
+            state.notified += 1;
+            drop(state);
+            self.0.work.notify_one();
+            return Ok(());
+        }
+        if state.threads == self.0.threads_max {
+            // A thread that ends its job takes the next.
+            return Ok(());
+        }
+        state.threads += 1;
+        let number = state.handles.len();
+        drop(state);
+        let started = thread::Builder::new()
+            .name(format!("{}-blocking-{number}", self.0.thread_name))
+            .spawn({
+                let (pool, spawner) = (self.clone(), Arc::clone(spawner));
+                move || pool.work(&spawner)
+            });
+        let mut state = self.lock();
+        match started {
+            Ok(handle) => {
+                state.handles.retain(|handle| !handle.is_finished());
+                state.handles.push(handle);
+                Ok(())
+            }
+            Err(error) => {
+                state.threads -= 1;
+                if state.threads > 0 {
+                    // Not at once, but one of those takes it when it is done.
+                    return Ok(());
+                }
+                // Jobs of others that relied on this very thread are at the end, too; ours is the
+                // one that is told.
+                match state.queue.pop_back() {
+                    Some(job) => Err((job, Some(error))),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    fn work(&self, spawner: &Arc<Spawner>) {
+        /// Counts the thread out even where a bug of ours unwinds.
+        struct Ended(BlockingPool);
+        impl Drop for Ended {
+            fn drop(&mut self) {
+                self.0.lock().threads -= 1;
+                self.0.0.ended.notify_all();
+            }
+        }
+
+        let _ended = Ended(self.clone());
+        let _entered = enter::enter(spawner, spawner.shared.outside());
+        OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
+        let mut state = self.lock();
+        loop {
+            if let Some(job) = state.queue.pop_front() {
+                let closed = state.closed;
+                drop(state);
+                run(job, closed);
+                state = self.lock();
+                continue;
+            }
+            if state.closed {
+                return;
+            }
+            state.idle += 1;
+            let until = Instant::now().checked_add(self.0.keep_alive);
+            loop {
+                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+                state = match left {
+                    None => self
+                        .0
+                        .work
+                        .wait(state)
+                        .unwrap_or_else(PoisonError::into_inner),
+                    Some(left) => {
+                        self.0
+                            .work
+                            .wait_timeout(state, left)
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .0
+                    }
+                };
+                if state.notified > 0 {
+                    // Whoever notified has counted us out of the idle.
+                    state.notified -= 1;
+                    break;
+                }
+                if state.closed {
+                    state.idle -= 1;
+                    break;
+                }
+                if until.is_some_and(|until| Instant::now() >= until) {
+                    // A push that comes now finds us gone, and starts a thread of its own.
+                    state.idle -= 1;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Refuses new jobs, cancels those that wait, and lets the threads end.
+    pub(crate) fn close(&self) {
+        let jobs = {
+            let mut state = self.lock();
+            state.closed = true;
+            std::mem::take(&mut state.queue)
+        };
+        self.0.work.notify_all();
+        for job in jobs {
+            run(job, true);
+        }
+    }
+
+    /// Whether this thread is one of the pool's.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        OWN_POOL.with(|pool| ptr::eq(pool.get(), Arc::as_ptr(&self.0).cast()))
+    }
+
+    /// Waits until every thread has ended. False: the time ran out.
+    pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.lock();
+        while state.threads > 0 {
+            state = match deadline {
+                None => self
+                    .0
+                    .ended
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.0
+                        .ended
+                        .wait_timeout(state, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        let handles = std::mem::take(&mut state.handles);
+        drop(state);
+        for handle in handles {
+            // What unwound a thread was printed; there is nobody to tell.
+            let _ = handle.join();
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, PoolState> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Carries a job out, or drops it in its frame.
+fn run(job: Job, cancel: bool) {
+    match job {
+        // SAFETY: the queue's entry is the claim.
+        Job::Task(task) if cancel => unsafe { task.refuse(JoinError::cancelled()) },
+        Job::Task(task) => {
+            // SAFETY: the queue's entry is the claim, and the closure is Send.
+            let ran = unsafe { task.run() };
+            debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
+        }
+        // A worker's core must be given back to its place, and a look-up's failure be told: both
+        // do it when they are dropped.
+        Job::Internal(job) if cancel => drop(job),
+        Job::Internal(job) => {
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+        }
+    }
+}
+
+/// The future of a blocking job: ready at its first poll.
+struct BlockingCall<F>(Option<F>);
+
+impl<F> Unpin for BlockingCall<F> {}
+
+impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<R> {
+        let f = self.0.take().expect("a blocking call is polled once");
+        Poll::Ready(f())
+    }
+}
+
+/// The scheduler of blocking jobs: each has its claim in the pool's queue from birth to its end, so
+/// there is nothing to wake.
+struct BlockingSchedule(BlockingPool);
+
+impl Schedule for BlockingSchedule {
+    fn schedule(&self, _task: TaskRef) {
+        unreachable!("a blocking job is claimed from its birth until its end");
+    }
+
+    fn release(&self, _task: TaskRef) {}
+
+    fn unhandled_panic(&self, error: &JoinError) {
+        if let Some(hook) = &self.0.0.unhandled_panic {
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(error)));
+        }
+    }
+}

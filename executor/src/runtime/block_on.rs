@@ -1,0 +1,61 @@
+//! Running one future on the thread that calls, until it is ready.
+//!
+//! Owns the waker of such a thread. The workers run the tasks, timers and I/O meanwhile.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use crate::scheduler::worker;
+
+/// Wakes a thread out of `block_on`. (`std`'s atomics and `Arc`: `Wake` asks for them.)
+struct ThreadWaker {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for ThreadWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Ordering: Release, pairs with the swap below: the poll sees what was done before the
+        // wake. Only the first wake since the last poll makes a system call.
+        if !self.woken.swap(true, Ordering::Release) {
+            self.thread.unpark();
+        }
+    }
+}
+
+/// Polls `future` on this thread until it is ready. The caller has entered the runtime.
+///
+/// # Panics
+///
+/// Panics on a worker: its other tasks would stand still.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    assert!(
+        !worker::is_on_worker(),
+        "block_on was called on a worker of a runtime, whose other tasks would stand still: \
+         use .await, or wrap the call in block_in_place or spawn_blocking"
+    );
+    let thread_waker = Arc::new(ThreadWaker {
+        thread: thread::current(),
+        woken: AtomicBool::new(false),
+    });
+    let waker = Waker::from(Arc::clone(&thread_waker));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        // Ordering: Acquire, pairs with wake_by_ref.
+        while !thread_waker.woken.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}

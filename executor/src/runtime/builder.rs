@@ -1,0 +1,129 @@
+//! `Builder`: a runtime's settings.
+
+use std::fmt;
+use std::io;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use crate::runtime::Runtime;
+use crate::scheduler::shared::PanicHook;
+use crate::task::JoinError;
+
+/// Makes a [`Runtime`] with other settings than [`Runtime::new`].
+///
+/// # Examples
+///
+/// ```
+/// use framewise::runtime::Builder;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Builder::new().worker_threads(2).thread_name("orders").build()?;
+/// runtime.block_on(async { assert_eq!(framewise::spawn(async { 1 }).await.ok(), Some(1)) });
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    pub(crate) workers: Option<usize>,
+    pub(crate) thread_name: String,
+    pub(crate) blocking_threads_max: usize,
+    pub(crate) keep_alive: Duration,
+    pub(crate) unhandled_panic: Option<PanicHook>,
+}
+
+impl Builder {
+    /// The settings of [`Runtime::new`].
+    pub fn new() -> Self {
+        Self {
+            workers: None,
+            thread_name: "framewise".to_owned(),
+            blocking_threads_max: 512,
+            keep_alive: Duration::from_secs(10),
+            unhandled_panic: None,
+        }
+    }
+
+    /// The number of workers: threads that run tasks. By default one for each processor that the
+    /// process may use.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `workers` is zero.
+    pub fn worker_threads(mut self, workers: usize) -> Self {
+        assert!(workers > 0, "a runtime needs at least one worker");
+        self.workers = Some(workers);
+        self
+    }
+
+    /// What the names of the runtime's threads begin with. By default `framewise`.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Self {
+        self.thread_name = name.into();
+        self
+    }
+
+    /// The most threads that the blocking pool starts. By default 512. More jobs wait in its
+    /// queue.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `threads` is zero.
+    pub fn max_blocking_threads(mut self, threads: usize) -> Self {
+        assert!(threads > 0, "the blocking pool needs at least one thread");
+        self.blocking_threads_max = threads;
+        self
+    }
+
+    /// How long a thread of the blocking pool waits for another job before it ends. By default ten
+    /// seconds.
+    pub fn thread_keep_alive(mut self, keep_alive: Duration) -> Self {
+        self.keep_alive = keep_alive;
+        self
+    }
+
+    /// Calls `hook` with the panic of each task that nobody joins, and of each timer callback. By
+    /// default nothing is called beyond the process's panic hook, which prints.
+    ///
+    /// # Frame
+    ///
+    /// For a detached task the hook runs in the task's frame. The frame in which the panic began is
+    /// [`JoinError::frame`].
+    pub fn on_unhandled_panic(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Self {
+        self.unhandled_panic = Some(Arc::new(hook));
+        self
+    }
+
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the system gives no event queue or no thread. Threads that were started by then
+    /// are stopped again.
+    pub fn build(self) -> io::Result<Runtime> {
+        Runtime::start(self)
+    }
+
+    pub(crate) fn workers(&self) -> usize {
+        self.workers
+            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("worker_threads", &self.workers)
+            .field("thread_name", &self.thread_name)
+            .field("max_blocking_threads", &self.blocking_threads_max)
+            .field("thread_keep_alive", &self.keep_alive)
+            .finish_non_exhaustive()
+    }
+}

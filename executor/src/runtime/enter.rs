@@ -1,0 +1,52 @@
+//! Which runtime a thread is in: the ambient handles for spawning, timers and I/O.
+//!
+//! Owns the thread-local that `spawn` reads. Timers and I/O have their own, in their crates; the
+//! guard here installs all three.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crate::scheduler::shared::Spawner;
+
+framewise_sync::thread_local! {
+    static CURRENT: RefCell<Option<Arc<Spawner>>> = const { RefCell::new(None) };
+}
+
+/// Keeps a thread in a runtime; what was there before is there again afterwards.
+pub(crate) struct Entered {
+    previous: Option<Arc<Spawner>>,
+    _timers: framewise_timers::EnterTimers,
+    _io: framewise_io::EnterGuard,
+    not_send: PhantomData<*const ()>,
+}
+
+/// Enters the runtime of `spawner`, with the timer wheel of that number.
+pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
+    // From its first call on the thread keeps the frame of a panic for whoever catches it.
+    drop(framewise_context::take_panic_frame());
+    let shared = &spawner.shared;
+    Entered {
+        previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
+        _timers: framewise_timers::enter(&shared.timers.handle(wheel)),
+        _io: shared.io.enter(),
+        not_send: PhantomData,
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let previous = self.previous.take();
+        // Without the thread-local (its destructor has run) there is nothing to put back. What was
+        // current is dropped outside of the borrow: it may be a runtime's last handle.
+        drop(CURRENT.try_with(|current| current.replace(previous)));
+    }
+}
+
+/// The runtime that the thread is in.
+pub(crate) fn current() -> Option<Arc<Spawner>> {
+    CURRENT
+        .try_with(|current| current.borrow().clone())
+        .ok()
+        .flatten()
+}

@@ -1,0 +1,132 @@
+//! `Handle`: a way into a runtime from anywhere.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use framewise_context::Frame;
+
+use super::block_on::block_on;
+use super::enter::{self, Entered};
+use crate::scheduler::shared::Spawner;
+use crate::task::JoinHandle;
+
+/// A handle to a [`Runtime`](crate::runtime::Runtime), by which any thread can spawn on it.
+///
+/// It keeps the runtime's memory, but not the runtime running: after the shutdown spawned tasks are
+/// [cancelled](crate::task::JoinError::is_cancelled) at once.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) spawner: Arc<Spawner>,
+}
+
+impl Handle {
+    /// The handle of the runtime that this thread is in.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside of a runtime; see [`try_current`](Self::try_current).
+    #[track_caller]
+    pub fn current() -> Self {
+        Self::try_current().expect(
+            "there is no framewise runtime here: call this inside of one, or within \
+             `Runtime::enter`",
+        )
+    }
+
+    /// The handle of the runtime that this thread is in, if it is in one.
+    pub fn try_current() -> Option<Self> {
+        enter::current().map(|spawner| Self { spawner })
+    }
+
+    /// Spawns a task; see [`framewise::spawn`](crate::spawn).
+    ///
+    /// # Frame
+    ///
+    /// The task gets the frame that is current here, at the call, also where this thread is none of
+    /// the runtime's.
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawner.spawn(future, Frame::current().inherited())
+    }
+
+    /// Spawns a task at the root; see [`framewise::spawn_root`](crate::spawn_root).
+    ///
+    /// # Frame
+    ///
+    /// The task runs at the root: it sees no binding of its spawner.
+    pub fn spawn_root<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawner.spawn(future, Frame::root())
+    }
+
+    /// Runs a call that blocks on the blocking pool; see
+    /// [`framewise::spawn_blocking`](crate::spawn_blocking).
+    ///
+    /// # Frame
+    ///
+    /// The call runs in the frame that is current here.
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        let frame = Frame::current().inherited();
+        self.spawner.shared.blocking.spawn(f, frame, &self.spawner)
+    }
+
+    /// Runs `future` on this thread until it is ready, inside of the runtime.
+    ///
+    /// # Panics
+    ///
+    /// Panics on a worker of a runtime (but not within
+    /// [`block_in_place`](crate::task::block_in_place)), and passes a panic of the future on.
+    ///
+    /// # Frame
+    ///
+    /// The future sees the frame that is current here; it is current again afterwards.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _entered = self.enter();
+        block_on(future)
+    }
+
+    /// Puts this thread into the runtime until the guard is dropped, so that
+    /// [`spawn`](crate::spawn), timers and sockets work on it. The current frame stays.
+    #[must_use = "the thread is in the runtime only while the guard lives"]
+    pub fn enter(&self) -> EnterGuard<'_> {
+        EnterGuard {
+            _entered: enter::enter(&self.spawner, self.spawner.shared.outside()),
+            lifetime: PhantomData,
+        }
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("workers", &self.spawner.shared.workers.len())
+            .finish()
+    }
+}
+
+/// Keeps a thread in a runtime; made by [`Handle::enter`].
+///
+/// Guards are meant to be dropped in the reverse order of their making. Where they are not, the
+/// thread is in the runtime that the guard dropped last found.
+pub struct EnterGuard<'a> {
+    _entered: Entered,
+    lifetime: PhantomData<&'a Handle>,
+}
+
+impl fmt::Debug for EnterGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EnterGuard").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+//! `Runtime`: workers, driver, timers and blocking pool, from their start to their end.
+//!
+//! Owns the order of both. A shutdown asks the workers to leave; the last one cancels the tasks,
+//! closes the timers and the driver (`scheduler/shared.rs`); then the blocking pool is closed.
+
+pub(crate) mod block_on;
+mod builder;
+pub(crate) mod enter;
+mod handle;
+
+pub use builder::Builder;
+pub use handle::{EnterGuard, Handle};
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewise_io::{BlockingSpawner, IoDriver};
+
+use crate::blocking::BlockingPool;
+use crate::scheduler::shared::{Shared, Spawner};
+use crate::scheduler::worker::{self, Core};
+use crate::task::{JoinError, JoinHandle};
+
+/// A running runtime.
+///
+/// Dropping it shuts it down: no task is polled any more, every one that is left is dropped in its
+/// own frame, and the drop waits until that is done and the calls on the blocking pool have
+/// returned. [`shutdown_timeout`](Self::shutdown_timeout) limits the wait;
+/// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
+/// one of its own tasks or blocking calls does not wait either, as it would wait for itself.
+///
+/// A process must not `fork` while a runtime lives and go on using it in the child: its threads do
+/// not exist there.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::runtime::Runtime;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Runtime::new()?;
+/// let answer = runtime.block_on(async { framewise::spawn(async { 6 * 7 }).await });
+/// assert_eq!(answer.ok(), Some(42));
+/// # Ok(())
+/// # }
+/// ```
+pub struct Runtime {
+    handle: Handle,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// A runtime with a worker for each processor; see [`Builder`] for other settings.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<Self> {
+        Builder::new().build()
+    }
+
+    pub(crate) fn start(settings: Builder) -> io::Result<Self> {
+        // Waking a task runs no user code, so timers and I/O need keep no frame for it.
+        framewise_context::set_frameless_vtable(&crate::task::waker::WAKER_VTABLE);
+        let workers = settings.workers();
+        let hook = settings.unhandled_panic.clone();
+        let blocking = BlockingPool::new(
+            settings.blocking_threads_max,
+            settings.keep_alive,
+            settings.thread_name.clone(),
+            hook.clone(),
+        );
+        // The driver is made before the runtime that its look-ups use.
+        let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
+        let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
+        let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone());
+        if let Some(hook) = hook {
+            shared.timers.on_callback_panic(move |payload| {
+                hook(&JoinError::panic(
+                    payload,
+                    framewise_context::Frame::current(),
+                ));
+            });
+        }
+        let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
+        looked_up
+            .set(Arc::downgrade(&spawner))
+            .expect("it is set here only");
+        let mut runtime = Self {
+            handle: Handle { spawner },
+            threads: Vec::with_capacity(workers),
+        };
+        for (index, queue) in queues.into_iter().enumerate() {
+            shared.worker_enters();
+            let core = Core::new(index, queue);
+            let started = thread::Builder::new()
+                .name(format!("{}-worker-{index}", settings.thread_name))
+                .spawn({
+                    let shared = Arc::clone(&shared);
+                    move || worker::run(shared, core)
+                });
+            match started {
+                Ok(thread) => runtime.threads.push(thread),
+                Err(error) => {
+                    shared.close();
+                    shared.worker_leaves();
+                    // Dropping the runtime waits for the workers that did start.
+                    return Err(io::Error::new(
+                        error.kind(),
+                        format!("worker {index} of {workers} could not be started: {error}"),
+                    ));
+                }
+            }
+        }
+        Ok(runtime)
+    }
+
+    /// A handle for other threads.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// As [`Handle::block_on`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Handle::block_on`].
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+
+    /// As [`Handle::spawn`].
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+
+    /// As [`Handle::spawn_root`].
+    pub fn spawn_root<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn_root(future)
+    }
+
+    /// As [`Handle::spawn_blocking`].
+    pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        self.handle.spawn_blocking(f)
+    }
+
+    /// As [`Handle::enter`].
+    #[must_use = "the thread is in the runtime only while the guard lives"]
+    pub fn enter(&self) -> EnterGuard<'_> {
+        self.handle.enter()
+    }
+
+    /// Shuts down and waits for `limit` at most. True: everything has ended.
+    ///
+    /// What is still running then (a poll or a blocking call that does not return) runs on; a task
+    /// is dropped when its poll returns.
+    pub fn shutdown_timeout(mut self, limit: Duration) -> bool {
+        self.shut_down(Some(limit))
+    }
+
+    /// Asks everything to end and does not wait.
+    pub fn shutdown_background(mut self) {
+        self.shut_down(Some(Duration::ZERO));
+    }
+
+    fn shut_down(&mut self, limit: Option<Duration>) -> bool {
+        let shared = &self.handle.spawner.shared;
+        shared.close();
+        let waits_for_itself = worker::is_worker_of(shared) || shared.blocking.is_own_thread();
+        let limit = if waits_for_itself {
+            Some(Duration::ZERO)
+        } else {
+            limit
+        };
+        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let ended = shared.wait_for_end(deadline);
+        if ended {
+            for thread in self.threads.drain(..) {
+                // A worker that unwound was printed by the panic hook.
+                let _ = thread.join();
+            }
+        }
+        shared.blocking.close();
+        shared.blocking.wait_for_end(deadline) && ended
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.shut_down(None);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("handle", &self.handle)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way by which name look-ups reach the blocking pool.
+fn spawn_look_ups_on(spawner: &Arc<OnceLock<Weak<Spawner>>>) -> BlockingSpawner {
+    let spawner = Arc::clone(spawner);
+    Arc::new(move |job| match spawner.get().and_then(Weak::upgrade) {
+        Some(spawner) => spawner.shared.blocking.run_internal(job, &spawner),
+        None => Err(io::Error::other("the runtime is shutting down")),
+    })
+}

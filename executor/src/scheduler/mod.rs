@@ -1,0 +1,13 @@
+//! The scheduler: queues, workers, and how they sleep and wake.
+//!
+//! Reading order, along the task's path: [`shared`] (what all workers see; `schedule` and `spawn`
+//! put a task into a queue), [`queue`] (a worker's own queue and its last-in slot), [`worker`] (the
+//! loop that takes tasks out and runs them), [`idle`] (who must be woken for a push), [`park`] (how
+//! one worker sleeps), [`watch`] (a worker that blocks does not freeze the others).
+
+pub(crate) mod idle;
+pub(crate) mod park;
+pub(crate) mod queue;
+pub(crate) mod shared;
+pub(crate) mod watch;
+pub(crate) mod worker;

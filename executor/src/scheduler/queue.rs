@@ -1,0 +1,207 @@
+//! One worker's tasks: a bounded FIFO deque, a last-in slot, and the yielded.
+//!
+//! Owns the order in which a worker takes its own tasks. The deque is crossbeam's, and trusted.
+//! The slot holds the task that was woken last: it is what the running task just made ready, so it
+//! runs next, with warm caches; thieves take it only as a last resort, and nobody is ever woken
+//! for it. Yielded tasks wait in a private list until the deque is empty.
+
+use std::collections::VecDeque;
+use std::ptr;
+
+use crossbeam_deque::{Injector, Steal, Stealer, Worker};
+use framewise_sync::atomic::{AtomicPtr, Ordering};
+
+use crate::task::header::{Header, TaskRef};
+
+/// Tasks in the deque beyond which a push goes to the injector, where every worker looks. The
+/// deque's buffer would grow and shrink with allocations.
+const DEQUE_LEN_MAX: usize = 256;
+
+/// Tasks in a row that may come from the last-in slot before the deque has its turn.
+const SLOT_STREAK_MAX: u32 = 3;
+
+/// Tasks that one look at the injector takes at most.
+const INJECTOR_BATCH_MAX: usize = 32;
+
+/// What thieves see of a worker's queue.
+pub(crate) struct QueueFace {
+    pub(crate) stealer: Stealer<TaskRef>,
+    slot: LastInSlot,
+}
+
+/// The last-in slot: at most one claim, taken by whoever swaps it out.
+pub(crate) struct LastInSlot(AtomicPtr<Header>);
+
+impl LastInSlot {
+    pub(crate) fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Puts a claim in and gives the one back that was there.
+    pub(crate) fn replace(&self, task: TaskRef) -> Option<TaskRef> {
+        // Ordering: AcqRel. Release publishes the task to a thief; Acquire, for the one displaced.
+        Self::wrap(self.0.swap(task.as_ptr(), Ordering::AcqRel))
+    }
+
+    /// Takes the claim out.
+    pub(crate) fn take(&self) -> Option<TaskRef> {
+        // Ordering: Relaxed. Saves the read-modify-write where the slot is empty; the owner knows
+        // for sure, and a thief that is too early finds the task next time.
+        if self.0.load(Ordering::Relaxed).is_null() {
+            return None;
+        }
+        // Ordering: Acquire, pairs with replace.
+        Self::wrap(self.0.swap(ptr::null_mut(), Ordering::Acquire))
+    }
+
+    fn wrap(pointer: *mut Header) -> Option<TaskRef> {
+        // SAFETY: the slot holds only what `replace` put in, a claim, which keeps its task alive
+        // (S3), and a swap gives it to one thread.
+        ptr::NonNull::new(pointer).map(|pointer| unsafe { TaskRef::new(pointer) })
+    }
+}
+
+/// A worker's own end of its queue.
+pub(crate) struct LocalQueue {
+    deque: Worker<TaskRef>,
+    /// Tasks that yielded; they follow when the deque is empty.
+    yielded: VecDeque<TaskRef>,
+    /// Tasks in a row that came from the slot.
+    slot_streak: u32,
+}
+
+/// Where a pushed task ended up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// In the last-in slot, which was empty: not worth waking anybody.
+    Slot,
+    /// A task is in the deque, where a sibling may take it.
+    Deque,
+    /// A task went to the injector.
+    Injector,
+}
+
+impl LocalQueue {
+    pub(crate) fn new() -> (Self, QueueFace) {
+        let deque = Worker::new_fifo();
+        let face = QueueFace {
+            stealer: deque.stealer(),
+            slot: LastInSlot::new(),
+        };
+        (
+            Self {
+                deque,
+                yielded: VecDeque::new(),
+                slot_streak: 0,
+            },
+            face,
+        )
+    }
+
+    /// A task was woken or spawned by this worker: it goes into the slot.
+    #[inline]
+    pub(crate) fn push(
+        &self,
+        task: TaskRef,
+        face: &QueueFace,
+        injector: &Injector<TaskRef>,
+    ) -> Pushed {
+        match face.slot.replace(task) {
+            None => Pushed::Slot,
+            Some(displaced) => self.push_deque(displaced, injector),
+        }
+    }
+
+    fn push_deque(&self, task: TaskRef, injector: &Injector<TaskRef>) -> Pushed {
+        if self.deque.len() < DEQUE_LEN_MAX {
+            self.deque.push(task);
+            Pushed::Deque
+        } else {
+            injector.push(task);
+            Pushed::Injector
+        }
+    }
+
+    /// A task that ran was woken meanwhile: it goes behind all others.
+    pub(crate) fn push_yielded(&mut self, task: TaskRef) {
+        self.yielded.push_back(task);
+    }
+
+    /// The next of the worker's own tasks, but for the yielded.
+    #[inline]
+    pub(crate) fn pop(
+        &mut self,
+        face: &QueueFace,
+        injector: &Injector<TaskRef>,
+    ) -> Option<TaskRef> {
+        if self.slot_streak < SLOT_STREAK_MAX {
+            if let Some(task) = face.slot.take() {
+                self.slot_streak += 1;
+                return Some(task);
+            }
+        } else if let Some(task) = face.slot.take() {
+            // Two tasks that wake each other in turn must not starve the deque.
+            self.push_deque(task, injector);
+        }
+        self.slot_streak = 0;
+        self.deque.pop()
+    }
+
+    /// Takes a fair share of the injector: one task to run, the rest into the deque.
+    pub(crate) fn pop_injector(
+        &self,
+        injector: &Injector<TaskRef>,
+        workers: usize,
+    ) -> Option<TaskRef> {
+        loop {
+            if injector.is_empty() {
+                return None;
+            }
+            let share = (injector.len() / workers + 1).min(INJECTOR_BATCH_MAX);
+            match injector.steal_batch_with_limit_and_pop(&self.deque, share) {
+                Steal::Success(task) => return Some(task),
+                Steal::Empty => return None,
+                Steal::Retry => {}
+            }
+        }
+    }
+
+    /// Takes half of a sibling's deque: one task to run, the rest into the own deque.
+    pub(crate) fn steal_from(&self, sibling: &QueueFace) -> Steal<TaskRef> {
+        sibling.stealer.steal_batch_and_pop(&self.deque)
+    }
+
+    pub(crate) fn has_yielded(&self) -> bool {
+        !self.yielded.is_empty()
+    }
+
+    /// The yielded have their turn: they go into the deque, in order. True where siblings may take
+    /// some.
+    pub(crate) fn admit_yielded(&mut self, injector: &Injector<TaskRef>) -> bool {
+        let many = self.yielded.len() > 1;
+        while let Some(task) = self.yielded.pop_front() {
+            self.push_deque(task, injector);
+        }
+        many
+    }
+
+    /// Whether siblings could take something.
+    pub(crate) fn has_backlog(&self) -> bool {
+        !self.deque.is_empty()
+    }
+
+    /// Gives every task back, for the runtime's end.
+    pub(crate) fn drain(&mut self, face: &QueueFace, injector: &Injector<TaskRef>) {
+        self.admit_yielded(injector);
+        while let Some(task) = face.slot.take().or_else(|| self.deque.pop()) {
+            injector.push(task);
+        }
+    }
+}
+
+impl QueueFace {
+    /// A thief's last resort.
+    pub(crate) fn steal_slot(&self) -> Option<TaskRef> {
+        self.slot.take()
+    }
+}

@@ -1,0 +1,309 @@
+//! What all workers of a runtime see, and how a task comes into a queue.
+//!
+//! Owns the injector, the faces of the workers' queues, the lists of tasks, and the ways to wake a
+//! worker. From `schedule` the task goes on in `worker.rs`.
+
+use std::future::Future;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Instant;
+
+use crossbeam_deque::Injector;
+use crossbeam_utils::CachePadded;
+use framewise_context::Frame;
+use framewise_io::{IoDriver, IoHandle};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_timers::Timers;
+
+use super::idle::Idle;
+use super::park::Parker;
+use super::queue::{LocalQueue, Pushed, QueueFace};
+use super::watch::Watch;
+use super::worker;
+use crate::blocking::BlockingPool;
+use crate::task::cell::{self, Schedule};
+use crate::task::header::TaskRef;
+use crate::task::owned::OwnedTasks;
+use crate::task::{JoinError, JoinHandle};
+
+/// Called with the panic of a task that nobody joined.
+pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
+
+/// Nobody sleeps in the driver.
+const NO_WORKER: usize = usize::MAX;
+
+/// A runtime's common state.
+pub(crate) struct Shared {
+    pub(crate) injector: Injector<TaskRef>,
+    pub(crate) workers: Box<[CachePadded<WorkerFace>]>,
+    /// A list for each worker, and one for spawns from outside.
+    owned: Box<[CachePadded<OwnedTasks>]>,
+    pub(crate) idle: Idle,
+    pub(crate) watch: Watch,
+    pub(crate) driver: framewise_sync::Mutex<IoDriver>,
+    driver_owner: AtomicUsize,
+    pub(crate) io: IoHandle,
+    pub(crate) timers: Arc<Timers>,
+    pub(crate) blocking: BlockingPool,
+    unhandled_panic: Option<PanicHook>,
+    closing: AtomicBool,
+    live_workers: Mutex<usize>,
+    last_worker_left: Condvar,
+}
+
+/// What others see of a worker.
+pub(crate) struct WorkerFace {
+    pub(crate) queue: QueueFace,
+    pub(crate) parker: Parker,
+}
+
+impl Shared {
+    /// The common state of `workers` workers, and their queues.
+    pub(crate) fn new(
+        workers: usize,
+        driver: IoDriver,
+        io: IoHandle,
+        blocking: BlockingPool,
+        unhandled_panic: Option<PanicHook>,
+    ) -> (Arc<Self>, Vec<LocalQueue>) {
+        let (queues, faces): (Vec<_>, Vec<_>) = (0..workers)
+            .map(|_| {
+                let (queue, face) = LocalQueue::new();
+                (
+                    queue,
+                    CachePadded::new(WorkerFace {
+                        queue: face,
+                        parker: Parker::new(),
+                    }),
+                )
+            })
+            .unzip();
+        let timers = Timers::new(workers + 1, {
+            let io = io.clone();
+            move || io.unpark()
+        });
+        let shared = Self {
+            injector: Injector::new(),
+            workers: faces.into_boxed_slice(),
+            owned: (0..=workers)
+                .map(|_| CachePadded::new(OwnedTasks::new()))
+                .collect(),
+            idle: Idle::new(workers),
+            watch: Watch::new(),
+            driver: framewise_sync::Mutex::new(driver),
+            driver_owner: AtomicUsize::new(NO_WORKER),
+            io,
+            timers,
+            blocking,
+            unhandled_panic,
+            closing: AtomicBool::new(false),
+            live_workers: Mutex::new(0),
+            last_worker_left: Condvar::new(),
+        };
+        (Arc::new(shared), queues)
+    }
+
+    /// Puts a claimed task where it will be run: into the own queue of the worker that calls, or
+    /// into the injector.
+    pub(crate) fn schedule(&self, task: TaskRef) {
+        match worker::push_local(self, task) {
+            Ok(Pushed::Slot) => {}
+            Ok(Pushed::Deque) => {
+                // No fence: this worker is awake and runs the task if nobody else does.
+                if self.idle.would_notify() {
+                    self.notify_one();
+                }
+            }
+            Ok(Pushed::Injector) => self.notify_one(),
+            Err(task) => {
+                self.injector.push(task);
+                self.notify_one();
+            }
+        }
+    }
+
+    /// Wakes a worker, unless all are awake or one searches.
+    pub(crate) fn notify_one(&self) {
+        // Ordering: Relaxed. A hint: the driver's owner is only the last to be chosen.
+        let last_choice = self.driver_owner.load(Ordering::Relaxed);
+        if let Some(worker) = self.idle.notify_one(last_choice) {
+            self.unpark(worker);
+        }
+    }
+
+    pub(crate) fn unpark(&self, worker: usize) {
+        self.workers[worker].parker.unpark(|| self.io.unpark());
+    }
+
+    /// Tells the hint of [`notify_one`](Self::notify_one) who sleeps in the driver.
+    pub(crate) fn set_driver_owner(&self, worker: Option<usize>) {
+        // Ordering: Relaxed, as where it is read.
+        self.driver_owner
+            .store(worker.unwrap_or(NO_WORKER), Ordering::Relaxed);
+    }
+
+    /// The list that takes spawns from outside.
+    pub(crate) fn outside(&self) -> usize {
+        self.workers.len()
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        // Ordering: Acquire, pairs with close.
+        self.closing.load(Ordering::Acquire)
+    }
+
+    /// Asks every worker to leave. Tasks are cancelled by the last one.
+    pub(crate) fn close(&self) {
+        // Ordering: Release, pairs with is_closing; the unparks that follow order it for sleepers.
+        self.closing.store(true, Ordering::Release);
+        for worker in 0..self.workers.len() {
+            self.unpark(worker);
+        }
+    }
+
+    /// Whether a thief would find something. Called after `Idle::park`, whose fence orders it.
+    pub(crate) fn has_stealable(&self, thief: usize) -> bool {
+        !self.injector.is_empty()
+            || self
+                .workers
+                .iter()
+                .enumerate()
+                .any(|(index, worker)| index != thief && !worker.queue.stealer.is_empty())
+    }
+
+    /// A thread begins to work.
+    pub(crate) fn worker_enters(&self) {
+        *self
+            .live_workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) += 1;
+    }
+
+    /// A thread stops working. The last one to leave a closing runtime ends its tasks.
+    pub(crate) fn worker_leaves(&self) {
+        let live = {
+            let mut live = self
+                .live_workers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            *live -= 1;
+            *live
+        };
+        if live == 0 && self.is_closing() {
+            self.end();
+            // Only now is the runtime over for those who wait.
+            *self
+                .live_workers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = usize::MAX;
+            self.last_worker_left.notify_all();
+        }
+    }
+
+    /// Waits until the last worker has left and ended the tasks. False: the time ran out.
+    pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
+        let mut live = self
+            .live_workers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        while *live != usize::MAX {
+            live = match deadline {
+                None => self
+                    .last_worker_left
+                    .wait(live)
+                    .unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return false;
+                    }
+                    self.last_worker_left
+                        .wait_timeout(live, left)
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .0
+                }
+            };
+        }
+        true
+    }
+
+    /// Cancels what is left: tasks, then timers, then I/O.
+    fn end(&self) {
+        for owned in &self.owned {
+            owned.close_and_abort_all();
+        }
+        // A waker on another thread may have a claim in hand that it has not pushed yet; it is
+        // about to, so the lists become empty.
+        loop {
+            while let Some(task) = self.injector.steal().success() {
+                // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler
+                // may run on any thread. All are aborted, so this drops the future.
+                let ran = unsafe { task.run() };
+                debug_assert!(matches!(ran, crate::task::header::Ran::Done));
+            }
+            if self.owned.iter().all(|owned| owned.is_empty()) && self.injector.is_empty() {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        self.timers.close();
+        self.driver.lock().shutdown();
+    }
+}
+
+/// A counted way to a runtime, one for each worker and each handle that was made outside.
+///
+/// Tasks hold it instead of the runtime itself, so that the count of one worker's tasks is that
+/// worker's cache line, not everybody's.
+pub(crate) struct Spawner {
+    pub(crate) shared: Arc<Shared>,
+    /// Which list the tasks belong to.
+    index: usize,
+}
+
+impl Spawner {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Arc<Self> {
+        Arc::new(Self { shared, index })
+    }
+
+    /// Makes a task that carries `frame`, and schedules it.
+    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, frame: Frame) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let task = cell::allocate(future, frame, Arc::clone(self), true);
+        // SAFETY: the handle's reference is ours to pass on.
+        let handle = unsafe { JoinHandle::new(task) };
+        if self.shared.owned[self.index].insert(task) {
+            self.shared.schedule(task);
+        } else {
+            // SAFETY: the claim of a fresh task is its spawner's.
+            unsafe { task.refuse(JoinError::cancelled()) }
+        }
+        handle
+    }
+}
+
+impl Schedule for Arc<Spawner> {
+    fn schedule(&self, task: TaskRef) {
+        self.shared.schedule(task);
+    }
+
+    fn release(&self, task: TaskRef) {
+        self.shared.owned[self.index].remove(task);
+    }
+
+    fn unhandled_panic(&self, error: &JoinError) {
+        self.shared.unhandled_panic(error);
+    }
+}
+
+impl Shared {
+    /// Shows a panic that nobody joined to the user's hook.
+    pub(crate) fn unhandled_panic(&self, error: &JoinError) {
+        if let Some(hook) = &self.unhandled_panic {
+            // A panic in the hook was printed; there is nobody left to tell.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(error)));
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! The loop of one worker: take a task, run it, and where there is none, search, then sleep.
+//!
+//! Owns the worker's core (its queue and counters) and the thread-local by which a wake finds it.
+//! The current frame is the root here, between polls and in the driver (`task/cell.rs` swaps the
+//! task's in).
+
+use std::cell::{Cell, RefCell};
+use std::ptr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::park::Unparked;
+use super::queue::{LocalQueue, Pushed};
+use super::shared::{Shared, Spawner};
+use super::watch;
+use crate::runtime::enter;
+use crate::task::header::{Ran, TaskRef};
+
+/// Polls between two looks at the injector, the driver and the clock by a worker that is busy.
+const POLLS_PER_TICK: u32 = 61;
+
+/// Rounds of yields between two looks at the driver and the clock.
+const YIELD_ROUNDS_PER_TICK: u32 = 8;
+
+/// Rounds over all siblings before a search is given up.
+const SEARCH_ROUNDS: usize = 2;
+
+/// What makes a thread a worker. It can pass to another thread (`block_in_place`).
+pub(crate) struct Core {
+    index: usize,
+    queue: LocalQueue,
+    polls: u32,
+    yield_rounds: u32,
+    searching: bool,
+    random: u32,
+}
+
+impl Core {
+    pub(crate) fn new(index: usize, queue: LocalQueue) -> Box<Self> {
+        Box::new(Self {
+            index,
+            queue,
+            polls: 0,
+            yield_rounds: 0,
+            searching: false,
+            random: 0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B),
+        })
+    }
+
+    /// A number below `limit`. Marsaglia's xorshift (2003), which is plenty to choose a victim.
+    fn random_below(&mut self, limit: usize) -> usize {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 17;
+        self.random ^= self.random << 5;
+        (self.random as usize) % limit
+    }
+}
+
+/// A thread that works.
+pub(crate) struct WorkerThread {
+    shared: Arc<Shared>,
+    /// Empty while the core is with another thread.
+    core: RefCell<Option<Box<Core>>>,
+    /// The worker dispatches events or timers: what is woken now is counted when it is done.
+    dispatching: Cell<bool>,
+}
+
+framewise_sync::thread_local! {
+    /// The worker that this thread is, on the stack of `run`.
+    static WORKER: Cell<*const WorkerThread> = const { Cell::new(ptr::null()) };
+}
+
+fn with_worker<R>(f: impl FnOnce(Option<&WorkerThread>) -> R) -> R {
+    WORKER.with(|worker| {
+        // SAFETY: `run` sets the pointer to a value on its stack and clears it before it returns.
+        f(unsafe { worker.get().as_ref() })
+    })
+}
+
+/// Pushes a task to the queue of the worker that this thread is, if it works for `shared`.
+#[inline]
+pub(crate) fn push_local(shared: &Shared, task: TaskRef) -> Result<Pushed, TaskRef> {
+    with_worker(|worker| {
+        let Some(worker) = worker.filter(|worker| ptr::eq(&*worker.shared, shared)) else {
+            return Err(task);
+        };
+        let core = worker.core.borrow();
+        let Some(core) = core.as_ref() else {
+            return Err(task);
+        };
+        let face = &shared.workers[core.index].queue;
+        let pushed = core.queue.push(task, face, &shared.injector);
+        // While dispatching, one look at the end replaces one for each event.
+        Ok(if worker.dispatching.get() && pushed == Pushed::Deque {
+            Pushed::Slot
+        } else {
+            pushed
+        })
+    })
+}
+
+/// Whether this thread is a worker that must not block.
+pub(crate) fn is_on_worker() -> bool {
+    with_worker(|worker| worker.is_some_and(|worker| worker.core.borrow().is_some()))
+}
+
+/// Whether this thread works for that very runtime.
+pub(crate) fn is_worker_of(shared: &Shared) -> bool {
+    with_worker(|worker| worker.is_some_and(|worker| ptr::eq(&*worker.shared, shared)))
+}
+
+/// Gives this worker's core to another thread, which `start` is to start. False: this thread has
+/// no core, or `start` failed, and the core is still here.
+pub(crate) fn hand_over(
+    start: impl FnOnce(&Arc<Shared>, Box<dyn FnOnce() + Send>) -> bool,
+) -> bool {
+    with_worker(|worker| {
+        // In the middle of a dispatch the worker is half asleep, and its core must stay.
+        let Some(worker) = worker.filter(|worker| !worker.dispatching.get()) else {
+            return false;
+        };
+        let Some(core) = worker.core.borrow_mut().take() else {
+            return false;
+        };
+        // The closure leaves the core here where it is dropped without being called.
+        let place = Arc::new(std::sync::Mutex::new(Some(core)));
+        let shared = Arc::clone(&worker.shared);
+        shared.worker_enters();
+        let job = Box::new({
+            let (shared, place) = (Arc::clone(&shared), Arc::clone(&place));
+            move || {
+                let core = place
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .take();
+                if let Some(core) = core {
+                    run(shared, core);
+                }
+            }
+        });
+        if start(&shared, job) {
+            return true;
+        }
+        let core = place
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+        *worker.core.borrow_mut() = core;
+        shared.worker_leaves();
+        false
+    })
+}
+
+/// Works until the runtime closes, or until the core has gone to another thread. The caller has
+/// called `worker_enters`.
+pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
+    /// Leaves even where a bug of ours unwinds, so that a shutdown does not wait for ever.
+    struct Leave(Arc<Shared>);
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            WORKER.with(|worker| worker.set(ptr::null()));
+            self.0.worker_leaves();
+        }
+    }
+
+    let spawner = Spawner::new(Arc::clone(&shared), core.index);
+    let _entered = enter::enter(&spawner, core.index);
+    let _leave = Leave(Arc::clone(&shared));
+    let worker = WorkerThread {
+        shared,
+        core: RefCell::new(Some(core)),
+        dispatching: Cell::new(false),
+    };
+    WORKER.with(|current| current.set(&worker));
+    worker.work();
+    if let Some(mut core) = worker.core.borrow_mut().take() {
+        let face = &worker.shared.workers[core.index].queue;
+        core.queue.drain(face, &worker.shared.injector);
+    }
+    WORKER.with(|current| current.set(ptr::null()));
+}
+
+impl WorkerThread {
+    fn work(&self) {
+        while !self.shared.is_closing() {
+            let Some(task) = self.next_task() else {
+                if self.core.borrow().is_none() {
+                    return;
+                }
+                self.park();
+                continue;
+            };
+            self.stop_searching();
+            // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run
+            // on any thread.
+            match unsafe { task.run() } {
+                Ran::Done => {}
+                Ran::Again(task) => self.run_again_later(task),
+            }
+        }
+    }
+
+    /// A task that ran wants to run again: behind all others.
+    fn run_again_later(&self, task: TaskRef) {
+        match self.core.borrow_mut().as_mut() {
+            Some(core) => core.queue.push_yielded(task),
+            None => {
+                self.shared.injector.push(task);
+                self.shared.notify_one();
+            }
+        }
+    }
+
+    /// The next task, from wherever there is one. None: there is none, or the core is gone.
+    fn next_task(&self) -> Option<TaskRef> {
+        let tick = {
+            let mut core = self.core.borrow_mut();
+            let core = core.as_mut()?;
+            core.polls = core.polls.wrapping_add(1);
+            let tick = core.polls.is_multiple_of(POLLS_PER_TICK);
+            if !tick && let Some(task) = self.pop_own(core) {
+                return Some(task);
+            }
+            tick
+        };
+        if tick {
+            self.tick();
+        }
+        let mut core = self.core.borrow_mut();
+        let core = core.as_mut()?;
+        let shared = &*self.shared;
+        if tick {
+            core.queue.admit_yielded(&shared.injector);
+            if let Some(task) = core
+                .queue
+                .pop_injector(&shared.injector, shared.workers.len())
+            {
+                return Some(task);
+            }
+            if let Some(task) = self.pop_own(core) {
+                return Some(task);
+            }
+        }
+        if let Some(task) = core
+            .queue
+            .pop_injector(&shared.injector, shared.workers.len())
+        {
+            return Some(task);
+        }
+        if core.queue.has_yielded() {
+            return self.next_yielded(core);
+        }
+        self.search(core)
+    }
+
+    fn pop_own(&self, core: &mut Core) -> Option<TaskRef> {
+        let face = &self.shared.workers[core.index].queue;
+        core.queue.pop(face, &self.shared.injector)
+    }
+
+    /// Nothing but yielded tasks is left: they have their turn, and every few turns the driver has
+    /// its own first.
+    fn next_yielded(&self, core: &mut Core) -> Option<TaskRef> {
+        core.yield_rounds = core.yield_rounds.wrapping_add(1);
+        if core.yield_rounds.is_multiple_of(YIELD_ROUNDS_PER_TICK) {
+            // The next call of next_task is a tick.
+            core.polls = POLLS_PER_TICK.wrapping_sub(1);
+        }
+        if core.queue.admit_yielded(&self.shared.injector) && self.shared.idle.would_notify() {
+            self.shared.notify_one();
+        }
+        self.pop_own(core)
+    }
+
+    /// Looks into the siblings' queues.
+    fn search(&self, core: &mut Core) -> Option<TaskRef> {
+        let shared = &*self.shared;
+        let workers = shared.workers.len();
+        if workers == 1 {
+            return None;
+        }
+        if !core.searching {
+            if !shared.idle.start_searching() {
+                return None;
+            }
+            core.searching = true;
+        }
+        let mut round = 0;
+        while round < SEARCH_ROUNDS {
+            let mut retry = false;
+            let first = core.random_below(workers);
+            for victim in (0..workers).map(|step| (first + step) % workers) {
+                if victim == core.index {
+                    continue;
+                }
+                match core.queue.steal_from(&shared.workers[victim].queue) {
+                    crossbeam_deque::Steal::Success(task) => return Some(task),
+                    crossbeam_deque::Steal::Retry => retry = true,
+                    crossbeam_deque::Steal::Empty => {}
+                }
+            }
+            let share = core.queue.pop_injector(&shared.injector, workers);
+            if share.is_some() {
+                return share;
+            }
+            // Retry means that somebody else is at the queue, not that it is empty.
+            round += usize::from(!retry);
+        }
+        (0..workers)
+            .filter(|&victim| victim != core.index)
+            .find_map(|victim| shared.workers[victim].queue.steal_slot())
+    }
+
+    /// A searcher found a task. The last one sees to it that somebody looks for more.
+    fn stop_searching(&self) {
+        let last = match self.core.borrow_mut().as_mut() {
+            Some(core) if core.searching => {
+                core.searching = false;
+                self.shared.idle.stop_searching()
+            }
+            _ => return,
+        };
+        if last && (self.has_backlog() || !self.shared.injector.is_empty()) {
+            self.shared.notify_one();
+        }
+    }
+
+    fn has_backlog(&self) -> bool {
+        self.core
+            .borrow()
+            .as_ref()
+            .is_some_and(|core| core.queue.has_backlog())
+    }
+
+    /// A look at the driver and the clock between polls.
+    fn tick(&self) {
+        if let Some(mut driver) = self.shared.driver.try_lock() {
+            self.shared.watch.looked_at_driver();
+            self.dispatch(|| {
+                // An error of the driver would come again when the worker sleeps, and be told.
+                let _ = driver.turn(Some(Duration::ZERO));
+            });
+        }
+        if self.shared.timers.has_due() {
+            self.fire();
+        }
+    }
+
+    fn fire(&self) {
+        let Some(index) = self.core.borrow().as_ref().map(|core| core.index) else {
+            return;
+        };
+        self.dispatch(|| {
+            self.shared.timers.fire(index);
+        });
+    }
+
+    /// Runs code that wakes tasks, and looks at the end whether siblings should help.
+    fn dispatch(&self, f: impl FnOnce()) {
+        self.dispatching.set(true);
+        f();
+        self.dispatching.set(false);
+        if self.has_backlog() && self.shared.idle.would_notify() {
+            self.shared.notify_one();
+        }
+    }
+
+    /// Sleeps until there is something to do.
+    fn park(&self) {
+        let shared = &*self.shared;
+        let Some((index, searching)) = self
+            .core
+            .borrow_mut()
+            .as_mut()
+            .map(|core| (core.index, std::mem::take(&mut core.searching)))
+        else {
+            return;
+        };
+        shared.idle.park(index, searching);
+        if !shared.has_stealable(index) && !shared.is_closing() {
+            match shared.driver.try_lock() {
+                Some(mut driver) => self.sleep_in_driver(index, &mut driver),
+                None => self.sleep(index),
+            }
+        }
+        let notified = shared.idle.unpark(index);
+        if let Some(core) = self.core.borrow_mut().as_mut() {
+            core.searching = notified;
+        }
+        if self.has_backlog() && shared.idle.would_notify() {
+            shared.notify_one();
+        }
+        if shared.timers.has_due() {
+            self.fire();
+        }
+    }
+
+    fn sleep_in_driver(&self, index: usize, driver: &mut framewise_io::IoDriver) {
+        let shared = &*self.shared;
+        shared.set_driver_owner(Some(index));
+        let timeout = shared.timers.before_park();
+        if shared.workers[index].parker.enter_driver() {
+            self.dispatching.set(true);
+            if let Err(error) = driver.turn(timeout) {
+                // Nothing of ours makes epoll fail; without it no I/O would ever be seen.
+                panic!("the I/O driver failed: {error}");
+            }
+            self.dispatching.set(false);
+            shared.workers[index].parker.leave_driver();
+        }
+        shared.timers.after_park();
+        shared.set_driver_owner(None);
+        if shared.watch.left_driver()
+            && let Some(sleeper) = shared.idle.any_sleeper(index)
+        {
+            shared.unpark(sleeper);
+        }
+    }
+
+    /// Sleeps on the condition variable, and keeps the watch if nobody does.
+    fn sleep(&self, index: usize) {
+        let shared = &*self.shared;
+        let parker = &shared.workers[index].parker;
+        while shared.watch.start() {
+            let departures = shared.watch.departures();
+            let unparked = parker.park(Some(watch::ROUND));
+            shared.watch.stop();
+            if unparked == Unparked::Notified || shared.driver.try_lock().is_some() {
+                return;
+            }
+            if shared.watch.departures() == departures {
+                // Nothing happened during the round: let the runtime sleep.
+                break;
+            }
+        }
+        parker.park(None);
+    }
+}

@@ -1,0 +1,339 @@
+//! The task as a whole: header, scheduler and future in one allocation, and what a claim does.
+//!
+//! Owns every place where a future is polled or dropped, and so every swap of the current frame.
+//! The order of a task's end is fixed here: future dropped (in its frame), output stored, frame
+//! released, joiner woken. Knows no queue: the scheduler is a type parameter.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::ptr::NonNull;
+use std::task::{Context, Poll};
+
+use framewise_context::{Frame, take_panic_frame};
+use framewise_sync::cell::UnsafeCell;
+
+use super::error::JoinError;
+use super::header::{Header, Links, Ran, TaskRef, Vtable};
+use super::state::{Complete, Done, Finish, Start, TaskState, Wake};
+use super::waker::BorrowedWaker;
+
+/// What a task asks of the scheduler that owns it.
+pub(crate) trait Schedule: 'static {
+    /// Takes the claim of a woken task. Called on any thread; runs no user code.
+    fn schedule(&self, task: TaskRef);
+
+    /// Forgets a task that is about to be complete.
+    fn release(&self, task: TaskRef);
+
+    /// Sees the panic of a task that nobody joined.
+    fn unhandled_panic(&self, error: &JoinError);
+}
+
+/// A task's one allocation.
+#[repr(C)]
+struct Core<F: Future, S: Schedule> {
+    header: Header,
+    scheduler: S,
+    stage: UnsafeCell<Stage<F>>,
+}
+
+enum Stage<F: Future> {
+    Future(F),
+    Output(Result<F::Output, JoinError>),
+    Consumed,
+}
+
+/// Allocates a task in `frame`. The claim, the join handle's reference (where `joined`) and the
+/// task's own are the caller's.
+pub(crate) fn allocate<F: Future, S: Schedule>(
+    future: F,
+    frame: Frame,
+    scheduler: S,
+    joined: bool,
+) -> TaskRef {
+    let core = Box::new(Core {
+        header: Header {
+            state: if joined {
+                TaskState::new()
+            } else {
+                TaskState::new_detached()
+            },
+            vtable: &Core::<F, S>::VTABLE,
+            frame: UnsafeCell::new(frame),
+            links: UnsafeCell::new(Links::default()),
+            join_waker: UnsafeCell::new(None),
+        },
+        scheduler,
+        stage: UnsafeCell::new(Stage::Future(future)),
+    });
+    let pointer = NonNull::from(Box::leak(core)).cast();
+    // SAFETY: the pointer is to a live task, which the caller's references keep alive.
+    unsafe { TaskRef::new(pointer) }
+}
+
+impl<F: Future, S: Schedule> Core<F, S> {
+    const VTABLE: Vtable = Vtable {
+        run: Self::run,
+        refuse: Self::refuse,
+        schedule: Self::schedule,
+        take_output: Self::take_output,
+        drop_output: Self::drop_output,
+        free: Self::free,
+    };
+
+    /// # Safety
+    ///
+    /// `task` is alive and of this very type (T1), which the table that it carries says.
+    unsafe fn of<'a>(task: NonNull<Header>) -> &'a Self {
+        // SAFETY: by the contract of this function; header is the first field of a repr(C) struct.
+        unsafe { task.cast::<Self>().as_ref() }
+    }
+
+    /// # Safety
+    ///
+    /// As [`TaskRef::run`].
+    unsafe fn run(pointer: NonNull<Header>) -> Ran {
+        // SAFETY: the claim keeps the task alive (S3).
+        let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        let output = match core.header.state.start() {
+            Start::Poll => match core.poll(task) {
+                Poll::Pending => match core.header.state.finish_poll() {
+                    Finish::Idle => return Ran::Done,
+                    Finish::Reschedule => return Ran::Again(task),
+                },
+                Poll::Ready(output) => output,
+            },
+            Start::Cancel => core.cancel(),
+        };
+        core.end(task, output);
+        Ran::Done
+    }
+
+    /// # Safety
+    ///
+    /// As [`TaskRef::refuse`].
+    unsafe fn refuse(pointer: NonNull<Header>, error: JoinError) {
+        // SAFETY: the claim keeps the task alive (S3).
+        let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        let wake = core.header.state.abort();
+        debug_assert_eq!(wake, Wake::Nothing, "the claim is the caller's");
+        let start = core.header.state.start();
+        debug_assert_eq!(start, Start::Cancel, "it was aborted just now");
+        let output = core.in_frame(|| Err(core.drop_stage().err().unwrap_or(error)));
+        core.end(task, output);
+    }
+
+    /// One poll, in the task's frame. On `Ready` the future has been dropped.
+    fn poll(&self, task: TaskRef) -> Poll<Result<F::Output, JoinError>> {
+        self.in_frame(|| {
+            let waker = BorrowedWaker::new(task);
+            let mut cx = Context::from_waker(&waker);
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                // SAFETY: rule T2: we run the task, so the stage is ours; and the future is not
+                // moved until it is dropped in place.
+                self.stage.with_mut(|stage| match unsafe { &mut *stage } {
+                    // SAFETY: as above: pinned by the allocation.
+                    Stage::Future(future) => unsafe { Pin::new_unchecked(future) }.poll(&mut cx),
+                    _ => unreachable!("a task that is not complete holds its future"),
+                })
+            }));
+            let output = match polled {
+                Ok(Poll::Pending) => return Poll::Pending,
+                Ok(Poll::Ready(output)) => Ok(output),
+                Err(payload) => Err(JoinError::panic(
+                    payload,
+                    take_panic_frame().unwrap_or_else(Frame::current),
+                )),
+            };
+            Poll::Ready(match self.drop_stage() {
+                // A panic of the future itself was first and is what the joiner hears of.
+                Err(second) if output.is_ok() => Err(second),
+                _ => output,
+            })
+        })
+    }
+
+    /// Drops the future of an aborted task, in the task's frame.
+    fn cancel(&self) -> Result<F::Output, JoinError> {
+        self.in_frame(|| Err(self.drop_stage().err().unwrap_or_else(JoinError::cancelled)))
+    }
+
+    /// Drops what the stage holds, in the caller's frame; an error is the panic of a destructor.
+    fn drop_stage(&self) -> Result<(), JoinError> {
+        catch_unwind(AssertUnwindSafe(|| {
+            // SAFETY: the stage is the caller's (T2). The assignment drops the old value in place
+            // and stores the new one even where that unwinds.
+            self.stage
+                .with_mut(|stage| unsafe { *stage = Stage::Consumed });
+        }))
+        .map_err(|payload| {
+            JoinError::panic(payload, take_panic_frame().unwrap_or_else(Frame::current))
+        })
+    }
+
+    fn in_frame<R>(&self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: rule T3: the runner alone changes the frame's cell, and not before `f` returned.
+        let frame = self.header.frame.with(|frame| unsafe { &*frame });
+        frame.run(f)
+    }
+
+    /// The end of a task whose future is gone.
+    fn end(&self, task: TaskRef, output: Result<F::Output, JoinError>) {
+        self.scheduler.release(task);
+        let state = &self.header.state;
+        if state.is_detached() {
+            self.in_frame(|| self.discard(output));
+        } else {
+            // SAFETY: rule T2: not complete yet, so the stage is still ours.
+            self.stage
+                .with_mut(|stage| unsafe { *stage = Stage::Output(output) });
+        }
+        // SAFETY: rule T3: we run the task, so the frame is ours.
+        let is_root = self
+            .header
+            .frame
+            .with(|frame| unsafe { (*frame).is_root() });
+        let done = if is_root {
+            match state.complete_and_finish() {
+                (Complete::Detached, Done::Nothing) => {
+                    self.discard_stage();
+                    if state.drop_reference() {
+                        Done::Free
+                    } else {
+                        Done::Nothing
+                    }
+                }
+                (Complete::Detached, done) => {
+                    self.discard_stage();
+                    done
+                }
+                (Complete::Joined, done) => done,
+            }
+        } else {
+            if state.complete() == Complete::Detached {
+                self.in_frame(|| self.discard_stage());
+            }
+            self.release_frame();
+            state.finish()
+        };
+        let free = match done {
+            Done::Nothing => return,
+            Done::Free => true,
+            Done::WakeJoiner => self.wake_joiner(),
+        };
+        if free {
+            // SAFETY: the last reference is gone, so nobody else has the task.
+            unsafe { Self::free(task.pointer()) }
+        }
+    }
+
+    /// Drops the frame; the destructors of its values run at the worker's root.
+    fn release_frame(&self) {
+        // SAFETY: rule T3: we run the task and nothing borrows the frame any more.
+        let frame = self
+            .header
+            .frame
+            .with_mut(|frame| unsafe { std::mem::take(&mut *frame) });
+        // A panicking destructor was printed by the panic hook; the joiner must not wait for ever.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(frame)));
+    }
+
+    /// Wakes the joiner; true when the task is to be freed.
+    fn wake_joiner(&self) -> bool {
+        // SAFETY: rule T4: JOIN_WAKER is on, so both sides only read the slot.
+        self.header.join_waker.with(|waker| unsafe {
+            if let Some(waker) = &*waker {
+                // A foreign waker may panic; the references must still balance.
+                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
+            }
+        });
+        let released = self.header.state.release_join_waker();
+        if released.drop_waker && !released.free {
+            // Unreachable references remain only where the handle's was dropped after its interest:
+            // the slot is ours (T4).
+            // SAFETY: as said.
+            let waker = self
+                .header
+                .join_waker
+                .with_mut(|waker| unsafe { (*waker).take() });
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+        }
+        released.free
+    }
+
+    /// Drops the output of a task that nobody joined, in the caller's frame.
+    fn discard(&self, output: Result<F::Output, JoinError>) {
+        if let Err(error) = &output
+            && error.is_panic()
+        {
+            self.scheduler.unhandled_panic(error);
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+    }
+
+    /// As [`discard`](Self::discard), for an output that was stored already, or never.
+    fn discard_stage(&self) {
+        if let Some(output) = self.take_stage() {
+            self.discard(output);
+        }
+    }
+
+    fn take_stage(&self) -> Option<Result<F::Output, JoinError>> {
+        // SAFETY: rule T2: complete, and the caller is who owns the output.
+        let stage = self
+            .stage
+            .with_mut(|stage| unsafe { std::mem::replace(&mut *stage, Stage::Consumed) });
+        match stage {
+            Stage::Output(output) => Some(output),
+            Stage::Consumed => None,
+            Stage::Future(_) => unreachable!("a complete task holds no future"),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller has the claim and gives it up, and a reference or the like keeps the task alive
+    /// until this returns.
+    unsafe fn schedule(pointer: NonNull<Header>) {
+        // SAFETY: alive, by the contract.
+        let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        core.scheduler.schedule(task);
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the join handle, the task is finished, and `destination` points to an
+    /// `Option<Result<F::Output, JoinError>>`.
+    unsafe fn take_output(pointer: NonNull<Header>, destination: *mut ()) {
+        // SAFETY: by the contract.
+        unsafe {
+            let output = Self::of(pointer).take_stage();
+            *destination.cast::<Option<Result<F::Output, JoinError>>>() = output;
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The caller is the join handle, and the task is complete.
+    unsafe fn drop_output(pointer: NonNull<Header>) {
+        // SAFETY: by the contract.
+        let core = unsafe { Self::of(pointer) };
+        if let Some(output) = core.take_stage() {
+            if let Err(error) = &output
+                && error.is_panic()
+            {
+                core.scheduler.unhandled_panic(error);
+            }
+            drop(output);
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Nobody else has the task, and its future is gone.
+    unsafe fn free(pointer: NonNull<Header>) {
+        // SAFETY: it came from Box::leak in `allocate`, and is nobody else's.
+        drop(unsafe { Box::from_raw(pointer.cast::<Self>().as_ptr()) });
+    }
+}

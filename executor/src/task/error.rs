@@ -1,0 +1,145 @@
+//! Why a task has no output: `JoinError`.
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::sync::Mutex;
+
+use framewise_context::Frame;
+
+/// Why a task ended without an output.
+///
+/// It [panicked](Self::is_panic), it was [cancelled](Self::is_cancelled) by an abort or by the
+/// runtime's shutdown, or it was [refused](Self::is_refused): a blocking job for which no thread
+/// could be started.
+pub struct JoinError(Box<Reason>);
+
+enum Reason {
+    Cancelled,
+    Refused(io::Error),
+    // The lock makes the payload `Sync`; it is never contended.
+    Panic(Mutex<Box<dyn Any + Send>>, Frame),
+}
+
+impl JoinError {
+    pub(crate) fn cancelled() -> Self {
+        Self(Box::new(Reason::Cancelled))
+    }
+
+    pub(crate) fn refused(error: io::Error) -> Self {
+        Self(Box::new(Reason::Refused(error)))
+    }
+
+    pub(crate) fn panic(payload: Box<dyn Any + Send>, frame: Frame) -> Self {
+        Self(Box::new(Reason::Panic(Mutex::new(payload), frame)))
+    }
+
+    /// Whether the task was aborted, or cancelled by the runtime's shutdown.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(*self.0, Reason::Cancelled)
+    }
+
+    /// Whether the task panicked.
+    pub fn is_panic(&self) -> bool {
+        matches!(*self.0, Reason::Panic(..))
+    }
+
+    /// Whether a blocking job was never begun because no thread could be started for it.
+    pub fn is_refused(&self) -> bool {
+        matches!(*self.0, Reason::Refused(_))
+    }
+
+    /// The innermost frame that was current when the panic began; `None` where there was no panic.
+    ///
+    /// An error that is kept keeps this frame.
+    pub fn frame(&self) -> Option<&Frame> {
+        match &*self.0 {
+            Reason::Panic(_, frame) => Some(frame),
+            _ => None,
+        }
+    }
+
+    /// The panic's payload, for [`resume_unwind`](std::panic::resume_unwind).
+    ///
+    /// # Panics
+    ///
+    /// Panics where the task did not panic; see [`try_into_panic`](Self::try_into_panic).
+    pub fn into_panic(self) -> Box<dyn Any + Send> {
+        match self.try_into_panic() {
+            Ok(payload) => payload,
+            Err(error) => panic!("into_panic called on an error that is not a panic: {error}"),
+        }
+    }
+
+    /// The panic's payload.
+    ///
+    /// # Errors
+    ///
+    /// Gives the error back where the task did not panic.
+    pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
+        match *self.0 {
+            Reason::Panic(payload, _) => Ok(payload
+                .into_inner()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)),
+            other => Err(Self(Box::new(other))),
+        }
+    }
+
+    /// What the panic said, where it was a string.
+    fn message(payload: &Mutex<Box<dyn Any + Send>>) -> Option<String> {
+        let payload = payload
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        payload
+            .downcast_ref::<&'static str>()
+            .map(ToString::to_string)
+            .or_else(|| payload.downcast_ref::<String>().cloned())
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Reason::Cancelled => f.write_str("the task was cancelled"),
+            Reason::Refused(error) => {
+                write!(
+                    f,
+                    "no thread could be started for the blocking job: {error}"
+                )
+            }
+            Reason::Panic(payload, _) => match Self::message(payload) {
+                Some(message) => write!(f, "the task panicked: {message}"),
+                None => f.write_str("the task panicked"),
+            },
+        }
+    }
+}
+
+impl fmt::Debug for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Reason::Cancelled => f.write_str("JoinError::Cancelled"),
+            Reason::Refused(error) => f.debug_tuple("JoinError::Refused").field(error).finish(),
+            Reason::Panic(payload, frame) => f
+                .debug_struct("JoinError::Panic")
+                .field("message", &Self::message(payload))
+                .field("frame", frame)
+                .finish(),
+        }
+    }
+}
+
+impl std::error::Error for JoinError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &*self.0 {
+            Reason::Refused(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<JoinError> for io::Error {
+    fn from(error: JoinError) -> Self {
+        io::Error::other(error)
+    }
+}

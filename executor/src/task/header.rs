@@ -1,0 +1,151 @@
+//! What every task looks like from outside: the header, and the pointer that queues hold.
+//!
+//! Owns the layout of the header and the table of functions that know the future's type. Knows no
+//! queue and no worker. The task goes on in `cell.rs`, where the type is known.
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::task::Waker;
+
+use framewise_context::Frame;
+use framewise_sync::cell::UnsafeCell;
+
+use super::error::JoinError;
+use super::state::{TaskState, Wake};
+
+/// The first 56 bytes of every task. With the scheduler's pointer, which follows, 64.
+#[repr(C)]
+pub(crate) struct Header {
+    pub(crate) state: TaskState,
+    pub(crate) vtable: &'static Vtable,
+    /// The task's frame, until it is released. Rule T3.
+    pub(crate) frame: UnsafeCell<Frame>,
+    /// Neighbours in the list of the scheduler that owns the task. Rule T5.
+    pub(crate) links: UnsafeCell<Links>,
+    /// Who awaits the join handle. Rule T4.
+    pub(crate) join_waker: UnsafeCell<Option<Waker>>,
+}
+
+/// A task's place in its owner's list.
+#[derive(Default)]
+pub(crate) struct Links {
+    pub(crate) previous: Option<NonNull<Header>>,
+    pub(crate) next: Option<NonNull<Header>>,
+}
+
+/// The functions that know the types of future and scheduler. Each is unsafe by rule T1.
+pub(crate) struct Vtable {
+    /// Carries the claim out: polls or cancels, and whatever follows.
+    pub(crate) run: unsafe fn(NonNull<Header>) -> Ran,
+    /// Ends the task with this error instead of running it.
+    pub(crate) refuse: unsafe fn(NonNull<Header>, JoinError),
+    /// Hands the claim to the scheduler.
+    pub(crate) schedule: unsafe fn(NonNull<Header>),
+    /// Moves the output to `*mut Option<Result<T, JoinError>>`. The task is finished.
+    pub(crate) take_output: unsafe fn(NonNull<Header>, *mut ()),
+    /// Drops the output, if it is still there. The caller owns it.
+    pub(crate) drop_output: unsafe fn(NonNull<Header>),
+    /// Frees the task. Nobody else has it.
+    pub(crate) free: unsafe fn(NonNull<Header>),
+}
+
+/// What became of a claim that was carried out.
+#[must_use]
+pub(crate) enum Ran {
+    /// The task is idle, elsewhere or complete: it is not ours any more.
+    Done,
+    /// The task was woken while it ran: the claim is back, to be put at the end of a queue.
+    Again(TaskRef),
+}
+
+/// A pointer to a task; whether it carries a reference or the claim, its holder says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(transparent)]
+pub(crate) struct TaskRef(NonNull<Header>);
+
+// SAFETY: rule T1: every field that other threads may touch is an atomic or guarded by the state's
+// protocol, and futures that are not Send belong to schedulers that run on one thread (rule T6).
+unsafe impl Send for TaskRef {}
+// SAFETY: as for Send.
+unsafe impl Sync for TaskRef {}
+
+impl fmt::Debug for TaskRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TaskRef").field(&self.0).finish()
+    }
+}
+
+impl TaskRef {
+    /// Wraps a pointer to a live task.
+    ///
+    /// # Safety
+    ///
+    /// The pointer came from `cell::allocate`, and the task is alive while the `TaskRef` is used:
+    /// its user has a reference, or the claim (rule T2).
+    pub(crate) unsafe fn new(pointer: NonNull<Header>) -> Self {
+        Self(pointer)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut Header {
+        self.0.as_ptr()
+    }
+
+    pub(crate) fn pointer(self) -> NonNull<Header> {
+        self.0
+    }
+
+    #[inline]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: rule T2, by the contract of `new`.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// Carries the claim out on this thread: one poll, or the end of an aborted task.
+    ///
+    /// # Safety
+    ///
+    /// The caller has the claim and gives it up (S2), and it is the thread that the future may
+    /// run on (T6).
+    #[inline]
+    pub(crate) unsafe fn run(self) -> Ran {
+        // SAFETY: the pointer is to a live task (T2), and the claim is the caller's.
+        unsafe { (self.header().vtable.run)(self.0) }
+    }
+
+    /// Ends the task with `error` instead of running it: its future is dropped here, in its frame.
+    ///
+    /// # Safety
+    ///
+    /// As [`run`](Self::run).
+    pub(crate) unsafe fn refuse(self, error: JoinError) {
+        // SAFETY: as in `run`.
+        unsafe { (self.header().vtable.refuse)(self.0, error) }
+    }
+
+    /// Wakes the task. The caller keeps its reference.
+    #[inline]
+    pub(crate) fn wake(self) {
+        if self.header().state.wake() == Wake::Submit {
+            // SAFETY: `Submit` handed us the claim, and the caller's reference keeps the task (and
+            // with it the scheduler) alive until this returns.
+            unsafe { (self.header().vtable.schedule)(self.0) }
+        }
+    }
+
+    /// Aborts the task. The caller keeps its reference.
+    pub(crate) fn abort(self) {
+        if self.header().state.abort() == Wake::Submit {
+            // SAFETY: as in `wake`.
+            unsafe { (self.header().vtable.schedule)(self.0) }
+        }
+    }
+
+    /// Gives a reference up, and frees the task with the last one.
+    #[inline]
+    pub(crate) fn drop_reference(self) {
+        if self.header().state.drop_reference() {
+            // SAFETY: it was the last reference, so nobody else has the task (T2).
+            unsafe { (self.header().vtable.free)(self.0) }
+        }
+    }
+}

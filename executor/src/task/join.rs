@@ -1,0 +1,213 @@
+//! The join side of a task: `JoinHandle` and `AbortHandle`.
+//!
+//! Owns the join waker's slot while `JOIN_WAKER` is off (rule T4) and the output once the task is
+//! complete.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::error::JoinError;
+use super::header::TaskRef;
+
+/// Awaits the output of a spawned task.
+///
+/// Dropping the handle detaches the task: it runs on, and its output is dropped in its own frame.
+///
+/// # Cancel safety
+///
+/// Awaiting a `&mut JoinHandle` is cancel safe: nothing is lost when the wait is dropped.
+///
+/// # Frame
+///
+/// Awaiting leaves the awaiter's frame as it is. An output that is taken is dropped wherever its
+/// taker drops it.
+///
+/// # Examples
+///
+/// ```
+/// framewise::block_on(async {
+///     let answer = framewise::spawn(async { 6 * 7 });
+///     assert_eq!(answer.await.expect("the task neither panics nor is aborted"), 42);
+/// });
+/// ```
+#[must_use = "a dropped handle detaches the task: say so with `drop` or `let _`"]
+pub struct JoinHandle<T> {
+    task: TaskRef,
+    output: PhantomData<T>,
+}
+
+// SAFETY: the handle gives access to the output only, by value, so it may go where a T may go.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: through `&JoinHandle` only the state word is reached.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+impl<T> Unpin for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    /// # Safety
+    ///
+    /// The caller passes the join handle's reference on, of a task whose output is a `T`.
+    pub(crate) unsafe fn new(task: TaskRef) -> Self {
+        Self {
+            task,
+            output: PhantomData,
+        }
+    }
+
+    /// Asks for the task to be dropped at its next scheduling; joining it then gives a
+    /// [cancelled](JoinError::is_cancelled) error.
+    ///
+    /// A task that is complete is left alone. One that is being polled ends when that poll
+    /// returns, with its output where it has one.
+    ///
+    /// # Frame
+    ///
+    /// The future is dropped on a worker in the task's own frame, whoever aborts it.
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// A handle that can abort the task and does not join it.
+    pub fn abort_handle(&self) -> AbortHandle {
+        self.task.header().state.add_reference();
+        AbortHandle { task: self.task }
+    }
+
+    /// Whether the task is over and joining it will not wait.
+    pub fn is_finished(&self) -> bool {
+        self.task.header().state.is_finished()
+    }
+
+    fn take_output(&mut self) -> Result<T, JoinError> {
+        let mut output: Option<Result<T, JoinError>> = None;
+        // SAFETY: the task is finished, we are its join handle, and T is its output (see `new`).
+        unsafe {
+            (self.task.header().vtable.take_output)(
+                self.task.pointer(),
+                (&raw mut output).cast::<()>(),
+            );
+        }
+        output.expect("a JoinHandle must not be polled again after it was ready")
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let header = self.task.header();
+        let state = &header.state;
+        if state.is_finished() {
+            return Poll::Ready(self.take_output());
+        }
+        if state.has_join_waker() {
+            // SAFETY: rule T4: the slot is only read while the bit is on.
+            let same = header.join_waker.with(|waker| unsafe {
+                (*waker)
+                    .as_ref()
+                    .is_some_and(|waker| waker.will_wake(cx.waker()))
+            });
+            if same {
+                return Poll::Pending;
+            }
+            if !state.unset_join_waker() {
+                return Poll::Ready(self.take_output());
+            }
+        }
+        let waker = cx.waker().clone();
+        // SAFETY: rule T4: the bit is off, so the slot is the handle's.
+        let old = header
+            .join_waker
+            .with_mut(|slot| unsafe { (*slot).replace(waker) });
+        let waits = state.set_join_waker();
+        drop(old);
+        if waits {
+            Poll::Pending
+        } else {
+            Poll::Ready(self.take_output())
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        /// Gives the reference up even where the output's destructor panics.
+        struct Reference(TaskRef);
+        impl Drop for Reference {
+            fn drop(&mut self) {
+                self.0.drop_reference();
+            }
+        }
+
+        let header = self.task.header();
+        if header.state.drop_handle_of_fresh_task() {
+            return;
+        }
+        let todo = header.state.drop_handle();
+        let _reference = Reference(self.task);
+        if todo.drop_waker {
+            // SAFETY: rule T4: the bit is off and the interest gone, so nobody else looks.
+            drop(header.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
+        }
+        if todo.drop_output {
+            // SAFETY: the task is complete and we were its join handle.
+            unsafe { (header.vtable.drop_output)(self.task.pointer()) }
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}
+
+/// Aborts a task without joining it; see [`JoinHandle::abort_handle`].
+///
+/// It keeps the task's memory, but neither its frame nor its output.
+pub struct AbortHandle {
+    task: TaskRef,
+}
+
+impl AbortHandle {
+    /// As [`JoinHandle::abort`].
+    pub fn abort(&self) {
+        self.task.abort();
+    }
+
+    /// As [`JoinHandle::is_finished`].
+    pub fn is_finished(&self) -> bool {
+        self.task.header().state.is_finished()
+    }
+}
+
+impl Clone for AbortHandle {
+    fn clone(&self) -> Self {
+        self.task.header().state.add_reference();
+        Self { task: self.task }
+    }
+}
+
+impl Drop for AbortHandle {
+    fn drop(&mut self) {
+        self.task.drop_reference();
+    }
+}
+
+impl UnwindSafe for AbortHandle {}
+impl RefUnwindSafe for AbortHandle {}
+
+impl fmt::Debug for AbortHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AbortHandle")
+            .field("is_finished", &self.is_finished())
+            .finish()
+    }
+}

@@ -1,0 +1,297 @@
+//! Tasks that stay on one thread: `LocalSet` and `spawn_local`.
+//!
+//! Owns a queue that any thread may wake tasks into and only the set's thread takes them out of.
+//! The tasks are those of `task/`, with this set as their scheduler.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::ptr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use framewise_context::{Frame, FramedWaker};
+use framewise_sync::Mutex;
+
+use super::cell::{self, Schedule};
+use super::header::{Ran, TaskRef};
+use super::owned::OwnedTasks;
+use super::{JoinError, JoinHandle};
+use crate::runtime::Runtime;
+
+/// Local tasks that run in a row before the future beside them has its turn.
+const POLLS_PER_TURN: usize = 61;
+
+framewise_sync::thread_local! {
+    /// The set that is being polled on this thread.
+    static CURRENT: Cell<*const LocalShared> = const { Cell::new(ptr::null()) };
+}
+
+/// Tasks that need not be `Send`, run on the thread that polls the set.
+///
+/// The set runs its tasks while [`run_until`](Self::run_until) or [`block_on`](Self::block_on) is
+/// under way, or while it is awaited itself (until all its tasks are done). Dropping it drops its
+/// tasks, each in its own frame, on this thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use framewise::{runtime::Runtime, task::{LocalSet, spawn_local}};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Runtime::new()?;
+/// let set = LocalSet::new();
+/// let answer = set.block_on(&runtime, async {
+///     let shared = Rc::new(41);
+///     spawn_local(async move { *shared + 1 }).await
+/// });
+/// assert_eq!(answer.ok(), Some(42));
+/// # Ok(())
+/// # }
+/// ```
+pub struct LocalSet {
+    shared: Arc<LocalShared>,
+    not_send: PhantomData<Rc<()>>,
+}
+
+struct LocalShared {
+    owned: OwnedTasks,
+    woken: Mutex<Woken>,
+}
+
+struct Woken {
+    queue: VecDeque<TaskRef>,
+    /// Who polls the set, from the time that it found nothing more to run.
+    waker: Option<FramedWaker>,
+}
+
+impl LocalSet {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self {
+            shared: Arc::new(LocalShared {
+                owned: OwnedTasks::new(),
+                woken: Mutex::new(Woken {
+                    queue: VecDeque::new(),
+                    waker: None,
+                }),
+            }),
+            not_send: PhantomData,
+        }
+    }
+
+    /// Spawns a task onto the set, also while the set is not running.
+    ///
+    /// # Frame
+    ///
+    /// The task gets the frame that is current here, as with [`framewise::spawn`](crate::spawn).
+    pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        spawn_on(&self.shared, future)
+    }
+
+    /// Runs the set's tasks beside `future`, until that is ready.
+    ///
+    /// # Cancel safety
+    ///
+    /// The tasks stay in the set when the wait is dropped; `future` is dropped.
+    pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| {
+            let _current = self.make_current();
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(output);
+            }
+            self.run_some(cx);
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Runs `future` and the set's tasks on this thread, inside of `runtime`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Handle::block_on`](crate::runtime::Handle::block_on).
+    pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
+        runtime.block_on(self.run_until(future))
+    }
+
+    /// Runs tasks until none is woken or a turn is over, and asks to be polled again.
+    fn run_some(&self, cx: &mut Context<'_>) {
+        for _ in 0..POLLS_PER_TURN {
+            let old;
+            let task = {
+                let mut woken = self.shared.woken.lock();
+                match woken.queue.pop_front() {
+                    Some(task) => task,
+                    None => {
+                        let same = woken
+                            .waker
+                            .as_ref()
+                            .is_some_and(|waker| waker.will_wake(cx.waker()));
+                        if same {
+                            return;
+                        }
+                        old = woken.waker.replace(FramedWaker::new(cx.waker()));
+                        drop(woken);
+                        // A foreign waker's destructor may call back.
+                        drop(old);
+                        return;
+                    }
+                }
+            };
+            self.run(task);
+        }
+        cx.waker().wake_by_ref();
+    }
+
+    fn run(&self, task: TaskRef) {
+        // SAFETY: what comes out of the queue is a claim, and this is the set's thread: the set is
+        // not Send.
+        match unsafe { task.run() } {
+            Ran::Done => {}
+            Ran::Again(task) => self.shared.woken.lock().queue.push_back(task),
+        }
+    }
+
+    fn make_current(&self) -> MadeCurrent {
+        MadeCurrent(CURRENT.with(|current| current.replace(Arc::as_ptr(&self.shared))))
+    }
+}
+
+impl Future for LocalSet {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let _current = self.make_current();
+        self.run_some(cx);
+        if self.shared.owned.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for LocalSet {
+    fn drop(&mut self) {
+        // Not current any more: a destructor that spawns is told so by a cancelled task.
+        self.shared.owned.close_and_abort_all();
+        loop {
+            let task = self.shared.woken.lock().queue.pop_front();
+            match task {
+                Some(task) => self.run(task),
+                None if self.shared.owned.is_empty() => break,
+                // Another thread has a claim in hand and is about to push it.
+                None => std::thread::yield_now(),
+            }
+        }
+        let waker = self.shared.woken.lock().waker.take();
+        drop(waker);
+    }
+}
+
+impl Default for LocalSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for LocalSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalSet").finish_non_exhaustive()
+    }
+}
+
+/// Puts the set back that was polled before, also on unwind.
+struct MadeCurrent(*const LocalShared);
+
+impl Drop for MadeCurrent {
+    fn drop(&mut self) {
+        CURRENT.with(|current| current.set(self.0));
+    }
+}
+
+/// Spawns a task onto the [`LocalSet`] that is running on this thread.
+///
+/// # Panics
+///
+/// Panics outside of a running set.
+///
+/// # Frame
+///
+/// As [`framewise::spawn`](crate::spawn).
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let shared = CURRENT.with(Cell::get);
+    assert!(
+        !shared.is_null(),
+        "spawn_local was called outside of a running LocalSet: use LocalSet::run_until, or \
+         framewise::spawn for a future that is Send"
+    );
+    // SAFETY: the set is being polled further up on this thread's stack, so it is alive; the count
+    // is raised for the Arc that is made here.
+    let shared = unsafe {
+        Arc::increment_strong_count(shared);
+        Arc::from_raw(shared)
+    };
+    spawn_on(&shared, future)
+}
+
+fn spawn_on<F>(shared: &Arc<LocalShared>, future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let task = cell::allocate(
+        future,
+        Frame::current().inherited(),
+        Arc::clone(shared),
+        true,
+    );
+    // SAFETY: the handle's reference is ours to pass on.
+    let handle = unsafe { JoinHandle::new(task) };
+    if shared.owned.insert(task) {
+        shared.schedule(task);
+    } else {
+        // SAFETY: the claim of a fresh task is its spawner's, and this is the set's thread.
+        unsafe { task.refuse(JoinError::cancelled()) }
+    }
+    handle
+}
+
+impl Schedule for Arc<LocalShared> {
+    fn schedule(&self, task: TaskRef) {
+        let waker = {
+            let mut woken = self.woken.lock();
+            woken.queue.push_back(task);
+            woken.waker.take()
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn release(&self, task: TaskRef) {
+        self.owned.remove(task);
+    }
+
+    fn unhandled_panic(&self, error: &JoinError) {
+        if let Some(spawner) = crate::runtime::enter::current() {
+            spawner.shared.unhandled_panic(error);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `spawn` and its kin: the ways in. From here the task goes on in `scheduler/shared.rs`.
+
+use std::future::Future;
+
+use framewise_context::Frame;
+
+use super::JoinHandle;
+use crate::runtime::{Handle, Runtime};
+use crate::scheduler::worker;
+
+/// Spawns a task onto the runtime that this thread is in.
+///
+/// # Panics
+///
+/// Panics outside of a runtime.
+///
+/// # Frame
+///
+/// The task gets the frame that is current at this call (not at its first poll), without the
+/// variables that are declared [not inherited](framewise_context::ContextVar::not_inherited). It
+/// costs one pointer. A rebinding in the task is invisible to its spawner and siblings.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::ContextVar;
+///
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+///
+/// framewise::block_on(async {
+///     let child = REQUEST_ID.run(7, || framewise::spawn(async { REQUEST_ID.get() }));
+///     assert_eq!(child.await.expect("the child neither panics nor is aborted"), Some(7));
+/// });
+/// ```
+#[track_caller]
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Handle::current()
+        .spawner
+        .spawn(future, Frame::current().inherited())
+}
+
+/// Spawns a task at the root: it sees none of the spawner's bindings, and keeps none alive.
+///
+/// For what does not belong to the request that happens to start it: the driver of a pooled
+/// connection, a cache's refresher.
+///
+/// # Panics
+///
+/// Panics outside of a runtime.
+///
+/// # Frame
+///
+/// The root.
+#[track_caller]
+pub fn spawn_root<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    Handle::current().spawner.spawn(future, Frame::root())
+}
+
+/// Runs a call that blocks (a file, a database, a long computation) on a thread of the blocking
+/// pool.
+///
+/// The pool starts threads as needed, up to
+/// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads); more calls wait. Where
+/// no thread can be started at all, joining gives a
+/// [refused](crate::task::JoinError::is_refused) error. An abort reaches a call only while it waits
+/// in the queue.
+///
+/// # Panics
+///
+/// Panics outside of a runtime.
+///
+/// # Frame
+///
+/// The call runs in the frame that is current here. A call that is cancelled in the queue is
+/// dropped in it.
+#[track_caller]
+pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    Handle::current().spawn_blocking(f)
+}
+
+/// Runs a call that blocks on this very thread; another thread takes the worker's place meanwhile.
+///
+/// The task that calls is not moved, so `f` may borrow from it. Its own thread is no worker any
+/// more when `f` returns and ends after the task's poll. Off a worker, and where no other thread
+/// can be started, this just calls `f`.
+///
+/// # Panics
+///
+/// Passes a panic of `f` on.
+///
+/// # Frame
+///
+/// The caller's frame stays. The worker that takes over starts at the root.
+pub fn block_in_place<F, R>(f: F) -> R
+where
+    F: FnOnce() -> R,
+{
+    worker::hand_over(|shared, job| {
+        Handle::try_current()
+            .is_some_and(|handle| shared.blocking.run_internal(job, &handle.spawner).is_ok())
+    });
+    f()
+}
+
+/// Runs `future` on this thread until it is ready: on the runtime that the thread is in, or else
+/// on a new one, which is shut down afterwards.
+///
+/// # Panics
+///
+/// Panics on a worker, and where no runtime can be started; passes a panic of the future on.
+///
+/// # Frame
+///
+/// As [`Handle::block_on`].
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(framewise::block_on(async { 6 * 7 }), 42);
+/// ```
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    match Handle::try_current() {
+        Some(handle) => handle.block_on(future),
+        None => Runtime::new()
+            .unwrap_or_else(|error| panic!("no runtime could be started: {error}"))
+            .block_on(future),
+    }
+}

@@ -1,0 +1,73 @@
+//! A task's `Waker`: one reference to the task, and a static table.
+//!
+//! During a poll the waker is borrowed from the poller, so that building it moves no reference
+//! count. Wakers of tasks run no user code when they wake, so timers and I/O need not keep a frame
+//! for them: the context crate is told of the table.
+
+use std::mem::ManuallyDrop;
+use std::ops::Deref;
+use std::ptr::NonNull;
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use super::header::{Header, TaskRef};
+
+pub(crate) static WAKER_VTABLE: RawWakerVTable =
+    RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// A waker that borrows the poller's hold on the task.
+pub(crate) struct BorrowedWaker(ManuallyDrop<Waker>);
+
+impl BorrowedWaker {
+    #[inline]
+    pub(crate) fn new(task: TaskRef) -> Self {
+        // SAFETY: the table's functions keep the contract of RawWaker, below. The waker is never
+        // dropped, so no reference is given up that was not taken.
+        Self(ManuallyDrop::new(unsafe {
+            Waker::new(task.as_ptr().cast_const().cast(), &WAKER_VTABLE)
+        }))
+    }
+}
+
+impl Deref for BorrowedWaker {
+    type Target = Waker;
+
+    #[inline]
+    fn deref(&self) -> &Waker {
+        &self.0
+    }
+}
+
+/// # Safety
+///
+/// `data` is the data of a waker with our table that is alive during the call.
+#[inline]
+unsafe fn task(data: *const ()) -> TaskRef {
+    // SAFETY: the data of our wakers is the pointer to the header, never null, and the waker's
+    // reference (or the poller's hold) keeps the task alive (T2).
+    unsafe { TaskRef::new(NonNull::new_unchecked(data.cast::<Header>().cast_mut())) }
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive.
+    let task = unsafe { task(data) };
+    task.header().state.add_reference();
+    RawWaker::new(data, &WAKER_VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and consumed here.
+    let task = unsafe { task(data) };
+    // The reference is given up only after scheduling: it keeps the scheduler alive.
+    task.wake();
+    task.drop_reference();
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive.
+    unsafe { task(data) }.wake();
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and consumed here.
+    unsafe { task(data) }.drop_reference();
+}
