@@ -105,7 +105,7 @@ impl Chunk {
         if self.direct == self.present {
             (u64::BITS - self.present.leading_zeros()) as usize
         } else {
-            self.present.count_ones() as usize
+            self.rank(u64::BITS - 1) + (self.present >> 63) as usize
         }
     }
 
@@ -116,8 +116,15 @@ impl Chunk {
         if self.direct != 0 {
             bit as usize
         } else {
-            (self.present & ((1 << bit) - 1)).count_ones() as usize
+            self.rank(bit)
         }
+    }
+
+    /// How many present keys are below `bit`.
+    #[cold]
+    #[inline(never)]
+    fn rank(&self, bit: u32) -> usize {
+        (self.present & ((1 << bit) - 1)).count_ones() as usize
     }
 
     /// The keys whose slots point to cells.

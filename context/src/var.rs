@@ -1,8 +1,9 @@
 //! `ContextVar`: a typed key, its default, and reading and binding it.
 
 use std::fmt;
+use std::ptr;
 
-use crate::bind::{Bindings, bind};
+use crate::bind::bind;
 use crate::block::{Block, is_inline};
 use crate::current;
 use crate::key::Key;
@@ -93,8 +94,11 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     pub fn with<R>(&'static self, read: impl FnOnce(Option<&T>) -> R) -> R {
         // SAFETY: (rule 4) the current frame is alive until the `run` returns that made it current,
         // which encloses this call; so is the value, which is a `T` (rule 1).
-        let bound = unsafe { self.bound().as_ref() };
-        read(bound.or(self.default.as_ref()))
+        match unsafe { self.bound().as_ref() } {
+            Some(value) => read(Some(value)),
+            // Apart, so that the way above does not look at the default.
+            None => read(self.default.as_ref()),
+        }
     }
 
     /// The value: the one bound, else the default, else `None`.
@@ -117,8 +121,10 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     fn bound(&self) -> *const T {
         // SAFETY: (rule 4) the current frame is alive.
         let slot = unsafe { Block::slot(current::get(), self.key.peek()) };
-        if is_inline::<T>() || slot.is_null() {
+        if is_inline::<T>() {
             slot.cast()
+        } else if slot.is_null() {
+            ptr::null()
         } else {
             // SAFETY: (rule 1) the slot of a key of such a type points to a cell.
             unsafe { (*slot).cell.cast() }
@@ -175,8 +181,3 @@ impl<T: Send + Sync + 'static> fmt::Debug for ContextVar<T> {
             .finish_non_exhaustive()
     }
 }
-
-const _: fn() = || {
-    fn assert_bindings<L: crate::BindingList>(_: Bindings<L>) {}
-    let _ = assert_bindings::<crate::Bound<u64>>;
-};

@@ -1,0 +1,197 @@
+//! What executors and drivers use: framed wakers (C-48, C-50), a panic's frame (C-82, C-83).
+
+mod support;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
+
+use framewise_context::{
+    ContextVar, Frame, FramedWaker, bind, catch_unwind, set_frameless_vtable, take_panic_frame,
+};
+use support::{Drops, OnDrop, Tracked, panics};
+
+static NUMBER: ContextVar<u64> = ContextVar::new("number");
+static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
+
+/// A foreign waker: notes the frame in which its code runs.
+#[derive(Default)]
+struct Noting(Mutex<Vec<Option<u64>>>);
+
+impl Wake for Noting {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.lock().unwrap().push(NUMBER.get());
+    }
+}
+
+#[test]
+fn c50_a_registered_waker_is_called_in_the_frame_that_registered_it() {
+    let noting = Arc::new(Noting::default());
+    let waker = Waker::from(Arc::clone(&noting));
+    let registered = NUMBER.run(1, || FramedWaker::new(&waker));
+    NUMBER.run(2, || registered.wake_by_ref());
+    NUMBER.run(3, || registered.clone().wake());
+    registered.wake();
+    FramedWaker::new(&waker).wake();
+    assert_eq!(*noting.0.lock().unwrap(), [Some(1), Some(1), Some(1), None]);
+}
+
+#[test]
+fn c50_will_wake_asks_for_the_same_waker_and_the_same_frame() {
+    let (one, two) = (
+        Waker::from(Arc::<Noting>::default()),
+        Waker::from(Arc::<Noting>::default()),
+    );
+    NUMBER.run(1, || {
+        let registered = FramedWaker::new(&one);
+        assert!(registered.will_wake(&one));
+        assert!(registered.will_wake(&one.clone()));
+        assert!(!registered.will_wake(&two));
+        NUMBER.run(1, || assert!(!registered.will_wake(&one), "another frame"));
+    });
+}
+
+#[test]
+fn c48_waking_releases_the_frame_outside_of_it() {
+    let drops = Drops::default();
+    let noting = Arc::new(Noting::default());
+    let registered = TRACKED.run(drops.tracked(), || {
+        FramedWaker::new(&Waker::from(Arc::clone(&noting)))
+    });
+    assert_eq!(drops.count(), 0);
+    registered.wake();
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn c48_wakers_of_the_frameless_vtable_hold_no_frame() {
+    static WOKEN: AtomicUsize = AtomicUsize::new(0);
+    fn count(_: *const ()) {
+        WOKEN.fetch_add(1, Ordering::SeqCst);
+    }
+    static VTABLE: RawWakerVTable =
+        RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), count, count, |_| ());
+    set_frameless_vtable(&VTABLE);
+    // SAFETY: the functions do nothing with the data.
+    let waker = unsafe { Waker::new(std::ptr::null(), &VTABLE) };
+    let drops = Drops::default();
+    let registered = TRACKED.run(drops.tracked(), || FramedWaker::new(&waker));
+    assert_eq!(drops.count(), 1, "a stale registration retains no values");
+    NUMBER.run(1, || {
+        assert!(registered.will_wake(&waker), "its frame is of no account")
+    });
+    registered.wake_by_ref();
+    registered.wake();
+    assert_eq!(WOKEN.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn c82_the_panic_hook_sees_the_innermost_frame() {
+    static SEEN: Mutex<Vec<Option<u64>>> = Mutex::new(Vec::new());
+    static HOOKED: ContextVar<()> = ContextVar::new("hooked");
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        // The other tests of this process panic as well.
+        if HOOKED.is_bound() {
+            SEEN.lock().unwrap().push(NUMBER.get());
+        } else {
+            before(info);
+        }
+    }));
+    assert!(panics(|| HOOKED.run((), || NUMBER
+        .run(1, || NUMBER.run(2, || panic!("expected"))))));
+    assert_eq!(*SEEN.lock().unwrap(), [Some(2)]);
+}
+
+#[test]
+fn c83_a_caught_panic_has_the_innermost_frame_in_which_it_began() {
+    let number = |frame: &Frame| frame.run(|| NUMBER.get());
+    NUMBER.run(1, || {
+        let caught = catch_unwind(|| NUMBER.run(2, || NUMBER.run(3, || panic!("expected"))));
+        let (payload, frame) = caught.unwrap_err().into_parts();
+        assert_eq!(payload.downcast_ref::<&str>(), Some(&"expected"));
+        assert_eq!(number(&frame), Some(3));
+
+        let caught = catch_unwind(|| panic!("expected")).unwrap_err();
+        assert_eq!(
+            number(caught.frame()),
+            Some(1),
+            "in the catcher's own frame"
+        );
+
+        let caught = catch_unwind(|| Frame::root().run(|| panic!("expected"))).unwrap_err();
+        assert!(caught.frame().is_root(), "the root is a frame too");
+        assert_eq!(NUMBER.get(), Some(1));
+    });
+    assert_eq!(catch_unwind(|| 5).unwrap(), 5);
+}
+
+#[test]
+fn c83_an_earlier_panic_that_was_caught_is_not_mistaken_for_it() {
+    let number = |frame: &Frame| frame.run(|| NUMBER.get());
+    let caught = catch_unwind(|| {
+        NUMBER.run(1, || {
+            assert!(panics(|| NUMBER.run(2, || panic!("expected"))));
+            NUMBER.run(3, || NUMBER.run(4, || panic!("expected")))
+        })
+    });
+    assert_eq!(number(caught.unwrap_err().frame()), Some(4));
+    // In a destructor, while another panic unwinds.
+    let caught = catch_unwind(|| {
+        NUMBER.run(1, || {
+            let _catches = OnDrop(|| {
+                NUMBER.run(5, || {
+                    let inner = catch_unwind(|| NUMBER.run(6, || panic!("expected")));
+                    assert_eq!(number(inner.unwrap_err().frame()), Some(6));
+                });
+            });
+            NUMBER.run(2, || panic!("expected"))
+        })
+    });
+    assert_eq!(number(caught.unwrap_err().frame()), Some(2));
+}
+
+#[test]
+fn c83_a_record_holds_no_values_longer_than_needed() {
+    let drops = Drops::default();
+    let fail = || {
+        assert!(panics(
+            || TRACKED.run(drops.tracked(), || panic!("expected"))
+        ))
+    };
+    fail();
+    assert_eq!(drops.count(), 1, "nothing where nobody asks");
+    catch_unwind(fail).unwrap();
+    assert_eq!(drops.count(), 2, "nothing beyond the catch");
+    catch_unwind(|| {
+        fail();
+        assert_eq!(drops.count(), 2);
+        // On this path a record is still held, until the next bind.
+        NUMBER.run(1, || ());
+        assert_eq!(drops.count(), 3);
+    })
+    .unwrap();
+    drop(catch_unwind(|| {
+        TRACKED.run(drops.tracked(), || panic!("expected"))
+    }));
+    assert_eq!(drops.count(), 4);
+}
+
+#[test]
+fn c83_a_panics_frame_can_be_taken_after_ones_own_catch() {
+    assert!(take_panic_frame().is_none());
+    bind(&NUMBER, 1).run(|| {
+        assert!(panics(
+            || NUMBER.run(2, || NUMBER.run(3, || panic!("expected")))
+        ));
+        let frame = take_panic_frame().expect("the panic left two frames");
+        assert_eq!(frame.run(|| NUMBER.get()), Some(3));
+        assert!(take_panic_frame().is_none(), "taken once");
+        assert!(panics(|| panic!("expected")));
+        assert!(take_panic_frame().is_none(), "it left no frame");
+    });
+}

@@ -1,0 +1,344 @@
+//! Random programs of everything that makes, enters, holds and ends frames, against a model that
+//! is a map from variables to values.
+//!
+//! After each step every variable is read and compared; at the end every value has been dropped.
+
+mod support;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::{self, Future};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::LazyLock;
+use std::task::{Context, Poll, Waker};
+
+use framewise_context::{ContextVar, Frame, bind};
+use proptest::prelude::*;
+use support::{Drops, OnDrop, Tracked};
+
+/// Enough for direct and packed slots and for two leaves.
+const VARS: usize = 150;
+/// Frames, closures and scopes that a program can hold at a time.
+const HOLDS: usize = 6;
+
+/// By their number: inline or in a cell, inherited or not.
+enum Var {
+    Inline(&'static ContextVar<u64>),
+    Cell(&'static ContextVar<(u64, Tracked)>),
+}
+
+static POOL: LazyLock<Vec<Var>> = LazyLock::new(|| (0..VARS).map(make).collect());
+
+fn is_inherited(index: usize) -> bool {
+    index % 5 != 3
+}
+
+fn make(index: usize) -> Var {
+    fn leak<T: Send + Sync>(index: usize) -> &'static ContextVar<T> {
+        let var = ContextVar::new("any");
+        Box::leak(Box::new(if is_inherited(index) {
+            var
+        } else {
+            var.not_inherited()
+        }))
+    }
+    // Its key is its number, as nothing else in this process uses variables.
+    let var = if index % 2 == 0 {
+        Var::Inline(leak(index))
+    } else {
+        Var::Cell(leak(index))
+    };
+    match &var {
+        Var::Inline(var) => var.run(0, || ()),
+        Var::Cell(var) => var.run((0, Drops::default().tracked()), || ()),
+    }
+    var
+}
+
+type Values = BTreeMap<usize, u64>;
+
+fn observe() -> Values {
+    let get = |(index, var): (usize, &Var)| {
+        let value = match var {
+            Var::Inline(var) => var.get(),
+            Var::Cell(var) => var.with(|value| value.map(|value| value.0)),
+        };
+        value.map(|value| (index, value))
+    };
+    POOL.iter().enumerate().filter_map(get).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Bind(usize, u64, Vec<Step>),
+    /// An inline variable and one in a cell, or one twice.
+    BindThree([usize; 3], u64, Vec<Step>),
+    Snapshot(usize),
+    Inherit(usize),
+    Enter(usize, Vec<Step>),
+    Root(Vec<Step>),
+    Wrap(usize),
+    Call(usize),
+    Scope(usize, usize, usize, u64),
+    Nest(usize, usize, u64),
+    Poll(usize),
+    Drop(usize),
+    Panic(usize, Vec<Step>),
+}
+
+type Watched = Pin<Box<dyn Future<Output = ()>>>;
+
+enum Held {
+    Frame(Frame, Values),
+    Closure(Box<dyn FnMut() -> Values>, Values),
+    /// A scope, its own bindings, and where it reports what it sees.
+    Scope(Watched, Values, Rc<RefCell<Vec<Values>>>),
+}
+
+struct Machine {
+    held: [Option<Held>; HOLDS],
+    drops: Drops,
+    made: usize,
+}
+
+impl Machine {
+    fn tracked(&mut self, value: u64) -> (u64, Tracked) {
+        self.made += 1;
+        (value, self.drops.tracked())
+    }
+
+    fn run(&mut self, steps: &[Step], now: &Values) {
+        for step in steps {
+            self.step(step, now);
+            assert_eq!(&observe(), now, "after {step:?}");
+        }
+    }
+
+    fn step(&mut self, step: &Step, now: &Values) {
+        match step {
+            Step::Bind(var, value, body) => {
+                let inside = with(now, [(*var, *value)]);
+                match &POOL[*var] {
+                    Var::Inline(var) => var.run(*value, || self.run(body, &inside)),
+                    Var::Cell(var) => {
+                        let value = self.tracked(*value);
+                        var.run(value, || self.run(body, &inside));
+                    }
+                }
+            }
+            Step::BindThree(vars, value, body) => {
+                let Triple {
+                    one: (one, first),
+                    two: (two, second),
+                    three: (three, third),
+                } = three_of(*vars, *value);
+                let inside = with(now, [first, second, third]);
+                let second = self.tracked(second.1);
+                let list = bind(one, first.1).and(two, second).and(three, third.1);
+                list.run(|| self.run(body, &inside));
+            }
+            Step::Snapshot(slot) => {
+                self.put(*slot, Held::Frame(Frame::current(), now.clone()), now)
+            }
+            Step::Inherit(slot) => {
+                let mut values = now.clone();
+                values.retain(|var, _| is_inherited(*var));
+                self.put(
+                    *slot,
+                    Held::Frame(Frame::current().inherited(), values),
+                    now,
+                );
+            }
+            Step::Enter(slot, body) => {
+                if let Some(Held::Frame(frame, values)) = &self.held[*slot] {
+                    let (frame, values) = (frame.clone(), values.clone());
+                    frame.run(|| self.run(body, &values));
+                }
+            }
+            Step::Root(body) => Frame::root().run(|| self.run(body, &Values::new())),
+            Step::Wrap(slot) => {
+                let closure = Box::new(Frame::current().wrap(observe));
+                self.put(*slot, Held::Closure(closure, now.clone()), now);
+            }
+            Step::Call(slot) => {
+                if let Some(Held::Closure(call, values)) = &mut self.held[*slot] {
+                    assert_eq!(&call(), values);
+                }
+            }
+            Step::Scope(slot, one, two, value) => {
+                let Triple {
+                    one: (one, first),
+                    two: (two, second),
+                    three: (three, third),
+                } = three_of([*one, *two, *one], *value);
+                let (future, seen) = watcher();
+                let second_value = self.tracked(second.1);
+                let list = bind(one, first.1)
+                    .and(two, second_value)
+                    .and(three, third.1);
+                let own = with(&Values::new(), [first, second, third]);
+                self.put(
+                    *slot,
+                    Held::Scope(Box::pin(list.scope(future)), own, seen),
+                    now,
+                );
+            }
+            Step::Nest(slot, var, value) => match (self.held[*slot].take(), &POOL[*var]) {
+                (Some(Held::Scope(future, own, seen)), Var::Inline(key)) => {
+                    let mut outer = with(&Values::new(), [(*var, *value)]);
+                    outer.extend(own);
+                    let future = Box::pin(key.scope(*value, future));
+                    self.held[*slot] = Some(Held::Scope(future, outer, seen));
+                }
+                (held, _) => self.held[*slot] = held,
+            },
+            Step::Poll(slot) => {
+                if let Some(Held::Scope(future, own, seen)) = &mut self.held[*slot] {
+                    let poll = future
+                        .as_mut()
+                        .poll(&mut Context::from_waker(Waker::noop()));
+                    assert!(poll.is_pending());
+                    assert_eq!(seen.borrow_mut().pop(), Some(over(now, own)));
+                }
+            }
+            Step::Drop(slot) => self.drop(*slot, now),
+            Step::Panic(var, body) => {
+                let Var::Cell(key) = &POOL[*var | 1] else {
+                    unreachable!("odd ones are in cells")
+                };
+                let inside = with(now, [(*var | 1, 1)]);
+                let value = self.tracked(1);
+                let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    key.run(value, || {
+                        self.run(body, &inside);
+                        // Not `panic!`: the hook would print each of thousands.
+                        std::panic::resume_unwind(Box::new(Expected))
+                    })
+                }));
+                let payload = caught.expect_err("it panics at its end");
+                if !payload.is::<Expected>() {
+                    std::panic::resume_unwind(payload);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, slot: usize, held: Held, now: &Values) {
+        self.drop(slot, now);
+        self.held[slot] = Some(held);
+    }
+
+    fn drop(&mut self, slot: usize, now: &Values) {
+        let held = self.held[slot].take();
+        if let Some(Held::Scope(future, own, seen)) = held {
+            drop(future);
+            assert_eq!(
+                seen.borrow_mut().pop(),
+                Some(over(now, &own)),
+                "dropped in its scope"
+            );
+        }
+    }
+}
+
+struct Expected;
+
+/// Variables, with their numbers and the values for them.
+struct Triple {
+    one: (&'static ContextVar<u64>, (usize, u64)),
+    two: (&'static ContextVar<(u64, Tracked)>, (usize, u64)),
+    three: (&'static ContextVar<u64>, (usize, u64)),
+}
+
+/// Three bindings with an inline, a counted and an inline value.
+fn three_of(vars: [usize; 3], value: u64) -> Triple {
+    let inline = |index: usize| match &POOL[index & !1] {
+        Var::Inline(var) => *var,
+        Var::Cell(_) => unreachable!("even ones are inline"),
+    };
+    let cell = |index: usize| match &POOL[index | 1] {
+        Var::Cell(var) => *var,
+        Var::Inline(_) => unreachable!("odd ones are in cells"),
+    };
+    Triple {
+        one: (inline(vars[0]), (vars[0] & !1, value)),
+        two: (cell(vars[1]), (vars[1] | 1, value + 1)),
+        three: (inline(vars[2]), (vars[2] & !1, value + 2)),
+    }
+}
+
+fn with<const N: usize>(values: &Values, more: [(usize, u64); N]) -> Values {
+    let mut values = values.clone();
+    values.extend(more);
+    values
+}
+
+fn over(values: &Values, own: &Values) -> Values {
+    let mut values = values.clone();
+    values.extend(own);
+    values
+}
+
+/// A future that reports what it sees whenever it is polled, and when it is dropped.
+fn watcher() -> (impl Future<Output = ()>, Rc<RefCell<Vec<Values>>>) {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let (polled, dropped) = (Rc::clone(&seen), Rc::clone(&seen));
+    let on_drop = OnDrop(move || dropped.borrow_mut().push(observe()));
+    let future = future::poll_fn(move |_| {
+        let _ = &on_drop;
+        polled.borrow_mut().push(observe());
+        Poll::Pending
+    });
+    (future, seen)
+}
+
+/// The edges of the representation more often than the middle.
+fn var() -> impl Strategy<Value = usize> {
+    prop_oneof![0..6usize, 12..20usize, 60..70usize, 124..134usize, 0..VARS]
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let slot = || 0..HOLDS;
+    let value = || 1..1_000u64;
+    let leaf = prop_oneof![
+        slot().prop_map(Step::Snapshot),
+        slot().prop_map(Step::Inherit),
+        slot().prop_map(Step::Wrap),
+        slot().prop_map(Step::Call),
+        (slot(), var(), var(), value()).prop_map(|(slot, a, b, v)| Step::Scope(slot, a, b, v)),
+        (slot(), var(), value()).prop_map(|(slot, a, v)| Step::Nest(slot, a, v)),
+        slot().prop_map(Step::Poll),
+        slot().prop_map(Step::Poll),
+        slot().prop_map(Step::Drop),
+    ];
+    let step = leaf.prop_recursive(5, 60, 6, move |step| {
+        let body = || prop::collection::vec(step.clone(), 0..6);
+        prop_oneof![
+            3 => (var(), value(), body()).prop_map(|(a, v, body)| Step::Bind(a, v, body)),
+            3 => ([var(), var(), var()], value(), body())
+                .prop_map(|(vars, v, body)| Step::BindThree(vars, v, body)),
+            3 => (slot(), body()).prop_map(|(slot, body)| Step::Enter(slot, body)),
+            1 => body().prop_map(Step::Root),
+            1 => (var(), body()).prop_map(|(a, body)| Step::Panic(a, body)),
+        ]
+    });
+    prop::collection::vec(step, 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_programs_agree_with_a_map(steps in steps()) {
+        let drops = Drops::default();
+        let mut machine =
+            Machine { held: [const { None }; HOLDS], drops: drops.clone(), made: 0 };
+        machine.run(&steps, &Values::new());
+        for slot in 0..HOLDS {
+            machine.drop(slot, &Values::new());
+        }
+        prop_assert_eq!(drops.count(), machine.made, "each value ends once");
+        prop_assert!(Frame::current().is_root());
+    }
+}
