@@ -9,12 +9,13 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::ptr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use framewise_context::Frame;
+use framewise_sync::{Condvar, Mutex, MutexGuard};
 
 use crate::runtime::enter;
 use crate::scheduler::shared::{PanicHook, Spawner};
@@ -201,18 +202,8 @@ impl BlockingPool {
             loop {
                 let left = until.map(|until| until.saturating_duration_since(Instant::now()));
                 state = match left {
-                    None => self
-                        .0
-                        .work
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner),
-                    Some(left) => {
-                        self.0
-                            .work
-                            .wait_timeout(state, left)
-                            .unwrap_or_else(PoisonError::into_inner)
-                            .0
-                    }
+                    None => self.0.work.wait(state),
+                    Some(left) => self.0.work.wait_timeout(state, left).0,
                 };
                 if state.notified > 0 {
                     // Whoever notified has counted us out of the idle.
@@ -255,21 +246,13 @@ impl BlockingPool {
         let mut state = self.lock();
         while state.threads > 0 {
             state = match deadline {
-                None => self
-                    .0
-                    .ended
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.0.ended.wait(state),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return false;
                     }
-                    self.0
-                        .ended
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.0.ended.wait_timeout(state, left).0
                 }
             };
         }
@@ -283,7 +266,7 @@ impl BlockingPool {
     }
 
     fn lock(&self) -> MutexGuard<'_, PoolState> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

@@ -51,7 +51,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawner.spawn(future, Frame::current().inherited())
+        Arc::clone(&self.spawner).spawn(future, Frame::current().inherited())
     }
 
     /// Spawns a task at the root; see [`framewise::spawn_root`](crate::spawn_root).
@@ -64,7 +64,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.spawner.spawn(future, Frame::root())
+        Arc::clone(&self.spawner).spawn(future, Frame::root())
     }
 
     /// Runs a call that blocks on the blocking pool; see

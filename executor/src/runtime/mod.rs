@@ -106,8 +106,8 @@ impl Runtime {
             match started {
                 Ok(thread) => runtime.threads.push(thread),
                 Err(error) => {
-                    shared.close();
                     shared.worker_leaves();
+                    shared.close();
                     // Dropping the runtime waits for the workers that did start.
                     return Err(io::Error::new(
                         error.kind(),

@@ -4,7 +4,7 @@
 //! worker. From `schedule` the task goes on in `worker.rs`.
 
 use std::future::Future;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam_deque::Injector;
@@ -12,6 +12,7 @@ use crossbeam_utils::CachePadded;
 use framewise_context::Frame;
 use framewise_io::{IoDriver, IoHandle};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_sync::{Condvar, Mutex};
 use framewise_timers::Timers;
 
 use super::idle::Idle;
@@ -28,6 +29,10 @@ use crate::task::{JoinError, JoinHandle};
 /// Called with the panic of a task that nobody joined.
 pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
 
+/// Instead of a number of live workers: the tasks are being ended, or have been.
+const ENDING: usize = usize::MAX - 1;
+const ENDED: usize = usize::MAX;
+
 /// Nobody sleeps in the driver.
 const NO_WORKER: usize = usize::MAX;
 
@@ -39,7 +44,7 @@ pub(crate) struct Shared {
     owned: Box<[CachePadded<OwnedTasks>]>,
     pub(crate) idle: Idle,
     pub(crate) watch: Watch,
-    pub(crate) driver: framewise_sync::Mutex<IoDriver>,
+    pub(crate) driver: Mutex<IoDriver>,
     driver_owner: AtomicUsize,
     pub(crate) io: IoHandle,
     pub(crate) timers: Arc<Timers>,
@@ -89,7 +94,7 @@ impl Shared {
                 .collect(),
             idle: Idle::new(workers),
             watch: Watch::new(),
-            driver: framewise_sync::Mutex::new(driver),
+            driver: Mutex::new(driver),
             driver_owner: AtomicUsize::new(NO_WORKER),
             io,
             timers,
@@ -158,6 +163,8 @@ impl Shared {
         for worker in 0..self.workers.len() {
             self.unpark(worker);
         }
+        // No worker could be started, or a bug of ours ended them all: nobody else will do it.
+        self.end_if_abandoned();
     }
 
     /// Whether a thief would find something. Called after `Idle::park`, whose fence orders it.
@@ -172,54 +179,44 @@ impl Shared {
 
     /// A thread begins to work.
     pub(crate) fn worker_enters(&self) {
-        *self
-            .live_workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) += 1;
+        *self.live_workers.lock() += 1;
     }
 
     /// A thread stops working. The last one to leave a closing runtime ends its tasks.
     pub(crate) fn worker_leaves(&self) {
-        let live = {
-            let mut live = self
-                .live_workers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *live -= 1;
-            *live
-        };
-        if live == 0 && self.is_closing() {
-            self.end();
-            // Only now is the runtime over for those who wait.
-            *self
-                .live_workers
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = usize::MAX;
-            self.last_worker_left.notify_all();
+        *self.live_workers.lock() -= 1;
+        if self.is_closing() {
+            self.end_if_abandoned();
         }
+    }
+
+    /// Ends the tasks of a closing runtime that has no worker left, once.
+    fn end_if_abandoned(&self) {
+        {
+            let mut live = self.live_workers.lock();
+            if *live != 0 {
+                return;
+            }
+            *live = ENDING;
+        }
+        self.end();
+        // Only now is the runtime over for those who wait.
+        *self.live_workers.lock() = ENDED;
+        self.last_worker_left.notify_all();
     }
 
     /// Waits until the last worker has left and ended the tasks. False: the time ran out.
     pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
-        let mut live = self
-            .live_workers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        while *live != usize::MAX {
+        let mut live = self.live_workers.lock();
+        while *live != ENDED {
             live = match deadline {
-                None => self
-                    .last_worker_left
-                    .wait(live)
-                    .unwrap_or_else(PoisonError::into_inner),
+                None => self.last_worker_left.wait(live),
                 Some(deadline) => {
                     let left = deadline.saturating_duration_since(Instant::now());
                     if left.is_zero() {
                         return false;
                     }
-                    self.last_worker_left
-                        .wait_timeout(live, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.last_worker_left.wait_timeout(live, left).0
                 }
             };
         }
@@ -266,16 +263,19 @@ impl Spawner {
     }
 
     /// Makes a task that carries `frame`, and schedules it.
-    pub(crate) fn spawn<F>(self: &Arc<Self>, future: F, frame: Frame) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(self: Arc<Self>, future: F, frame: Frame) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let task = cell::allocate(future, frame, Arc::clone(self), true);
+        let spawner = Arc::as_ptr(&self);
+        let task = cell::allocate(future, frame, self, true);
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };
-        if self.shared.owned[self.index].insert(task) {
-            self.shared.schedule(task);
+        // SAFETY: the task holds the spawner, and the handle the task.
+        let spawner = unsafe { &*spawner };
+        if spawner.shared.owned[spawner.index].insert(task) {
+            spawner.shared.schedule(task);
         } else {
             // SAFETY: the claim of a fresh task is its spawner's.
             unsafe { task.refuse(JoinError::cancelled()) }
