@@ -59,14 +59,14 @@ enum CallbackState {
 }
 
 /// One callback, shared by the source that it watches, the driver and its handle.
-pub(crate) struct CallbackEntry {
+pub struct CallbackEntry {
     interest: Interest,
     state: Mutex<CallbackState>,
 }
 
 impl CallbackEntry {
     /// Captures the current frame.
-    pub(crate) fn new(interest: Interest, call: impl FnMut(Ready) + Send + 'static) -> Self {
+    pub fn new(interest: Interest, call: impl FnMut(Ready) + Send + 'static) -> Self {
         let armed = Armed {
             frame: Frame::current(),
             call: Some(Box::new(call)),
@@ -81,7 +81,8 @@ impl CallbackEntry {
         self.interest
     }
 
-    pub(crate) fn is_gone(&self) -> bool {
+    /// Whether it is not called any more.
+    pub fn is_gone(&self) -> bool {
         matches!(
             *self.state.lock(),
             CallbackState::Gone | CallbackState::Cancelling
@@ -90,7 +91,7 @@ impl CallbackEntry {
 
     /// Edges 1, 2 and 4. Called by the driver, with no lock held. `Err` holds what the closure, or
     /// its destructor, panicked with.
-    pub(crate) fn call(&self, ready: Ready) -> Result<(), CaughtPanic> {
+    pub fn call(&self, ready: Ready) -> Result<(), CaughtPanic> {
         let mut armed = {
             let mut state = self.state.lock();
             match std::mem::replace(&mut *state, CallbackState::Running) {
@@ -117,7 +118,7 @@ impl CallbackEntry {
     }
 
     /// Edge 3. Drops the closure in its frame, now or when the call that is under way returns.
-    pub(crate) fn cancel(&self) {
+    pub fn cancel(&self) {
         let armed = {
             let mut state = self.state.lock();
             match std::mem::replace(&mut *state, CallbackState::Gone) {
@@ -130,6 +131,14 @@ impl CallbackEntry {
             }
         };
         drop(armed);
+    }
+}
+
+impl fmt::Debug for CallbackEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallbackEntry")
+            .field("interest", &self.interest)
+            .finish_non_exhaustive()
     }
 }
 

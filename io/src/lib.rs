@@ -18,22 +18,24 @@
 
 #![warn(unreachable_pub)]
 
-mod callback;
 mod driver;
 mod handle;
 pub mod net;
 mod registration;
 mod source;
-mod state;
 #[cfg(target_os = "linux")]
 mod timerfd;
 
 // For the models, which drive the protocols without an operating system.
 #[doc(hidden)]
+pub mod callback;
+#[doc(hidden)]
 pub mod readiness;
 mod ready;
 #[doc(hidden)]
 pub mod slab;
+#[doc(hidden)]
+pub mod state;
 #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
 mod traits;
 #[doc(hidden)]

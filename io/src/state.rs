@@ -11,29 +11,32 @@ use crate::ready::Ready;
 use crate::wait::Readiness;
 
 /// A callback that has to be called, and what it is told.
-pub(crate) type Call = (Arc<CallbackEntry>, Ready);
+pub type Call = (Arc<CallbackEntry>, Ready);
 
 /// One source's shared state.
-pub(crate) struct SourceState {
+#[derive(Debug)]
+pub struct SourceState {
     readiness: Readiness,
     callbacks: Mutex<Vec<Arc<CallbackEntry>>>,
 }
 
 impl SourceState {
-    pub(crate) fn new(initial: Ready) -> Self {
+    /// No callbacks, nobody waits, and `initial` holds until it is refuted.
+    pub fn new(initial: Ready) -> Self {
         Self {
             readiness: Readiness::new(initial),
             callbacks: Mutex::new(Vec::new()),
         }
     }
 
-    pub(crate) fn readiness(&self) -> &Readiness {
+    /// The readiness, and those who wait for it.
+    pub fn readiness(&self) -> &Readiness {
         &self.readiness
     }
 
     /// An event has come. Collects whom to wake and what to call: the driver does so later, when
     /// it holds no lock.
-    pub(crate) fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>, calls: &mut Vec<Call>) {
+    pub fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>, calls: &mut Vec<Call>) {
         if self.readiness.set(ready, wakers) {
             let mut callbacks = self.callbacks.lock();
             callbacks.retain(|entry| !entry.is_gone());
@@ -51,7 +54,7 @@ impl SourceState {
 
     /// Registers a callback. `Ok` holds what has come before and will not come again; `Err` says
     /// that the driver is gone.
-    pub(crate) fn add_callback(&self, entry: &Arc<CallbackEntry>) -> Result<Ready, ()> {
+    pub fn add_callback(&self, entry: &Arc<CallbackEntry>) -> Result<Ready, ()> {
         let mut callbacks = self.callbacks.lock();
         callbacks.retain(|entry| !entry.is_gone());
         callbacks.push(Arc::clone(entry));
@@ -67,7 +70,7 @@ impl SourceState {
 
     /// Takes every callback out. The caller cancels them when it holds no lock.
     #[must_use = "callbacks that are not cancelled keep what they own"]
-    pub(crate) fn take_callbacks(&self) -> Vec<Arc<CallbackEntry>> {
+    pub fn take_callbacks(&self) -> Vec<Arc<CallbackEntry>> {
         std::mem::take(&mut *self.callbacks.lock())
     }
 }

@@ -63,6 +63,11 @@ impl<D: WakeDevice> Unpark<D> {
         true
     }
 
+    /// The device.
+    pub fn device(&self) -> &D {
+        &self.device
+    }
+
     /// The driver has seen the device's event.
     pub fn acknowledge(&self) {
         // Ordering: AcqRel. Acquire pairs with the swap in `unpark`: what was published before an

@@ -1,0 +1,663 @@
+//! I/O readiness: the word, its waiters and callbacks, the table of sources, the driver's unpark.
+//!
+//! The operating system is a counter that the models hold (`Kernel`): an event is only ever
+//! reported after it has been raised, and exactly once, as an edge is.
+#![cfg(framewise_loom)]
+
+use std::pin::pin;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Wake, Waker};
+
+use framewise_context::FramedWaker;
+use framewise_io::callback::CallbackEntry;
+use framewise_io::readiness::{Announced, ReadinessWord};
+use framewise_io::slab::{Slab, SourceKey};
+use framewise_io::state::SourceState;
+use framewise_io::unpark::{Unpark, WakeDevice};
+use framewise_io::wait::Readiness;
+use framewise_io::waiters::Waiters;
+use framewise_io::{Direction, Interest, Ready};
+use framewise_loom_tests::model;
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, Condvar, Mutex, thread};
+
+/// A waker that a thread can wait for. If nobody rings it, loom reports a deadlock: that is how a
+/// lost wake-up shows.
+#[derive(Default)]
+struct Bell {
+    rings: Mutex<usize>,
+    rung: Condvar,
+}
+
+impl Bell {
+    fn wait(&self) {
+        let mut rings = self.rings.lock();
+        while *rings == 0 {
+            rings = self.rung.wait(rings);
+        }
+        *rings -= 1;
+    }
+
+    fn rings(&self) -> usize {
+        *self.rings.lock()
+    }
+}
+
+// `std`'s `Arc`, because `Wake` asks for it.
+impl Wake for Bell {
+    fn wake(self: StdArc<Self>) {
+        *self.rings.lock() += 1;
+        self.rung.notify_one();
+    }
+}
+
+impl WakeDevice for Bell {
+    fn wake(&self) -> std::io::Result<()> {
+        *self.rings.lock() += 1;
+        self.rung.notify_one();
+        Ok(())
+    }
+}
+
+/// The bytes that the operating system holds for a source. Relaxed on purpose: that a reader sees
+/// them after the event is the word's merit.
+#[derive(Default)]
+struct Kernel(AtomicUsize);
+
+impl Kernel {
+    fn arrive(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes everything; zero is "would block".
+    fn receive(&self) -> usize {
+        self.0.swap(0, Ordering::Relaxed)
+    }
+
+    fn pending(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A point at which loom considers switching threads.
+///
+/// loom remembers only the last access to an atomic. A compare-exchange that follows a load of the
+/// same thread therefore hides what other threads loaded before, and orders in which it comes in
+/// front of such a load are not tried. A point in both threads makes loom try them.
+#[derive(Default)]
+struct Point(AtomicUsize);
+
+impl Point {
+    fn pass(&self) {
+        // Relaxed: it orders nothing for the threads.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn drive(readiness: &Readiness, ready: Ready) {
+    let mut wakers: Vec<FramedWaker> = Vec::new();
+    let _ = readiness.set(ready, &mut wakers);
+    wakers.into_iter().for_each(FramedWaker::wake);
+}
+
+/// Waits in the slot until it is ready.
+fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
+    let bell = StdArc::new(Bell::default());
+    let waker = Waker::from(StdArc::clone(&bell));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match readiness.poll_ready(&mut cx, direction) {
+            Poll::Ready(event) => return event.is_shutdown(),
+            Poll::Pending => bell.wait(),
+        }
+    }
+}
+
+/// Waits in the list until it is ready.
+fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
+    let bell = StdArc::new(Bell::default());
+    let waker = Waker::from(StdArc::clone(&bell));
+    let mut cx = Context::from_waker(&waker);
+    let mut wait = pin!(readiness.wait(interest));
+    loop {
+        match wait.as_mut().poll(&mut cx) {
+            Poll::Ready(event) => return event.is_shutdown(),
+            Poll::Pending => bell.wait(),
+        }
+    }
+}
+
+/// Race: a reader that has drained the source clears the readiness while a newer event comes.
+/// A failure shows as bytes in the kernel and a word that says "not readable".
+fn clear_against_set(clear: impl Fn(&ReadinessWord, &Kernel, &Point)) {
+    let word = Arc::new(ReadinessWord::new(Ready::READABLE));
+    let kernel = Arc::new(Kernel::default());
+    let point = Arc::new(Point::default());
+    let driver = {
+        let (word, kernel, point) = (Arc::clone(&word), Arc::clone(&kernel), Arc::clone(&point));
+        thread::spawn(move || {
+            for _ in 0..2 {
+                kernel.arrive();
+                let _ = word.set(Ready::READABLE);
+                point.pass();
+            }
+        })
+    };
+    for _ in 0..2 {
+        clear(&word, &kernel, &point);
+    }
+    driver.join().unwrap();
+    assert!(
+        kernel.pending() == 0 || word.load().ready().is_readable(),
+        "a newer event was erased"
+    );
+}
+
+#[test]
+fn clear_never_erases_a_newer_event() {
+    model("readiness: clear × set", || {
+        clear_against_set(|word, kernel, point| {
+            point.pass();
+            let observed = word.load();
+            if observed.ready().is_readable() {
+                point.pass();
+                let received = kernel.receive();
+                point.pass();
+                match received {
+                    0 => word.refute(observed, Interest::READABLE),
+                    _ => word.clear(observed, Interest::READABLE),
+                }
+            }
+        });
+    });
+}
+
+#[test]
+fn clear_never_erases_a_newer_event_when_the_tick_wraps() {
+    model("readiness: clear × set, wrapping tick", || {
+        let word = Arc::new(ReadinessWord::new_before_wrap(Ready::READABLE));
+        let point = Arc::new(Point::default());
+        let driver = {
+            let (word, point) = (Arc::clone(&word), Arc::clone(&point));
+            thread::spawn(move || {
+                let _ = word.set(Ready::WRITABLE);
+                let _ = word.set(Ready::READABLE);
+                point.pass();
+            })
+        };
+        let observed = word.load();
+        point.pass();
+        word.clear(observed, Interest::READABLE);
+        driver.join().unwrap();
+        let ready = word.load().ready();
+        assert!(
+            ready.is_readable() && ready.is_writable(),
+            "a newer event was erased"
+        );
+    });
+}
+
+/// Negative control: the tick that is compared is of after the operation, not of before it.
+#[test]
+#[should_panic(expected = "a newer event was erased")]
+fn negative_clear_by_a_tick_observed_too_late() {
+    model("readiness: clear by a late tick (negative)", || {
+        clear_against_set(|word, kernel, point| {
+            if word.load().ready().is_readable() {
+                kernel.receive();
+                point.pass();
+                word.clear(word.load(), Interest::READABLE);
+            }
+        });
+    });
+}
+
+/// Race: an event that has been seen stands for bytes that have arrived before it. A failure shows
+/// as a reader that sees the event and not the bytes.
+#[test]
+fn an_event_comes_after_its_bytes() {
+    model("readiness: set publishes", || {
+        let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
+        let kernel = Arc::new(Kernel::default());
+        let driver = {
+            let (word, kernel) = (Arc::clone(&word), Arc::clone(&kernel));
+            thread::spawn(move || {
+                kernel.arrive();
+                let _ = word.set(Ready::READABLE);
+            })
+        };
+        while !word.load().ready().is_readable() {
+            thread::yield_now();
+        }
+        // A load and not a swap: a swap would see the newest value whatever the ordering.
+        assert_eq!(kernel.pending(), 1, "the event came before its bytes");
+        driver.join().unwrap();
+    });
+}
+
+/// The same for one who is told while announcing that it waits.
+#[test]
+fn an_event_that_refuses_a_waiter_comes_after_its_bytes() {
+    model("readiness: set publishes to announce", || {
+        let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
+        let kernel = Arc::new(Kernel::default());
+        let driver = {
+            let (word, kernel) = (Arc::clone(&word), Arc::clone(&kernel));
+            thread::spawn(move || {
+                kernel.arrive();
+                let _ = word.set(Ready::READABLE);
+            })
+        };
+        if let Announced::Ready(_) = word.announce(Interest::READABLE) {
+            assert_eq!(kernel.pending(), 1, "the event came before its bytes");
+        }
+        driver.join().unwrap();
+    });
+}
+
+/// Race: a waiter registers while the event comes. A failure shows as a deadlock.
+#[test]
+fn register_against_set_in_the_slot() {
+    model("readiness: register × set, slot", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        assert!(!wait_in_slot(&readiness, Direction::Read));
+        driver.join().unwrap();
+    });
+}
+
+/// The same in the list.
+#[test]
+fn register_against_set_in_the_list() {
+    model("readiness: register × set, list", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::WRITABLE))
+        };
+        assert!(!wait_in_list(
+            &readiness,
+            Interest::READABLE | Interest::WRITABLE
+        ));
+        driver.join().unwrap();
+    });
+}
+
+/// Negative control: the waiter announces itself before it is in the list, without the lock. (It
+/// does not wait here: a deadlock would abort the test.)
+#[test]
+#[should_panic(expected = "the waiter sleeps for ever")]
+fn negative_announce_before_being_in_the_list() {
+    model("readiness: announce first (negative)", || {
+        let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
+        let waiters = Arc::new(Mutex::new(Waiters::new()));
+        let driver = {
+            let (word, waiters) = (Arc::clone(&word), Arc::clone(&waiters));
+            thread::spawn(move || {
+                let notify = word.set(Ready::READABLE);
+                let mut wakers: Vec<Waker> = Vec::new();
+                if let Some(interest) = notify.waiters {
+                    waiters.lock().take(interest, &mut wakers);
+                }
+                wakers.into_iter().for_each(Waker::wake);
+            })
+        };
+        let bell = StdArc::new(Bell::default());
+        let announced = word.announce(Interest::READABLE);
+        let waker = Waker::from(StdArc::clone(&bell));
+        let _ = waiters.lock().put_slot(Direction::Read, Some(waker));
+        driver.join().unwrap();
+        let awake = announced != Announced::Waiting || bell.rings() == 1;
+        assert!(awake, "the waiter sleeps for ever");
+    });
+}
+
+/// Race: a read that blocks, and the wait after it, against an event for each direction. A failure
+/// shows as a deadlock of the reader or of the writer.
+#[test]
+fn both_directions() {
+    model("readiness: both directions", || {
+        let readiness = Arc::new(Readiness::new(Ready::READABLE));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || {
+                drive(&readiness, Ready::WRITABLE);
+                drive(&readiness, Ready::READABLE);
+            })
+        };
+        let writer = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || wait_in_slot(&readiness, Direction::Write))
+        };
+        let word = readiness.word();
+        word.refute(word.load(), Interest::READABLE);
+        wait_in_slot(&readiness, Direction::Read);
+        writer.join().unwrap();
+        driver.join().unwrap();
+        assert!(
+            readiness.word().load().ready().is_writable(),
+            "the other direction was cleared"
+        );
+    });
+}
+
+/// Race: two waiters in the list and one event, which is for both. A failure shows as a deadlock.
+#[test]
+fn two_waiters() {
+    model("readiness: two waiters × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        let other = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || wait_in_list(&readiness, Interest::READABLE))
+        };
+        wait_in_list(&readiness, Interest::READABLE);
+        other.join().unwrap();
+        driver.join().unwrap();
+    });
+}
+
+/// Race: one of two waiters is dropped while the event comes. A failure shows as a deadlock of the
+/// other: its waiters bit was withdrawn together with the dropped one's entry.
+#[test]
+fn a_dropped_waiter_takes_no_event_along() {
+    model("readiness: drop of a waiter × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        let dropping = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || {
+                let mut cx = Context::from_waker(Waker::noop());
+                let mut wait = Box::pin(readiness.wait(Interest::READABLE));
+                let _ = wait.as_mut().poll(&mut cx);
+            })
+        };
+        wait_in_list(&readiness, Interest::READABLE);
+        dropping.join().unwrap();
+        driver.join().unwrap();
+    });
+}
+
+/// Race: the waker in the slot is replaced while the event comes. A failure shows as a deadlock:
+/// the event rang the waker that was replaced, and the new one waits for another event.
+#[test]
+fn a_replaced_waker_takes_no_event_along() {
+    model("readiness: replaced waker × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let mut cx = Context::from_waker(Waker::noop());
+        let _ = readiness.poll_ready(&mut cx, Direction::Read);
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        wait_in_slot(&readiness, Direction::Read);
+        driver.join().unwrap();
+    });
+}
+
+/// Race: shutdown while one waits in the slot and one in the list. A failure shows as a deadlock,
+/// or as a wait that ends without saying why.
+#[test]
+fn shutdown_against_wait() {
+    model("readiness: shutdown × wait", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || {
+                let mut wakers = Vec::new();
+                readiness.set_shutdown(&mut wakers);
+                wakers.into_iter().for_each(FramedWaker::wake);
+            })
+        };
+        let other = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || wait_in_list(&readiness, Interest::WRITABLE))
+        };
+        assert!(
+            wait_in_slot(&readiness, Direction::Read),
+            "the wait ended without shutdown"
+        );
+        assert!(other.join().unwrap(), "the wait ended without shutdown");
+        driver.join().unwrap();
+    });
+}
+
+/// A fake `epoll`: what is registered, and what has happened to it.
+type Epoll = Arc<Mutex<Vec<(usize, bool)>>>;
+
+/// Race: a source is freed and its slot taken anew while the driver holds a batch of events that
+/// still names the old one. A failure shows as an event for a source to which nothing happened.
+fn free_against_a_late_event(
+    driver_key: impl Fn(usize) -> SourceKey + Send + 'static,
+    reuse: bool,
+) {
+    let slab: Arc<Mutex<Slab<Arc<AtomicUsize>>>> = Arc::new(Mutex::new(Slab::new()));
+    let epoll: Epoll = Arc::default();
+    let old = slab.lock().insert(Arc::new(AtomicUsize::new(0))).unwrap();
+    epoll.lock().push((old.to_token(), true));
+    let driver = {
+        let (slab, epoll) = (Arc::clone(&slab), Arc::clone(&epoll));
+        thread::spawn(move || {
+            let batch: Vec<usize> = {
+                let mut epoll = epoll.lock();
+                let happened = epoll.iter_mut().filter(|(_, happened)| *happened);
+                happened
+                    .map(|(token, happened)| {
+                        *happened = false;
+                        *token
+                    })
+                    .collect()
+            };
+            for token in batch {
+                if let Some(tenant) = slab.lock().get(driver_key(token)) {
+                    tenant.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            slab.lock().release();
+        })
+    };
+    epoll.lock().retain(|entry| entry.0 != old.to_token());
+    let tenant = Arc::new(AtomicUsize::new(0));
+    {
+        let mut slab = slab.lock();
+        drop(slab.remove(old));
+        if reuse {
+            // What the shipped driver does only between two batches.
+            slab.release();
+        }
+        let new = slab.insert(Arc::clone(&tenant)).unwrap();
+        epoll.lock().push((new.to_token(), false));
+    }
+    driver.join().unwrap();
+    assert_eq!(
+        tenant.load(Ordering::Relaxed),
+        0,
+        "an event met the wrong source"
+    );
+}
+
+#[test]
+fn a_late_event_finds_nobody() {
+    model("slab: free × late event", || {
+        free_against_a_late_event(SourceKey::from_token, false)
+    });
+}
+
+/// The generation alone holds, too, if a slot is taken anew at once.
+#[test]
+fn a_late_event_of_a_reused_slot_finds_nobody() {
+    model("slab: reuse × late event", || {
+        free_against_a_late_event(SourceKey::from_token, true)
+    });
+}
+
+/// The quarantine alone holds, too, if generations repeat.
+#[test]
+fn a_late_event_without_generations_finds_nobody() {
+    model("slab: free × late event, no generations", || {
+        free_against_a_late_event(|token| SourceKey::from_token(token & 0xffff), false);
+    });
+}
+
+/// Negative control: slots are taken anew at once, and every tenant has the same generation.
+#[test]
+#[should_panic(expected = "an event met the wrong source")]
+fn negative_a_slot_reused_without_generations() {
+    model("slab: reuse without generations (negative)", || {
+        // The key is looked up by its place alone: as the tenant that is there now.
+        free_against_a_late_event(|token| SourceKey::from_token(token | 1 << 32), true);
+    });
+}
+
+/// Race: two threads publish work and unpark the driver, which acknowledges and looks. A failure
+/// shows as work that the driver has not seen when no write is left that would end its wait: the
+/// second unpark took the first one's write for its own.
+fn unpark_against_acknowledge(look_first: bool) {
+    let unpark = Arc::new(Unpark::new(Device::default()));
+    let work = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+    let threads: Vec<_> = (0..2)
+        .map(|index| {
+            let (unpark, work) = (Arc::clone(&unpark), Arc::clone(&work));
+            thread::spawn(move || {
+                work[index].store(1, Ordering::Relaxed);
+                unpark.unpark();
+            })
+        })
+        .collect();
+    let done = || work.iter().all(|work| work.load(Ordering::Relaxed) == 1);
+    let mut seen = false;
+    let mut turn = || {
+        unpark.device().0.wait();
+        if look_first {
+            seen |= done();
+            unpark.acknowledge();
+        } else {
+            unpark.acknowledge();
+            seen |= done();
+        }
+    };
+    turn();
+    threads
+        .into_iter()
+        .for_each(|thread| thread.join().unwrap());
+    while unpark.device().0.rings() > 0 {
+        turn();
+    }
+    assert!(seen, "the driver sleeps on work");
+}
+
+/// A bell as a wake device: by reference.
+#[derive(Default)]
+struct Device(Bell);
+
+impl WakeDevice for Device {
+    fn wake(&self) -> std::io::Result<()> {
+        WakeDevice::wake(&self.0)
+    }
+}
+
+#[test]
+fn unparks_are_coalesced_and_not_lost() {
+    model("unpark: unpark × unpark × acknowledge", || {
+        unpark_against_acknowledge(false)
+    });
+}
+
+/// Negative control: the driver looks at the work and acknowledges after.
+#[test]
+#[should_panic(expected = "the driver sleeps on work")]
+fn negative_acknowledge_after_looking() {
+    model("unpark: acknowledge after looking (negative)", || {
+        unpark_against_acknowledge(true)
+    });
+}
+
+/// Race: a callback is registered while an event comes. A failure shows as an event that neither
+/// the driver has called it for nor the registration has reported.
+#[test]
+fn a_callback_registered_while_the_event_comes_is_told() {
+    model("callback: register × set", || {
+        let state = Arc::new(SourceState::new(Ready::EMPTY));
+        let driver = {
+            let state = Arc::clone(&state);
+            thread::spawn(move || {
+                let (mut wakers, mut calls) = (Vec::new(), Vec::new());
+                state.set(Ready::READABLE, &mut wakers, &mut calls);
+                calls.len()
+            })
+        };
+        let entry = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
+        let before = state.add_callback(&entry).unwrap();
+        let called = driver.join().unwrap();
+        assert!(called == 1 || before.is_readable(), "the event was lost");
+    });
+}
+
+/// Race: a callback is registered while the driver shuts down. A failure shows as a callback that
+/// was accepted and is never dropped.
+#[test]
+fn a_callback_registered_while_shutting_down_is_dropped_or_refused() {
+    model("callback: register × shutdown", || {
+        let state = Arc::new(SourceState::new(Ready::EMPTY));
+        let driver = {
+            let state = Arc::clone(&state);
+            thread::spawn(move || {
+                state.readiness().set_shutdown(&mut Vec::new());
+                state
+                    .take_callbacks()
+                    .iter()
+                    .for_each(|entry| entry.cancel());
+            })
+        };
+        let entry = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
+        let accepted = state.add_callback(&entry).is_ok();
+        driver.join().unwrap();
+        assert!(
+            !accepted || entry.is_gone(),
+            "an accepted callback was left behind"
+        );
+    });
+}
+
+/// Counts its drops.
+struct Dropped(Arc<AtomicUsize>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Race: a callback is cancelled while the driver calls it, twice. A failure shows as a closure
+/// that is not dropped, or dropped twice (a use after free, which loom's cells would report).
+#[test]
+fn a_callback_cancelled_while_it_is_called_is_dropped_once() {
+    model("callback: cancel × call", || {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let owned = Dropped(Arc::clone(&drops));
+        let entry = Arc::new(CallbackEntry::new(Interest::READABLE, move |_| {
+            let _ = &owned;
+        }));
+        let driver = {
+            let entry = Arc::clone(&entry);
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    entry.call(Ready::READABLE).unwrap();
+                }
+            })
+        };
+        entry.cancel();
+        driver.join().unwrap();
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        assert!(entry.is_gone());
+    });
+}
