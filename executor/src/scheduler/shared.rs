@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) driver: Mutex<IoDriver>,
     driver_owner: AtomicUsize,
     pub(crate) io: IoHandle,
-    pub(crate) timers: Arc<Timers>,
+    pub(crate) timers: framewise_sync::Arc<Timers>,
     pub(crate) blocking: BlockingPool,
     unhandled_panic: Option<PanicHook>,
     closing: AtomicBool,
