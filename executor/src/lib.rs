@@ -1,6 +1,53 @@
-//! framewise: an async runtime in which context is native.
+//! A multi-threaded, work-stealing async runtime in which context is native.
 //!
-//! (To be written.)
+//! Bind a value once, and everything that follows from it sees it: child tasks, timers, I/O, calls
+//! on the blocking pool. Nothing is passed, nothing is wrapped at a spawn.
+//!
+//! ```
+//! use std::time::Duration;
+//! use framewise::{ContextVar, time};
+//!
+//! static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//!
+//! async fn handle() {
+//!     // A task inherits the frame: one pointer.
+//!     let child = framewise::spawn(async { REQUEST_ID.get() });
+//!     // So does a call on the blocking pool,
+//!     let row = framewise::spawn_blocking(|| REQUEST_ID.get()).await;
+//!     // and a future that waits for a timer is back in its task's frame.
+//!     time::sleep(Duration::from_millis(1)).await;
+//!
+//!     assert_eq!(REQUEST_ID.get(), Some(7));
+//!     assert_eq!(row.expect("it does not panic"), Some(7));
+//!     assert_eq!(child.await.expect("it neither panics nor is aborted"), Some(7));
+//! }
+//!
+//! framewise::block_on(REQUEST_ID.scope(7, handle()));
+//! ```
+//!
+//! # The parts
+//!
+//! - [`context`]: variables, frames, scopes. It is the crate `framewise-context`, which works on
+//!   any executor.
+//! - [`task`]: spawning, joining, aborting, yielding, blocking, tasks that stay on one thread.
+//! - [`runtime`]: the runtime, its settings, handles to it.
+//! - [`net`]: TCP and name look-up.
+//! - [`time`]: sleeping, limits, ticks, callbacks.
+#![cfg_attr(feature = "hyper", doc = "- [`hyper`]: hyper's executor and timer.")]
+#![cfg_attr(
+    not(feature = "hyper"),
+    doc = "- `hyper` (a feature): hyper's executor and timer."
+)]
+//!
+//! # Features
+//!
+//! `futures-io` and `tokio` (both default) implement these families' I/O traits for the streams,
+//! `hyper` hyper's. The traits come without the runtimes.
+//!
+//! # What a frame costs
+//!
+//! A task's header has a pointer for it. A poll swaps one thread-local pointer. Spawning under a
+//! binding raises one count; at the root it does nothing. Binding is one allocation.
 
 mod blocking;
 #[cfg(feature = "hyper")]
@@ -22,12 +69,18 @@ pub mod context {
 /// TCP, and looking names up.
 pub mod net {
     pub use framewise_io::net::*;
+    pub use framewise_io::{Interest, Ready, ReadyCallback};
 }
 
-/// Sleeping, deadlines, ticks and timer callbacks.
+/// Sleeping, limits, ticks and timer callbacks.
 pub mod time {
     pub use framewise_timers::{
         Elapsed, Interval, MissedTickBehavior, Sleep, Timeout, TimerCallback, interval,
         interval_at, set_interval, set_timeout, sleep, sleep_until, timeout, timeout_at,
     };
 }
+
+/// The README's examples, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
-//! `Runtime`: workers, driver, timers and blocking pool, from their start to their end.
-//!
-//! Owns the order of both. A shutdown asks the workers to leave; the last one cancels the tasks,
-//! closes the timers and the driver (`scheduler/shared.rs`); then the blocking pool is closed.
+//! The runtime: its settings, its start and end, and handles to it.
+
+// Owns the order of the end. A shutdown asks the workers to leave; the last one cancels the tasks,
+// closes the timers and the driver (`scheduler/shared.rs`); then the blocking pool is closed.
 
 pub(crate) mod block_on;
 mod builder;

@@ -2,6 +2,26 @@
 //!
 //! Owns the layout of the header and the table of functions that know the future's type. Knows no
 //! queue and no worker. The task goes on in `cell.rs`, where the type is known.
+//!
+//! # The safety argument
+//!
+//! - **T1. Shape.** A task is one allocation of `cell::Core<F, S>`, a `repr(C)` struct that begins
+//!   with `Header`. The header's table was made for that very `F` and `S`, so the functions in it
+//!   may cast the pointer back.
+//! - **T2. Liveness and the stage.** A task is freed by whoever drops its last reference. It keeps
+//!   one of its own until it is finished, so whoever holds the claim needs none (S3). The stage
+//!   (future or output) is the runner's from `start` until `complete`, and from then on the join
+//!   handle's, or the runner's where nobody joins.
+//! - **T3. The frame.** Written at birth; taken out by the runner after the future is gone. Only
+//!   the runner borrows it in between.
+//! - **T4. The join waker.** Its slot is the join handle's while `JOIN_WAKER` is off, and read-only
+//!   for both sides while it is on (S5). A handle that goes takes the waker out, unless the
+//!   completing thread is just waking it: then that one does.
+//! - **T5. The links.** Touched only under the lock of the owner's list, in which a task is from
+//!   `insert` until just before it completes.
+//! - **T6. The right thread.** The future is polled and dropped only by `run`, which is called by
+//!   the scheduler that owns the task. A scheduler whose tasks are not `Send` calls it on its own
+//!   thread only. The output is `Send` where the handle that carries it away is.
 
 use std::fmt;
 use std::ptr::NonNull;
