@@ -1,0 +1,143 @@
+//! A runtime for tests: one thread that parks and fires, and the polling thread's wheel.
+
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::task::{Context, Wake, Waker};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use framewise_timers::{Timers, enter};
+
+/// Long enough that it does not pass while a test runs.
+pub const LONG: Duration = Duration::from_secs(100_000);
+
+/// A tick by which [`LONG`] has passed, and no year has.
+pub const LONG_AFTER: u64 = 1 << 32;
+
+/// A driver thread over two wheels. Wheel 0 belongs to the test's thread.
+pub struct TestRuntime {
+    pub timers: framewise_sync::Arc<Timers>,
+    parker: Arc<Parker>,
+    stop: Arc<AtomicBool>,
+    driver: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Parker {
+    token: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Parker {
+    fn unpark(&self) {
+        *self.token.lock().unwrap() = true;
+        self.changed.notify_one();
+    }
+
+    fn park(&self, limit: Option<Duration>) {
+        let token = self.token.lock().unwrap();
+        let waiting = |token: &mut bool| !*token;
+        let mut token = match limit {
+            Some(limit) => {
+                self.changed
+                    .wait_timeout_while(token, limit, waiting)
+                    .unwrap()
+                    .0
+            }
+            None => self.changed.wait_while(token, waiting).unwrap(),
+        };
+        *token = false;
+    }
+}
+
+impl TestRuntime {
+    pub fn start() -> Self {
+        let parker = Arc::new(Parker::default());
+        let unparking = Arc::clone(&parker);
+        let timers = Timers::new(2, move || unparking.unpark());
+        let stop = Arc::new(AtomicBool::new(false));
+        let driver = {
+            let (timers, parker, stop) = (timers.clone(), Arc::clone(&parker), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let _entered = enter(&timers.handle(1));
+                while !stop.load(Ordering::SeqCst) {
+                    let limit = timers.before_park();
+                    if limit != Some(Duration::ZERO) {
+                        parker.park(limit);
+                    }
+                    timers.after_park();
+                    timers.fire(1);
+                    assert!(framewise_context::Frame::current().is_root());
+                }
+            })
+        };
+        Self {
+            timers,
+            parker,
+            stop,
+            driver: Some(driver),
+        }
+    }
+
+    /// Runs a future on this thread, which enters the runtime for it.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let _entered = enter(&self.timers.handle(0));
+        futures::executor::block_on(future)
+    }
+
+    /// Calls a function within the runtime.
+    pub fn within<R>(&self, call: impl FnOnce() -> R) -> R {
+        let _entered = enter(&self.timers.handle(0));
+        call()
+    }
+}
+
+impl Drop for TestRuntime {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        self.parker.unpark();
+        let driver = self.driver.take().unwrap().join();
+        if !std::thread::panicking() {
+            driver.unwrap();
+        }
+    }
+}
+
+/// Timers without a driver, whose calls of `unpark` are counted.
+pub fn undriven(wheels: usize) -> (framewise_sync::Arc<Timers>, Arc<AtomicUsize>) {
+    let unparks = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&unparks);
+    let timers = Timers::new(wheels, move || {
+        counting.fetch_add(1, Ordering::SeqCst);
+    });
+    (timers, unparks)
+}
+
+/// A waker that counts how often it is called.
+#[derive(Default)]
+pub struct CountingWaker(AtomicUsize);
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl CountingWaker {
+    pub fn new() -> (Arc<Self>, Waker) {
+        let counter = Arc::new(Self::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        (counter, waker)
+    }
+
+    pub fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Polls once with a waker that does nothing.
+pub fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
