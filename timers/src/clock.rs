@@ -48,16 +48,25 @@ impl Clock {
 
     /// The last tick that has begun at `instant`: rounds down. What was before the start is 0.
     pub fn ticks_begun(&self, instant: Instant) -> u64 {
-        let nanos = instant.saturating_duration_since(self.start).as_nanos();
-        u64::try_from(nanos >> TICK_SHIFT).map_or(FAR_TICK, |ticks| ticks.min(FAR_TICK))
+        self.nanos(instant) >> TICK_SHIFT
     }
 
     /// The first tick that does not begin before `instant`: rounds up, so that nothing fires
     /// early. What is too far for the wheel is [`FAR_TICK`], which never comes.
     pub fn ticks_reached(&self, instant: Instant) -> u64 {
-        let nanos = instant.saturating_duration_since(self.start).as_nanos();
-        let ticks = nanos.div_ceil(TICK.as_nanos());
-        u64::try_from(ticks).map_or(FAR_TICK, |ticks| ticks.min(FAR_TICK))
+        // At most `FAR_TICK` is added to: no overflow, and no more than `FAR_TICK` afterwards.
+        (self.nanos(instant) + ((1 << TICK_SHIFT) - 1)) >> TICK_SHIFT
+    }
+
+    /// Nanoseconds from the start to `instant`; at most those at which [`FAR_TICK`] begins.
+    fn nanos(&self, instant: Instant) -> u64 {
+        const FAR_NANOS: u64 = FAR_TICK << TICK_SHIFT;
+        const FAR_SECONDS: u64 = FAR_NANOS / 1_000_000_000;
+        let since = instant.saturating_duration_since(self.start);
+        if since.as_secs() >= FAR_SECONDS {
+            return FAR_NANOS;
+        }
+        since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
     }
 
     /// How long it is from now until tick `ticks` begins; zero if it has begun.

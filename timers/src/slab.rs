@@ -12,6 +12,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::mem;
+
 /// Entries a chunk: one allocation of some kilobytes.
 const CHUNK_LEN: usize = 128;
 
@@ -25,9 +27,8 @@ pub(crate) struct Slab<T> {
     holes: Vec<u32>,
     /// The first chunk of the doubly linked list of those that have room.
     open: u32,
-    /// The one chunk that is kept although it is empty.
+    /// The chunk that is kept should it become, or be, empty.
     spare: u32,
-    len: usize,
 }
 
 struct Chunk<T> {
@@ -50,19 +51,23 @@ impl<T> Slab<T> {
             holes: Vec::new(),
             open: NIL,
             spare: NIL,
-            len: 0,
         }
     }
 
-    /// How many entries there are.
+    /// How many entries there are. Looks at every chunk.
     pub(crate) fn len(&self) -> usize {
-        self.len
+        self.chunks
+            .iter()
+            .flatten()
+            .map(|chunk| chunk.live as usize)
+            .sum()
     }
 
     /// Puts `value` in and says where.
     ///
     /// # Panics
     /// If there are four milliards of entries already.
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         if self.open == NIL {
             self.grow();
@@ -80,36 +85,28 @@ impl<T> Slab<T> {
         if next == NIL {
             self.close_chunk(position);
         }
-        if self.spare == position {
-            self.spare = NIL;
-        }
-        self.len += 1;
         position * CHUNK_LEN as u32 + offset
     }
 
-    /// Takes the entry at `index` out.
-    ///
-    /// # Panics
-    /// If there is none.
-    pub(crate) fn remove(&mut self, index: u32) -> T {
+    /// Takes the entry at `index` out, if there is one and `wanted` says so.
+    #[inline]
+    pub(crate) fn remove_if(&mut self, index: u32, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let (position, offset) = (index / CHUNK_LEN as u32, index % CHUNK_LEN as u32);
-        let chunk = self.chunk_mut(position);
-        let was_full = chunk.free == NIL;
+        let chunk = self.chunks.get_mut(position as usize)?.as_mut()?;
         let slot = &mut chunk.slots[offset as usize];
-        let Slot::Used(value) = std::mem::replace(slot, Slot::Free { next: chunk.free }) else {
-            unreachable!("a timer entry is removed once")
+        match slot {
+            Slot::Used(value) if wanted(value) => {}
+            _ => return None,
+        }
+        let Slot::Used(value) = mem::replace(slot, Slot::Free { next: chunk.free }) else {
+            unreachable!("it was looked at")
         };
-        chunk.free = offset;
+        let was_full = mem::replace(&mut chunk.free, offset) == NIL;
         chunk.live -= 1;
-        let emptied = chunk.live == 0;
-        if was_full {
-            self.open_chunk(position);
+        if was_full || (chunk.live == 0 && self.spare != position) {
+            self.vacated(position, was_full);
         }
-        if emptied {
-            self.retire(position);
-        }
-        self.len -= 1;
-        value
+        Some(value)
     }
 
     /// The entry at `index`, if there is one.
@@ -179,9 +176,18 @@ impl<T> Slab<T> {
         self.open_chunk(position);
     }
 
-    /// A chunk has become empty: it is kept as the spare, or freed if there is one.
-    fn retire(&mut self, position: u32) {
-        if self.spare == NIL {
+    /// A chunk has room again, or has become empty: then it is kept as the spare one, or freed if
+    /// there is another.
+    #[cold]
+    fn vacated(&mut self, position: u32, was_full: bool) {
+        if was_full {
+            self.open_chunk(position);
+        }
+        if self.chunk_mut(position).live > 0 {
+            return;
+        }
+        // The spare one may be in use by now.
+        if self.spare == NIL || self.chunk_mut(self.spare).live > 0 {
             self.spare = position;
         } else {
             self.close_chunk(position);
@@ -192,7 +198,7 @@ impl<T> Slab<T> {
 
     /// Links a chunk into the list of those with room, in front.
     fn open_chunk(&mut self, position: u32) {
-        let next = std::mem::replace(&mut self.open, position);
+        let next = mem::replace(&mut self.open, position);
         let chunk = self.chunk_mut(position);
         chunk.open_previous = NIL;
         chunk.open_next = next;
@@ -202,6 +208,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes a chunk out of the list of those with room.
+    #[cold]
     fn close_chunk(&mut self, position: u32) {
         let chunk = self.chunk_mut(position);
         let (previous, next) = (chunk.open_previous, chunk.open_next);

@@ -27,6 +27,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::mem;
+
 use crate::slab::{NIL, Slab};
 
 /// Bits of a tick that a level looks at.
@@ -128,6 +130,7 @@ impl<P> Wheel<P> {
     /// Inserts an entry that is due at tick `when`; gives the payload back where that has elapsed.
     ///
     /// Entries with the same tick come out in the order in which they were inserted.
+    #[inline]
     pub fn insert(&mut self, when: u64, payload: P) -> Result<Key, P> {
         let when = when.min(FAR_TICK);
         if when <= self.elapsed {
@@ -139,21 +142,24 @@ impl<P> Wheel<P> {
         let entry = Entry {
             serial,
             when,
-            previous: NIL,
+            previous: self.slot(level, slot).tail,
             next: NIL,
             level,
             slot,
             payload,
         };
         let index = self.entries.insert(entry);
-        self.link(index, when, level, slot);
+        self.append(index, when, level, slot);
         Ok(Key { serial, index })
     }
 
     /// Takes an entry out before its time; `None` if it has come out already.
+    #[inline]
     pub fn remove(&mut self, key: Key) -> Option<P> {
-        self.get(key)?;
-        Some(self.take(key.index))
+        let entry = self
+            .entries
+            .remove_if(key.index, |entry| entry.serial == key.serial)?;
+        Some(self.unlink(entry))
     }
 
     /// What an entry carries, while it is in the wheel.
@@ -221,59 +227,78 @@ impl<P> Wheel<P> {
 
     /// Spreads a slot's entries over the levels below. `elapsed` is the slot's first tick.
     fn cascade(&mut self, level: usize, slot: usize) {
-        let mut index = std::mem::replace(&mut self.levels[level].slots[slot], EMPTY_SLOT).head;
+        let mut index = mem::replace(&mut self.levels[level].slots[slot], EMPTY_SLOT).head;
         self.levels[level].occupied &= !(1 << slot);
         while index != NIL {
-            let elapsed = self.elapsed;
+            let when = self.entry_mut(index).when;
+            let (level, slot) = place(self.elapsed, when);
+            let tail = self.slot(level, slot).tail;
             let entry = self.entry_mut(index);
-            let next = std::mem::replace(&mut entry.next, NIL);
-            let when = entry.when;
-            let (level, slot) = place(elapsed, when);
-            entry.previous = NIL;
+            let next = mem::replace(&mut entry.next, NIL);
+            entry.previous = tail;
             entry.level = level;
             entry.slot = slot;
-            self.link(index, when, level, slot);
+            self.append(index, when, level, slot);
             index = next;
         }
     }
 
-    /// Appends an entry, which knows its place and is in no list, to its slot's list.
-    fn link(&mut self, index: u32, when: u64, level: u8, slot: u8) {
-        let level = &mut self.levels[usize::from(level) % LEVELS];
-        level.occupied |= 1 << slot;
-        let slot = &mut level.slots[usize::from(slot) % SLOTS];
-        let tail = std::mem::replace(&mut slot.tail, index);
+    /// Makes an entry, whose `previous` is its slot's tail, the slot's new tail.
+    fn append(&mut self, index: u32, when: u64, level: u8, slot: u8) {
+        self.levels[usize::from(level) % LEVELS].occupied |= 1 << slot;
+        let slot = self.slot(level, slot);
+        let tail = mem::replace(&mut slot.tail, index);
         if tail == NIL {
             slot.head = index;
             slot.earliest = when;
         } else {
             slot.earliest = slot.earliest.min(when);
             self.entry_mut(tail).next = index;
-            self.entry_mut(index).previous = tail;
         }
     }
 
-    /// Unlinks the entry at `index`, which is in a list, and frees its place.
+    /// Takes an entry, which is in a list, out of the wheel.
     fn take(&mut self, index: u32) -> P {
-        let entry = self.entries.remove(index);
-        let level = &mut self.levels[usize::from(entry.level) % LEVELS];
-        let slot = &mut level.slots[usize::from(entry.slot) % SLOTS];
-        if entry.previous == NIL {
-            slot.head = entry.next;
+        let entry = self
+            .entries
+            .remove_if(index, |_| true)
+            .expect("a linked entry exists");
+        self.unlink(entry)
+    }
+
+    /// Takes an entry, which has been removed from the slab, out of its list.
+    fn unlink(&mut self, entry: Entry<P>) -> P {
+        let Entry {
+            previous,
+            next,
+            level,
+            slot: number,
+            payload,
+            ..
+        } = entry;
+        let slot = self.slot(level, number);
+        if previous == NIL {
+            slot.head = next;
         }
-        if entry.next == NIL {
-            slot.tail = entry.previous;
+        if next == NIL {
+            slot.tail = previous;
         }
-        if slot.head == NIL {
-            level.occupied &= !(1 << entry.slot);
+        if previous == NIL && next == NIL {
+            self.levels[usize::from(level) % LEVELS].occupied &= !(1 << number);
+            return payload;
         }
-        if entry.previous != NIL {
-            self.entry_mut(entry.previous).next = entry.next;
+        if previous != NIL {
+            self.entry_mut(previous).next = next;
         }
-        if entry.next != NIL {
-            self.entry_mut(entry.next).previous = entry.previous;
+        if next != NIL {
+            self.entry_mut(next).previous = previous;
         }
-        entry.payload
+        payload
+    }
+
+    /// A slot. The levels and slots of entries are within bounds; the remainders tell the compiler.
+    fn slot(&mut self, level: u8, slot: u8) -> &mut Slot {
+        &mut self.levels[usize::from(level) % LEVELS].slots[usize::from(slot) % SLOTS]
     }
 
     fn entry_mut(&mut self, index: u32) -> &mut Entry<P> {

@@ -154,7 +154,7 @@ fn a_far_timer_does_not_hide_a_near_one() {
         "{limit:?}"
     );
     assert_eq!(
-        timers.fire_at(0, 86_400 * 365 * 21 * 1_000_000_000 >> 15),
+        timers.fire_at(0, (86_400 * 365 * 21 * 1_000_000_000) >> 15),
         1
     );
     assert_eq!(counter.wakes(), 1);

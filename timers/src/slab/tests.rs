@@ -10,7 +10,7 @@ fn an_index_finds_its_entry_until_it_is_removed() {
         assert_eq!(slab.get(*index), Some(&value));
     }
     for index in indices.iter().step_by(2) {
-        slab.remove(*index);
+        slab.remove_if(*index, |_| true).unwrap();
     }
     for (value, index) in indices.iter().enumerate() {
         assert_eq!(slab.get(*index).copied(), (value % 2 == 1).then_some(value));
@@ -23,7 +23,7 @@ fn a_warm_slab_reuses_its_memory() {
     let mut slab = Slab::new();
     for round in 0..10_000 {
         let index = slab.insert(round);
-        assert_eq!(slab.remove(index), round);
+        assert_eq!(slab.remove_if(index, |_| true), Some(round));
         assert_eq!(slab.capacity(), CHUNK_LEN);
     }
 }
@@ -37,7 +37,7 @@ fn a_swing_about_a_chunks_border_keeps_the_chunk() {
     for round in 0..100 {
         let index = slab.insert(round);
         assert_eq!(slab.capacity(), 2 * CHUNK_LEN);
-        slab.remove(index);
+        slab.remove_if(index, |_| true);
         assert_eq!(slab.capacity(), 2 * CHUNK_LEN);
     }
 }
@@ -50,7 +50,7 @@ fn a_spikes_memory_goes_back() {
         let indices: Vec<u32> = (0..100_000).map(|value| slab.insert(value)).collect();
         assert!(slab.capacity() > 100_000);
         for index in indices {
-            slab.remove(index);
+            slab.remove_if(index, |_| true);
         }
         assert!(
             slab.capacity() <= 2 * CHUNK_LEN,
@@ -72,4 +72,8 @@ fn an_index_past_the_end_is_absent() {
     slab.insert(1);
     assert_eq!(slab.get(CHUNK_LEN as u32 + 1), None);
     assert_eq!(slab.get_mut(u32::MAX), None);
+    assert_eq!(slab.remove_if(u32::MAX, |_| true), None);
+    assert_eq!(slab.remove_if(0, |value| *value == 2), None);
+    assert_eq!(slab.remove_if(0, |value| *value == 1), Some(1));
+    assert_eq!(slab.remove_if(0, |_| true), None);
 }
