@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
+use std::mem;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
@@ -15,10 +16,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use framewise_context::Frame;
+use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Condvar, Mutex, MutexGuard};
 
 use crate::runtime::enter;
 use crate::scheduler::shared::{PanicHook, Spawner};
+use crate::scheduler::worker::CoreJob;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::{Ran, TaskRef};
 use crate::task::{JoinError, JoinHandle};
@@ -40,6 +43,8 @@ struct Pool {
     keep_alive: Duration,
     thread_name: String,
     unhandled_panic: Option<PanicHook>,
+    /// How many threads were started so far, for their names.
+    started: AtomicUsize,
 }
 
 struct PoolState {
@@ -56,7 +61,9 @@ struct PoolState {
 
 enum Job {
     Task(TaskRef),
-    /// A closure of the runtime's own: a name look-up, or a worker's core that changes threads.
+    /// A worker's core that changes threads.
+    Core(CoreJob),
+    /// A closure of the runtime's own: a name look-up.
     Internal(Box<dyn FnOnce() + Send>),
 }
 
@@ -82,6 +89,7 @@ impl BlockingPool {
             keep_alive,
             thread_name,
             unhandled_panic,
+            started: AtomicUsize::new(0),
         }))
     }
 
@@ -119,6 +127,39 @@ impl BlockingPool {
             })
     }
 
+    /// Has a thread go on with a worker's core, at once: the pool's limit does not hold for it.
+    pub(crate) fn run_core(&self, job: CoreJob, spawner: &Arc<Spawner>) -> Result<(), CoreJob> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(job);
+        }
+        if state.idle > 0 {
+            state.idle -= 1;
+            state.notified += 1;
+            state.queue.push_front(Job::Core(job));
+            drop(state);
+            self.0.work.notify_one();
+            return Ok(());
+        }
+        state.threads += 1;
+        drop(state);
+        // The thread that could not be started leaves the job here.
+        let place = Arc::new(Mutex::new(Some(job)));
+        let first = Arc::clone(&place);
+        let started = self.start_thread(spawner, move || {
+            let job = first.lock().take();
+            if let Some(job) = job {
+                job.run();
+            }
+        });
+        if started.is_ok() {
+            return Ok(());
+        }
+        self.lock().threads -= 1;
+        let job = place.lock().take();
+        job.map_or(Ok(()), Err)
+    }
+
     /// Queues a job and makes sure that a thread will take it. Gives it back where the pool is
     /// closed (without an error) or has no thread and can start none (with the reason).
     fn push(&self, job: Job, spawner: &Arc<Spawner>) -> Result<(), (Job, Option<io::Error>)> {
@@ -126,53 +167,79 @@ impl BlockingPool {
         if state.closed {
             return Err((job, None));
         }
-        state.queue.push_back(job);
         if state.idle > 0 {
             // The thread is awake from now on, whatever else happens: a second job does not count
             // on it.
             state.idle -= 1;
             state.notified += 1;
+            state.queue.push_back(job);
             drop(state);
             self.0.work.notify_one();
             return Ok(());
         }
-        if state.threads == self.0.threads_max {
+        if state.threads >= self.0.threads_max {
             // A thread that ends its job takes the next.
+            state.queue.push_back(job);
             return Ok(());
         }
         state.threads += 1;
-        let number = state.handles.len();
         drop(state);
-        let started = thread::Builder::new()
-            .name(format!("{}-blocking-{number}", self.0.thread_name))
-            .spawn({
-                let (pool, spawner) = (self.clone(), Arc::clone(spawner));
-                move || pool.work(&spawner)
-            });
+        // The job waits outside of the queue, so that it is known to be ours if there is no thread.
+        let Err(error) = self.start_thread(spawner, || {}) else {
+            self.lock().queue.push_back(job);
+            // The new thread may have looked already and gone to sleep.
+            self.wake_for_queue();
+            return Ok(());
+        };
+        let stranded = {
+            let mut state = self.lock();
+            state.threads -= 1;
+            if state.threads > 0 {
+                // Not at once, but one of those takes it when it is done.
+                state.queue.push_back(job);
+                drop(state);
+                self.wake_for_queue();
+                return Ok(());
+            }
+            // Jobs that relied on the thread that was to be started.
+            mem::take(&mut state.queue)
+        };
+        for job in stranded {
+            refuse(job, Some(&error));
+        }
+        Err((job, Some(error)))
+    }
+
+    /// Wakes an idle thread, if there is one, for a job that was queued without counting on it.
+    fn wake_for_queue(&self) {
         let mut state = self.lock();
-        match started {
-            Ok(handle) => {
-                state.handles.retain(|handle| !handle.is_finished());
-                state.handles.push(handle);
-                Ok(())
-            }
-            Err(error) => {
-                state.threads -= 1;
-                if state.threads > 0 {
-                    // Not at once, but one of those takes it when it is done.
-                    return Ok(());
-                }
-                // Jobs of others that relied on this very thread are at the end, too; ours is the
-                // one that is told.
-                match state.queue.pop_back() {
-                    Some(job) => Err((job, Some(error))),
-                    None => Ok(()),
-                }
-            }
+        if state.idle > 0 && !state.queue.is_empty() {
+            state.idle -= 1;
+            state.notified += 1;
+            drop(state);
+            self.0.work.notify_one();
         }
     }
 
-    fn work(&self, spawner: &Arc<Spawner>) {
+    /// Starts a thread of the pool, which has been counted already.
+    fn start_thread(
+        &self,
+        spawner: &Arc<Spawner>,
+        first: impl FnOnce() + Send + 'static,
+    ) -> io::Result<()> {
+        // Ordering: Relaxed. The number only has to be another one.
+        let number = self.0.started.fetch_add(1, Ordering::Relaxed);
+        let (pool, spawner) = (self.clone(), Arc::clone(spawner));
+        let thread = thread::Builder::new()
+            .name(format!("{}-blocking-{number}", self.0.thread_name))
+            .spawn(move || pool.work(&spawner, first))?;
+        let mut state = self.lock();
+        state.handles.retain(|handle| !handle.is_finished());
+        state.handles.push(thread);
+        Ok(())
+    }
+
+    fn work(&self, spawner: &Arc<Spawner>, first: impl FnOnce()) {
         /// Counts the thread out even where a bug of ours unwinds.
         struct Ended(BlockingPool);
         impl Drop for Ended {
@@ -185,12 +252,21 @@ impl BlockingPool {
         let _ended = Ended(self.clone());
         let _entered = enter::enter(spawner, spawner.shared.outside());
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
+        first();
         let mut state = self.lock();
         loop {
+            if state.threads > self.0.threads_max && state.notified == 0 {
+                // Started for a core beyond the limit, and not counted on by a push.
+                return;
+            }
             if let Some(job) = state.queue.pop_front() {
                 let closed = state.closed;
                 drop(state);
-                run(job, closed);
+                if closed {
+                    refuse(job, None);
+                } else {
+                    run(job);
+                }
                 state = self.lock();
                 continue;
             }
@@ -228,11 +304,11 @@ impl BlockingPool {
         let jobs = {
             let mut state = self.lock();
             state.closed = true;
-            std::mem::take(&mut state.queue)
+            mem::take(&mut state.queue)
         };
         self.0.work.notify_all();
         for job in jobs {
-            run(job, true);
+            refuse(job, None);
         }
     }
 
@@ -270,22 +346,36 @@ impl BlockingPool {
     }
 }
 
-/// Carries a job out, or drops it in its frame.
-fn run(job: Job, cancel: bool) {
+/// Carries a job out.
+fn run(job: Job) {
     match job {
-        // SAFETY: the queue's entry is the claim.
-        Job::Task(task) if cancel => unsafe { task.refuse(JoinError::cancelled()) },
         Job::Task(task) => {
             // SAFETY: the queue's entry is the claim, and the closure is Send.
             let ran = unsafe { task.run() };
             debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
         }
-        // A worker's core must be given back to its place, and a look-up's failure be told: both
-        // do it when they are dropped.
-        Job::Internal(job) if cancel => drop(job),
+        Job::Core(job) => job.run(),
         Job::Internal(job) => {
+            // A panic was printed, and the asker is told by the closure's destructor.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
         }
+    }
+}
+
+/// Ends a job that is not carried out: because of `error`, or because the pool is closed.
+fn refuse(job: Job, error: Option<&io::Error>) {
+    match job {
+        Job::Task(task) => {
+            let error = match error {
+                None => JoinError::cancelled(),
+                Some(error) => JoinError::refused(io::Error::new(error.kind(), error.to_string())),
+            };
+            // SAFETY: the queue's entry is the claim.
+            unsafe { task.refuse(error) }
+        }
+        // Their destructors tell whoever waits.
+        Job::Core(job) => drop(job),
+        Job::Internal(job) => drop(job),
     }
 }
 

@@ -1,4 +1,258 @@
 //! Doors for the models in `loom-tests`: the protocols' own types, which are not public otherwise.
+//!
+//! Owns one thing itself, under `framewise_loom` only: [`ModelScheduler`], the least scheduler that
+//! a task can have. Models spawn real tasks on it, take the claims out of it on threads of their
+//! choice, and wake, abort and join them through the shipped wakers and handles.
 
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::park::{Parker, Unparked};
+pub use crate::scheduler::watch::Watch;
+
+#[cfg(framewise_loom)]
+pub use self::of_tasks::{Claim, ModelScheduler, pass_through_last_in_slot};
+
+#[cfg(framewise_loom)]
+mod of_tasks {
+    use std::future::Future;
+    use std::ptr;
+    use std::task::Waker;
+
+    use framewise_context::Frame;
+    use framewise_sync::Arc;
+    use framewise_sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    use framewise_sync::cell::UnsafeCell;
+
+    use crate::scheduler::queue::LastInSlot;
+    use crate::task::cell::{self, Schedule};
+    use crate::task::header::{Header, Ran, TaskRef};
+    use crate::task::owned::OwnedTasks;
+    use crate::task::waker::BorrowedWaker;
+    use crate::task::{JoinError, JoinHandle};
+
+    /// Claims that can be in a scheduler at a time; a model has as many tasks at most.
+    const PLACES: usize = 2;
+
+    /// A scheduler whose queue promises what any queue does and no more: a claim that is taken was
+    /// put in before, and the taker sees what the putter did (a lock would order more than that,
+    /// and hide what the task's own state must order).
+    #[derive(Clone)]
+    pub struct ModelScheduler(Arc<Common>);
+
+    struct Common {
+        places: [AtomicPtr<Header>; PLACES],
+        owned: Option<OwnedTasks>,
+        unhandled_panics: AtomicUsize,
+    }
+
+    impl ModelScheduler {
+        /// A scheduler that keeps no list of its tasks: one lock less.
+        pub fn new() -> Self {
+            Self::build(None)
+        }
+
+        /// A scheduler with the list by which a shutdown finds the tasks.
+        pub fn with_list() -> Self {
+            Self::build(Some(OwnedTasks::new()))
+        }
+
+        fn build(owned: Option<OwnedTasks>) -> Self {
+            Self(Arc::new(Common {
+                places: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+                owned,
+                unhandled_panics: AtomicUsize::new(0),
+            }))
+        }
+
+        /// As a runtime's `spawn`: what the list refuses is cancelled on this thread.
+        pub fn spawn<F: Future + 'static>(&self, future: F, frame: Frame) -> JoinHandle<F::Output> {
+            let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), true);
+            // SAFETY: the handle's reference is ours to pass on.
+            let handle = unsafe { JoinHandle::new(task) };
+            if self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)) {
+                self.0.put(task);
+            } else {
+                // SAFETY: the claim of a fresh task is its spawner's.
+                unsafe { task.refuse(JoinError::cancelled()) }
+            }
+            handle
+        }
+
+        /// As `spawn`, for a task that was never joined and whose claim the caller keeps.
+        pub fn spawn_detached<F: Future + 'static>(&self, future: F, frame: Frame) -> Claim {
+            let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), false);
+            assert!(
+                self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)),
+                "a model spawns detached tasks before it closes"
+            );
+            Claim(task)
+        }
+
+        /// Takes a claim, if there is one.
+        pub fn take(&self) -> Option<Claim> {
+            // Ordering: Acquire, pairs with put: all that a queue promises.
+            self.0.places.iter().find_map(|place| {
+                let task = ptr::NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire))?;
+                // SAFETY: the place held a claim, which keeps its task alive (S3).
+                Some(Claim(unsafe { TaskRef::new(task) }))
+            })
+        }
+
+        /// Takes and runs claims until there is none.
+        pub fn run_all(&self) {
+            while let Some(claim) = self.take() {
+                claim.run_to_end();
+            }
+        }
+
+        /// The first part of a shutdown: refuses new tasks and aborts those that are there.
+        pub fn close(&self) {
+            self.list().close_and_abort_all();
+        }
+
+        /// Whether every task has left the list.
+        pub fn is_empty(&self) -> bool {
+            self.list().is_empty()
+        }
+
+        fn list(&self) -> &OwnedTasks {
+            let owned = self.0.owned.as_ref();
+            owned.expect("a model that closes has a list")
+        }
+
+        /// Panics that came to nobody's handle.
+        pub fn unhandled_panics(&self) -> usize {
+            // Ordering: Relaxed. Read after all threads were joined.
+            self.0.unhandled_panics.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Default for ModelScheduler {
+        fn default() -> Self {
+            Self::new()
+        }
+    }
+
+    impl Common {
+        fn put(&self, task: TaskRef) {
+            for place in &self.places {
+                // Ordering: Release, pairs with take; Relaxed where the place is taken.
+                let put = place.compare_exchange(
+                    ptr::null_mut(),
+                    task.as_ptr(),
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                );
+                match put {
+                    Ok(_) => return,
+                    Err(other) => assert!(other != task.as_ptr(), "one queue entry at a time (S1)"),
+                }
+            }
+            panic!("more claims than tasks (S1)");
+        }
+    }
+
+    /// A task's own way to the scheduler, inside the task's memory.
+    struct TaskScheduler {
+        common: Arc<Common>,
+        /// Read by every use and written by the end, so that loom sees a use after the end.
+        ended: UnsafeCell<bool>,
+    }
+
+    impl TaskScheduler {
+        fn new(common: &Arc<Common>) -> Self {
+            Self {
+                common: Arc::clone(common),
+                ended: UnsafeCell::new(false),
+            }
+        }
+
+        fn alive(&self) -> &Common {
+            // SAFETY: loom reports a write at the same time.
+            let ended = self.ended.with(|ended| unsafe { *ended });
+            assert!(!ended, "a task was used after its end");
+            &self.common
+        }
+    }
+
+    impl Drop for TaskScheduler {
+        fn drop(&mut self) {
+            self.ended.with_mut(|ended| {
+                // SAFETY: loom reports an access at the same time.
+                let before = unsafe { std::mem::replace(&mut *ended, true) };
+                assert!(!before, "a task was freed twice");
+            });
+        }
+    }
+
+    impl Schedule for TaskScheduler {
+        fn schedule(&self, task: TaskRef) {
+            self.alive().put(task);
+            // The waker's reference must keep the task until scheduling is over.
+            self.alive();
+        }
+
+        fn release(&self, task: TaskRef) {
+            if let Some(owned) = &self.alive().owned {
+                owned.remove(task);
+            }
+        }
+
+        fn unhandled_panic(&self, _error: &JoinError) {
+            let panics = &self.alive().unhandled_panics;
+            panics.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A claim that was taken out of a queue.
+    #[must_use = "a claim that is dropped is a task that never runs again"]
+    pub struct Claim(TaskRef);
+
+    impl Claim {
+        /// Carries the claim out: one poll. It comes back where the task was woken meanwhile.
+        pub fn run(self) -> Option<Claim> {
+            // SAFETY: a claim, by the type, and futures of models are sent by their threads.
+            match unsafe { self.0.run() } {
+                Ran::Done => None,
+                Ran::Again(task) => Some(Claim(task)),
+            }
+        }
+
+        /// Carries the claim out, again and again for as long as it comes back.
+        pub fn run_to_end(self) {
+            let mut again = self.run();
+            while let Some(claim) = again {
+                again = claim.run();
+            }
+        }
+
+        /// Ends the task instead of running it.
+        pub fn refuse(self) {
+            // SAFETY: as in `run`.
+            unsafe { self.0.refuse(JoinError::cancelled()) }
+        }
+
+        /// A waker of the task, with a reference of its own.
+        pub fn waker(&self) -> Waker {
+            BorrowedWaker::new(self.0).clone()
+        }
+
+        /// Puts the claim (back) into the queue.
+        pub fn put(self, scheduler: &ModelScheduler) {
+            scheduler.0.put(self.0);
+        }
+    }
+
+    /// Puts claims through a shipped last-in slot, which `body` gets as a function that replaces
+    /// what is there and one that takes it.
+    pub fn pass_through_last_in_slot() -> (
+        impl Fn(Claim) -> Option<Claim> + Send + Sync + Clone,
+        impl Fn() -> Option<Claim> + Send + Sync + Clone,
+    ) {
+        let slot = Arc::new(LastInSlot::new());
+        let other = slot.clone();
+        (
+            move |claim: Claim| slot.replace(claim.0).map(Claim),
+            move || other.take().map(Claim),
+        )
+    }
+}

@@ -11,7 +11,7 @@ use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 use framewise_context::Frame;
 use framewise_io::{IoDriver, IoHandle};
-use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::{Condvar, Mutex};
 use framewise_timers::Timers;
 
@@ -45,7 +45,6 @@ pub(crate) struct Shared {
     pub(crate) idle: Idle,
     pub(crate) watch: Watch,
     pub(crate) driver: Mutex<IoDriver>,
-    driver_owner: AtomicUsize,
     pub(crate) io: IoHandle,
     pub(crate) timers: framewise_sync::Arc<Timers>,
     pub(crate) blocking: BlockingPool,
@@ -95,7 +94,6 @@ impl Shared {
             idle: Idle::new(workers),
             watch: Watch::new(),
             driver: Mutex::new(driver),
-            driver_owner: AtomicUsize::new(NO_WORKER),
             io,
             timers,
             blocking,
@@ -128,8 +126,7 @@ impl Shared {
 
     /// Wakes a worker, unless all are awake or one searches.
     pub(crate) fn notify_one(&self) {
-        // Ordering: Relaxed. A hint: the driver's owner is only the last to be chosen.
-        let last_choice = self.driver_owner.load(Ordering::Relaxed);
+        let last_choice = self.watch.attendant().unwrap_or(NO_WORKER);
         if let Some(worker) = self.idle.notify_one(last_choice) {
             self.unpark(worker);
         }
@@ -139,11 +136,14 @@ impl Shared {
         self.workers[worker].parker.unpark(|| self.io.unpark());
     }
 
-    /// Tells the hint of [`notify_one`](Self::notify_one) who sleeps in the driver.
-    pub(crate) fn set_driver_owner(&self, worker: Option<usize>) {
-        // Ordering: Relaxed, as where it is read.
-        self.driver_owner
-            .store(worker.unwrap_or(NO_WORKER), Ordering::Relaxed);
+    /// A worker that was asleep is about to run user code: if nobody sees to the driver now, a
+    /// sleeper is woken to (rule W1 in `watch.rs`).
+    pub(crate) fn see_to_driver(&self, worker: usize) {
+        if self.watch.is_needed()
+            && let Some(sleeper) = self.idle.any_sleeper(worker)
+        {
+            self.unpark(sleeper);
+        }
     }
 
     /// The list that takes spawns from outside.

@@ -5,6 +5,7 @@
 //! task's in).
 
 use std::cell::{Cell, RefCell};
+use std::mem;
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(crate) struct Core {
     polls: u32,
     yield_rounds: u32,
     searching: bool,
+    /// The worker slept and has run no user code since.
+    awoke: bool,
     random: u32,
 }
 
@@ -43,6 +46,7 @@ impl Core {
             polls: 0,
             yield_rounds: 0,
             searching: false,
+            awoke: false,
             random: 0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B),
         })
     }
@@ -109,46 +113,54 @@ pub(crate) fn is_worker_of(shared: &Shared) -> bool {
     with_worker(|worker| worker.is_some_and(|worker| ptr::eq(&*worker.shared, shared)))
 }
 
-/// Gives this worker's core to another thread, which `start` is to start. False: this thread has
-/// no core, or `start` failed, and the core is still here.
-pub(crate) fn hand_over(
-    start: impl FnOnce(&Arc<Shared>, Box<dyn FnOnce() + Send>) -> bool,
-) -> bool {
+/// A worker's core on its way to another thread.
+pub(crate) struct CoreJob {
+    shared: Arc<Shared>,
+    core: Option<Box<Core>>,
+}
+
+impl CoreJob {
+    /// Works with the core, on the thread that took the job.
+    pub(crate) fn run(mut self) {
+        if let Some(core) = self.core.take() {
+            run(Arc::clone(&self.shared), core);
+        }
+    }
+}
+
+impl Drop for CoreJob {
+    /// No thread took the core: its tasks go where the others, or the runtime's end, find them.
+    fn drop(&mut self) {
+        if let Some(mut core) = self.core.take() {
+            let face = &self.shared.workers[core.index].queue;
+            core.queue.drain(face, &self.shared.injector);
+            self.shared.worker_leaves();
+        }
+    }
+}
+
+/// Gives this worker's core to another thread, which `start` finds; `start` gives it back where it
+/// can't. Does nothing on a thread that has no core.
+pub(crate) fn hand_over(start: impl FnOnce(&Arc<Shared>, CoreJob) -> Result<(), CoreJob>) {
     with_worker(|worker| {
         // In the middle of a dispatch the worker is half asleep, and its core must stay.
         let Some(worker) = worker.filter(|worker| !worker.dispatching.get()) else {
-            return false;
+            return;
         };
         let Some(core) = worker.core.borrow_mut().take() else {
-            return false;
+            return;
         };
-        // The closure leaves the core here where it is dropped without being called.
-        let place = Arc::new(std::sync::Mutex::new(Some(core)));
-        let shared = Arc::clone(&worker.shared);
+        let shared = &worker.shared;
         shared.worker_enters();
-        let job = Box::new({
-            let (shared, place) = (Arc::clone(&shared), Arc::clone(&place));
-            move || {
-                let core = place
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .take();
-                if let Some(core) = core {
-                    run(shared, core);
-                }
-            }
-        });
-        if start(&shared, job) {
-            return true;
+        let job = CoreJob {
+            shared: Arc::clone(shared),
+            core: Some(core),
+        };
+        if let Err(mut job) = start(shared, job) {
+            *worker.core.borrow_mut() = job.core.take();
+            shared.worker_leaves();
         }
-        let core = place
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        *worker.core.borrow_mut() = core;
-        shared.worker_leaves();
-        false
-    })
+    });
 }
 
 /// Works until the runtime closes, or until the core has gone to another thread. The caller has
@@ -190,7 +202,7 @@ impl WorkerThread {
                 self.park();
                 continue;
             };
-            self.stop_searching();
+            self.before_user_code();
             // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run
             // on any thread.
             match unsafe { task.run() } {
@@ -224,6 +236,7 @@ impl WorkerThread {
             tick
         };
         if tick {
+            self.before_user_code();
             self.tick();
         }
         let mut core = self.core.borrow_mut();
@@ -311,16 +324,25 @@ impl WorkerThread {
             .find_map(|victim| shared.workers[victim].queue.steal_slot())
     }
 
-    /// A searcher found a task. The last one sees to it that somebody looks for more.
-    fn stop_searching(&self) {
-        let last = match self.core.borrow_mut().as_mut() {
-            Some(core) if core.searching => {
-                core.searching = false;
-                self.shared.idle.stop_searching()
-            }
+    /// The worker is about to run user code, which may block: it searches no more, and others see
+    /// to what it would have seen to.
+    fn before_user_code(&self) {
+        let (index, awoke, searched) = match self.core.borrow_mut().as_mut() {
+            Some(core) if core.awoke || core.searching => (
+                core.index,
+                mem::take(&mut core.awoke),
+                mem::take(&mut core.searching),
+            ),
             _ => return,
         };
-        if last && (self.has_backlog() || !self.shared.injector.is_empty()) {
+        if awoke {
+            self.shared.see_to_driver(index);
+        }
+        // The last searcher sees to it that somebody looks for more.
+        if searched
+            && self.shared.idle.stop_searching()
+            && (self.has_backlog() || self.shared.has_stealable(index))
+        {
             self.shared.notify_one();
         }
     }
@@ -335,7 +357,6 @@ impl WorkerThread {
     /// A look at the driver and the clock between polls.
     fn tick(&self) {
         if let Some(mut driver) = self.shared.driver.try_lock() {
-            self.shared.watch.looked_at_driver();
             self.dispatch(|| {
                 // An error of the driver would come again when the worker sleeps, and be told.
                 let _ = driver.turn(Some(Duration::ZERO));
@@ -372,7 +393,7 @@ impl WorkerThread {
             .core
             .borrow_mut()
             .as_mut()
-            .map(|core| (core.index, std::mem::take(&mut core.searching)))
+            .map(|core| (core.index, mem::take(&mut core.searching)))
         else {
             return;
         };
@@ -386,18 +407,20 @@ impl WorkerThread {
         let notified = shared.idle.unpark(index);
         if let Some(core) = self.core.borrow_mut().as_mut() {
             core.searching = notified;
+            core.awoke = true;
         }
         if self.has_backlog() && shared.idle.would_notify() {
             shared.notify_one();
         }
         if shared.timers.has_due() {
+            self.before_user_code();
             self.fire();
         }
     }
 
     fn sleep_in_driver(&self, index: usize, driver: &mut framewise_io::IoDriver) {
         let shared = &*self.shared;
-        shared.set_driver_owner(Some(index));
+        shared.watch.attend(index);
         let timeout = shared.timers.before_park();
         if shared.workers[index].parker.enter_driver() {
             self.dispatching.set(true);
@@ -409,12 +432,7 @@ impl WorkerThread {
             shared.workers[index].parker.leave_driver();
         }
         shared.timers.after_park();
-        shared.set_driver_owner(None);
-        if shared.watch.left_driver()
-            && let Some(sleeper) = shared.idle.any_sleeper(index)
-        {
-            shared.unpark(sleeper);
-        }
+        shared.watch.leave();
     }
 
     /// Sleeps on the condition variable, and keeps the watch if nobody does.
@@ -425,11 +443,10 @@ impl WorkerThread {
             let departures = shared.watch.departures();
             let unparked = parker.park(Some(watch::ROUND));
             shared.watch.stop();
-            if unparked == Unparked::Notified || shared.driver.try_lock().is_some() {
+            if unparked == Unparked::Notified || shared.watch.attendant().is_none() {
                 return;
             }
-            if shared.watch.departures() == departures {
-                // Nothing happened during the round: let the runtime sleep.
+            if shared.watch.may_end(departures) {
                 break;
             }
         }

@@ -106,7 +106,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
             },
             Start::Cancel => core.cancel(),
         };
-        core.end(task, output);
+        // SAFETY: we run the task, and `core` is not used any more.
+        unsafe { Self::end(pointer, output) }
         Ran::Done
     }
 
@@ -115,13 +116,14 @@ impl<F: Future, S: Schedule> Core<F, S> {
     /// As [`TaskRef::refuse`].
     unsafe fn refuse(pointer: NonNull<Header>, error: JoinError) {
         // SAFETY: the claim keeps the task alive (S3).
-        let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        let core = unsafe { Self::of(pointer) };
         let wake = core.header.state.abort();
         debug_assert_eq!(wake, Wake::Nothing, "the claim is the caller's");
         let start = core.header.state.start();
         debug_assert_eq!(start, Start::Cancel, "it was aborted just now");
         let output = core.in_frame(|| Err(core.drop_stage().err().unwrap_or(error)));
-        core.end(task, output);
+        // SAFETY: we run the task, and `core` is not used any more.
+        unsafe { Self::end(pointer, output) }
     }
 
     /// One poll, in the task's frame. On `Ready` the future has been dropped.
@@ -178,26 +180,33 @@ impl<F: Future, S: Schedule> Core<F, S> {
         frame.run(f)
     }
 
-    /// The end of a task whose future is gone.
-    fn end(&self, task: TaskRef, output: Result<F::Output, JoinError>) {
-        self.scheduler.release(task);
-        let state = &self.header.state;
+    /// The end of a task whose future is gone. It may be freed before this returns, so this takes
+    /// no reference to it.
+    ///
+    /// # Safety
+    ///
+    /// The caller runs the task (T2).
+    unsafe fn end(pointer: NonNull<Header>, output: Result<F::Output, JoinError>) {
+        // SAFETY: alive until our own reference is given up, below.
+        let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        core.scheduler.release(task);
+        let state = &core.header.state;
         if state.is_detached() {
-            self.in_frame(|| self.discard(output));
+            core.in_frame(|| core.discard(output));
         } else {
             // SAFETY: rule T2: not complete yet, so the stage is still ours.
-            self.stage
+            core.stage
                 .with_mut(|stage| unsafe { *stage = Stage::Output(output) });
         }
         // SAFETY: rule T3: we run the task, so the frame is ours.
-        let is_root = self
+        let is_root = core
             .header
             .frame
             .with(|frame| unsafe { (*frame).is_root() });
         let done = if is_root {
             match state.complete_and_finish() {
                 (Complete::Detached, Done::Nothing) => {
-                    self.discard_stage();
+                    core.in_frame(|| core.discard_stage());
                     if state.drop_reference() {
                         Done::Free
                     } else {
@@ -205,26 +214,33 @@ impl<F: Future, S: Schedule> Core<F, S> {
                     }
                 }
                 (Complete::Detached, done) => {
-                    self.discard_stage();
+                    core.in_frame(|| core.discard_stage());
                     done
                 }
                 (Complete::Joined, done) => done,
             }
         } else {
             if state.complete() == Complete::Detached {
-                self.in_frame(|| self.discard_stage());
+                core.in_frame(|| core.discard_stage());
             }
-            self.release_frame();
+            core.release_frame();
             state.finish()
         };
         let free = match done {
             Done::Nothing => return,
             Done::Free => true,
-            Done::WakeJoiner => self.wake_joiner(),
+            Done::WakeJoiner => {
+                core.wake_joiner();
+                if state.release_join_waker() {
+                    return;
+                }
+                core.drop_join_waker();
+                state.drop_reference()
+            }
         };
         if free {
             // SAFETY: the last reference is gone, so nobody else has the task.
-            unsafe { Self::free(task.pointer()) }
+            unsafe { Self::free(pointer) }
         }
     }
 
@@ -239,8 +255,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(frame)));
     }
 
-    /// Wakes the joiner; true when the task is to be freed.
-    fn wake_joiner(&self) -> bool {
+    fn wake_joiner(&self) {
         // SAFETY: rule T4: JOIN_WAKER is on, so both sides only read the slot.
         self.header.join_waker.with(|waker| unsafe {
             if let Some(waker) = &*waker {
@@ -248,18 +263,15 @@ impl<F: Future, S: Schedule> Core<F, S> {
                 let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
             }
         });
-        let released = self.header.state.release_join_waker();
-        if released.drop_waker && !released.free {
-            // Unreachable references remain only where the handle's was dropped after its interest:
-            // the slot is ours (T4).
-            // SAFETY: as said.
-            let waker = self
-                .header
-                .join_waker
-                .with_mut(|waker| unsafe { (*waker).take() });
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
-        }
-        released.free
+    }
+
+    fn drop_join_waker(&self) {
+        // SAFETY: rule T4: the handle went while JOIN_WAKER was on, so the slot is ours.
+        let waker = self
+            .header
+            .join_waker
+            .with_mut(|waker| unsafe { (*waker).take() });
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
     }
 
     /// Drops the output of a task that nobody joined, in the caller's frame.

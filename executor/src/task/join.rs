@@ -150,10 +150,11 @@ impl<T> Drop for JoinHandle<T> {
         }
         let todo = header.state.drop_handle();
         let _reference = Reference(self.task);
-        if todo.drop_waker {
+        // A destructor that panics must not keep the others from running.
+        let _waker = todo.drop_waker.then(|| {
             // SAFETY: rule T4: the bit is off and the interest gone, so nobody else looks.
-            drop(header.join_waker.with_mut(|slot| unsafe { (*slot).take() }));
-        }
+            header.join_waker.with_mut(|slot| unsafe { (*slot).take() })
+        });
         if todo.drop_output {
             // SAFETY: the task is complete and we were its join handle.
             unsafe { (header.vtable.drop_output)(self.task.pointer()) }

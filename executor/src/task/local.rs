@@ -128,30 +128,37 @@ impl LocalSet {
     /// Runs tasks until none is woken or a turn is over, and asks to be polled again.
     fn run_some(&self, cx: &mut Context<'_>) {
         for _ in 0..POLLS_PER_TURN {
-            let old;
-            let task = {
-                let mut woken = self.shared.woken.lock();
-                match woken.queue.pop_front() {
-                    Some(task) => task,
-                    None => {
-                        let same = woken
-                            .waker
-                            .as_ref()
-                            .is_some_and(|waker| waker.will_wake(cx.waker()));
-                        if same {
-                            return;
-                        }
-                        old = woken.waker.replace(FramedWaker::new(cx.waker()));
-                        drop(woken);
-                        // A foreign waker's destructor may call back.
-                        drop(old);
-                        return;
-                    }
-                }
-            };
-            self.run(task);
+            match self.next_task(cx) {
+                Some(task) => self.run(task),
+                None => return,
+            }
         }
         cx.waker().wake_by_ref();
+    }
+
+    /// The next woken task; where there is none, the poller's waker is left for the next wake.
+    fn next_task(&self, cx: &Context<'_>) -> Option<TaskRef> {
+        {
+            let mut woken = self.shared.woken.lock();
+            if let Some(task) = woken.queue.pop_front() {
+                return Some(task);
+            }
+            if woken
+                .waker
+                .as_ref()
+                .is_some_and(|waker| waker.will_wake(cx.waker()))
+            {
+                return None;
+            }
+        }
+        // Cloned and dropped outside of the lock: a foreign waker may call back.
+        let waker = FramedWaker::new(cx.waker());
+        let mut woken = self.shared.woken.lock();
+        let old = woken.waker.replace(waker);
+        let task = woken.queue.pop_front();
+        drop(woken);
+        drop(old);
+        task
     }
 
     fn run(&self, task: TaskRef) {

@@ -107,9 +107,9 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    worker::hand_over(|shared, job| {
-        Handle::try_current()
-            .is_some_and(|handle| shared.blocking.run_internal(job, &handle.spawner).is_ok())
+    worker::hand_over(|shared, job| match Handle::try_current() {
+        Some(handle) => shared.blocking.run_core(job, &handle.spawner),
+        None => Err(job),
     });
     f()
 }

@@ -115,17 +115,7 @@ pub(crate) enum Done {
     Nothing,
 }
 
-/// What is left to do after the join waker was woken.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct JoinWakerReleased {
-    /// The handle went meanwhile: drop the waker in the slot (before freeing).
-    pub(crate) drop_waker: bool,
-    /// This was the last reference: free the task.
-    pub(crate) free: bool,
-}
-
-/// What the dropped join handle must do, in this order.
+/// What the dropped join handle must do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HandleDropped {
@@ -285,16 +275,21 @@ impl TaskState {
         }
     }
 
-    /// After `WakeJoiner`: gives the waker's slot back, and the task's own reference up.
-    pub(crate) fn release_join_waker(&self) -> JoinWakerReleased {
+    /// After `WakeJoiner`: gives the waker's slot back, and the task's own reference up, in one
+    /// step. False: the handle is gone, and nothing was given up. The slot is the caller's to
+    /// empty, and then the reference to [drop](Self::drop_reference).
+    #[must_use]
+    pub(crate) fn release_join_waker(&self) -> bool {
         // Ordering: AcqRel. Release: the handle that finds the bit off may write the slot, after
-        // our reading of it. Acquire: for freeing, pairs with drop_reference.
-        let before = self.0.fetch_sub(JOIN_WAKER + REFERENCE, Ordering::AcqRel);
-        debug_assert!(before & JOIN_WAKER != 0, "the slot was the runtime's");
-        JoinWakerReleased {
-            drop_waker: before & JOIN_INTEREST == 0,
-            free: before / REFERENCE == 1,
-        }
+        // our reading of it. Acquire on refusal: the handle has looked at the slot for the last
+        // time.
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                debug_assert!(now & JOIN_WAKER != 0, "the slot was the runtime's");
+                // The handle has a reference of its own, so ours is not the last.
+                (now & JOIN_INTEREST != 0).then_some(now - JOIN_WAKER - REFERENCE)
+            })
+            .is_ok()
     }
 
     /// Whether the output can be taken. Called by the join side.
