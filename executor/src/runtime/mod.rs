@@ -51,6 +51,8 @@ use crate::task::{JoinError, JoinHandle};
 pub struct Runtime {
     handle: Handle,
     threads: Vec<thread::JoinHandle<()>>,
+    /// It was shut down with a limit: the drop does not wait again.
+    is_shut_down: bool,
 }
 
 impl Runtime {
@@ -93,6 +95,7 @@ impl Runtime {
         let mut runtime = Self {
             handle: Handle { spawner },
             threads: Vec::with_capacity(workers),
+            is_shut_down: false,
         };
         for (index, queue) in queues.into_iter().enumerate() {
             shared.worker_enters();
@@ -180,6 +183,7 @@ impl Runtime {
     }
 
     fn shut_down(&mut self, limit: Option<Duration>) -> bool {
+        self.is_shut_down = true;
         let shared = &self.handle.spawner.shared;
         shared.close();
         let waits_for_itself = worker::is_worker_of(shared) || shared.blocking.is_own_thread();
@@ -203,7 +207,9 @@ impl Runtime {
 
 impl Drop for Runtime {
     fn drop(&mut self) {
-        self.shut_down(None);
+        if !self.is_shut_down {
+            self.shut_down(None);
+        }
     }
 }
 

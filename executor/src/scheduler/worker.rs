@@ -244,20 +244,19 @@ impl WorkerThread {
         let shared = &*self.shared;
         if tick {
             core.queue.admit_yielded(&shared.injector);
-            if let Some(task) = core
-                .queue
-                .pop_injector(&shared.injector, shared.workers.len())
-            {
-                return Some(task);
-            }
-            if let Some(task) = self.pop_own(core) {
-                return Some(task);
-            }
         }
         if let Some(task) = core
             .queue
             .pop_injector(&shared.injector, shared.workers.len())
         {
+            // The rest of the batch was in nobody's sight for a moment, and a searcher may have
+            // gone to sleep over it.
+            if core.queue.has_backlog() {
+                shared.notify_one();
+            }
+            return Some(task);
+        }
+        if tick && let Some(task) = self.pop_own(core) {
             return Some(task);
         }
         if core.queue.has_yielded() {

@@ -34,7 +34,6 @@ use super::header::TaskRef;
 ///     assert_eq!(answer.await.expect("the task neither panics nor is aborted"), 42);
 /// });
 /// ```
-#[must_use = "a dropped handle detaches the task: say so with `drop` or `let _`"]
 pub struct JoinHandle<T> {
     task: TaskRef,
     output: PhantomData<T>,
