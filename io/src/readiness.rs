@@ -259,8 +259,9 @@ impl ReadinessWord {
     /// There are callbacks: every event from now on must look for them. Called with their lock
     /// held; answers what has come before.
     pub fn announce_callbacks(&self) -> ReadyEvent {
-        // Ordering: as in `announce`.
-        ReadyEvent::from_word(self.0.fetch_or(CALLBACKS, Ordering::Acquire))
+        // Ordering: Relaxed. The caller asks the operating system nothing on account of the answer:
+        // it has the driver's thread, which is the setter, call the callback.
+        ReadyEvent::from_word(self.0.fetch_or(CALLBACKS, Ordering::Relaxed))
     }
 
     /// There are no callbacks any more. Called with their lock held.

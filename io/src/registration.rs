@@ -159,7 +159,7 @@ impl Registration {
         call: impl FnMut(Ready) + Send + 'static,
     ) -> io::Result<ReadyCallback> {
         let entry = Arc::new(CallbackEntry::new(interest, call));
-        let Ok(before) = self.state.add_callback(&entry) else {
+        let Some(before) = self.state.add_callback(&entry) else {
             return Err(shutdown_error());
         };
         if !before.is_empty() {

@@ -52,9 +52,9 @@ impl SourceState {
         }
     }
 
-    /// Registers a callback. `Ok` holds what has come before and will not come again; `Err` says
-    /// that the driver is gone.
-    pub fn add_callback(&self, entry: &Arc<CallbackEntry>) -> Result<Ready, ()> {
+    /// Registers a callback. `Some` holds what has come before and will not come again; `None`
+    /// says that the driver is gone.
+    pub fn add_callback(&self, entry: &Arc<CallbackEntry>) -> Option<Ready> {
         let mut callbacks = self.callbacks.lock();
         callbacks.retain(|entry| !entry.is_gone());
         callbacks.push(Arc::clone(entry));
@@ -63,9 +63,9 @@ impl SourceState {
         let before = self.readiness.word().announce_callbacks();
         if before.is_shutdown() {
             callbacks.pop();
-            return Err(());
+            return None;
         }
-        Ok(before.ready().of(entry.interest()))
+        Some(before.ready().of(entry.interest()))
     }
 
     /// Takes every callback out. The caller cancels them when it holds no lock.

@@ -122,3 +122,6 @@ impl TimerFd {
         }
     }
 }
+
+#[cfg(all(test, not(framewise_loom)))]
+mod tests;

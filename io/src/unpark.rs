@@ -52,9 +52,10 @@ impl<D: WakeDevice> Unpark<D> {
     /// Panics when the device fails: it is an eventfd (or the like) of ours, so its failure means
     /// that somebody else has closed our descriptor, and a lost wake-up would be a silent hang.
     pub fn unpark(&self) -> bool {
-        // Ordering: AcqRel. Release pairs with the swap in `acknowledge` and publishes why the
-        // driver is woken. Acquire keeps the write below from being taken for the one before.
-        if self.pending.swap(true, Ordering::AcqRel) {
+        // Ordering: Release, pairs with the swap in `acknowledge`; publishes why the driver is woken.
+        // Nothing is taken over from the driver, so Acquire is not needed; the write below comes
+        // after because it depends on the answer.
+        if self.pending.swap(true, Ordering::Release) {
             return false;
         }
         self.device
@@ -70,9 +71,9 @@ impl<D: WakeDevice> Unpark<D> {
 
     /// The driver has seen the device's event.
     pub fn acknowledge(&self) {
-        // Ordering: AcqRel. Acquire pairs with the swap in `unpark`: what was published before an
-        // unpark that wrote nothing is seen after this. Release is for that unpark's successor,
-        // which finds false and must come after the event that this acknowledges.
-        self.pending.swap(false, Ordering::AcqRel);
+        // Ordering: Acquire, pairs with the swap in `unpark`: what was published before an unpark
+        // that wrote nothing is seen after this. Nothing is published: an unpark that finds false
+        // writes, whatever it knows of the driver.
+        self.pending.swap(false, Ordering::Acquire);
     }
 }

@@ -182,3 +182,6 @@ impl Drop for ReadinessWait<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(framewise_loom)))]
+mod tests;

@@ -4,12 +4,21 @@
 
 mod common;
 
+use std::future::Future;
+use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
 use common::{Reactor, pair};
+use framewise_io::net::{TcpListener, TcpStream};
+use framewise_io::{Interest, IoHandle};
+use futures::future::join_all;
 
 #[test]
 fn an_echo_comes_back() {
-    let reactor = Reactor::new();
-    reactor.run(async {
+    Reactor::new().run(async {
         let (client, server) = pair().await;
         let echo = async {
             let mut buffer = [0; 16];
@@ -23,5 +32,459 @@ fn an_echo_comes_back() {
             assert_eq!(&buffer, b"hello");
         };
         futures::join!(echo, ask);
+    });
+}
+
+#[test]
+fn vectored_reads_and_writes_use_every_buffer() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        let parts = [
+            IoSlice::new(b"one "),
+            IoSlice::new(b""),
+            IoSlice::new(b"two"),
+        ];
+        assert_eq!(client.write_vectored(&parts).await.unwrap(), 7);
+        server.readable().await.unwrap();
+        let (mut first, mut second) = ([0; 3], [0; 9]);
+        let mut buffers = [IoSliceMut::new(&mut first), IoSliceMut::new(&mut second)];
+        assert_eq!(server.read_vectored(&mut buffers).await.unwrap(), 7);
+        assert_eq!((&first, &second[..4]), (b"one", &b" two"[..]));
+        assert_eq!(server.write_vectored(&[]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn peeking_takes_nothing() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        client.write_all(b"look").await.unwrap();
+        let mut buffer = [0; 16];
+        for _ in 0..2 {
+            assert_eq!(server.peek(&mut buffer).await.unwrap(), 4);
+        }
+        assert_eq!(server.try_peek(&mut buffer).unwrap(), 4);
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 4);
+        assert_eq!(
+            server.try_read(&mut buffer).unwrap_err().kind(),
+            ErrorKind::WouldBlock
+        );
+    });
+}
+
+#[test]
+fn an_empty_buffer_waits_for_nothing() {
+    Reactor::new().run(async {
+        let (client, _server) = pair().await;
+        assert_eq!(client.read(&mut []).await.unwrap(), 0);
+        assert_eq!(client.write(&[]).await.unwrap(), 0);
+        client.read_exact(&mut []).await.unwrap();
+        client.write_all(&[]).await.unwrap();
+    });
+}
+
+#[test]
+fn borrowed_halves_work_at_once_and_leave_the_stream_whole() {
+    Reactor::new().run(async {
+        let (mut client, server) = pair().await;
+        {
+            let (read, write) = client.split();
+            let mut answer = [0; 2];
+            let echo = async {
+                let mut buffer = [0; 2];
+                server.read_exact(&mut buffer).await.unwrap();
+                server.write_all(&buffer).await.unwrap();
+            };
+            let (first, second, ()) =
+                futures::join!(read.read_exact(&mut answer), write.write_all(b"hi"), echo);
+            first.and(second).unwrap();
+            assert_eq!(&answer, b"hi");
+            assert_eq!(
+                read.as_stream().peer_addr().unwrap(),
+                server.local_addr().unwrap()
+            );
+        }
+        client.write_all(b"still open").await.unwrap();
+        let mut buffer = [0; 10];
+        server.read_exact(&mut buffer).await.unwrap();
+    });
+}
+
+#[test]
+fn owned_halves_go_to_two_threads_and_the_end_of_writing_is_seen() {
+    let reactor = Reactor::new();
+    let (client, server) = reactor.run(pair());
+    let (read, write) = client.into_split();
+    let writer = reactor.spawn(async move {
+        for _ in 0..100 {
+            write.write_all(&[7; 1000]).await.unwrap();
+        }
+    });
+    let echo = reactor.spawn(async move {
+        let mut buffer = [0; 4096];
+        loop {
+            match server.read(&mut buffer).await.unwrap() {
+                0 => return,
+                count => server.write_all(&buffer[..count]).await.unwrap(),
+            }
+        }
+    });
+    let received = reactor.run(async {
+        let mut total = 0;
+        let mut buffer = [0; 4096];
+        loop {
+            match read.read(&mut buffer).await.unwrap() {
+                0 => return total,
+                count => total += count,
+            }
+        }
+    });
+    assert_eq!(received, 100_000);
+    writer.join().unwrap();
+    echo.join().unwrap();
+}
+
+#[test]
+fn halves_reunite_only_with_their_own() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        let (client_read, client_write) = client.into_split();
+        let (server_read, server_write) = server.into_split();
+        let error = client_read.reunite(server_write).unwrap_err();
+        assert!(error.to_string().contains("different streams"));
+        let client = client_write.reunite(error.0).unwrap();
+        let server = server_read.reunite(error.1).unwrap();
+        client.write_all(b"x").await.unwrap();
+        assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_half_that_is_forgotten_does_not_end_writing() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        let (_read, write) = client.into_split();
+        write.forget();
+        let mut end = pin!(server.readable());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(end.as_mut().poll(&mut cx).is_pending());
+    });
+}
+
+#[test]
+fn the_end_is_read_after_what_was_sent_before_it() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        client.write_all(b"last words").await.unwrap();
+        drop(client);
+        // Until the end has been seen, so that it comes together with the bytes.
+        while !server
+            .ready(Interest::READABLE)
+            .await
+            .unwrap()
+            .is_read_closed()
+        {
+            std::thread::yield_now();
+        }
+        let mut buffer = [0; 64];
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 10);
+        for _ in 0..3 {
+            assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_half_closed_stream_is_written_to_still() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 0);
+        server.write_all(b"bye").await.unwrap();
+        let mut buffer = [0; 3];
+        client.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"bye");
+        let error = client.write_all(b"no").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn a_reset_ends_a_read_with_an_error() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        client.set_linger(Some(Duration::ZERO)).unwrap();
+        assert_eq!(client.linger().unwrap(), Some(Duration::ZERO));
+        drop(client);
+        let error = server.read(&mut [0; 4]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+        assert_eq!(
+            server.write(b"x").await.unwrap_err().kind(),
+            ErrorKind::BrokenPipe
+        );
+    });
+}
+
+#[test]
+fn read_exact_says_when_the_stream_ends_too_early() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        client.write_all(b"abc").await.unwrap();
+        drop(client);
+        let error = server.read_exact(&mut [0; 4]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnexpectedEof);
+    });
+}
+
+#[test]
+fn a_refused_connection_is_an_error_and_the_next_address_is_tried() {
+    Reactor::new().run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let open = listener.local_addr().unwrap();
+        let closed = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            listener.local_addr().unwrap()
+        };
+        let error = TcpStream::connect(closed).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+        let stream = TcpStream::connect(&[closed, open][..]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), open);
+        let error = TcpStream::connect(&[][..]).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    });
+}
+
+#[test]
+fn binding_tries_each_address() {
+    Reactor::new().run(async {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let taken = (taken.local_addr().unwrap(), taken);
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let error = TcpListener::bind(taken.0).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AddrInUse);
+        let listener = TcpListener::bind(&[taken.0, free][..]).await.unwrap();
+        assert_ne!(listener.local_addr().unwrap(), taken.0);
+    });
+}
+
+#[test]
+fn a_large_transfer_waits_for_a_slow_reader() {
+    const SIZE: usize = 8 << 20;
+    let reactor = Reactor::new();
+    let (client, server) = reactor.run(pair());
+    let writer = reactor.spawn(async move {
+        let bytes: Vec<u8> = (0..SIZE).map(|index| index as u8).collect();
+        client.write_all(&bytes).await.unwrap();
+    });
+    reactor.run(async {
+        let mut received = 0;
+        let mut buffer = vec![0; 12_345];
+        loop {
+            let count = server.read(&mut buffer).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            let expected = (received..received + count).map(|index| index as u8);
+            assert!(
+                expected.eq(buffer[..count].iter().copied()),
+                "bytes came out of order"
+            );
+            received += count;
+        }
+        assert_eq!(received, SIZE);
+    });
+    writer.join().unwrap();
+}
+
+#[test]
+fn many_connections_at_once() {
+    const CONNECTIONS: usize = 200;
+    let reactor = Reactor::new();
+    let listener = reactor.run(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = reactor.spawn(async move {
+        let accept = async |_| {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut buffer = [0; 8];
+            stream.read_exact(&mut buffer).await.unwrap();
+            stream.write_all(&buffer).await.unwrap();
+        };
+        // All of them accept from the one listener at once.
+        join_all((0..CONNECTIONS).map(accept)).await;
+    });
+    reactor.run(join_all((0..CONNECTIONS).map(async |index| {
+        let stream = TcpStream::connect(address).await.unwrap();
+        let message = (index as u64).to_le_bytes();
+        stream.write_all(&message).await.unwrap();
+        let mut answer = [0; 8];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(answer, message);
+    })));
+    server.join().unwrap();
+}
+
+#[test]
+fn several_readers_of_one_stream_get_each_byte_once() {
+    let reactor = Reactor::new();
+    let (client, server) = reactor.run(pair());
+    let server = std::sync::Arc::new(server);
+    let readers: Vec<_> = (0..4)
+        .map(|_| {
+            let server = std::sync::Arc::clone(&server);
+            reactor.spawn(async move {
+                let mut sum = 0_u64;
+                let mut byte = [0];
+                while server.read(&mut byte).await.unwrap() == 1 {
+                    sum += u64::from(byte[0]);
+                }
+                sum
+            })
+        })
+        .collect();
+    reactor.run(async {
+        for _ in 0..500 {
+            client.write_all(&[1, 2, 3]).await.unwrap();
+        }
+        drop(client);
+    });
+    let sum: u64 = readers
+        .into_iter()
+        .map(|reader| reader.join().unwrap())
+        .sum();
+    assert_eq!(sum, 500 * 6);
+}
+
+#[test]
+fn a_dropped_read_has_read_nothing_and_a_dropped_accept_accepted_nothing() {
+    Reactor::new().run(async {
+        let mut cx = Context::from_waker(Waker::noop());
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        assert!(pin!(listener.accept()).as_mut().poll(&mut cx).is_pending());
+        let address = listener.local_addr().unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        {
+            let mut buffer = [0; 8];
+            assert!(
+                pin!(server.read(&mut buffer))
+                    .as_mut()
+                    .poll(&mut cx)
+                    .is_pending()
+            );
+            client.write_all(b"whole").await.unwrap();
+        }
+        let mut buffer = [0; 8];
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 5);
+    });
+}
+
+#[test]
+fn std_sockets_come_and_go() {
+    let reactor = Reactor::new();
+    reactor.run(async {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut blocking = std::net::TcpStream::connect(address).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (server, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, blocking.local_addr().unwrap());
+        blocking.write_all(b"ping").unwrap();
+        let mut buffer = [0; 4];
+        server.read_exact(&mut buffer).await.unwrap();
+
+        let mut server = server.into_std().unwrap();
+        server.set_nonblocking(false).unwrap();
+        server.write_all(b"pong").unwrap();
+        let client = TcpStream::from_std(blocking).unwrap();
+        client.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"pong");
+        client.write_all(b"back").await.unwrap();
+        server.read_exact(&mut buffer).unwrap();
+
+        let listener = listener.into_std().unwrap();
+        assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(listener.local_addr().unwrap(), address);
+    });
+}
+
+#[test]
+fn options_are_the_sockets_own() {
+    Reactor::new().run(async {
+        let (client, _server) = pair().await;
+        for value in [true, false] {
+            client.set_nodelay(value).unwrap();
+            assert_eq!(client.nodelay().unwrap(), value);
+        }
+        client.set_ttl(42).unwrap();
+        assert_eq!(client.ttl().unwrap(), 42);
+        assert_eq!(client.linger().unwrap(), None);
+        client.set_linger(Some(Duration::from_secs(3))).unwrap();
+        assert_eq!(client.linger().unwrap(), Some(Duration::from_secs(3)));
+        client.set_linger(None).unwrap();
+        assert_eq!(client.linger().unwrap(), None);
+        assert!(client.take_error().unwrap().is_none());
+    });
+}
+
+/// A read is short in front of urgent data although more has arrived: that must not count as
+/// drained.
+#[cfg(target_os = "linux")]
+#[test]
+fn urgent_data_does_not_hide_what_follows_it() {
+    use std::os::fd::AsRawFd;
+
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        client.write_all(b"before").await.unwrap();
+        // SAFETY: the pointer and the length are of a constant, and the descriptor is open.
+        let sent =
+            unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
+        assert_eq!(sent, 1);
+        client.write_all(b"after").await.unwrap();
+        // All of it has arrived before anything is read.
+        let mut buffer = [0; 64];
+        while !server
+            .ready(Interest::READABLE)
+            .await
+            .unwrap()
+            .is_readable()
+            || server.peek(&mut buffer).await.unwrap() < 6
+        {}
+        let mut received = Vec::new();
+        while received.len() < 11 {
+            let count = server.read(&mut buffer).await.unwrap();
+            received.extend_from_slice(&buffer[..count]);
+        }
+        assert_eq!(received, b"beforeafter");
+    });
+}
+
+#[test]
+fn outside_of_a_runtime_sockets_are_an_error() {
+    assert!(IoHandle::try_current().is_none());
+    let error = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap_err();
+    assert!(error.to_string().contains("within a runtime"), "{error}");
+    let error = futures::executor::block_on(TcpStream::connect("127.0.0.1:1")).unwrap_err();
+    assert!(error.to_string().contains("within a runtime"), "{error}");
+}
+
+#[test]
+fn after_shutdown_waits_and_registrations_fail() {
+    let mut reactor = Reactor::new();
+    let (client, server) = reactor.run(pair());
+    let waiting = reactor.spawn(async move {
+        let error = server.read(&mut [0; 4]).await.unwrap_err();
+        (server, error)
+    });
+    // The read waits, or will: both must end.
+    reactor.stop();
+    let (server, error) = waiting.join().unwrap();
+    assert!(error.to_string().contains("shutting down"), "{error}");
+    reactor.run(async {
+        assert!(client.writable().await.is_err());
+        assert!(server.read(&mut [0; 4]).await.is_err());
+        let error = TcpListener::bind("127.0.0.1:0").await.unwrap_err();
+        assert!(error.to_string().contains("shutting down"), "{error}");
+        assert!(server.on_ready(Interest::READABLE, |_| {}).is_err());
     });
 }

@@ -49,7 +49,11 @@ impl TcpListener {
         let mut last_error = None;
         for address in resolve(address).await? {
             match mio::net::TcpListener::bind(address) {
-                Ok(listener) => return Self::from_mio(listener),
+                Ok(listener) => {
+                    #[cfg(unix)]
+                    super::options::lengthen_queue(&listener)?;
+                    return Self::from_mio(listener);
+                }
                 Err(error) => last_error = Some(error),
             }
         }

@@ -16,6 +16,8 @@ mod addr;
 mod half;
 mod listener;
 mod lookup;
+#[cfg(unix)]
+mod options;
 mod split;
 mod split_owned;
 mod stream;

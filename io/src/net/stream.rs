@@ -8,6 +8,8 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};
+#[cfg(unix)]
+use std::time::Duration;
 
 use crate::callback::ReadyCallback;
 use crate::net::addr::{ToSocketAddrs, resolve};
@@ -404,6 +406,30 @@ impl TcpStream {
     /// Fails with the system's error.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.io.source().set_nodelay(nodelay)
+    }
+
+    /// How long closing waits for what has been written (`SO_LINGER`), in whole seconds; `None`
+    /// when it does not wait and the system sends the rest by itself.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    #[cfg(unix)]
+    pub fn linger(&self) -> io::Result<Option<Duration>> {
+        super::options::linger(self.io.source())
+    }
+
+    /// Sets how long closing waits for what has been written (`SO_LINGER`).
+    ///
+    /// With zero, closing aborts the connection: the peer sees a reset. With more, dropping the
+    /// stream may block the thread for that time.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error.
+    #[cfg(unix)]
+    pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
+        super::options::set_linger(self.io.source(), linger)
     }
 
     /// The time-to-live of the packets that are sent.

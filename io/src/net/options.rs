@@ -1,0 +1,64 @@
+//! Socket options that neither `std` nor mio offers, on Unix.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+/// How many connections wait to be accepted: more than `std`'s 128, since a burst that finds the
+/// queue full is slowed down by a second. The system has a limit of its own.
+const BACKLOG: libc::c_int = 1024;
+
+/// Makes a bound listener's queue longer.
+pub(super) fn lengthen_queue(listener: &impl AsFd) -> io::Result<()> {
+    // SAFETY: the call takes no pointers, and the descriptor is borrowed, hence open.
+    checked(unsafe { libc::listen(listener.as_fd().as_raw_fd(), BACKLOG) })
+}
+
+/// `SO_LINGER`.
+pub(super) fn linger(socket: &impl AsFd) -> io::Result<Option<Duration>> {
+    let mut value = libc::linger {
+        l_onoff: 0,
+        l_linger: 0,
+    };
+    let mut len = size_of::<libc::linger>() as libc::socklen_t;
+    // SAFETY: the value and its length are borrowed exclusively for the call and belong together;
+    // the descriptor is borrowed, hence open.
+    checked(unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw mut value).cast(),
+            &mut len,
+        )
+    })?;
+    Ok((value.l_onoff != 0).then(|| Duration::from_secs(value.l_linger.unsigned_abs().into())))
+}
+
+/// Sets `SO_LINGER`.
+pub(super) fn set_linger(socket: &impl AsFd, linger: Option<Duration>) -> io::Result<()> {
+    let seconds = linger.unwrap_or_default().as_secs();
+    let value = libc::linger {
+        l_onoff: linger.is_some().into(),
+        l_linger: libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX),
+    };
+    // SAFETY: the value lives over the call and the length is its own; the descriptor is borrowed,
+    // hence open.
+    checked(unsafe {
+        libc::setsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const value).cast(),
+            size_of::<libc::linger>() as libc::socklen_t,
+        )
+    })
+}
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+
+fn timer() -> (mio::Poll, TimerFd) {
+    let poll = mio::Poll::new().unwrap();
+    let timer = TimerFd::new(poll.registry()).unwrap();
+    (poll, timer)
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn it_is_set_only_when_the_deadline_moves_nearer() {
+    let (_poll, mut timer) = timer();
+    timer.ensure(2 * HOUR).unwrap();
+    assert_eq!(timer.settings(), 1);
+    // The same, and a later one.
+    timer.ensure(2 * HOUR).unwrap();
+    timer.ensure(3 * HOUR).unwrap();
+    assert_eq!(timer.settings(), 1);
+    timer.ensure(HOUR).unwrap();
+    timer.ensure(2 * HOUR).unwrap();
+    assert_eq!(timer.settings(), 2);
+}
+
+#[test]
+fn it_ends_a_wait_and_is_set_anew_after_that() {
+    let (mut poll, mut timer) = timer();
+    let mut events = mio::Events::with_capacity(4);
+    for round in 1..=3 {
+        let started = Instant::now();
+        timer.ensure(Duration::from_micros(200)).unwrap();
+        poll.poll(&mut events, None).unwrap();
+        let tokens: Vec<usize> = events.iter().map(|event| event.token().0).collect();
+        assert_eq!(tokens, [SourceKey::TIMER.to_token()]);
+        assert!(
+            started.elapsed() >= Duration::from_micros(200),
+            "it fired too early"
+        );
+        assert_eq!(timer.settings(), round);
+    }
+}
+
+#[test]
+fn a_setting_that_has_fired_unseen_is_taken_back_by_the_next() {
+    let (mut poll, mut timer) = timer();
+    timer.ensure(Duration::from_nanos(1)).unwrap();
+    let mut events = mio::Events::with_capacity(4);
+    // It has fired once `ensure` would set it anew.
+    while timer.fires_at.is_some_and(|at| at > Instant::now()) {}
+    timer.ensure(HOUR).unwrap();
+    assert_eq!(timer.settings(), 2);
+    poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
+    assert!(events.is_empty(), "an expiry of before was reported");
+}
+
+#[test]
+fn the_longest_time_is_no_trouble() {
+    let (_poll, mut timer) = timer();
+    timer.ensure(Duration::MAX).unwrap();
+    timer.ensure(Duration::MAX - HOUR).unwrap();
+    assert_eq!(timer.settings(), 1);
+}

@@ -1,0 +1,136 @@
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Wake, Waker};
+
+use super::*;
+
+#[derive(Default)]
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn counter() -> (Arc<Count>, Waker) {
+    let count = Arc::new(Count::default());
+    (Arc::clone(&count), Waker::from(count))
+}
+
+/// Tells and wakes; answers how many were woken.
+fn drive(readiness: &Readiness, ready: Ready) -> usize {
+    let mut wakers = Vec::new();
+    let _ = readiness.set(ready, &mut wakers);
+    let woken = wakers.len();
+    wakers.into_iter().for_each(FramedWaker::wake);
+    woken
+}
+
+#[test]
+fn the_slot_keeps_its_waker_until_it_is_told() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (count, waker) = counter();
+    let mut cx = Context::from_waker(&waker);
+    for _ in 0..3 {
+        assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+        // The test's two, the waker's, and one clone in the slot.
+        assert_eq!(Arc::strong_count(&count), 3);
+    }
+    assert_eq!(drive(&readiness, Ready::WRITABLE), 0);
+    assert_eq!(drive(&readiness, Ready::READABLE), 1);
+    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert!(readiness.poll_ready(&mut cx, Direction::Read).is_ready());
+    assert_eq!(Arc::strong_count(&count), 2);
+}
+
+#[test]
+fn the_last_waker_in_the_slot_is_the_one_that_is_called() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (first, first_waker) = counter();
+    let (second, second_waker) = counter();
+    for waker in [&first_waker, &second_waker] {
+        let mut cx = Context::from_waker(waker);
+        assert!(readiness.poll_ready(&mut cx, Direction::Write).is_pending());
+    }
+    assert_eq!(drive(&readiness, Ready::WRITABLE), 1);
+    let counts = [first, second].map(|count| count.0.load(Ordering::Relaxed));
+    assert_eq!(counts, [0, 1]);
+}
+
+#[test]
+fn once_all_have_been_told_no_event_looks_for_waiters() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (_, waker) = counter();
+    let mut cx = Context::from_waker(&waker);
+    assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+    assert!(readiness.word.has_waiters(Interest::READABLE));
+    drive(&readiness, Ready::READABLE);
+    assert!(
+        !readiness
+            .word
+            .has_waiters(Interest::READABLE | Interest::WRITABLE)
+    );
+}
+
+#[test]
+fn every_waiter_in_the_list_is_told_and_a_dropped_one_leaves_nothing() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (count, waker) = counter();
+    let mut cx = Context::from_waker(&waker);
+    let mut first = pin!(readiness.wait(Interest::READABLE));
+    let mut second = pin!(readiness.wait(Interest::READABLE));
+    {
+        let mut dropped = Box::pin(readiness.wait(Interest::WRITABLE));
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        assert!(dropped.as_mut().poll(&mut cx).is_pending());
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(Arc::strong_count(&count), 5);
+    }
+    assert_eq!(Arc::strong_count(&count), 4);
+    assert!(!readiness.word.has_waiters(Interest::WRITABLE));
+    assert_eq!(drive(&readiness, Ready::READABLE | Ready::WRITABLE), 2);
+    assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    assert!(first.as_mut().poll(&mut cx).is_ready());
+    assert!(second.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn one_who_is_told_but_finds_nothing_waits_again() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (_, waker) = counter();
+    let mut cx = Context::from_waker(&waker);
+    let mut wait = pin!(readiness.wait(Interest::READABLE));
+    for _ in 0..3 {
+        assert!(wait.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(drive(&readiness, Ready::READABLE), 1);
+        // Somebody else was quicker.
+        readiness
+            .word
+            .refute(readiness.word.load(), Interest::READABLE);
+    }
+    drive(&readiness, Ready::READABLE);
+    assert!(wait.as_mut().poll(&mut cx).is_ready());
+}
+
+#[test]
+fn shutdown_ends_every_wait_and_every_later_one() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (count, waker) = counter();
+    let mut cx = Context::from_waker(&waker);
+    let mut wait = pin!(readiness.wait(Interest::WRITABLE));
+    assert!(wait.as_mut().poll(&mut cx).is_pending());
+    assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+    let mut wakers = Vec::new();
+    readiness.set_shutdown(&mut wakers);
+    wakers.into_iter().for_each(FramedWaker::wake);
+    assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    for direction in [Direction::Read, Direction::Write] {
+        let Poll::Ready(event) = readiness.poll_ready(&mut cx, direction) else {
+            panic!("one waits for a driver that is gone");
+        };
+        assert!(event.is_shutdown());
+    }
+}
