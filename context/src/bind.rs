@@ -4,10 +4,13 @@ use std::fmt;
 
 use crate::ContextVar;
 use crate::Frame;
-use crate::block::{CHUNK_KEYS, is_inline};
+use crate::additions::{Additions, Masks};
+use crate::block::is_inline;
+use crate::chunk::CHUNK_KEYS;
 use crate::current;
-use crate::derive::{self, Additions, Area, Masks, Writer};
+use crate::derive;
 use crate::scope::Scope;
+use crate::writer::{Area, Writer};
 
 /// Starts a list of bindings: one frame, hence one allocation, for all of them.
 ///

@@ -7,9 +7,11 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr;
 
-use crate::block::{Block, CHUNK_KEYS};
+use crate::additions::Nothing;
+use crate::block::Block;
+use crate::chunk::{CHUNK_KEYS, Chunk};
 use crate::current;
-use crate::derive::{self, Nothing};
+use crate::derive;
 use crate::key;
 use crate::release;
 
@@ -182,7 +184,7 @@ impl Frame {
     }
 
     /// Calls `visit` with each chunk and its number.
-    fn each_chunk(&self, mut visit: impl FnMut(u32, &crate::block::Chunk)) {
+    fn each_chunk(&self, mut visit: impl FnMut(u32, &Chunk)) {
         if self.0.is_null() {
             return;
         }

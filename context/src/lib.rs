@@ -1,16 +1,130 @@
 //! Immutable, copy-on-write context frames: bind a value once, see it in everything that follows
 //! from it.
 //!
-//! (To be written.)
+//! A request id, a tenant, a trace, a deadline belongs to the work and not to a thread or to a
+//! parameter list. A [`ContextVar`] is such a thing: bound for a closure or a future, it is seen by
+//! whatever runs inside, however deep, and by nothing else. A [`Frame`] is what is bound at a
+//! moment: a snapshot that can be held, sent to another thread and entered there. This crate knows
+//! no runtime; the `framewise` runtime carries the frame of every task, timer and blocking call by
+//! itself, and on any other executor it is carried by hand, with the same types.
+//!
+//! # A tour
+//!
+//! Declare a variable, bind it for a closure, read it anywhere inside:
+//!
+//! ```
+//! use framewise_context::ContextVar;
+//! static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//!
+//! fn log(message: &str) -> String {
+//!     REQUEST_ID.with(|id| match id {
+//!         Some(id) => format!("[{id}] {message}"),
+//!         None => message.to_owned(),
+//!     })
+//! }
+//!
+//! assert_eq!(REQUEST_ID.run(7, || log("paid")), "[7] paid");
+//! assert_eq!(log("idle"), "idle");
+//! ```
+//!
+//! For a future: bound at each poll and when it is dropped, on top of whatever its poller has.
+//! Several at once are one frame, hence one allocation:
+//!
+//! ```
+//! use framewise_context::{ContextVar, bind};
+//! static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//! static TENANT: ContextVar<String> = ContextVar::new("tenant");
+//!
+//! let work = async { (REQUEST_ID.get(), TENANT.get()) };
+//! let work = bind(&REQUEST_ID, 7).and(&TENANT, "ada".into()).scope(work);
+//! assert_eq!(futures::executor::block_on(work), (Some(7), Some("ada".into())));
+//! ```
+//!
+//! Carried elsewhere: a snapshot is entered, polled in, or wrapped around a callback:
+//!
+//! ```
+//! use framewise_context::{ContextVar, Frame};
+//! static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//!
+//! let frame = REQUEST_ID.run(7, Frame::current);
+//! let job = frame.clone().wrap_once(|| REQUEST_ID.get());
+//! assert_eq!(std::thread::spawn(job).join().unwrap(), Some(7));
+//! assert_eq!(frame.run(|| REQUEST_ID.get()), Some(7));
+//! let later = frame.scope(async { REQUEST_ID.get() });
+//! assert_eq!(futures::executor::block_on(later), Some(7));
+//! ```
+//!
+//! # What it costs
+//!
+//! The root frame is a null pointer. Reading is a thread-local load, two tests and an indexed load.
+//! Entering a frame swaps one thread-local pointer, a snapshot raises one count. Only binding
+//! allocates: once, with the values in the same block of memory. Small plain values (integers,
+//! floats, `bool`, `char`) are copied into each frame; others stay where they were bound and are
+//! counted each, so a value that is bound over is freed with its own scope and holders, however
+//! long its rebound children live. A frame remembers the number of its parent, and does not keep
+//! it.
+//!
+//! # What is not possible
+//!
+//! A binding cannot outlive its scope: there is no call that enters and leaves the leaving to the
+//! caller, nor a guard that could be forgotten or dropped out of order.
+//!
+//! ```compile_fail
+//! # use framewise_context::Frame;
+//! let guard = Frame::current().enter();
+//! ```
+//!
+//! ```compile_fail
+//! # use framewise_context::ContextVar;
+//! # static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//! let guard = REQUEST_ID.enter_with(7);
+//! ```
+//!
+//! What is seen inside cannot be taken out but by value:
+//!
+//! ```compile_fail
+//! # use framewise_context::ContextVar;
+//! # static TENANT: ContextVar<String> = ContextVar::new("tenant");
+//! let out: Option<&String> = TENANT.run("ada".into(), || TENANT.with(|tenant| tenant));
+//! ```
+//!
+//! ```
+//! # use framewise_context::ContextVar;
+//! # static TENANT: ContextVar<String> = ContextVar::new("tenant");
+//! let out: Option<String> = TENANT.run("ada".into(), || TENANT.with(|tenant| tenant.cloned()));
+//! ```
+//!
+//! Variables are statics, and values go to any thread:
+//!
+//! ```compile_fail
+//! # use framewise_context::ContextVar;
+//! let local = ContextVar::new("local");
+//! local.run(7, || ());
+//! ```
+//!
+//! ```compile_fail
+//! # use framewise_context::ContextVar;
+//! static LOCAL: ContextVar<std::rc::Rc<u64>> = ContextVar::new("local");
+//! ```
+//!
+//! A value that holds its own frame, as through a `Mutex<Frame>`, is a cycle of counts and is never
+//! freed.
+//!
+//! # For executors
+//!
+//! A task keeps [`Frame::current`]`().`[`inherited`](Frame::inherited)`()` of where it was spawned,
+//! and runs each poll, and the drop of its future, within [`Frame::run`]. Timers and I/O keep
+//! [`FramedWaker`]s. A panic is caught by [`catch_unwind`], which says in which frame it began.
 
-#![deny(rustdoc::broken_intra_doc_links)]
-
+mod additions;
 mod bind;
 mod block;
+mod chunk;
 mod current;
 mod derive;
 mod frame;
 mod key;
+mod leaves;
 mod panic;
 mod release;
 mod scope;
@@ -19,6 +133,7 @@ mod var;
 mod waker;
 mod watch;
 mod wrap;
+mod writer;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
 pub use frame::{Frame, FrameId};

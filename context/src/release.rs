@@ -18,7 +18,8 @@ use std::ptr;
 use framewise_sync::atomic::{AtomicUsize, Ordering, fence};
 use framewise_sync::cell::Cell;
 
-use crate::block::{Block, Chunk, Leaf, cell_header};
+use crate::block::{Block, Leaf, cell_header};
+use crate::chunk::Chunk;
 
 /// Frames that are taken down inside each other before the rest is put off.
 const DEPTH_MAX: u32 = 32;
@@ -231,6 +232,7 @@ unsafe fn drop_value(drop: unsafe fn(*mut u8), value: *mut u8, panic: &mut First
 unsafe fn release_parts(block: *mut Block, parts: u32) {
     // SAFETY: the block is there while it has parts; with the last one it is ours.
     unsafe {
+        (*block).memory.read();
         // Ordering: Acquire, pairs with the Release below on the threads that took down the other
         // parts: they are done with the memory. Parts only become fewer, so no read-modify-write
         // is needed when all of them are ours.
@@ -242,6 +244,7 @@ unsafe fn release_parts(block: *mut Block, parts: u32) {
             // Ordering: Acquire, pairs with the Releases of the others.
             fence(Ordering::Acquire);
         }
+        (*block).memory.end();
         let layout = (*block).layout;
         block.drop_in_place();
         alloc::dealloc(block.cast(), layout);

@@ -10,9 +10,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::Frame;
+use crate::additions::OwnOf;
 use crate::bind::{BindingList, derive_current};
 use crate::current;
-use crate::derive::{self, OwnOf};
+use crate::derive;
 use crate::frame::{FrameId, id_of};
 
 /// A future or a stream under bindings. Made by [`ContextVar::scope`](crate::ContextVar::scope),

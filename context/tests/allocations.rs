@@ -1,6 +1,7 @@
 //! What allocates, and how much stays: C-1, C-19, C-22, C-77 and C-79 counted in allocations.
 //!
 //! Counted a thread, so that the tests can run side by side.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

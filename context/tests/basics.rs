@@ -1,5 +1,6 @@
 //! Contract, "Basics": C-1 to C-12 and C-14. What is counted in allocations is in
 //! `allocations.rs`, C-13 in `sizes.rs`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! What executors and drivers use: framed wakers (C-48, C-50), a panic's frame (C-82, C-83).
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -140,6 +141,13 @@ fn c83_an_earlier_panic_that_was_caught_is_not_mistaken_for_it() {
         })
     });
     assert_eq!(number(caught.unwrap_err().frame()), Some(4));
+    // The same without a bind in between.
+    let (two, three) = (bind(&NUMBER, 2).frame(), bind(&NUMBER, 3).frame());
+    let caught = catch_unwind(|| {
+        assert!(panics(|| two.run(|| panic!("expected"))));
+        three.run(|| panic!("expected"))
+    });
+    assert_eq!(number(caught.unwrap_err().frame()), Some(3));
     // In a destructor, while another panic unwinds.
     let caught = catch_unwind(|| {
         NUMBER.run(1, || {

@@ -2,6 +2,7 @@
 //! is a map from variables to values.
 //!
 //! After each step every variable is read and compared; at the end every value has been dropped.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
@@ -44,7 +45,7 @@ fn make(index: usize) -> Var {
         }))
     }
     // Its key is its number, as nothing else in this process uses variables.
-    let var = if index % 2 == 0 {
+    let var = if index.is_multiple_of(2) {
         Var::Inline(leak(index))
     } else {
         Var::Cell(leak(index))

@@ -1,4 +1,5 @@
 //! Contract, "Values": C-76 to C-81. What C-79 counts in bytes is in `allocations.rs`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,0 +1,137 @@
+//! Putting values and shared slots into a block that is being built.
+
+use std::mem::{align_of, needs_drop, size_of};
+
+use framewise_sync::atomic::AtomicUsize;
+
+use crate::block::{Block, CellHeader, cell_header, is_inline};
+use crate::chunk::{CHUNK_KEYS, Chunk, Slot};
+use crate::release::raise;
+use crate::watch::Watch;
+
+/// A stretch of memory that grows at its end.
+#[derive(Clone, Copy)]
+pub struct Area {
+    pub(crate) size: usize,
+    pub(crate) align: usize,
+}
+
+impl Area {
+    /// Adds the cell of a `T` and says at what offset the value is.
+    #[inline(always)]
+    pub(crate) fn with_cell<T>(self) -> (Area, usize) {
+        let align = align_of::<T>().max(align_of::<CellHeader>());
+        let value = (self.size + size_of::<CellHeader>()).next_multiple_of(align);
+        (
+            Area {
+                size: value + size_of::<T>(),
+                align: self.align.max(align),
+            },
+            value,
+        )
+    }
+}
+
+/// Writes the additions into a new block.
+pub struct Writer {
+    pub(crate) block: *mut Block,
+    /// Where the cells begin, and how far they reach by now.
+    pub(crate) cells: *mut u8,
+    pub(crate) area: Area,
+    /// Parts of the block by now; rule 6.
+    pub(crate) parts: u32,
+}
+
+impl Writer {
+    /// The slot for `key`, or `None` if it was put before.
+    ///
+    /// # Safety
+    ///
+    /// `key` is among the masks from which the block was planned.
+    #[inline(always)]
+    unsafe fn claim(&mut self, key: u32) -> Option<*mut Slot> {
+        // SAFETY: the block is ours alone (rule 2), and the plan has a slot for the key.
+        unsafe {
+            let chunk = Block::chunk_of(self.block, key / CHUNK_KEYS).cast_mut();
+            let bit = key % CHUNK_KEYS;
+            if (*chunk).own >> bit & 1 == 1 {
+                return None;
+            }
+            (*chunk).own |= 1 << bit;
+            Some(Chunk::slots(chunk).add((*chunk).position(bit)))
+        }
+    }
+
+    /// Binds `key` to `value`; gives the value back if the key was put before.
+    ///
+    /// # Safety
+    ///
+    /// `key` is that of a `ContextVar<T>` and among the masks from which the block was planned.
+    #[inline(always)]
+    pub(crate) unsafe fn put<T: Send + Sync + 'static>(&mut self, key: u32, value: T) -> Option<T> {
+        // SAFETY: the caller's promise.
+        let Some(slot) = (unsafe { self.claim(key) }) else {
+            return Some(value);
+        };
+        if is_inline::<T>() {
+            // SAFETY: inline types have at most 8 bytes and an alignment of at most 8.
+            unsafe { slot.cast::<T>().write(value) };
+            return None;
+        }
+        let (area, offset) = self.area.with_cell::<T>();
+        self.area = area;
+        self.parts += 1;
+        // SAFETY: the plan counted this cell, so it lies inside the block, aligned for header and
+        // value. The address comes from the allocation itself, so the value's header is in reach.
+        unsafe {
+            let place = self.cells.add(offset);
+            cell_header(place).write(CellHeader {
+                count: AtomicUsize::new(1),
+                home: self.block,
+                drop: if needs_drop::<T>() {
+                    Some(drop_value::<T>)
+                } else {
+                    None
+                },
+                watch: Watch::new(),
+            });
+            place.cast::<T>().write(value);
+            slot.write(Slot { cell: place });
+        }
+        None
+    }
+
+    /// Binds `key` to what `from` holds, which is shared if it is in a cell.
+    ///
+    /// # Safety
+    ///
+    /// `key` is among the masks from which the block was planned, and `from` is its slot in a live
+    /// frame, inline or not as `inline` says.
+    pub(crate) unsafe fn share(&mut self, key: u32, from: *const Slot, inline: bool) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let Some(slot) = self.claim(key) else { return };
+            share_slot(slot, from, inline);
+        }
+    }
+}
+
+/// Drops the `T` at `value`.
+unsafe fn drop_value<T>(value: *mut u8) {
+    // SAFETY: the caller drops each cell's value once (rule 5), and its type is `T` (rule 1).
+    unsafe { value.cast::<T>().drop_in_place() }
+}
+
+/// Copies a slot, and holds its cell once more.
+#[inline(always)]
+pub(crate) unsafe fn share_slot(to: *mut Slot, from: *const Slot, inline: bool) {
+    // SAFETY: both slots exist, the source is one of a live frame, so its cell is alive (rule 3).
+    unsafe {
+        to.write(*from);
+        if !inline {
+            let header = cell_header((*from).cell);
+            (*header).watch.read();
+            raise(&(*header).count);
+        }
+    }
+}
