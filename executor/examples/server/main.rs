@@ -1,0 +1,217 @@
+//! An orders service: a small but whole HTTP server on framewise, in which every log line, database
+//! call, timer, background job and outgoing call knows the request that it belongs to, and no
+//! function has a parameter for it.
+//!
+//! `cargo run --release --example server -- --help` lists the options.
+//!
+//! Where to look: `context.rs` declares the two variables, `web.rs` binds them once, `log.rs` reads
+//! them. Between these lie the handlers (`orders.rs`), a pooled HTTP client (`prices.rs`), SQLite
+//! on the blocking pool (`store.rs`), timer callbacks (`expiry.rs`) and a worker behind a channel
+//! (`jobs.rs`), none of which names a request.
+//! `serve.rs` and `signals.rs` begin and end it.
+
+mod app;
+mod context;
+mod expiry;
+mod jobs;
+mod log;
+mod options;
+mod orders;
+mod pool;
+mod price_service;
+mod prices;
+mod reply;
+mod serve;
+mod signals;
+mod store;
+mod web;
+mod work;
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use framewise::net::TcpListener;
+use framewise::runtime::Builder;
+use framewise::task::JoinHandle;
+
+use crate::app::App;
+use crate::context::{REQUEST_ID, TENANT};
+use crate::jobs::Jobs;
+use crate::log::{Site, log};
+use crate::options::{Command, HELP, Options};
+use crate::prices::Prices;
+use crate::serve::Server;
+use crate::store::{Status, Store};
+use crate::work::Work;
+
+fn main() -> ExitCode {
+    let options = match options::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Run(options)) => options,
+        Ok(Command::Help) => {
+            let _ = std::io::stdout().write_all(HELP.as_bytes());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(2, &error),
+    };
+    log::set_format(options.log);
+    match start(&options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(1, &error),
+    }
+}
+
+/// Says why the process ends, in a way that a closed standard error does not turn into a panic.
+fn fail(code: u8, error: &str) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "server: {error}");
+    ExitCode::from(code)
+}
+
+fn start(options: &Options) -> Result<(), String> {
+    let signals =
+        signals::listen().map_err(|error| format!("cannot listen to signals: {error}"))?;
+    let store = Store::open(&options.database)
+        .map_err(|error| format!("cannot use the database {error}; --database gives another"))?;
+    let mut builder = Builder::new();
+    if let Some(workers) = options.workers {
+        builder = builder.worker_threads(workers);
+    }
+    let runtime = builder
+        .build()
+        .map_err(|error| format!("cannot start the runtime: {error}"))?;
+    let outcome = runtime.block_on(run(options, Arc::new(store), signals));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// The server, from its first listener to the last queued job.
+async fn run(
+    options: &Options,
+    store: Arc<Store>,
+    signals: Receiver<&'static str>,
+) -> Result<(), String> {
+    let public = listen(&options.listen).await?;
+    // Prices are served a second time, to ourselves alone: while the server stops, orders under way
+    // still need them.
+    let internal = listen("127.0.0.1:0").await?;
+    let price_address = internal.local_addr().map_err(|error| error.to_string())?;
+    let prices = Prices::new(price_address, options.price_within, options.read_within / 2);
+    let (jobs, worker) = Jobs::start(store.clone());
+    let work = Arc::new(Work::new());
+    let app = Arc::new(App::new(options, store, prices, jobs, work));
+    recover(&app).await?;
+
+    let failed = |error| format!("cannot serve: {error}");
+    let internal = Server::start(internal, web::prices(app.clone()), options.read_within);
+    let internal = internal.map_err(failed)?;
+    let public = Server::start(public, web::public(app.clone()), options.read_within);
+    let public = public.map_err(failed)?;
+    announce(public.address());
+
+    // An error would mean that the signal thread is gone, and with it the way to stop in order.
+    let signal = signals
+        .recv()
+        .await
+        .unwrap_or("the loss of the signal thread");
+    log(
+        Site::Server,
+        None,
+        format_args!(
+            "stopping on {signal}: finishing what is in flight; a second signal exits at once"
+        ),
+    );
+    stop(options.drain_within, &app, public, internal, worker).await
+}
+
+async fn listen(address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        format!("cannot listen on {address}: {error}; --listen gives another address")
+    })
+}
+
+/// Says where the server is and what to try, on standard output.
+fn announce(address: SocketAddr) {
+    let shown = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let shown = SocketAddr::new(shown, address.port());
+    let _ = write!(
+        std::io::stdout(),
+        "framewise orders service on http://{address}\n\
+         try: curl -i http://{shown}/orders -H 'x-request-id: try-1' -H 'x-tenant: acme' \
+         -d '{{\"customer\": \"ada\", \"items\": [{{\"sku\": \"A-1\", \"quantity\": 2}}]}}'\n"
+    );
+    log(
+        Site::Server,
+        None,
+        format_args!("listening on http://{address}"),
+    );
+}
+
+/// Takes up what an earlier run left: each order in the name of the request that made it.
+async fn recover(app: &Arc<App>) -> Result<(), String> {
+    let unsettled = app
+        .store
+        .unsettled()
+        .await
+        .map_err(|error| error.to_string())?;
+    for left in unsettled {
+        framewise::bind(&REQUEST_ID, left.request_id)
+            .and(&TENANT, left.tenant)
+            .scope(async {
+                let order = left.order;
+                if order.status == Status::Open {
+                    app.expiry
+                        .arm(order.id, order.customer.clone(), left.expires_in);
+                }
+                if !left.confirmed {
+                    app.jobs.confirm(order).await;
+                }
+            })
+            .await;
+    }
+    Ok(())
+}
+
+/// Stops in order: no new connections, requests to their end, what follows from them, queued jobs.
+async fn stop(
+    within: Duration,
+    app: &App,
+    public: Server,
+    internal: Server,
+    worker: JoinHandle<()>,
+) -> Result<(), String> {
+    let deadline = Instant::now() + within;
+    let left = || deadline.saturating_duration_since(Instant::now());
+    let cut = public.stop(left()).await;
+    if cut > 0 {
+        log(
+            Site::Server,
+            None,
+            format_args!("{cut} connections cut off after {within:?}"),
+        );
+    }
+    let open = app.expiry.stop();
+    // What is being written is written to its end, even if the connections have used up the time.
+    let grace = |left: Duration| left.max(Duration::from_secs(5));
+    let finished = app.work.finish(grace(left())).await;
+    app.jobs.close();
+    let confirmed = framewise::time::timeout(grace(left()), worker)
+        .await
+        .is_ok();
+    internal.stop(Duration::from_secs(1)).await;
+    if !(finished && confirmed) {
+        return Err("stopped with work undone; the next start takes it up".to_owned());
+    }
+    log(
+        Site::Server,
+        None,
+        format_args!("stopped; {open} orders are open for the next run"),
+    );
+    Ok(())
+}

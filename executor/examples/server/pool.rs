@@ -1,0 +1,162 @@
+//! Database connections, lent to jobs on the blocking pool.
+//!
+//! They are lent out by a channel, so that who must wait for one waits as a task and holds no
+//! thread. A connection that failed is replaced by a new one at its next use. Knows no statement
+//! and no table.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use rusqlite::{Connection, OpenFlags};
+
+use crate::log::{Site, log};
+
+/// How long another process may hold the write lock before a write is given up.
+const BUSY: Duration = Duration::from_secs(1);
+/// How long a task waits for its turn at a connection before it is given up.
+const TURN: Duration = Duration::from_secs(10);
+
+/// The database cannot be used just now.
+#[derive(Debug)]
+pub(crate) struct StoreError(String);
+
+impl StoreError {
+    pub(crate) fn new(message: String) -> Self {
+        StoreError(message)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Connections that are lent out one at a time.
+pub(crate) struct Pool {
+    idle: Receiver<Slot>,
+    back: Sender<Slot>,
+}
+
+/// A place for a connection: empty before the first use, and after an error that a new connection
+/// may mend.
+struct Slot {
+    path: PathBuf,
+    connection: Option<Connection>,
+}
+
+/// A borrowed slot; it goes back when dropped, whether its job ran, panicked or never began.
+struct Lease {
+    slot: Option<Slot>,
+    back: Sender<Slot>,
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            // There is room: the channel holds as many as there are slots. Fails only when the
+            // store is gone.
+            let _ = self.back.try_send(slot);
+        }
+    }
+}
+
+impl Pool {
+    pub(crate) fn new(path: &Path, size: usize) -> Pool {
+        let (back, idle) = async_channel::bounded(size);
+        for _ in 0..size {
+            let _ = back.try_send(Slot {
+                path: path.to_owned(),
+                connection: None,
+            });
+        }
+        Pool { idle, back }
+    }
+
+    /// Runs `work` with a connection on the blocking pool. A failure is logged here, once.
+    pub(crate) async fn run<R: Send + 'static>(
+        &self,
+        customer: Option<Arc<str>>,
+        what: &'static str,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<R> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        let failed = move |customer: &Option<Arc<str>>, why: &dyn fmt::Display| {
+            log(
+                Site::Database,
+                customer.as_deref(),
+                format_args!("could not {what}: {why}"),
+            );
+            StoreError::new(format!("the database cannot {what} just now ({why})"))
+        };
+        let slot = match framewise::time::timeout(TURN, self.idle.recv()).await {
+            Ok(Ok(slot)) => slot,
+            Ok(Err(_)) => return Err(failed(&customer, &"it is closed")),
+            Err(_) => return Err(failed(&customer, &"too many are waiting")),
+        };
+        let mut lease = Lease {
+            slot: Some(slot),
+            back: self.back.clone(),
+        };
+        let about = customer.clone();
+        let job = framewise::spawn_blocking(move || {
+            let outcome = lease.slot.as_mut().map(|slot| slot.run(work));
+            match outcome {
+                Some(Ok(result)) => Ok(result),
+                Some(Err(error)) => Err(failed(&about, &error)),
+                None => Err(failed(&about, &"it is closed")),
+            }
+        });
+        match job.await {
+            Ok(outcome) => outcome,
+            Err(error) => Err(failed(&customer, &error)),
+        }
+    }
+}
+
+impl Slot {
+    fn run<R>(
+        &mut self,
+        work: impl FnOnce(&mut Connection) -> rusqlite::Result<R>,
+    ) -> rusqlite::Result<R> {
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => reopen(&self.path)?,
+        };
+        let result = work(&mut connection);
+        // A lock held by somebody else passes; after any other failure the next one starts afresh.
+        if result.as_ref().err().is_none_or(is_busy) {
+            self.connection = Some(connection);
+        }
+        result
+    }
+}
+
+fn is_busy(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(
+        error.sqlite_error_code(),
+        Some(DatabaseBusy | DatabaseLocked)
+    )
+}
+
+/// Opens the database, and creates the file if there is none.
+pub(crate) fn create(path: &Path) -> rusqlite::Result<Connection> {
+    prepare(Connection::open(path)?)
+}
+
+/// Opens the database, which was there before: an empty one in its place would forget every order.
+fn reopen(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    prepare(Connection::open_with_flags(path, flags)?)
+}
+
+fn prepare(connection: Connection) -> rusqlite::Result<Connection> {
+    connection.busy_timeout(BUSY)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    connection.pragma_update(None, "foreign_keys", true)?;
+    Ok(connection)
+}

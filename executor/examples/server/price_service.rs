@@ -1,0 +1,105 @@
+//! The price service: what one of an item costs. It stands for another company's service: our own
+//! client calls it by HTTP, and it knows no more of an order than a request's headers say.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::log::{Site, log};
+use crate::reply::Refusal;
+
+/// What a sku looks like, in words for the client.
+pub(crate) const SKU_RULE: &str =
+    "1 to 8 capital letters, a hyphen and a number from 1 to 9999, as in A-1";
+
+/// The price service's reply.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Price {
+    pub(crate) sku: String,
+    pub(crate) cents: u32,
+}
+
+/// `GET /prices/{sku}`
+pub(crate) async fn price(
+    State(app): State<Arc<App>>,
+    path: Result<Path<String>, PathRejection>,
+) -> Result<Json<Price>, Refusal> {
+    let sku = path.map_or_else(|_| "(not UTF-8)".to_owned(), |Path(sku)| sku);
+    if !app.price_delay.is_zero() {
+        framewise::time::sleep(app.price_delay).await;
+    }
+    let Some(cents) = cents(&sku) else {
+        let error = format!("there is no item `{sku}`; a sku is {SKU_RULE}");
+        return Err(Refusal::new(StatusCode::NOT_FOUND, error));
+    };
+    log(
+        Site::Handler,
+        None,
+        format_args!("asked for the price of {sku}: {cents} cents"),
+    );
+    Ok(Json(Price { sku, cents }))
+}
+
+/// Whether `sku` can be asked for at all: it becomes part of a path.
+pub(crate) fn is_sku(sku: &str) -> bool {
+    let Some((letters, digits)) = sku.split_once('-') else {
+        return false;
+    };
+    (1..=8).contains(&letters.len())
+        && letters.bytes().all(|byte| byte.is_ascii_uppercase())
+        && (1..=8).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The price of an item: made up, but always the same, from 0.01 to 100.00.
+fn cents(sku: &str) -> Option<u32> {
+    let (_, digits) = sku.split_once('-').filter(|_| is_sku(sku))?;
+    if digits.starts_with('0') || digits.len() > 4 {
+        return None;
+    }
+    // FNV-1a.
+    let hash = sku.bytes().fold(0x811c_9dc5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    Some(hash % 10_000 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_stay_the_same() {
+        assert_eq!(cents("A-1"), cents("A-1"));
+        assert!((1..=10_000).contains(&cents("ZZZZZZZZ-9999").expect("a price")));
+        assert_ne!(cents("A-1"), cents("A-2"));
+    }
+
+    #[test]
+    fn what_is_no_sku_has_no_price() {
+        for sku in [
+            "",
+            "A",
+            "A-",
+            "-1",
+            "a-1",
+            "A-x",
+            "A-1/2",
+            "A 1",
+            "ABCDEFGHI-1",
+            "Ä-1",
+        ] {
+            assert!(!is_sku(sku), "{sku}");
+            assert_eq!(cents(sku), None, "{sku}");
+        }
+        for sku in ["A-0", "A-10000", "A-01"] {
+            assert!(is_sku(sku), "{sku}");
+            assert_eq!(cents(sku), None, "{sku}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The client of the price service: a pool of HTTP connections on framewise's own sockets.
+//!
+//! Each call carries the request's id and tenant, which it takes from the frame. The pool's
+//! connections outlive the request that happened to open them, so what drives them runs at the
+//! root: they belong to no request.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use axum::http::{Request, StatusCode, Uri};
+use framewise::hyper::{FramewiseExecutor, FramewiseTimer};
+use framewise::net::TcpStream;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+
+use crate::context::{REQUEST_ID, TENANT};
+use crate::price_service::Price;
+use crate::web::{X_REQUEST_ID, X_TENANT};
+
+/// How many calls are under way at once, and so how many connections there are; the others wait for
+/// their turn.
+const CALLS_MAX: usize = 128;
+/// More than this is no price.
+const REPLY_MAX: usize = 4 * 1024;
+
+/// Why there is no price.
+#[derive(Debug)]
+pub(crate) enum PriceError {
+    /// The service does not know the item.
+    Unknown,
+    /// The service did not answer in time.
+    TooSlow(Duration),
+    /// The service cannot be reached, or does not answer as it should.
+    Failed(String),
+}
+
+impl fmt::Display for PriceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PriceError::Unknown => f.write_str("the price service does not know it"),
+            PriceError::TooSlow(within) => {
+                write!(f, "the price service did not answer within {within:?}")
+            }
+            PriceError::Failed(why) => write!(f, "the price service failed: {why}"),
+        }
+    }
+}
+
+/// The client.
+pub(crate) struct Prices {
+    client: Client<Connector, Empty<Bytes>>,
+    address: SocketAddr,
+    within: Duration,
+    turns: Turns,
+}
+
+impl Prices {
+    /// A client of the service at `address`. Connections stay open for `idle` after their last use,
+    /// which must be less than the service lets them, lest a call meet a connection that is just
+    /// being closed.
+    pub(crate) fn new(address: SocketAddr, within: Duration, idle: Duration) -> Prices {
+        let client = Client::builder(FramewiseExecutor::at_root())
+            .pool_timer(FramewiseTimer::new())
+            .pool_idle_timeout(idle)
+            .pool_max_idle_per_host(CALLS_MAX)
+            .build(Connector { address });
+        Prices {
+            client,
+            address,
+            within,
+            turns: Turns::new(CALLS_MAX),
+        }
+    }
+
+    /// What one of `sku` costs, in cents. Waiting for a turn counts as waiting for the service.
+    pub(crate) async fn cents(&self, sku: &str) -> Result<u32, PriceError> {
+        let call = async {
+            let _turn = self.turns.take().await;
+            self.call(sku).await
+        };
+        match framewise::time::timeout(self.within, call).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(PriceError::TooSlow(self.within)),
+        }
+    }
+
+    async fn call(&self, sku: &str) -> Result<u32, PriceError> {
+        let failed = |error: &dyn fmt::Display| PriceError::Failed(error.to_string());
+        let mut request = Request::get(format!("http://{}/prices/{sku}", self.address));
+        if let Some(id) = REQUEST_ID.get() {
+            request = request.header(X_REQUEST_ID, &*id);
+        }
+        if let Some(tenant) = TENANT.get() {
+            request = request.header(X_TENANT, &*tenant);
+        }
+        let request = request.body(Empty::new()).map_err(|error| failed(&error))?;
+        let response = self
+            .client
+            .request(request)
+            .await
+            .map_err(|error| failed(&error))?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), REPLY_MAX);
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| failed(&error))?
+            .to_bytes();
+        match status {
+            StatusCode::OK => {
+                let price: Price = serde_json::from_slice(&body).map_err(|error| failed(&error))?;
+                Ok(price.cents)
+            }
+            StatusCode::NOT_FOUND => Err(PriceError::Unknown),
+            other => Err(failed(&format_args!("it replied {other}"))),
+        }
+    }
+}
+
+/// A fair semaphore, of a channel that holds a token for each turn.
+struct Turns {
+    free: Receiver<()>,
+    back: Sender<()>,
+}
+
+/// One turn; given back when dropped.
+struct Turn(Sender<()>);
+
+impl Turns {
+    fn new(count: usize) -> Turns {
+        let (back, free) = async_channel::bounded(count);
+        for _ in 0..count {
+            let _ = back.try_send(());
+        }
+        Turns { free, back }
+    }
+
+    async fn take(&self) -> Turn {
+        // We hold a sender, so the channel is open.
+        let _ = self.free.recv().await;
+        Turn(self.back.clone())
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(());
+    }
+}
+
+/// Opens connections for the pool.
+#[derive(Clone)]
+struct Connector {
+    address: SocketAddr,
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = PriceStream;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<PriceStream>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let address = self.address;
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(PriceStream(stream))
+        })
+    }
+}
+
+/// A stream of framewise that says what hyper-util's pool wants to know of a connection.
+struct PriceStream(TcpStream);
+
+impl Connection for PriceStream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl Read for PriceStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Read::poll_read(Pin::new(&mut self.0), cx, buffer)
+    }
+}
+
+impl Write for PriceStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Write::poll_write(Pin::new(&mut self.0), cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_flush(Pin::new(&mut self.0), cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_shutdown(Pin::new(&mut self.0), cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        Write::is_write_vectored(&self.0)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Write::poll_write_vectored(Pin::new(&mut self.0), cx, slices)
+    }
+}

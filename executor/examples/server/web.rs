@@ -1,0 +1,209 @@
+//! The HTTP face: the routes, and what is done to every request before its handler sees it.
+//!
+//! `identify` binds the request's id and tenant, once and in one place, around all that follows.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use http_body_util::BodyExt;
+
+use crate::app::App;
+use crate::context::{DEFAULT_TENANT, NAME_RULE, REQUEST_ID, TENANT, is_name, new_request_id};
+use crate::log::{Site, log};
+use crate::reply::Refusal;
+use crate::{orders, price_service};
+
+/// The header that carries a request's id, to us, from us and onwards.
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header that carries a request's tenant, to us and onwards.
+pub(crate) const X_TENANT: HeaderName = HeaderName::from_static("x-tenant");
+
+/// The longest body that is taken.
+const BODY_MAX: usize = 64 * 1024;
+/// How much more is read and thrown away, so that a client that is still sending reads our refusal
+/// instead of a reset connection.
+const DISCARD_MAX: usize = 1024 * 1024;
+
+const ROUTES: &str =
+    "POST /orders, GET /orders/{id}, POST /orders/{id}/pay, GET /prices/{sku}, GET /healthz";
+
+/// All routes.
+pub(crate) fn public(app: Arc<App>) -> Router {
+    let routes = Router::new()
+        .route(
+            "/orders",
+            post(orders::create).fallback(|| wrong_method("POST")),
+        )
+        .route(
+            "/orders/{id}",
+            get(orders::read).fallback(|| wrong_method("GET")),
+        )
+        .route(
+            "/orders/{id}/pay",
+            post(orders::pay).fallback(|| wrong_method("POST")),
+        )
+        .route("/healthz", get(healthz).fallback(|| wrong_method("GET")))
+        .merge(price_routes())
+        .fallback(no_route);
+    finish(routes, app)
+}
+
+/// The price service alone, for the listener that our own price client calls.
+pub(crate) fn prices(app: Arc<App>) -> Router {
+    finish(price_routes().fallback(no_route), app)
+}
+
+fn price_routes() -> Router<Arc<App>> {
+    Router::new().route(
+        "/prices/{sku}",
+        get(price_service::price).fallback(|| wrong_method("GET")),
+    )
+}
+
+fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
+    routes
+        .layer(middleware::from_fn_with_state(app.clone(), identify))
+        .with_state(app)
+}
+
+async fn healthz() -> Response {
+    axum::Json(serde_json::json!({ "status": "ok" })).into_response()
+}
+
+async fn no_route(method: Method, uri: Uri) -> Refusal {
+    let error = format!("there is no {method} {}; there are {ROUTES}", uri.path());
+    Refusal::new(StatusCode::NOT_FOUND, error)
+}
+
+async fn wrong_method(right: &'static str) -> Response {
+    let error = format!("the method is wrong here; {right} would be right");
+    let mut response = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, error).into_response();
+    response
+        .headers_mut()
+        .insert(header::ALLOW, HeaderValue::from_static(right));
+    response
+}
+
+/// Binds the request's id and tenant around everything that is done for it, and puts the id into
+/// the reply.
+async fn identify(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let (id, id_refused) = match name(request.headers(), &X_REQUEST_ID) {
+        Ok(id) => (id.unwrap_or_else(new_request_id), None),
+        Err(refusal) => (new_request_id(), Some(refusal)),
+    };
+    let (tenant, tenant_refused) = match name(request.headers(), &X_TENANT) {
+        Ok(tenant) => (tenant.unwrap_or_else(|| DEFAULT_TENANT.into()), None),
+        Err(refusal) => (DEFAULT_TENANT.into(), Some(refusal)),
+    };
+    let refused = id_refused.or(tenant_refused);
+    let mut response = framewise::bind(&REQUEST_ID, id.clone())
+        .and(&TENANT, tenant)
+        .scope(async move {
+            match refused {
+                Some(refusal) => told(refusal.into_response()),
+                None => told(answer(request, next, app.read_within).await),
+            }
+        })
+        .await;
+    // An id is plain ASCII, so this does not fail.
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, value);
+    }
+    response
+}
+
+/// The name in a header, if the header is there; it must keep the rule for names.
+fn name(headers: &HeaderMap, header: &HeaderName) -> Result<Option<Arc<str>>, Refusal> {
+    let Some(value) = headers.get(header) else {
+        return Ok(None);
+    };
+    match value.to_str() {
+        Ok(text) if is_name(text.as_bytes()) => Ok(Some(text.into())),
+        _ => Err(Refusal::malformed(format!(
+            "the header {header} is no name; give {NAME_RULE}"
+        ))),
+    }
+}
+
+/// Logs what was refused.
+fn told(response: Response) -> Response {
+    if let Some(Refusal {
+        status,
+        error,
+        customer,
+    }) = response.extensions().get()
+    {
+        log(
+            Site::Handler,
+            customer.as_deref(),
+            format_args!("{}: {error}", status.as_u16()),
+        );
+    }
+    response
+}
+
+/// Reads the whole body, within bounds, then lets the handler have the request.
+async fn answer(request: Request, next: Next, read_within: Duration) -> Response {
+    let (parts, body) = request.into_parts();
+    let expects = parts.headers.contains_key(header::EXPECT);
+    match framewise::time::timeout(read_within, read(body, expects)).await {
+        Ok(Ok(bytes)) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => {
+            let error = format!("the body did not come within {read_within:?}; send it faster");
+            Refusal::new(StatusCode::REQUEST_TIMEOUT, error).into_response()
+        }
+    }
+}
+
+async fn read(mut body: Body, expects: bool) -> Result<Vec<u8>, Refusal> {
+    use axum::body::HttpBody as _;
+    let too_long = || {
+        let error = format!("the body is too long; send {BODY_MAX} bytes or less");
+        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error)
+    };
+    let announced = body.size_hint().lower();
+    // One who asks before sending has not sent it yet; one who announces far too much is not worth
+    // reading.
+    let give_up = if expects {
+        BODY_MAX
+    } else {
+        BODY_MAX + DISCARD_MAX
+    };
+    if announced > give_up as u64 {
+        return Err(too_long());
+    }
+    let mut kept = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(BODY_MAX));
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            Refusal::malformed(format!("the body broke off ({error}); send all of it"))
+        })?;
+        // Trailers are of no interest.
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > give_up {
+            return Err(too_long());
+        }
+        if length <= BODY_MAX {
+            kept.extend_from_slice(&data);
+        }
+    }
+    if length > BODY_MAX {
+        Err(too_long())
+    } else {
+        Ok(kept)
+    }
+}

@@ -1,0 +1,232 @@
+//! Clients: hyper on framewise, with pooled connections, HTTP/1 or HTTP/2; and raw bytes for what
+//! no decent client sends.
+
+use std::future::Future;
+use std::io::{self, Read as _, Write as _};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use framewise::hyper::FramewiseExecutor;
+use framewise::net::TcpStream;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::client::legacy;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use serde_json::Value;
+
+use crate::process::LONG;
+
+/// A client of one server.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: legacy::Client<Connector, Full<Bytes>>,
+    address: SocketAddr,
+}
+
+/// A reply.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) request_id: String,
+    pub(crate) json: Value,
+}
+
+impl Reply {
+    pub(crate) fn error(&self) -> &str {
+        self.json["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error: {self:?}"))
+    }
+
+    pub(crate) fn order(&self) -> i64 {
+        self.json["id"]
+            .as_i64()
+            .unwrap_or_else(|| panic!("no order: {self:?}"))
+    }
+}
+
+impl Client {
+    pub(crate) fn http1(address: SocketAddr) -> Client {
+        let http =
+            legacy::Client::builder(FramewiseExecutor::at_root()).build(Connector { address });
+        Client { http, address }
+    }
+
+    pub(crate) fn http2(address: SocketAddr) -> Client {
+        let http = legacy::Client::builder(FramewiseExecutor::at_root())
+            .http2_only(true)
+            .build(Connector { address });
+        Client { http, address }
+    }
+
+    /// Sends a request in the name of `id` and `tenant`, where they are not empty.
+    ///
+    /// # Errors
+    /// There was no whole reply.
+    pub(crate) async fn try_send(
+        &self,
+        (method, path): (&str, &str),
+        (id, tenant): (&str, &str),
+        body: impl Into<Bytes>,
+    ) -> Result<Reply, String> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address));
+        for (name, value) in [("x-request-id", id), ("x-tenant", tenant)] {
+            if !value.is_empty() {
+                request = request.header(name, value);
+            }
+        }
+        let request = request
+            .body(Full::new(body.into()))
+            .map_err(|error| error.to_string())?;
+        let exchange = async {
+            let response = self
+                .http
+                .request(request)
+                .await
+                .map_err(|error| format!("{error:?}"))?;
+            let (head, body) = response.into_parts();
+            let body = body
+                .collect()
+                .await
+                .map_err(|error| error.to_string())?
+                .to_bytes();
+            let json = serde_json::from_slice(&body).map_err(|error| {
+                format!(
+                    "{error} in {:?} after {head:?}",
+                    String::from_utf8_lossy(&body)
+                )
+            })?;
+            let request_id = head.headers.get("x-request-id").ok_or("no x-request-id")?;
+            let request_id = request_id
+                .to_str()
+                .map_err(|error| error.to_string())?
+                .to_owned();
+            Ok(Reply {
+                status: head.status,
+                request_id,
+                json,
+            })
+        };
+        match framewise::time::timeout(LONG, exchange).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err("no reply at all".to_owned()),
+        }
+    }
+
+    /// Sends a request that must be replied to.
+    pub(crate) async fn send(
+        &self,
+        (method, path): (&str, &str),
+        (id, tenant): (&str, &str),
+        body: impl Into<Bytes>,
+    ) -> Reply {
+        match self.try_send((method, path), (id, tenant), body).await {
+            Ok(reply) => reply,
+            Err(error) => panic!("{method} {path} [{id}]: {error}"),
+        }
+    }
+}
+
+/// An order's body.
+pub(crate) fn order(customer: &str, skus: &[&str]) -> String {
+    let items: Vec<Value> = skus
+        .iter()
+        .map(|sku| serde_json::json!({ "sku": sku, "quantity": 1 }))
+        .collect();
+    serde_json::json!({ "customer": customer, "items": items }).to_string()
+}
+
+/// An order as bytes on a HTTP/1 connection.
+pub(crate) fn raw_order(id: &str, tenant: &str, body: &str, more: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /orders HTTP/1.1\r\nhost: x\r\nx-request-id: {id}\r\nx-tenant: {tenant}\r\n\
+         content-length: {length}\r\n{more}\r\n{body}"
+    )
+}
+
+/// A connection for raw bytes; it blocks, so it is for threads, not for tasks.
+pub(crate) fn raw(address: SocketAddr) -> std::net::TcpStream {
+    let stream = std::net::TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(LONG)).expect("a timeout");
+    stream
+}
+
+/// Sends bytes on a connection of their own, and reads until the server closes it.
+pub(crate) fn raw_exchange(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = raw(address);
+    stream.write_all(bytes).expect("written");
+    let mut reply = Vec::new();
+    match stream.read_to_end(&mut reply) {
+        Ok(_) => {}
+        // The server may close with bytes of ours unread.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+        Err(error) => panic!("the connection is not closed: {error}"),
+    }
+    String::from_utf8_lossy(&reply).into_owned()
+}
+
+#[derive(Clone)]
+struct Connector {
+    address: SocketAddr,
+}
+
+impl tower::Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let address = self.address;
+        Box::pin(async move {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            Ok(Stream(stream))
+        })
+    }
+}
+
+struct Stream(TcpStream);
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl Read for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        Read::poll_read(Pin::new(&mut self.0), cx, buffer)
+    }
+}
+
+impl Write for Stream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Write::poll_write(Pin::new(&mut self.0), cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_flush(Pin::new(&mut self.0), cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Write::poll_shutdown(Pin::new(&mut self.0), cx)
+    }
+}

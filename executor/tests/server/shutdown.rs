@@ -1,0 +1,263 @@
+//! How the server ends, and what the next one takes up.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use framewise::runtime::Runtime;
+use rusqlite::Connection;
+
+use crate::client::{Client, order, raw, raw_order};
+use crate::process::Server;
+
+/// Begins an order, and returns when the server has read its head and asks for its body: it is in
+/// flight.
+fn begin_order(server: &Server, id: &str, body: &str) -> TcpStream {
+    let mut stream = raw(server.address);
+    let whole = raw_order(id, "t", body, "expect: 100-continue\r\n");
+    let head = &whole.as_bytes()[..whole.len() - body.len()];
+    stream.write_all(head).expect("written");
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).expect("a reply");
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+fn is_stopping(line: &crate::process::Line) -> bool {
+    line.site == "server" && line.message.starts_with("stopping on SIG")
+}
+
+#[test]
+fn what_is_in_flight_is_finished() {
+    for signal in ["TERM", "INT"] {
+        let server = Server::start(&[]);
+        let body = order("ada", &["A-1", "A-2"]);
+        let mut stream = begin_order(&server, "in-flight", &body);
+        let idle = raw(server.address);
+        server.signal(signal);
+        server.wait_for_line(is_stopping);
+        // Its prices are still to be asked, by HTTP, from a server that accepts no more.
+        stream.write_all(body.as_bytes()).expect("written");
+        let mut reply = String::new();
+        stream
+            .read_to_string(&mut reply)
+            .expect("a reply, and then the end");
+        assert!(reply.starts_with("HTTP/1.1 201 "), "{reply}");
+        assert!(reply.contains("x-request-id: in-flight"), "{reply}");
+        let (status, lines, directory) = server.wait();
+        assert_eq!(status.code(), Some(0), "{lines:#?}");
+        drop(idle);
+        for site in ["handler", "price", "database", "job"] {
+            let of_order =
+                |line: &&_| is_of(line, "in-flight") && line.customer.as_deref() == Some("ada");
+            assert!(
+                lines.iter().filter(of_order).any(|line| line.site == site),
+                "{site}"
+            );
+        }
+        let last = lines.last().expect("lines");
+        assert_eq!(last.message, "stopped; 1 orders are open for the next run");
+        let database = Connection::open(directory.database()).expect("the database");
+        let found: (String, bool) = database
+            .query_row("SELECT status, confirmed FROM orders", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("the order");
+        assert_eq!(found, ("open".to_owned(), true));
+    }
+}
+
+fn is_of(line: &crate::process::Line, id: &str) -> bool {
+    line.request_id.as_deref() == Some(id)
+}
+
+#[test]
+fn a_client_that_does_not_finish_is_cut_off_in_the_end() {
+    let server = Server::start(&["--drain-within", "300ms", "--read-within", "1h"]);
+    let mut stream = begin_order(&server, "never", &order("ada", &["A-1"]));
+    server.signal("TERM");
+    server.wait_for_line(|line| line.message == "1 connections cut off after 300ms");
+    let (status, ..) = server.wait();
+    assert_eq!(status.code(), Some(0));
+    let mut rest = Vec::new();
+    // Closed, in whichever way.
+    let _ = stream.read_to_end(&mut rest);
+    assert_eq!(rest, b"");
+}
+
+#[test]
+fn a_second_signal_exits_at_once() {
+    for second in ["TERM", "INT"] {
+        let server = Server::start(&["--drain-within", "1h", "--read-within", "1h"]);
+        let stream = begin_order(&server, "never", &order("ada", &["A-1"]));
+        server.signal("TERM");
+        let line = server.wait_for_line(is_stopping);
+        assert!(
+            line.message.contains("a second signal exits at once"),
+            "{line:?}"
+        );
+        server.signal(second);
+        let (status, ..) = server.wait();
+        assert_eq!(status.code(), Some(130));
+        drop(stream);
+    }
+}
+
+#[test]
+fn sigterm_under_load_loses_no_acknowledged_order() {
+    const CLIENTS: usize = 32;
+    const ENOUGH: usize = 400;
+    let server = Server::start(&[]);
+    let acknowledged = Mutex::new(Vec::new());
+    let count = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let (acknowledged, count, address) = (&acknowledged, &count, server.address);
+            scope.spawn(move || {
+                let mut stream = BufReader::new(raw(address));
+                let mut mine = Vec::new();
+                for number in 0.. {
+                    let id = format!("r-{client}-{number}");
+                    let body = order(&format!("c-{client}-{number}"), &["A-1"]);
+                    let request = raw_order(&id, "t", &body, "");
+                    if stream.get_mut().write_all(request.as_bytes()).is_err() {
+                        break;
+                    }
+                    let Some(order) = read_acknowledgement(&mut stream) else {
+                        break;
+                    };
+                    mine.push((order, id));
+                    // Ordering: Relaxed; only how many there are matters.
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+                acknowledged.lock().expect("no panic").append(&mut mine);
+            });
+        }
+        let until = Instant::now() + crate::process::LONG;
+        // Ordering: Relaxed; as above.
+        while count.load(Ordering::Relaxed) < ENOUGH {
+            assert!(Instant::now() < until, "too few orders");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        server.signal("TERM");
+    });
+    let (status, lines, directory) = server.wait();
+    assert_eq!(status.code(), Some(0), "{:#?}", lines.last());
+    let acknowledged = acknowledged.into_inner().expect("no panic");
+    assert!(acknowledged.len() >= ENOUGH);
+    let database = Connection::open(directory.database()).expect("the database");
+    let mut row = database
+        .prepare("SELECT request_id, confirmed, status FROM orders WHERE id = ?")
+        .expect("a statement");
+    for (order, id) in acknowledged {
+        let found = row.query_row([order], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        assert_eq!(
+            found,
+            Ok((id.clone(), true, "open".to_owned())),
+            "order {order}"
+        );
+        assert!(
+            lines
+                .iter()
+                .any(|line| line.site == "job" && is_of(line, &id)),
+            "{id}"
+        );
+    }
+}
+
+/// The id of the order in a 201 reply; `None` when the connection ends instead.
+fn read_acknowledgement(stream: &mut BufReader<TcpStream>) -> Option<i64> {
+    let mut length = 0;
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    if line.is_empty() {
+        return None;
+    }
+    assert!(line.starts_with("HTTP/1.1 201 "), "{line}");
+    loop {
+        line.clear();
+        stream.read_line(&mut line).ok()?;
+        match line.trim_end().split_once(": ") {
+            Some(("content-length", value)) => length = value.parse().ok()?,
+            Some(_) => {}
+            None => break,
+        }
+    }
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    json["id"].as_i64()
+}
+
+#[test]
+fn the_next_run_takes_up_what_is_open_in_the_name_of_its_request() {
+    let server = Server::start(&["--pay-within", "1h"]);
+    let runtime = Runtime::new().expect("a runtime");
+    let mut orders = Vec::new();
+    for number in 0..3 {
+        let client = Client::http1(server.address);
+        let (id, tenant) = (format!("r-{number}"), format!("t-{number}"));
+        let body = order(&format!("c-{number}"), &["A-1"]);
+        let reply = runtime.block_on(client.send(("POST", "/orders"), (&id, &tenant), body));
+        assert_eq!(reply.status, 201);
+        orders.push(reply.order());
+    }
+    let (_, directory) = server.stop();
+    // As if the first were due since long, and the second had lost its confirmation in a crash.
+    let database = Connection::open(directory.database()).expect("the database");
+    let set = |what: &str, order: i64| {
+        let sql = format!("UPDATE orders SET {what} WHERE id = ?");
+        assert_eq!(database.execute(&sql, [order]), Ok(1));
+    };
+    set("expires_unix_ms = 1000", orders[0]);
+    set("confirmed = 0", orders[1]);
+    drop(database);
+
+    let server = Server::restart(directory, &["--pay-within", "1h"]);
+    for (number, site, said) in [
+        (
+            0,
+            "timer",
+            format!("order {} was not paid in time and expired", orders[0]),
+        ),
+        (
+            1,
+            "job",
+            format!("confirmation of order {} sent", orders[1]),
+        ),
+    ] {
+        let line = server.wait_for_line(|line| line.site == site && line.message.contains(&said));
+        assert_eq!(line.request_id, Some(format!("r-{number}")));
+        assert_eq!(line.tenant, Some(format!("t-{number}")));
+        assert_eq!(line.customer, Some(format!("c-{number}")));
+    }
+    runtime.block_on(async {
+        let client = Client::http1(server.address);
+        let pay = |order: i64| format!("/orders/{order}/pay");
+        let reply = client
+            .send(("POST", &pay(orders[0])), ("p-0", "t-0"), "")
+            .await;
+        assert_eq!(reply.status, 409);
+        assert!(
+            reply.error().contains("has expired; place a new one"),
+            "{reply:?}"
+        );
+        let reply = client
+            .send(("POST", &pay(orders[1])), ("p-1", "t-1"), "")
+            .await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.json["status"].as_str()),
+            (200, Some("paid"))
+        );
+        let reply = client
+            .send(("POST", &pay(orders[1])), ("p-1", "t-1"), "")
+            .await;
+        assert_eq!(reply.status, 409);
+        assert!(reply.error().contains("is paid already"), "{reply:?}");
+    });
+    let (lines, _) = server.stop();
+    let again = lines.iter().filter(|line| is_of(line, "r-2")).count();
+    assert_eq!(again, 0, "the third had nothing to be done");
+}
