@@ -131,18 +131,14 @@ fn a_sleep_for_ever_does_not_bound_the_drivers_park() {
     assert_eq!(timers.before_park(), None);
 }
 
-/// tokio 8334: once the process is old, a far timer and a near one share the wheel's upper levels,
-/// and the near one must not be hidden.
+/// tokio 8334, in part: a far timer and a less far one share the wheel's upper levels. That an old
+/// wheel's near timers are not hidden is a test of the wheel's.
 #[test]
 fn a_far_timer_does_not_hide_a_near_one() {
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
     let mut forever = sleep(Duration::MAX);
     assert!(poll(&mut forever).is_pending());
-    // Just before a border of each level: what is armed now lies beyond it.
-    for level in 1..7 {
-        assert_eq!(timers.fire_at(0, (1 << (6 * level)) - 1), 0);
-    }
     let (counter, waker) = CountingWaker::new();
     let mut century = sleep(Duration::from_secs(86_400 * 365 * 100));
     let mut decades = sleep(Duration::from_secs(86_400 * 365 * 20));

@@ -19,6 +19,7 @@ fn a_deadline_rounds_up_and_the_time_rounds_down() {
     assert_eq!(clock.ticks_begun(start + TICK * 2 - nano), 1);
 }
 
+/// tokio 4494: an instant from before the clock was started.
 #[test]
 fn what_was_before_the_start_has_elapsed() {
     let now = Instant::now();
@@ -40,7 +41,7 @@ fn until_never_ends_before_the_tick_begins() {
     assert_eq!(clock.until(0), Duration::ZERO);
 }
 
-/// tokio 6634, 8334: a duration that overflows the clock.
+/// tokio 6634, 8384: a duration that overflows the clock.
 #[test]
 fn far_futures_saturate() {
     let clock = Clock::start();

@@ -52,7 +52,8 @@ fn an_elapsed_tick_is_refused() {
     assert!(wheel.insert(1_001, "next").is_ok());
 }
 
-/// tokio 6634, 8334: far futures neither wrap around, nor overflow, nor fire.
+/// tokio 5183: far ticks of every size, those that stand for "never" among them, neither wrap
+/// around, nor overflow, nor fire.
 #[test]
 fn a_far_future_never_comes() {
     let mut wheel = Wheel::new();
@@ -94,7 +95,7 @@ fn cancelling_leaves_a_deadline_that_is_early_at_most_once() {
     assert_eq!(wheel.next_deadline(), Some(101));
 }
 
-/// tokio 4494, 5183: time that jumps by years, and time that goes backwards.
+/// Time that jumps by years, and time that goes backwards.
 #[test]
 fn a_jump_of_the_clock_loses_nothing() {
     let mut wheel = Wheel::new();
@@ -105,6 +106,27 @@ fn a_jump_of_the_clock_loses_nothing() {
     assert_eq!(due(&mut wheel, 10), []);
     assert_eq!(wheel.elapsed(), 4_000_000);
     assert_eq!(due(&mut wheel, 1 << 47), (2_001..5_000).collect::<Vec<_>>());
+}
+
+/// tokio 8334: just before a level's border, what is armed for after it goes to a higher level,
+/// where a far entry waits already, and must not be hidden by it.
+#[test]
+fn a_far_entry_does_not_hide_a_near_one() {
+    for level in 1..8 {
+        let border = 1_u64 << (6 * level);
+        let mut wheel = Wheel::new();
+        wheel.insert(u64::MAX, 0).unwrap();
+        wheel.insert(FAR_TICK - 1, 1).unwrap();
+        assert_eq!(due(&mut wheel, border - 1), []);
+        for when in [border + 2, border, border + 1] {
+            wheel.insert(when, when).unwrap();
+        }
+        assert_eq!(wheel.next_deadline(), Some(border));
+        assert_eq!(due(&mut wheel, border), [border]);
+        assert_eq!(wheel.next_deadline(), Some(border + 1));
+        assert_eq!(due(&mut wheel, border + 2), [border + 1, border + 2]);
+        assert_eq!(wheel.next_deadline(), Some(FAR_TICK - 1));
+    }
 }
 
 /// The digits of every level wrap many times over while one far entry waits.
