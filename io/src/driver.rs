@@ -2,7 +2,8 @@
 //!
 //! Owns mio's `Poll`, the buffer of events and the timer. One thread at a time has it. It must not
 //! know tasks: it wakes wakers, each in the frame that registered it, and calls callbacks, each in
-//! its own frame. The driver's own code runs at the root frame, and holds no lock while it calls.
+//! its own frame. What a wait found is handed out as a [`Batch`], which is called when the driver has
+//! been given up, and holds no lock.
 
 use std::io;
 use std::time::Duration;
@@ -32,9 +33,54 @@ pub struct IoDriver {
     #[cfg(target_os = "linux")]
     timer: Option<TimerFd>,
     shared: Arc<IoShared>,
-    /// Buffers of a turn, kept for the next; empty in between.
+    /// The batch of [`turn`](Self::turn), kept for its buffers.
+    batch: Batch,
+}
+
+/// What a wait of the driver found: wakers and callbacks that are still to be called.
+///
+/// It is apart from the driver so that a thread can give the driver up before it runs foreign code.
+/// Empty between its uses; it keeps its buffers.
+#[derive(Default)]
+pub struct Batch {
     wakers: Vec<FramedWaker>,
     calls: Vec<Call>,
+    report: TurnReport,
+}
+
+impl Batch {
+    /// Whether there is nobody to call.
+    pub fn is_empty(&self) -> bool {
+        self.wakers.is_empty() && self.calls.is_empty()
+    }
+
+    /// Calls every waker, then every callback: a slow one delays nobody who waits.
+    ///
+    /// # Frame
+    ///
+    /// Each is called in the frame in which it was registered.
+    pub fn dispatch(&mut self) -> TurnReport {
+        let mut report = std::mem::take(&mut self.report);
+        if !self.is_empty() {
+            Frame::root().run(|| {
+                wake_all(&mut self.wakers, &mut report);
+                for (entry, ready) in self.calls.drain(..) {
+                    report.callbacks += 1;
+                    report.panics.extend(entry.call(ready).err());
+                }
+            });
+        }
+        report
+    }
+}
+
+impl std::fmt::Debug for Batch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Batch")
+            .field("wakers", &self.wakers.len())
+            .field("callbacks", &self.calls.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// What a turn of the driver has seen and done.
@@ -81,43 +127,48 @@ impl IoDriver {
             poll,
             events: mio::Events::with_capacity(EVENTS),
             shared: Arc::clone(&shared),
-            wakers: Vec::new(),
-            calls: Vec::new(),
+            batch: Batch::default(),
         };
         Ok((driver, IoHandle::new(shared)))
     }
 
     /// Waits for events for `timeout` at most (`None`: until one comes or the handle
-    /// [unparks](IoHandle::unpark) the driver; zero: not at all), then wakes and calls whoever
-    /// they concern.
+    /// [unparks](IoHandle::unpark) the driver; zero: not at all), sets the readiness of the sources
+    /// that they concern, and adds whoever waits for it to `batch`. Runs no foreign code.
     ///
     /// It may return early, and does so when a signal interrupts it.
     ///
     /// # Errors
     ///
     /// Fails when the operating system does; nothing is lost by that.
-    ///
-    /// # Frame
-    ///
-    /// The driver runs at the root. Each waker is called in the frame in which it was registered,
-    /// and so is each readiness callback.
-    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<TurnReport> {
-        Frame::root().run(|| self.turn_at_root(timeout))
-    }
-
-    fn turn_at_root(&mut self, timeout: Option<Duration>) -> io::Result<TurnReport> {
-        let mut report = TurnReport::default();
+    pub fn wait(&mut self, timeout: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
         let timeout = self.arm(timeout)?;
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(report),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         }
-        self.dispatch(&mut report);
-        self.call_callbacks(&mut report);
-        // The batch has been dispatched and the next is not yet fetched: see `crate::slab`.
+        self.collect(batch);
+        // The events have been looked up and the next are not yet fetched: see `crate::slab`.
         self.shared.sources.lock().slab.release();
-        Ok(report)
+        Ok(())
+    }
+
+    /// As [`wait`](Self::wait), and calls whom it found.
+    ///
+    /// # Errors
+    ///
+    /// As [`wait`](Self::wait).
+    ///
+    /// # Frame
+    ///
+    /// Each waker and each callback is called in the frame in which it was registered.
+    pub fn turn(&mut self, timeout: Option<Duration>) -> io::Result<TurnReport> {
+        let mut batch = std::mem::take(&mut self.batch);
+        let waited = self.wait(timeout, &mut batch);
+        let report = batch.dispatch();
+        self.batch = batch;
+        waited.map(|()| report)
     }
 
     /// Sets the timer if it is needed; answers what mio has to wait for.
@@ -138,8 +189,9 @@ impl IoDriver {
         Ok(timeout)
     }
 
-    /// Sets the readiness of every source that has an event, and wakes.
-    fn dispatch(&mut self, report: &mut TurnReport) {
+    /// Sets the readiness of every source that has an event.
+    fn collect(&mut self, batch: &mut Batch) {
+        let report = &mut batch.report;
         let mut events = self.events.iter().peekable();
         while events.peek().is_some() {
             let sources = self.shared.sources.lock();
@@ -151,25 +203,15 @@ impl IoDriver {
                         report.events += 1;
                         // A source that has been dropped since has nobody to tell.
                         if let Some(state) = sources.slab.get(key) {
-                            state.set(ready_of(event), &mut self.wakers, &mut self.calls);
+                            state.set(ready_of(event), &mut batch.wakers, &mut batch.calls);
                         }
                     }
                 }
             }
-            drop(sources);
-            wake_all(&mut self.wakers, report);
         }
         if report.unparked {
             self.shared.unpark.acknowledge();
-            self.calls.append(&mut self.shared.kicked.lock());
-        }
-    }
-
-    /// Calls the callbacks, after every waker: a slow one delays nobody who waits.
-    fn call_callbacks(&mut self, report: &mut TurnReport) {
-        for (entry, ready) in self.calls.drain(..) {
-            report.callbacks += 1;
-            report.panics.extend(entry.call(ready).err());
+            batch.calls.append(&mut self.shared.kicked.lock());
         }
     }
 
@@ -183,6 +225,7 @@ impl IoDriver {
 
     fn shutdown_at_root(&mut self) -> TurnReport {
         let mut report = TurnReport::default();
+        let mut wakers = Vec::new();
         let mut callbacks = Vec::new();
         {
             let mut sources = self.shared.sources.lock();
@@ -191,11 +234,11 @@ impl IoDriver {
             }
             sources.closed = true;
             for state in sources.slab.iter() {
-                state.readiness().set_shutdown(&mut self.wakers);
+                state.readiness().set_shutdown(&mut wakers);
                 callbacks.extend(state.take_callbacks());
             }
         }
-        wake_all(&mut self.wakers, &mut report);
+        wake_all(&mut wakers, &mut report);
         for entry in callbacks {
             report.panics.extend(catch_unwind(|| entry.cancel()).err());
         }

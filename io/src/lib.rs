@@ -46,7 +46,7 @@ pub mod wait;
 pub mod waiters;
 
 pub use callback::ReadyCallback;
-pub use driver::{IoDriver, TurnReport};
+pub use driver::{Batch, IoDriver, TurnReport};
 pub use handle::{BlockingSpawner, EnterGuard, IoHandle};
 #[doc(hidden)]
 pub use ready::Direction;

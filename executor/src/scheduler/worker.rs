@@ -10,11 +10,14 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use framewise_io::{Batch, IoDriver};
+
 use super::park::Unparked;
 use super::queue::{LocalQueue, Pushed};
 use super::shared::{Shared, Spawner};
 use super::watch;
 use crate::runtime::enter;
+use crate::task::JoinError;
 use crate::task::header::{Ran, TaskRef};
 
 /// Polls between two looks at the injector, the driver and the clock by a worker that is busy.
@@ -65,6 +68,8 @@ pub(crate) struct WorkerThread {
     shared: Arc<Shared>,
     /// Empty while the core is with another thread.
     core: RefCell<Option<Box<Core>>>,
+    /// What the driver found, between the wait and the calls. Kept for its buffers.
+    batch: Cell<Batch>,
     /// The worker dispatches events or timers: what is woken now is counted when it is done.
     dispatching: Cell<bool>,
 }
@@ -143,10 +148,7 @@ impl Drop for CoreJob {
 /// can't. Does nothing on a thread that has no core.
 pub(crate) fn hand_over(start: impl FnOnce(&Arc<Shared>, CoreJob) -> Result<(), CoreJob>) {
     with_worker(|worker| {
-        // In the middle of a dispatch the worker is half asleep, and its core must stay.
-        let Some(worker) = worker.filter(|worker| !worker.dispatching.get()) else {
-            return;
-        };
+        let Some(worker) = worker else { return };
         let Some(core) = worker.core.borrow_mut().take() else {
             return;
         };
@@ -181,6 +183,7 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     let worker = WorkerThread {
         shared,
         core: RefCell::new(Some(core)),
+        batch: Cell::default(),
         dispatching: Cell::new(false),
     };
     WORKER.with(|current| current.set(&worker));
@@ -355,15 +358,29 @@ impl WorkerThread {
 
     /// A look at the driver and the clock between polls.
     fn tick(&self) {
+        let mut batch = self.batch.take();
         if let Some(mut driver) = self.shared.driver.try_lock() {
-            self.dispatch(|| {
-                // An error of the driver would come again when the worker sleeps, and be told.
-                let _ = driver.turn(Some(Duration::ZERO));
-            });
+            wait_in(&mut driver, Some(Duration::ZERO), &mut batch);
         }
+        self.dispatch_events(batch);
         if self.shared.timers.has_due() {
             self.fire();
         }
+    }
+
+    /// Wakes and calls whom the driver found. The driver is free for others by now.
+    fn dispatch_events(&self, mut batch: Batch) {
+        if !batch.is_empty() {
+            self.before_user_code();
+        }
+        self.dispatch(|| {
+            for panic in batch.dispatch().panics {
+                let (payload, frame) = panic.into_parts();
+                self.shared
+                    .unhandled_panic(&JoinError::panic(payload, frame));
+            }
+        });
+        self.batch.set(batch);
     }
 
     fn fire(&self) {
@@ -397,9 +414,10 @@ impl WorkerThread {
             return;
         };
         shared.idle.park(index, searching);
+        let mut batch = self.batch.take();
         if !shared.has_stealable(index) && !shared.is_closing() {
             match shared.driver.try_lock() {
-                Some(mut driver) => self.sleep_in_driver(index, &mut driver),
+                Some(mut driver) => self.sleep_in_driver(index, &mut driver, &mut batch),
                 None => self.sleep(index),
             }
         }
@@ -408,26 +426,19 @@ impl WorkerThread {
             core.searching = notified;
             core.awoke = true;
         }
-        if self.has_backlog() && shared.idle.would_notify() {
-            shared.notify_one();
-        }
+        self.dispatch_events(batch);
         if shared.timers.has_due() {
             self.before_user_code();
             self.fire();
         }
     }
 
-    fn sleep_in_driver(&self, index: usize, driver: &mut framewise_io::IoDriver) {
+    fn sleep_in_driver(&self, index: usize, driver: &mut IoDriver, batch: &mut Batch) {
         let shared = &*self.shared;
         shared.watch.attend(index);
         let timeout = shared.timers.before_park();
         if shared.workers[index].parker.enter_driver() {
-            self.dispatching.set(true);
-            if let Err(error) = driver.turn(timeout) {
-                // Nothing of ours makes epoll fail; without it no I/O would ever be seen.
-                panic!("the I/O driver failed: {error}");
-            }
-            self.dispatching.set(false);
+            wait_in(driver, timeout, batch);
             shared.workers[index].parker.leave_driver();
         }
         shared.timers.after_park();
@@ -450,5 +461,12 @@ impl WorkerThread {
             }
         }
         parker.park(None);
+    }
+}
+
+fn wait_in(driver: &mut IoDriver, timeout: Option<Duration>, batch: &mut Batch) {
+    if let Err(error) = driver.wait(timeout, batch) {
+        // Nothing of ours makes epoll fail; without it no I/O would ever be seen.
+        panic!("the I/O driver failed: {error}");
     }
 }
