@@ -94,6 +94,15 @@ pub(crate) fn derive_current<L: BindingList>(list: L) -> Frame {
     frame
 }
 
+/// The current frame with one binding.
+///
+/// Never inlined, so that variable and value are passed in registers: a list in memory is written
+/// word by word and read back in pairs, for which the processor has to wait.
+#[inline(never)]
+pub(crate) fn bind_one<T: Send + Sync + 'static>(var: &'static ContextVar<T>, value: T) -> Frame {
+    derive_current(Bound::new(var, value))
+}
+
 /// What [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a [`Bound`].
 ///
 /// It cannot be implemented elsewhere.

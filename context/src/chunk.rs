@@ -64,7 +64,7 @@ impl Chunk {
         if self.direct == self.present {
             (u64::BITS - self.present.leading_zeros()) as usize
         } else {
-            self.rank(u64::BITS - 1) + (self.present >> 63) as usize
+            rank(self.present, u64::BITS - 1) + (self.present >> 63) as usize
         }
     }
 
@@ -75,15 +75,8 @@ impl Chunk {
         if self.direct != 0 {
             bit as usize
         } else {
-            self.rank(bit)
+            rank(self.present, bit)
         }
-    }
-
-    /// How many present keys are below `bit`.
-    #[cold]
-    #[inline(never)]
-    fn rank(&self, bit: u32) -> usize {
-        (self.present & ((1 << bit) - 1)).count_ones() as usize
     }
 
     /// The keys whose slots point to cells.
@@ -102,6 +95,13 @@ impl Chunk {
         // SAFETY: the layout puts the slots right behind the chunk, in the same allocation.
         unsafe { chunk.add(1).cast_mut().cast() }
     }
+}
+
+/// How many of the keys are below `bit`. By value: a chunk stays in registers.
+#[cold]
+#[inline(never)]
+fn rank(present: u64, bit: u32) -> usize {
+    (present & ((1 << bit) - 1)).count_ones() as usize
 }
 
 #[cfg(test)]

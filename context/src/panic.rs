@@ -44,15 +44,15 @@ framewise_sync::thread_local! {
 /// A panic's record, taken out of the thread-local.
 type Taken = Option<(Frame, *const Block)>;
 
+#[inline]
 fn take_record() -> Taken {
     RECORD.with(|record| {
-        let frame = record.frame.replace(ptr::null());
+        if !record.known.replace(false) {
+            return None;
+        }
         // SAFETY: (rule 3) a known record owns the reference that `leave` took.
-        record
-            .known
-            .replace(false)
-            .then(|| unsafe { Frame::from_raw(frame) })
-            .map(|frame| (frame, record.restored.get()))
+        let frame = unsafe { Frame::from_raw(record.frame.replace(ptr::null())) };
+        Some((frame, record.restored.get()))
     })
 }
 
@@ -175,7 +175,7 @@ fn recorded_here() -> Option<Frame> {
 /// keeps no frame longer than needed. A thread records panics only from its first call of this
 /// function on, so call it once, and throw the answer away, before the thread runs foreign code.
 /// From then on a panic's frame is held until it is taken, another panic begins, or the next frame
-/// is bound on the thread.
+/// is bound on the thread; for good if the thread ends before.
 ///
 /// `None` means that the panic left no frame at all on its way: it began in the frame that is
 /// current now.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ptr;
 
-use crate::bind::bind;
+use crate::bind::{bind, bind_one};
 use crate::block::{Block, is_inline};
 use crate::current;
 use crate::key::Key;
@@ -150,7 +150,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// ```
     #[inline]
     pub fn run<R>(&'static self, value: T, body: impl FnOnce() -> R) -> R {
-        bind(self, value).run(body)
+        bind_one(self, value).run(body)
     }
 
     /// Wraps a future so that it is polled and dropped with this variable bound to `value`.

@@ -52,7 +52,12 @@ impl Writer {
     unsafe fn claim(&mut self, key: u32) -> Option<*mut Slot> {
         // SAFETY: the block is ours alone (rule 2), and the plan has a slot for the key.
         unsafe {
-            let chunk = Block::chunk_of(self.block, key / CHUNK_KEYS).cast_mut();
+            let chunk = if key < CHUNK_KEYS {
+                Block::chunk(self.block)
+            } else {
+                Block::chunk_of(self.block, key / CHUNK_KEYS)
+            };
+            let chunk = chunk.cast_mut();
             let bit = key % CHUNK_KEYS;
             if (*chunk).own >> bit & 1 == 1 {
                 return None;
