@@ -6,7 +6,7 @@
 //! line, for what an operating system may report about a source after it has been deregistered;
 //! it has 32 bits on 64-bit targets, and with the quarantine its wrap would take 2^32 batches.
 //!
-//! Plain data, kept under a lock by [`crate::handle`]. It must not know mio nor what it stores.
+//! Plain data, kept under a lock by `crate::handle`. It must not know mio nor what it stores.
 
 const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;

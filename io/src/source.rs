@@ -129,6 +129,7 @@ impl<S: mio::event::Source> IoSource<S> {
     }
 
     /// The same as a poll function. Into or out of nothing, it waits for nothing.
+    #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
     pub(crate) fn poll_transfer(
         &self,
         cx: &mut Context<'_>,

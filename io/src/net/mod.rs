@@ -2,9 +2,9 @@
 //!
 //! The types and their methods have tokio's names where they mean the same. Reading and writing
 //! take `&self`, so a stream can be read and written at once without being split; the I/O traits of
-//! futures-io, tokio and hyper are there besides, behind features. An inherent method is always
-//! preferred to one of an extension trait with the same name, so `stream.read(&mut buffer)` is
-//! never ambiguous.
+//! futures-io, tokio and hyper are there besides, behind features. An inherent method is
+//! preferred to one of an extension trait that borrows the stream too, so `stream.read(&mut buffer)`
+//! is never ambiguous.
 //!
 //! # Frame
 //!
@@ -21,6 +21,8 @@ mod options;
 mod split;
 mod split_owned;
 mod stream;
+#[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
+mod stream_poll;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use listener::TcpListener;

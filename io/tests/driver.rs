@@ -1,0 +1,131 @@
+//! The driver's own contract: how a turn ends, and what it reports. Counted, not timed.
+
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::spawner;
+use framewise_io::IoDriver;
+
+#[test]
+fn a_turn_of_zero_does_not_wait() {
+    let (mut driver, _handle) = IoDriver::new(spawner()).unwrap();
+    let report = driver.turn(Some(Duration::ZERO)).unwrap();
+    assert_eq!(
+        (report.events, report.unparked, report.timer),
+        (0, false, false)
+    );
+    assert_eq!(driver.timer_settings(), 0);
+}
+
+#[test]
+fn an_unpark_ends_one_turn_and_several_count_as_one() {
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    for _ in 0..3 {
+        handle.unpark();
+    }
+    assert!(driver.turn(None).unwrap().unparked);
+    assert!(!driver.turn(Some(Duration::ZERO)).unwrap().unparked);
+    handle.unpark();
+    assert!(driver.turn(None).unwrap().unparked);
+}
+
+#[test]
+fn an_unpark_from_another_thread_ends_a_wait() {
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    let thread = std::thread::spawn(move || handle.unpark());
+    assert!(driver.turn(None).unwrap().unparked);
+    thread.join().unwrap();
+}
+
+/// A wait of less than a millisecond ends by the timer, not before its time, and each takes one
+/// setting of the timer.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_turn_of_microseconds_ends_by_the_timer() {
+    let (mut driver, _handle) = IoDriver::new(spawner()).unwrap();
+    for round in 1..=5 {
+        let started = Instant::now();
+        let timeout = Duration::from_micros(150);
+        assert!(driver.turn(Some(timeout)).unwrap().timer);
+        assert!(started.elapsed() >= timeout, "it ended too early");
+        assert_eq!(driver.timer_settings(), round);
+    }
+}
+
+/// Turns that end for another reason before the same deadline set the timer once.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_same_deadline_sets_the_timer_once() {
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(3600);
+    for _ in 0..100 {
+        handle.unpark();
+        let report = driver.turn(Some(deadline - Instant::now())).unwrap();
+        assert!(report.unparked && !report.timer);
+    }
+    assert_eq!(driver.timer_settings(), 1);
+    // Neither do a later deadline, nor no deadline, nor no wait.
+    for timeout in [Some(Duration::from_secs(7200)), None, Some(Duration::ZERO)] {
+        handle.unpark();
+        assert!(driver.turn(timeout).unwrap().unparked);
+    }
+    assert_eq!(driver.timer_settings(), 1);
+}
+
+#[test]
+fn shutting_down_twice_and_dropping_is_once() {
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    driver.shutdown();
+    driver.shutdown();
+    drop(driver);
+    // Nobody waits any more; it must not fail either.
+    handle.unpark();
+}
+
+#[test]
+fn the_current_handle_nests() {
+    let (_driver, handle) = IoDriver::new(spawner()).unwrap();
+    assert!(framewise_io::IoHandle::try_current().is_none());
+    {
+        let _outer = handle.enter();
+        {
+            let _inner = handle.enter();
+            let _ = framewise_io::IoHandle::current();
+        }
+        assert!(framewise_io::IoHandle::try_current().is_some());
+    }
+    assert!(framewise_io::IoHandle::try_current().is_none());
+}
+
+/// A signal ends a wait: the turn returns, and without an error.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_a_turn_without_an_error() {
+    use std::sync::mpsc::channel;
+
+    extern "C" fn ignore(_: libc::c_int) {}
+
+    // SAFETY: the handler does nothing, so it may run at any point.
+    unsafe { libc::signal(libc::SIGUSR1, ignore as *const () as libc::sighandler_t) };
+    let (mut driver, _handle) = IoDriver::new(spawner()).unwrap();
+    let (ready, is_ready) = channel();
+    let (done, is_done) = channel();
+    let thread = std::thread::spawn(move || {
+        // SAFETY: it asks who the calling thread is.
+        ready.send(unsafe { libc::pthread_self() }).unwrap();
+        let report = driver.turn(None).unwrap();
+        done.send(()).unwrap();
+        report
+    });
+    let target = is_ready.recv().unwrap();
+    // Again and again, since the first may come before the wait.
+    while is_done.recv_timeout(Duration::from_millis(1)).is_err() {
+        // SAFETY: the thread has not been joined yet, so its id is good.
+        unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
+    }
+    let report = thread.join().unwrap();
+    assert_eq!((report.events, report.unparked), (0, false));
+}
