@@ -4,7 +4,19 @@
 //! empty, and so are its tests: the test command runs them a second time with the cfg set.
 
 #[cfg(framewise_loom)]
+mod bell;
+#[cfg(framewise_loom)]
+mod once;
+#[cfg(framewise_loom)]
+mod poison;
+#[cfg(framewise_loom)]
 mod run;
 
+#[cfg(framewise_loom)]
+pub use bell::Bell;
+#[cfg(framewise_loom)]
+pub use once::{EndWatch, EndWatched};
+#[cfg(framewise_loom)]
+pub use poison::PoisoningAllocator;
 #[cfg(framewise_loom)]
 pub use run::model;

@@ -1,0 +1,682 @@
+//! The task: schedule × run × wake, abort, completion, join, and who frees it.
+//!
+//! Real tasks on the least scheduler there is (`framewise::model`); the wakers, handles and every
+//! step of a task's life are the shipped ones. How a failure shows: loom reports a race on a cell,
+//! a leak or a deadlock; `EndWatched` an end that came twice or too early; an assertion names the
+//! rest.
+#![cfg(framewise_loom)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use framewise::model::{Claim, ModelScheduler};
+use framewise::{ContextVar, Frame, JoinHandle};
+use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::cell::UnsafeCell;
+use framewise_sync::{Arc, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+static REQUEST: ContextVar<EndWatched> = ContextVar::new("request");
+
+/// A frame with one value, and who watches that value.
+fn bound_frame() -> (Frame, EndWatch) {
+    let (value, watch) = EndWatched::new();
+    (REQUEST.run(value, Frame::current), watch)
+}
+
+/// What wakers tell a future. Relaxed on purpose: that a poll sees it is the merit of the wake.
+#[derive(Clone, Default)]
+struct Told(Arc<AtomicUsize>);
+
+impl Told {
+    fn tell(&self, bit: usize) {
+        self.0.fetch_or(bit, Ordering::Relaxed);
+    }
+
+    fn heard(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Ready once it was told all of `wanted`.
+struct Listener {
+    told: Told,
+    wanted: usize,
+    /// Written by every poll: two pollers at a time, or one that does not see the last one's
+    /// writes, are a race.
+    polls: UnsafeCell<usize>,
+    _future: EndWatched,
+    output: Option<EndWatched>,
+}
+
+struct Watches {
+    future: EndWatch,
+    output: EndWatch,
+}
+
+impl Watches {
+    /// Both have ended, once each, and are seen to have.
+    #[track_caller]
+    fn both_ended(&self) {
+        assert!(self.future.has_ended(), "the future was not dropped");
+        assert!(self.output.has_ended(), "the output was not dropped");
+    }
+}
+
+impl Listener {
+    fn new(told: &Told, wanted: usize) -> (Self, Watches) {
+        let (future, watch_future) = EndWatched::new();
+        let (output, watch_output) = EndWatched::new();
+        let listener = Self {
+            told: told.clone(),
+            wanted,
+            polls: UnsafeCell::new(0),
+            _future: future,
+            output: Some(output),
+        };
+        let watches = Watches {
+            future: watch_future,
+            output: watch_output,
+        };
+        (listener, watches)
+    }
+}
+
+impl Future for Listener {
+    type Output = EndWatched;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<EndWatched> {
+        // SAFETY: loom reports an access at the same time.
+        self.polls.with_mut(|polls| unsafe { *polls += 1 });
+        if self.told.heard() == self.wanted {
+            Poll::Ready(self.output.take().expect("polled once more after Ready"))
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// A task that is ready at its first poll.
+fn spawn_ready(scheduler: &ModelScheduler, frame: Frame) -> (JoinHandle<EndWatched>, Watches) {
+    let (listener, watches) = Listener::new(&Told::default(), 0);
+    (scheduler.spawn(listener, frame), watches)
+}
+
+fn run_one(scheduler: &ModelScheduler) {
+    if let Some(claim) = scheduler.take() {
+        claim.run_to_end();
+    }
+}
+
+fn in_thread(f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::spawn(f)
+}
+
+// ---- schedule × run × wake ----
+
+/// Race: two wakers against the run that makes the task idle. Every wake must lead to a poll that
+/// sees what the waker wrote before it, also where the task was scheduled already.
+#[test]
+fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
+    model("wake × wake × run", || {
+        let scheduler = ModelScheduler::new();
+        let told = Told::default();
+        let (listener, watches) = Listener::new(&told, 3);
+        let claim = scheduler.spawn_detached(listener, Frame::root());
+        let wakers = [(1, claim.waker()), (2, claim.waker())];
+        claim.put(&scheduler);
+        let threads = wakers.map(|(bit, waker)| {
+            let told = told.clone();
+            in_thread(move || {
+                told.tell(bit);
+                waker.wake();
+            })
+        });
+        // The runner. Not a thread that joins the wakers first: joining would order the writes.
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || {
+                run_one(&scheduler);
+                run_one(&scheduler);
+                run_one(&scheduler);
+            }
+        });
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        runner.join().expect("no panic");
+        // What the runner did not get to. If it did get all, the listener must have heard both.
+        scheduler.run_all();
+        watches.both_ended();
+    });
+}
+
+/// Race: a wake against the poll itself. A wake while the task runs means another poll.
+#[test]
+fn a_wake_during_a_poll_means_another_poll() {
+    model("wake × poll, by reference and by value", || {
+        let scheduler = ModelScheduler::new();
+        let told = Told::default();
+        let (listener, watches) = Listener::new(&told, 1);
+        let claim = scheduler.spawn_detached(listener, Frame::root());
+        let waker = claim.waker();
+        let thread = in_thread({
+            let told = told.clone();
+            move || {
+                waker.wake_by_ref();
+                told.tell(1);
+                waker.wake();
+            }
+        });
+        claim.run_to_end();
+        run_one(&scheduler);
+        // Not joined before: here the runs above must have seen all, or left a claim.
+        thread.join().expect("no panic");
+        scheduler.run_all();
+        watches.both_ended();
+    });
+}
+
+/// Race: two runners and a waker. The claim goes to one of them at a time, and each poll sees the
+/// one before (`Listener::polls`).
+#[test]
+fn a_task_has_one_poller_at_a_time() {
+    model("run × run × wake", || {
+        let scheduler = ModelScheduler::new();
+        let told = Told::default();
+        let (listener, watches) = Listener::new(&told, 1);
+        let claim = scheduler.spawn_detached(listener, Frame::root());
+        let waker = claim.waker();
+        claim.put(&scheduler);
+        let runners: Vec<_> = (0..2)
+            .map(|_| {
+                let scheduler = scheduler.clone();
+                in_thread(move || run_one(&scheduler))
+            })
+            .collect();
+        waker.wake_by_ref();
+        told.tell(1);
+        waker.wake();
+        for runner in runners {
+            runner.join().expect("no panic");
+        }
+        scheduler.run_all();
+        watches.both_ended();
+    });
+}
+
+// ---- abort ----
+
+/// Race: an abort, a wake and a run. The future is dropped once, the joiner resolves, and the
+/// abort is not lost: no poll leaves the task waiting after it.
+#[test]
+fn an_abort_is_not_lost() {
+    model("abort × wake × run", || {
+        let scheduler = ModelScheduler::new();
+        let told = Told::default();
+        // It is never told enough, so that only the abort can end it.
+        let (listener, watches) = Listener::new(&told, 3);
+        let mut handle = scheduler.spawn(listener, Frame::root());
+        let aborter = in_thread({
+            let abort = handle.abort_handle();
+            move || abort.abort()
+        });
+        let claim = scheduler.take().expect("it was just spawned");
+        let waker = claim.waker();
+        let waking = in_thread({
+            let told = told.clone();
+            move || {
+                told.tell(1);
+                waker.wake();
+            }
+        });
+        claim.run_to_end();
+        run_one(&scheduler);
+        aborter.join().expect("no panic");
+        waking.join().expect("no panic");
+        scheduler.run_all();
+        match Bell::new().poll(&mut handle) {
+            Poll::Ready(Err(error)) => assert!(error.is_cancelled()),
+            Poll::Ready(Ok(_)) => panic!("it was not told enough to be ready"),
+            Poll::Pending => panic!("the abort was lost"),
+        }
+        drop(handle);
+        watches.both_ended();
+    });
+}
+
+/// Race: an abort against the completion. The joiner gets the output or the error, and the output
+/// ends once either way; the frame's value too.
+#[test]
+fn an_abort_meets_the_completion() {
+    model("abort × completion × join, bound frame", || {
+        let scheduler = ModelScheduler::new();
+        let (frame, value) = bound_frame();
+        let (mut handle, watches) = spawn_ready(&scheduler, frame);
+        let aborter = in_thread({
+            let abort = handle.abort_handle();
+            move || abort.abort()
+        });
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || run_one(&scheduler)
+        });
+        match Bell::new().block_on(&mut handle) {
+            Ok(output) => output.touch(),
+            Err(error) => assert!(error.is_cancelled()),
+        }
+        aborter.join().expect("no panic");
+        runner.join().expect("no panic");
+        assert!(scheduler.take().is_none(), "a finished task is not queued");
+        drop(handle);
+        watches.both_ended();
+        assert!(value.has_ended());
+    });
+}
+
+// ---- completion × join ----
+
+/// Race: the completion against a handle that is polled with one waker and then with another. The
+/// waker of the last poll that was pending is called.
+fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
+    model(name, move || {
+        let scheduler = ModelScheduler::new();
+        let (frame, value) = frame();
+        let (mut handle, watches) = spawn_ready(&scheduler, frame);
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || run_one(&scheduler)
+        });
+        let (first, second) = (Bell::new(), Bell::new());
+        let output = match first.poll(&mut handle) {
+            Poll::Ready(output) => output,
+            Poll::Pending => second.block_on(&mut handle),
+        };
+        output.expect("it is neither aborted nor panics").touch();
+        // While the runner may still be at the join waker.
+        drop(handle);
+        runner.join().expect("no panic");
+        watches.both_ended();
+        assert!(value.is_none_or(|value| value.has_ended()));
+        // Every waker was dropped: the slot's too.
+        assert_eq!(std::sync::Arc::strong_count(&first), 1);
+        assert_eq!(std::sync::Arc::strong_count(&second), 1);
+    });
+}
+
+#[test]
+fn a_swapped_join_waker_is_not_lost_at_the_root() {
+    join_waker_is_swapped("completion × join waker swap, root frame", || {
+        (Frame::root(), None)
+    });
+}
+
+#[test]
+fn a_swapped_join_waker_is_not_lost_in_a_frame() {
+    join_waker_is_swapped("completion × join waker swap, bound frame", || {
+        let (frame, value) = bound_frame();
+        (frame, Some(value))
+    });
+}
+
+/// Race: the handle goes, with its waker in the slot, while the completing thread is about to call
+/// that waker; an abort handle is the last reference on a third thread.
+#[test]
+fn a_handle_goes_while_its_waker_is_called() {
+    model(
+        "join waker called × handle dropped × last reference",
+        || {
+            let scheduler = ModelScheduler::new();
+            let (mut handle, watches) = spawn_ready(&scheduler, Frame::root());
+            let abort = handle.abort_handle();
+            let bell = Bell::new();
+            assert!(bell.poll(&mut handle).is_pending());
+            let runner = in_thread({
+                let scheduler = scheduler.clone();
+                move || run_one(&scheduler)
+            });
+            let dropper = in_thread(move || drop(handle));
+            drop(abort);
+            runner.join().expect("no panic");
+            dropper.join().expect("no panic");
+            watches.both_ended();
+            assert_eq!(std::sync::Arc::strong_count(&bell), 1);
+        },
+    );
+}
+
+/// Race: the handle is dropped while the task completes. The output is dropped once, by one side.
+fn handle_is_dropped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
+    model(name, move || {
+        let scheduler = ModelScheduler::new();
+        let (frame, value) = frame();
+        let (handle, watches) = spawn_ready(&scheduler, frame);
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || run_one(&scheduler)
+        });
+        drop(handle);
+        runner.join().expect("no panic");
+        watches.both_ended();
+        assert!(value.is_none_or(|value| value.has_ended()));
+    });
+}
+
+#[test]
+fn an_output_ends_once_at_the_root() {
+    handle_is_dropped("completion × handle dropped, root frame", || {
+        (Frame::root(), None)
+    });
+}
+
+#[test]
+fn an_output_ends_once_in_a_frame() {
+    handle_is_dropped("completion × handle dropped, bound frame", || {
+        let (frame, value) = bound_frame();
+        (frame, Some(value))
+    });
+}
+
+/// Race: as above for a handle that has waited, so that there is a waker in the slot to be dropped
+/// by one side.
+#[test]
+fn an_output_and_a_waker_end_once() {
+    model("completion × waiting handle dropped, bound frame", || {
+        let scheduler = ModelScheduler::new();
+        let (frame, value) = bound_frame();
+        let (mut handle, watches) = spawn_ready(&scheduler, frame);
+        let bell = Bell::new();
+        assert!(bell.poll(&mut handle).is_pending());
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || run_one(&scheduler)
+        });
+        drop(handle);
+        runner.join().expect("no panic");
+        watches.both_ended();
+        assert!(value.has_ended());
+        assert_eq!(std::sync::Arc::strong_count(&bell), 1);
+    });
+}
+
+/// Race: `is_finished` against the completion: what it says holds for the frame's values too.
+#[test]
+fn c47_a_finished_task_has_released_its_frame() {
+    model("is_finished × completion, bound frame", || {
+        let scheduler = ModelScheduler::new();
+        let (frame, value) = bound_frame();
+        let (mut handle, watches) = spawn_ready(&scheduler, frame);
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || run_one(&scheduler)
+        });
+        if handle.is_finished() {
+            assert!(value.has_ended(), "the frame is held by a finished task");
+            assert!(watches.future.has_ended());
+            assert!(Bell::new().poll(&mut handle).is_ready());
+        } else {
+            let output = Bell::new().block_on(&mut handle);
+            assert!(value.has_ended(), "the frame is held by a joined task");
+            drop(output);
+        }
+        runner.join().expect("no panic");
+        drop(handle);
+        watches.both_ended();
+    });
+}
+
+// ---- who frees it ----
+
+/// Race: the completion, the last waker and the handle, one thread each. The task is freed once,
+/// after everybody's last use, and is not leaked.
+fn last_reference(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
+    model(name, move || {
+        let scheduler = ModelScheduler::new();
+        let (frame, value) = frame();
+        let (handle, watches) = spawn_ready(&scheduler, frame);
+        let claim: Claim = scheduler.take().expect("it was just spawned");
+        let waker = claim.waker();
+        let waking = in_thread(move || waker.wake());
+        let dropper = in_thread(move || drop(handle));
+        claim.run_to_end();
+        waking.join().expect("no panic");
+        dropper.join().expect("no panic");
+        scheduler.run_all();
+        watches.both_ended();
+        assert!(value.is_none_or(|value| value.has_ended()));
+    });
+}
+
+#[test]
+fn the_last_reference_frees_at_the_root() {
+    last_reference("wake × handle dropped × completion, root frame", || {
+        (Frame::root(), None)
+    });
+}
+
+#[test]
+fn the_last_reference_frees_in_a_frame() {
+    last_reference("wake × handle dropped × completion, bound frame", || {
+        let (frame, value) = bound_frame();
+        (frame, Some(value))
+    });
+}
+
+/// Race: the handle of a fresh task is dropped in one step while the task is taken and run, woken
+/// and run again.
+#[test]
+fn a_fresh_handle_is_dropped_in_one_step() {
+    model("fresh handle dropped × run × wake", || {
+        let scheduler = ModelScheduler::new();
+        let told = Told::default();
+        let (listener, watches) = Listener::new(&told, 1);
+        let handle = scheduler.spawn(listener, Frame::root());
+        let runner = in_thread({
+            let (scheduler, told) = (scheduler.clone(), told.clone());
+            move || {
+                let claim = scheduler.take().expect("it was just spawned");
+                let waker = claim.waker();
+                claim.run_to_end();
+                told.tell(1);
+                waker.wake();
+            }
+        });
+        drop(handle);
+        runner.join().expect("no panic");
+        scheduler.run_all();
+        watches.both_ended();
+    });
+}
+
+/// Race: two stale wakers go while the task is finished already: the last one frees it.
+#[test]
+fn stale_wakers_free_a_finished_task() {
+    model("stale waker × stale waker", || {
+        let scheduler = ModelScheduler::new();
+        let (listener, watches) = Listener::new(&Told::default(), 0);
+        let claim = scheduler.spawn_detached(listener, Frame::root());
+        let wakers = [claim.waker(), claim.waker()];
+        let [one, two] = wakers.map(|waker| {
+            in_thread(move || {
+                let second = waker.clone();
+                waker.wake_by_ref();
+                drop(waker);
+                drop(second);
+            })
+        });
+        claim.run_to_end();
+        one.join().expect("no panic");
+        two.join().expect("no panic");
+        assert!(scheduler.take().is_none(), "a finished task is not queued");
+        watches.both_ended();
+    });
+}
+
+// ---- the last-in slot ----
+
+/// Race: the owner's take and a thief's, while the owner replaces. Each claim goes to one of them,
+/// with what was done to the task before.
+#[test]
+fn a_claim_leaves_the_last_in_slot_once() {
+    model("last-in slot: replace × take × steal", || {
+        let scheduler = ModelScheduler::new();
+        let (one, of_one) = Listener::new(&Told::default(), 0);
+        let (two, of_two) = Listener::new(&Told::default(), 0);
+        let one = scheduler.spawn_detached(one, Frame::root());
+        let two = scheduler.spawn_detached(two, Frame::root());
+        let (replace, take) = framewise::model::pass_through_last_in_slot();
+        assert!(replace(one).is_none());
+        let thief = in_thread({
+            let take = take.clone();
+            move || {
+                if let Some(claim) = take() {
+                    claim.run_to_end();
+                }
+            }
+        });
+        if let Some(claim) = replace(two) {
+            claim.run_to_end();
+        }
+        if let Some(claim) = take() {
+            claim.run_to_end();
+        }
+        thief.join().expect("no panic");
+        if let Some(claim) = take() {
+            claim.run_to_end();
+        }
+        of_one.both_ended();
+        of_two.both_ended();
+    });
+}
+
+// ---- would these models notice? ----
+
+const RUNNING: usize = 1;
+const SCHEDULED: usize = 2;
+
+/// The three transitions between waker and runner, on a word of its own.
+trait WakeAndRun: Default + Send + Sync + 'static {
+    fn word(&self) -> &AtomicUsize;
+
+    /// True: the caller has the claim.
+    fn wake(&self) -> bool {
+        self.word().fetch_or(SCHEDULED, Ordering::AcqRel) == 0
+    }
+
+    fn start(&self) {
+        self.word()
+            .fetch_xor(SCHEDULED | RUNNING, Ordering::Acquire);
+    }
+
+    /// True: the runner has the claim again.
+    fn finish(&self) -> bool {
+        self.word().fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0
+    }
+}
+
+/// The shape of the first model, without the task around it: the runner's polls together hear what
+/// the waker told, or leave the claim with the waker.
+fn wake_and_run<S: WakeAndRun>(name: &str) {
+    model(name, || {
+        let state = Arc::new(S::default());
+        let told = Told::default();
+        state.word().store(SCHEDULED, Ordering::Relaxed);
+        let waker = thread::spawn({
+            let (state, told) = (state.clone(), told.clone());
+            move || {
+                told.tell(1);
+                state.wake()
+            }
+        });
+        let mut heard;
+        loop {
+            state.start();
+            heard = told.heard() == 1;
+            if !state.finish() {
+                break;
+            }
+        }
+        let submitted = waker.join().expect("no panic");
+        assert!(heard || submitted, "the wake led to no poll that heard it");
+    });
+}
+
+#[derive(Default)]
+struct AsShipped(AtomicUsize);
+impl WakeAndRun for AsShipped {
+    fn word(&self) -> &AtomicUsize {
+        &self.0
+    }
+}
+
+/// Looks before it writes: a task that is scheduled already needs no second claim, so why write?
+#[derive(Default)]
+struct LooksFirst(AtomicUsize);
+impl WakeAndRun for LooksFirst {
+    fn word(&self) -> &AtomicUsize {
+        &self.0
+    }
+
+    fn wake(&self) -> bool {
+        if self.0.load(Ordering::Acquire) & SCHEDULED != 0 {
+            return false;
+        }
+        self.0.fetch_or(SCHEDULED, Ordering::AcqRel) == 0
+    }
+}
+
+/// Forgets that it was woken during the poll.
+#[derive(Default)]
+struct ForgetsWake(AtomicUsize);
+impl WakeAndRun for ForgetsWake {
+    fn word(&self) -> &AtomicUsize {
+        &self.0
+    }
+
+    fn finish(&self) -> bool {
+        self.0.store(0, Ordering::Release);
+        false
+    }
+}
+
+#[test]
+fn control_the_shape_holds() {
+    wake_and_run::<AsShipped>("control: wake and run as shipped");
+}
+
+#[test]
+#[should_panic(expected = "the wake led to no poll that heard it")]
+fn control_a_wake_that_only_looks_is_noticed() {
+    wake_and_run::<LooksFirst>("control: wake with a load");
+}
+
+#[test]
+#[should_panic(expected = "the wake led to no poll that heard it")]
+fn control_a_forgotten_wake_is_noticed() {
+    wake_and_run::<ForgetsWake>("control: finish_poll with a store");
+}
+
+/// A future that ends too early is noticed: the models would see a double drop.
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn control_an_unordered_end_is_noticed() {
+    model("control: an end that is not ordered after a use", || {
+        let (value, watch) = EndWatched::new();
+        let ended = Arc::new(AtomicUsize::new(0));
+        let thread = thread::spawn({
+            let ended = ended.clone();
+            move || {
+                drop(value);
+                ended.store(1, Ordering::Relaxed);
+            }
+        });
+        if ended.load(Ordering::Relaxed) == 1 {
+            assert!(watch.has_ended());
+        }
+        thread.join().expect("no panic");
+    });
+}
