@@ -45,6 +45,7 @@ framewise_sync::thread_local! {
 type Taken = Option<(Frame, *const Block)>;
 
 #[inline]
+#[cold]
 fn take_record() -> Taken {
     RECORD.with(|record| {
         if !record.known.replace(false) {
@@ -56,6 +57,7 @@ fn take_record() -> Taken {
     })
 }
 
+#[cold]
 fn put_record(taken: Taken) {
     let old = take_record();
     if let Some((frame, restored)) = taken {
@@ -149,19 +151,35 @@ impl fmt::Debug for CaughtPanic {
 /// assert_eq!(JOB.get(), None);
 /// assert_eq!(caught.frame().run(|| JOB.get()), Some(7));
 /// ```
+#[inline]
 pub fn catch_unwind<R>(body: impl FnOnce() -> R) -> Result<R, CaughtPanic> {
     // A record from further out belongs to a panic that unwinds right now, through a destructor
     // that called us: it is not ours, and is put back.
-    let outer = take_record();
+    let outer = if is_known() { take_record() } else { None };
     let asked = RECORD.with(|record| record.asked.replace(true));
     let result = std::panic::catch_unwind(AssertUnwindSafe(body));
     RECORD.with(|record| record.asked.set(asked));
-    let result = result.map_err(|payload| {
-        let frame = recorded_here().unwrap_or_else(Frame::current);
-        CaughtPanic { payload, frame }
-    });
+    match result {
+        Ok(value) => {
+            if is_known() || outer.is_some() {
+                put_record(outer);
+            }
+            Ok(value)
+        }
+        Err(payload) => Err(caught(payload, outer)),
+    }
+}
+
+#[inline]
+fn is_known() -> bool {
+    RECORD.with(|record| record.known.get())
+}
+
+#[cold]
+fn caught(payload: Box<dyn Any + Send>, outer: Taken) -> CaughtPanic {
+    let frame = recorded_here().unwrap_or_else(Frame::current);
     put_record(outer);
-    result
+    CaughtPanic { payload, frame }
 }
 
 /// Takes the record, if it leads to the current frame.

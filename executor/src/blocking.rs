@@ -134,30 +134,19 @@ impl BlockingPool {
             return Err(job);
         }
         if state.idle > 0 {
-            state.idle -= 1;
-            state.notified += 1;
             state.queue.push_front(Job::Core(job));
-            drop(state);
-            self.0.work.notify_one();
+            self.notify(state);
             return Ok(());
         }
         state.threads += 1;
         drop(state);
-        // The thread that could not be started leaves the job here.
-        let place = Arc::new(Mutex::new(Some(job)));
-        let first = Arc::clone(&place);
-        let started = self.start_thread(spawner, move || {
-            let job = first.lock().take();
-            if let Some(job) = job {
-                job.run();
+        match self.start_thread(spawner, Job::Core(job)) {
+            Err((Job::Core(job), _)) => {
+                self.lock().threads -= 1;
+                Err(job)
             }
-        });
-        if started.is_ok() {
-            return Ok(());
+            _ => Ok(()),
         }
-        self.lock().threads -= 1;
-        let job = place.lock().take();
-        job.map_or(Ok(()), Err)
     }
 
     /// Queues a job and makes sure that a thread will take it. Gives it back where the pool is
@@ -167,53 +156,42 @@ impl BlockingPool {
         if state.closed {
             return Err((job, None));
         }
-        if state.idle > 0 {
-            // The thread is awake from now on, whatever else happens: a second job does not count
-            // on it.
-            state.idle -= 1;
-            state.notified += 1;
+        if state.idle > 0 || state.threads >= self.0.threads_max {
+            // Where no thread is idle, one that ends its job takes the next.
             state.queue.push_back(job);
-            drop(state);
-            self.0.work.notify_one();
-            return Ok(());
-        }
-        if state.threads >= self.0.threads_max {
-            // A thread that ends its job takes the next.
-            state.queue.push_back(job);
+            self.notify(state);
             return Ok(());
         }
         state.threads += 1;
         drop(state);
-        // The job waits outside of the queue, so that it is known to be ours if there is no thread.
-        let Err(error) = self.start_thread(spawner, || {}) else {
-            self.lock().queue.push_back(job);
-            // The new thread may have looked already and gone to sleep.
-            self.wake_for_queue();
+        let Err((job, error)) = self.start_thread(spawner, job) else {
             return Ok(());
         };
-        let stranded = {
-            let mut state = self.lock();
-            state.threads -= 1;
-            if state.threads > 0 {
-                // Not at once, but one of those takes it when it is done.
-                state.queue.push_back(job);
-                drop(state);
-                self.wake_for_queue();
-                return Ok(());
-            }
-            // Jobs that relied on the thread that was to be started.
-            mem::take(&mut state.queue)
-        };
+        let mut state = self.lock();
+        state.threads -= 1;
+        if state.closed {
+            return Err((job, None));
+        }
+        if state.threads > 0 {
+            // Not at once, but one of those takes it when it is done.
+            state.queue.push_back(job);
+            self.notify(state);
+            return Ok(());
+        }
+        // Jobs that relied on the thread that was to be started.
+        let stranded = mem::take(&mut state.queue);
+        drop(state);
         for job in stranded {
             refuse(job, Some(&error));
         }
         Err((job, Some(error)))
     }
 
-    /// Wakes an idle thread, if there is one, for a job that was queued without counting on it.
-    fn wake_for_queue(&self) {
-        let mut state = self.lock();
-        if state.idle > 0 && !state.queue.is_empty() {
+    /// Wakes an idle thread, if there is one, for the job that was just queued.
+    fn notify(&self, mut state: MutexGuard<'_, PoolState>) {
+        if state.idle > 0 {
+            // The thread is awake from now on, whatever else happens: the next job does not count
+            // on it.
             state.idle -= 1;
             state.notified += 1;
             drop(state);
@@ -221,25 +199,38 @@ impl BlockingPool {
         }
     }
 
-    /// Starts a thread of the pool, which has been counted already.
-    fn start_thread(
-        &self,
-        spawner: &Arc<Spawner>,
-        first: impl FnOnce() + Send + 'static,
-    ) -> io::Result<()> {
+    /// Starts a thread, which the caller has counted, with a job in its hands. Gives the job back
+    /// where it can't.
+    fn start_thread(&self, spawner: &Arc<Spawner>, job: Job) -> Result<(), (Job, io::Error)> {
         // Ordering: Relaxed. The number only has to be another one.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
-        let (pool, spawner) = (self.clone(), Arc::clone(spawner));
-        let thread = thread::Builder::new()
+        // A thread that is not started drops its closure, so the job is apart.
+        let hands = Arc::new(Mutex::new(Some(job)));
+        let started = thread::Builder::new()
             .name(format!("{}-blocking-{number}", self.0.thread_name))
-            .spawn(move || pool.work(&spawner, first))?;
-        let mut state = self.lock();
-        state.handles.retain(|handle| !handle.is_finished());
-        state.handles.push(thread);
-        Ok(())
+            .spawn({
+                let (pool, spawner, hands) =
+                    (self.clone(), Arc::clone(spawner), Arc::clone(&hands));
+                move || {
+                    let job = hands.lock().take();
+                    pool.work(&spawner, job);
+                }
+            });
+        match started {
+            Ok(thread) => {
+                let mut state = self.lock();
+                state.handles.retain(|handle| !handle.is_finished());
+                state.handles.push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                let job = hands.lock().take();
+                Err((job.expect("no thread took it"), error))
+            }
+        }
     }
 
-    fn work(&self, spawner: &Arc<Spawner>, first: impl FnOnce()) {
+    fn work(&self, spawner: &Arc<Spawner>, first: Option<Job>) {
         /// Counts the thread out even where a bug of ours unwinds.
         struct Ended(BlockingPool);
         impl Drop for Ended {
@@ -252,14 +243,10 @@ impl BlockingPool {
         let _ended = Ended(self.clone());
         let _entered = enter::enter(spawner, spawner.shared.outside());
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
-        first();
+        let mut next = first;
         let mut state = self.lock();
         loop {
-            if state.threads > self.0.threads_max && state.notified == 0 {
-                // Started for a core beyond the limit, and not counted on by a push.
-                return;
-            }
-            if let Some(job) = state.queue.pop_front() {
+            if let Some(job) = next.take().or_else(|| state.queue.pop_front()) {
                 let closed = state.closed;
                 drop(state);
                 if closed {
@@ -268,6 +255,10 @@ impl BlockingPool {
                     run(job);
                 }
                 state = self.lock();
+                if state.threads > self.0.threads_max {
+                    // Started for a core, beyond the limit; those within it see to the queue.
+                    return;
+                }
                 continue;
             }
             if state.closed {

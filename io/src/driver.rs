@@ -26,6 +26,10 @@ const EVENTS: usize = 1024;
 const EVENTS_A_LOCK: usize = 64;
 
 /// Waits for events and dispatches them.
+///
+/// Whoever drops it [shuts it down](Self::shutdown). It does not survive a `fork`: the child would
+/// share its descriptors with the parent, and events would go to either of them. Make a runtime
+/// after forking, not before.
 pub struct IoDriver {
     poll: mio::Poll,
     events: mio::Events,
@@ -40,8 +44,10 @@ pub struct IoDriver {
 /// What a wait of the driver found: wakers and callbacks that are still to be called.
 ///
 /// It is apart from the driver so that a thread can give the driver up before it runs foreign code.
-/// Empty between its uses; it keeps its buffers.
+/// Two batches may be dispatched at once: a callback that is being called is then called again by
+/// the same thread. Empty between its uses; it keeps its buffers.
 #[derive(Default)]
+#[must_use = "whoever is in a batch waits until it is dispatched"]
 pub struct Batch {
     wakers: Vec<FramedWaker>,
     calls: Vec<Call>,
@@ -149,8 +155,6 @@ impl IoDriver {
             Err(error) => return Err(error),
         }
         self.collect(batch);
-        // The events have been looked up and the next are not yet fetched: see `crate::slab`.
-        self.shared.sources.lock().slab.release();
         Ok(())
     }
 
@@ -193,8 +197,8 @@ impl IoDriver {
     fn collect(&mut self, batch: &mut Batch) {
         let report = &mut batch.report;
         let mut events = self.events.iter().peekable();
-        while events.peek().is_some() {
-            let sources = self.shared.sources.lock();
+        loop {
+            let mut sources = self.shared.sources.lock();
             for event in events.by_ref().take(EVENTS_A_LOCK) {
                 match SourceKey::from_token(event.token().0) {
                     SourceKey::UNPARK => report.unparked = true,
@@ -207,6 +211,12 @@ impl IoDriver {
                         }
                     }
                 }
+            }
+            if events.peek().is_none() {
+                // Every event has found its source or nobody, and the next are not fetched yet: see
+                // `crate::slab`.
+                sources.slab.release();
+                break;
             }
         }
         if report.unparked {

@@ -23,8 +23,6 @@ pub(crate) struct Entered {
 
 /// Enters the runtime of `spawner`, with the timer wheel of that number.
 pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
-    // From its first call on the thread keeps the frame of a panic for whoever catches it.
-    drop(framewise_context::take_panic_frame());
     let shared = &spawner.shared;
     Entered {
         previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),

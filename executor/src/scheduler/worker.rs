@@ -375,9 +375,7 @@ impl WorkerThread {
         }
         self.dispatch(|| {
             for panic in batch.dispatch().panics {
-                let (payload, frame) = panic.into_parts();
-                self.shared
-                    .unhandled_panic(&JoinError::panic(payload, frame));
+                self.shared.unhandled_panic(&JoinError::caught(panic));
             }
         });
         self.batch.set(batch);

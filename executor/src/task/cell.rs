@@ -5,12 +5,11 @@
 //! released, joiner woken. Knows no queue: the scheduler is a type parameter.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use framewise_context::{Frame, take_panic_frame};
+use framewise_context::{Frame, catch_unwind};
 use framewise_sync::cell::UnsafeCell;
 
 use super::error::JoinError;
@@ -131,7 +130,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         self.in_frame(|| {
             let waker = BorrowedWaker::new(task);
             let mut cx = Context::from_waker(&waker);
-            let polled = catch_unwind(AssertUnwindSafe(|| {
+            let polled = catch_unwind(|| {
                 // SAFETY: rule T2: we run the task, so the stage is ours; and the future is not
                 // moved until it is dropped in place.
                 self.stage.with_mut(|stage| match unsafe { &mut *stage } {
@@ -139,14 +138,11 @@ impl<F: Future, S: Schedule> Core<F, S> {
                     Stage::Future(future) => unsafe { Pin::new_unchecked(future) }.poll(&mut cx),
                     _ => unreachable!("a task that is not complete holds its future"),
                 })
-            }));
+            });
             let output = match polled {
                 Ok(Poll::Pending) => return Poll::Pending,
                 Ok(Poll::Ready(output)) => Ok(output),
-                Err(payload) => Err(JoinError::panic(
-                    payload,
-                    take_panic_frame().unwrap_or_else(Frame::current),
-                )),
+                Err(panic) => Err(JoinError::caught(panic)),
             };
             Poll::Ready(match self.drop_stage() {
                 // A panic of the future itself was first and is what the joiner hears of.
@@ -163,15 +159,13 @@ impl<F: Future, S: Schedule> Core<F, S> {
 
     /// Drops what the stage holds, in the caller's frame; an error is the panic of a destructor.
     fn drop_stage(&self) -> Result<(), JoinError> {
-        catch_unwind(AssertUnwindSafe(|| {
+        catch_unwind(|| {
             // SAFETY: the stage is the caller's (T2). The assignment drops the old value in place
             // and stores the new one even where that unwinds.
             self.stage
                 .with_mut(|stage| unsafe { *stage = Stage::Consumed });
-        }))
-        .map_err(|payload| {
-            JoinError::panic(payload, take_panic_frame().unwrap_or_else(Frame::current))
         })
+        .map_err(JoinError::caught)
     }
 
     fn in_frame<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -252,7 +246,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .frame
             .with_mut(|frame| unsafe { std::mem::take(&mut *frame) });
         // A panicking destructor was printed by the panic hook; the joiner must not wait for ever.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(frame)));
+        let _ = catch_unwind(|| drop(frame));
     }
 
     fn wake_joiner(&self) {
@@ -260,7 +254,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         self.header.join_waker.with(|waker| unsafe {
             if let Some(waker) = &*waker {
                 // A foreign waker may panic; the references must still balance.
-                let _ = catch_unwind(AssertUnwindSafe(|| waker.wake_by_ref()));
+                let _ = catch_unwind(|| waker.wake_by_ref());
             }
         });
     }
@@ -271,7 +265,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .header
             .join_waker
             .with_mut(|waker| unsafe { (*waker).take() });
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(waker)));
+        let _ = catch_unwind(|| drop(waker));
     }
 
     /// Drops the output of a task that nobody joined, in the caller's frame.
@@ -281,7 +275,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         {
             self.scheduler.unhandled_panic(error);
         }
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(output)));
+        let _ = catch_unwind(|| drop(output));
     }
 
     /// As [`discard`](Self::discard), for an output that was stored already, or never.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::Mutex;
 
-use framewise_context::Frame;
+use framewise_context::{CaughtPanic, Frame};
 
 /// Why a task ended without an output.
 ///
@@ -28,6 +28,11 @@ impl JoinError {
 
     pub(crate) fn refused(error: io::Error) -> Self {
         Self(Box::new(Reason::Refused(error)))
+    }
+
+    pub(crate) fn caught(panic: CaughtPanic) -> Self {
+        let (payload, frame) = panic.into_parts();
+        Self::panic(payload, frame)
     }
 
     pub(crate) fn panic(payload: Box<dyn Any + Send>, frame: Frame) -> Self {
