@@ -6,17 +6,19 @@
 //! [`crate::state`] and calls [`CallbackEntry::call`].
 //!
 //! ```text
-//!            1 call                2 returned
-//!    Idle ------------> Running ------------> Idle
-//!      |                   |
-//!      | 3 cancel          | 3 cancel, while it runs: also from within itself
+//!               1 call                2 returned
+//!    Idle ---------------> Running ------------> Idle
+//!      |                   |  ^  |
+//!      |                   |  +--+ 3 call: by another thread, which leaves the event here;
+//!      |                   |          the closure is called again when it returns
+//!      | 4 cancel          | 4 cancel, while it runs: also from within itself
 //!      v                   v
 //!    Gone <---------- Cancelling
-//!          4 returned (or panicked, from Running too)
+//!          5 returned (or panicked, from Running too)
 //! ```
 //!
 //! The closure is in the entry only while `Idle`: whoever takes it out owns it, and so it is never
-//! called twice at once nor dropped while it runs.
+//! called twice at once nor dropped while it runs. A call that comes meanwhile is not lost either.
 
 use std::fmt;
 
@@ -53,7 +55,8 @@ impl Drop for Armed {
 
 enum CallbackState {
     Idle(Armed),
-    Running,
+    /// With what has been reported since the call began.
+    Running(Ready),
     Cancelling,
     Gone,
 }
@@ -89,41 +92,51 @@ impl CallbackEntry {
         )
     }
 
-    /// Edges 1, 2 and 4. Called by the driver, with no lock held. `Err` holds what the closure, or
-    /// its destructor, panicked with.
+    /// Edges 1, 2, 3 and 5. Called with no lock held. `Err` holds what the closure, or its
+    /// destructor, panicked with.
     pub fn call(&self, ready: Ready) -> Result<(), CaughtPanic> {
-        let mut armed = {
+        let Some(mut armed) = self.begin_call(ready) else {
+            return Ok(());
+        };
+        let mut next = Some(ready);
+        let mut called = Ok(());
+        while let Some(ready) = next {
+            called = catch_unwind(|| armed.call(ready));
             let mut state = self.state.lock();
-            match std::mem::replace(&mut *state, CallbackState::Running) {
-                CallbackState::Idle(armed) => armed,
-                other => {
-                    *state = other;
+            next = match &mut *state {
+                CallbackState::Running(again) if called.is_ok() && !again.is_empty() => {
+                    Some(std::mem::take(again))
+                }
+                CallbackState::Running(_) if called.is_ok() => {
+                    *state = CallbackState::Idle(armed);
                     return Ok(());
                 }
-            }
-        };
-        let called = catch_unwind(|| armed.call(ready));
-        let retired = {
-            let mut state = self.state.lock();
-            if called.is_ok() && matches!(*state, CallbackState::Running) {
-                *state = CallbackState::Idle(armed);
-                None
-            } else {
-                *state = CallbackState::Gone;
-                Some(armed)
-            }
-        };
-        let dropped = catch_unwind(|| drop(retired));
+                _ => None,
+            };
+        }
+        *self.state.lock() = CallbackState::Gone;
+        let dropped = catch_unwind(|| drop(armed));
         called.and(dropped)
     }
 
-    /// Edge 3. Drops the closure in its frame, now or when the call that is under way returns.
+    /// Edges 1 and 3: takes the closure, or leaves the event to the one who has it.
+    fn begin_call(&self, ready: Ready) -> Option<Armed> {
+        let mut state = self.state.lock();
+        match std::mem::replace(&mut *state, CallbackState::Running(Ready::EMPTY)) {
+            CallbackState::Idle(armed) => return Some(armed),
+            CallbackState::Running(again) => *state = CallbackState::Running(again | ready),
+            gone => *state = gone,
+        }
+        None
+    }
+
+    /// Edge 4. Drops the closure in its frame, now or when the call that is under way returns.
     pub fn cancel(&self) {
         let armed = {
             let mut state = self.state.lock();
             match std::mem::replace(&mut *state, CallbackState::Gone) {
                 CallbackState::Idle(armed) => Some(armed),
-                CallbackState::Running | CallbackState::Cancelling => {
+                CallbackState::Running(_) | CallbackState::Cancelling => {
                     *state = CallbackState::Cancelling;
                     None
                 }

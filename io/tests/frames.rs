@@ -14,7 +14,7 @@ use std::time::Duration;
 use common::{Reactor, pair, spawner};
 use framewise_context::{ContextVar, Frame};
 use framewise_io::net::{TcpListener, TcpStream};
-use framewise_io::{Interest, IoDriver, Ready, ReadyCallback};
+use framewise_io::{Batch, Interest, IoDriver, Ready, ReadyCallback};
 
 static REQUEST: ContextVar<u32> = ContextVar::new("request");
 
@@ -435,4 +435,46 @@ fn c59_a_cancelled_callback_releases_its_frame() {
         callback.cancel();
         assert_eq!(Arc::strong_count(&held.0), 1);
     });
+}
+
+/// Two threads dispatch a batch each: a callback that runs on the one is not called by the other,
+/// and is called again for the other's event when it returns.
+#[test]
+fn c59_a_callback_is_not_called_by_two_threads_at_once_and_misses_nothing() {
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    let _guard = handle.enter();
+    let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, called) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let callback = REQUEST.run(1, || {
+        listener.on_ready(Interest::READABLE, move |_| {
+            sender
+                .send((REQUEST.get(), std::thread::current().id()))
+                .unwrap();
+            may_go_on.recv().unwrap();
+        })
+    });
+    let mut event = || {
+        let mut batch = Batch::default();
+        let client = std::net::TcpStream::connect(address).unwrap();
+        while batch.is_empty() {
+            driver.wait(None, &mut batch).unwrap();
+        }
+        (client, batch)
+    };
+    let (_first, mut batch) = event();
+    let thread = std::thread::spawn(move || batch.dispatch());
+    let (request, by) = called.recv().unwrap();
+    assert_eq!((request, by), (Some(1), thread.thread().id()));
+
+    // The second event: it returns although the callback is held up.
+    let (_second, mut batch) = event();
+    batch.dispatch();
+    assert!(called.try_recv().is_err());
+    go_on.send(()).unwrap();
+    assert_eq!(called.recv().unwrap(), (Some(1), by));
+    go_on.send(()).unwrap();
+    thread.join().unwrap();
+    callback.unwrap().cancel();
 }

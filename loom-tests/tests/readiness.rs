@@ -668,3 +668,53 @@ fn a_callback_cancelled_while_it_is_called_is_dropped_once() {
         assert!(entry.is_gone());
     });
 }
+
+/// Race: two threads have an event each for one callback. A failure shows as bytes that are left:
+/// the second call found the first one running and was lost with its event.
+#[test]
+fn a_callback_called_while_it_runs_is_called_again() {
+    model("callback: call × call", || {
+        let kernel = Arc::new(Kernel::default());
+        let entry = {
+            let kernel = Arc::clone(&kernel);
+            Arc::new(CallbackEntry::new(Interest::READABLE, move |_| {
+                kernel.receive();
+            }))
+        };
+        let event = |kernel: &Kernel, entry: &CallbackEntry| {
+            kernel.arrive();
+            entry.call(Ready::READABLE).unwrap();
+        };
+        let other = {
+            let (kernel, entry) = (Arc::clone(&kernel), Arc::clone(&entry));
+            thread::spawn(move || event(&kernel, &entry))
+        };
+        event(&kernel, &entry);
+        other.join().unwrap();
+        assert_eq!(kernel.pending(), 0, "an event was not called for");
+    });
+}
+
+/// The same, and a cancel comes, too: the closure is dropped once all the same.
+#[test]
+fn a_callback_called_twice_and_cancelled_is_dropped_once() {
+    model("callback: call × call × cancel", || {
+        let drops = Arc::new(AtomicUsize::new(0));
+        let owned = Dropped(Arc::clone(&drops));
+        let entry = Arc::new(CallbackEntry::new(Interest::READABLE, move |_| {
+            let _ = &owned;
+        }));
+        let threads: Vec<_> = (0..2)
+            .map(|_| {
+                let entry = Arc::clone(&entry);
+                thread::spawn(move || entry.call(Ready::READABLE).unwrap())
+            })
+            .collect();
+        entry.cancel();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        assert!(entry.is_gone());
+    });
+}
