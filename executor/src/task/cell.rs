@@ -5,6 +5,7 @@
 //! released, joiner woken. Knows no queue: the scheduler is a type parameter.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
@@ -131,24 +132,29 @@ impl<F: Future, S: Schedule> Core<F, S> {
             let waker = BorrowedWaker::new(task);
             let mut cx = Context::from_waker(&waker);
             let polled = catch_unwind(|| {
-                // SAFETY: rule T2: we run the task, so the stage is ours; and the future is not
-                // moved until it is dropped in place.
-                self.stage.with_mut(|stage| match unsafe { &mut *stage } {
-                    // SAFETY: as above: pinned by the allocation.
-                    Stage::Future(future) => unsafe { Pin::new_unchecked(future) }.poll(&mut cx),
-                    _ => unreachable!("a task that is not complete holds its future"),
+                self.stage.with_mut(|stage| {
+                    // SAFETY: rule T2: we run the task, so the stage is ours.
+                    let Stage::Future(future) = (unsafe { &mut *stage }) else {
+                        unreachable!("a task that is not complete holds its future")
+                    };
+                    // SAFETY: pinned by the allocation: it is not moved until it is dropped in
+                    // place.
+                    let polled = unsafe { Pin::new_unchecked(future) }.poll(&mut cx);
+                    if polled.is_ready() {
+                        // SAFETY: as above. A destructor that panics is caught with the poll.
+                        unsafe { *stage = Stage::Consumed }
+                    }
+                    polled
                 })
             });
-            let output = match polled {
-                Ok(Poll::Pending) => return Poll::Pending,
-                Ok(Poll::Ready(output)) => Ok(output),
-                Err(panic) => Err(JoinError::caught(panic)),
-            };
-            Poll::Ready(match self.drop_stage() {
-                // A panic of the future itself was first and is what the joiner hears of.
-                Err(second) if output.is_ok() => Err(second),
-                _ => output,
-            })
+            match polled {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => {
+                    // The panic was first, and is what the joiner hears of.
+                    let _ = self.drop_stage();
+                    Poll::Ready(Err(JoinError::caught(panic)))
+                }
+            }
         })
     }
 
@@ -244,7 +250,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         let frame = self
             .header
             .frame
-            .with_mut(|frame| unsafe { std::mem::take(&mut *frame) });
+            .with_mut(|frame| unsafe { mem::take(&mut *frame) });
         // A panicking destructor was printed by the panic hook; the joiner must not wait for ever.
         let _ = catch_unwind(|| drop(frame));
     }
@@ -275,6 +281,9 @@ impl<F: Future, S: Schedule> Core<F, S> {
         {
             self.scheduler.unhandled_panic(error);
         }
+        if !mem::needs_drop::<F::Output>() && output.is_ok() {
+            return;
+        }
         let _ = catch_unwind(|| drop(output));
     }
 
@@ -289,7 +298,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         // SAFETY: rule T2: complete, and the caller is who owns the output.
         let stage = self
             .stage
-            .with_mut(|stage| unsafe { std::mem::replace(&mut *stage, Stage::Consumed) });
+            .with_mut(|stage| unsafe { mem::replace(&mut *stage, Stage::Consumed) });
         match stage {
             Stage::Output(output) => Some(output),
             Stage::Consumed => None,
