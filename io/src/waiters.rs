@@ -119,6 +119,12 @@ impl<W> Waiters<W> {
         }
     }
 
+    /// How many entries the list has, in use or not.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        self.list.len()
+    }
+
     /// The directions for which nobody waits.
     pub fn idle(&self) -> Option<Interest> {
         match self.waiting {

@@ -17,47 +17,9 @@ use framewise_io::unpark::{Unpark, WakeDevice};
 use framewise_io::wait::Readiness;
 use framewise_io::waiters::Waiters;
 use framewise_io::{Direction, Interest, Ready};
-use framewise_loom_tests::model;
+use framewise_loom_tests::{Bell, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-
-/// A waker that a thread can wait for. If nobody rings it, loom reports a deadlock: that is how a
-/// lost wake-up shows.
-#[derive(Default)]
-struct Bell {
-    rings: Mutex<usize>,
-    rung: Condvar,
-}
-
-impl Bell {
-    fn wait(&self) {
-        let mut rings = self.rings.lock();
-        while *rings == 0 {
-            rings = self.rung.wait(rings);
-        }
-        *rings -= 1;
-    }
-
-    fn rings(&self) -> usize {
-        *self.rings.lock()
-    }
-}
-
-// `std`'s `Arc`, because `Wake` asks for it.
-impl Wake for Bell {
-    fn wake(self: StdArc<Self>) {
-        *self.rings.lock() += 1;
-        self.rung.notify_one();
-    }
-}
-
-impl WakeDevice for Bell {
-    fn wake(&self) -> std::io::Result<()> {
-        *self.rings.lock() += 1;
-        self.rung.notify_one();
-        Ok(())
-    }
-}
 
 /// The bytes that the operating system holds for a source. Relaxed on purpose: that a reader sees
 /// them after the event is the word's merit.
@@ -102,7 +64,7 @@ fn drive(readiness: &Readiness, ready: Ready) {
 
 /// Waits in the slot until it is ready.
 fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
-    let bell = StdArc::new(Bell::default());
+    let bell = Bell::new();
     let waker = Waker::from(StdArc::clone(&bell));
     let mut cx = Context::from_waker(&waker);
     loop {
@@ -115,7 +77,7 @@ fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
 
 /// Waits in the list until it is ready.
 fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
-    let bell = StdArc::new(Bell::default());
+    let bell = Bell::new();
     let waker = Waker::from(StdArc::clone(&bell));
     let mut cx = Context::from_waker(&waker);
     let mut wait = pin!(readiness.wait(interest));
@@ -289,6 +251,17 @@ fn register_against_set_in_the_list() {
     });
 }
 
+/// Counts its wakes.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+// `std`'s `Arc`, because `Wake` asks for it.
+impl Wake for Woken {
+    fn wake(self: StdArc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Negative control: the waiter announces itself before it is in the list, without the lock. (It
 /// does not wait here: a deadlock would abort the test.)
 #[test]
@@ -308,12 +281,12 @@ fn negative_announce_before_being_in_the_list() {
                 wakers.into_iter().for_each(Waker::wake);
             })
         };
-        let bell = StdArc::new(Bell::default());
+        let woken = StdArc::new(Woken::default());
         let announced = word.announce(Interest::READABLE);
-        let waker = Waker::from(StdArc::clone(&bell));
+        let waker = Waker::from(StdArc::clone(&woken));
         let _ = waiters.lock().put_slot(Direction::Read, Some(waker));
         driver.join().unwrap();
-        let awake = announced != Announced::Waiting || bell.rings() == 1;
+        let awake = announced != Announced::Waiting || woken.0.load(Ordering::Relaxed) == 1;
         assert!(awake, "the waiter sleeps for ever");
     });
 }
@@ -543,7 +516,7 @@ fn unpark_against_acknowledge(look_first: bool) {
     let done = || work.iter().all(|work| work.load(Ordering::Relaxed) == 1);
     let mut seen = false;
     let mut turn = || {
-        unpark.device().0.wait();
+        unpark.device().wait();
         if look_first {
             seen |= done();
             unpark.acknowledge();
@@ -556,19 +529,38 @@ fn unpark_against_acknowledge(look_first: bool) {
     threads
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
-    while unpark.device().0.rings() > 0 {
+    while unpark.device().writes() > 0 {
         turn();
     }
     assert!(seen, "the driver sleeps on work");
 }
 
-/// A bell as a wake device: by reference.
+/// An eventfd: it counts writes, and the driver waits for one.
 #[derive(Default)]
-struct Device(Bell);
+struct Device {
+    writes: Mutex<usize>,
+    written: Condvar,
+}
+
+impl Device {
+    fn wait(&self) {
+        let mut writes = self.writes.lock();
+        while *writes == 0 {
+            writes = self.written.wait(writes);
+        }
+        *writes -= 1;
+    }
+
+    fn writes(&self) -> usize {
+        *self.writes.lock()
+    }
+}
 
 impl WakeDevice for Device {
     fn wake(&self) -> std::io::Result<()> {
-        WakeDevice::wake(&self.0)
+        *self.writes.lock() += 1;
+        self.written.notify_one();
+        Ok(())
     }
 }
 

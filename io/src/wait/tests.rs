@@ -98,6 +98,18 @@ fn every_waiter_in_the_list_is_told_and_a_dropped_one_leaves_nothing() {
 }
 
 #[test]
+fn an_entry_is_given_back_with_its_waiter() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let (_, waker) = counter();
+    let mut cx = Context::from_waker(&waker);
+    for _ in 0..3 {
+        let mut wait = pin!(readiness.wait(Interest::READABLE));
+        assert!(wait.as_mut().poll(&mut cx).is_pending());
+    }
+    assert_eq!(readiness.waiters.lock().entries(), 1);
+}
+
+#[test]
 fn one_who_is_told_but_finds_nothing_waits_again() {
     let readiness = Readiness::new(Ready::EMPTY);
     let (_, waker) = counter();

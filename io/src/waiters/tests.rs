@@ -49,7 +49,7 @@ fn an_entry_is_used_again_after_its_removal() {
     assert_eq!(waiters.idle(), Some(Interest::WRITABLE));
     let third = waiters.insert(Interest::WRITABLE);
     waiters.put(&third, Some(3));
-    assert_eq!(waiters.list.len(), 2);
+    assert_eq!(waiters.entries(), 2);
     assert_eq!(taken(&mut waiters, Interest::WRITABLE), [3]);
     assert_eq!(waiters.remove(second), Some(2));
     assert_eq!(waiters.idle(), Some(BOTH));
