@@ -243,7 +243,10 @@ impl Shared {
             std::thread::yield_now();
         }
         self.timers.close();
-        self.driver.lock().shutdown();
+        let report = self.driver.lock().shutdown();
+        for panic in report.panics {
+            self.unhandled_panic(&JoinError::caught(panic));
+        }
     }
 }
 
