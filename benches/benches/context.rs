@@ -1,0 +1,26 @@
+//! What does it cost to read a value, to set one, and to hand values on to a spawned task?
+//!
+//! Under none, 1, 4 and 16 keys: framewise's variables beside tokio's `task_local!`s.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use framewise_benches::{Keys, Question};
+
+mod common;
+
+const KEYS: [Keys; 4] = [Keys::None, Keys::K1, Keys::K4, Keys::K16];
+
+fn context(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("context");
+    for keys in KEYS {
+        common::ask(&mut group, Question::Get(keys), 10_000);
+        common::ask(&mut group, Question::Run(keys), 10_000);
+        common::ask(&mut group, Question::RunOneMore(keys), 10_000);
+        common::ask(&mut group, Question::Enter(keys), 10_000);
+        common::ask(&mut group, Question::ContextSpawn(keys), 10_000);
+        common::ask(&mut group, Question::ContextYield(keys), 20_000);
+    }
+    group.finish();
+}
+
+criterion_group!(benches, context);
+criterion_main!(benches);

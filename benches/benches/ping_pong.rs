@@ -1,0 +1,16 @@
+//! What do two tasks cost that wait for each other? A thousand pairs at once, on futures' oneshot
+//! channels.
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use framewise_benches::Question;
+
+mod common;
+
+fn ping_pong(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("ping_pong");
+    common::ask(&mut group, Question::PingPong, 1000);
+    group.finish();
+}
+
+criterion_group!(benches, ping_pong);
+criterion_main!(benches);

@@ -1,0 +1,15 @@
+//! What does a yield cost, by one of 200 tasks?
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use framewise_benches::Question;
+
+mod common;
+
+fn yield_now(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("yield_now");
+    common::ask(&mut group, Question::Yield, 200 * 100);
+    group.finish();
+}
+
+criterion_group!(benches, yield_now);
+criterion_main!(benches);

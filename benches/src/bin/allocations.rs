@@ -1,0 +1,153 @@
+//! Counts allocations: a program of its own, so that no measured program has a counting allocator.
+//!
+//! The figures repeat nearly exactly. `compare` runs it once for each runtime.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use framewise_benches::arguments::{Arguments, fail};
+use framewise_benches::load::Single;
+use framewise_benches::work::{echo, memory};
+use framewise_benches::{Face, Keys, Question, WORKERS, with_face};
+
+const USAGE: &str = "\
+allocations RUNTIME [--only PREFIX] [--quick]
+
+Prints allocations and bytes for each operation: name, unit and value, separated by tabs.";
+
+/// The system's allocator, counting.
+struct Counting;
+
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static BYTES_FREED: AtomicU64 = AtomicU64::new(0);
+static BYTES_ALLOCATED: AtomicU64 = AtomicU64::new(0);
+
+// SAFETY: everything is passed on to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // Ordering: Relaxed, here and below: the counts publish nothing.
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES_ALLOCATED.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the caller keeps GlobalAlloc's contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        BYTES_FREED.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the caller keeps GlobalAlloc's contract.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        BYTES_ALLOCATED.fetch_add(size as u64, Ordering::Relaxed);
+        BYTES_FREED.fetch_add(layout.size() as u64, Ordering::Relaxed);
+        // SAFETY: the caller keeps GlobalAlloc's contract.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations so far, and bytes that are in use.
+fn counts() -> (u64, u64) {
+    let freed = BYTES_FREED.load(Ordering::Relaxed);
+    let allocated = BYTES_ALLOCATED.load(Ordering::Relaxed);
+    (
+        ALLOCATIONS.load(Ordering::Relaxed),
+        allocated.saturating_sub(freed),
+    )
+}
+
+fn main() {
+    let mut arguments = Arguments::of_process(USAGE);
+    let quick = arguments.flag("--quick");
+    let only: Option<String> = arguments.option("--only");
+    let runtime = arguments.word().unwrap_or_else(|| fail(USAGE));
+    arguments.finish();
+    with_face!(runtime.as_str(), all(only.as_deref().unwrap_or(""), quick))
+        .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
+    // The idle tasks and connections are not taken down.
+    std::process::exit(0);
+}
+
+fn all<R: Face>(only: &str, quick: bool) {
+    let runtime = R::start(WORKERS);
+    let questions = [
+        Question::SpawnManyLocal,
+        Question::PingPong,
+        Question::TimerCancel,
+        Question::RunOneMore(Keys::K1),
+        Question::RunOneMore(Keys::K4),
+        Question::RunOneMore(Keys::K16),
+        Question::Enter(Keys::K1),
+        Question::Enter(Keys::K4),
+        Question::Enter(Keys::K16),
+        Question::ContextSpawn(Keys::K1),
+        Question::ContextSpawn(Keys::K4),
+        Question::ContextSpawn(Keys::K16),
+    ];
+    for question in questions {
+        if question.to_string().starts_with(only) {
+            let size = question.default_size() / if quick { 10 } else { 1 };
+            print(question, "allocs/op", of_batch(question, &runtime, size));
+        }
+    }
+    if "idle_task".starts_with(only) || only.starts_with("idle_task") {
+        idle_tasks(&runtime, if quick { 1000 } else { 100_000 });
+    }
+    if "idle_connection".starts_with(only) || only.starts_with("idle_connection") {
+        idle_connections(&runtime, if quick { 10 } else { 1000 });
+    }
+}
+
+/// What a batch allocates for each operation when warm, without what it allocates as a batch.
+fn of_batch<R: Face>(question: Question, runtime: &R, size: usize) -> f64 {
+    question.batch(runtime, 2 * size);
+    let (start, _) = counts();
+    question.batch(runtime, size);
+    let (middle, _) = counts();
+    question.batch(runtime, 2 * size);
+    let (end, _) = counts();
+    ((end - middle) as f64 - (middle - start) as f64) / size as f64
+}
+
+fn idle_tasks<R: Face>(runtime: &R, count: usize) {
+    let handle = runtime.handle();
+    let (first, room) = (memory::room::<R>(1), memory::room::<R>(count));
+    runtime.run(memory::idle_tasks::<R>(handle, first));
+    let (allocations, bytes) = counts();
+    runtime.run(memory::idle_tasks::<R>(handle, room));
+    let (allocations_after, bytes_after) = counts();
+    let each = |before: u64, after: u64| after.saturating_sub(before) as f64 / count as f64;
+    print(
+        "idle_task",
+        "allocs/task",
+        each(allocations, allocations_after),
+    );
+    print("idle_task", "B allocated/task", each(bytes, bytes_after));
+}
+
+fn idle_connections<R: Face>(runtime: &R, count: usize) {
+    let address = echo::start(runtime);
+    let connect = || {
+        let mut connection = Single::connect(address)?;
+        connection.echo()?;
+        Ok::<_, std::io::Error>(connection)
+    };
+    let warm = connect().unwrap_or_else(|error| fail(&format!("connecting: {error}")));
+    let mut connections = Vec::with_capacity(count);
+    let (_, bytes) = counts();
+    for _ in 0..count {
+        connections.push(connect().unwrap_or_else(|error| fail(&format!("connecting: {error}"))));
+    }
+    let (_, bytes_after) = counts();
+    let each = bytes_after.saturating_sub(bytes) as f64 / count as f64;
+    print("idle_connection", "B allocated/conn", each);
+    drop(warm);
+}
+
+fn print(name: impl std::fmt::Display, unit: &str, value: f64) {
+    println!("{name}\t{unit}\t{value}");
+}

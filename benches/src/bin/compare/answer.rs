@@ -1,0 +1,260 @@
+//! One question to one runtime, in a fresh process: prints name, unit and value of each answer.
+
+use std::fmt;
+use std::io;
+use std::iter;
+use std::process;
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use framewise_benches::arguments::fail;
+use framewise_benches::load::{Many, Single};
+use framewise_benches::measure::{
+    process_time, quantile, raise_descriptor_limit, resident, thread_time,
+};
+use framewise_benches::work::{echo, memory, timers, wake};
+use framewise_benches::{Face, Question, with_face};
+
+/// Seconds after which a process is ended that gives no answer.
+const SECONDS_MAX: u32 = 60;
+
+/// What a process is asked.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked {
+    /// How long one operation takes.
+    Batches(Question),
+    IdleTask,
+    WakeLatency,
+    TimerFire,
+    SleepIdle,
+    TcpLatency,
+    TcpThroughput,
+    IdleConnection,
+}
+
+const OTHERS: [Asked; 7] = [
+    Asked::IdleTask,
+    Asked::WakeLatency,
+    Asked::TimerFire,
+    Asked::SleepIdle,
+    Asked::TcpLatency,
+    Asked::TcpThroughput,
+    Asked::IdleConnection,
+];
+
+impl Asked {
+    pub(crate) fn all() -> Vec<Self> {
+        let questions = Question::all().into_iter();
+        let (values, others): (Vec<_>, Vec<_>) =
+            questions.partition(|question| question.to_string().starts_with("context"));
+        let others = others.into_iter().map(Asked::Batches);
+        let values = values.into_iter().map(Asked::Batches);
+        others.chain(OTHERS).chain(values).collect()
+    }
+
+    /// Whether the runtime has a part in it: carrying values within a task is the same on smol as
+    /// on tokio.
+    pub(crate) fn concerns(self, runtime: &str) -> bool {
+        match self {
+            Asked::Batches(question) => {
+                !(question.is_about_values_only() && runtime.starts_with("smol"))
+            }
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Asked::Batches(question) => return question.fmt(f),
+            Asked::IdleTask => "idle_task",
+            Asked::WakeLatency => "wake_latency",
+            Asked::TimerFire => "timer_fire",
+            Asked::SleepIdle => "sleep_idle",
+            Asked::TcpLatency => "tcp_latency",
+            Asked::TcpThroughput => "tcp_throughput",
+            Asked::IdleConnection => "idle_connection",
+        })
+    }
+}
+
+impl FromStr for Asked {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let other = OTHERS.into_iter().find(|other| other.to_string() == name);
+        other.map_or_else(|| name.parse().map(Asked::Batches), Ok)
+    }
+}
+
+/// Answers and ends the process, without taking the runtime down.
+pub(crate) fn answer(asked: Asked, runtime: &str, workers: usize, quick: bool) -> ! {
+    // SAFETY: alarm only asks for a signal, which ends the process.
+    unsafe {
+        libc::alarm(SECONDS_MAX);
+    }
+    match with_face!(runtime, of_face(asked, workers, quick)) {
+        Some(Ok(())) => process::exit(0),
+        Some(Err(error)) => fail(&format!("{asked} on {runtime}: {error}")),
+        None => fail(&format!("there is no runtime {runtime:?}")),
+    }
+}
+
+fn of_face<R: Face>(asked: Asked, workers: usize, quick: bool) -> io::Result<()> {
+    let runtime = R::start(workers);
+    match asked {
+        Asked::Batches(question) => {
+            batches(question, &runtime, quick);
+            Ok(())
+        }
+        Asked::IdleTask => idle_task(&runtime, quick),
+        Asked::WakeLatency => {
+            wake_latency(&runtime, quick);
+            Ok(())
+        }
+        Asked::TimerFire => {
+            timer_fire(&runtime, quick);
+            Ok(())
+        }
+        Asked::SleepIdle => {
+            sleep_idle(&runtime, quick);
+            Ok(())
+        }
+        Asked::TcpLatency => tcp_latency(&runtime, quick),
+        Asked::TcpThroughput => tcp_throughput(&runtime, quick),
+        Asked::IdleConnection => idle_connection(&runtime, quick),
+    }
+}
+
+/// The median over many batches, after one that warms up.
+fn batches<R: Face>(question: Question, runtime: &R, quick: bool) {
+    let (size, limit) = match quick {
+        true => (question.default_size() / 10, Duration::ZERO),
+        false => (question.default_size(), Duration::from_millis(80)),
+    };
+    question.batch(runtime, size);
+    let mut times = Vec::new();
+    let start = Instant::now();
+    while times.len() < 3 || start.elapsed() < limit {
+        let batch = Instant::now();
+        question.batch(runtime, size);
+        times.push(batch.elapsed().as_nanos() as f64 / size as f64);
+    }
+    print(question, "ns/op", quantile(&mut times, 0.5));
+}
+
+fn idle_task<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+    let count = if quick { 1000 } else { 100_000 };
+    let handle = runtime.handle();
+    let (first, room) = (memory::room::<R>(1), memory::room::<R>(count));
+    runtime.run(memory::idle_tasks::<R>(handle, first));
+    let before = resident()?;
+    runtime.run(memory::idle_tasks::<R>(handle, room));
+    let bytes = resident()?.saturating_sub(before);
+    print("idle_task", "B resident/task", bytes as f64 / count as f64);
+    Ok(())
+}
+
+fn wake_latency<R: Face>(runtime: &R, quick: bool) {
+    let count = if quick { 10 } else { 300 };
+    let latencies = wake::latency(runtime, count, Duration::from_micros(300));
+    print("wake_latency p50", "us", micros(latencies, 0.5));
+}
+
+fn timer_fire<R: Face>(runtime: &R, quick: bool) {
+    let count = if quick { 1000 } else { 100_000 };
+    let after = Duration::from_millis(100);
+    let before = process_time();
+    let lateness = runtime.run(timers::fire::<R>(runtime.handle(), count, after, after));
+    let time = process_time() - before;
+    print(
+        "timer_fire cpu",
+        "ns/op",
+        time.as_nanos() as f64 / count as f64,
+    );
+    print("timer_fire late p50", "us", micros(lateness.clone(), 0.5));
+    print("timer_fire late p99", "us", micros(lateness, 0.99));
+}
+
+fn sleep_idle<R: Face>(runtime: &R, quick: bool) {
+    let longest = if quick { 3 } else { 15 };
+    let durations = (1..=longest).map(Duration::from_millis);
+    let lateness = runtime.run(timers::one_by_one::<R>(durations));
+    print("sleep_idle late p50", "us", micros(lateness, 0.5));
+}
+
+fn tcp_latency<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+    let count = if quick { 10 } else { 3000 };
+    let mut client = Single::connect(echo::start(runtime))?;
+    for _ in 0..count / 10 {
+        client.echo()?;
+    }
+    let mut times = Vec::with_capacity(count);
+    let before = process_time() - thread_time();
+    for _ in 0..count {
+        let start = Instant::now();
+        client.echo()?;
+        times.push(start.elapsed());
+    }
+    let time = process_time() - thread_time() - before;
+    print("tcp_latency p50", "us", micros(times.clone(), 0.5));
+    print("tcp_latency p99", "us", micros(times, 0.99));
+    let each = time.as_nanos() as f64 / count as f64;
+    print("tcp_latency server cpu", "ns/op", each);
+    Ok(())
+}
+
+fn tcp_throughput<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+    let (connections, duration) = match quick {
+        true => (10, Duration::from_millis(5)),
+        false => (100, Duration::from_millis(400)),
+    };
+    let mut client = Many::connect(echo::start(runtime), connections)?;
+    client.run_for(duration / 4)?;
+    // The load is this thread; all others are the server's.
+    let before = process_time() - thread_time();
+    let (echoes, elapsed) = client.run_for(duration)?;
+    let time = process_time() - thread_time() - before;
+    let rate = echoes as f64 / elapsed.as_secs_f64();
+    print("tcp_throughput rate", "msg/s", rate);
+    let each = time.as_nanos() as f64 / echoes as f64;
+    print("tcp_throughput server cpu", "ns/op", each);
+    Ok(())
+}
+
+fn idle_connection<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+    // Two descriptors each, and some for the runtime.
+    let room = raise_descriptor_limit()?.saturating_sub(100) / 2;
+    let count = (if quick { 10 } else { 4000 }).min(room as usize);
+    let address = echo::start(runtime);
+    let connect = || {
+        let mut connection = Single::connect(address)?;
+        connection.echo()?;
+        Ok::<_, io::Error>(connection)
+    };
+    let warm = connect()?;
+    let mut connections: Vec<_> = Vec::with_capacity(count);
+    let before = resident()?;
+    for connection in iter::repeat_with(connect).take(count) {
+        connections.push(connection?);
+    }
+    let bytes = resident()?.saturating_sub(before);
+    print(
+        "idle_connection",
+        "B resident/conn",
+        bytes as f64 / count as f64,
+    );
+    drop(warm);
+    Ok(())
+}
+
+fn micros(times: Vec<Duration>, fraction: f64) -> f64 {
+    let times = times.into_iter();
+    let mut times: Vec<_> = times.map(|time| time.as_nanos() as f64 / 1000.0).collect();
+    quantile(&mut times, fraction)
+}
+
+fn print(name: impl fmt::Display, unit: &str, value: f64) {
+    println!("{name}\t{unit}\t{value}");
+}

@@ -1,0 +1,149 @@
+//! The comparer: asks every question of every runtime in turn, A B C A B C, and prints a table.
+//!
+//! Each answer comes from a process of its own (`answer.rs`), which this one starts. So no runtime
+//! finds the heap, the threads or the reactor of another, resident memory is its own, and whatever
+//! the machine does for a minute meets all of them. Ratios are made within a round and then
+//! compared, not made of medians.
+
+mod answer;
+mod table;
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use framewise_benches::arguments::{Arguments, fail};
+
+use answer::Asked;
+use table::Table;
+
+const USAGE: &str = "\
+compare [--rounds N] [--only PREFIX] [--runtimes NAMES] [--workers N] [--quick]
+
+Prints a Markdown table: the median of each runtime over N rounds (7), and the median of the ratios
+of the first to each other, with the least and the greatest.
+
+--only PREFIX     only what begins so; see --list
+--runtimes NAMES  framewise,tokio,smol; smol-executor is there, too
+--workers N       worker threads of every runtime (2)
+--quick           tiny sizes, which show that it works and nothing else
+--list            print what can be asked, and leave
+
+Build it with `--bins`: it runs `allocations`, which is beside it.";
+
+struct Options {
+    rounds: usize,
+    runtimes: Vec<String>,
+    workers: usize,
+    quick: bool,
+    only: String,
+}
+
+fn main() {
+    let mut arguments = Arguments::of_process(USAGE);
+    let quick = arguments.flag("--quick");
+    let workers = arguments.option("--workers");
+    let workers = workers.unwrap_or(framewise_benches::WORKERS);
+    if let Some(asked) = arguments.option::<Asked>("--answer") {
+        let runtime = arguments.word().unwrap_or_else(|| fail(USAGE));
+        arguments.finish();
+        answer::answer(asked, &runtime, workers, quick);
+    }
+    let list = arguments.flag("--list");
+    let runtimes: Option<String> = arguments.option("--runtimes");
+    let runtimes = runtimes.unwrap_or_else(|| "framewise,tokio,smol".to_owned());
+    let options = Options {
+        rounds: arguments.option("--rounds").unwrap_or(7).max(1),
+        runtimes: runtimes.split(',').map(str::to_owned).collect(),
+        workers,
+        quick,
+        only: arguments.option("--only").unwrap_or_default(),
+    };
+    arguments.finish();
+    let mut all = Asked::all();
+    all.retain(|asked| asked.to_string().starts_with(&options.only));
+    if list {
+        for asked in all {
+            println!("{asked}");
+        }
+        return;
+    }
+    let start = Instant::now();
+    let mut table = Table::new(&options.runtimes);
+    for round in 0..options.rounds {
+        for &asked in &all {
+            for turn in 0..options.runtimes.len() {
+                // Each round begins with another one, so that none always comes after the same.
+                let place = (round + turn) % options.runtimes.len();
+                let runtime = &options.runtimes[place];
+                if asked.concerns(runtime) {
+                    ask(&options, asked, place, round, &mut table);
+                }
+            }
+        }
+        eprintln!(
+            "round {} of {}: {:.0?}",
+            round + 1,
+            options.rounds,
+            start.elapsed()
+        );
+    }
+    // Counts repeat: once is enough.
+    for (place, runtime) in options.runtimes.iter().enumerate() {
+        count_allocations(&options, place, runtime, &mut table);
+    }
+    print!("{}", table.to_markdown());
+}
+
+fn ask(options: &Options, asked: Asked, place: usize, round: usize, table: &mut Table) {
+    let this = env::current_exe().unwrap_or_else(|error| fail(&format!("where am I: {error}")));
+    let mut command = Command::new(this);
+    command.args(["--answer", &asked.to_string(), &options.runtimes[place]]);
+    command.args(["--workers", &options.workers.to_string()]);
+    if options.quick {
+        command.arg("--quick");
+    }
+    for (name, unit, value) in lines_of(command) {
+        table.add(&name, &unit, place, round, value);
+    }
+}
+
+fn count_allocations(options: &Options, place: usize, runtime: &str, table: &mut Table) {
+    let program = env::current_exe().map(|this| this.with_file_name("allocations"));
+    let program = program.unwrap_or_else(|_| PathBuf::from("allocations"));
+    if !program.exists() {
+        eprintln!("allocations are not counted: build with --bins");
+        return;
+    }
+    let mut command = Command::new(program);
+    command.args([runtime, "--only", &options.only]);
+    if options.quick {
+        command.arg("--quick");
+    }
+    for (name, unit, value) in lines_of(command) {
+        table.add(&name, &unit, place, 0, value);
+    }
+}
+
+/// What a program prints: name, unit and value.
+fn lines_of(mut command: Command) -> Vec<(String, String, f64)> {
+    let output = command.output();
+    let output = output.unwrap_or_else(|error| fail(&format!("{command:?}: {error}")));
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        fail(&format!("{command:?}: {}\n{errors}", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(|line| {
+        let mut fields = line.split('\t');
+        let (name, unit) = (fields.next()?, fields.next()?);
+        Some((
+            name.to_owned(),
+            unit.to_owned(),
+            fields.next()?.parse().ok()?,
+        ))
+    });
+    let lines: Option<Vec<_>> = lines.collect();
+    lines.unwrap_or_else(|| fail(&format!("{command:?} printed\n{text}")))
+}

@@ -1,0 +1,103 @@
+//! Instructions for each operation, by callgrind: they repeat, whatever else the machine does.
+//!
+//! `once` is run twice under valgrind, with few batches and with more. Half of the difference in
+//! instructions is one batch; starting up, warming up and shutting down cancel out.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use framewise_benches::Question;
+use framewise_benches::arguments::{Arguments, fail};
+
+const USAGE: &str = "\
+instructions [--only PREFIX] [--runtimes NAMES] [--list]
+
+Prints a Markdown table of instructions for each operation on one worker. Needs valgrind, and the
+program `once` beside this one: build with `--bins`.
+
+--only PREFIX     only questions whose names begin so
+--runtimes NAMES  framewise,tokio,smol; smol-executor is there, too
+--list            print the questions and leave";
+
+/// Batches of the first run; the second has two more.
+const BATCHES: usize = 2;
+
+fn main() {
+    let mut arguments = Arguments::of_process(USAGE);
+    let only: Option<String> = arguments.option("--only");
+    let runtimes: Option<String> = arguments.option("--runtimes");
+    let list = arguments.flag("--list");
+    arguments.finish();
+    let only = only.unwrap_or_default();
+    let mut questions = Question::all();
+    questions.retain(|question| question.to_string().starts_with(&only));
+    if list {
+        for question in questions {
+            println!("{question}");
+        }
+        return;
+    }
+    let runtimes = runtimes.unwrap_or_else(|| "framewise,tokio,smol".to_owned());
+    let runtimes: Vec<_> = runtimes.split(',').collect();
+    let once = beside_this("once");
+    println!("| operation | {} |", runtimes.join(" | "));
+    println!("|---|{}", "---:|".repeat(runtimes.len()));
+    for question in questions {
+        let mut row = format!("| {question} |");
+        for runtime in &runtimes {
+            if concerns(question, runtime) {
+                let few = count(&once, question, runtime, BATCHES);
+                let more = count(&once, question, runtime, BATCHES + 2);
+                let operations = 2 * question.default_size() as u64;
+                let each = more.saturating_sub(few) as f64 / operations as f64;
+                row.push_str(&format!(" {each:.0} |"));
+            } else {
+                row.push_str(" |");
+            }
+        }
+        println!("{row}");
+    }
+}
+
+/// Whether there is something to see: smol has no context, so carrying values without spawning is
+/// what it is on tokio.
+fn concerns(question: Question, runtime: &str) -> bool {
+    !(runtime.starts_with("smol") && question.is_about_values_only())
+}
+
+fn beside_this(name: &str) -> PathBuf {
+    let this = env::current_exe().unwrap_or_else(|error| fail(&format!("where am I: {error}")));
+    let path = this.with_file_name(name);
+    if !path.exists() {
+        fail(&format!("{} is missing: build with --bins", path.display()));
+    }
+    path
+}
+
+/// The instructions of one run.
+fn count(once: &Path, question: Question, runtime: &str, batches: usize) -> u64 {
+    let profile = env::temp_dir().join(format!("callgrind.{}.out", std::process::id()));
+    let output = Command::new("valgrind")
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={}", profile.display()))
+        .arg(once)
+        .args([&question.to_string(), runtime])
+        .args(["--batches", &batches.to_string()])
+        .output()
+        .unwrap_or_else(|error| fail(&format!("valgrind: {error}")));
+    if !output.status.success() {
+        let errors = String::from_utf8_lossy(&output.stderr);
+        fail(&format!("{question} on {runtime} failed:\n{errors}"));
+    }
+    let text = fs::read_to_string(&profile)
+        .unwrap_or_else(|error| fail(&format!("{}: {error}", profile.display())));
+    // A file in the temporary directory that stays does no harm.
+    let _ = fs::remove_file(&profile);
+    let total = text
+        .lines()
+        .find_map(|line| line.strip_prefix("totals: "))
+        .and_then(|total| total.trim().parse().ok());
+    total.unwrap_or_else(|| fail("callgrind's output has no total"))
+}

@@ -1,0 +1,33 @@
+//! Does some batches of one question on one runtime, measuring nothing: for callgrind and perf.
+
+use framewise_benches::arguments::{Arguments, fail};
+use framewise_benches::{Face, Question, with_face};
+
+const USAGE: &str = "\
+once QUESTION RUNTIME [--batches N] [--size N] [--workers N]
+
+Does N batches (2) of the question's own size on one worker, unless told otherwise.
+`instructions --list` prints the questions; the runtimes are framewise, tokio, smol and smol-executor.";
+
+fn main() {
+    let mut arguments = Arguments::of_process(USAGE);
+    let batches = arguments.option("--batches").unwrap_or(2);
+    let size = arguments.option("--size");
+    let workers = arguments.option("--workers").unwrap_or(1);
+    let question = arguments.word().unwrap_or_else(|| fail(USAGE));
+    let runtime = arguments.word().unwrap_or_else(|| fail(USAGE));
+    arguments.finish();
+    let question: Question = question
+        .parse()
+        .unwrap_or_else(|error: String| fail(&error));
+    let size = size.unwrap_or_else(|| question.default_size());
+    with_face!(runtime.as_str(), once(question, size, workers, batches))
+        .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
+}
+
+fn once<R: Face>(question: Question, size: usize, workers: usize, batches: usize) {
+    let runtime = R::start(workers);
+    for _ in 0..batches {
+        question.batch(&runtime, size);
+    }
+}

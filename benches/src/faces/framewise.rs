@@ -1,0 +1,110 @@
+//! framewise, as a user would write it.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use framewise::net::{TcpListener, TcpStream};
+use framewise::runtime::{Builder, Runtime};
+
+use crate::Face;
+use crate::means::{Frame1, Frame4, Frame16};
+
+/// framewise.
+pub struct Framewise(Runtime);
+
+/// Awaits a task that neither panics nor is aborted.
+pub struct FramewiseJoin<T>(framewise::JoinHandle<T>);
+
+impl<T> Future for FramewiseJoin<T> {
+    type Output = T;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        Pin::new(&mut self.0)
+            .poll(cx)
+            .map(|output| output.expect("the task neither panics nor is aborted"))
+    }
+}
+
+impl Face for Framewise {
+    const NAME: &'static str = "framewise";
+    type Handle = ();
+    type Join<T: Send + 'static> = FramewiseJoin<T>;
+    type K1 = Frame1;
+    type K4 = Frame4;
+    type K16 = Frame16;
+    type Listener = TcpListener;
+    type Stream = TcpStream;
+
+    fn start(workers: usize) -> Self {
+        let runtime = Builder::new().worker_threads(workers).build();
+        Self(runtime.expect("the system gives threads and an event queue"))
+    }
+
+    fn handle(&self) {}
+
+    fn spawn_outside<F>(&self, future: F) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        FramewiseJoin(self.0.spawn(future))
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.0.block_on(future)
+    }
+
+    #[inline]
+    fn spawn<F>((): (), future: F) -> Self::Join<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        FramewiseJoin(framewise::spawn(future))
+    }
+
+    #[inline]
+    fn detach<F>((): (), future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        drop(framewise::spawn(future));
+    }
+
+    #[inline]
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        framewise::task::yield_now()
+    }
+
+    #[inline]
+    fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        framewise::time::sleep(duration)
+    }
+
+    fn listen() -> io::Result<(TcpListener, SocketAddr)> {
+        let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = socket.local_addr()?;
+        Ok((TcpListener::from_std(socket)?, address))
+    }
+
+    async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+
+    #[inline]
+    async fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+        stream.read(buffer).await
+    }
+
+    #[inline]
+    async fn write_all(stream: &mut TcpStream, buffer: &[u8]) -> io::Result<()> {
+        stream.write_all(buffer).await
+    }
+}

@@ -1,0 +1,9 @@
+//! The runtimes, each behind its [`Face`](crate::Face).
+
+mod framewise;
+mod smol;
+mod tokio;
+
+pub use framewise::Framewise;
+pub use smol::{Smol, SmolExecutor};
+pub use tokio::Tokio;

@@ -1,0 +1,73 @@
+//! Spawning tasks that do nothing.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::channel::oneshot;
+
+use super::Countdown;
+use crate::Face;
+
+/// Spawns `count` tasks, then awaits them in order.
+pub async fn many<R: Face>(handle: R::Handle, count: usize) {
+    let mut joins = Vec::with_capacity(count);
+    for _ in 0..count {
+        joins.push(R::spawn(handle, async {}));
+    }
+    for join in joins {
+        join.await;
+    }
+}
+
+/// As [`many`], from a thread that is none of the runtime's.
+pub fn many_from_outside<R: Face>(runtime: &R, count: usize) {
+    let mut joins = Vec::with_capacity(count);
+    for _ in 0..count {
+        joins.push(runtime.spawn_outside(async {}));
+    }
+    runtime.block_on(async {
+        for join in joins {
+            join.await;
+        }
+    });
+}
+
+/// Spawns `count` tasks, each awaited before the next is spawned.
+pub async fn one_by_one<R: Face>(handle: R::Handle, count: usize) {
+    for _ in 0..count {
+        R::spawn(handle, async {}).await;
+    }
+}
+
+/// Spawns `count` tasks that nobody awaits, and waits for a word of the last one to finish.
+pub async fn detached<R: Face>(handle: R::Handle, count: usize) {
+    let (last, told) = Countdown::new(count);
+    let last = Arc::new(last);
+    for _ in 0..count {
+        let last = Arc::clone(&last);
+        R::detach(handle, async move { last.done() });
+    }
+    told.await.expect("the last task tells");
+}
+
+/// Each of `depth` tasks spawns the next; waits for a word of the last.
+pub async fn chained<R: Face>(handle: R::Handle, depth: usize) {
+    fn link<R: Face>(
+        handle: R::Handle,
+        depth: usize,
+        tell: oneshot::Sender<()>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            if depth == 0 {
+                let _ = tell.send(());
+            } else {
+                R::detach(handle, link::<R>(handle, depth - 1, tell));
+            }
+        })
+    }
+
+    let (tell, told) = oneshot::channel();
+    R::detach(handle, link::<R>(handle, depth - 1, tell));
+    told.await.expect("the last task tells");
+}

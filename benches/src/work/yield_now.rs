@@ -1,0 +1,18 @@
+//! Yielding.
+
+use crate::Face;
+
+/// `tasks` tasks yield `yields` times each.
+pub async fn many<R: Face>(handle: R::Handle, tasks: usize, yields: usize) {
+    let mut joins = Vec::with_capacity(tasks);
+    for _ in 0..tasks {
+        joins.push(R::spawn(handle, async move {
+            for _ in 0..yields {
+                R::yield_now().await;
+            }
+        }));
+    }
+    for join in joins {
+        join.await;
+    }
+}
