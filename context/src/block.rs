@@ -17,8 +17,8 @@
 //! The unsafe code of this crate cites these by number.
 //!
 //! 1. **Types.** An index belongs to one variable for ever, so what its slot holds, in any frame,
-//!    is a `T` of that variable's `ContextVar<T>`: inline if [`is_inline`] says so of `T`, which
-//!    the chunk's `inline` mask repeats, else in a cell.
+//!    is a `T` of that variable's `ContextVar<T>`, which is invariant in `T`: inline if
+//!    [`is_inline`] says so of `T`, which the chunk's `inline` mask repeats, else in a cell.
 //! 2. **Immutability.** A block is written while [`derive`](crate::derive) alone knows it. Later
 //!    only counts change, until the last holder of a part takes that part down.
 //! 3. **Frames.** `Block::count` counts the `Frame`s that point to a block. While it is not zero,

@@ -1,6 +1,7 @@
 //! `ContextVar`: a typed key, its default, and reading and binding it.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ptr;
 
 use crate::bind::{bind, bind_one};
@@ -28,11 +29,23 @@ use crate::scope::Scope;
 /// assert_eq!(REQUEST_ID.run(7, || log("paid")), "[Some(7)] paid");
 /// assert_eq!(log("idle"), "[None] idle");
 /// ```
+///
+/// A variable is of exactly its type. Were it also one of the types that are less able, a value of
+/// such a type could be bound and read as one that is more able:
+///
+/// ```compile_fail
+/// # use framewise_context::ContextVar;
+/// static CALL: ContextVar<for<'a> fn(&'a str)> = ContextVar::new("call");
+/// let less_able: &'static ContextVar<fn(&'static str)> = &CALL;
+/// ```
 pub struct ContextVar<T: Send + Sync + 'static> {
     pub(crate) key: Key,
     name: &'static str,
     pub(crate) inherited: bool,
     default: Option<T>,
+    /// Invariant in `T` (rule 1 of [`block`](crate::block)): a variable that passed for one of a
+    /// subtype or a supertype could be bound as the one and read as the other.
+    exact: PhantomData<fn(T) -> T>,
 }
 
 impl<T: Send + Sync + 'static> ContextVar<T> {
@@ -43,6 +56,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
             name,
             inherited: true,
             default: None,
+            exact: PhantomData,
         }
     }
 
@@ -60,6 +74,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
             name,
             inherited: true,
             default: Some(default),
+            exact: PhantomData,
         }
     }
 
