@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use crate::Frame;
 use crate::additions::OwnOf;
-use crate::bind::{BindingList, derive_current};
+use crate::bind::BindingList;
 use crate::current;
 use crate::derive;
 use crate::frame::{FrameId, id_of};
@@ -52,7 +52,7 @@ enum ScopeState<L> {
     Unbound(L),
     /// In `frame`, whose own bindings they are. It was derived from the frame with the id `under`.
     Bound { frame: Frame, under: FrameId },
-    /// Nowhere: a frame was about to be made of them.
+    /// Nowhere: a frame is being made of them.
     Gone,
 }
 
@@ -75,13 +75,17 @@ impl<L: BindingList> ScopeState<L> {
         }
     }
 
-    /// Derives the frame anew.
+    /// Derives the frame anew. Where this unwinds, the scope is bound all the same: what panics is
+    /// a value that is let go last.
     #[cold]
     fn rebind(&mut self, under: FrameId) {
         match mem::replace(self, ScopeState::Gone) {
             ScopeState::Unbound(list) => {
-                let frame = derive_current(list);
+                // SAFETY: (rule 4) the current frame is alive.
+                let (frame, replaced) = unsafe { derive::derive(current::get(), false, list) };
                 *self = ScopeState::Bound { frame, under };
+                // Last, for these are dropped by user code.
+                drop(replaced);
             }
             ScopeState::Bound { frame: old, .. } => {
                 // SAFETY: (rule 4) the current frame is alive.
@@ -90,7 +94,7 @@ impl<L: BindingList> ScopeState<L> {
                 // Last: what only the old surroundings had is dropped here, by user code.
                 drop(old);
             }
-            ScopeState::Gone => panic!("a scope whose values panicked cannot be used any more"),
+            ScopeState::Gone => panic!("a scope whose frame could not be made cannot be used"),
         }
     }
 }
@@ -136,14 +140,32 @@ impl<F, L: BindingList> Drop for Scope<F, L> {
         if !needs_drop::<F>() {
             return;
         }
-        if matches!(self.state, ScopeState::Gone) {
-            // SAFETY: dropped here and nowhere else, in place.
-            unsafe { ManuallyDrop::drop(&mut self.inner) };
-            return;
-        }
         let Scope { state, inner } = self;
-        // SAFETY: as above.
-        state.frame().run(|| unsafe { ManuallyDrop::drop(inner) });
+        let end = InnerEnd { state, inner };
+        if !matches!(end.state, ScopeState::Gone) {
+            // Can unwind, when it lets go of old surroundings. `end` then acts nevertheless.
+            end.state.frame();
+        }
+    }
+}
+
+/// Drops what a scope wraps, in the scope's frame. A value rather than a call, so that nothing that
+/// panics before keeps it from happening: what is pinned must not be forgotten.
+struct InnerEnd<'a, F, L: BindingList> {
+    state: &'a mut ScopeState<L>,
+    inner: &'a mut ManuallyDrop<F>,
+}
+
+impl<F, L: BindingList> Drop for InnerEnd<'_, F, L> {
+    #[inline]
+    fn drop(&mut self) {
+        let Self { state, inner } = self;
+        // SAFETY: dropped here and nowhere else, in place: only `Scope::drop` makes this, once.
+        let mut drop_inner = || unsafe { ManuallyDrop::drop(inner) };
+        match state {
+            ScopeState::Bound { frame, .. } => frame.run(drop_inner),
+            _ => drop_inner(),
+        }
     }
 }
 

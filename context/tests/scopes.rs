@@ -14,7 +14,7 @@ use futures::executor::{LocalPool, block_on};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use futures::task::LocalSpawnExt;
 use futures::{FutureExt, Stream, join, select_biased};
-use support::{Drops, OnDrop, Tracked, panics};
+use support::{DropCall, Drops, OnDrop, Tracked, on_drop, panics};
 
 static A: ContextVar<u64> = ContextVar::new("a");
 static B: ContextVar<u64> = ContextVar::new("b");
@@ -232,6 +232,37 @@ fn c71_moving_a_scope_neither_drops_nor_keeps_values() {
     }
     drop(scope);
     assert_eq!(own.count(), 1);
+}
+
+/// What a scope wraps was pinned by its polls, so it must not be forgotten: others may point to it.
+#[test]
+fn c71_what_is_wrapped_is_dropped_though_a_value_of_the_old_surroundings_panics() {
+    static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
+    let bomb = || on_drop(|| panic!("expected"));
+    let (polls, dropped) = (RefCell::default(), RefCell::default());
+    let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
+    let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
+    assert!(panics(|| B.run(2, || drop(scope))));
+    assert_eq!(dropped.take(), [(Some(1), Some(2))]);
+    // The same in a poll, after which the scope is as good as before.
+    let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
+    let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
+    polls.take();
+    assert!(panics(|| _ = poll(scope.as_mut())));
+    let _ = poll(scope.as_mut());
+    assert_eq!(polls.take(), [(Some(1), None)]);
+    drop(scope);
+    assert_eq!(dropped.take(), [(Some(1), None)]);
+    // A value that another one in the same list replaces.
+    let twice = || bind(&A, 3).and(&BOMB, bomb()).and(&BOMB, on_drop(|| ()));
+    assert!(panics(|| drop(twice().scope(watcher(&polls, &dropped)))));
+    assert_eq!(dropped.take(), [(Some(3), None)]);
+    let mut scope = Box::pin(twice().scope(watcher(&polls, &dropped)));
+    assert!(panics(|| _ = poll(scope.as_mut())));
+    let _ = poll(scope.as_mut());
+    assert_eq!(polls.take(), [(Some(3), None)]);
+    drop(scope);
+    assert_eq!(dropped.take(), [(Some(3), None)]);
 }
 
 #[test]
