@@ -79,9 +79,10 @@ pub(crate) fn next_id() -> u64 {
 #[cold]
 #[inline(never)]
 fn next_batch() -> u64 {
-    panic::forget_stale();
+    let ask_again = panic::forget_stale();
     // Ordering: Relaxed. The ids have only to differ.
-    BATCHES.fetch_add(ID_BATCH, Ordering::Relaxed) + 1
+    let mark = BATCHES.fetch_add(ID_BATCH, Ordering::Relaxed);
+    mark + if ask_again { ID_BATCH - 1 } else { 1 }
 }
 
 /// Sends the next [`next_id`] through [`next_batch`], where a record of a panic that was caught

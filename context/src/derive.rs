@@ -1,6 +1,8 @@
 //! How a frame is made from another one: plan the masks, allocate once, fill.
 //!
-//! Nothing here runs user code: values are moved into their cells and slots are copied.
+//! Values are moved into their cells and slots are copied, which runs no user code. Only
+//! [`next_id`](current::next_id) may, rarely: it throws stale records of panics away, whose values
+//! end with them. It does not unwind.
 
 use std::alloc::{self, Layout};
 use std::mem::size_of;

@@ -137,7 +137,7 @@ mod writer;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
 pub use frame::{Frame, FrameId};
-pub use panic::{CaughtPanic, catch_unwind, take_panic_frame};
+pub use panic::{CaughtPanic, catch_unwind};
 pub use scope::{FrameScope, Scope};
 pub use var::ContextVar;
 pub use waker::{FramedWaker, set_frameless_vtable};

@@ -5,12 +5,16 @@
 //! the frame that it leaves, the following ones pass the record outwards, and [`catch_unwind`]
 //! takes it. Restores belong to one panic when each leaves the frame that the one before restored.
 //!
-//! A record holds its frame, and with it the values. Hence nothing is recorded on a thread where no
-//! executor asks, a record does not outlive the [`catch_unwind`] around it, and the next frame that
-//! is bound on the thread while it does not panic throws the record away.
+//! A record holds its frame, and with it the values. Hence nothing is recorded outside of a
+//! [`catch_unwind`], a record does not outlive the one around it, and the next frame that is bound
+//! on the thread while it does not panic throws the record away.
+//!
+//! A record that is thrown away may be the last to hold a value, whose `Drop` is user code. That
+//! happens in the midst of a catch, of a bind, of an unwinding: see [`discard`].
 
 use std::any::Any;
 use std::fmt;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 use std::thread;
@@ -20,14 +24,17 @@ use framewise_sync::cell::Cell;
 use crate::Frame;
 use crate::block::Block;
 use crate::current;
+use crate::frame::{FrameId, id_of};
 
 /// What the last panic left behind. Plain cells without a destructor, as in
 /// [`current`](crate::current): `frame` holds a reference when `known` is set.
 struct Record {
+    /// Whether there is a [`catch_unwind`] around.
     asked: Cell<bool>,
     known: Cell<bool>,
     frame: Cell<*const Block>,
-    restored: Cell<*const Block>,
+    /// By number, not by address: nothing keeps that frame until it is compared.
+    restored: Cell<FrameId>,
 }
 
 framewise_sync::thread_local! {
@@ -36,15 +43,14 @@ framewise_sync::thread_local! {
             asked: Cell::new(false),
             known: Cell::new(false),
             frame: Cell::new(ptr::null()),
-            restored: Cell::new(ptr::null()),
+            restored: Cell::new(FrameId::ROOT),
         }
     };
 }
 
 /// A panic's record, taken out of the thread-local.
-type Taken = Option<(Frame, *const Block)>;
+type Taken = Option<(Frame, FrameId)>;
 
-#[inline]
 #[cold]
 fn take_record() -> Taken {
     RECORD.with(|record| {
@@ -67,35 +73,50 @@ fn put_record(taken: Taken) {
             record.known.set(true);
         });
     }
-    // Last, with nothing borrowed: it can be the last holder of values, whose `Drop` is user code.
-    drop(old);
+    discard(old);
 }
 
-/// A panic leaves `left` for `restored`.
+/// Lets go of a record. If a value ends with it and panics, the panic has been reported by the hook
+/// and goes no further, and it leaves no record over the one that is there.
+fn discard(taken: Taken) {
+    let Some((frame, _)) = taken else { return };
+    let asked = RECORD.with(|record| record.asked.replace(false));
+    if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(frame))) {
+        // Dropping it might panic again.
+        mem::forget(payload);
+    }
+    RECORD.with(|record| record.asked.set(asked));
+}
+
+/// A panic leaves `left`, which is still current, for `restored`.
 #[cold]
 pub(crate) fn leave(left: *const Block, restored: *const Block) {
+    // SAFETY: (rule 4) the one is current and the other will be, so both are held.
+    let (left_id, restored) = unsafe { (id_of(left), id_of(restored)) };
     let continues = RECORD.with(|record| {
         if !record.asked.get() {
             return true;
         }
-        let continues = record.known.get() && record.restored.get() == left;
+        let continues = record.known.get() && record.restored.get() == left_id;
         if continues {
             record.restored.set(restored);
         }
         continues
     });
     if !continues {
-        // SAFETY: (rule 4) `left` is still current, hence alive.
+        // SAFETY: (rule 4) `left` is current, hence alive.
         put_record(Some((unsafe { Frame::borrowed(left) }, restored)));
         current::end_batch();
     }
 }
 
-/// Throws away the record of a panic that was caught without anybody asking for its frame.
-pub(crate) fn forget_stale() {
-    if RECORD.with(|record| record.known.get()) && !thread::panicking() {
-        drop(take_record());
+/// Throws away the record of a panic that was caught without anybody asking for its frame. Says
+/// whether there still is a record, because a panic unwinds now, so that this is to be asked again.
+pub(crate) fn forget_stale() -> bool {
+    if is_known() && !thread::panicking() {
+        discard(take_record());
     }
+    is_known()
 }
 
 /// A panic that [`catch_unwind`] caught: what it carried, and the frame in which it began.
@@ -129,9 +150,11 @@ impl fmt::Debug for CaughtPanic {
 /// For executors: `std::panic::catch_unwind` returns when the frames inside have been left already.
 /// As this asks for no `UnwindSafe`, the caller sees to it that what the panic broke is not used.
 ///
-/// The answer can be wrong in one case: `body` itself caught a panic before, and then panics in the
-/// very frame in which it caught the first one, with nothing bound in between. The frame is then
-/// that of the first panic.
+/// It does not unwind itself, whatever the values do that the panic left behind.
+///
+/// The frame can be another panic's where `body` itself caught one with `std`'s `catch_unwind`: if
+/// `body` then panics in the very frame in which it caught that one, with nothing bound in between,
+/// or if it caught that one in a destructor while the first unwound.
 ///
 /// # Errors
 ///
@@ -184,20 +207,13 @@ fn caught(payload: Box<dyn Any + Send>, outer: Taken) -> CaughtPanic {
 
 /// Takes the record, if it leads to the current frame.
 fn recorded_here() -> Option<Frame> {
-    take_record().and_then(|(frame, restored)| (restored == current::get()).then_some(frame))
-}
-
-/// Takes the innermost frame in which the panic began that was just caught on this thread.
-///
-/// For executors that call `std::panic::catch_unwind` themselves; [`catch_unwind`] is simpler and
-/// keeps no frame longer than needed. A thread records panics only from its first call of this
-/// function on, so call it once, and throw the answer away, before the thread runs foreign code.
-/// From then on a panic's frame is held until it is taken, another panic begins, or the next frame
-/// is bound on the thread; for good if the thread ends before.
-///
-/// `None` means that the panic left no frame at all on its way: it began in the frame that is
-/// current now.
-pub fn take_panic_frame() -> Option<Frame> {
-    RECORD.with(|record| record.asked.set(true));
-    recorded_here()
+    // SAFETY: (rule 4) the current frame is alive.
+    let now = unsafe { id_of(current::get()) };
+    match take_record() {
+        Some((frame, restored)) if restored == now => Some(frame),
+        other => {
+            discard(other);
+            None
+        }
+    }
 }

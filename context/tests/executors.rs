@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
-use framewise_context::{
-    ContextVar, Frame, FramedWaker, bind, catch_unwind, set_frameless_vtable, take_panic_frame,
-};
-use support::{Drops, OnDrop, Tracked, panics};
+use framewise_context::{ContextVar, Frame, FramedWaker, bind, catch_unwind, set_frameless_vtable};
+use support::{DropCall, Drops, OnDrop, Tracked, on_drop, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
@@ -189,17 +187,76 @@ fn c83_a_record_holds_no_values_longer_than_needed() {
     assert_eq!(drops.count(), 4);
 }
 
+/// A record of a panic that was caught in between can be the last to hold a value.
 #[test]
-fn c83_a_panics_frame_can_be_taken_after_ones_own_catch() {
-    assert!(take_panic_frame().is_none());
-    bind(&NUMBER, 1).run(|| {
-        assert!(panics(
-            || NUMBER.run(2, || NUMBER.run(3, || panic!("expected")))
-        ));
-        let frame = take_panic_frame().expect("the panic left two frames");
-        assert_eq!(frame.run(|| NUMBER.get()), Some(3));
-        assert!(take_panic_frame().is_none(), "taken once");
-        assert!(panics(|| panic!("expected")));
-        assert!(take_panic_frame().is_none(), "it left no frame");
+fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
+    static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
+    let number = |frame: &Frame| frame.run(|| NUMBER.get());
+    let drops = Arc::new(AtomicUsize::new(0));
+    let dropped = || drops.swap(0, Ordering::SeqCst);
+    // Its destructor panics in a frame of its own, which is not to be reported either.
+    let fail = || {
+        let drops = Arc::clone(&drops);
+        let bomb = on_drop(move || {
+            drops.fetch_add(1, Ordering::SeqCst);
+            NUMBER.run(9, || panic!("expected"))
+        });
+        assert!(panics(|| BOMB.run(bomb, || panic!("expected"))));
+    };
+    // At the end of the catch.
+    assert_eq!(
+        catch_unwind(|| {
+            fail();
+            5
+        })
+        .unwrap(),
+        5
+    );
+    assert_eq!(dropped(), 1);
+    let caught = catch_unwind(|| NUMBER.run(1, || Frame::root().run(fail)));
+    caught.unwrap();
+    assert_eq!(dropped(), 1);
+    // At the next bind, which makes its frame all the same.
+    let bound = catch_unwind(|| {
+        fail();
+        NUMBER.run(1, || NUMBER.get())
     });
+    assert_eq!((bound.unwrap(), dropped()), (Some(1), 1));
+    // As another panic unwinds: whose frame is reported, and the process lives on.
+    let (one, two) = (bind(&NUMBER, 1).frame(), bind(&NUMBER, 2).frame());
+    let caught = catch_unwind(|| {
+        one.run(|| {
+            fail();
+            two.run(|| panic!("expected"))
+        })
+    });
+    assert_eq!(
+        (number(caught.unwrap_err().frame()), dropped()),
+        (Some(2), 1)
+    );
+    // At a catch to which it does not lead.
+    let caught = catch_unwind(|| {
+        one.run(fail);
+        panic!("expected")
+    });
+    assert_eq!((number(caught.unwrap_err().frame()), dropped()), (None, 1));
+}
+
+#[test]
+fn c83_a_bind_in_a_destructor_does_not_prolong_a_record() {
+    let drops = Drops::default();
+    catch_unwind(|| {
+        assert!(panics(|| {
+            let _binds = OnDrop(|| NUMBER.run(1, || ()));
+            TRACKED.run(drops.tracked(), || panic!("expected"))
+        }));
+        assert_eq!(drops.count(), 0, "the record holds it");
+        NUMBER.run(1, || ());
+        assert_eq!(
+            drops.count(),
+            1,
+            "the next bind without a panic throws it away"
+        );
+    })
+    .unwrap();
 }
