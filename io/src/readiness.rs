@@ -15,7 +15,7 @@
 //! | 1 | `WRITABLE` | a write would not block |
 //! | 2 | `READ_CLOSED` | the peer writes no more |
 //! | 3 | `WRITE_CLOSED` | the peer reads no more |
-//! | 4 | `ERROR` | an error is pending |
+//! | 4 | `ERROR` | an error has been reported; never cleared |
 //! | 5 | `PRIORITY` | urgent data has been seen; never cleared |
 //! | 6 | `SHUTDOWN` | the driver is gone: no event will come; never cleared |
 //! | 8 | `READ_WAITERS` | somebody may be waiting to read |

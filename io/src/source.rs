@@ -33,6 +33,18 @@ const SHORT_MEANS_DRAINED: bool = cfg!(any(
     target_os = "dragonfly",
 ));
 
+/// How many buffers one call of the system takes, where a short transfer means drained; `std` leaves
+/// the others out.
+const BUFFERS_MAX: usize = 1024;
+
+/// How many bytes a vectored transfer can move in one call: if it moves fewer, it was short.
+///
+/// On a system that takes more buffers than are counted here, a short transfer may go unnoticed,
+/// which does no harm; counting too many would hide a readiness for ever.
+pub(crate) fn capacity(buffer_lens: impl Iterator<Item = usize>) -> usize {
+    buffer_lens.take(BUFFERS_MAX).sum()
+}
+
 /// A source with its registration.
 pub(crate) struct IoSource<S: mio::event::Source> {
     registration: Registration,

@@ -16,7 +16,7 @@ use crate::net::listener::no_address;
 use crate::net::split::{self, ReadHalf, WriteHalf};
 use crate::net::split_owned::{self, OwnedReadHalf, OwnedWriteHalf};
 use crate::ready::{Direction, Interest, Ready};
-use crate::source::IoSource;
+use crate::source::{IoSource, capacity};
 
 /// A TCP connection.
 ///
@@ -101,7 +101,8 @@ impl TcpStream {
             .await
     }
 
-    /// Reads into several buffers, one after the other, with one system call.
+    /// Reads into several buffers, one after the other, with one system call. Of very many buffers
+    /// the system takes only the first (1024 on Linux).
     ///
     /// # Errors
     ///
@@ -111,7 +112,7 @@ impl TcpStream {
     ///
     /// As [`read`](Self::read).
     pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .transfer(Direction::Read, len, |mut io| io.read_vectored(buffers))
             .await
@@ -170,7 +171,8 @@ impl TcpStream {
             .await
     }
 
-    /// Writes from several buffers, one after the other, with one system call.
+    /// Writes from several buffers, one after the other, with one system call. Of very many buffers
+    /// the system takes only the first (1024 on Linux).
     ///
     /// # Errors
     ///
@@ -180,7 +182,7 @@ impl TcpStream {
     ///
     /// As [`write`](Self::write).
     pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = total(buffers);
+        let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .transfer(Direction::Write, len, |mut io| io.write_vectored(buffers))
             .await
@@ -269,7 +271,7 @@ impl TcpStream {
     ///
     /// As [`try_read`](Self::try_read).
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .try_transfer(Direction::Read, len, |mut io| io.read_vectored(buffers))
     }
@@ -299,7 +301,7 @@ impl TcpStream {
     ///
     /// As [`try_write`](Self::try_write).
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        let len = total(buffers);
+        let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .try_transfer(Direction::Write, len, |mut io| io.write_vectored(buffers))
     }
@@ -507,10 +509,6 @@ fn connected(io: &mio::net::TcpStream) -> io::Result<()> {
         }
         Err(error) => Err(error),
     }
-}
-
-pub(super) fn total(buffers: &[IoSlice<'_>]) -> usize {
-    buffers.iter().map(|buffer| buffer.len()).sum()
 }
 
 impl fmt::Debug for TcpStream {

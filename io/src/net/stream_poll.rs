@@ -11,8 +11,9 @@ use std::io::{self, IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll};
 
-use crate::net::stream::{TcpStream, total};
+use crate::net::stream::TcpStream;
 use crate::ready::Direction;
+use crate::source::capacity;
 
 impl TcpStream {
     /// Reads into memory that need not be initialised. The first `n` bytes are, when it gives `n`.
@@ -44,7 +45,7 @@ impl TcpStream {
         cx: &mut Context<'_>,
         buffers: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = buffers.iter().map(|buffer| buffer.len()).sum();
+        let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .poll_transfer(cx, Direction::Read, len, |mut io| io.read_vectored(buffers))
     }
@@ -65,7 +66,7 @@ impl TcpStream {
         cx: &mut Context<'_>,
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let len = total(buffers);
+        let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io.poll_transfer(cx, Direction::Write, len, |mut io| {
             io.write_vectored(buffers)
         })
