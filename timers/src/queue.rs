@@ -74,12 +74,12 @@ pub struct Batch<P> {
 }
 
 impl<P> Batch<P> {
-    /// How many there are.
+    /// How many came out.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether none came out.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -87,6 +87,13 @@ impl<P> Batch<P> {
     /// Whether the wheel may have more that is due.
     pub fn is_full(&self) -> bool {
         self.len == BATCH_LEN
+    }
+
+    /// Takes out those that `wanted` chooses, in their order. The others stay.
+    pub fn take_those(&mut self, wanted: impl Fn(&P) -> bool) -> impl Iterator<Item = P> {
+        self.entries
+            .iter_mut()
+            .filter_map(move |entry| entry.take_if(|payload| wanted(payload)))
     }
 }
 
@@ -210,7 +217,8 @@ impl<P> TimerQueue<P> {
             let Some(payload) = locked.wheel.pop_due(now) else {
                 let next = locked.wheel.next_deadline().unwrap_or(NEVER);
                 // Ordering: Relaxed. It only goes up: a driver that reads the old value wakes too
-                // early, and what lowered it before has been through the gate.
+                // early, and whoever lowered it before has been through the gate, or is about to
+                // be (see `gate`): the driver that is then woken finds this value or an older one.
                 self.next.store(next, Ordering::Relaxed);
                 break;
             };

@@ -150,7 +150,9 @@ impl Timers {
     ///
     /// The clock is read once. Wakers and callbacks run on this thread with no lock held; one
     /// that panics keeps none of the others from running (see
-    /// [`on_callback_panic`](Self::on_callback_panic)).
+    /// [`on_callback_panic`](Self::on_callback_panic)). Of what comes out of a wheel at once,
+    /// the wakers are called first, so that a slow callback delays nobody who waits; what has not
+    /// come out yet, other threads may fire.
     ///
     /// # Frame
     /// Each runs in the frame that registered it.
@@ -241,22 +243,29 @@ impl TimerShard {
         let mut fired = 0;
         // What another thread publishes meanwhile it also fires, or a later call does.
         while self.queue.next() <= now {
-            let batch = self.queue.take_due(now);
+            let mut batch = self.queue.take_due(now);
             let last = !batch.is_full();
             fired += batch.len();
-            for entry in batch {
-                match entry {
-                    TimerEntry::Waker(waker) => {
-                        self.common.shield(|| waker.wake());
-                    }
-                    TimerEntry::Callback(state) => CallbackState::fire(&state),
-                }
-            }
+            // Nobody else can wake those who are in the batch, so they do not wait for callbacks,
+            // which are the user's code.
+            let wakers = batch.take_those(|entry| matches!(entry, TimerEntry::Waker(_)));
+            wakers.for_each(|entry| self.fire_one(entry));
+            batch.into_iter().for_each(|entry| self.fire_one(entry));
             if last {
                 break;
             }
         }
         fired
+    }
+
+    /// Wakes or calls, with no lock held.
+    fn fire_one(&self, entry: TimerEntry) {
+        match entry {
+            TimerEntry::Waker(waker) => {
+                self.common.shield(|| waker.wake());
+            }
+            TimerEntry::Callback(state) => CallbackState::fire(&state),
+        }
     }
 }
 

@@ -153,11 +153,11 @@ fn after_cancel_has_returned_it_does_not_begin() {
         });
         while begun.load(Ordering::SeqCst) < 2 {}
         assert!(callback.cancel());
-        // One call may be under way; its function is let go when it ends.
-        while Arc::strong_count(&begun) > 1 {}
         let calls = begun.load(Ordering::SeqCst);
         assert!(!callback.is_active());
-        assert_eq!(begun.load(Ordering::SeqCst), calls);
+        // One call may be under way; its function is let go when it ends.
+        while Arc::strong_count(&begun) > 1 {}
+        assert!(begun.load(Ordering::SeqCst) <= calls + 1, "it went on");
     }
     assert!(runtime.timers.is_empty());
 }

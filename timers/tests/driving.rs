@@ -113,6 +113,25 @@ fn every_overdue_wheel_fires_the_own_one_first() {
     assert_eq!(*order.lock().unwrap(), [1, 2, 0]);
 }
 
+/// A callback that takes long delays no future that is due with it.
+#[test]
+fn futures_are_woken_before_callbacks_are_called() {
+    let (timers, _) = undriven(1);
+    let _entered = enter(&timers.handle(0));
+    let (counter, waker) = CountingWaker::new();
+    let (sender, woken_before) = mpsc::channel();
+    let seen = Arc::clone(&counter);
+    set_timeout(LONG / 2, move || sender.send(seen.wakes()).unwrap());
+    let mut sleep = sleep(LONG);
+    assert!(
+        Pin::new(&mut sleep)
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+    );
+    assert_eq!(timers.fire_at(0, LONG_AFTER), 2);
+    assert_eq!(woken_before.recv(), Ok(1));
+}
+
 #[test]
 fn a_panicking_waker_loses_no_other() {
     struct Panicking;
