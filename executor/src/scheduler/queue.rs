@@ -75,10 +75,8 @@ pub(crate) struct LocalQueue {
 pub(crate) enum Pushed {
     /// In the last-in slot, which was empty: not worth waking anybody.
     Slot,
-    /// A task is in the deque, where a sibling may take it.
-    Deque,
-    /// A task went to the injector.
-    Injector,
+    /// A task went to the deque or the injector, where siblings may take it.
+    Shared,
 }
 
 impl LocalQueue {
@@ -115,11 +113,10 @@ impl LocalQueue {
     fn push_deque(&self, task: TaskRef, injector: &Injector<TaskRef>) -> Pushed {
         if self.deque.len() < DEQUE_LEN_MAX {
             self.deque.push(task);
-            Pushed::Deque
         } else {
             injector.push(task);
-            Pushed::Injector
         }
+        Pushed::Shared
     }
 
     /// A task that ran was woken meanwhile: it goes behind all others.

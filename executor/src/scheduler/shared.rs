@@ -110,13 +110,12 @@ impl Shared {
     pub(crate) fn schedule(&self, task: TaskRef) {
         match worker::push_local(self, task) {
             Ok(Pushed::Slot) => {}
-            Ok(Pushed::Deque) => {
-                // No fence: this worker is awake and runs the task if nobody else does.
+            Ok(Pushed::Shared) => {
+                // No fence: this worker is awake and comes to the task if nobody else does.
                 if self.idle.would_notify() {
                     self.notify_one();
                 }
             }
-            Ok(Pushed::Injector) => self.notify_one(),
             Err(task) => {
                 self.injector.push(task);
                 self.notify_one();

@@ -33,7 +33,7 @@ const SEARCH_ROUNDS: usize = 2;
 pub(crate) struct Core {
     index: usize,
     queue: LocalQueue,
-    polls: u32,
+    polls_to_tick: u32,
     yield_rounds: u32,
     searching: bool,
     /// The worker slept and has run no user code since.
@@ -46,7 +46,7 @@ impl Core {
         Box::new(Self {
             index,
             queue,
-            polls: 0,
+            polls_to_tick: POLLS_PER_TICK,
             yield_rounds: 0,
             searching: false,
             awoke: false,
@@ -100,7 +100,7 @@ pub(crate) fn push_local(shared: &Shared, task: TaskRef) -> Result<Pushed, TaskR
         let face = &shared.workers[core.index].queue;
         let pushed = core.queue.push(task, face, &shared.injector);
         // While dispatching, one look at the end replaces one for each event.
-        Ok(if worker.dispatching.get() && pushed == Pushed::Deque {
+        Ok(if worker.dispatching.get() && pushed == Pushed::Shared {
             Pushed::Slot
         } else {
             pushed
@@ -231,8 +231,11 @@ impl WorkerThread {
         let tick = {
             let mut core = self.core.borrow_mut();
             let core = core.as_mut()?;
-            core.polls = core.polls.wrapping_add(1);
-            let tick = core.polls.is_multiple_of(POLLS_PER_TICK);
+            core.polls_to_tick -= 1;
+            let tick = core.polls_to_tick == 0;
+            if tick {
+                core.polls_to_tick = POLLS_PER_TICK;
+            }
             if !tick && let Some(task) = self.pop_own(core) {
                 return Some(task);
             }
@@ -279,7 +282,7 @@ impl WorkerThread {
         core.yield_rounds = core.yield_rounds.wrapping_add(1);
         if core.yield_rounds.is_multiple_of(YIELD_ROUNDS_PER_TICK) {
             // The next call of next_task is a tick.
-            core.polls = POLLS_PER_TICK.wrapping_sub(1);
+            core.polls_to_tick = 1;
         }
         if core.queue.admit_yielded(&self.shared.injector) && self.shared.idle.would_notify() {
             self.shared.notify_one();
@@ -328,14 +331,26 @@ impl WorkerThread {
 
     /// The worker is about to run user code, which may block: it searches no more, and others see
     /// to what it would have seen to.
+    #[inline]
     fn before_user_code(&self) {
+        let is_calm = match self.core.borrow().as_ref() {
+            Some(core) => !core.awoke && !core.searching,
+            None => true,
+        };
+        if !is_calm {
+            self.settle();
+        }
+    }
+
+    #[cold]
+    fn settle(&self) {
         let (index, awoke, searched) = match self.core.borrow_mut().as_mut() {
-            Some(core) if core.awoke || core.searching => (
+            Some(core) => (
                 core.index,
                 mem::take(&mut core.awoke),
                 mem::take(&mut core.searching),
             ),
-            _ => return,
+            None => return,
         };
         if awoke {
             self.shared.see_to_driver(index);
