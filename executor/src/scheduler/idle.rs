@@ -124,16 +124,19 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// The worker is awake. True: somebody notified it, so it counts as a searcher.
+    /// The worker is awake again, or goes on because it `found` something in its second look. True:
+    /// it counts as a searcher, since it was notified, or since it found something: pushes may have
+    /// relied on the search that it broke off to park.
     #[must_use]
-    pub fn unpark(&self, worker: usize) -> bool {
+    pub fn unpark(&self, worker: usize, found: bool) -> bool {
         let mut sleepers = self.sleepers.lock();
         match sleepers.iter().position(|&sleeper| sleeper == worker) {
             Some(place) => {
                 sleepers.remove(place);
                 // Ordering: Relaxed; as in notify_one.
-                self.counts.fetch_sub(PARKED, Ordering::Relaxed);
-                false
+                self.counts
+                    .fetch_sub(PARKED - usize::from(found), Ordering::Relaxed);
+                found
             }
             None => true,
         }

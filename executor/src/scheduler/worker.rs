@@ -428,13 +428,14 @@ impl WorkerThread {
         };
         shared.idle.park(index, searching);
         let mut batch = self.batch.take();
-        if !shared.has_stealable(index) && !shared.is_closing() {
+        let found = shared.has_stealable(index);
+        if !found && !shared.is_closing() {
             match shared.driver.try_lock() {
                 Some(mut driver) => self.sleep_in_driver(index, &mut driver, &mut batch),
                 None => self.sleep(index),
             }
         }
-        let notified = shared.idle.unpark(index);
+        let notified = shared.idle.unpark(index, found);
         if let Some(core) = self.core.borrow_mut().as_mut() {
             core.searching = notified;
             core.awoke = true;
