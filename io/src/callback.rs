@@ -147,6 +147,21 @@ impl CallbackEntry {
     }
 }
 
+/// Cancels every one of a source's callbacks, even if destructors panic; the last such panic goes on.
+pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
+    let mut panic = None;
+    for entry in entries {
+        if let Err(caught) = catch_unwind(|| entry.cancel()) {
+            // Dropping a payload might panic again.
+            let (payload, _) = caught.into_parts();
+            std::mem::forget(panic.replace(payload));
+        }
+    }
+    if let Some(payload) = panic {
+        std::panic::resume_unwind(payload);
+    }
+}
+
 impl fmt::Debug for CallbackEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackEntry")

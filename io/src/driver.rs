@@ -202,7 +202,13 @@ impl IoDriver {
             for event in events.by_ref().take(EVENTS_A_LOCK) {
                 match SourceKey::from_token(event.token().0) {
                     SourceKey::UNPARK => report.unparked = true,
-                    SourceKey::TIMER => report.timer = true,
+                    SourceKey::TIMER => {
+                        report.timer = true;
+                        #[cfg(target_os = "linux")]
+                        if let Some(timer) = &mut self.timer {
+                            timer.expired();
+                        }
+                    }
                     key => {
                         report.events += 1;
                         // A source that has been dropped since has nobody to tell.

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use framewise_sync::Arc;
 
-use crate::callback::{CallbackEntry, ReadyCallback};
+use crate::callback::{CallbackEntry, ReadyCallback, cancel_all};
 use crate::handle::{IoHandle, shutdown_error};
 use crate::readiness::ReadyEvent;
 use crate::ready::{Direction, Interest, Ready};
@@ -63,9 +63,7 @@ impl Registration {
     pub(crate) fn deregister(&mut self, source: &mut impl mio::event::Source) -> io::Result<()> {
         let result = self.handle.shared().registry.deregister(source);
         self.handle.remove(self.key);
-        for entry in self.state.take_callbacks() {
-            entry.cancel();
-        }
+        cancel_all(self.state.take_callbacks());
         result
     }
 

@@ -42,7 +42,7 @@ const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
 #[derive(Debug)]
 pub(crate) struct TimerFd {
     descriptor: OwnedFd,
-    /// When it fires; in the past once it has. A setting fires no sooner than this says, so one
+    /// When it fires, unless that has been seen. A setting fires no sooner than this says, so one
     /// whose time is still to come will end a wait.
     fires_at: Option<Instant>,
     /// How often it has been set: a system call each.
@@ -89,6 +89,11 @@ impl TimerFd {
         self.set(timeout)?;
         self.fires_at = Some(wanted);
         Ok(())
+    }
+
+    /// The driver has fetched its event: what was set ends no other wait.
+    pub(crate) fn expired(&mut self) {
+        self.fires_at = None;
     }
 
     /// How often it has been set.

@@ -10,6 +10,9 @@
 
 use crate::ready::{Direction, Interest};
 
+/// For how many entries memory is kept when nobody is in the list.
+const KEPT: usize = 16;
+
 /// The entry that a waiting future owns in the list.
 #[derive(Debug)]
 pub struct WaiterKey(usize);
@@ -94,6 +97,12 @@ impl<W> Waiters<W> {
         let old = self.put(&key, None);
         self.list[key.0] = None;
         self.vacant.push(key.0);
+        if self.vacant.len() == self.list.len() {
+            self.vacant.clear();
+            self.vacant.shrink_to(KEPT);
+            self.list.clear();
+            self.list.shrink_to(KEPT);
+        }
         old
     }
 

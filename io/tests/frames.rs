@@ -370,6 +370,33 @@ fn c59_a_callback_may_drop_its_source() {
     });
 }
 
+/// A destructor that panics comes out where the stream is dropped; the other callbacks end, too.
+#[test]
+fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    Reactor::new().run(async {
+        let (_client, server) = pair().await;
+        let callbacks: Vec<ReadyCallback> = (0..3)
+            .map(|_| {
+                let owned = Panics;
+                let call = move |_| {
+                    let _ = &owned;
+                };
+                server.on_ready(Interest::READABLE, call).unwrap()
+            })
+            .collect();
+        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+        let payload = dropped.unwrap_err();
+        assert_eq!(payload.downcast_ref(), Some(&"in a destructor"));
+        assert!(callbacks.iter().all(ReadyCallback::is_cancelled));
+    });
+}
+
 #[test]
 fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
     let reactor = Reactor::new();

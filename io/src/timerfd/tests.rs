@@ -55,6 +55,16 @@ fn a_setting_that_has_fired_unseen_is_taken_back_by_the_next() {
     assert!(events.is_empty(), "an expiry of before was reported");
 }
 
+/// Its edge has been fetched, so no other would come, whatever the clock of this thread says.
+#[test]
+fn an_expiry_that_was_fetched_is_not_relied_on_again() {
+    let (_poll, mut timer) = timer();
+    timer.ensure(HOUR).unwrap();
+    timer.expired();
+    timer.ensure(HOUR).unwrap();
+    assert_eq!(timer.settings(), 2);
+}
+
 #[test]
 fn the_longest_time_is_no_trouble() {
     let (_poll, mut timer) = timer();

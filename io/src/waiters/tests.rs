@@ -56,6 +56,23 @@ fn an_entry_is_used_again_after_its_removal() {
 }
 
 #[test]
+fn a_crowd_leaves_no_memory_behind() {
+    let mut waiters = Waiters::<u32>::new();
+    let crowd: Vec<_> = (0..10_000)
+        .map(|_| waiters.insert(Interest::READABLE))
+        .collect();
+    assert_eq!(waiters.entries(), 10_000);
+    for key in crowd {
+        waiters.remove(key);
+    }
+    assert_eq!(waiters.entries(), 0);
+    assert!(waiters.list.capacity() <= KEPT && waiters.vacant.capacity() <= KEPT);
+    let key = waiters.insert(Interest::READABLE);
+    waiters.put(&key, Some(1));
+    assert_eq!(taken(&mut waiters, Interest::READABLE), [1]);
+}
+
+#[test]
 fn a_waker_is_kept_while_it_waits() {
     let mut waiters = Waiters::new();
     let key = waiters.insert(Interest::READABLE);
