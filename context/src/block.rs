@@ -38,7 +38,7 @@
 
 use std::alloc::Layout;
 use std::any::TypeId;
-use std::mem::size_of;
+use std::mem::{align_of, size_of};
 
 use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 
@@ -122,6 +122,11 @@ impl Block {
             let chunk = Block::chunk(block);
             Chunk::slots(chunk).add((*chunk).width()).cast()
         }
+    }
+
+    /// The bytes of that many pointers to leaves, and as many more as align the leaf behind them.
+    pub(crate) fn leaf_pointers_size(leaves: u32) -> usize {
+        (leaves as usize * size_of::<*mut Leaf>()).next_multiple_of(align_of::<Leaf>())
     }
 
     /// Leaf number `number`, counted from 1; null where nothing is bound.

@@ -1,7 +1,7 @@
 //! Which of 64 keys are bound, how, and where their slots are. Part of the layout that
 //! [`block`](crate::block) describes.
 
-use std::mem::MaybeUninit;
+use std::mem::{MaybeUninit, align_of, size_of};
 
 /// Keys that a chunk covers.
 pub(crate) const CHUNK_KEYS: u32 = 64;
@@ -22,9 +22,10 @@ pub(crate) union Slot {
     bits: [MaybeUninit<u8>; 8],
 }
 
-/// Which of 64 keys are bound, and how. The slots follow it in memory.
+/// Which of 64 keys are bound, and how. The slots follow it in memory, so it is aligned as they are
+/// and ends where the first begins: also where a `u64` is aligned to 4.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(8))]
 pub(crate) struct Chunk {
     pub(crate) present: u64,
     /// Those whose slot holds the value itself.
@@ -37,6 +38,11 @@ pub(crate) struct Chunk {
     /// these two and nothing else.
     pub(crate) direct: u64,
 }
+
+const _: () = assert!(
+    align_of::<Chunk>() >= align_of::<Slot>()
+        && size_of::<Chunk>().is_multiple_of(align_of::<Slot>())
+);
 
 impl Chunk {
     pub(crate) const EMPTY: Chunk = Chunk {

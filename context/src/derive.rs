@@ -12,7 +12,7 @@ use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 
 use crate::Frame;
 use crate::additions::{Additions, Masks};
-use crate::block::{Block, Leaf};
+use crate::block::Block;
 use crate::chunk::{Chunk, Slot};
 use crate::current;
 use crate::leaves::{fill_leaves, leaves_size};
@@ -79,7 +79,7 @@ pub(crate) unsafe fn derive<A: Additions>(
 
     let mut head = size_of::<Block>() + chunk.width() * size_of::<Slot>();
     if leaves != 0 {
-        head += leaves as usize * size_of::<*mut Leaf>();
+        head += Block::leaf_pointers_size(leaves);
         // SAFETY: as above.
         head += unsafe { leaves_size(parent, strip, leaves, &additions) };
     }

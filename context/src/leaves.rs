@@ -99,7 +99,7 @@ pub(crate) unsafe fn fill_leaves<A: Additions>(
     unsafe {
         let leaves = (*block).leaves;
         let pointers = Block::leaf_pointers(block);
-        let mut place = pointers.add(leaves as usize).cast::<u8>();
+        let mut place = pointers.cast::<u8>().add(Block::leaf_pointers_size(leaves));
         let mut made = 0;
         for number in 1..=leaves {
             let leaf = match plan_leaf(parent, strip, number, additions) {
