@@ -24,6 +24,7 @@ use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::{Ran, TaskRef};
+use crate::task::swallow::swallow;
 use crate::task::{JoinError, JoinHandle};
 
 framewise_sync::thread_local! {
@@ -348,7 +349,7 @@ fn run(job: Job) {
         Job::Core(job) => job.run(),
         Job::Internal(job) => {
             // A panic was printed, and the asker is told by the closure's destructor.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            swallow(job);
         }
     }
 }
@@ -397,7 +398,7 @@ impl Schedule for BlockingSchedule {
 
     fn unhandled_panic(&self, error: &JoinError) {
         if let Some(hook) = &self.0.0.unhandled_panic {
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(error)));
+            swallow(|| hook(error));
         }
     }
 }

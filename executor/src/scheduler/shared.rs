@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
-use framewise_context::Frame;
+use framewise_context::{CaughtPanic, Frame};
 use framewise_io::{IoDriver, IoHandle};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::{Condvar, Mutex};
@@ -24,6 +24,7 @@ use crate::blocking::BlockingPool;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
+use crate::task::swallow::swallow;
 use crate::task::{JoinError, JoinHandle};
 
 /// Called with the panic of a task that nobody joined.
@@ -242,10 +243,9 @@ impl Shared {
             std::thread::yield_now();
         }
         self.timers.close();
+        // The workers are gone, so nobody else asks for the driver's lock while wakers are called.
         let report = self.driver.lock().shutdown();
-        for panic in report.panics {
-            self.unhandled_panic(&JoinError::caught(panic));
-        }
+        self.unhandled_panics(report.panics);
     }
 }
 
@@ -301,11 +301,18 @@ impl Schedule for Arc<Spawner> {
 }
 
 impl Shared {
+    /// Shows panics of wakers and callbacks to the user's hook.
+    pub(crate) fn unhandled_panics(&self, panics: Vec<CaughtPanic>) {
+        for panic in panics {
+            swallow(|| self.unhandled_panic(&JoinError::caught(panic)));
+        }
+    }
+
     /// Shows a panic that nobody joined to the user's hook.
     pub(crate) fn unhandled_panic(&self, error: &JoinError) {
         if let Some(hook) = &self.unhandled_panic {
             // A panic in the hook was printed; there is nobody left to tell.
-            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hook(error)));
+            swallow(|| hook(error));
         }
     }
 }

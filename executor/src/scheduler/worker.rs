@@ -17,7 +17,6 @@ use super::queue::{LocalQueue, Pushed};
 use super::shared::{Shared, Spawner};
 use super::watch;
 use crate::runtime::enter;
-use crate::task::JoinError;
 use crate::task::header::{Ran, TaskRef};
 
 /// Polls between two looks at the injector, the driver and the clock by a worker that is busy.
@@ -63,6 +62,14 @@ impl Core {
     }
 }
 
+/// Whether the worker calls the wakers of events or timers, and a sibling was told of them.
+#[derive(Clone, Copy)]
+enum Dispatch {
+    None,
+    Untold,
+    Told,
+}
+
 /// A thread that works.
 pub(crate) struct WorkerThread {
     shared: Arc<Shared>,
@@ -70,8 +77,7 @@ pub(crate) struct WorkerThread {
     core: RefCell<Option<Box<Core>>>,
     /// What the driver found, between the wait and the calls. Kept for its buffers.
     batch: Cell<Batch>,
-    /// The worker dispatches events or timers: what is woken now is counted when it is done.
-    dispatching: Cell<bool>,
+    dispatch: Cell<Dispatch>,
 }
 
 framewise_sync::thread_local! {
@@ -99,11 +105,15 @@ pub(crate) fn push_local(shared: &Shared, task: TaskRef) -> Result<Pushed, TaskR
         };
         let face = &shared.workers[core.index].queue;
         let pushed = core.queue.push(task, face, &shared.injector);
-        // While dispatching, one look at the end replaces one for each event.
-        Ok(if worker.dispatching.get() && pushed == Pushed::Shared {
-            Pushed::Slot
-        } else {
-            pushed
+        Ok(match (pushed, worker.dispatch.get()) {
+            // What a dispatch wakes is told once at its beginning, since a callback that follows may
+            // take long, and once at its end.
+            (Pushed::Shared, Dispatch::Told) => Pushed::Slot,
+            (Pushed::Shared, Dispatch::Untold) => {
+                worker.dispatch.set(Dispatch::Told);
+                pushed
+            }
+            _ => pushed,
         })
     })
 }
@@ -184,7 +194,7 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
         shared,
         core: RefCell::new(Some(core)),
         batch: Cell::default(),
-        dispatching: Cell::new(false),
+        dispatch: Cell::new(Dispatch::None),
     };
     WORKER.with(|current| current.set(&worker));
     worker.work();
@@ -389,9 +399,7 @@ impl WorkerThread {
             self.before_user_code();
         }
         self.dispatch(|| {
-            for panic in batch.dispatch().panics {
-                self.shared.unhandled_panic(&JoinError::caught(panic));
-            }
+            self.shared.unhandled_panics(batch.dispatch().panics);
         });
         self.batch.set(batch);
     }
@@ -407,9 +415,9 @@ impl WorkerThread {
 
     /// Runs code that wakes tasks, and looks at the end whether siblings should help.
     fn dispatch(&self, f: impl FnOnce()) {
-        self.dispatching.set(true);
+        self.dispatch.set(Dispatch::Untold);
         f();
-        self.dispatching.set(false);
+        self.dispatch.set(Dispatch::None);
         if self.has_backlog() && self.shared.idle.would_notify() {
             self.shared.notify_one();
         }

@@ -16,6 +16,7 @@ use framewise_sync::cell::UnsafeCell;
 use super::error::JoinError;
 use super::header::{Header, Links, Ran, TaskRef, Vtable};
 use super::state::{Complete, Done, Finish, Start, TaskState, Wake};
+use super::swallow::swallow;
 use super::waker::BorrowedWaker;
 
 /// What a task asks of the scheduler that owns it.
@@ -151,7 +152,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
                 Ok(polled) => polled.map(Ok),
                 Err(panic) => {
                     // The panic was first, and is what the joiner hears of.
-                    let _ = self.drop_stage();
+                    swallow(|| drop(self.drop_stage()));
                     Poll::Ready(Err(JoinError::caught(panic)))
                 }
             }
@@ -252,7 +253,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .frame
             .with_mut(|frame| unsafe { mem::take(&mut *frame) });
         // A panicking destructor was printed by the panic hook; the joiner must not wait for ever.
-        let _ = catch_unwind(|| drop(frame));
+        swallow(|| drop(frame));
     }
 
     fn wake_joiner(&self) {
@@ -260,7 +261,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         self.header.join_waker.with(|waker| unsafe {
             if let Some(waker) = &*waker {
                 // A foreign waker may panic; the references must still balance.
-                let _ = catch_unwind(|| waker.wake_by_ref());
+                swallow(|| waker.wake_by_ref());
             }
         });
     }
@@ -271,7 +272,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .header
             .join_waker
             .with_mut(|waker| unsafe { (*waker).take() });
-        let _ = catch_unwind(|| drop(waker));
+        swallow(|| drop(waker));
     }
 
     /// Drops the output of a task that nobody joined, in the caller's frame.
@@ -284,7 +285,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         if !mem::needs_drop::<F::Output>() && output.is_ok() {
             return;
         }
-        let _ = catch_unwind(|| drop(output));
+        swallow(|| drop(output));
     }
 
     /// As [`discard`](Self::discard), for an output that was stored already, or never.

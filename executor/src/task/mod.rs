@@ -16,6 +16,7 @@ mod local;
 pub(crate) mod owned;
 mod spawn;
 pub(crate) mod state;
+pub(crate) mod swallow;
 pub(crate) mod waker;
 mod yield_now;
 
