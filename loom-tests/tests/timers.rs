@@ -194,6 +194,34 @@ fn firing_and_arming_against_parking() {
     });
 }
 
+/// Race: a timer publishes nothing, because an earlier one has whose arming is under way; a sibling
+/// fires that one and so raises the deadline, with no word to the gate, while the driver parks.
+/// Failure: nobody has told the driver of the later timer.
+#[test]
+fn a_fired_timer_covers_later_ones() {
+    model("a_fired_timer_covers_later_ones", || {
+        let driven = Driven::<1>::new();
+        let arming = Arc::clone(&driven);
+        let first = thread::spawn(move || {
+            let armed = arming.queues[0].arm(5, ());
+            if let Ok((_, published)) = armed {
+                arming.announce(published);
+            }
+        });
+        let arming = Arc::clone(&driven);
+        let second = thread::spawn(move || {
+            arming.arm(0, 10);
+            // As a busy worker does it.
+            let _ = arming.queues[0].take_due(5);
+        });
+        let until = driven.park();
+        first.join().unwrap();
+        second.join().unwrap();
+        driven.assert_not_overslept(until, 10);
+        assert!(driven.queues[0].next() <= 10, "the timer is hidden");
+    });
+}
+
 /// Race: a timer is cancelled while it fires. Failure: what it carries is given out twice, or
 /// never (then loom reports a leak).
 #[test]
