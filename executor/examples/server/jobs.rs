@@ -1,4 +1,4 @@
-//! The background worker: sends confirmations, one after another, each in the name of its order's
+//! The background worker: one task that sends confirmations, each in the name of its order's
 //! request.
 //!
 //! The worker itself belongs to no request; a channel carries no frame. So each message is an
@@ -9,12 +9,15 @@ use std::sync::Arc;
 use async_channel::{Receiver, Sender};
 use framewise::Frame;
 use framewise::task::JoinHandle;
+use futures::StreamExt;
 
 use crate::log::{Site, log};
 use crate::store::{Order, Store};
 
 /// How many confirmations may wait; who sends another waits.
 const QUEUE_MAX: usize = 1024;
+/// How many the worker has under way at once.
+const UNDER_WAY: usize = 32;
 
 struct Envelope {
     frame: Frame,
@@ -57,9 +60,12 @@ impl Jobs {
 }
 
 async fn work(envelopes: Receiver<Envelope>, store: Arc<Store>) {
-    while let Ok(Envelope { frame, order }) = envelopes.recv().await {
-        frame.scope(confirm(order, &store)).await;
-    }
+    let store = &*store;
+    envelopes
+        .for_each_concurrent(UNDER_WAY, |Envelope { frame, order }| {
+            frame.scope(confirm(order, store))
+        })
+        .await;
 }
 
 async fn confirm(order: Order, store: &Store) {

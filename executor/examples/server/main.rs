@@ -24,6 +24,7 @@ mod reply;
 mod serve;
 mod signals;
 mod store;
+mod turns;
 mod web;
 mod work;
 

@@ -1,23 +1,22 @@
 //! Database connections, lent to jobs on the blocking pool.
 //!
-//! They are lent out by a channel, so that who must wait for one waits as a task and holds no
-//! thread. A connection that failed is replaced by a new one at its next use. Knows no statement
-//! and no table.
+//! Who must wait for one waits as a task and holds no thread. A connection that failed is replaced
+//! by a new one at its next use. Knows no statement and no table.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
 use rusqlite::{Connection, OpenFlags};
 
 use crate::log::{Site, log};
+use crate::turns::Turns;
 
 /// How long another process may hold the write lock before a write is given up.
 const BUSY: Duration = Duration::from_secs(1);
 /// How long a task waits for its turn at a connection before it is given up.
-const TURN: Duration = Duration::from_secs(10);
+const TURN: Duration = Duration::from_secs(30);
 
 /// The database cannot be used just now.
 #[derive(Debug)]
@@ -35,11 +34,8 @@ impl fmt::Display for StoreError {
     }
 }
 
-/// Connections that are lent out one at a time.
-pub(crate) struct Pool {
-    idle: Receiver<Slot>,
-    back: Sender<Slot>,
-}
+/// Connections that are lent out.
+pub(crate) struct Pool(Turns<Slot>);
 
 /// A place for a connection: empty before the first use, and after an error that a new connection
 /// may mend.
@@ -48,32 +44,13 @@ struct Slot {
     connection: Option<Connection>,
 }
 
-/// A borrowed slot; it goes back when dropped, whether its job ran, panicked or never began.
-struct Lease {
-    slot: Option<Slot>,
-    back: Sender<Slot>,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            // There is room: the channel holds as many as there are slots. Fails only when the
-            // store is gone.
-            let _ = self.back.try_send(slot);
-        }
-    }
-}
-
 impl Pool {
     pub(crate) fn new(path: &Path, size: usize) -> Pool {
-        let (back, idle) = async_channel::bounded(size);
-        for _ in 0..size {
-            let _ = back.try_send(Slot {
-                path: path.to_owned(),
-                connection: None,
-            });
-        }
-        Pool { idle, back }
+        let slot = || Slot {
+            path: path.to_owned(),
+            connection: None,
+        };
+        Pool(Turns::new(std::iter::repeat_with(slot).take(size)))
     }
 
     /// Runs `work` with a connection on the blocking pool. A failure is logged here, once.
@@ -91,18 +68,12 @@ impl Pool {
             );
             StoreError::new(format!("the database cannot {what} just now ({why})"))
         };
-        let slot = match framewise::time::timeout(TURN, self.idle.recv()).await {
-            Ok(Ok(slot)) => slot,
-            Ok(Err(_)) => return Err(failed(&customer, &"it is closed")),
-            Err(_) => return Err(failed(&customer, &"too many are waiting")),
-        };
-        let mut lease = Lease {
-            slot: Some(slot),
-            back: self.back.clone(),
+        let Ok(mut turn) = framewise::time::timeout(TURN, self.0.take()).await else {
+            return Err(failed(&customer, &"too many are waiting"));
         };
         let about = customer.clone();
         let job = framewise::spawn_blocking(move || {
-            let outcome = lease.slot.as_mut().map(|slot| slot.run(work));
+            let outcome = turn.thing().map(|slot| slot.run(work));
             match outcome {
                 Some(Ok(result)) => Ok(result),
                 Some(Err(error)) => Err(failed(&about, &error)),

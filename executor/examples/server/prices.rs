@@ -12,7 +12,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_channel::{Receiver, Sender};
 use axum::http::{Request, StatusCode, Uri};
 use framewise::hyper::{FramewiseExecutor, FramewiseTimer};
 use framewise::net::TcpStream;
@@ -24,6 +23,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 
 use crate::context::{REQUEST_ID, TENANT};
 use crate::price_service::Price;
+use crate::turns::Turns;
 use crate::web::{X_REQUEST_ID, X_TENANT};
 
 /// How many calls are under way at once, and so how many connections there are; the others wait for
@@ -60,7 +60,7 @@ pub(crate) struct Prices {
     client: Client<Connector, Empty<Bytes>>,
     address: SocketAddr,
     within: Duration,
-    turns: Turns,
+    turns: Turns<()>,
 }
 
 impl Prices {
@@ -77,7 +77,7 @@ impl Prices {
             client,
             address,
             within,
-            turns: Turns::new(CALLS_MAX),
+            turns: Turns::new([(); CALLS_MAX]),
         }
     }
 
@@ -123,37 +123,6 @@ impl Prices {
             StatusCode::NOT_FOUND => Err(PriceError::Unknown),
             other => Err(failed(&format_args!("it replied {other}"))),
         }
-    }
-}
-
-/// A fair semaphore, of a channel that holds a token for each turn.
-struct Turns {
-    free: Receiver<()>,
-    back: Sender<()>,
-}
-
-/// One turn; given back when dropped.
-struct Turn(Sender<()>);
-
-impl Turns {
-    fn new(count: usize) -> Turns {
-        let (back, free) = async_channel::bounded(count);
-        for _ in 0..count {
-            let _ = back.try_send(());
-        }
-        Turns { free, back }
-    }
-
-    async fn take(&self) -> Turn {
-        // We hold a sender, so the channel is open.
-        let _ = self.free.recv().await;
-        Turn(self.back.clone())
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let _ = self.0.try_send(());
     }
 }
 

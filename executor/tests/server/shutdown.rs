@@ -1,5 +1,6 @@
 //! How the server ends, and what the next one takes up.
 
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::Mutex;
@@ -143,28 +144,93 @@ fn sigterm_under_load_loses_no_acknowledged_order() {
         }
         server.signal("TERM");
     });
-    let (status, lines, directory) = server.wait();
-    assert_eq!(status.code(), Some(0), "{:#?}", lines.last());
     let acknowledged = acknowledged.into_inner().expect("no panic");
     assert!(acknowledged.len() >= ENOUGH);
+    check_acknowledged(server, acknowledged);
+}
+
+#[test]
+fn sigterm_under_load_loses_no_acknowledged_order_on_http2() {
+    const STREAMS: usize = 100;
+    const ENOUGH: usize = 400;
+    // The delay has orders be under way at any moment.
+    let server = Server::start(&["--price-delay", "20ms", "--price-within", "1m"]);
+    let runtime = Runtime::new().expect("a runtime");
+    let acknowledged = runtime.block_on(async {
+        let clients = [Client::http2(server.address), Client::http2(server.address)];
+        let (tell, told) = async_channel::unbounded();
+        let streams: Vec<_> = (0..STREAMS)
+            .map(|stream| place_until_it_ends(clients[stream % 2].clone(), stream, tell.clone()))
+            .map(framewise::spawn)
+            .collect();
+        drop(tell);
+        let mut acknowledged = Vec::new();
+        while acknowledged.len() < ENOUGH {
+            acknowledged.push(told.recv().await.expect("the clients go on"));
+        }
+        server.signal("TERM");
+        while let Ok(more) = told.recv().await {
+            acknowledged.push(more);
+        }
+        for stream in streams {
+            stream.await.expect("no panic");
+        }
+        acknowledged
+    });
+    check_acknowledged(server, acknowledged);
+}
+
+/// Places one order after another until the server takes no more.
+async fn place_until_it_ends(
+    client: Client,
+    stream: usize,
+    acknowledged: async_channel::Sender<(i64, String)>,
+) {
+    for number in 0.. {
+        let id = format!("r-{stream}-{number}");
+        let body = order(&format!("c-{stream}-{number}"), &["A-1"]);
+        match client.try_send(("POST", "/orders"), (&id, "t"), body).await {
+            Ok(reply) => {
+                assert_eq!(reply.status, 201, "{reply:?}");
+                acknowledged
+                    .try_send((reply.order(), id))
+                    .expect("unbounded");
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Waits for the server to end; what was acknowledged, and nothing else, is in its database.
+fn check_acknowledged(server: Server, acknowledged: Vec<(i64, String)>) {
+    let (status, lines, directory) = server.wait();
+    assert_eq!(status.code(), Some(0), "{:#?}", lines.last());
     let database = Connection::open(directory.database()).expect("the database");
-    let mut row = database
-        .prepare("SELECT request_id, confirmed, status FROM orders WHERE id = ?")
-        .expect("a statement");
+    let mut rows: HashMap<i64, (String, bool, String)> = database
+        .prepare("SELECT id, request_id, confirmed, status FROM orders")
+        .expect("a statement")
+        .query_map([], |row| {
+            Ok((row.get(0)?, (row.get(1)?, row.get(2)?, row.get(3)?)))
+        })
+        .expect("rows")
+        .collect::<Result<_, _>>()
+        .expect("rows");
+    let confirmed: HashSet<&str> = lines
+        .iter()
+        .filter(|line| line.site == "job")
+        .filter_map(|line| line.request_id.as_deref())
+        .collect();
     for (order, id) in acknowledged {
-        let found = row.query_row([order], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let row = rows.remove(&order);
         assert_eq!(
-            found,
-            Ok((id.clone(), true, "open".to_owned())),
+            row,
+            Some((id.clone(), true, "open".to_owned())),
             "order {order}"
         );
-        assert!(
-            lines
-                .iter()
-                .any(|line| line.site == "job" && is_of(line, &id)),
-            "{id}"
-        );
+        assert!(confirmed.contains(&*id), "{id}");
     }
+    // Whoever was let in was also told.
+    assert_eq!(rows, HashMap::new());
 }
 
 /// The id of the order in a 201 reply; `None` when the connection ends instead.
