@@ -6,6 +6,8 @@
 #[cfg(framewise_loom)]
 mod bell;
 #[cfg(framewise_loom)]
+mod mirror;
+#[cfg(framewise_loom)]
 mod once;
 #[cfg(framewise_loom)]
 mod poison;
@@ -14,6 +16,8 @@ mod run;
 
 #[cfg(framewise_loom)]
 pub use bell::Bell;
+#[cfg(framewise_loom)]
+pub use mirror::{Kernel, Mirror, TaskSet};
 #[cfg(framewise_loom)]
 pub use once::{EndWatch, EndWatched};
 #[cfg(framewise_loom)]

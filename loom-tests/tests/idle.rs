@@ -1,0 +1,230 @@
+//! Idle and search: what is pushed runs while any worker sleeps.
+//!
+//! The shipped `Idle`, `Parker` and `Watch` in a mirror of the worker's loop. Tasks block until
+//! others have run, so that a worker that is busy is of no help: how a failure shows is a deadlock.
+#![cfg(framewise_loom)]
+
+use framewise::model::{Idle, Parker};
+use framewise_loom_tests::{Bell, Mirror, TaskSet, model};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, thread};
+
+const NOBODY: usize = usize::MAX;
+
+/// The tasks of the models below. The mirror takes the lowest first: the one that is of no help.
+const WAITS: usize = 0;
+const RINGS: usize = 1;
+
+/// Starts workers on their threads.
+fn start(
+    mirror: &Arc<Mirror>,
+    workers: usize,
+    run: impl Fn(&Mirror, usize) + Clone + Send + 'static,
+) -> Vec<thread::JoinHandle<()>> {
+    (0..workers)
+        .map(|index| {
+            let (mirror, run) = (mirror.clone(), run.clone());
+            thread::spawn(move || mirror.work(index, &run))
+        })
+        .collect()
+}
+
+/// Race: a push against a worker on its way to sleep, first into the driver. The push is seen, or
+/// the worker is woken.
+#[test]
+fn a_push_meets_a_park_in_the_driver() {
+    model("push × park, one worker, driver", || {
+        let mirror = Mirror::new(1);
+        let workers = start(&mirror, 1, |mirror, _| mirror.close());
+        mirror.push(RINGS);
+        for worker in workers {
+            worker.join().expect("no panic");
+        }
+    });
+}
+
+/// Race: the push against the bare protocol of `Idle` (park, look again, sleep), without a driver,
+/// twice in a row.
+#[test]
+fn two_pushes_meet_a_park() {
+    model("push × push × park, one worker, no driver", || {
+        let shared = Arc::new((Idle::new(1), Parker::new(), TaskSet::default()));
+        let pushers = [0, 1].map(|task| {
+            let shared = shared.clone();
+            thread::spawn(move || {
+                let (idle, parker, queue) = &*shared;
+                queue.push(task);
+                if let Some(worker) = idle.notify_one(NOBODY) {
+                    assert_eq!(worker, 0);
+                    parker.unpark(|| unreachable!("it is not in the driver"));
+                }
+            })
+        });
+        let (idle, parker, queue) = &*shared;
+        let (mut ran, mut searching) = (0, false);
+        while ran < 2 {
+            if queue.take().is_some() {
+                ran += 1;
+                if std::mem::take(&mut searching) {
+                    // There is no other worker that could be notified for more.
+                    let _last = idle.stop_searching();
+                }
+                continue;
+            }
+            idle.park(0, std::mem::take(&mut searching));
+            let found = !queue.is_empty();
+            if !found {
+                parker.park(None);
+            }
+            searching = idle.unpark(0, found);
+        }
+        for pusher in pushers {
+            pusher.join().expect("no panic");
+        }
+    });
+}
+
+/// Race: a searcher finds something else, which blocks, while a push relies on it: `WAITS` lies in
+/// a sibling's queue, `RINGS` is pushed, and the worker that took `WAITS` is of no help.
+#[test]
+fn a_searcher_that_found_something_else_passes_the_search_on() {
+    model("push × search × park, two workers", || {
+        let mirror = Mirror::new(2);
+        mirror.siblings.push(WAITS);
+        let bell = Bell::new();
+        let workers = start(&mirror, 2, move |mirror, task| {
+            if task == RINGS {
+                std::task::Wake::wake_by_ref(&bell);
+            } else {
+                bell.wait();
+                mirror.close();
+            }
+        });
+        mirror.push(RINGS);
+        for worker in workers {
+            worker.join().expect("no panic");
+        }
+    });
+}
+
+/// Race: two pushes to two workers, of tasks that need each other.
+#[test]
+fn two_pushes_wake_two_workers() {
+    model("push × push × park × park, two workers", || {
+        let mirror = Mirror::new(2);
+        let bell = Bell::new();
+        let workers = start(&mirror, 2, move |mirror, task| {
+            if task == RINGS {
+                std::task::Wake::wake_by_ref(&bell);
+            } else {
+                bell.wait();
+                mirror.close();
+            }
+        });
+        mirror.push(WAITS);
+        mirror.push(RINGS);
+        for worker in workers {
+            worker.join().expect("no panic");
+        }
+    });
+}
+
+/// Race: a notification against a worker whose sleep ends by itself. Afterwards the counters are
+/// the sleepers: nobody sleeps, and somebody searches only if he was told to.
+#[test]
+fn a_notification_meets_a_time_out() {
+    model("notify_one × notify_one × unpark", || {
+        let idle = Arc::new(Idle::new(2));
+        idle.park(0, false);
+        idle.park(1, false);
+        let notified = Arc::new(AtomicUsize::new(0));
+        let notifiers = [(); 2].map(|()| {
+            let (idle, notified) = (idle.clone(), notified.clone());
+            thread::spawn(move || {
+                if let Some(worker) = idle.notify_one(1) {
+                    let before = notified.fetch_or(1 << worker, Ordering::Relaxed);
+                    assert_eq!(before & 1 << worker, 0, "one worker was chosen twice");
+                }
+            })
+        });
+        let zero_searches = idle.unpark(0, false);
+        for notifier in notifiers {
+            notifier.join().expect("no panic");
+        }
+        let notified = notified.load(Ordering::Relaxed);
+        assert_eq!(zero_searches, notified & 1 != 0, "told to search, or not");
+        // The other one, who may still sleep.
+        let one_searches = notified & 2 != 0;
+        assert_eq!(idle.any_sleeper(0), (!one_searches).then_some(1));
+        assert_eq!(
+            idle.would_notify(),
+            !zero_searches && !one_searches,
+            "a sleeper, and nobody searches"
+        );
+        assert_eq!(idle.unpark(1, false), one_searches);
+        // Whoever searches stops; the last one is told that he was.
+        let searchers = usize::from(zero_searches) + usize::from(one_searches);
+        for searcher in 0..searchers {
+            assert_eq!(idle.stop_searching(), searcher + 1 == searchers);
+        }
+        assert!(idle.start_searching(), "nobody searches any more");
+        assert!(idle.stop_searching(), "it was the only one");
+        assert_eq!(idle.any_sleeper(NOBODY), None);
+        assert!(!idle.would_notify());
+    });
+}
+
+/// Race: as above against a worker that parks out of a search.
+#[test]
+fn a_notification_meets_a_searcher_that_parks() {
+    model(
+        "notify_one × park out of a search × start_searching",
+        || {
+            let idle = Arc::new(Idle::new(2));
+            assert!(idle.start_searching());
+            let parking = thread::spawn({
+                let idle = idle.clone();
+                move || {
+                    idle.park(0, true);
+                    idle.unpark(0, false)
+                }
+            });
+            let notified = idle.notify_one(NOBODY);
+            let searches = parking.join().expect("no panic");
+            assert_eq!(searches, notified.is_some());
+            if searches {
+                assert!(idle.stop_searching(), "it was the only one");
+            }
+            assert!(idle.start_searching() && idle.stop_searching());
+            assert!(!idle.would_notify());
+        },
+    );
+}
+
+/// The store-then-load race without its fences.
+#[test]
+#[should_panic(expected = "deadlock")]
+fn control_a_push_without_a_fence_is_noticed() {
+    model(
+        "control: the pusher looks at a count without a fence",
+        || {
+            let shared = Arc::new((AtomicUsize::new(0), Parker::new(), TaskSet::default()));
+            let pusher = thread::spawn({
+                let shared = shared.clone();
+                move || {
+                    let (parked, parker, queue) = &*shared;
+                    queue.push(0);
+                    if parked.load(Ordering::SeqCst) == 1 {
+                        parker.unpark(|| {});
+                    }
+                }
+            });
+            let (parked, parker, queue) = &*shared;
+            parked.store(1, Ordering::SeqCst);
+            if queue.is_empty() {
+                parker.park(None);
+            }
+            pusher.join().expect("no panic");
+        },
+    );
+}

@@ -1,0 +1,214 @@
+//! The list of owned tasks: shutdown against running, waking, spawning, aborting.
+//!
+//! The first part of a shutdown (`close_and_abort_all`) on the shipped list with real tasks. How a
+//! failure shows: a task that is in no queue and not finished (its joiner would wait for ever), a
+//! future that is not dropped once, a task that is left in the list, a leak.
+#![cfg(framewise_loom)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use framewise::model::ModelScheduler;
+use framewise::{Frame, JoinHandle};
+use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_sync::{Arc, Mutex, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+/// Ready at its `polls`th poll.
+struct Countdown {
+    polls: usize,
+    _future: EndWatched,
+}
+
+impl Future for Countdown {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        self.polls -= 1;
+        if self.polls == 0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+fn spawn(scheduler: &ModelScheduler, polls: usize) -> (JoinHandle<()>, EndWatch) {
+    let (future, watch) = EndWatched::new();
+    let countdown = Countdown {
+        polls,
+        _future: future,
+    };
+    (scheduler.spawn(countdown, Frame::root()), watch)
+}
+
+/// As the end of a runtime: no worker is left, and every claim comes to the queue.
+#[track_caller]
+fn end(scheduler: &ModelScheduler) {
+    scheduler.run_all();
+    assert!(
+        scheduler.is_empty(),
+        "a task is in the list and in no queue"
+    );
+}
+
+/// The joiner resolves: `Ok` where the task was ready, else cancelled.
+#[track_caller]
+fn resolves(mut handle: JoinHandle<()>) -> bool {
+    match Bell::new().poll(&mut handle) {
+        Poll::Ready(Ok(())) => true,
+        Poll::Ready(Err(error)) => {
+            assert!(error.is_cancelled());
+            false
+        }
+        Poll::Pending => panic!("the joiner would wait for ever"),
+    }
+}
+
+/// Race: the shutdown's aborts against a task that completes (and leaves the list), with another
+/// task behind it in the list.
+#[test]
+fn closing_meets_a_completion() {
+    model("close × completion, two tasks in the list", || {
+        let scheduler = ModelScheduler::with_list();
+        let (first, of_first) = spawn(&scheduler, 1);
+        let (second, of_second) = spawn(&scheduler, 2);
+        let worker = thread::spawn({
+            let scheduler = scheduler.clone();
+            move || {
+                for _ in 0..2 {
+                    if let Some(claim) = scheduler.take() {
+                        claim.run_to_end();
+                    }
+                }
+            }
+        });
+        scheduler.close();
+        worker.join().expect("no panic");
+        end(&scheduler);
+        resolves(first);
+        assert!(!resolves(second), "nobody woke it for its second poll");
+        assert!(of_first.has_ended() && of_second.has_ended());
+    });
+}
+
+/// Race: the shutdown against an abort and a wake of the same task, which is idle. One of the
+/// three puts it into the queue, once.
+#[test]
+fn closing_meets_an_abort_and_a_wake() {
+    model("close × abort × wake", || {
+        let scheduler = ModelScheduler::with_list();
+        let (handle, future) = spawn(&scheduler, 3);
+        let claim = scheduler.take().expect("it was just spawned");
+        let waker = claim.waker();
+        claim.run_to_end();
+        let aborter = thread::spawn({
+            let abort = handle.abort_handle();
+            move || abort.abort()
+        });
+        let waking = thread::spawn(move || waker.wake());
+        scheduler.close();
+        aborter.join().expect("no panic");
+        waking.join().expect("no panic");
+        end(&scheduler);
+        assert!(!resolves(handle), "it was to be polled three times");
+        assert!(future.has_ended());
+    });
+}
+
+/// Race: a spawn against the closing. The task is refused, or found by the closing: it never runs
+/// on unseen, and the joiner resolves either way.
+#[test]
+fn a_spawn_meets_the_closing() {
+    model("spawn × close", || {
+        let scheduler = ModelScheduler::with_list();
+        let (old, of_old) = spawn(&scheduler, 2);
+        let spawner = thread::spawn({
+            let scheduler = scheduler.clone();
+            move || spawn(&scheduler, 2)
+        });
+        scheduler.close();
+        // What the end does while a spawner still has its claim in hand.
+        scheduler.run_all();
+        let (new, of_new) = spawner.join().expect("no panic");
+        end(&scheduler);
+        assert!(!resolves(old) && !resolves(new), "neither was woken");
+        assert!(of_old.has_ended() && of_new.has_ended());
+    });
+}
+
+/// Race: two closings and a completion: a handle of the runtime and its last worker, say.
+#[test]
+fn closing_twice() {
+    model("close × close × completion", || {
+        let scheduler = ModelScheduler::with_list();
+        let (handle, future) = spawn(&scheduler, 1);
+        let other = thread::spawn({
+            let scheduler = scheduler.clone();
+            move || scheduler.close()
+        });
+        let worker = thread::spawn({
+            let scheduler = scheduler.clone();
+            move || {
+                if let Some(claim) = scheduler.take() {
+                    claim.run_to_end();
+                }
+            }
+        });
+        scheduler.close();
+        other.join().expect("no panic");
+        worker.join().expect("no panic");
+        end(&scheduler);
+        resolves(handle);
+        assert!(future.has_ended());
+    });
+}
+
+/// Race: the removals of two neighbours in the list.
+#[test]
+fn neighbours_leave_the_list() {
+    model("completion × completion, neighbours in the list", || {
+        let scheduler = ModelScheduler::with_list();
+        let (one, of_one) = spawn(&scheduler, 1);
+        let (two, of_two) = spawn(&scheduler, 1);
+        let worker = thread::spawn({
+            let scheduler = scheduler.clone();
+            move || {
+                if let Some(claim) = scheduler.take() {
+                    claim.run_to_end();
+                }
+            }
+        });
+        if let Some(claim) = scheduler.take() {
+            claim.run_to_end();
+        }
+        worker.join().expect("no panic");
+        end(&scheduler);
+        assert!(resolves(one) && resolves(two));
+        assert!(of_one.has_ended() && of_two.has_ended());
+    });
+}
+
+/// What a list is without its `closed`: the same shape as `a_spawn_meets_the_closing`.
+#[test]
+#[should_panic(expected = "a task is in the list and in no queue")]
+fn control_a_list_that_does_not_refuse_is_noticed() {
+    model("control: spawn × close without refusing", || {
+        // Numbers instead of tasks: in the list, and those that were aborted.
+        let list: Arc<Mutex<Vec<usize>>> = Arc::new(Mutex::new(vec![1]));
+        let spawner = thread::spawn({
+            let list = list.clone();
+            move || list.lock().push(2)
+        });
+        let aborted = list.lock().clone();
+        spawner.join().expect("no panic");
+        list.lock().retain(|task| !aborted.contains(task));
+        assert!(
+            list.lock().is_empty(),
+            "a task is in the list and in no queue"
+        );
+    });
+}

@@ -1,0 +1,154 @@
+//! A timed park against an unpark.
+//!
+//! loom's waits never time out, so the shipped source of `Parker` is compiled here once more, over
+//! a door whose timed waits end at once where the model says so. How a failure shows: an unpark
+//! that a time-out swallows is a deadlock in the park that follows.
+#![cfg(framewise_loom)]
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::new_without_default,
+    reason = "the shipped source names this crate's root as its door"
+)]
+
+// The path in the source below, `framewise_sync`, is this very crate.
+extern crate self as framewise_sync;
+
+#[path = "../../executor/src/scheduler/park.rs"]
+mod park;
+
+use std::time::Duration;
+
+use framewise_loom_tests::model;
+use loom::sync::Arc;
+use loom::thread;
+
+use park::{Parker, Unparked};
+
+pub mod atomic {
+    pub use loom::sync::atomic::{AtomicUsize, Ordering};
+}
+
+loom::lazy_static! {
+    /// Whether the time of timed waits is out.
+    static ref TIME_IS_OUT: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+}
+
+#[derive(Debug)]
+pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+pub struct MutexGuard<'a, T> {
+    mutex: &'a Mutex<T>,
+    guard: loom::sync::MutexGuard<'a, T>,
+}
+
+impl<T> Mutex<T> {
+    pub fn new(value: T) -> Self {
+        Self(loom::sync::Mutex::new(value))
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        MutexGuard {
+            mutex: self,
+            guard: self.0.lock().expect("not poisoned"),
+        }
+    }
+}
+
+#[derive(Debug)]
+pub struct Condvar(loom::sync::Condvar);
+
+impl Condvar {
+    pub fn new() -> Self {
+        Self(loom::sync::Condvar::new())
+    }
+
+    pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        let MutexGuard { mutex, guard } = guard;
+        let guard = self.0.wait(guard).expect("not poisoned");
+        MutexGuard { mutex, guard }
+    }
+
+    /// Where the time is out already, the wait lasts as long as it takes to give the lock away and
+    /// get it back: everything that can meet a longer one meets this one too.
+    pub fn wait_timeout<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        _limit: Duration,
+    ) -> (MutexGuard<'a, T>, bool) {
+        if TIME_IS_OUT.load(atomic::Ordering::Relaxed) == 0 {
+            return (self.wait(guard), false);
+        }
+        let mutex = guard.mutex;
+        drop(guard);
+        (mutex.lock(), true)
+    }
+
+    pub fn notify_one(&self) {
+        self.0.notify_one();
+    }
+}
+
+/// The sleeper's part: a timed park and, where the time ran out, another without a limit, which the
+/// one unpark must end. Afterwards nothing is left of it.
+fn park_twice(parker: &Parker) {
+    if parker.park(Some(Duration::ZERO)) == Unparked::TimedOut {
+        assert_eq!(parker.park(None), Unparked::Notified);
+    }
+}
+
+/// Race: an unpark against a wait whose time is running out.
+#[test]
+fn an_unpark_is_not_swallowed_by_a_time_out() {
+    model("unpark × timed park × the clock", || {
+        let parker = Arc::new(Parker::new());
+        let clock = thread::spawn(|| TIME_IS_OUT.store(1, atomic::Ordering::Relaxed));
+        let unparker = thread::spawn({
+            let parker = parker.clone();
+            move || parker.unpark(|| unreachable!("it is not in the driver"))
+        });
+        park_twice(&parker);
+        unparker.join().expect("no panic");
+        clock.join().expect("no panic");
+        assert!(parker.enter_driver(), "one unpark ended two sleeps");
+        parker.leave_driver();
+    });
+}
+
+/// Race: as above with two unparks: they may end one sleep or two, but not none.
+#[test]
+fn two_unparks_and_a_time_out() {
+    model("unpark × unpark × timed park", || {
+        TIME_IS_OUT.store(1, atomic::Ordering::Relaxed);
+        let parker = Arc::new(Parker::new());
+        let unparkers = [(); 2].map(|()| {
+            let parker = parker.clone();
+            thread::spawn(move || parker.unpark(|| unreachable!("it is not in the driver")))
+        });
+        park_twice(&parker);
+        for unparker in unparkers {
+            unparker.join().expect("no panic");
+        }
+    });
+}
+
+/// A sleeper that takes the time-out's word for it loses the unpark: a sleep in the driver is left
+/// without a word on whether it was notified, which a timed park cannot afford.
+#[test]
+#[should_panic(expected = "the unpark was swallowed")]
+fn control_a_swallowed_unpark_is_noticed() {
+    model("control: the way out of a sleep is not looked at", || {
+        let parker = Arc::new(Parker::new());
+        let unparker = thread::spawn({
+            let parker = parker.clone();
+            move || parker.unpark(|| {})
+        });
+        if parker.enter_driver() {
+            parker.leave_driver();
+            unparker.join().expect("no panic");
+            assert!(!parker.enter_driver(), "the unpark was swallowed");
+        } else {
+            unparker.join().expect("no panic");
+        }
+    });
+}
