@@ -1,6 +1,6 @@
 //! Doors for the models in `loom-tests`: the protocols' own types, which are not public otherwise.
 //!
-//! Owns one thing itself, under `framewise_loom` only: [`ModelScheduler`], the least scheduler that
+//! Owns one thing itself, under `framewise_loom` only: `ModelScheduler`, the least scheduler that
 //! a task can have. Models spawn real tasks on it, take the claims out of it on threads of their
 //! choice, and wake, abort and join them through the shipped wakers and handles.
 
