@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use framewise_loom_tests::model;
 use framewise_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use framewise_sync::{Arc, thread};
+use framewise_sync::{Arc, Condvar, Mutex, thread};
 use framewise_timers::gate::{ParkGate, Published};
 use framewise_timers::queue::{Found, Rearmed, Refused, TimerQueue};
 use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
@@ -436,6 +436,36 @@ fn cancelling_an_interval_against_firing() {
         assert!(begun.load(Ordering::SeqCst) <= 1);
         assert_eq!(Arc::strong_count(&begun), 1, "the function is still held");
         assert!(timers.is_empty());
+        drop(entered);
+    });
+}
+
+/// Race: as above, and the cancel comes when the callback runs, so that within two preemptions its
+/// run can end, and arm it again, in the middle of the cancel. Failure: the cancel finds it neither
+/// running nor waiting, and it goes on.
+#[test]
+fn cancelling_an_interval_against_the_end_of_its_run() {
+    model("cancelling_an_interval_against_the_end_of_its_run", || {
+        let timers = Timers::new(1, || ());
+        let entered = enter(&timers.handle(0));
+        let running = Arc::new((Mutex::new(false), Condvar::new()));
+        let telling = Arc::clone(&running);
+        let callback = set_interval(LONG, move || {
+            *telling.0.lock() = true;
+            telling.1.notify_one();
+        });
+        let firing = Arc::clone(&timers);
+        let firer = thread::spawn(move || firing.fire_at(0, LONG_AFTER));
+        {
+            let mut is_running = running.0.lock();
+            while !*is_running {
+                is_running = running.1.wait(is_running);
+            }
+        }
+        assert!(callback.cancel(), "the cancel is lost");
+        firer.join().unwrap();
+        assert!(timers.is_empty(), "it was armed again");
+        assert_eq!(Arc::strong_count(&running), 1, "the function is still held");
         drop(entered);
     });
 }

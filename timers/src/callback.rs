@@ -238,18 +238,24 @@ impl CallbackState {
     }
 
     fn cancel(&self) -> bool {
-        if let Some(waiting) = self.take_waiting(CallbackSlot::Done) {
-            // It may have come out already, on a thread that is about to find the slot empty.
-            drop(self.handle.queue().cancel(waiting.key));
-            self.release(waiting.body, waiting.frame);
-            return true;
-        }
+        // One look decides: between two, a run could end and arm the callback again.
         let mut slot = self.slot.lock();
-        if let CallbackSlot::Taken = *slot {
-            *slot = CallbackSlot::Cancelled;
-            return self.period.is_some();
-        }
-        false
+        let waiting = match std::mem::replace(&mut *slot, CallbackSlot::Done) {
+            CallbackSlot::Waiting(waiting) => waiting,
+            CallbackSlot::Taken => {
+                *slot = CallbackSlot::Cancelled;
+                return self.period.is_some();
+            }
+            over => {
+                *slot = over;
+                return false;
+            }
+        };
+        drop(slot);
+        // It may have come out already, on a thread that is about to find the slot empty.
+        drop(self.handle.queue().cancel(waiting.key));
+        self.release(waiting.body, waiting.frame);
+        true
     }
 
     /// Moves the slot from `Waiting` to `to`; else leaves it.
