@@ -25,6 +25,8 @@
 //!    the block, its slots, and the leaves and cells that these point to are alive.
 //! 4. **Borrowed current.** The thread's current frame is alive: `Frame::run(&self)` set it, whose
 //!    caller holds `self` until it returns. It can be read and cloned without a count being moved.
+//!    This wants stacks that are left in the order in which they were entered: code that switches
+//!    stacks inside a `run` breaks it.
 //! 5. **Cells and leaves.** Each has a count of the slots, or of the blocks' leaf pointers, that
 //!    point to it. Zero means that the holder of the last one drops the value, or releases the
 //!    leaf's slots, exactly once.

@@ -130,6 +130,9 @@ impl Frame {
     ///
     /// The frame is borrowed: no count is touched and nothing is allocated.
     ///
+    /// As with everything that is scoped to a stack, a stackful coroutine must not be switched away
+    /// from inside `body`: its frame would stay current on the thread.
+    ///
     /// # Examples
     ///
     /// ```
