@@ -680,3 +680,15 @@ fn control_an_unordered_end_is_noticed() {
         thread.join().expect("no panic");
     });
 }
+
+/// The tasks catch the panics of their futures, and so loom's reports in them: the models hear of
+/// them all the same.
+#[test]
+#[should_panic(expected = "something caught it")]
+fn control_a_panic_that_was_caught_is_noticed() {
+    model("control: a future that panics", || {
+        let scheduler = ModelScheduler::new();
+        drop(scheduler.spawn(async { panic!("caught by the task") }, Frame::root()));
+        scheduler.run_all();
+    });
+}
