@@ -28,7 +28,8 @@ mod timerfd;
 
 // For the models, which drive the protocols without an operating system.
 #[doc(hidden)]
-pub mod callback;
+pub mod budget;
+mod callback;
 #[doc(hidden)]
 pub mod readiness;
 mod ready;

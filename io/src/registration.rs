@@ -4,11 +4,13 @@
 //! both back in the right order. It must not know what the source reads or writes: the operations
 //! come from [`crate::source`] as closures.
 
+use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
 
 use framewise_sync::Arc;
 
+use crate::budget;
 use crate::callback::{CallbackEntry, ReadyCallback, cancel_all};
 use crate::handle::{IoHandle, shutdown_error};
 use crate::readiness::ReadyEvent;
@@ -83,12 +85,15 @@ impl Registration {
         direction: Direction,
     ) -> Poll<io::Result<ReadyEvent>> {
         let event = ready!(self.state.readiness().poll_ready(cx, direction));
+        ready!(budget::poll_spend(cx));
         Poll::Ready(checked(event))
     }
 
     /// Waits in the list.
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<ReadyEvent> {
-        checked(self.state.readiness().wait(interest).await)
+        let event = self.state.readiness().wait(interest).await;
+        poll_fn(budget::poll_spend).await;
+        checked(event)
     }
 
     /// Tries `operation` if the source is thought to be ready, and takes note when it is not.
