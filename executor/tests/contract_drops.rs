@@ -627,10 +627,9 @@ fn c48_an_output_that_waits_to_be_taken_does_not_retain_the_frame() {
         assert_eq!(Arc::strong_count(&kept), 1);
         assert_eq!(runtime.block_on(task).unwrap(), [1, 2, 3]);
         // Nor does a blocking call whose handle is held.
-        let call = runtime.block_on(async {
-            KEPT.run(Arc::clone(&kept), || {
-                spawn_blocking(|| assert!(KEPT.is_bound()))
-            })
+        let call = KEPT.run(Arc::clone(&kept), || {
+            let _entered = runtime.enter();
+            spawn_blocking(|| assert!(KEPT.is_bound()))
         });
         wait_until_finished(&call);
         assert_eq!(Arc::strong_count(&kept), 1);

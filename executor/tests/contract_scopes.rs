@@ -389,18 +389,21 @@ fn c78_a_shadowed_value_is_freed_when_its_own_task_ends_though_rebound_children_
     on_workers(|runtime| {
         let (shadowed, rebound) = (Arc::new(()), Arc::new(()));
         let (release, released) = oneshot::channel::<()>();
+        let (sender, receiver) = mpsc::channel();
         let parent = KEPT.run(Arc::clone(&shadowed), || {
             let rebound = Arc::clone(&rebound);
             runtime.spawn(async move {
-                KEPT.run(rebound, || {
+                let child = KEPT.run(rebound, || {
                     spawn(async move {
                         released.await.unwrap();
                         KEPT.with(|kept| Arc::strong_count(kept.unwrap()))
                     })
-                })
+                });
+                sender.send(child).unwrap();
             })
         });
-        let child = runtime.block_on(parent).unwrap();
+        runtime.block_on(parent).unwrap();
+        let child = receiver.recv().unwrap();
         assert_eq!(Arc::strong_count(&shadowed), 1, "the child lives on");
         assert_eq!(Arc::strong_count(&rebound), 2);
         release.send(()).unwrap();

@@ -525,15 +525,14 @@ fn c36_spawning_at_the_root_shows_nothing_and_keeps_nothing_alive() {
         let task = framewise::bind(&ID, 1)
             .and(&KEPT, Arc::clone(&kept))
             .run(|| {
-                runtime.block_on(async {
-                    spawn_root(async move {
-                        assert!(Frame::current().is_root());
-                        receiver.await.unwrap();
-                        // Its children are at the root, too.
-                        spawn(async { Frame::current().is_root() && !KEPT.is_bound() })
-                            .await
-                            .unwrap()
-                    })
+                let _entered = runtime.enter();
+                spawn_root(async move {
+                    assert!(Frame::current().is_root());
+                    receiver.await.unwrap();
+                    // Its children are at the root, too.
+                    spawn(async { Frame::current().is_root() && !KEPT.is_bound() })
+                        .await
+                        .unwrap()
                 })
             });
         assert_eq!(

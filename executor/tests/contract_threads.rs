@@ -41,8 +41,13 @@ fn c61_spawn_blocking_captures_at_the_call() {
             let _entered = runtime.enter();
             spawn_blocking(|| ID.get())
         });
-        let from_a_task = runtime.spawn(ID.scope(12, async { spawn_blocking(|| ID.get()) }));
-        let from_a_task = runtime.block_on(from_a_task).unwrap();
+        // Spawned by a task, which is over before the call begins.
+        let (sender, receiver) = mpsc::channel();
+        let task = runtime.spawn(ID.scope(12, async move {
+            sender.send(spawn_blocking(|| ID.get())).unwrap();
+        }));
+        runtime.block_on(task).unwrap();
+        let from_a_task = receiver.recv().unwrap();
         drop(release);
         runtime.block_on(async {
             assert!(busy.await.unwrap());

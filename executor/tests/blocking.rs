@@ -1,0 +1,416 @@
+//! The blocking pool: its limit, its threads' lives, aborts in its queue, and a thread that cannot
+//! be started ("blocking pool": tokio 8056, 8406).
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use framewise::runtime::Builder;
+use framewise::spawn_blocking;
+use support::{DropCall, HangWatch, ID, on_drop, runtime, with_workers};
+
+#[test]
+fn no_more_threads_are_started_than_the_limit_says_and_every_call_is_made() {
+    for limit in [1, 2, 5] {
+        let _watch = HangWatch::new(format!("{limit} threads"));
+        let runtime = Builder::new()
+            .worker_threads(1)
+            .max_blocking_threads(limit)
+            .build()
+            .unwrap();
+        let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // They wait for each other in groups as large as the limit: so many do run at once.
+        let group = Arc::new(Barrier::new(limit));
+        let calls: Vec<_> = (0..limit * 20)
+            .map(|number| {
+                let (now, most) = (Arc::clone(&now), Arc::clone(&most));
+                let group = Arc::clone(&group);
+                runtime.spawn_blocking(move || {
+                    most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                    group.wait();
+                    now.fetch_sub(1, Ordering::SeqCst);
+                    number
+                })
+            })
+            .collect();
+        for (call, number) in calls.into_iter().zip(0..) {
+            assert_eq!(runtime.block_on(call).unwrap(), number);
+        }
+        assert_eq!(most.load(Ordering::SeqCst), limit);
+    }
+}
+
+/// Calls made just when the threads that waited for one end: none is lost.
+#[test]
+fn a_call_that_races_the_end_of_an_idle_thread_is_made() {
+    for (keep_alive, calls) in [(0, 3_000), (1, 3_000), (50, 3_000), (1_000, 1_000)] {
+        for threads in [1, 2] {
+            let _watch = HangWatch::new(format!("{keep_alive} µs, {threads} threads"));
+            let runtime = Builder::new()
+                .worker_threads(1)
+                .max_blocking_threads(threads)
+                .thread_keep_alive(Duration::from_micros(keep_alive))
+                .build()
+                .unwrap();
+            for number in 0..calls / threads {
+                let one = runtime.spawn_blocking(move || number);
+                let two = runtime.spawn_blocking(move || number + 1);
+                assert_eq!(futures::executor::block_on(two).unwrap(), number + 1);
+                assert_eq!(futures::executor::block_on(one).unwrap(), number);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_idle_thread_ends_after_its_keep_alive_and_serves_until_then() {
+    thread_local! {
+        static AT_THE_END: RefCell<Option<DropCall>> = const { RefCell::new(None) };
+    }
+    let _watch = HangWatch::new("an idle thread");
+    let (sender, receiver) = mpsc::channel();
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .thread_keep_alive(Duration::from_millis(5))
+        .build()
+        .unwrap();
+    let call = runtime.spawn_blocking(move || {
+        let sender = Mutex::new(sender);
+        let end = on_drop(move || sender.lock().unwrap().send(()).unwrap());
+        AT_THE_END.with(|slot| *slot.borrow_mut() = Some(end));
+    });
+    runtime.block_on(call).unwrap();
+    // The runtime is there, the thread is not.
+    receiver.recv().unwrap();
+    assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 7)).unwrap(), 7);
+    drop(runtime);
+    // With a long one the thread is used again.
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .thread_keep_alive(Duration::MAX)
+        .build()
+        .unwrap();
+    let id = || {
+        runtime
+            .block_on(runtime.spawn_blocking(|| thread::current().id()))
+            .unwrap()
+    };
+    let first = id();
+    for _ in 0..100 {
+        assert_eq!(id(), first);
+    }
+}
+
+#[test]
+fn an_abort_reaches_a_call_only_in_the_queue() {
+    let _watch = HangWatch::new("an abort");
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (started, is_started) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let running = runtime.spawn_blocking(move || {
+        started.send(()).unwrap();
+        released.recv().unwrap();
+        7
+    });
+    is_started.recv().unwrap();
+    let queued: Vec<_> = (0..10)
+        .map(|number| runtime.spawn_blocking(move || number))
+        .collect();
+    running.abort();
+    for call in queued.iter().step_by(2) {
+        call.abort();
+        call.abort_handle().abort();
+    }
+    assert!(!running.is_finished());
+    release.send(()).unwrap();
+    assert_eq!(runtime.block_on(running).unwrap(), 7);
+    for (call, number) in queued.into_iter().zip(0..) {
+        match runtime.block_on(call) {
+            Ok(output) => assert!(output == number && number % 2 == 1),
+            Err(error) => assert!(error.is_cancelled() && number % 2 == 0),
+        }
+    }
+}
+
+#[test]
+fn a_panic_in_a_call_goes_to_its_joiner_and_costs_no_thread() {
+    let _watch = HangWatch::new("a panic");
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let id = || {
+        runtime
+            .block_on(runtime.spawn_blocking(|| thread::current().id()))
+            .unwrap()
+    };
+    let before = id();
+    for number in 0..20 {
+        let call = ID.run(number, || {
+            runtime.spawn_blocking(|| ID.run(ID.get().unwrap() + 1, || panic!("expected")))
+        });
+        let error: Result<(), _> = runtime.block_on(call);
+        let error = error.unwrap_err();
+        assert_eq!(error.to_string(), "the task panicked: expected");
+        assert_eq!(error.frame().unwrap().run(|| ID.get()), Some(number + 1));
+        drop(runtime.spawn_blocking(|| panic!("expected: detached")));
+    }
+    assert_eq!(id(), before);
+}
+
+#[test]
+fn calls_may_make_calls_and_spawn_tasks() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        let nested = runtime.spawn_blocking(|| {
+            let inner: Vec<_> = (0..10)
+                .map(|number| {
+                    spawn_blocking(move || {
+                        framewise::block_on(framewise::spawn(async move { number })).unwrap()
+                    })
+                })
+                .collect();
+            framewise::block_on(async {
+                let mut sum = 0;
+                for call in inner {
+                    sum += call.await.unwrap();
+                }
+                sum
+            })
+        });
+        assert_eq!(runtime.block_on(nested).unwrap(), 45);
+    });
+}
+
+#[test]
+fn calls_from_many_threads_at_once_are_all_made() {
+    with_workers(|workers| {
+        let runtime = Builder::new()
+            .worker_threads(workers)
+            .max_blocking_threads(3)
+            .thread_keep_alive(Duration::from_micros(10))
+            .build()
+            .unwrap();
+        let made = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for number in 0..300_usize {
+                        let call = runtime.spawn_blocking(move || number);
+                        made.fetch_add(1, Ordering::Relaxed);
+                        assert_eq!(futures::executor::block_on(call).unwrap(), number);
+                    }
+                });
+            }
+        });
+        assert_eq!(made.into_inner(), 4 * 300);
+    });
+}
+
+/// What happens when the system gives no thread any more: in a process of its own, whose address
+/// space is limited so that no stack finds a place.
+#[cfg(target_os = "linux")]
+mod no_thread {
+    use std::env;
+    use std::fs;
+    use std::process::Command;
+    use std::sync::mpsc;
+
+    use framewise::runtime::{Builder, Runtime};
+    use framewise::task::block_in_place;
+
+    use super::support::{HangWatch, ID, Log};
+
+    const CHILD: &str = "FRAMEWISE_TEST_CHILD";
+    const RLIMIT_AS: i32 = 9;
+
+    #[repr(C)]
+    struct Limit {
+        now: u64,
+        most: u64,
+    }
+
+    unsafe extern "C" {
+        safe fn setrlimit(resource: i32, limit: &Limit) -> i32;
+        safe fn getrlimit(resource: i32, limit: &mut Limit) -> i32;
+    }
+
+    /// Runs `body` while no new stack finds a place.
+    fn without_threads<R>(body: impl FnOnce() -> R) -> R {
+        let mut before = Limit { now: 0, most: 0 };
+        assert_eq!(getrlimit(RLIMIT_AS, &mut before), 0);
+        let pages = fs::read_to_string("/proc/self/statm").unwrap();
+        let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
+        // A stack takes 2 MiB; what else is needed is small.
+        let now = pages * 4096 + (1 << 20);
+        let most = before.most;
+        assert_eq!(setrlimit(RLIMIT_AS, &Limit { now, most }), 0);
+        let result = body();
+        assert_eq!(setrlimit(RLIMIT_AS, &before), 0);
+        result
+    }
+
+    /// Runs the test of that name again, in a process of its own.
+    fn in_a_child(name: &str, test: impl FnOnce()) {
+        if env::var_os(CHILD).is_some() {
+            let _watch = HangWatch::new("a child");
+            return test();
+        }
+        let output = Command::new(env::current_exe().unwrap())
+            .args(["--exact", name, "--nocapture", "--test-threads=1"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", output.status);
+        assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+    }
+
+    fn runtime() -> Runtime {
+        Builder::new().worker_threads(1).build().unwrap()
+    }
+
+    #[test]
+    fn a_call_is_refused_and_its_closure_dropped_in_its_frame() {
+        in_a_child(
+            "no_thread::a_call_is_refused_and_its_closure_dropped_in_its_frame",
+            || {
+                let runtime = runtime();
+                let log = Log::default();
+                let probe = log.probe("refused");
+                let call = without_threads(|| ID.run(5, || runtime.spawn_blocking(|| drop(probe))));
+                let error = runtime.block_on(call).unwrap_err();
+                assert!(error.is_refused() && !error.is_cancelled() && !error.is_panic());
+                assert!(
+                    error.to_string().contains("no thread could be started"),
+                    "{error}"
+                );
+                assert!(std::error::Error::source(&error).is_some());
+                assert_eq!(log.entries(), [("refused", Some(5))]);
+                // Later there are threads again.
+                assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 7)).unwrap(), 7);
+            },
+        );
+    }
+
+    #[test]
+    fn a_call_waits_for_the_threads_that_there_are() {
+        in_a_child(
+            "no_thread::a_call_waits_for_the_threads_that_there_are",
+            || {
+                let runtime = runtime();
+                let (started, is_started) = mpsc::channel();
+                let (release, released) = mpsc::channel::<()>();
+                let busy = runtime.spawn_blocking(move || {
+                    started.send(()).unwrap();
+                    released.recv().unwrap();
+                });
+                is_started.recv().unwrap();
+                let calls: Vec<_> = without_threads(|| {
+                    (0..5)
+                        .map(|number| runtime.spawn_blocking(move || number))
+                        .collect()
+                });
+                assert!(calls.iter().all(|call| !call.is_finished()));
+                release.send(()).unwrap();
+                runtime.block_on(busy).unwrap();
+                for (call, number) in calls.into_iter().zip(0..) {
+                    assert_eq!(runtime.block_on(call).unwrap(), number);
+                }
+            },
+        );
+    }
+
+    #[test]
+    fn many_calls_at_once_are_all_refused_and_none_waits_for_ever() {
+        in_a_child(
+            "no_thread::many_calls_at_once_are_all_refused_and_none_waits_for_ever",
+            || {
+                let runtime = runtime();
+                // Threads that were there before make the calls, at the same time.
+                let gate = std::sync::Barrier::new(5);
+                std::thread::scope(|scope| {
+                    let callers: Vec<_> = (0..4)
+                        .map(|_| {
+                            scope.spawn(|| {
+                                gate.wait();
+                                let calls: Vec<_> =
+                                    (0..50).map(|_| runtime.spawn_blocking(|| 7)).collect();
+                                gate.wait();
+                                calls
+                            })
+                        })
+                        .collect();
+                    without_threads(|| {
+                        gate.wait();
+                        gate.wait();
+                    });
+                    for call in callers
+                        .into_iter()
+                        .flat_map(|caller| caller.join().unwrap())
+                    {
+                        match futures::executor::block_on(call) {
+                            Ok(output) => assert_eq!(output, 7),
+                            Err(error) => assert!(error.is_refused(), "{error}"),
+                        }
+                    }
+                });
+            },
+        );
+    }
+
+    #[test]
+    fn block_in_place_calls_where_it_is_and_look_ups_fail() {
+        in_a_child(
+            "no_thread::block_in_place_calls_where_it_is_and_look_ups_fail",
+            || {
+                let runtime = runtime();
+                let (in_place, look_up) = without_threads(|| {
+                    runtime.block_on(async {
+                        let in_place = framewise::spawn(async { block_in_place(|| 7) });
+                        let look_up = framewise::net::lookup_host("localhost:80").await;
+                        (in_place.await.unwrap(), look_up.map(Iterator::count))
+                    })
+                });
+                assert_eq!(in_place, 7);
+                assert!(look_up.is_err(), "{look_up:?}");
+                // The worker is there.
+                assert_eq!(runtime.block_on(runtime.spawn(async { 8 })).unwrap(), 8);
+            },
+        );
+    }
+
+    #[test]
+    fn a_runtime_that_gets_no_thread_is_an_error_and_leaves_none_behind() {
+        in_a_child(
+            "no_thread::a_runtime_that_gets_no_thread_is_an_error_and_leaves_none_behind",
+            || {
+                let threads = || fs::read_dir("/proc/self/task").unwrap().count();
+                let before = threads();
+                let build = || Builder::new().worker_threads(4).build();
+                let error = without_threads(build).map(drop).unwrap_err();
+                assert!(
+                    error.to_string().contains("could not be started"),
+                    "{error}"
+                );
+                while threads() > before {
+                    std::thread::yield_now();
+                }
+                let runtime = build().unwrap();
+                assert_eq!(runtime.block_on(runtime.spawn(async { 7 })).unwrap(), 7);
+            },
+        );
+    }
+}

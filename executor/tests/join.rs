@@ -1,0 +1,501 @@
+//! Joining and aborting: what `JoinHandle`, `AbortHandle` and `JoinError` promise, and who hears of
+//! a panic.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::error::Error;
+use std::future::{Future, pending, poll_fn};
+use std::io;
+use std::panic::panic_any;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use framewise::net::Interest;
+use framewise::runtime::{Builder, Runtime};
+use framewise::task::{AbortHandle, yield_now};
+use framewise::time::set_timeout;
+use framewise::{JoinError, JoinHandle, spawn};
+use futures::channel::oneshot;
+use futures::stream::{FuturesUnordered, StreamExt};
+use support::{
+    HangWatch, ID, call_waker, on_drop, on_workers, panic_message, panics, pause, poll_once,
+    while_occupied, with_workers, workers_of,
+};
+
+fn counting_waker() -> (std::task::Waker, Arc<AtomicUsize>) {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&count);
+    let waker = call_waker(move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+    });
+    (waker, count)
+}
+
+fn wait_until_finished<T>(task: &JoinHandle<T>) {
+    while !task.is_finished() {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_handle_may_go_where_its_output_may_go() {
+    fn is_send_and_sync<T: Send + Sync + Unpin>() {}
+    is_send_and_sync::<JoinHandle<u64>>();
+    is_send_and_sync::<JoinHandle<std::cell::Cell<u64>>>();
+    is_send_and_sync::<AbortHandle>();
+    is_send_and_sync::<JoinError>();
+}
+
+#[test]
+fn awaiting_gives_the_output_and_is_finished_says_so_before() {
+    on_workers(|runtime| {
+        let (release, released) = oneshot::channel::<u64>();
+        let task = runtime.spawn(released);
+        assert!(!task.is_finished());
+        assert_eq!(format!("{task:?}"), "JoinHandle { is_finished: false }");
+        release.send(7).unwrap();
+        wait_until_finished(&task);
+        assert_eq!(format!("{task:?}"), "JoinHandle { is_finished: true }");
+        assert_eq!(support::at_once(task).unwrap(), Ok(7));
+    });
+}
+
+#[test]
+fn a_handle_polled_again_after_it_was_ready_says_so() {
+    let runtime = support::runtime(1);
+    let mut task = runtime.spawn(async { 1 });
+    assert_eq!(runtime.block_on(&mut task).unwrap(), 1);
+    let message = panic_message(|| support::at_once(&mut task));
+    assert!(
+        message.contains("polled again after it was ready"),
+        "{message}"
+    );
+}
+
+#[test]
+fn abort_reaches_a_task_in_every_state() {
+    on_workers(|runtime| {
+        // Never polled.
+        let fresh = while_occupied(runtime, workers_of(runtime), || {
+            let task = runtime.spawn(async { unreachable!("it was aborted before") });
+            task.abort();
+            task.abort();
+            task
+        });
+        let fresh: Result<(), _> = runtime.block_on(fresh);
+        assert!(fresh.unwrap_err().is_cancelled());
+        // Parked.
+        let (parked, is_parked) = mpsc::channel();
+        let task = runtime.spawn(pause(move |_| parked.send(()).unwrap()));
+        is_parked.recv().unwrap();
+        task.abort_handle().abort();
+        assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+        // Woken and in a queue.
+        let (parked, is_parked) = mpsc::channel();
+        let task = runtime.spawn(async move {
+            pause(move |waker| parked.send(waker.clone()).unwrap()).await;
+            unreachable!("it was aborted before it could run again");
+        });
+        let waker = is_parked.recv().unwrap();
+        while_occupied(runtime, workers_of(runtime), || {
+            waker.wake();
+            task.abort();
+        });
+        let joined: Result<(), _> = runtime.block_on(task);
+        assert!(joined.unwrap_err().is_cancelled());
+        // Being polled: it ends when that poll is over, with its output if it has one.
+        for ready in [false, true] {
+            let (started, is_started) = mpsc::channel();
+            let (release, released) = mpsc::channel::<()>();
+            let task = runtime.spawn(async move {
+                started.send(()).unwrap();
+                released.recv().unwrap();
+                if !ready {
+                    pending::<()>().await;
+                }
+                7
+            });
+            is_started.recv().unwrap();
+            task.abort();
+            assert!(!task.is_finished());
+            release.send(()).unwrap();
+            match runtime.block_on(task) {
+                Ok(7) if ready => {}
+                Err(error) if !ready && error.is_cancelled() => {}
+                other => panic!("ready: {ready}, {other:?}"),
+            }
+        }
+        // By itself, in its poll.
+        let (sender, receiver) = mpsc::channel::<AbortHandle>();
+        let task = runtime.spawn(async move {
+            receiver.recv().unwrap().abort();
+            yield_now().await;
+            unreachable!("it had aborted itself");
+        });
+        sender.send(task.abort_handle()).unwrap();
+        let joined: Result<(), _> = runtime.block_on(task);
+        assert!(joined.unwrap_err().is_cancelled());
+        // Over.
+        let task = runtime.spawn(async { 7 });
+        wait_until_finished(&task);
+        task.abort();
+        assert_eq!(runtime.block_on(task).unwrap(), 7);
+    });
+}
+
+#[test]
+fn an_abort_handle_outlives_task_handle_and_runtime() {
+    with_workers(|workers| {
+        let runtime = support::runtime(workers);
+        let task = runtime.spawn(pending::<()>());
+        let abort = task.abort_handle();
+        let twin = abort.clone();
+        assert!(!abort.is_finished());
+        twin.abort();
+        assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+        assert!(abort.is_finished());
+        assert_eq!(format!("{abort:?}"), "AbortHandle { is_finished: true }");
+        let left = runtime.spawn(pending::<()>()).abort_handle();
+        drop(runtime);
+        assert!(left.is_finished());
+        left.abort();
+        drop((abort, twin));
+    });
+}
+
+#[test]
+fn a_dropped_handle_detaches_the_task() {
+    on_workers(|runtime| {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..100 {
+            let sender = sender.clone();
+            drop(runtime.spawn(async move {
+                yield_now().await;
+                sender.send(()).unwrap();
+            }));
+        }
+        drop(sender);
+        assert_eq!(receiver.iter().count(), 100);
+    });
+}
+
+#[test]
+fn the_last_waker_that_polled_a_handle_is_the_one_that_is_woken() {
+    on_workers(|runtime| {
+        let (release, released) = oneshot::channel::<()>();
+        let mut task = runtime.spawn(released);
+        let ((first, first_count), (last, last_count)) = (counting_waker(), counting_waker());
+        assert!(poll_once(&mut task, &first).is_pending());
+        assert!(poll_once(&mut task, &first).is_pending());
+        assert!(poll_once(&mut task, &last).is_pending());
+        release.send(()).unwrap();
+        while last_count.load(Ordering::SeqCst) == 0 {
+            thread::yield_now();
+        }
+        assert!(poll_once(&mut task, &first).is_ready());
+        assert_eq!(first_count.load(Ordering::SeqCst), 0);
+        assert_eq!(last_count.load(Ordering::SeqCst), 1);
+        drop(task);
+        // What was registered is let go.
+        for waker in [first, last] {
+            let kept = Arc::new(());
+            let held = Arc::clone(&kept);
+            let own = call_waker(move || drop(Arc::clone(&held)));
+            let mut task = runtime.spawn(async {});
+            wait_until_finished(&task);
+            assert!(poll_once(&mut task, &own).is_ready());
+            drop((task, own, waker));
+            assert_eq!(Arc::strong_count(&kept), 1);
+        }
+    });
+}
+
+#[test]
+fn a_handle_may_be_polled_by_one_task_and_awaited_by_another() {
+    on_workers(|runtime| {
+        for _ in 0..50 {
+            let (release, released) = oneshot::channel::<()>();
+            let mut task = runtime.spawn(async {
+                released.await.unwrap();
+                7
+            });
+            let (sender, receiver) = mpsc::channel();
+            let first = runtime.spawn(async move {
+                poll_fn(|cx| {
+                    assert!(Pin::new(&mut task).poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                sender.send(task).unwrap();
+            });
+            runtime.block_on(first).unwrap();
+            let task = receiver.recv().unwrap();
+            let second = runtime.spawn(async move { task.await.unwrap() });
+            release.send(()).unwrap();
+            assert_eq!(runtime.block_on(second).unwrap(), 7);
+        }
+    });
+}
+
+#[test]
+fn a_dropped_joiner_lets_its_waker_go_and_the_task_run_on() {
+    on_workers(|runtime| {
+        let (release, released) = oneshot::channel::<()>();
+        let (done, is_done) = mpsc::channel();
+        let mut task = runtime.spawn(async move {
+            released.await.unwrap();
+            done.send(()).unwrap();
+        });
+        let kept = Arc::new(());
+        let held = Arc::clone(&kept);
+        let waker = call_waker(move || unreachable!("nobody joins: {}", Arc::strong_count(&held)));
+        assert!(poll_once(&mut task, &waker).is_pending());
+        drop((task, waker));
+        assert_eq!(Arc::strong_count(&kept), 1);
+        release.send(()).unwrap();
+        is_done.recv().unwrap();
+    });
+}
+
+#[test]
+fn many_handles_are_joined_in_whatever_order_they_end() {
+    on_workers(|runtime| {
+        let seen = runtime.block_on(async {
+            let mut tasks: FuturesUnordered<_> = (0..200)
+                .map(|number| {
+                    spawn(async move {
+                        for _ in 0..number % 7 {
+                            yield_now().await;
+                        }
+                        number
+                    })
+                })
+                .collect();
+            let mut seen = Vec::new();
+            while let Some(number) = tasks.next().await {
+                seen.push(number.unwrap());
+            }
+            seen.sort_unstable();
+            seen
+        });
+        assert_eq!(seen, (0..200).collect::<Vec<_>>());
+    });
+}
+
+fn error_of<T: std::fmt::Debug + Send + 'static>(
+    runtime: &Runtime,
+    future: impl Future<Output = T> + Send + 'static,
+) -> JoinError {
+    runtime.block_on(runtime.spawn(future)).unwrap_err()
+}
+
+#[test]
+fn a_join_error_tells_a_panic_with_its_message_payload_and_frame() {
+    on_workers(|runtime| {
+        let error = error_of(
+            runtime,
+            ID.scope(5, async { panic!("expected: {}", 1 + 1) }),
+        );
+        assert!(error.is_panic() && !error.is_cancelled() && !error.is_refused());
+        assert_eq!(error.to_string(), "the task panicked: expected: 2");
+        assert!(error.source().is_none());
+        assert_eq!(error.frame().unwrap().run(|| ID.get()), Some(5));
+        let shown = format!("{error:?}");
+        assert!(
+            shown.contains("expected: 2") && shown.contains("\"id\""),
+            "{shown}"
+        );
+        assert_eq!(
+            *error.into_panic().downcast::<String>().unwrap(),
+            "expected: 2"
+        );
+
+        let error = error_of(runtime, async { panic!("expected") });
+        assert_eq!(error.to_string(), "the task panicked: expected");
+        assert!(error.frame().unwrap().is_root());
+        assert_eq!(
+            *error.try_into_panic().unwrap().downcast::<&str>().unwrap(),
+            "expected"
+        );
+
+        let error = error_of(runtime, async { panic_any(7_u64) });
+        assert_eq!(error.to_string(), "the task panicked");
+        assert_eq!(*error.into_panic().downcast::<u64>().unwrap(), 7);
+
+        let error = io::Error::from(error_of(runtime, async { panic!("expected") }));
+        assert!(error.to_string().contains("the task panicked: expected"));
+    });
+}
+
+#[test]
+fn a_join_error_tells_a_cancellation() {
+    let runtime = support::runtime(1);
+    let task = runtime.spawn(pending::<()>());
+    task.abort();
+    let error = runtime.block_on(task).unwrap_err();
+    assert!(error.is_cancelled() && !error.is_panic() && !error.is_refused());
+    assert_eq!(error.to_string(), "the task was cancelled");
+    assert!(error.frame().is_none());
+    let error = error.try_into_panic().unwrap_err();
+    assert!(error.is_cancelled());
+    let message = panic_message(|| error.into_panic());
+    assert!(
+        message.contains("not a panic") && message.contains("was cancelled"),
+        "{message}"
+    );
+}
+
+type Heard = (String, Option<u64>);
+
+/// A runtime whose hook sends the message, and [`ID`] in the frame of the panic.
+fn hooked(workers: usize) -> (Runtime, mpsc::Receiver<Heard>) {
+    let (sender, receiver) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let runtime = Builder::new()
+        .worker_threads(workers)
+        .on_unhandled_panic(move |error| {
+            assert!(error.is_panic());
+            let id = error.frame().unwrap().run(|| ID.get());
+            sender
+                .lock()
+                .unwrap()
+                .send((error.to_string(), id))
+                .unwrap();
+            panic!("expected: the hook");
+        })
+        .build()
+        .unwrap();
+    (runtime, receiver)
+}
+
+#[test]
+fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
+    with_workers(|workers| {
+        let (runtime, heard) = hooked(workers);
+        let of = |what: &str, id| (format!("the task panicked: {what}"), id);
+        // Joined.
+        assert!(error_of(&runtime, async { panic!("joined") }).is_panic());
+        // Detached before, while and after.
+        while_occupied(&runtime, workers, || {
+            drop(ID.run(1, || runtime.spawn(async { panic!("fresh") })));
+        });
+        assert_eq!(heard.recv().unwrap(), of("fresh", Some(1)));
+        let (release, released) = oneshot::channel::<()>();
+        drop(runtime.spawn(ID.scope(2, async {
+            released.await.unwrap();
+            ID.run(3, || panic!("parked"));
+        })));
+        release.send(()).unwrap();
+        assert_eq!(heard.recv().unwrap(), of("parked", Some(3)));
+        let over = ID.run(4, || runtime.spawn(async { panic!("over") }));
+        wait_until_finished(&over);
+        assert!(heard.try_recv().is_err());
+        drop::<JoinHandle<()>>(over);
+        assert_eq!(heard.recv().unwrap(), of("over", Some(4)));
+        // Blocking calls.
+        let (release, released) = mpsc::channel::<()>();
+        drop(ID.run(5, || {
+            runtime.spawn_blocking(move || {
+                released.recv().unwrap();
+                panic!("blocking");
+            })
+        }));
+        release.send(()).unwrap();
+        assert_eq!(heard.recv().unwrap(), of("blocking", Some(5)));
+        // A cancellation is no panic; but a destructor's panic during one is.
+        let aborted = runtime.spawn(pending::<()>());
+        aborted.abort();
+        drop(aborted);
+        let bomb = on_drop(|| panic!("destructor"));
+        let (parked, is_parked) = mpsc::channel();
+        let aborted = ID.run(6, || {
+            runtime.spawn(async move {
+                let _bomb = bomb;
+                pause(move |_| parked.send(()).unwrap()).await;
+            })
+        });
+        is_parked.recv().unwrap();
+        let abort = aborted.abort_handle();
+        drop(aborted);
+        abort.abort();
+        assert_eq!(heard.recv().unwrap(), of("destructor", Some(6)));
+        assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
+        drop(runtime);
+        assert!(heard.try_recv().is_err(), "one was heard of twice");
+    });
+}
+
+#[test]
+fn the_hook_hears_of_panics_of_timer_callbacks() {
+    with_workers(|workers| {
+        let (runtime, heard) = hooked(workers);
+        let _entered = runtime.enter();
+        ID.run(1, || {
+            set_timeout(Duration::from_millis(1), || ID.run(2, || panic!("timer")))
+        });
+        assert_eq!(
+            heard.recv().unwrap(),
+            ("the task panicked: timer".to_owned(), Some(2))
+        );
+    });
+}
+
+#[test]
+fn the_hook_hears_of_panics_of_io_callbacks() {
+    with_workers(|workers| {
+        let (runtime, heard) = hooked(workers);
+        let (stream, peer) = runtime.block_on(async {
+            let listener = framewise::net::TcpListener::bind("127.0.0.1:0")
+                .await
+                .unwrap();
+            let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (listener.accept().await.unwrap().0, peer)
+        });
+        let callback = ID
+            .run(1, || {
+                stream.on_ready(Interest::READABLE, |_| ID.run(2, || panic!("socket")))
+            })
+            .unwrap();
+        io::Write::write_all(&mut &peer, b"a").unwrap();
+        assert_eq!(
+            heard.recv().unwrap(),
+            ("the task panicked: socket".to_owned(), Some(2))
+        );
+        assert!(callback.is_cancelled());
+        // I/O goes on.
+        let mut byte = [0];
+        assert_eq!(runtime.block_on(stream.read(&mut byte)).unwrap(), 1);
+    });
+}
+
+#[test]
+fn an_output_whose_destructor_panics_panics_where_it_is_dropped() {
+    let runtime = support::runtime(1);
+    let _watch = HangWatch::new("an output");
+    let task = runtime.spawn(async { on_drop(|| panic!("expected: an output")) });
+    wait_until_finished(&task);
+    assert!(panics(|| drop(task)));
+    assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
+}
+
+#[test]
+fn a_panic_of_block_ons_future_goes_to_its_caller() {
+    on_workers(|runtime| {
+        let message = panic_message(|| runtime.block_on(async { panic!("expected") }));
+        assert_eq!(message, "expected");
+        let message = panic_message(|| {
+            runtime.block_on(async {
+                yield_now().await;
+                spawn(async { panic!("a task") }).await.unwrap()
+            })
+        });
+        assert!(message.contains("a task"), "{message}");
+        assert_eq!(runtime.block_on(async { 1 }), 1);
+    });
+}

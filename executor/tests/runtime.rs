@@ -1,0 +1,477 @@
+//! The runtime as its users meet it: settings, entering, blocking on a future, worker threads.
+//! Its end is in `shutdown.rs`, the blocking pool in `blocking.rs`, joining in `join.rs`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use framewise::net::{TcpListener, lookup_host};
+use framewise::runtime::{Builder, Handle, Runtime};
+use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
+use framewise::time::{set_timeout, sleep, timeout};
+use framewise::{block_on, spawn, spawn_blocking, spawn_root};
+use support::{
+    HangWatch, ID, on_workers, panic_message, panics, runtime, while_occupied, with_workers,
+    workers_of,
+};
+
+#[test]
+fn the_builder_refuses_nonsense_and_says_what_is_wrong() {
+    let message = panic_message(|| Builder::new().worker_threads(0));
+    assert!(message.contains("at least one worker"), "{message}");
+    let message = panic_message(|| Builder::new().max_blocking_threads(0));
+    assert!(message.contains("at least one thread"), "{message}");
+    let builder = Builder::new()
+        .worker_threads(3)
+        .thread_name("x")
+        .max_blocking_threads(4);
+    let shown = format!("{builder:?}");
+    assert!(
+        shown.contains("worker_threads: Some(3)") && shown.contains("\"x\""),
+        "{shown}"
+    );
+    assert!(format!("{:?}", Builder::default()).contains("max_blocking_threads: 512"));
+}
+
+#[test]
+fn there_are_as_many_workers_as_were_asked_for_and_they_have_their_names() {
+    for workers in [1, 2, 3, 8] {
+        let _watch = HangWatch::new(format!("{workers} workers"));
+        let runtime = Builder::new()
+            .worker_threads(workers)
+            .thread_name("orders")
+            .build()
+            .unwrap();
+        // They wait for each other, so each is on a worker of its own.
+        let all_run = Arc::new(Barrier::new(workers));
+        let tasks: Vec<_> = (0..workers)
+            .map(|_| {
+                let all_run = Arc::clone(&all_run);
+                runtime.spawn(async move {
+                    all_run.wait();
+                    let thread = thread::current();
+                    (thread.id(), thread.name().unwrap().to_owned())
+                })
+            })
+            .collect();
+        let seen: HashSet<_> = tasks
+            .into_iter()
+            .map(|task| runtime.block_on(task).unwrap())
+            .collect();
+        let names: HashSet<_> = seen.iter().map(|(_, name)| name.clone()).collect();
+        assert_eq!(seen.len(), workers);
+        let expected = (0..workers)
+            .map(|index| format!("orders-worker-{index}"))
+            .collect();
+        assert_eq!(names, expected);
+        let name = runtime.spawn_blocking(|| thread::current().name().unwrap().to_owned());
+        assert!(
+            runtime
+                .block_on(name)
+                .unwrap()
+                .starts_with("orders-blocking-")
+        );
+    }
+    let runtime = Runtime::new().unwrap();
+    let processors = thread::available_parallelism().unwrap().get();
+    assert_eq!(workers_of(&runtime), processors);
+    let name = runtime.spawn(async { thread::current().name().unwrap().to_owned() });
+    assert!(
+        runtime
+            .block_on(name)
+            .unwrap()
+            .starts_with("framewise-worker-")
+    );
+}
+
+#[test]
+fn outside_of_a_runtime_everything_says_what_is_missing() {
+    assert!(Handle::try_current().is_none());
+    for message in [
+        panic_message(Handle::current),
+        panic_message(|| drop(spawn(async {}))),
+        panic_message(|| drop(spawn_root(async {}))),
+        panic_message(|| drop(spawn_blocking(|| ()))),
+    ] {
+        assert!(message.contains("no framewise runtime here"), "{message}");
+    }
+    let message = panic_message(|| drop(spawn_local(async {})));
+    assert!(
+        message.contains("outside of a running LocalSet"),
+        "{message}"
+    );
+    let message = panic_message(|| set_timeout(Duration::ZERO, || ()));
+    assert!(message.contains("needs a framewise runtime"), "{message}");
+    let message = panic_message(|| futures::executor::block_on(sleep(Duration::from_secs(600))));
+    assert!(message.contains("needs a framewise runtime"), "{message}");
+    let error = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap_err();
+    assert!(error.to_string().contains("within a runtime"), "{error}");
+}
+
+#[test]
+fn enter_makes_a_thread_part_of_the_runtime_until_its_guard_is_dropped() {
+    on_workers(|runtime| {
+        {
+            let guard = runtime.enter();
+            assert!(format!("{guard:?}").contains("EnterGuard"));
+            assert!(Handle::try_current().is_some());
+            let task = spawn(async { 7 });
+            let slept = timeout(Duration::from_secs(600), sleep(Duration::from_millis(1)));
+            assert!(futures::executor::block_on(slept).is_ok());
+            assert_eq!(futures::executor::block_on(task).unwrap(), 7);
+            futures::executor::block_on(async {
+                let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+                listener.accept().await.unwrap();
+                drop(peer);
+            });
+        }
+        assert!(Handle::try_current().is_none());
+    });
+}
+
+/// Which runtime this thread is in, by its threads' names.
+fn here() -> String {
+    let name = Handle::current().spawn(async { thread::current().name().unwrap().to_owned() });
+    let name = futures::executor::block_on(name).unwrap();
+    name.split('-').next().unwrap().to_owned()
+}
+
+#[test]
+fn guards_nest_and_dropped_out_of_order_they_do_no_harm() {
+    let _watch = HangWatch::new("guards");
+    let named = |name| {
+        Builder::new()
+            .worker_threads(1)
+            .thread_name(name)
+            .build()
+            .unwrap()
+    };
+    let (one, two) = (named("one"), named("two"));
+    let outer = one.enter();
+    assert_eq!(here(), "one");
+    let inner = two.enter();
+    assert_eq!(here(), "two");
+    let again = one.handle().enter();
+    assert_eq!(here(), "one");
+    drop(again);
+    assert_eq!(here(), "two");
+    drop(inner);
+    assert_eq!(here(), "one");
+    let inner = two.enter();
+    drop(outer);
+    // The guard dropped last found the first runtime here.
+    drop(inner);
+    assert_eq!(here(), "one");
+    // A block_on restores what it finds.
+    assert_eq!(two.block_on(async { here() }), "two");
+    assert_eq!(here(), "one");
+    assert!(panics(|| two.block_on(async { panic!("expected") })));
+    assert_eq!(here(), "one");
+}
+
+#[test]
+fn block_on_runs_what_is_not_send_and_borrows() {
+    on_workers(|runtime| {
+        let mut count = 0;
+        let not_send = std::rc::Rc::new(());
+        runtime.block_on(async {
+            for _ in 0..10 {
+                yield_now().await;
+                count += std::rc::Rc::strong_count(&not_send);
+            }
+        });
+        assert_eq!(count, 10);
+    });
+}
+
+#[test]
+fn several_threads_may_block_on_one_runtime() {
+    on_workers(|runtime| {
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..8_u64)
+                .map(|number| {
+                    scope.spawn(move || {
+                        runtime.block_on(async move {
+                            let mut sum = 0;
+                            for _ in 0..50 {
+                                sum += spawn(async move {
+                                    yield_now().await;
+                                    number
+                                })
+                                .await
+                                .unwrap();
+                            }
+                            sleep(Duration::from_millis(1)).await;
+                            sum
+                        })
+                    })
+                })
+                .collect();
+            for (thread, number) in threads.into_iter().zip(0..) {
+                assert_eq!(thread.join().unwrap(), 50 * number);
+            }
+        });
+    });
+}
+
+#[test]
+fn block_on_on_a_worker_panics_and_says_what_to_do() {
+    on_workers(|runtime| {
+        let handle = runtime.handle().clone();
+        let task = runtime.spawn(async move {
+            let by_handle = panic_message(|| handle.block_on(async {}));
+            let free = panic_message(|| block_on(async {}));
+            let other = panic_message(|| support::runtime(1).block_on(async {}));
+            yield_now().await;
+            [by_handle, free, other]
+        });
+        for message in runtime.block_on(task).unwrap() {
+            assert!(
+                message.contains("block_in_place or spawn_blocking"),
+                "{message}"
+            );
+        }
+        // The worker is none the worse for it.
+        while_occupied(runtime, workers_of(runtime), || ());
+    });
+}
+
+#[test]
+fn nested_block_on_is_legal_where_nothing_else_stands_still() {
+    on_workers(|runtime| {
+        let seen = runtime.block_on(async {
+            let nested = || {
+                block_on(async {
+                    sleep(Duration::from_millis(1)).await;
+                    spawn(async { block_in_place(|| block_on(async { 7 })) })
+                        .await
+                        .unwrap()
+                })
+            };
+            let on_the_pool = spawn_blocking(nested).await.unwrap();
+            let in_place = spawn(async move { block_in_place(nested) }).await.unwrap();
+            // Here, too: the thread is no worker.
+            let here = block_on(async { spawn(async { 8 }).await.unwrap() });
+            (on_the_pool, in_place, here)
+        });
+        assert_eq!(seen, (7, 7, 8));
+    });
+}
+
+#[test]
+fn block_in_place_lets_the_workers_other_tasks_go_on() {
+    on_workers(|runtime| {
+        let workers = workers_of(runtime);
+        for _ in 0..20 {
+            // All workers at once wait for one more task.
+            let all_in = Arc::new(Barrier::new(workers));
+            let tasks: Vec<_> = (0..workers)
+                .map(|_| {
+                    let all_in = Arc::clone(&all_in);
+                    runtime.spawn(async move {
+                        block_in_place(|| {
+                            all_in.wait();
+                            block_on(async { spawn(async { 7 }).await.unwrap() })
+                        })
+                    })
+                })
+                .collect();
+            for task in tasks {
+                assert_eq!(runtime.block_on(task).unwrap(), 7);
+            }
+        }
+        while_occupied(runtime, workers, || ());
+    });
+}
+
+#[test]
+fn block_in_place_in_odd_places_just_calls() {
+    on_workers(|runtime| {
+        assert_eq!(block_in_place(|| 1), 1);
+        assert_eq!(runtime.block_on(async { block_in_place(|| 2) }), 2);
+        let call = runtime.spawn_blocking(|| block_in_place(|| block_in_place(|| 3)));
+        assert_eq!(runtime.block_on(call).unwrap(), 3);
+        let task = runtime.spawn(async { block_in_place(|| block_in_place(|| 4)) });
+        assert_eq!(runtime.block_on(task).unwrap(), 4);
+        // In a timer callback.
+        let (sender, receiver) = mpsc::channel();
+        let _entered = runtime.enter();
+        set_timeout(Duration::from_millis(1), move || {
+            sender.send(block_in_place(|| 5)).unwrap();
+        });
+        assert_eq!(receiver.recv().unwrap(), 5);
+        while_occupied(runtime, workers_of(runtime), || ());
+    });
+}
+
+/// `block_in_place` while the blocking pool is at its limit must not strand the worker's tasks,
+/// though the pool's one thread waits for one of them.
+#[test]
+fn block_in_place_with_a_full_pool_strands_nothing() {
+    with_workers(|workers| {
+        let runtime = Builder::new()
+            .worker_threads(workers)
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        let (started, is_started) = mpsc::channel();
+        let (after, is_after) = mpsc::channel();
+        let busy = runtime.spawn_blocking(move || {
+            started.send(()).unwrap();
+            is_after.recv().unwrap()
+        });
+        is_started.recv().unwrap();
+        let tasks: Vec<_> = (0..workers)
+            .map(|_| {
+                let after = after.clone();
+                runtime.spawn(async move {
+                    block_in_place(|| ());
+                    yield_now().await;
+                    let _ = after.send(7);
+                })
+            })
+            .collect();
+        runtime.block_on(async {
+            for task in tasks {
+                task.await.unwrap();
+            }
+            assert_eq!(busy.await.unwrap(), 7);
+        });
+    });
+}
+
+#[test]
+fn a_local_set_runs_beside_a_runtime_and_is_woken_from_it() {
+    on_workers(|runtime| {
+        let set = LocalSet::new();
+        assert!(format!("{set:?}").contains("LocalSet"));
+        let here = thread::current().id();
+        let count = set.block_on(runtime, async move {
+            let tasks: Vec<_> = (0..50)
+                .map(|number| {
+                    let shared = std::rc::Rc::new(number);
+                    spawn_local(async move {
+                        let other = spawn(async {
+                            yield_now().await;
+                            thread::current().id()
+                        });
+                        assert_ne!(other.await.unwrap(), here);
+                        sleep(Duration::from_millis(1)).await;
+                        assert_eq!(thread::current().id(), here);
+                        *shared
+                    })
+                })
+                .collect();
+            let mut sum = 0;
+            for task in tasks {
+                sum += task.await.unwrap();
+            }
+            sum
+        });
+        assert_eq!(count, 50 * 49 / 2);
+        // Awaited itself, it runs until its tasks are done.
+        let done = std::rc::Rc::new(std::cell::Cell::new(0));
+        for _ in 0..10 {
+            let done = std::rc::Rc::clone(&done);
+            drop(set.spawn_local(async move {
+                for _ in 0..100 {
+                    yield_now().await;
+                }
+                done.set(done.get() + 1);
+            }));
+        }
+        runtime.block_on(set);
+        assert_eq!(done.get(), 10);
+    });
+}
+
+#[test]
+fn a_local_tasks_wake_and_end_from_other_threads_are_safe() {
+    on_workers(|runtime| {
+        for _ in 0..50 {
+            let set = LocalSet::new();
+            let (waker, wakers) = mpsc::channel();
+            let task = set.spawn_local(async move {
+                let not_send = std::rc::Rc::new(());
+                loop {
+                    support::pause(|own| drop(waker.send(own.clone()))).await;
+                    assert_eq!(std::rc::Rc::strong_count(&not_send), 1);
+                }
+            });
+            let abort = task.abort_handle();
+            let waking = thread::spawn(move || {
+                let mut last = None;
+                for waker in wakers.iter().take(20) {
+                    waker.wake_by_ref();
+                    last = Some(waker);
+                }
+                abort.abort();
+                last
+            });
+            let joined: Result<(), _> = set.block_on(runtime, task);
+            assert!(joined.unwrap_err().is_cancelled());
+            drop(set);
+            waking.join().unwrap().unwrap().wake();
+        }
+    });
+}
+
+#[test]
+fn name_look_ups_run_beside_the_tasks() {
+    on_workers(|runtime| {
+        let found = runtime.block_on(async {
+            let tasks: Vec<_> = (0..10)
+                .map(|_| spawn(async { lookup_host("localhost:80").await.unwrap().count() }))
+                .collect();
+            let mut found = 0;
+            for task in tasks {
+                found += task.await.unwrap();
+            }
+            found
+        });
+        assert!(found >= 10);
+    });
+}
+
+#[test]
+fn many_runtimes_live_side_by_side_and_talk() {
+    let _watch = HangWatch::new("runtimes");
+    let runtimes: Vec<_> = (0..6).map(|_| runtime(2)).collect();
+    let total = Arc::new(AtomicUsize::new(0));
+    let all: Mutex<Vec<_>> = Mutex::default();
+    for (number, one) in runtimes.iter().enumerate() {
+        let next = runtimes[(number + 1) % runtimes.len()].handle().clone();
+        let total = Arc::clone(&total);
+        all.lock().unwrap().push(ID.run(number as u64, || {
+            one.spawn(async move {
+                for _ in 0..100 {
+                    let total = Arc::clone(&total);
+                    let there = next.spawn(async move {
+                        yield_now().await;
+                        total.fetch_add(1, Ordering::Relaxed);
+                        ID.get()
+                    });
+                    assert_eq!(there.await.unwrap(), ID.get());
+                }
+            })
+        }));
+    }
+    for task in all.into_inner().unwrap() {
+        futures::executor::block_on(task).unwrap();
+    }
+    assert_eq!(total.load(Ordering::Relaxed), 600);
+}
+
+#[test]
+fn debug_shows_what_a_runtime_is() {
+    let runtime = support::runtime(3);
+    assert_eq!(format!("{:?}", runtime.handle()), "Handle { workers: 3 }");
+    assert!(format!("{runtime:?}").starts_with("Runtime { handle: Handle { workers: 3 }"));
+}
