@@ -51,6 +51,8 @@ struct Pool {
 struct PoolState {
     queue: VecDeque<Job>,
     threads: usize,
+    /// Those of them that work with a core, or are about to: the limit does not hold for them.
+    cores: usize,
     /// Threads that wait and have not been notified.
     idle: usize,
     /// Notifications that no thread has taken yet; guards against spurious wake-ups.
@@ -79,6 +81,7 @@ impl BlockingPool {
             state: Mutex::new(PoolState {
                 queue: VecDeque::new(),
                 threads: 0,
+                cores: 0,
                 idle: 0,
                 notified: 0,
                 closed: false,
@@ -134,6 +137,7 @@ impl BlockingPool {
         if state.closed {
             return Err(job);
         }
+        state.cores += 1;
         if state.idle > 0 {
             state.queue.push_front(Job::Core(job));
             self.notify(state);
@@ -143,7 +147,9 @@ impl BlockingPool {
         drop(state);
         match self.start_thread(spawner, Job::Core(job)) {
             Err((Job::Core(job), _)) => {
-                self.lock().threads -= 1;
+                let mut state = self.lock();
+                state.threads -= 1;
+                state.cores -= 1;
                 Err(job)
             }
             _ => Ok(()),
@@ -157,7 +163,7 @@ impl BlockingPool {
         if state.closed {
             return Err((job, None));
         }
-        if state.idle > 0 || state.threads >= self.0.threads_max {
+        if state.idle > 0 || state.threads - state.cores >= self.0.threads_max {
             // Where no thread is idle, one that ends its job takes the next.
             state.queue.push_back(job);
             self.notify(state);
@@ -233,15 +239,30 @@ impl BlockingPool {
 
     fn work(&self, spawner: &Arc<Spawner>, first: Option<Job>) {
         /// Counts the thread out even where a bug of ours unwinds.
-        struct Ended(BlockingPool);
+        struct Ended {
+            pool: BlockingPool,
+            counted_out: bool,
+        }
+        impl Ended {
+            /// Under the lock by which it was decided: nobody counts on the thread from now on.
+            fn count_out(&mut self, mut state: MutexGuard<'_, PoolState>) {
+                state.threads -= 1;
+                self.counted_out = true;
+            }
+        }
         impl Drop for Ended {
             fn drop(&mut self) {
-                self.0.lock().threads -= 1;
-                self.0.0.ended.notify_all();
+                if !self.counted_out {
+                    self.pool.lock().threads -= 1;
+                }
+                self.pool.0.ended.notify_all();
             }
         }
 
-        let _ended = Ended(self.clone());
+        let mut ended = Ended {
+            pool: self.clone(),
+            counted_out: false,
+        };
         let _entered = enter::enter(spawner, spawner.shared.outside());
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
         let mut next = first;
@@ -249,6 +270,7 @@ impl BlockingPool {
         loop {
             if let Some(job) = next.take().or_else(|| state.queue.pop_front()) {
                 let closed = state.closed;
+                let is_core = matches!(job, Job::Core(_));
                 drop(state);
                 if closed {
                     refuse(job, None);
@@ -256,14 +278,16 @@ impl BlockingPool {
                     run(job);
                 }
                 state = self.lock();
-                if state.threads > self.0.threads_max {
-                    // Started for a core, beyond the limit; those within it see to the queue.
-                    return;
+                state.cores -= usize::from(is_core);
+                if state.threads - state.cores > self.0.threads_max {
+                    // Started while another worked with a core; those within the limit see to the
+                    // queue.
+                    return ended.count_out(state);
                 }
                 continue;
             }
             if state.closed {
-                return;
+                return ended.count_out(state);
             }
             state.idle += 1;
             let until = Instant::now().checked_add(self.0.keep_alive);
@@ -285,7 +309,7 @@ impl BlockingPool {
                 if until.is_some_and(|until| Instant::now() >= until) {
                     // A push that comes now finds us gone, and starts a thread of its own.
                     state.idle -= 1;
-                    return;
+                    return ended.count_out(state);
                 }
             }
         }

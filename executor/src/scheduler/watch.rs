@@ -85,8 +85,9 @@ impl Watch {
 
     /// The watch ends. The keeper goes on to ask is_needed (W1) or may_end (W2).
     pub fn stop(&self) {
-        // Ordering: Relaxed. A fence follows in both.
-        self.kept.store(false, Ordering::Relaxed);
+        // Ordering: Relaxed. A fence follows in both. A swap, for loom's sake: to it two stores are
+        // unordered even where a read-modify-write came between.
+        self.kept.swap(false, Ordering::Relaxed);
     }
 
     /// Whether the keeper, having stopped, may sleep without a limit: the driver is attended, and
