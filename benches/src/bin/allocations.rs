@@ -68,7 +68,7 @@ fn main() {
     arguments.finish();
     with_face!(runtime.as_str(), all(only.as_deref().unwrap_or(""), quick))
         .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
-    // The idle tasks and connections are not taken down.
+    // What is idle on the runtime, and it itself, is not taken down.
     std::process::exit(0);
 }
 
@@ -100,6 +100,7 @@ fn all<R: Face>(only: &str, quick: bool) {
     if "idle_connection".starts_with(only) || only.starts_with("idle_connection") {
         idle_connections(&runtime, if quick { 10 } else { 1000 });
     }
+    std::mem::forget(runtime);
 }
 
 /// What a batch allocates for each operation when warm, without what it allocates as a batch.

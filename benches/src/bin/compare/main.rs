@@ -21,7 +21,7 @@ use table::Table;
 const USAGE: &str = "\
 compare [--rounds N] [--only PREFIX] [--runtimes NAMES] [--workers N] [--quick]
 
-Prints a Markdown table: the median of each runtime over N rounds (7), and the median of the ratios
+Prints a Markdown table: the median of each runtime over N rounds (9), and the median of the ratios
 of the first to each other, with the least and the greatest.
 
 --only PREFIX     only what begins so; see --list
@@ -54,7 +54,7 @@ fn main() {
     let runtimes: Option<String> = arguments.option("--runtimes");
     let runtimes = runtimes.unwrap_or_else(|| "framewise,tokio,smol".to_owned());
     let options = Options {
-        rounds: arguments.option("--rounds").unwrap_or(7).max(1),
+        rounds: arguments.option("--rounds").unwrap_or(9).max(1),
         runtimes: runtimes.split(',').map(str::to_owned).collect(),
         workers,
         quick,
