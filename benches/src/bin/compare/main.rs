@@ -63,6 +63,12 @@ fn main() {
     arguments.finish();
     let mut all = Asked::all();
     all.retain(|asked| asked.to_string().starts_with(&options.only));
+    if all.is_empty() {
+        fail(&format!(
+            "nothing begins with {:?}; see --list",
+            options.only
+        ));
+    }
     if list {
         for asked in all {
             println!("{asked}");
