@@ -1,0 +1,127 @@
+//! The worst that user code can do by panicking, and that it costs nobody else anything.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::future::{Future, pending};
+use std::panic::panic_any;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread;
+
+use framewise::ContextVar;
+use framewise::task::yield_now;
+use futures::channel::oneshot;
+use support::{DropCall, ID, Log, call_waker, on_drop, poll_once, while_occupied, with_workers};
+
+/// Panics when dropped; as a panic's payload, where the catcher drops it.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic!("expected: a payload's destructor");
+        }
+    }
+}
+
+/// Ready at once; panics when dropped, with something that panics when dropped.
+struct WorstFuture;
+
+impl Future for WorstFuture {
+    type Output = Bomb;
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Bomb> {
+        Poll::Ready(Bomb)
+    }
+}
+
+impl Drop for WorstFuture {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            panic_any(Bomb);
+        }
+    }
+}
+
+#[test]
+fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
+    static CALL: ContextVar<DropCall> = ContextVar::new("call");
+
+    with_workers(|workers| {
+        let runtime = support::runtime(workers);
+        let log = Log::default();
+        let bystanders: Vec<_> = (0..20)
+            .map(|number| {
+                let probe = log.probe("bystander");
+                ID.run(number, || {
+                    runtime.spawn(async move {
+                        let _probe = probe;
+                        pending::<()>().await;
+                    })
+                })
+            })
+            .collect();
+        for _ in 0..workers * 3 {
+            // Payloads that panic when the runtime drops them: of a poll, of the future's end, of
+            // an output's, of a frame's; detached, as a joiner would have to deal with them.
+            let (release, released) = oneshot::channel::<()>();
+            let released = futures::FutureExt::shared(released);
+            let go = || released.clone();
+            let gate = go();
+            drop(runtime.spawn(async move {
+                let _ = gate.await;
+                panic_any(Bomb);
+            }));
+            let gate = go();
+            drop(runtime.spawn(async move {
+                let _ = gate.await;
+                Bomb
+            }));
+            let gate = go();
+            drop(runtime.spawn(async move {
+                let _ = gate.await;
+                on_drop(|| panic_any(Bomb))
+            }));
+            let gate = go();
+            drop(CALL.run(on_drop(|| panic_any(Bomb)), || {
+                runtime.spawn(async move {
+                    let _ = gate.await;
+                })
+            }));
+            // The future's own end and its output's, both.
+            while_occupied(&runtime, workers, || drop(runtime.spawn(WorstFuture)));
+            release.send(()).unwrap();
+            // A waker that panics, where it is woken and where it is dropped.
+            let (release, released) = oneshot::channel::<()>();
+            let mut task = runtime.spawn(released);
+            let dropped = on_drop(|| panic_any(Bomb));
+            let waker = call_waker(move || {
+                let _keep = &dropped;
+                panic_any(Bomb)
+            });
+            assert!(poll_once(&mut task, &waker).is_pending());
+            std::mem::forget(waker);
+            release.send(()).unwrap();
+            while !task.is_finished() {
+                thread::yield_now();
+            }
+            assert!(support::at_once(task).is_ok());
+        }
+        // Every worker is there, with its queue.
+        let tasks: Vec<_> = (0..100).map(|_| runtime.spawn(yield_now())).collect();
+        runtime.block_on(async {
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+        while_occupied(&runtime, workers, || ());
+        assert_eq!(log.entries(), []);
+        drop(runtime);
+        let mut ends: Vec<_> = log.entries().into_iter().map(|(_, id)| id).collect();
+        ends.sort_unstable();
+        assert_eq!(ends, (0..20).map(Some).collect::<Vec<_>>());
+        drop(bystanders);
+    });
+}
