@@ -253,8 +253,8 @@ mod no_thread {
         assert_eq!(getrlimit(RLIMIT_AS, &mut before), 0);
         let pages = fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
-        // A stack takes 2 MiB; what else is needed is small.
-        let now = pages * 4096 + (1 << 20);
+        // A stack takes 64 MiB there; what else is needed is small.
+        let now = pages * 4096 + (32 << 20);
         let most = before.most;
         assert_eq!(setrlimit(RLIMIT_AS, &Limit { now, most }), 0);
         let result = body();
@@ -271,6 +271,8 @@ mod no_thread {
         let output = Command::new(env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
             .env(CHILD, "1")
+            .env("RUST_MIN_STACK", (64 << 20).to_string())
+            .env("MALLOC_ARENA_MAX", "1")
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);

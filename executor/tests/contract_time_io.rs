@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::TcpStream as StdStream;
 use std::sync::{Arc, Mutex, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use framewise::net::{Interest, TcpListener, TcpStream};
 use framewise::task::yield_now;
@@ -69,16 +69,18 @@ fn c50_a_foreign_waker_in_a_timer_or_a_socket_is_called_in_the_frame_that_regist
     everywhere(|runtime, id| {
         let _entered = runtime.enter();
         let (waker, woken) = telling_waker();
-        let mut here = sleep(TICK);
+        let hour = Duration::from_secs(3_600);
+        let (mut here, mut bound, mut moved) = (sleep(hour), sleep(hour), sleep(hour));
         assert!(poll_once(&mut here, &waker).is_pending());
+        here.reset(Instant::now() + TICK);
         assert_eq!(woken.recv().unwrap(), id);
-        let mut bound = sleep(TICK);
         assert!(ID.run(10, || poll_once(&mut bound, &waker)).is_pending());
+        bound.reset(Instant::now() + TICK);
         assert_eq!(woken.recv().unwrap(), Some(10));
         // Registered anew under another frame, by the same waker.
-        let mut moved = sleep(20 * TICK);
         assert!(ID.run(11, || poll_once(&mut moved, &waker)).is_pending());
         assert!(ID.run(12, || poll_once(&mut moved, &waker)).is_pending());
+        moved.reset(Instant::now() + TICK);
         assert_eq!(woken.recv().unwrap(), Some(12));
 
         let (stream, mut peer) = runtime.block_on(connection());
@@ -106,10 +108,11 @@ fn c50_a_registered_wakers_frame_is_let_go_when_it_is_called_and_by_the_driver_a
             })
         };
         let waker = call_waker(|| ());
-        let mut timer = sleep(TICK);
+        let mut timer = sleep(Duration::from_secs(3_600));
         let frame = bind(&CALL, value("timer")).and(&ID, 1).frame();
         assert!(frame.run(|| poll_once(&mut timer, &waker)).is_pending());
         drop(frame);
+        timer.reset(Instant::now() + TICK);
         assert_eq!(receiver.recv().unwrap(), ("timer", None, true));
 
         let (stream, mut peer) = runtime.block_on(connection());
@@ -132,7 +135,7 @@ fn c51_after_a_sleep_or_a_timeout_the_task_is_in_its_frame() {
         let check = move || async move {
             sleep(TICK).await;
             assert_eq!(ID.get(), id);
-            sleep_until(std::time::Instant::now() + TICK).await;
+            sleep_until(Instant::now() + TICK).await;
             assert_eq!(ID.get(), id);
             let inside = timeout(Duration::from_secs(600), async {
                 sleep(TICK).await;
@@ -141,7 +144,7 @@ fn c51_after_a_sleep_or_a_timeout_the_task_is_in_its_frame() {
             assert_eq!(inside.await, Ok(id));
             assert!(timeout(TICK, std::future::pending::<()>()).await.is_err());
             assert_eq!(ID.get(), id);
-            let late = std::time::Instant::now() + TICK;
+            let late = Instant::now() + TICK;
             assert!(
                 timeout_at(late, std::future::pending::<()>())
                     .await

@@ -13,12 +13,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use framewise::net::{Interest, TcpListener, TcpStream};
 use framewise::runtime::Runtime;
 use framewise::task::{LocalSet, spawn_local, yield_now};
-use framewise::time::{Sleep, interval, set_interval, set_timeout, sleep, timeout};
+use framewise::time::{interval, set_interval, set_timeout, sleep, timeout};
 use framewise::{ContextVar, JoinHandle, spawn};
 use support::{
     DropCall, HangWatch, ID, call_waker, on_drop, on_workers, pause, poll_once, runtime,
@@ -361,7 +361,7 @@ fn call_back(abort: Option<&framewise::task::AbortHandle>, wakers: &Mutex<Vec<Wa
     wakers.iter().for_each(Waker::wake_by_ref);
     let mut asleep = sleep(Duration::from_secs(3_600));
     assert!(poll_once(&mut asleep, Waker::noop()).is_pending());
-    asleep.reset(std::time::Instant::now() + TICK);
+    asleep.reset(Instant::now() + TICK);
     timer.cancel();
 }
 
@@ -396,19 +396,20 @@ fn wakers_that_call_back_into_the_runtime_meet_no_lock() {
             });
             // A timer that fires, one that is cancelled, one whose waker is replaced; a socket; a
             // joined task, one that is detached, and one whose join waker is replaced.
-            let mut fires: Sleep = sleep(TICK);
-            let mut cancelled = sleep(Duration::from_secs(3_600));
-            let mut replaced = sleep(Duration::from_secs(3_600));
+            let hour = Duration::from_secs(3_600);
+            let (mut fires, mut cancelled, mut replaced) = (sleep(hour), sleep(hour), sleep(hour));
             assert!(poll_once(&mut fires, &waker).is_pending());
             assert!(poll_once(&mut cancelled, &waker).is_pending());
             assert!(ID.run(1, || poll_once(&mut replaced, &waker)).is_pending());
             assert!(ID.run(2, || poll_once(&mut replaced, &waker)).is_pending());
             assert!(poll_once(&mut replaced, Waker::noop()).is_pending());
             drop(cancelled);
-            let mut joined = runtime.spawn(sleep(TICK));
+            let mut joined = runtime.spawn(sleep(hour));
+            let mut swapped = runtime.spawn(sleep(hour));
             let mut detached = runtime.spawn(sleep(TICK));
             assert!(poll_once(&mut joined, &waker).is_pending());
-            assert!(poll_once(&mut joined, Waker::noop()).is_pending() || joined.is_finished());
+            assert!(poll_once(&mut swapped, &waker).is_pending());
+            assert!(poll_once(&mut swapped, Waker::noop()).is_pending());
             let _ = poll_once(&mut detached, &waker);
             drop(detached);
             let mut cx = std::task::Context::from_waker(&waker);
@@ -418,7 +419,11 @@ fn wakers_that_call_back_into_the_runtime_meet_no_lock() {
             }
             let mut byte = [0];
             while let Ok(1) = stream.try_read(&mut byte) {}
+            fires.reset(Instant::now() + TICK);
             is_called.recv().unwrap();
+            joined.abort();
+            is_called.recv().unwrap();
+            swapped.abort();
             drop(waker);
             drop((fires, replaced, parked_task));
         }
@@ -509,7 +514,7 @@ fn timers_in_every_state_go_on_beside_each_other() {
                         assert!(timeout(limit, slow).await.is_err());
                         let mut asleep = Box::pin(sleep(Duration::from_micros(number)));
                         let polled = poll_fn(|cx| Poll::Ready(asleep.as_mut().poll(cx))).await;
-                        asleep.reset(std::time::Instant::now() + Duration::from_micros(number));
+                        asleep.reset(Instant::now() + Duration::from_micros(number));
                         if polled.is_ready() || round % 2 == 0 {
                             asleep.await;
                         }
