@@ -18,6 +18,7 @@
 
 #![warn(unreachable_pub)]
 
+mod budget;
 mod driver;
 mod handle;
 pub mod net;
@@ -28,8 +29,7 @@ mod timerfd;
 
 // For the models, which drive the protocols without an operating system.
 #[doc(hidden)]
-pub mod budget;
-mod callback;
+pub mod callback;
 #[doc(hidden)]
 pub mod readiness;
 mod ready;
