@@ -3,6 +3,7 @@
 //! The operating system is a counter that the models hold (`Kernel`): an event is only ever
 //! reported after it has been raised, and exactly once, as an edge is.
 #![cfg(framewise_loom)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::pin::pin;
 use std::sync::Arc as StdArc;
