@@ -146,13 +146,30 @@ impl BlockingPool {
         state.threads += 1;
         drop(state);
         match self.start_thread(spawner, Job::Core(job)) {
-            Err((Job::Core(job), _)) => {
+            Err((Job::Core(job), error)) => {
                 let mut state = self.lock();
                 state.threads -= 1;
                 state.cores -= 1;
+                self.refuse_stranded(state, &error);
                 Err(job)
             }
             _ => Ok(()),
+        }
+    }
+
+    /// A thread could not be started: where there is no other, the jobs that relied on it are
+    /// refused. (A core in the queue has a thread that was notified for it.)
+    fn refuse_stranded(&self, mut state: MutexGuard<'_, PoolState>, error: &io::Error) {
+        if state.threads > state.cores {
+            return;
+        }
+        let (kept, stranded): (VecDeque<_>, VecDeque<_>) = mem::take(&mut state.queue)
+            .into_iter()
+            .partition(|job| matches!(job, Job::Core(_)));
+        state.queue = kept;
+        drop(state);
+        for job in stranded {
+            refuse(job, Some(error));
         }
     }
 
@@ -179,18 +196,13 @@ impl BlockingPool {
         if state.closed {
             return Err((job, None));
         }
-        if state.threads > 0 {
+        if state.threads > state.cores {
             // Not at once, but one of those takes it when it is done.
             state.queue.push_back(job);
             self.notify(state);
             return Ok(());
         }
-        // Jobs that relied on the thread that was to be started.
-        let stranded = mem::take(&mut state.queue);
-        drop(state);
-        for job in stranded {
-            refuse(job, Some(&error));
-        }
+        self.refuse_stranded(state, &error);
         Err((job, Some(error)))
     }
 
