@@ -18,7 +18,7 @@ pub(crate) union Slot {
     /// The value's address; its [`CellHeader`] ends there.
     pub(crate) cell: *mut u8,
     /// The bytes of an inline value.
-    #[allow(dead_code)]
+    #[allow(dead_code, reason = "read through a pointer to the slot")]
     bits: [MaybeUninit<u8>; 8],
 }
 
