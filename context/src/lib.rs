@@ -120,6 +120,7 @@ mod additions;
 mod bind;
 mod block;
 mod chunk;
+pub mod contract;
 mod current;
 mod derive;
 mod frame;

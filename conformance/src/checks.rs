@@ -1,0 +1,87 @@
+//! The checks of the suite for executors, a file a chapter of the contract.
+//!
+//! Each file has a list of its checks' names, as a macro, from which both the suite's table and the
+//! `#[test]`s of [`executor_tests!`](crate::executor_tests) are made.
+
+pub(crate) mod basics;
+pub(crate) mod composition;
+pub(crate) mod ends;
+pub(crate) mod errors;
+pub(crate) mod snapshots;
+pub(crate) mod tasks;
+pub(crate) mod threads;
+pub(crate) mod time_io;
+pub(crate) mod values;
+
+use crate::runner::Check;
+use crate::trial::Trial;
+
+/// Every check, in the contract's order.
+#[allow(
+    clippy::vec_init_then_push,
+    reason = "each chapter's macro pushes its own"
+)]
+pub(crate) fn executor() -> Vec<Check<Trial>> {
+    let mut checks = Vec::new();
+    crate::__for_each_executor_chapter!({ crate::__collect }(checks));
+    checks
+}
+
+/// Calls each chapter's list with the same callback.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_each_executor_chapter {
+    ($callback:tt $arguments:tt) => {
+        $crate::__basics_checks!($callback $arguments);
+        $crate::__snapshots_checks!($callback $arguments);
+        $crate::__tasks_checks!($callback $arguments);
+        $crate::__ends_checks!($callback $arguments);
+        $crate::__time_io_checks!($callback $arguments);
+        $crate::__threads_checks!($callback $arguments);
+        $crate::__composition_checks!($callback $arguments);
+        $crate::__values_checks!($callback $arguments);
+        $crate::__errors_checks!($callback $arguments);
+    };
+}
+
+/// Pushes the checks of a chapter to a vector.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __collect {
+    (($checks:ident) $chapter:ident: $($name:ident)*) => {
+        $($checks.push($crate::runner::Check {
+            name: stringify!($name),
+            run: $crate::checks::$chapter::$name,
+        });)*
+    };
+}
+
+/// Makes a module of tests from the checks of a chapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __executor_chapter_tests {
+    (($make:expr) $chapter:ident: $($name:ident)*) => {
+        mod $chapter {
+            #[allow(unused_imports, reason = "the expression may need none of them")]
+            use super::*;
+            $(
+                #[test]
+                fn $name() {
+                    $crate::Suite::executor(stringify!($make), || $make)
+                        .only_check(stringify!($name))
+                        .run_as_test();
+                }
+            )*
+        }
+    };
+}
+
+/// Makes an ordinary `#[test]` of each check of the suite for executors.
+///
+/// The argument makes the executor; it is evaluated afresh for each check.
+#[macro_export]
+macro_rules! executor_tests {
+    ($make:expr) => {
+        $crate::__for_each_executor_chapter!({ $crate::__executor_chapter_tests }($make));
+    };
+}

@@ -1,0 +1,264 @@
+//! What the checks bind and what notices: variables, values that note their end, a log of drops.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use framewise_context::ContextVar;
+
+/// The variable that most checks bind and read.
+pub(crate) static ID: ContextVar<u64> = ContextVar::new("id");
+
+/// A second one.
+pub(crate) static OTHER: ContextVar<u64> = ContextVar::new("other");
+
+/// Bound to an [`Alive`], to see how long a frame is held.
+pub(crate) static KEPT: ContextVar<Alive> = ContextVar::new("kept");
+
+/// A variable that spawned tasks do not inherit.
+pub(crate) static NOT_INHERITED: ContextVar<u64> = ContextVar::new("not_inherited").not_inherited();
+
+/// How long the suite waits for something that is to happen soon, until it says that it did not.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A token: clones share one life, which a [`Life`] watches.
+#[derive(Clone, Debug)]
+pub(crate) struct Alive(Arc<Ending>);
+
+/// Watches the [`Alive`]s that it gave out.
+#[derive(Debug)]
+pub(crate) struct Life(Arc<Gate>);
+
+#[derive(Debug)]
+struct Ending(Arc<Gate>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.open();
+    }
+}
+
+impl Life {
+    /// A token and its watch.
+    pub(crate) fn begin() -> (Alive, Life) {
+        let gate = Arc::new(Gate::default());
+        (Alive(Arc::new(Ending(Arc::clone(&gate)))), Life(gate))
+    }
+
+    /// Whether the last token is gone.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.is_open()
+    }
+
+    /// Waits until the last token is gone, on this thread; false if it takes too long.
+    pub(crate) fn ends(&self) -> bool {
+        self.0.wait()
+    }
+}
+
+/// Opens once. Threads and futures can wait for it.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    state: Mutex<GateState>,
+    opened: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct GateState {
+    is_open: bool,
+    wakers: Vec<Waker>,
+}
+
+impl Gate {
+    /// A closed gate.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Opens it, and wakes who waits in the frame of whoever calls this.
+    pub(crate) fn open(&self) {
+        let wakers = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            state.is_open = true;
+            std::mem::take(&mut state.wakers)
+        };
+        self.opened.notify_all();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Whether it is open.
+    pub(crate) fn is_open(&self) -> bool {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_open
+    }
+
+    /// Blocks this thread until the gate is open; false if it takes too long.
+    pub(crate) fn wait(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = self
+            .opened
+            .wait_timeout_while(state, PATIENCE, |state| !state.is_open)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.is_open
+    }
+
+    /// Is ready when the gate is open.
+    pub(crate) fn passed(self: &Arc<Self>) -> impl Future<Output = ()> + Send + use<> {
+        let gate = Arc::clone(self);
+        poll_fn(move |cx| {
+            let mut state = gate.state.lock().unwrap_or_else(PoisonError::into_inner);
+            if state.is_open {
+                return Poll::Ready(());
+            }
+            if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.wakers.push(cx.waker().clone());
+            }
+            Poll::Pending
+        })
+    }
+}
+
+/// What was seen, in order: a label and the value of [`ID`] there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Log(Arc<(Mutex<Vec<Entry>>, Condvar)>);
+
+/// An entry of a [`Log`].
+pub(crate) type Entry = (&'static str, Option<u64>);
+
+impl Log {
+    /// An empty log.
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Notes the value of [`ID`] here.
+    pub(crate) fn note(&self, label: &'static str) {
+        let entry = (label, ID.get());
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(entry);
+        self.0.1.notify_all();
+    }
+
+    /// A value that notes when it is dropped.
+    pub(crate) fn on_drop(&self, label: &'static str) -> NotesDrop {
+        NotesDrop {
+            log: self.clone(),
+            label,
+        }
+    }
+
+    /// What was noted under `label`, if anything.
+    pub(crate) fn find(&self, label: &str) -> Option<Option<u64>> {
+        self.entries()
+            .into_iter()
+            .find(|(found, _)| *found == label)
+            .map(|(_, id)| id)
+    }
+
+    /// Everything so far.
+    pub(crate) fn entries(&self) -> Vec<Entry> {
+        self.0
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Blocks this thread until there are that many entries, or for too long; gives what is there.
+    pub(crate) fn wait_for(&self, entries: usize) -> Vec<Entry> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut noted = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while noted.len() < entries {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            noted = self
+                .0
+                .1
+                .wait_timeout(noted, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        noted.clone()
+    }
+}
+
+/// Made by [`Log::on_drop`].
+#[derive(Debug)]
+pub(crate) struct NotesDrop {
+    log: Log,
+    label: &'static str,
+}
+
+impl Drop for NotesDrop {
+    fn drop(&mut self) {
+        self.log.note(self.label);
+    }
+}
+
+/// Pending `times` times, woken at once each time: other tasks have a turn.
+pub(crate) async fn yield_times(times: usize) {
+    let mut left = times;
+    poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(());
+        }
+        left -= 1;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Yields until `condition` holds; false if it takes too long. For what an executor without threads
+/// does beside the future that waits.
+pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        yield_times(1).await;
+        std::thread::yield_now();
+    }
+    true
+}
+
+/// Polls `future` once, with this waker.
+pub(crate) fn poll_once<F: Future + ?Sized>(future: Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut std::task::Context::from_waker(waker))
+}
+
+/// Blocks this thread on `future`, without an executor.
+pub(crate) fn block_on_thread<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = pin!(future);
+    loop {
+        if let Poll::Ready(output) = poll_once(future.as_mut(), &waker) {
+            return output;
+        }
+        std::thread::park();
+    }
+}
+
+/// What [`deliberate_panic`] throws.
+pub(crate) const DELIBERATE: &str = "a panic that the suite made on purpose";
+
+/// Panics without the process's panic hook, which would print what nobody needs to read.
+pub(crate) fn deliberate_panic() -> ! {
+    std::panic::resume_unwind(Box::new(DELIBERATE))
+}

@@ -1,0 +1,167 @@
+//! What a suite found, item by item.
+
+use std::fmt;
+
+use crate::item::Item;
+use crate::verdict::{Failure, Stop, Verdict};
+use crate::way::Way;
+
+/// How one check ended, run one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The item holds.
+    Held,
+    /// The item is broken.
+    Failed(Failure),
+    /// What is under test has not the ability that the item is about; the text says which.
+    NotApplicable(String),
+}
+
+impl From<Verdict> for Outcome {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Ok(()) => Outcome::Held,
+            Err(Stop::Failed(failure)) => Outcome::Failed(failure),
+            Err(Stop::NotApplicable(why)) => Outcome::NotApplicable(why),
+        }
+    }
+}
+
+/// A check's outcome, with what was checked.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The item of the contract.
+    pub item: Item,
+    /// The check's name, which is also that of its `#[test]`.
+    pub check: &'static str,
+    /// The frame that the check started in.
+    pub way: Way,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// What a suite found. `Display` prints it, failures first.
+#[derive(Clone, Debug)]
+pub struct Report {
+    subject: String,
+    findings: Vec<Finding>,
+}
+
+/// The state of an item, over all of its checks and ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemState {
+    /// Each check that applies held.
+    Held,
+    /// At least one check failed.
+    Failed,
+    /// No check applies.
+    NotApplicable,
+    /// The suite has no check for it.
+    Unchecked,
+}
+
+impl Report {
+    pub(crate) fn new(subject: String, findings: Vec<Finding>) -> Self {
+        Self { subject, findings }
+    }
+
+    /// The name of what was under test.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
+    /// Every finding, in the order of the checks.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The findings about one item.
+    pub fn of(&self, item: Item) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |found| found.item == item)
+    }
+
+    /// The state of an item.
+    pub fn state(&self, item: Item) -> ItemState {
+        let mut state = ItemState::Unchecked;
+        for found in self.of(item) {
+            state = match (&found.outcome, state) {
+                (Outcome::Failed(_), _) | (_, ItemState::Failed) => ItemState::Failed,
+                (Outcome::Held, _) | (_, ItemState::Held) => ItemState::Held,
+                (Outcome::NotApplicable(_), _) => ItemState::NotApplicable,
+            };
+        }
+        state
+    }
+
+    /// The items in a state.
+    pub fn items(&self, state: ItemState) -> Vec<Item> {
+        Item::all()
+            .filter(|&item| self.state(item) == state)
+            .collect()
+    }
+
+    /// Whether nothing failed.
+    pub fn is_conformant(&self) -> bool {
+        self.failures().next().is_none()
+    }
+
+    /// Each finding that is a failure.
+    pub fn failures(&self) -> impl Iterator<Item = (&Finding, &Failure)> {
+        self.findings
+            .iter()
+            .filter_map(|found| match &found.outcome {
+                Outcome::Failed(failure) => Some((found, failure)),
+                _ => None,
+            })
+    }
+
+    /// Panics with the report if an item is broken.
+    ///
+    /// # Panics
+    ///
+    /// Panics unless [`is_conformant`](Self::is_conformant).
+    pub fn assert_conformant(&self) {
+        assert!(self.is_conformant(), "{self}");
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = |state| self.items(state).len();
+        let checked = crate::item::LAST_ITEM as usize - count(ItemState::Unchecked);
+        let of_all = if checked == usize::from(crate::item::LAST_ITEM) {
+            String::new()
+        } else {
+            format!(" (of the {} in the contract)", crate::item::LAST_ITEM)
+        };
+        writeln!(
+            f,
+            "{}: {} of {checked} items held{of_all}, {} failed, {} not applicable",
+            self.subject,
+            count(ItemState::Held),
+            count(ItemState::Failed),
+            count(ItemState::NotApplicable),
+        )?;
+        for item in self.items(ItemState::Failed) {
+            writeln!(f, "  {item} FAILED  {}", item.text())?;
+            // The same failure in three ways is told once.
+            let mut told: Vec<(&str, &Failure)> = Vec::new();
+            for found in self.of(item) {
+                if let Outcome::Failed(failure) = &found.outcome
+                    && !told.contains(&(found.check, failure))
+                {
+                    told.push((found.check, failure));
+                    writeln!(f, "    {} ({})\n{failure}", found.check, found.way)?;
+                }
+            }
+        }
+        for item in self.items(ItemState::NotApplicable) {
+            let why = self.of(item).find_map(|found| match &found.outcome {
+                Outcome::NotApplicable(why) => Some(why.as_str()),
+                _ => None,
+            });
+            writeln!(f, "  {item} not applicable: {}", why.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+}

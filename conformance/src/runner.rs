@@ -1,0 +1,176 @@
+//! Runs checks: each on a thread of its own, with a limit, so that a hang is a failure that names
+//! its item and not a suite that never ends.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use framewise_context::Frame;
+
+use crate::executor::Executor;
+use crate::item::Item;
+use crate::report::{Finding, Outcome, Report};
+use crate::trial::{Trial, panicked};
+use crate::verdict::{Failure, Verdict, ensure};
+use crate::way::Way;
+
+/// How long a check may take, unless [`Suite::limit`] says otherwise.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A check, by name, of what a suite tests: `S` is what it is given.
+pub(crate) struct Check<S> {
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&S) -> Verdict,
+}
+
+/// A check with what it tests.
+struct Case {
+    name: &'static str,
+    run: Arc<dyn Fn(Way) -> Verdict + Send + Sync>,
+}
+
+/// A suite with what it is to test. [`run`](Self::run) makes the report.
+#[must_use = "a suite does nothing until `run`"]
+pub struct Suite {
+    subject: String,
+    cases: Vec<Case>,
+    limit: Duration,
+}
+
+impl Suite {
+    /// The suite for an executor. `make` makes a fresh one for each check, on the thread that runs
+    /// the check.
+    pub fn executor<E: Executor>(
+        subject: impl Into<String>,
+        make: impl Fn() -> E + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(subject.into(), crate::checks::executor(), move |way| {
+            Trial::new(Arc::new(make()), way)
+        })
+    }
+
+    /// A suite of these checks; `make` makes what each of them is given.
+    pub(crate) fn new<S: 'static>(
+        subject: String,
+        checks: Vec<Check<S>>,
+        make: impl Fn(Way) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let make = Arc::new(make);
+        let case = |check: Check<S>| {
+            let make = Arc::clone(&make);
+            Case {
+                name: check.name,
+                run: Arc::new(move |way| {
+                    let subject = make(way);
+                    way.enter(|| (check.run)(&subject))
+                }),
+            }
+        };
+        Self {
+            subject,
+            cases: checks.into_iter().map(case).collect(),
+            limit: LIMIT,
+        }
+    }
+
+    /// Sets how long a check may take until it counts as hung. The thread of a check that hangs is
+    /// left behind.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Keeps the checks of these items.
+    pub fn only(mut self, items: &[u8]) -> Self {
+        self.cases
+            .retain(|case| items.contains(&Item::of_name(case.name).number()));
+        self
+    }
+
+    /// Keeps the check of that name.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is none.
+    pub fn only_check(mut self, name: &str) -> Self {
+        self.cases.retain(|case| case.name == name);
+        assert!(!self.cases.is_empty(), "the suite has no check {name}");
+        self
+    }
+
+    /// Runs each check three ways.
+    pub fn run(self) -> Report {
+        let mut findings = Vec::new();
+        for case in &self.cases {
+            for way in Way::ALL {
+                findings.push(Finding {
+                    item: Item::of_name(case.name),
+                    check: case.name,
+                    way,
+                    outcome: self.run_one(case, way),
+                });
+            }
+        }
+        Report::new(self.subject, findings)
+    }
+
+    /// Runs as a `#[test]`: prints what is not applicable, and fails with the report.
+    ///
+    /// # Panics
+    ///
+    /// Panics if an item is broken.
+    pub fn run_as_test(self) {
+        let report = self.run();
+        report.assert_conformant();
+        println!("{report}");
+    }
+
+    fn run_one(&self, case: &Case, way: Way) -> Outcome {
+        let run = Arc::clone(&case.run);
+        let (sender, receiver) = mpsc::channel();
+        let started = thread::Builder::new()
+            .name(format!("{}-{way}", case.name))
+            .spawn(move || {
+                let verdict = catch_unwind(AssertUnwindSafe(|| {
+                    run(way).and_then(|()| thread_is_at_root())
+                }));
+                let verdict = verdict.unwrap_or_else(|payload| Err(panicked(&*payload).into()));
+                // The suite may have given up on this check.
+                let _ = sender.send(verdict);
+            });
+        if let Err(error) = started {
+            return Outcome::Failed(Failure::new(
+                "a thread for the check",
+                error.to_string(),
+                "",
+            ));
+        }
+        match receiver.recv_timeout(self.limit) {
+            Ok(verdict) => verdict.into(),
+            Err(_) => Outcome::Failed(Failure::new(
+                "the check ends",
+                format!("it hung for {:?}", self.limit),
+                "a wake-up is lost, or a task is dropped that somebody waits for",
+            )),
+        }
+    }
+}
+
+impl std::fmt::Debug for Suite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Suite")
+            .field("subject", &self.subject)
+            .field("checks", &self.cases.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn thread_is_at_root() -> Verdict {
+    ensure(
+        Frame::current().is_root(),
+        "the thread that called the executor is where it was before",
+        "another frame was left behind",
+        "a frame was entered and not restored on the way out",
+    )
+}

@@ -1,0 +1,245 @@
+//! A check at work: one executor, one way, and what checks need again and again.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use futures::channel::oneshot;
+
+use crate::executor::{
+    Blocking, BoxFuture, Ended, Executor, JoinHandle, Joining, Local, Net, Output, Shutdown,
+    Timers, UnhandledPanics,
+};
+use crate::verdict::{Failure, Stop, Verdict};
+use crate::way::Way;
+
+/// What a check of an executor is given.
+#[derive(Clone)]
+pub(crate) struct Trial {
+    executor: Arc<dyn Executor>,
+    way: Way,
+}
+
+impl Trial {
+    /// A trial of `executor` under `way`'s frame.
+    pub(crate) fn new(executor: Arc<dyn Executor>, way: Way) -> Self {
+        Self { executor, way }
+    }
+
+    /// The executor.
+    pub(crate) fn executor(&self) -> &Arc<dyn Executor> {
+        &self.executor
+    }
+
+    /// What the variable `ID` is where the check starts.
+    pub(crate) fn id(&self) -> Option<u64> {
+        self.way.id()
+    }
+
+    /// Runs `future` on the executor, from this thread.
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut output = None;
+        self.executor.block_on(Box::pin(async {
+            output = Some(future.await);
+        }));
+        output.expect("block_on returned before its future was ready")
+    }
+
+    /// Spawns a task; the suite brings its output back itself, so that this needs no ability.
+    ///
+    /// A panic of the task is its output here: executors without join handles need not catch it.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Spawned<T> {
+        let (task, spawned) = bring_back(future);
+        self.executor.spawn(task);
+        spawned
+    }
+
+    /// As [`spawn`](Self::spawn), at the root.
+    pub(crate) fn spawn_root<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Spawned<T> {
+        let (task, spawned) = bring_back(future);
+        self.executor.spawn_root(task);
+        spawned
+    }
+
+    /// Spawns a task with a join handle of the executor's own.
+    ///
+    /// # Errors
+    ///
+    /// Not applicable, if the executor has none.
+    pub(crate) fn spawn_joinable<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Result<Box<dyn JoinHandle>, Stop> {
+        let task: BoxFuture<'static, Output> =
+            Box::pin(future.map(|output| Box::new(output) as Output));
+        Ok(self.joining()?.spawn_joinable(task))
+    }
+
+    /// Polls a future on the executor's `block_on` until all that is in `done` holds; a failure if it
+    /// takes too long.
+    ///
+    /// # Errors
+    ///
+    /// A failure that says that it did not happen.
+    pub(crate) fn eventually(&self, what: &str, condition: impl FnMut() -> bool) -> Verdict {
+        if self.block_on(crate::probe::eventually(condition)) {
+            Ok(())
+        } else {
+            Err(Failure::new(what, "it did not happen in time", "").into())
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Not applicable, if there are fewer workers.
+    pub(crate) fn needs_workers(&self, workers: usize) -> Verdict {
+        if self.executor.workers() >= workers {
+            return Ok(());
+        }
+        not_applicable(format!("it needs {workers} threads that poll"))
+    }
+
+    /// # Errors
+    ///
+    /// Not applicable, if tasks are spawned from the executor's own threads only.
+    pub(crate) fn needs_any_thread(&self) -> Verdict {
+        if self.executor.spawns_from_any_thread() {
+            return Ok(());
+        }
+        not_applicable("tasks are spawned from the executor's own threads only")
+    }
+}
+
+/// Stops a check: it is not about this executor.
+///
+/// # Errors
+///
+/// Always.
+pub(crate) fn not_applicable<T>(why: impl Into<String>) -> Result<T, Stop> {
+    Err(Stop::NotApplicable(why.into()))
+}
+
+macro_rules! abilities {
+    ($($name:ident: $ability:ty, $missing:literal;)*) => {
+        impl Trial {
+            $(
+                #[doc = concat!("# Errors\n\nNot applicable, where there is: ", $missing, ".")]
+                pub(crate) fn $name(&self) -> Result<&$ability, Stop> {
+                    self.executor
+                        .$name()
+                        .ok_or_else(|| Stop::NotApplicable($missing.to_owned()))
+                }
+            )*
+        }
+    };
+}
+
+abilities! {
+    joining: dyn Joining, "no join handle";
+    local: dyn Local, "no task that stays on a thread";
+    timers: dyn Timers, "no timer";
+    blocking: dyn Blocking, "no blocking pool";
+    net: dyn Net, "no I/O";
+    panic_hook: dyn UnhandledPanics, "no hook for unhandled panics";
+    shutdown: dyn Shutdown, "no shutdown that drops tasks";
+}
+
+/// A task whose output the suite brings back; see [`Trial::spawn`].
+#[derive(Debug)]
+pub(crate) struct Spawned<T>(oneshot::Receiver<Result<T, Box<dyn Any + Send>>>);
+
+impl<T> Spawned<T> {
+    /// The output.
+    ///
+    /// # Errors
+    ///
+    /// A failure, if the task panicked or was dropped.
+    pub(crate) async fn output(self) -> Result<T, Stop> {
+        self.0.await.map_or_else(
+            |_| Err(Failure::new("a task runs to its end", "it was dropped", "").into()),
+            |output| output.map_err(|payload| panicked(&*payload).into()),
+        )
+    }
+}
+
+fn bring_back<T: Send + 'static>(
+    future: impl Future<Output = T> + Send + 'static,
+) -> (BoxFuture<'static, ()>, Spawned<T>) {
+    let (sender, receiver) = oneshot::channel();
+    let task = async move {
+        let output = AssertUnwindSafe(future).catch_unwind().await;
+        // Nobody has to wait for it.
+        drop(sender.send(output));
+    };
+    (Box::pin(task), Spawned(receiver))
+}
+
+/// The output of a task that was joined, as what it is.
+///
+/// # Errors
+///
+/// A failure, if the task has none.
+pub(crate) fn output_of<T: 'static>(ended: Result<Output, Ended>) -> Result<T, Stop> {
+    match ended {
+        Ok(output) => match output.downcast() {
+            Ok(output) => Ok(*output),
+            Err(_) => Err(Failure::new("the task's own output", "another type", "").into()),
+        },
+        Err(Ended {
+            panic: Some(payload),
+            ..
+        }) => Err(panicked(&*payload).into()),
+        Err(_) => Err(Failure::new("a task runs to its end", "it was cancelled", "").into()),
+    }
+}
+
+/// A panic as a failure.
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Failure {
+    let message = payload
+        .downcast_ref::<&str>()
+        .map(|message| (*message).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a payload that is no text".to_owned());
+    Failure::new("no panic", format!("a panic: {message}"), "")
+}
+
+/// A value that a task leaves for the check.
+#[derive(Debug)]
+pub(crate) struct Slot<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Slot<T> {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Puts a value in.
+    pub(crate) fn put(&self, value: T) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+    }
+
+    /// Takes the value out.
+    pub(crate) fn take(&self) -> Option<T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}

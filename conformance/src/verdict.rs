@@ -1,0 +1,93 @@
+//! How a check ends.
+
+use std::fmt;
+
+/// What a check returns: it held, or stopped.
+pub(crate) type Verdict = Result<(), Stop>;
+
+/// Why a check did not hold.
+#[derive(Clone, Debug)]
+pub(crate) enum Stop {
+    /// What is under test broke the item.
+    Failed(Failure),
+    /// What is under test has not the ability that the item is about.
+    NotApplicable(String),
+}
+
+/// What was expected, what was seen, and what that is a sign of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What the contract promises here.
+    pub expected: String,
+    /// What was there instead.
+    pub seen: String,
+    /// The likely cause, in the terms of whoever wrote what is under test. Empty if unknown.
+    pub cause: String,
+}
+
+impl Failure {
+    /// A failure of that kind.
+    pub fn new(
+        expected: impl Into<String>,
+        seen: impl Into<String>,
+        cause: impl Into<String>,
+    ) -> Self {
+        Self {
+            expected: expected.into(),
+            seen: seen.into(),
+            cause: cause.into(),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failed(failure)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "      expected: {}", self.expected)?;
+        write!(f, "      seen:     {}", self.seen)?;
+        if !self.cause.is_empty() {
+            write!(f, "\n      likely:   {}", self.cause)?;
+        }
+        Ok(())
+    }
+}
+
+/// Compares what was seen with what the contract promises. `causes` says what each wrong value is a
+/// sign of.
+///
+/// # Errors
+///
+/// A [`Failure`], if they differ.
+pub(crate) fn expect<T: PartialEq + fmt::Debug>(
+    what: &str,
+    expected: T,
+    seen: T,
+    causes: &[(T, &str)],
+) -> Verdict {
+    if expected == seen {
+        return Ok(());
+    }
+    let cause = causes
+        .iter()
+        .find(|(value, _)| *value == seen)
+        .map_or("", |(_, cause)| cause);
+    Err(Failure::new(format!("{what}: {expected:?}"), format!("{seen:?}"), cause).into())
+}
+
+/// As [`expect`], for a condition.
+///
+/// # Errors
+///
+/// A [`Failure`], if `holds` is false.
+pub(crate) fn ensure(holds: bool, expected: &str, seen: &str, cause: &str) -> Verdict {
+    if holds {
+        Ok(())
+    } else {
+        Err(Failure::new(expected, seen, cause).into())
+    }
+}
