@@ -1,0 +1,21 @@
+//! framewise on one, two and eight workers.
+
+#[path = "support/framewise.rs"]
+mod support;
+
+use support::Framewise;
+
+mod one_worker {
+    use super::Framewise;
+    framewise_conformance::executor_tests!(Framewise::new(1));
+}
+
+mod two_workers {
+    use super::Framewise;
+    framewise_conformance::executor_tests!(Framewise::new(2));
+}
+
+mod eight_workers {
+    use super::Framewise;
+    framewise_conformance::executor_tests!(Framewise::new(8));
+}
