@@ -25,6 +25,11 @@
 //! framewise::block_on(REQUEST_ID.scope(7, handle()));
 //! ```
 //!
+//! # The guide
+//!
+//! [Context without surprises](guide): the model, scopes and laziness, pools, leaks, what does not
+//! inherit; moving from `task_local!`, from `tracing`'s `instrument` and from `AsyncLocalStorage`.
+//!
 //! # The parts
 //!
 //! - [`context`]: variables, frames, scopes. It is the crate `framewise-context`, which works on
@@ -50,6 +55,8 @@
 //! binding raises one count; at the root it does nothing. Binding is one allocation.
 
 mod blocking;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 #[doc(hidden)]

@@ -1,0 +1,34 @@
+#![doc = include_str!("../guide/rustdoc-links.md")]
+#![doc = include_str!("../GUIDE.md")]
+// The text is in `GUIDE.md` and `guide/*.md`, so that whoever looks at the repository sees it too; here
+// it becomes pages of the documentation, and its examples become tests. A page's links are defined
+// twice, and the first definition counts: `rustdoc-links.md` leads to pages and types here, the
+// definitions at a page's own end lead to files elsewhere.
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/scopes.md")]
+pub mod scopes {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/pools.md")]
+pub mod pools {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/leaks.md")]
+pub mod leaks {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/inheritance.md")]
+pub mod inheritance {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/from_task_local.md")]
+pub mod from_task_local {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/from_tracing.md")]
+pub mod from_tracing {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/from_async_local_storage.md")]
+pub mod from_async_local_storage {}
