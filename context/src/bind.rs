@@ -6,6 +6,7 @@ use crate::ContextVar;
 use crate::Frame;
 use crate::additions::{Additions, Masks};
 use crate::block::is_inline;
+use crate::census::Origin;
 use crate::chunk::CHUNK_KEYS;
 use crate::current;
 use crate::derive;
@@ -55,27 +56,31 @@ impl<L: BindingList> Bindings<L> {
     /// Runs `body` under these bindings; afterwards everything is as it was before, also if `body`
     /// panics.
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
-        let frame = derive_current(self.list);
+        let frame = derive_current(self.list, Origin::here());
         frame.run(body)
     }
 
     /// The current frame with these bindings.
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn frame(self) -> Frame {
-        derive_current(self.list)
+        derive_current(self.list, Origin::here())
     }
 
     /// Wraps a future so that it is polled and dropped under these bindings; see [`Scope`].
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn scope<F: Future>(self, future: F) -> Scope<F, L> {
-        Scope::new(self.list, future)
+        Scope::new(self.list, future, Origin::here())
     }
 
     /// Wraps a stream so that it is polled and dropped under these bindings; see [`Scope`].
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> Scope<S, L> {
-        Scope::new(self.list, stream)
+        Scope::new(self.list, stream, Origin::here())
     }
 }
 
@@ -87,9 +92,9 @@ impl<L> fmt::Debug for Bindings<L> {
 
 /// The current frame with these bindings.
 #[inline]
-pub(crate) fn derive_current<L: BindingList>(list: L) -> Frame {
+pub(crate) fn derive_current<L: BindingList>(list: L, origin: Origin) -> Frame {
     // SAFETY: (rule 4) the current frame is alive.
-    let (frame, replaced) = unsafe { derive::derive(current::get(), false, list) };
+    let (frame, replaced) = unsafe { derive::derive(current::get(), false, list, origin) };
     drop(replaced);
     frame
 }
@@ -99,8 +104,12 @@ pub(crate) fn derive_current<L: BindingList>(list: L) -> Frame {
 /// Never inlined, so that variable and value are passed in registers: a list in memory is written
 /// word by word and read back in pairs, for which the processor has to wait.
 #[inline(never)]
-pub(crate) fn bind_one<T: Send + Sync + 'static>(var: &'static ContextVar<T>, value: T) -> Frame {
-    derive_current(Bound::new(var, value))
+pub(crate) fn bind_one<T: Send + Sync + 'static>(
+    var: &'static ContextVar<T>,
+    value: T,
+    origin: Origin,
+) -> Frame {
+    derive_current(Bound::new(var, value), origin)
 }
 
 /// What [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a [`Bound`].

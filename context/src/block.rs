@@ -44,6 +44,7 @@ use std::mem::{align_of, size_of};
 
 use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 
+use crate::census::Origin;
 use crate::chunk::{CHUNK_KEYS, Chunk, Slot};
 use crate::watch::Watch;
 
@@ -64,6 +65,8 @@ pub(crate) struct Block {
     /// The life of the frame, and that of the memory, which may be longer.
     pub(crate) watch: Watch,
     pub(crate) memory: Watch,
+    /// Who made the frame; of no size where no census is compiled in.
+    pub(crate) origin: Origin,
     pub(crate) chunk: Chunk,
 }
 

@@ -13,6 +13,7 @@ use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 use crate::Frame;
 use crate::additions::{Additions, Masks};
 use crate::block::Block;
+use crate::census::Origin;
 use crate::chunk::{Chunk, Slot};
 use crate::current;
 use crate::leaves::{fill_leaves, leaves_size};
@@ -52,7 +53,8 @@ pub(crate) unsafe fn copy_slots(new: *const Chunk, old: *const Chunk, kept: u64)
 }
 
 /// Makes a frame that has what `parent` has, less what tasks do not inherit if `strip` is set,
-/// plus the additions. Also gives back the values that an addition itself replaced.
+/// plus the additions; `origin` is who asks for it. Also gives back the values that an addition
+/// itself replaced.
 ///
 /// # Safety
 ///
@@ -62,6 +64,7 @@ pub(crate) unsafe fn derive<A: Additions>(
     parent: *const Block,
     strip: bool,
     additions: A,
+    origin: Origin,
 ) -> (Frame, A::Replaced) {
     // SAFETY: the parent is alive (the caller's promise), so its masks can be read.
     let (old, id, leaves) = unsafe {
@@ -108,6 +111,7 @@ pub(crate) unsafe fn derive<A: Additions>(
             next: ptr::null_mut(),
             watch: Watch::new(),
             memory: Watch::new(),
+            origin: origin.begin(),
             chunk,
         });
         if kept != 0 {

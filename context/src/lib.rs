@@ -119,10 +119,12 @@
 mod additions;
 mod bind;
 mod block;
+mod census;
 mod chunk;
 pub mod contract;
 mod current;
 mod derive;
+mod envelope;
 mod frame;
 mod key;
 mod leaves;
@@ -137,6 +139,8 @@ mod wrap;
 mod writer;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
+pub use census::{Census, SiteCount, census};
+pub use envelope::Framed;
 pub use frame::{Frame, FrameId};
 pub use panic::{CaughtPanic, catch_unwind};
 pub use scope::{FrameScope, Scope};

@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use crate::Frame;
 use crate::additions::OwnOf;
 use crate::bind::BindingList;
+use crate::census::Origin;
 use crate::current;
 use crate::derive;
 use crate::frame::{FrameId, id_of};
@@ -43,6 +44,8 @@ use crate::frame::{FrameId, id_of};
 #[must_use = "futures and streams do nothing unless polled"]
 pub struct Scope<F, L: BindingList> {
     state: ScopeState<L>,
+    /// Who made the scope, and thereby its frames.
+    origin: Origin,
     inner: ManuallyDrop<F>,
 }
 
@@ -62,12 +65,12 @@ impl<F: Unpin, L: BindingList> Unpin for Scope<F, L> {}
 impl<L: BindingList> ScopeState<L> {
     /// The frame for now: the current one with the values on top.
     #[inline]
-    fn frame(&mut self) -> &Frame {
+    fn frame(&mut self, origin: Origin) -> &Frame {
         // SAFETY: (rule 4) the current frame is alive.
         let now = unsafe { id_of(current::get()) };
         // The frame is known by its id, not by its address, where another may have come to be.
         if !matches!(self, ScopeState::Bound { under, .. } if *under == now) {
-            self.rebind(now);
+            self.rebind(now, origin);
         }
         match self {
             ScopeState::Bound { frame, .. } => frame,
@@ -78,18 +81,20 @@ impl<L: BindingList> ScopeState<L> {
     /// Derives the frame anew. Where this unwinds, the scope is bound all the same: what panics is
     /// a value that is let go last.
     #[cold]
-    fn rebind(&mut self, under: FrameId) {
+    fn rebind(&mut self, under: FrameId, origin: Origin) {
         match mem::replace(self, ScopeState::Gone) {
             ScopeState::Unbound(list) => {
                 // SAFETY: (rule 4) the current frame is alive.
-                let (frame, replaced) = unsafe { derive::derive(current::get(), false, list) };
+                let (frame, replaced) =
+                    unsafe { derive::derive(current::get(), false, list, origin) };
                 *self = ScopeState::Bound { frame, under };
                 // Last, for these are dropped by user code.
                 drop(replaced);
             }
             ScopeState::Bound { frame: old, .. } => {
                 // SAFETY: (rule 4) the current frame is alive.
-                let (frame, ()) = unsafe { derive::derive(current::get(), false, OwnOf(&old)) };
+                let (frame, ()) =
+                    unsafe { derive::derive(current::get(), false, OwnOf(&old), origin) };
                 *self = ScopeState::Bound { frame, under };
                 // Last: what only the old surroundings had is dropped here, by user code.
                 drop(old);
@@ -101,9 +106,10 @@ impl<L: BindingList> ScopeState<L> {
 
 impl<F, L: BindingList> Scope<F, L> {
     #[inline]
-    pub(crate) fn new(list: L, inner: F) -> Self {
+    pub(crate) fn new(list: L, inner: F, origin: Origin) -> Self {
         Self {
             state: ScopeState::Unbound(list),
+            origin,
             inner: ManuallyDrop::new(inner),
         }
     }
@@ -113,10 +119,14 @@ impl<F, L: BindingList> Scope<F, L> {
     pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {
         // SAFETY: `inner` is pinned with the scope: it is moved nowhere below, and dropped in
         // place by `drop`. `state` is not pinned, and nothing hands it out pinned.
-        let Scope { state, inner } = unsafe { self.get_unchecked_mut() };
+        let Scope {
+            state,
+            origin,
+            inner,
+        } = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
         let inner = unsafe { Pin::new_unchecked(&mut **inner) };
-        state.frame().run(|| f(inner))
+        state.frame(*origin).run(|| f(inner))
     }
 
     /// What is wrapped.
@@ -140,11 +150,15 @@ impl<F, L: BindingList> Drop for Scope<F, L> {
         if !needs_drop::<F>() {
             return;
         }
-        let Scope { state, inner } = self;
+        let Scope {
+            state,
+            origin,
+            inner,
+        } = self;
         let end = InnerEnd { state, inner };
         if !matches!(end.state, ScopeState::Gone) {
             // Can unwind, when it lets go of old surroundings. `end` then acts nevertheless.
-            end.state.frame();
+            end.state.frame(*origin);
         }
     }
 }

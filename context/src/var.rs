@@ -6,6 +6,7 @@ use std::ptr;
 
 use crate::bind::{bind, bind_one};
 use crate::block::{Block, is_inline};
+use crate::census::Origin;
 use crate::current;
 use crate::key::Key;
 use crate::scope::Scope;
@@ -164,14 +165,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// });
     /// ```
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn run<R>(&'static self, value: T, body: impl FnOnce() -> R) -> R {
-        bind_one(self, value).run(body)
+        bind_one(self, value, Origin::here()).run(body)
     }
 
     /// Wraps a future so that it is polled and dropped with this variable bound to `value`.
     ///
     /// See [`Scope`] for what the future sees of other variables.
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scope<F, crate::Bound<T>> {
         bind(self, value).scope(future)
     }
@@ -179,6 +182,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Wraps a stream so that it is polled and dropped with this variable bound to `value`. Its
     /// consumer runs outside of the binding.
     #[inline]
+    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(
         &'static self,
         value: T,

@@ -1,43 +1,7 @@
-//! Callbacks that run in a held frame.
-
-use std::mem::ManuallyDrop;
+//! Callbacks that run in a held frame: a function in an envelope.
 
 use crate::Frame;
-
-/// A closure that is called and dropped in its frame.
-struct Wrapped<F> {
-    frame: Frame,
-    /// There until the wrapper is dropped or `into_parts` takes it.
-    call: ManuallyDrop<F>,
-}
-
-impl<F> Wrapped<F> {
-    fn new(frame: Frame, call: F) -> Self {
-        Self {
-            frame,
-            call: ManuallyDrop::new(call),
-        }
-    }
-
-    fn into_parts(self) -> (Frame, F) {
-        let mut this = ManuallyDrop::new(self);
-        // SAFETY: each field is taken once: `this` is dropped by nobody.
-        unsafe {
-            (
-                std::ptr::read(&this.frame),
-                ManuallyDrop::take(&mut this.call),
-            )
-        }
-    }
-}
-
-impl<F> Drop for Wrapped<F> {
-    fn drop(&mut self) {
-        let Wrapped { frame, call } = self;
-        // SAFETY: dropped here and nowhere else; `into_parts` forgets the wrapper.
-        frame.run(|| unsafe { ManuallyDrop::drop(call) });
-    }
-}
+use crate::envelope::Framed;
 
 impl Frame {
     /// Wraps a callback so that each of its calls, and its end, happen in this frame.
@@ -55,11 +19,8 @@ impl Frame {
     /// assert_eq!(REQUEST_ID.run(8, || callback()), Some(7));
     /// ```
     pub fn wrap<F: FnMut() -> R, R>(self, call: F) -> impl FnMut() -> R + use<F, R> {
-        let mut wrapped = Wrapped::new(self, call);
-        move || {
-            let Wrapped { frame, call } = &mut wrapped;
-            frame.run(&mut **call)
-        }
+        let mut wrapped = Framed::with_frame(self, call);
+        move || wrapped.enter(|call| call())
     }
 
     /// Wraps a callback that is called once.
@@ -72,11 +33,8 @@ impl Frame {
     /// assert_eq!(std::thread::spawn(job).join().unwrap(), Some(7));
     /// ```
     pub fn wrap_once<F: FnOnce() -> R, R>(self, call: F) -> impl FnOnce() -> R + use<F, R> {
-        let wrapped = Wrapped::new(self, call);
-        move || {
-            let (frame, call) = wrapped.into_parts();
-            frame.run(call)
-        }
+        let wrapped = Framed::with_frame(self, call);
+        move || wrapped.run(|call| call())
     }
 
     /// Wraps a callback that takes an argument.
@@ -91,10 +49,7 @@ impl Frame {
     /// assert_eq!(add(1), 8);
     /// ```
     pub fn wrap_with<F: FnMut(A) -> R, A, R>(self, call: F) -> impl FnMut(A) -> R + use<F, A, R> {
-        let mut wrapped = Wrapped::new(self, call);
-        move |argument| {
-            let Wrapped { frame, call } = &mut wrapped;
-            frame.run(|| call(argument))
-        }
+        let mut wrapped = Framed::with_frame(self, call);
+        move |argument| wrapped.enter(|call| call(argument))
     }
 }

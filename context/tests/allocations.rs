@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
-use support::{Drops, Tracked, on_drop, panics};
+use support::{Drops, Site, Tracked, bound_here, on_drop, panics, three_ways};
 
 struct Counting;
 
@@ -72,42 +72,47 @@ fn warm_up() {
 
 #[test]
 fn c01_reading_allocates_nothing() {
-    warm_up();
-    let read = || {
-        assert_eq!(NUMBER.get(), None);
-        assert!(!TEXT.is_bound());
-        BIG.with(|big| assert!(big.is_none()));
-    };
-    assert_eq!(allocations(read).0, 0, "at the root");
-    bind(&SHARED, Arc::new(5)).run(|| {
-        assert_eq!(allocations(read).0, 0, "unbound in a frame");
-        assert_eq!(allocations(|| SHARED.get()).0, 0);
-        assert_eq!(
-            allocations(|| SHARED.with(|shared| **shared.unwrap())),
-            (0, 5)
-        );
+    three_ways(|| {
+        warm_up();
+        let read = || {
+            assert_eq!(NUMBER.get(), None);
+            assert!(!TEXT.is_bound());
+            BIG.with(|big| assert!(big.is_none()));
+        };
+        assert_eq!(allocations(read).0, 0, "at the root");
+        bind(&SHARED, Arc::new(5)).run(|| {
+            assert_eq!(allocations(read).0, 0, "unbound in a frame");
+            assert_eq!(allocations(|| SHARED.get()).0, 0);
+            assert_eq!(
+                allocations(|| SHARED.with(|shared| **shared.unwrap())),
+                (0, 5)
+            );
+        });
     });
 }
 
 #[test]
 fn c22_snapshots_allocate_nothing() {
-    warm_up();
-    let take = || {
-        let frame = Frame::current();
-        drop((
-            frame.clone(),
-            frame.inherited(),
-            FramedWaker::new(Waker::noop()),
-        ));
-        frame.run(|| ());
-        frame
-    };
-    assert_eq!(allocations(|| drop(take())).0, 0, "of the root");
-    TEXT.run("x".into(), || {
-        assert_eq!(allocations(|| drop(take())).0, 0, "of another")
+    three_ways(|| {
+        warm_up();
+        let take = || {
+            let frame = Frame::current();
+            drop((
+                frame.clone(),
+                frame.inherited(),
+                FramedWaker::new(Waker::noop()),
+            ));
+            frame.run(|| ());
+            frame
+        };
+        assert_eq!(allocations(|| drop(take())).0, 0, "of the root");
+        TEXT.run("x".into(), || {
+            assert_eq!(allocations(|| drop(take())).0, 0, "of another")
+        });
+        let (count, value) =
+            allocations(|| pin!(take().scope(async { NUMBER.get() })).poll(&mut cx()));
+        assert_eq!((count, value), (0, Poll::Ready(None)));
     });
-    let (count, value) = allocations(|| pin!(take().scope(async { NUMBER.get() })).poll(&mut cx()));
-    assert_eq!((count, value), (0, Poll::Ready(None)));
 }
 
 fn cx() -> Context<'static> {
@@ -185,82 +190,102 @@ fn a_bind_among_a_thousand_variables_is_exactly_one_allocation() {
 
 #[test]
 fn c19_all_memory_is_given_back_with_the_last_holder() {
-    warm_up();
-    let grown = growth(|| {
-        let frame = bind(&TEXT, "x".repeat(100))
-            .and(&BIG, [1; 32])
-            .and(&NUMBER, 1)
-            .frame();
-        let child = frame.run(|| SHARED.run(Arc::new(1), Frame::current));
-        drop(frame);
-        let grandchild = child.run(|| TEXT.run("y".into(), || BIG.run([2; 32], Frame::current)));
-        drop(child);
-        drop(grandchild);
-        drop(TEXT.scope("z".into(), std::future::pending::<()>()));
+    three_ways(|| {
+        warm_up();
+        let grown = growth(|| {
+            let frame = bind(&TEXT, "x".repeat(100))
+                .and(&BIG, [1; 32])
+                .and(&NUMBER, 1)
+                .frame();
+            let child = frame.run(|| SHARED.run(Arc::new(1), Frame::current));
+            drop(frame);
+            let grandchild =
+                child.run(|| TEXT.run("y".into(), || BIG.run([2; 32], Frame::current)));
+            drop(child);
+            drop(grandchild);
+            drop(TEXT.scope("z".into(), std::future::pending::<()>()));
+        });
+        assert_eq!(grown, 0);
     });
-    assert_eq!(grown, 0);
 }
 
 #[test]
 fn c77_memory_is_given_back_though_a_drop_panics() {
-    static BOMB: ContextVar<support::DropCall> = ContextVar::new("bomb");
-    warm_up();
-    // Without the hook, which prints and allocates.
-    let bomb = || on_drop(|| std::panic::resume_unwind(Box::new("expected")));
-    assert!(panics(|| BOMB.run(bomb(), || ())));
-    let grown = growth(|| {
-        assert!(panics(|| {
-            bind(&TEXT, "x".into())
-                .and(&BOMB, bomb())
-                .and(&SHARED, Arc::new(1))
-                .run(|| ());
-        }));
+    three_ways(|| {
+        static BOMB: ContextVar<support::DropCall> = ContextVar::new("bomb");
+        warm_up();
+        // Without the hook, which prints and allocates.
+        let bomb = || on_drop(|| std::panic::resume_unwind(Box::new("expected")));
+        assert!(panics(|| BOMB.run(bomb(), || ())));
+        let grown = growth(|| {
+            assert!(panics(|| {
+                bind(&TEXT, "x".into())
+                    .and(&BOMB, bomb())
+                    .and(&SHARED, Arc::new(1))
+                    .run(|| ());
+            }));
+        });
+        assert_eq!(grown, 0);
     });
-    assert_eq!(grown, 0);
 }
 
 #[test]
 fn c79_a_million_rebindings_each_in_the_last_ones_frame_keep_memory_flat() {
-    warm_up();
-    let drops = Drops::default();
-    let mut frame = bind(&TEXT, "kept".into())
-        .and(&TRACKED, drops.tracked())
-        .frame();
-    let mut step = |index: u64| {
-        frame = frame.run(|| bind(&NUMBER, index).and(&TRACKED, drops.tracked()).frame());
-        assert_eq!(frame.run(|| NUMBER.get()), Some(index));
-    };
-    (0..1_000).for_each(&mut step);
-    assert_eq!(growth(|| (1_000..1_000_000).for_each(&mut step)), 0);
-    assert_eq!(drops.count(), 1_000_000);
-    assert_eq!(frame.run(|| TEXT.get()).as_deref(), Some("kept"));
+    three_ways(|| {
+        warm_up();
+        let drops = Drops::default();
+        let mut frame = bind(&TEXT, "kept".into())
+            .and(&TRACKED, drops.tracked())
+            .frame();
+        let mut step = |index: u64| {
+            let bindings = bind(&NUMBER, index).and(&TRACKED, drops.tracked());
+            let (next, site) = frame.run(|| bound_here(bindings));
+            frame = next;
+            assert_eq!(frame.run(|| NUMBER.get()), Some(index));
+            if index.is_multiple_of(100_000) {
+                site.assert_live(1);
+            }
+        };
+        (0..1_000).for_each(&mut step);
+        assert_eq!(growth(|| (1_000..1_000_000).for_each(&mut step)), 0);
+        assert_eq!(drops.count(), 1_000_000);
+        assert_eq!(frame.run(|| TEXT.get()).as_deref(), Some("kept"));
+    });
 }
 
 #[test]
 fn c79_a_chain_of_tasks_that_each_rebind_and_start_the_next_keeps_memory_flat() {
-    warm_up();
-    let drops = Drops::default();
-    // An executor in a line: a task is a future in a frame, and the one that it starts.
-    let mut task = (Frame::root(), 0u64);
-    let mut step = |()| {
-        let (frame, index) = std::mem::take(&mut task);
-        let next = frame.scope(async {
-            assert_eq!(NUMBER.get(), index.checked_sub(1));
-            bind(&NUMBER, index)
-                .and(&TRACKED, drops.tracked())
-                .scope(async { (Frame::current().inherited(), index + 1) })
-                .await
-        });
-        let Poll::Ready(next) = pin!(next).poll(&mut cx()) else {
-            unreachable!("never waits")
+    three_ways(|| {
+        warm_up();
+        let drops = Drops::default();
+        // An executor in a line: a task is a future in a frame, and the one that it starts.
+        let mut task = (Frame::current(), 0u64);
+        let site = Site {
+            file: file!(),
+            line: line!() + 8,
         };
-        task = next;
-    };
-    (0..1_000).for_each(|_| step(()));
-    assert_eq!(growth(|| (0..100_000).for_each(|_| step(()))), 0);
-    assert_eq!(
-        drops.count(),
-        101_000 - 1,
-        "all but the one that the next task would see"
-    );
+        let mut step = |()| {
+            let (frame, index) = std::mem::take(&mut task);
+            let next = frame.scope(async {
+                assert_eq!(NUMBER.get(), index.checked_sub(1));
+                let bindings = bind(&NUMBER, index).and(&TRACKED, drops.tracked());
+                let next = async { (Frame::current().inherited(), index + 1) };
+                bindings.scope(next).await
+            });
+            let Poll::Ready(next) = pin!(next).poll(&mut cx()) else {
+                unreachable!("never waits")
+            };
+            task = next;
+            if index.is_multiple_of(10_000) {
+                site.assert_live(1);
+            }
+        };
+        (0..1_000).for_each(|_| step(()));
+        assert_eq!(growth(|| (0..100_000).for_each(|_| step(()))), 0);
+        assert_eq!(
+            drops.count(),
+            101_000 - 1,
+            "all but the one that the next task would see"
+        );
+    });
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use framewise_context::{ContextVar, Frame, bind};
-use support::panics;
+use support::{panics, three_ways};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TEXT: ContextVar<String> = ContextVar::new("text");
@@ -16,240 +16,273 @@ static WITH_DEFAULT: ContextVar<&'static str> = ContextVar::with_default("with_d
 
 #[test]
 fn c01_unbound_gives_the_default_or_none() {
-    static NEVER: ContextVar<u8> = ContextVar::new("never");
-    assert_eq!(NEVER.get(), None);
-    assert!(NEVER.with(|value| value.is_none()));
-    assert_eq!(WITH_DEFAULT.get(), Some("none"));
-    assert!(!WITH_DEFAULT.is_bound());
-    // Under a frame that binds others too.
-    NUMBER.run(1, || {
+    three_ways(|| {
+        static NEVER: ContextVar<u8> = ContextVar::new("never");
         assert_eq!(NEVER.get(), None);
+        assert!(NEVER.with(|value| value.is_none()));
         assert_eq!(WITH_DEFAULT.get(), Some("none"));
-    });
-    WITH_DEFAULT.run("some", || {
-        assert_eq!(WITH_DEFAULT.get(), Some("some"));
-        assert!(WITH_DEFAULT.is_bound());
+        assert!(!WITH_DEFAULT.is_bound());
+        // Under a frame that binds others too.
+        NUMBER.run(1, || {
+            assert_eq!(NEVER.get(), None);
+            assert_eq!(WITH_DEFAULT.get(), Some("none"));
+        });
+        WITH_DEFAULT.run("some", || {
+            assert_eq!(WITH_DEFAULT.get(), Some("some"));
+            assert!(WITH_DEFAULT.is_bound());
+        });
     });
 }
 
 #[test]
 fn c02_run_binds_inside_and_restores_after() {
-    NUMBER.run(1, || assert_eq!(NUMBER.get(), Some(1)));
-    assert_eq!(NUMBER.get(), None);
-    TEXT.run("x".into(), || {
-        TEXT.with(|text| assert_eq!(text.map(String::as_str), Some("x")))
+    three_ways(|| {
+        NUMBER.run(1, || assert_eq!(NUMBER.get(), Some(1)));
+        assert_eq!(NUMBER.get(), None);
+        TEXT.run("x".into(), || {
+            TEXT.with(|text| assert_eq!(text.map(String::as_str), Some("x")))
+        });
+        assert_eq!(TEXT.get(), None);
     });
-    assert_eq!(TEXT.get(), None);
 }
 
 #[test]
 fn c03_nested_runs_shadow_and_each_level_is_restored() {
-    NUMBER.run(1, || {
-        NUMBER.run(2, || {
-            NUMBER.run(3, || assert_eq!(NUMBER.get(), Some(3)));
-            assert_eq!(NUMBER.get(), Some(2));
+    three_ways(|| {
+        NUMBER.run(1, || {
+            NUMBER.run(2, || {
+                NUMBER.run(3, || assert_eq!(NUMBER.get(), Some(3)));
+                assert_eq!(NUMBER.get(), Some(2));
+            });
+            assert_eq!(NUMBER.get(), Some(1));
         });
-        assert_eq!(NUMBER.get(), Some(1));
+        assert_eq!(NUMBER.get(), None);
     });
-    assert_eq!(NUMBER.get(), None);
 }
 
 #[test]
 fn c03_the_later_of_two_bindings_in_one_frame_holds() {
-    let drops = support::Drops::default();
-    static TRACKED: ContextVar<(u8, support::Tracked)> = ContextVar::new("tracked");
-    bind(&TRACKED, (1, drops.tracked()))
-        .and(&NUMBER, 1)
-        .and(&TRACKED, (2, drops.tracked()))
-        .run(|| {
-            assert_eq!(TRACKED.with(|value| value.map(|value| value.0)), Some(2));
-            assert_eq!(
-                drops.count(),
-                1,
-                "what is replaced in the same list ends at once"
-            );
-        });
-    assert_eq!(drops.count(), 2);
+    three_ways(|| {
+        let drops = support::Drops::default();
+        static TRACKED: ContextVar<(u8, support::Tracked)> = ContextVar::new("tracked");
+        bind(&TRACKED, (1, drops.tracked()))
+            .and(&NUMBER, 1)
+            .and(&TRACKED, (2, drops.tracked()))
+            .run(|| {
+                assert_eq!(TRACKED.with(|value| value.map(|value| value.0)), Some(2));
+                assert_eq!(
+                    drops.count(),
+                    1,
+                    "what is replaced in the same list ends at once"
+                );
+            });
+        assert_eq!(drops.count(), 2);
+    });
 }
 
 #[test]
 fn c04_variables_are_independent() {
-    NUMBER.run(1, || {
-        assert_eq!(TEXT.get(), None);
-        TEXT.run("x".into(), || {
+    three_ways(|| {
+        NUMBER.run(1, || {
+            assert_eq!(TEXT.get(), None);
+            TEXT.run("x".into(), || {
+                assert_eq!(NUMBER.get(), Some(1));
+                NUMBER.run(2, || assert_eq!(TEXT.get().as_deref(), Some("x")));
+            });
             assert_eq!(NUMBER.get(), Some(1));
-            NUMBER.run(2, || assert_eq!(TEXT.get().as_deref(), Some("x")));
         });
-        assert_eq!(NUMBER.get(), Some(1));
-    });
-    bind(&NUMBER, 3).and(&TEXT, "y".into()).run(|| {
-        assert_eq!((NUMBER.get(), TEXT.get().as_deref()), (Some(3), Some("y")));
+        bind(&NUMBER, 3).and(&TEXT, "y".into()).run(|| {
+            assert_eq!((NUMBER.get(), TEXT.get().as_deref()), (Some(3), Some("y")));
+        });
     });
 }
 
 #[test]
 fn c05_run_returns_what_the_closure_returns() {
-    assert_eq!(NUMBER.run(1, || "returned"), "returned");
-    let borrowed = String::from("borrowed");
-    assert_eq!(NUMBER.run(1, || borrowed.as_str()), "borrowed");
-    assert_eq!(bind(&NUMBER, 1).and(&TEXT, String::new()).run(|| 5), 5);
-    assert_eq!(Frame::root().run(|| 6), 6);
+    three_ways(|| {
+        assert_eq!(NUMBER.run(1, || "returned"), "returned");
+        let borrowed = String::from("borrowed");
+        assert_eq!(NUMBER.run(1, || borrowed.as_str()), "borrowed");
+        assert_eq!(bind(&NUMBER, 1).and(&TEXT, String::new()).run(|| 5), 5);
+        assert_eq!(Frame::root().run(|| 6), 6);
+    });
 }
 
 #[test]
 fn c06_a_panic_in_run_restores() {
-    let drops = support::Drops::default();
-    static TRACKED: ContextVar<support::Tracked> = ContextVar::new("tracked");
-    NUMBER.run(1, || {
-        let before = Frame::current().id();
-        assert!(panics(
-            || NUMBER.run(2, || TRACKED.run(drops.tracked(), || panic!("expected")))
-        ));
-        assert_eq!(NUMBER.get(), Some(1));
-        assert_eq!(Frame::current().id(), before);
-        assert_eq!(drops.count(), 1, "a panic leaves no value behind");
+    three_ways(|| {
+        let around = Frame::current().id();
+        let drops = support::Drops::default();
+        static TRACKED: ContextVar<support::Tracked> = ContextVar::new("tracked");
+        NUMBER.run(1, || {
+            let before = Frame::current().id();
+            assert!(panics(
+                || NUMBER.run(2, || TRACKED.run(drops.tracked(), || panic!("expected")))
+            ));
+            assert_eq!(NUMBER.get(), Some(1));
+            assert_eq!(Frame::current().id(), before);
+            assert_eq!(drops.count(), 1, "a panic leaves no value behind");
+        });
+        assert_eq!(Frame::current().id(), around);
     });
-    assert!(Frame::current().is_root());
 }
 
 #[test]
 fn c06_destructors_that_run_while_a_panic_unwinds_see_their_own_level() {
-    let mut seen = Vec::new();
-    let seen_inside = &mut seen;
-    assert!(panics(|| {
-        NUMBER.run(1, || {
-            let _outer = support::OnDrop(|| seen_inside.push(NUMBER.get()));
-            NUMBER.run(2, || panic!("expected"));
-        });
-    }));
-    assert_eq!(seen, [Some(1)]);
+    three_ways(|| {
+        let mut seen = Vec::new();
+        let seen_inside = &mut seen;
+        assert!(panics(|| {
+            NUMBER.run(1, || {
+                let _outer = support::OnDrop(|| seen_inside.push(NUMBER.get()));
+                NUMBER.run(2, || panic!("expected"));
+            });
+        }));
+        assert_eq!(seen, [Some(1)]);
+    });
 }
 
 #[test]
 fn c07_after_the_outermost_run_the_variable_is_unbound() {
-    NUMBER.run(1, || ());
-    assert!(!NUMBER.is_bound());
-    assert!(Frame::current().is_root());
-    WITH_DEFAULT.run("some", || ());
-    assert_eq!(WITH_DEFAULT.get(), Some("none"));
+    three_ways(|| {
+        let around = Frame::current().id();
+        NUMBER.run(1, || ());
+        assert!(!NUMBER.is_bound());
+        assert_eq!(Frame::current().id(), around);
+        WITH_DEFAULT.run("some", || ());
+        assert_eq!(WITH_DEFAULT.get(), Some("none"));
+    });
 }
 
 #[test]
 fn c08_binding_none_differs_from_being_unbound() {
-    static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
-    assert_eq!(MAYBE.get(), Some(Some(1)));
-    MAYBE.run(None, || {
-        assert!(MAYBE.is_bound());
-        assert_eq!(MAYBE.get(), Some(None));
+    three_ways(|| {
+        static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
+        assert_eq!(MAYBE.get(), Some(Some(1)));
+        MAYBE.run(None, || {
+            assert!(MAYBE.is_bound());
+            assert_eq!(MAYBE.get(), Some(None));
+        });
+        static UNIT: ContextVar<()> = ContextVar::new("unit");
+        assert_eq!(UNIT.run((), || UNIT.get()), Some(()));
+        assert_eq!(UNIT.get(), None);
     });
-    static UNIT: ContextVar<()> = ContextVar::new("unit");
-    assert_eq!(UNIT.run((), || UNIT.get()), Some(()));
-    assert_eq!(UNIT.get(), None);
 }
 
 #[test]
 fn c09_two_variables_with_the_same_name_are_two() {
-    static ONE: ContextVar<u64> = ContextVar::new("same");
-    static TWO: ContextVar<u64> = ContextVar::new("same");
-    ONE.run(1, || {
-        assert_eq!(TWO.get(), None);
-        TWO.run(2, || assert_eq!((ONE.get(), TWO.get()), (Some(1), Some(2))));
+    three_ways(|| {
+        static ONE: ContextVar<u64> = ContextVar::new("same");
+        static TWO: ContextVar<u64> = ContextVar::new("same");
+        ONE.run(1, || {
+            assert_eq!(TWO.get(), None);
+            TWO.run(2, || assert_eq!((ONE.get(), TWO.get()), (Some(1), Some(2))));
+        });
     });
 }
 
 #[test]
 fn c10_threads_that_race_for_the_first_use_agree_on_the_key() {
-    const THREADS: usize = 4;
-    const ROUNDS: usize = 50;
-    let vars: Vec<&'static ContextVar<usize>> = (0..ROUNDS)
-        .map(|_| &*Box::leak(Box::new(ContextVar::new("raced"))))
-        .collect();
-    let vars = Arc::new(vars);
-    let barrier = Arc::new(Barrier::new(THREADS));
-    let threads: Vec<_> = (0..THREADS)
-        .map(|me| {
-            let (vars, barrier) = (Arc::clone(&vars), Arc::clone(&barrier));
-            thread::spawn(move || {
-                let bind_own = |var: &&'static ContextVar<usize>| {
-                    barrier.wait();
-                    bind(*var, me).frame()
-                };
-                vars.iter().map(bind_own).collect::<Vec<_>>()
+    three_ways(|| {
+        const THREADS: usize = 4;
+        const ROUNDS: usize = 50;
+        let vars: Vec<&'static ContextVar<usize>> = (0..ROUNDS)
+            .map(|_| &*Box::leak(Box::new(ContextVar::new("raced"))))
+            .collect();
+        let vars = Arc::new(vars);
+        let barrier = Arc::new(Barrier::new(THREADS));
+        let threads: Vec<_> = (0..THREADS)
+            .map(|me| {
+                let (vars, barrier) = (Arc::clone(&vars), Arc::clone(&barrier));
+                thread::spawn(move || {
+                    let bind_own = |var: &&'static ContextVar<usize>| {
+                        barrier.wait();
+                        bind(*var, me).frame()
+                    };
+                    vars.iter().map(bind_own).collect::<Vec<_>>()
+                })
             })
-        })
-        .collect();
-    let frames: Vec<_> = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap())
-        .collect();
-    for (me, frames) in frames.iter().enumerate() {
-        for (round, frame) in frames.iter().enumerate() {
-            frame.run(|| {
-                for (other, var) in vars.iter().enumerate() {
-                    assert_eq!(var.get(), (other == round).then_some(me));
-                }
-            });
+            .collect();
+        let frames: Vec<_> = threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect();
+        for (me, frames) in frames.iter().enumerate() {
+            for (round, frame) in frames.iter().enumerate() {
+                frame.run(|| {
+                    for (other, var) in vars.iter().enumerate() {
+                        assert_eq!(var.get(), (other == round).then_some(me));
+                    }
+                });
+            }
         }
-    }
+    });
 }
 
 #[test]
 fn c11_a_thousand_nested_runs_work() {
-    fn nest(level: u64) {
-        if level == 1_000 {
-            return;
+    three_ways(|| {
+        let around = Frame::current().id();
+        fn nest(level: u64) {
+            if level == 1_000 {
+                return;
+            }
+            NUMBER.run(level, || {
+                TEXT.run(level.to_string(), || nest(level + 1));
+                assert_eq!(NUMBER.get(), Some(level));
+            });
         }
-        NUMBER.run(level, || {
-            TEXT.run(level.to_string(), || nest(level + 1));
-            assert_eq!(NUMBER.get(), Some(level));
-        });
-    }
-    nest(0);
-    assert!(Frame::current().is_root());
+        nest(0);
+        assert_eq!(Frame::current().id(), around);
+    });
 }
 
 #[test]
 fn c12_dropping_frames_chained_through_their_values_needs_no_stack() {
-    // The field is only ever dropped.
-    struct Link(
-        #[allow(dead_code)] Frame,
-        #[allow(dead_code)] support::Tracked,
-    );
-    static LINK: ContextVar<Link> = ContextVar::new("link");
-    let drops = support::Drops::default();
-    let drops_inside = drops.clone();
-    thread::Builder::new()
-        .stack_size(2 << 20)
-        .spawn(move || {
-            let mut last = Frame::root();
-            for _ in 0..100_000 {
-                last = bind(&LINK, Link(last, drops_inside.tracked())).frame();
-            }
-            assert_eq!(drops_inside.count(), 0);
-            drop(last);
-            assert_eq!(
-                drops_inside.count(),
-                100_000,
-                "all are dropped when the last drop returns"
-            );
-        })
-        .unwrap()
-        .join()
-        .unwrap();
-    assert_eq!(drops.count(), 100_000);
+    three_ways(|| {
+        // The field is only ever dropped.
+        struct Link(
+            #[allow(dead_code)] Frame,
+            #[allow(dead_code)] support::Tracked,
+        );
+        static LINK: ContextVar<Link> = ContextVar::new("link");
+        let drops = support::Drops::default();
+        let drops_inside = drops.clone();
+        thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(move || {
+                let mut last = Frame::root();
+                for _ in 0..100_000 {
+                    last = bind(&LINK, Link(last, drops_inside.tracked())).frame();
+                }
+                assert_eq!(drops_inside.count(), 0);
+                drop(last);
+                assert_eq!(
+                    drops_inside.count(),
+                    100_000,
+                    "all are dropped when the last drop returns"
+                );
+            })
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_eq!(drops.count(), 100_000);
+    });
 }
 
 #[test]
 fn c14_get_and_run_inside_with_of_the_same_variable_work() {
-    TEXT.run("outer".into(), || {
-        TEXT.with(|outer| {
-            let outer = outer.unwrap();
-            assert_eq!(TEXT.get().as_ref(), Some(outer));
-            TEXT.run("inner".into(), || {
-                TEXT.with(|inner| assert_eq!(inner.map(String::as_str), Some("inner")));
+    three_ways(|| {
+        TEXT.run("outer".into(), || {
+            TEXT.with(|outer| {
+                let outer = outer.unwrap();
+                assert_eq!(TEXT.get().as_ref(), Some(outer));
+                TEXT.run("inner".into(), || {
+                    TEXT.with(|inner| assert_eq!(inner.map(String::as_str), Some("inner")));
+                    assert_eq!(outer, "outer");
+                });
                 assert_eq!(outer, "outer");
             });
-            assert_eq!(outer, "outer");
         });
     });
 }

@@ -14,7 +14,7 @@ use futures::executor::{LocalPool, block_on};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use futures::task::LocalSpawnExt;
 use futures::{FutureExt, Stream, join, select_biased};
-use support::{DropCall, Drops, OnDrop, Tracked, on_drop, panics};
+use support::{DropCall, Drops, OnDrop, Tracked, on_drop, panics, three_ways};
 
 static A: ContextVar<u64> = ContextVar::new("a");
 static B: ContextVar<u64> = ContextVar::new("b");
@@ -61,312 +61,338 @@ fn seen() -> Seen {
 
 #[test]
 fn c65_on_an_executor_without_frames_the_polling_thread_has_the_say() {
-    let read = || async { A.get() };
-    assert_eq!(A.run(1, || block_on(read())), Some(1));
-    let held = A.run(1, || Frame::current().scope(read()));
-    assert_eq!(A.run(2, || block_on(held)), Some(1));
+    three_ways(|| {
+        let read = || async { A.get() };
+        assert_eq!(A.run(1, || block_on(read())), Some(1));
+        let held = A.run(1, || Frame::current().scope(read()));
+        assert_eq!(A.run(2, || block_on(held)), Some(1));
+    });
 }
 
 #[test]
 fn c66_a_plain_future_sees_the_frame_of_its_poll_not_of_its_making() {
-    let future = A.run(1, || async { A.get() });
-    assert_eq!(A.run(2, || block_on(future)), Some(2));
+    three_ways(|| {
+        let future = A.run(1, || async { A.get() });
+        assert_eq!(A.run(2, || block_on(future)), Some(2));
+    });
 }
 
 #[test]
 fn c67_nested_scopes_see_both_bindings_in_either_order() {
-    let read = || async { seen() };
-    assert_eq!(block_on(A.scope(1, B.scope(2, read()))), (Some(1), Some(2)));
-    assert_eq!(block_on(B.scope(2, A.scope(1, read()))), (Some(1), Some(2)));
-    assert_eq!(
-        block_on(A.scope(1, A.scope(2, read()))),
-        (Some(2), None),
-        "the inner shadows"
-    );
-    assert_eq!(
-        block_on(bind(&A, 1).and(&B, 2).scope(read())),
-        (Some(1), Some(2))
-    );
+    three_ways(|| {
+        let read = || async { seen() };
+        assert_eq!(block_on(A.scope(1, B.scope(2, read()))), (Some(1), Some(2)));
+        assert_eq!(block_on(B.scope(2, A.scope(1, read()))), (Some(1), Some(2)));
+        assert_eq!(
+            block_on(A.scope(1, A.scope(2, read()))),
+            (Some(2), None),
+            "the inner shadows"
+        );
+        assert_eq!(
+            block_on(bind(&A, 1).and(&B, 2).scope(read())),
+            (Some(1), Some(2))
+        );
+    });
 }
 
 #[test]
 fn c67_a_scope_keeps_its_frame_while_its_poller_keeps_its_own() {
-    let ids = RefCell::new(Vec::new());
-    let mut scope = pin!(A.scope(
-        1,
-        future::poll_fn(|_| {
-            ids.borrow_mut().push(Frame::current().id());
-            Poll::<()>::Pending
-        })
-    ));
-    B.run(1, || {
-        let _ = poll(scope.as_mut());
-        let _ = poll(scope.as_mut());
+    three_ways(|| {
+        let ids = RefCell::new(Vec::new());
+        let mut scope = pin!(A.scope(
+            1,
+            future::poll_fn(|_| {
+                ids.borrow_mut().push(Frame::current().id());
+                Poll::<()>::Pending
+            })
+        ));
+        B.run(1, || {
+            let _ = poll(scope.as_mut());
+            let _ = poll(scope.as_mut());
+        });
+        B.run(1, || {
+            // The same value, perhaps at the same address, but another frame.
+            let _ = poll(scope.as_mut());
+        });
+        let ids = ids.borrow();
+        assert_eq!(ids[0], ids[1], "derived once");
+        assert_ne!(ids[1], ids[2], "known by number, not by address");
     });
-    B.run(1, || {
-        // The same value, perhaps at the same address, but another frame.
-        let _ = poll(scope.as_mut());
-    });
-    let ids = ids.borrow();
-    assert_eq!(ids[0], ids[1], "derived once");
-    assert_ne!(ids[1], ids[2], "known by number, not by address");
 }
 
 #[test]
 fn c68_scoped_branches_of_join_and_select_never_bleed_into_each_other() {
-    async fn branch(value: u64) -> u64 {
-        for _ in 0..10 {
-            assert_eq!(A.get(), Some(value));
-            turn().await;
-        }
-        A.get().unwrap()
-    }
-    let outside = async {
-        for _ in 0..12 {
-            assert_eq!(A.get(), None);
-            turn().await;
-        }
-    };
-    block_on(async {
-        let (one, two, ()) = join!(A.scope(1, branch(1)), A.scope(2, branch(2)), outside);
-        assert_eq!((one, two), (1, 2));
-        let mut one = pin!(A.scope(1, branch(1)).fuse());
-        let mut two = pin!(A.scope(2, branch(2)).fuse());
-        for _ in 0..2 {
-            select_biased! {
-                value = one => assert_eq!(value, 1),
-                value = two => assert_eq!(value, 2),
+    three_ways(|| {
+        async fn branch(value: u64) -> u64 {
+            for _ in 0..10 {
+                assert_eq!(A.get(), Some(value));
+                turn().await;
             }
-            assert_eq!(A.get(), None);
+            A.get().unwrap()
         }
+        let outside = async {
+            for _ in 0..12 {
+                assert_eq!(A.get(), None);
+                turn().await;
+            }
+        };
+        block_on(async {
+            let (one, two, ()) = join!(A.scope(1, branch(1)), A.scope(2, branch(2)), outside);
+            assert_eq!((one, two), (1, 2));
+            let mut one = pin!(A.scope(1, branch(1)).fuse());
+            let mut two = pin!(A.scope(2, branch(2)).fuse());
+            for _ in 0..2 {
+                select_biased! {
+                    value = one => assert_eq!(value, 1),
+                    value = two => assert_eq!(value, 2),
+                }
+                assert_eq!(A.get(), None);
+            }
+        });
     });
 }
 
 #[test]
 fn c69_the_loser_of_a_select_is_dropped_in_its_scope() {
-    let (polls, drops) = (RefCell::default(), RefCell::default());
-    block_on(B.scope(9, async {
-        let mut loser = Box::pin(A.scope(1, watcher(&polls, &drops)).fuse());
-        let mut winner = pin!(A.scope(2, async { A.get() }).fuse());
-        select_biased! {
-            () = loser => unreachable!("it is never ready"),
-            value = winner => assert_eq!(value, Some(2)),
-        }
-        drop(loser);
-        assert_eq!(A.get(), None);
-    }));
-    assert_eq!(polls.into_inner(), [(Some(1), Some(9))]);
-    assert_eq!(drops.into_inner(), [(Some(1), Some(9))]);
+    three_ways(|| {
+        let (polls, drops) = (RefCell::default(), RefCell::default());
+        block_on(B.scope(9, async {
+            let mut loser = Box::pin(A.scope(1, watcher(&polls, &drops)).fuse());
+            let mut winner = pin!(A.scope(2, async { A.get() }).fuse());
+            select_biased! {
+                () = loser => unreachable!("it is never ready"),
+                value = winner => assert_eq!(value, Some(2)),
+            }
+            drop(loser);
+            assert_eq!(A.get(), None);
+        }));
+        assert_eq!(polls.into_inner(), [(Some(1), Some(9))]);
+        assert_eq!(drops.into_inner(), [(Some(1), Some(9))]);
+    });
 }
 
 #[test]
 fn c70_a_scope_an_item_in_collections_of_futures() {
-    async fn item(value: u64) -> u64 {
-        for _ in 0..value % 4 {
-            turn().await;
-            assert_eq!(A.get(), Some(value));
+    three_ways(|| {
+        async fn item(value: u64) -> u64 {
+            for _ in 0..value % 4 {
+                turn().await;
+                assert_eq!(A.get(), Some(value));
+            }
+            A.get().unwrap()
         }
-        A.get().unwrap()
-    }
-    let mut unordered: FuturesUnordered<_> = (0..20).map(|n| A.scope(n, item(n))).collect();
-    let mut got = block_on(async {
-        let mut got = Vec::new();
-        while let Some(value) = unordered.next().await {
-            assert_eq!(A.get(), None);
-            got.push(value);
-        }
-        got
+        let mut unordered: FuturesUnordered<_> = (0..20).map(|n| A.scope(n, item(n))).collect();
+        let mut got = block_on(async {
+            let mut got = Vec::new();
+            while let Some(value) = unordered.next().await {
+                assert_eq!(A.get(), None);
+                got.push(value);
+            }
+            got
+        });
+        got.sort_unstable();
+        assert_eq!(got, (0..20).collect::<Vec<_>>());
+        let buffered = stream::iter(0..20)
+            .map(|n| A.scope(n, item(n)))
+            .buffer_unordered(5);
+        let mut got: Vec<u64> = block_on(buffered.collect());
+        got.sort_unstable();
+        assert_eq!(got, (0..20).collect::<Vec<_>>());
     });
-    got.sort_unstable();
-    assert_eq!(got, (0..20).collect::<Vec<_>>());
-    let buffered = stream::iter(0..20)
-        .map(|n| A.scope(n, item(n)))
-        .buffer_unordered(5);
-    let mut got: Vec<u64> = block_on(buffered.collect());
-    got.sort_unstable();
-    assert_eq!(got, (0..20).collect::<Vec<_>>());
 }
 
 #[test]
 fn c71_a_started_scope_keeps_its_variable_and_follows_its_poller_in_the_others() {
-    let (polls, dropped) = (RefCell::default(), RefCell::default());
-    let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
-    let _ = bind(&A, 8).and(&B, 9).run(|| poll(scope.as_mut()));
-    let _ = poll(scope.as_mut());
-    let _ = B.run(10, || poll(scope.as_mut()));
-    B.run(11, || drop(scope));
-    assert_eq!(
-        polls.into_inner(),
-        [(Some(1), Some(9)), (Some(1), None), (Some(1), Some(10))]
-    );
-    assert_eq!(dropped.into_inner(), [(Some(1), Some(11))]);
+    three_ways(|| {
+        let (polls, dropped) = (RefCell::default(), RefCell::default());
+        let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
+        let _ = bind(&A, 8).and(&B, 9).run(|| poll(scope.as_mut()));
+        let _ = poll(scope.as_mut());
+        let _ = B.run(10, || poll(scope.as_mut()));
+        B.run(11, || drop(scope));
+        assert_eq!(
+            polls.into_inner(),
+            [(Some(1), Some(9)), (Some(1), None), (Some(1), Some(10))]
+        );
+        assert_eq!(dropped.into_inner(), [(Some(1), Some(11))]);
+    });
 }
 
 #[test]
 fn c71_moving_a_scope_neither_drops_nor_keeps_values() {
-    let (own, others) = (Drops::default(), Drops::default());
-    static OTHER: ContextVar<Tracked> = ContextVar::new("other");
-    let at = Cell::new(std::ptr::null());
-    let mut scope = Box::pin(TRACKED.scope(
-        own.tracked(),
-        future::poll_fn(|_| {
-            at.set(TRACKED.with(|value| std::ptr::from_ref(value.unwrap())));
-            Poll::<()>::Pending
-        }),
-    ));
-    OTHER.run(others.tracked(), || {
-        let _ = poll(scope.as_mut());
-    });
-    let first = at.get();
-    assert_eq!(
-        others.count(),
-        0,
-        "held by the scope until it is polled elsewhere"
-    );
-    for _ in 0..10 {
-        C.run("x".into(), || {
+    three_ways(|| {
+        let (own, others) = (Drops::default(), Drops::default());
+        static OTHER: ContextVar<Tracked> = ContextVar::new("other");
+        let at = Cell::new(std::ptr::null());
+        let mut scope = Box::pin(TRACKED.scope(
+            own.tracked(),
+            future::poll_fn(|_| {
+                at.set(TRACKED.with(|value| std::ptr::from_ref(value.unwrap())));
+                Poll::<()>::Pending
+            }),
+        ));
+        OTHER.run(others.tracked(), || {
             let _ = poll(scope.as_mut());
         });
-        assert_eq!((others.count(), own.count()), (1, 0));
-        assert_eq!(at.get(), first, "the value stays where it is");
-    }
-    drop(scope);
-    assert_eq!(own.count(), 1);
+        let first = at.get();
+        assert_eq!(
+            others.count(),
+            0,
+            "held by the scope until it is polled elsewhere"
+        );
+        for _ in 0..10 {
+            C.run("x".into(), || {
+                let _ = poll(scope.as_mut());
+            });
+            assert_eq!((others.count(), own.count()), (1, 0));
+            assert_eq!(at.get(), first, "the value stays where it is");
+        }
+        drop(scope);
+        assert_eq!(own.count(), 1);
+    });
 }
 
 /// What a scope wraps was pinned by its polls, so it must not be forgotten: others may point to it.
 #[test]
 fn c71_what_is_wrapped_is_dropped_though_a_value_of_the_old_surroundings_panics() {
-    static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
-    let bomb = || on_drop(|| panic!("expected"));
-    let (polls, dropped) = (RefCell::default(), RefCell::default());
-    let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
-    let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
-    assert!(panics(|| B.run(2, || drop(scope))));
-    assert_eq!(dropped.take(), [(Some(1), Some(2))]);
-    // The same in a poll, after which the scope is as good as before.
-    let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
-    let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
-    polls.take();
-    assert!(panics(|| _ = poll(scope.as_mut())));
-    let _ = poll(scope.as_mut());
-    assert_eq!(polls.take(), [(Some(1), None)]);
-    drop(scope);
-    assert_eq!(dropped.take(), [(Some(1), None)]);
-    // A value that another one in the same list replaces.
-    let twice = || bind(&A, 3).and(&BOMB, bomb()).and(&BOMB, on_drop(|| ()));
-    assert!(panics(|| drop(twice().scope(watcher(&polls, &dropped)))));
-    assert_eq!(dropped.take(), [(Some(3), None)]);
-    let mut scope = Box::pin(twice().scope(watcher(&polls, &dropped)));
-    assert!(panics(|| _ = poll(scope.as_mut())));
-    let _ = poll(scope.as_mut());
-    assert_eq!(polls.take(), [(Some(3), None)]);
-    drop(scope);
-    assert_eq!(dropped.take(), [(Some(3), None)]);
+    three_ways(|| {
+        static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
+        let bomb = || on_drop(|| panic!("expected"));
+        let (polls, dropped) = (RefCell::default(), RefCell::default());
+        let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
+        let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
+        assert!(panics(|| B.run(2, || drop(scope))));
+        assert_eq!(dropped.take(), [(Some(1), Some(2))]);
+        // The same in a poll, after which the scope is as good as before.
+        let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
+        let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
+        polls.take();
+        assert!(panics(|| _ = poll(scope.as_mut())));
+        let _ = poll(scope.as_mut());
+        assert_eq!(polls.take(), [(Some(1), None)]);
+        drop(scope);
+        assert_eq!(dropped.take(), [(Some(1), None)]);
+        // A value that another one in the same list replaces.
+        let twice = || bind(&A, 3).and(&BOMB, bomb()).and(&BOMB, on_drop(|| ()));
+        assert!(panics(|| drop(twice().scope(watcher(&polls, &dropped)))));
+        assert_eq!(dropped.take(), [(Some(3), None)]);
+        let mut scope = Box::pin(twice().scope(watcher(&polls, &dropped)));
+        assert!(panics(|| _ = poll(scope.as_mut())));
+        let _ = poll(scope.as_mut());
+        assert_eq!(polls.take(), [(Some(3), None)]);
+        drop(scope);
+        assert_eq!(dropped.take(), [(Some(3), None)]);
+    });
 }
 
 #[test]
 fn c72_a_scoped_stream_is_scoped_in_poll_and_drop_and_its_consumer_is_not() {
-    struct Numbers<'a>(u64, &'a RefCell<Vec<Seen>>);
-    impl Stream for Numbers<'_> {
-        type Item = u64;
-        fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u64>> {
-            self.0 += 1;
-            if self.0.is_multiple_of(2) {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+    three_ways(|| {
+        struct Numbers<'a>(u64, &'a RefCell<Vec<Seen>>);
+        impl Stream for Numbers<'_> {
+            type Item = u64;
+            fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u64>> {
+                self.0 += 1;
+                if self.0.is_multiple_of(2) {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Poll::Ready(A.get().filter(|_| self.0 < 10))
             }
-            Poll::Ready(A.get().filter(|_| self.0 < 10))
+            fn size_hint(&self) -> (usize, Option<usize>) {
+                (0, Some(7))
+            }
         }
-        fn size_hint(&self) -> (usize, Option<usize>) {
-            (0, Some(7))
+        impl Drop for Numbers<'_> {
+            fn drop(&mut self) {
+                self.1.borrow_mut().push(seen());
+            }
         }
-    }
-    impl Drop for Numbers<'_> {
-        fn drop(&mut self) {
-            self.1.borrow_mut().push(seen());
+        let dropped = RefCell::default();
+        block_on(B.scope(5, async {
+            let mut stream = pin!(A.scope_stream(1, Numbers(0, &dropped)));
+            assert_eq!(stream.size_hint(), (0, Some(7)));
+            let mut items = 0;
+            while let Some(item) = stream.next().await {
+                assert_eq!((item, A.get()), (1, None));
+                items += 1;
+            }
+            assert_eq!(items, 5);
+            let frame = bind(&A, 3).frame();
+            let mut stream = frame.scope_stream(Numbers(0, &dropped));
+            assert_eq!(stream.next().await, Some(3));
+            assert_eq!(seen(), (None, Some(5)));
+            drop(
+                bind(&A, 4)
+                    .and(&C, String::new())
+                    .scope_stream(Numbers(0, &dropped)),
+            );
+        }));
+        let expected = [(Some(3), Some(5)), (Some(4), Some(5)), (Some(1), Some(5))];
+        let dropped = dropped.into_inner();
+        assert_eq!(dropped.len(), 3);
+        for seen in expected {
+            assert!(dropped.contains(&seen), "{dropped:?}");
         }
-    }
-    let dropped = RefCell::default();
-    block_on(B.scope(5, async {
-        let mut stream = pin!(A.scope_stream(1, Numbers(0, &dropped)));
-        assert_eq!(stream.size_hint(), (0, Some(7)));
-        let mut items = 0;
-        while let Some(item) = stream.next().await {
-            assert_eq!((item, A.get()), (1, None));
-            items += 1;
-        }
-        assert_eq!(items, 5);
-        let frame = bind(&A, 3).frame();
-        let mut stream = frame.scope_stream(Numbers(0, &dropped));
-        assert_eq!(stream.next().await, Some(3));
-        assert_eq!(seen(), (None, Some(5)));
-        drop(
-            bind(&A, 4)
-                .and(&C, String::new())
-                .scope_stream(Numbers(0, &dropped)),
-        );
-    }));
-    let expected = [(Some(3), Some(5)), (Some(4), Some(5)), (Some(1), Some(5))];
-    let dropped = dropped.into_inner();
-    assert_eq!(dropped.len(), 3);
-    for seen in expected {
-        assert!(dropped.contains(&seen), "{dropped:?}");
-    }
+    });
 }
 
 #[test]
 fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
-    let read = || async {
-        turn().await;
-        A.get()
-    };
-    let shared = read().shared();
-    let other = shared.clone();
-    let mut first = pin!(A.scope(1, shared));
-    assert!(poll(first.as_mut()).is_pending());
-    assert_eq!(
-        block_on(A.scope(2, other)),
-        Some(2),
-        "who polls it to its end"
-    );
-    assert_eq!(poll(first.as_mut()), Poll::Ready(Some(2)));
-    let wrapped = A.run(3, Frame::current).scope(read()).shared();
-    let other = wrapped.clone();
-    let mut first = pin!(A.scope(1, wrapped));
-    assert!(poll(first.as_mut()).is_pending());
-    assert_eq!(block_on(A.scope(2, other)), Some(3));
+    three_ways(|| {
+        let read = || async {
+            turn().await;
+            A.get()
+        };
+        let shared = read().shared();
+        let other = shared.clone();
+        let mut first = pin!(A.scope(1, shared));
+        assert!(poll(first.as_mut()).is_pending());
+        assert_eq!(
+            block_on(A.scope(2, other)),
+            Some(2),
+            "who polls it to its end"
+        );
+        assert_eq!(poll(first.as_mut()), Poll::Ready(Some(2)));
+        let wrapped = A.run(3, Frame::current).scope(read()).shared();
+        let other = wrapped.clone();
+        let mut first = pin!(A.scope(1, wrapped));
+        assert!(poll(first.as_mut()).is_pending());
+        assert_eq!(block_on(A.scope(2, other)), Some(3));
+    });
 }
 
 #[test]
 fn c74_pending_ready_and_panic_all_restore() {
-    A.run(7, || {
-        let before = Frame::current().id();
-        let check = || assert_eq!((Frame::current().id(), A.get()), (before, Some(7)));
-        let mut scope = pin!(A.scope(1, async {
-            turn().await;
-            assert_eq!(A.get(), Some(1));
-        }));
-        assert!(poll(scope.as_mut()).is_pending());
-        check();
-        assert!(poll(scope.as_mut()).is_ready());
-        check();
-        let mut scope = Box::pin(A.scope(1, async {
-            assert_eq!(A.get(), Some(1));
-            panic!("expected");
-        }));
-        assert!(panics(|| _ = poll(scope.as_mut())));
-        check();
-        drop(scope);
-        check();
-        let held = bind(&A, 2).frame();
-        let mut scope = Box::pin(held.scope(async { panic!("expected") }));
-        assert!(panics(|| _ = poll(scope.as_mut())));
-        check();
-        drop(scope);
-        let scope = A.scope(3, OnDropFuture(OnDrop(|| panic!("expected"))));
-        assert!(panics(|| drop(scope)), "a destructor that panics");
-        check();
+    three_ways(|| {
+        A.run(7, || {
+            let before = Frame::current().id();
+            let check = || assert_eq!((Frame::current().id(), A.get()), (before, Some(7)));
+            let mut scope = pin!(A.scope(1, async {
+                turn().await;
+                assert_eq!(A.get(), Some(1));
+            }));
+            assert!(poll(scope.as_mut()).is_pending());
+            check();
+            assert!(poll(scope.as_mut()).is_ready());
+            check();
+            let mut scope = Box::pin(A.scope(1, async {
+                assert_eq!(A.get(), Some(1));
+                panic!("expected");
+            }));
+            assert!(panics(|| _ = poll(scope.as_mut())));
+            check();
+            drop(scope);
+            check();
+            let held = bind(&A, 2).frame();
+            let mut scope = Box::pin(held.scope(async { panic!("expected") }));
+            assert!(panics(|| _ = poll(scope.as_mut())));
+            check();
+            drop(scope);
+            let scope = A.scope(3, OnDropFuture(OnDrop(|| panic!("expected"))));
+            assert!(panics(|| drop(scope)), "a destructor that panics");
+            check();
+        });
     });
 }
 
@@ -382,21 +408,23 @@ impl<F: FnMut()> Future for OnDropFuture<F> {
 
 #[test]
 fn c75_a_scope_dropped_without_being_polled_is_dropped_in_its_scope() {
-    let (polls, dropped) = (RefCell::default(), RefCell::default());
-    let values = Drops::default();
-    B.run(2, || drop(A.scope(1, watcher(&polls, &dropped))));
-    bind(&A, 5).run(|| drop(TRACKED.scope(values.tracked(), watcher(&polls, &dropped))));
-    let held = A.run(3, Frame::current);
-    B.run(4, || drop(held.scope(watcher(&polls, &dropped))));
-    assert_eq!(polls.into_inner(), []);
-    assert_eq!(
-        dropped.into_inner(),
-        [(Some(1), Some(2)), (Some(5), None), (Some(3), None)]
-    );
-    assert_eq!(values.count(), 1);
-    drop(TRACKED.scope(values.tracked(), future::ready(())));
-    drop(bind(&TRACKED, values.tracked()).and(&A, 1));
-    assert_eq!(values.count(), 3);
+    three_ways(|| {
+        let (polls, dropped) = (RefCell::default(), RefCell::default());
+        let values = Drops::default();
+        B.run(2, || drop(A.scope(1, watcher(&polls, &dropped))));
+        bind(&A, 5).run(|| drop(TRACKED.scope(values.tracked(), watcher(&polls, &dropped))));
+        let held = A.run(3, Frame::current);
+        B.run(4, || drop(held.scope(watcher(&polls, &dropped))));
+        assert_eq!(polls.into_inner(), []);
+        assert_eq!(
+            dropped.into_inner(),
+            [(Some(1), Some(2)), (Some(5), None), (Some(3), None)]
+        );
+        assert_eq!(values.count(), 1);
+        drop(TRACKED.scope(values.tracked(), future::ready(())));
+        drop(bind(&TRACKED, values.tracked()).and(&A, 1));
+        assert_eq!(values.count(), 3);
+    });
 }
 
 #[test]

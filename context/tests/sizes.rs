@@ -1,11 +1,12 @@
 //! Contract, C-13: every size boundary of the representation. One test and no other in this
-//! process, so that the variables' keys are 0, 1, 2 and so on.
+//! process, so that the variables' keys are 0, 1, 2 and so on (at the root; under a binding, its
+//! three ways begin where the last one ended).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 
 use framewise_context::{ContextVar, Frame};
-use support::{Drops, Tracked};
+use support::{Drops, Tracked, three_ways};
 
 /// Even ones live in their slots, odd ones in cells.
 enum Var {
@@ -39,77 +40,79 @@ impl Var {
 
 #[test]
 fn c13_correct_at_every_size_boundary() {
-    let drops = Drops::default();
-    let vars: Vec<Var> = (0..1_100).map(Var::new).collect();
-    // Bound one after the other, each in a child of the frame before.
-    let mut frames = vec![Frame::root()];
-    for (index, var) in vars.iter().enumerate() {
-        let frame = frames[index].run(|| var.bind(index as u64, &drops));
-        frames.push(frame);
-    }
-    let sizes = [
-        1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 192, 193, 999,
-    ]
-    .into_iter()
-    .chain([1_000, 1_001, 1_024, 1_025, 1_100]);
-    for size in sizes {
-        let frame = &frames[size];
-        frame.run(|| {
-            for (index, var) in vars.iter().enumerate() {
-                let expected = (index < size).then_some(index as u64);
-                assert_eq!(var.get(), expected, "{index} of {size}");
-            }
-        });
-        // Rebound, one at a time, at the edges of chunks and in the middle.
-        for changed in [
-            0,
-            1,
-            size / 2,
-            size.saturating_sub(2),
-            size - 1,
-            size,
-            size + 63,
-        ] {
-            let Some(var) = vars.get(changed) else {
-                continue;
-            };
-            let dropped = drops.count();
-            let rebound = frame.run(|| var.bind(5_000_000, &drops));
-            rebound.run(|| {
+    three_ways(|| {
+        let drops = Drops::default();
+        let vars: Vec<Var> = (0..1_100).map(Var::new).collect();
+        // Bound one after the other, each in a child of the frame before.
+        let mut frames = vec![Frame::current()];
+        for (index, var) in vars.iter().enumerate() {
+            let frame = frames[index].run(|| var.bind(index as u64, &drops));
+            frames.push(frame);
+        }
+        let sizes = [
+            1, 2, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 127, 128, 129, 192, 193, 999,
+        ]
+        .into_iter()
+        .chain([1_000, 1_001, 1_024, 1_025, 1_100]);
+        for size in sizes {
+            let frame = &frames[size];
+            frame.run(|| {
                 for (index, var) in vars.iter().enumerate() {
-                    let expected = match index {
-                        _ if index == changed => Some(5_000_000),
-                        _ => (index < size).then_some(index as u64),
-                    };
-                    assert_eq!(
-                        var.get(),
-                        expected,
-                        "{index} of {size} with {changed} rebound"
-                    );
+                    let expected = (index < size).then_some(index as u64);
+                    assert_eq!(var.get(), expected, "{index} of {size}");
                 }
             });
-            drop(rebound);
-            assert_eq!(
-                drops.count(),
-                dropped + changed % 2,
-                "only the new value has ended"
-            );
+            // Rebound, one at a time, at the edges of chunks and in the middle.
+            for changed in [
+                0,
+                1,
+                size / 2,
+                size.saturating_sub(2),
+                size - 1,
+                size,
+                size + 63,
+            ] {
+                let Some(var) = vars.get(changed) else {
+                    continue;
+                };
+                let dropped = drops.count();
+                let rebound = frame.run(|| var.bind(5_000_000, &drops));
+                rebound.run(|| {
+                    for (index, var) in vars.iter().enumerate() {
+                        let expected = match index {
+                            _ if index == changed => Some(5_000_000),
+                            _ => (index < size).then_some(index as u64),
+                        };
+                        assert_eq!(
+                            var.get(),
+                            expected,
+                            "{index} of {size} with {changed} rebound"
+                        );
+                    }
+                });
+                drop(rebound);
+                assert_eq!(
+                    drops.count(),
+                    dropped + changed % 2,
+                    "only the new value has ended"
+                );
+            }
         }
-    }
-    // The largest keeps all values alive, though none of the others is held.
-    let last = frames.pop().unwrap();
-    frames.clear();
-    let before = drops.count();
-    last.run(|| {
-        for (index, var) in vars.iter().enumerate() {
-            assert_eq!(var.get(), Some(index as u64));
-        }
-    });
-    drop(last);
-    assert_eq!(drops.count(), before + 550);
+        // The largest keeps all values alive, though none of the others is held.
+        let last = frames.pop().unwrap();
+        frames.clear();
+        let before = drops.count();
+        last.run(|| {
+            for (index, var) in vars.iter().enumerate() {
+                assert_eq!(var.get(), Some(index as u64));
+            }
+        });
+        drop(last);
+        assert_eq!(drops.count(), before + 550);
 
-    a_scope_over_leaves_keeps_its_own_and_follows_its_poller(&vars);
-    inheritance_over_leaves();
+        a_scope_over_leaves_keeps_its_own_and_follows_its_poller(&vars);
+        inheritance_over_leaves();
+    });
 }
 
 /// C-71 where frames share leaves.
@@ -168,5 +171,6 @@ fn inheritance_over_leaves() {
             assert_eq!(inherited.inherited().id(), inherited.id());
         });
     });
-    lost.run(2, || assert!(Frame::current().inherited().is_root()));
+    let alone = Frame::root().run(|| lost.run(2, Frame::current));
+    assert!(alone.inherited().is_root());
 }

@@ -1,8 +1,12 @@
-//! What the tests share: values that say when they are dropped.
+//! What the tests share: values that say when they are dropped, and sites that say how many of
+//! their frames are live.
 #![allow(dead_code)]
 
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use framewise_context::{BindingList, Bindings, ContextVar, Frame, census};
 
 /// Counts drops of the [`Tracked`] made by it.
 #[derive(Clone, Default)]
@@ -50,4 +54,60 @@ pub(crate) fn on_drop(call: impl FnMut() + Send + Sync + 'static) -> DropCall {
 /// Runs `body` and says whether it panicked.
 pub(crate) fn panics(body: impl FnOnce()) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err()
+}
+
+/// A line that binds, to be asked how many of its frames are live.
+#[derive(Clone, Copy)]
+pub(crate) struct Site {
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+}
+
+/// A frame of these bindings, made in the name of the caller, and where that is.
+#[track_caller]
+pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site) {
+    let frame = bindings.frame();
+    let caller = Location::caller();
+    let site = Site {
+        file: caller.file(),
+        line: caller.line(),
+    };
+    (frame, site)
+}
+
+impl Site {
+    /// What the census says of this line; `None` where it is not compiled in, as in a release
+    /// build without the feature.
+    pub(crate) fn live(self) -> Option<usize> {
+        Some(census()?.at(self.file, self.line))
+    }
+
+    /// Checks the census of this line, where there is one.
+    #[track_caller]
+    pub(crate) fn assert_live(self, expected: usize) {
+        if let Some(live) = self.live() {
+            let Self { file, line } = self;
+            assert_eq!(live, expected, "live frames, bound at {file}:{line}");
+        }
+    }
+}
+
+static AROUND: ContextVar<u64> = ContextVar::new("around");
+
+/// Runs a test three ways: at the root, under a binding, and in a captured frame that is entered
+/// under another binding. Each time the frame around it has to be the same afterwards.
+///
+/// The binding is of a variable that the tests do not use, so that what they say of theirs holds
+/// each time.
+pub(crate) fn three_ways(test: impl Fn()) {
+    let run = |around: Option<u64>| {
+        let before = Frame::current().id();
+        test();
+        assert_eq!(AROUND.get(), around, "the test changed the frame around it");
+        assert_eq!(Frame::current().id(), before);
+    };
+    run(None);
+    AROUND.run(1, || run(Some(1)));
+    let captured = AROUND.run(2, Frame::current);
+    AROUND.run(99, || captured.run(|| run(Some(2))));
 }

@@ -1,0 +1,225 @@
+//! The census of live frames: who is counted, where, and until when. Its use in tests of the
+//! contract is with these, in `snapshots.rs`, `values.rs` and others.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use framewise_context::census;
+
+#[test]
+fn a_census_is_there_where_it_is_compiled_in_and_nowhere_else() {
+    let compiled_in = cfg!(any(debug_assertions, feature = "census"));
+    assert_eq!(census().is_some(), compiled_in);
+}
+
+#[cfg(any(debug_assertions, feature = "census"))]
+mod counted {
+    use std::future::pending;
+    use std::panic::Location;
+    use std::pin::{Pin, pin};
+    use std::sync::{Arc, Barrier};
+    use std::task::{Context, Waker};
+    use std::thread;
+
+    use framewise_context::{ContextVar, Frame, SiteCount, bind, census};
+    use futures::stream::{self, StreamExt};
+
+    use crate::support::{bound_here, on_drop, panics};
+
+    static NUMBER: ContextVar<u64> = ContextVar::new("number");
+    static TEXT: ContextVar<String> = ContextVar::new("text");
+    static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
+
+    fn poll<F: Future>(future: Pin<&mut F>) {
+        assert!(
+            future
+                .poll(&mut Context::from_waker(Waker::noop()))
+                .is_pending()
+        );
+    }
+
+    /// The line's sites: bound, and inherited.
+    fn sites_at(line: u32) -> Vec<SiteCount> {
+        let sites = census().unwrap().sites().to_vec();
+        let here = |site: &SiteCount| site.file == file!() && site.line == line;
+        sites.into_iter().filter(here).collect()
+    }
+
+    #[test]
+    fn a_frame_is_live_until_its_last_holder_is_gone() {
+        let (first, site) = bound_here(bind(&NUMBER, 1));
+        site.assert_live(1);
+        let second = first.clone();
+        drop(first);
+        site.assert_live(1);
+        // A child shares values with it, and does not hold it.
+        let child = second.run(|| TEXT.run("x".into(), Frame::current));
+        drop(second);
+        site.assert_live(0);
+        assert_eq!(child.run(|| NUMBER.get()), Some(1));
+    }
+
+    #[test]
+    fn every_way_to_bind_is_counted_where_it_is_called() {
+        let live = |line| sites_at(line).iter().map(|site| site.live).sum::<usize>();
+        assert_eq!(NUMBER.run(1, || live(line!())), 1);
+        assert_eq!(bind(&NUMBER, 1).run(|| live(line!())), 1);
+        let (_frame, line) = (bind(&NUMBER, 1).frame(), line!());
+        assert_eq!(live(line), 1);
+        // The same with a list, whose last call it is that binds.
+        let (line, frame) = (
+            line!() + 4,
+            bind(&NUMBER, 1)
+                .and(&TOKEN, 2)
+                .and(&TEXT, "x".into())
+                .frame(),
+        );
+        assert_eq!(live(line), 1);
+        drop(frame);
+        assert_eq!(live(line), 0);
+    }
+
+    #[test]
+    fn a_scopes_frames_are_counted_where_the_scope_was_made() {
+        let scope = NUMBER.scope(1, pending::<()>());
+        let line = line!() - 1;
+        let mut scope = Box::pin(scope);
+        assert_eq!(sites_at(line)[0].live, 0, "no frame before the first poll");
+        poll(scope.as_mut());
+        assert_eq!(sites_at(line)[0].live, 1);
+        // Derived anew elsewhere: one in place of the other.
+        TEXT.run("x".into(), || poll(scope.as_mut()));
+        let site = sites_at(line).remove(0);
+        assert_eq!((site.live, site.made), (1, 2));
+        drop(scope);
+        assert_eq!(sites_at(line)[0].live, 0);
+
+        let items = bind(&NUMBER, 1).scope_stream(stream::iter(0..3));
+        let line = line!() - 1;
+        let mut items = pin!(items);
+        assert_eq!(futures::executor::block_on(items.next()), Some(0));
+        assert_eq!(sites_at(line)[0].live, 1);
+        let items = NUMBER.scope_stream(1, stream::iter(0..3));
+        let line = line!() - 1;
+        let mut items = pin!(items);
+        assert_eq!(futures::executor::block_on(items.next()), Some(0));
+        assert_eq!(sites_at(line)[0].live, 1);
+    }
+
+    #[test]
+    fn what_tasks_inherit_has_a_site_of_its_own_that_names_the_binding() {
+        let (frame, line) = (bind(&NUMBER, 1).and(&TOKEN, 2).frame(), line!());
+        let inherited = [frame.inherited(), frame.inherited()];
+        drop(frame);
+        let [one, other] = <[SiteCount; 2]>::try_from(sites_at(line)).unwrap();
+        // Those with more live frames come first.
+        assert!(one.inherited && !other.inherited);
+        assert_eq!((one.live, one.made), (2, 2));
+        assert_eq!((other.live, other.made), (0, 1));
+        assert_eq!(census().unwrap().at(file!(), line), 2);
+        let SiteCount { file, column, .. } = one;
+        assert_eq!(
+            one.to_string(),
+            format!(
+                "2 live frames, inherited by tasks from what is bound at {file}:{line}:{column}"
+            )
+        );
+        drop(inherited);
+        assert_eq!(census().unwrap().at(file!(), line), 0);
+    }
+
+    #[test]
+    fn one_call_is_one_site_whatever_the_type() {
+        #[track_caller]
+        fn bound<T: Clone + Send + Sync>(var: &'static ContextVar<T>, value: &T) -> (Frame, u32) {
+            let frame = bind(var, value.clone()).frame();
+            (frame, Location::caller().line())
+        }
+        // What is marked `track_caller` binds in the name of its caller.
+        let all = [bound(&NUMBER, &1), bound(&TEXT, &"x".into())];
+        let line = all[0].1;
+        assert_eq!(sites_at(line).len(), 2, "two columns of one line");
+        assert_eq!(census().unwrap().at(file!(), line), 2);
+
+        fn generic<T: Clone + Send + Sync>(var: &'static ContextVar<T>, value: &T) -> (Frame, u32) {
+            (bind(var, value.clone()).frame(), line!())
+        }
+        let all = [generic(&NUMBER, &1), generic(&TEXT, &"x".into())];
+        let [site] = <[SiteCount; 1]>::try_from(sites_at(all[0].1)).unwrap();
+        assert_eq!(site.live, 2);
+    }
+
+    #[test]
+    fn a_panic_and_a_value_that_panics_at_its_end_leave_no_count_behind() {
+        static CALL: ContextVar<crate::support::DropCall> = ContextVar::new("call");
+        let line = line!() + 1;
+        assert!(panics(|| NUMBER.run(1, || panic!("expected"))));
+        assert_eq!(sites_at(line)[0].live, 0);
+        let (frame, site) = bound_here(bind(&CALL, on_drop(|| panic!("expected"))));
+        assert!(panics(move || drop(frame)));
+        site.assert_live(0);
+    }
+
+    #[test]
+    fn sites_that_threads_race_for_are_counted_once_each() {
+        const THREADS: usize = 4;
+        macro_rules! bind_eight_times {
+            ($frames:ident) => {
+                bind_eight_times!(@ $frames 0 1 2 3 4 5 6 7)
+            };
+            (@ $frames:ident $($number:literal)*) => {
+                $($frames.push(bind(&NUMBER, $number).frame());)*
+            };
+        }
+        let barrier = Arc::new(Barrier::new(THREADS));
+        let line = line!() + 7;
+        let threads: Vec<_> = (0..THREADS)
+            .map(|_| {
+                let barrier = Arc::clone(&barrier);
+                thread::spawn(move || {
+                    let mut frames = Vec::new();
+                    barrier.wait();
+                    bind_eight_times!(frames);
+                    frames
+                })
+            })
+            .collect();
+        let frames: Vec<_> = threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect();
+        assert_eq!(census().unwrap().at(file!(), line), 8 * THREADS);
+        // Ended by another thread than made them.
+        drop(frames);
+        let sites = sites_at(line);
+        assert!(sites.iter().all(|site| site.live == 0));
+        assert_eq!(
+            sites.iter().map(|site| site.made).sum::<usize>(),
+            8 * THREADS
+        );
+    }
+
+    #[test]
+    fn a_census_names_the_sites_with_the_most_live_frames_first() {
+        let many: Vec<_> = (0..2_000).map(|_| bound_here(bind(&NUMBER, 1))).collect();
+        let (_one, _) = bound_here(bind(&NUMBER, 1));
+        let line = many[0].1.line;
+        let census = census().unwrap();
+        assert!(census.total() >= 2_001);
+        let shown = census.to_string();
+        let mut lines = shown.lines();
+        let first = lines.next().unwrap();
+        assert!(first.contains(" live frames, of "), "{first}");
+        let most = format!("2000 live frames, bound at {}:{line}:", file!());
+        assert!(lines.next().unwrap().starts_with(&most), "{shown}");
+        let one = format!("\n1 live frame, bound at {}:{}:", file!(), line + 1);
+        assert!(shown.contains(&one), "{shown}");
+        let counts: Vec<_> = census.sites().iter().map(|site| site.live).collect();
+        assert!(counts.is_sorted_by(|one, other| one >= other));
+        // Found by the end of the path.
+        assert_eq!(census.at("census.rs", line), 2_000);
+        assert_eq!(census.at("tests/census.rs", line), 2_000);
+        assert_eq!(census.at("sus.rs", line), 0);
+        assert_eq!(census.at("census.rs", line - 1), 0);
+    }
+}

@@ -1,0 +1,192 @@
+//! Contract, C-55: a message's envelope carries the sender's frame, on request.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::future::{self, Future};
+use std::pin::Pin;
+use std::sync::mpsc;
+use std::task::{Context, Poll, Waker};
+use std::thread;
+
+use framewise_context::{ContextVar, Frame, Framed, bind};
+use futures::executor::block_on;
+use support::{Drops, OnDrop, Tracked, bound_here, panics, three_ways};
+
+static NUMBER: ContextVar<u64> = ContextVar::new("number");
+static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
+static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
+
+/// A value that says in which frame it is dropped.
+fn telling() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
+    let (sender, receiver) = mpsc::channel();
+    let value = OnDrop(move || sender.send(NUMBER.get()).unwrap());
+    (value, receiver)
+}
+
+#[test]
+fn c55_a_message_is_opened_in_the_senders_frame_where_the_receiver_asks_for_it() {
+    three_ways(|| {
+        let (sender, receiver) = mpsc::channel::<Framed<u64>>();
+        let receiving = thread::spawn(move || {
+            NUMBER.run(100, || {
+                let mut seen = Vec::new();
+                for message in receiver {
+                    // The receiver's own, but where it is asked for.
+                    assert_eq!(NUMBER.get(), Some(100));
+                    seen.push(message.run(|sent| (sent, NUMBER.get())));
+                    assert_eq!(NUMBER.get(), Some(100));
+                }
+                seen
+            })
+        });
+        for number in 0..3 {
+            NUMBER.run(number, || sender.send(Framed::new(number)).unwrap());
+        }
+        sender.send(Framed::new(3)).unwrap();
+        sender.send(Framed::with_frame(Frame::root(), 4)).unwrap();
+        drop(sender);
+        let bound = (0..3).map(|number| (number, Some(number)));
+        let expected: Vec<_> = bound.chain([(3, None), (4, None)]).collect();
+        assert_eq!(receiving.join().unwrap(), expected);
+    });
+}
+
+#[test]
+fn c55_a_message_becomes_a_future_in_the_senders_frame() {
+    three_ways(|| {
+        let (value, dropped) = telling();
+        let message = NUMBER.run(1, || Framed::new(value));
+        let work = message.scope(|value| {
+            let opened_in = NUMBER.get();
+            async move {
+                let _value = value;
+                let mut polls = 0;
+                let made_in = opened_in;
+                future::poll_fn(|cx| {
+                    polls += 1;
+                    cx.waker().wake_by_ref();
+                    assert_eq!(NUMBER.get(), Some(1));
+                    if polls < 3 {
+                        Poll::Pending
+                    } else {
+                        Poll::Ready(())
+                    }
+                })
+                .await;
+                (made_in, NUMBER.get())
+            }
+        });
+        let seen = NUMBER.run(2, || block_on(work));
+        assert_eq!(seen, (Some(1), Some(1)));
+        assert_eq!(dropped.recv(), Ok(Some(1)));
+        // Given up half-way.
+        let (value, dropped) = telling();
+        let message = NUMBER.run(3, || Framed::new(value));
+        let mut work = Box::pin(message.scope(|value| async move {
+            let _value = value;
+            future::pending::<()>().await;
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut work).poll(&mut cx).is_pending());
+        NUMBER.run(4, || drop(work));
+        assert_eq!(dropped.recv(), Ok(Some(3)));
+    });
+}
+
+#[test]
+fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
+    three_ways(|| {
+        let (value, dropped) = telling();
+        let (sender, receiver) = mpsc::channel();
+        NUMBER.run(1, || sender.send(Framed::new(value)).ok().unwrap());
+        NUMBER.run(2, || drop(receiver));
+        assert_eq!(dropped.try_recv(), Ok(Some(1)));
+        assert!(dropped.recv().is_err(), "and once");
+        // What cannot be sent comes back with its frame.
+        let (value, dropped) = telling();
+        let refused = NUMBER.run(3, || sender.send(Framed::new(value)).unwrap_err());
+        assert!(dropped.try_recv().is_err());
+        drop(refused);
+        assert_eq!(dropped.recv(), Ok(Some(3)));
+        // Opened, it is dropped where its taker drops it.
+        let (value, dropped) = telling();
+        let (value, frame) = NUMBER.run(4, || Framed::new(value)).into_parts();
+        NUMBER.run(5, || drop(value));
+        assert_eq!(dropped.recv(), Ok(Some(5)));
+        assert_eq!(frame.run(|| NUMBER.get()), Some(4));
+    });
+}
+
+#[test]
+fn c55_an_envelope_holds_its_frame_until_it_is_opened_and_no_longer() {
+    three_ways(|| {
+        let drops = Drops::default();
+        let enveloped = || {
+            let (frame, site) = bound_here(bind(&TRACKED, drops.tracked()));
+            let message = frame.run(|| Framed::new(1));
+            drop(frame);
+            site.assert_live(1);
+            (message, site)
+        };
+        let (message, site) = enveloped();
+        assert_eq!(drops.count(), 0);
+        assert_eq!(message.run(|value| value), 1);
+        assert_eq!(drops.count(), 1);
+        site.assert_live(0);
+        drop(enveloped());
+        assert_eq!(drops.count(), 2);
+        site.assert_live(0);
+        // A clone is an envelope of its own.
+        let (message, _) = enveloped();
+        let clone = message.clone();
+        drop(message);
+        assert_eq!((clone.get_ref(), drops.count()), (&1, 2));
+        drop(clone);
+        assert_eq!(drops.count(), 3);
+        site.assert_live(0);
+    });
+}
+
+#[test]
+fn c55_a_panic_in_or_under_an_envelope_restores_and_drops_once() {
+    three_ways(|| {
+        let drops = Drops::default();
+        NUMBER.run(9, || {
+            let message = NUMBER.run(1, || Framed::new(drops.tracked()));
+            assert!(panics(|| message.run(|_value| panic!("expected"))));
+            assert_eq!((drops.count(), NUMBER.get()), (1, Some(9)));
+            let message = TRACKED.run(drops.tracked(), || {
+                Framed::new(OnDrop(|| panic!("expected: a destructor")))
+            });
+            assert!(panics(|| drop(message)));
+            assert_eq!((drops.count(), NUMBER.get()), (2, Some(9)), "the frame too");
+        });
+    });
+}
+
+#[test]
+fn c55_an_envelope_carries_what_tasks_do_not_inherit_unless_it_is_left_out() {
+    three_ways(|| {
+        bind(&NUMBER, 1).and(&TOKEN, 2).run(|| {
+            let seen = |()| (NUMBER.get(), TOKEN.get());
+            assert_eq!(Framed::new(()).run(seen), (Some(1), Some(2)));
+            let inherited = Frame::current().inherited();
+            let without = Framed::with_frame(inherited, ());
+            assert_eq!(without.run(seen), (Some(1), None));
+        });
+    });
+}
+
+#[test]
+fn an_envelope_is_as_sendable_as_its_value_and_shows_no_values() {
+    fn assert_send_sync<T: Send + Sync>(_: &T) {}
+    let mut message = NUMBER.run(7, || Framed::new(String::from("text")));
+    assert_send_sync(&message);
+    message.get_mut().push('!');
+    let shown = format!("{message:?}");
+    assert!(shown.contains("bindings: [\"number\"]"), "{shown}");
+    assert!(shown.ends_with("value: \"text!\" }"), "{shown}");
+    let frame = message.frame().clone();
+    assert_eq!(frame.run(|| NUMBER.get()), Some(7));
+}
