@@ -54,6 +54,9 @@
 //! assert_eq!(futures::executor::block_on(later), Some(7));
 //! ```
 //!
+//! With a message: whoever receives it runs in its own frame, and can open a [`Framed`] one in the
+//! sender's.
+//!
 //! # What it costs
 //!
 //! The root frame is a null pointer. Reading is a thread-local load, two tests and an indexed load.
@@ -109,6 +112,23 @@
 //!
 //! A value that holds its own frame, as through a `Mutex<Frame>`, is a cycle of counts and is never
 //! freed.
+//!
+//! # Who keeps frames
+//!
+//! A frame that is kept keeps its values. In builds with debug assertions, or with the feature
+//! `census`, the frames that are live are counted by the place that bound them, and [`census`] says
+//! how many there are of each: what only grows is a leak, and has a name. Other builds pay nothing.
+//!
+//! ```
+//! # use framewise_context::{ContextVar, Frame, census};
+//! # static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//! let kept = REQUEST_ID.run(7, Frame::current);
+//! if let Some(census) = census() {
+//!     // 1 live frame, bound at src/main.rs:1:23
+//!     println!("{census}");
+//! }
+//! # drop(kept);
+//! ```
 //!
 //! # For executors
 //!

@@ -47,7 +47,8 @@
 //! # Features
 //!
 //! `futures-io` and `tokio` (both default) implement these families' I/O traits for the streams,
-//! `hyper` hyper's. The traits come without the runtimes.
+//! `hyper` hyper's. The traits come without the runtimes. `census` counts the live frames by the
+//! place that bound them, as builds with debug assertions do without it: see [`context::census`].
 //!
 //! # What a frame costs
 //!
