@@ -7,11 +7,13 @@ pub(crate) mod basics;
 pub(crate) mod composition;
 pub(crate) mod ends;
 pub(crate) mod errors;
+pub(crate) mod limits;
 pub(crate) mod snapshots;
 pub(crate) mod tasks;
 pub(crate) mod threads;
 pub(crate) mod time_io;
 pub(crate) mod values;
+pub(crate) mod within;
 
 use crate::runner::Check;
 use crate::trial::Trial;
@@ -33,6 +35,7 @@ pub(crate) fn executor() -> Vec<Check<Trial>> {
 macro_rules! __for_each_executor_chapter {
     ($callback:tt $arguments:tt) => {
         $crate::__basics_checks!($callback $arguments);
+        $crate::__limits_checks!($callback $arguments);
         $crate::__snapshots_checks!($callback $arguments);
         $crate::__tasks_checks!($callback $arguments);
         $crate::__ends_checks!($callback $arguments);

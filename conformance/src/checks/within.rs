@@ -1,0 +1,75 @@
+//! What the checks share that are about frames themselves: a body that runs in a task, between
+//! awaits, where an executor can lose or mix up what the body relies on.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use framewise_context::Frame;
+
+use crate::probe::{ID, yield_times};
+use crate::trial::Trial;
+use crate::verdict::{Failure, Verdict, ensure};
+
+/// The sign of a frame that did not come along.
+pub(crate) const NOT_CARRIED: &str =
+    "no frame is carried: capture the current one in spawn, and make each poll in it";
+
+/// The sign of a frame that is still there and should not.
+pub(crate) const LEFT_BEHIND: &str = "another frame is left on the thread: enter the task's frame for each poll, the root too, \
+     and restore what was there before on each way out";
+
+/// What [`ID`] is here.
+pub(crate) fn sees(expected: Option<u64>, place: &str) -> Verdict {
+    let seen = ID.get();
+    let cause = if seen.is_none() {
+        NOT_CARRIED
+    } else {
+        LEFT_BEHIND
+    };
+    ensure(
+        seen == expected,
+        &format!("ID {place}: {expected:?}"),
+        &format!("{seen:?}"),
+        cause,
+    )
+}
+
+/// Runs `body` in a task, after an await. Before it, after it and after a further await the task is
+/// in the frame in which the check started; so is who waits for it.
+pub(crate) fn in_task(
+    trial: &Trial,
+    body: impl Future<Output = Verdict> + Send + 'static,
+) -> Verdict {
+    let id = trial.id();
+    trial.block_on(async move {
+        sees(id, "where a check starts")?;
+        let task = trial.spawn(async move {
+            sees(id, "where a task begins")?;
+            yield_times(1).await;
+            sees(id, "in a task after an await")?;
+            let frame = Frame::current().id();
+            body.await?;
+            sees(id, "in a task when all inner bindings are over")?;
+            ensure(
+                Frame::current().id() == frame,
+                "the frame that was current before inner bindings is current after them",
+                "another frame with the same values",
+                "a frame is made anew instead of restored",
+            )?;
+            yield_times(2).await;
+            sees(id, "in a task after inner bindings and an await")
+        });
+        task.output().await??;
+        sees(id, "after a task was awaited")
+    })
+}
+
+/// Whether `body` panics.
+pub(crate) fn panics<R>(body: impl FnOnce() -> R) -> bool {
+    catch_unwind(AssertUnwindSafe(body)).is_err()
+}
+
+/// A failure where nothing but `expected` would do.
+pub(crate) fn fails(expected: &str, seen: impl Into<String>, cause: &str) -> Verdict {
+    Err(Failure::new(expected, seen, cause).into())
+}
