@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::cell::Cell;
 use std::future::pending;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
@@ -10,11 +11,11 @@ use std::thread;
 
 use framewise::runtime::Runtime;
 use framewise::task::{JoinHandle, yield_now};
-use framewise::{ContextVar, Frame, bind, spawn, spawn_blocking};
+use framewise::{ContextVar, Frame, bind, spawn};
 use futures::channel::oneshot;
 use support::{
-    DropCall, ID, KEPT, Log, everywhere, in_frames, on_drop, on_workers, panics, pause, runtime,
-    while_occupied, with_workers, workers_of,
+    DropCall, ID, KEPT, Log, bound_here, everywhere, on_drop, panics, pause, runtime,
+    while_occupied, with_workers_in_frames, workers_of,
 };
 
 static CALL: ContextVar<DropCall> = ContextVar::new("call");
@@ -298,71 +299,69 @@ fn c44_at_normal_completion_the_future_is_dropped_in_the_tasks_frame() {
 
 #[test]
 fn c45_at_shutdown_each_task_is_dropped_in_its_own_frame() {
-    with_workers(|workers| {
-        in_frames(|id| {
-            for how in 0..3 {
-                let log = Log::default();
-                let runtime = runtime(workers);
-                let parked = ID.run(10, || parked_task(&runtime, &log));
-                let (a, b, c) = (
-                    log.probe("fresh"),
-                    log.probe("sleeping"),
-                    log.probe("queued"),
-                );
-                let (asleep, is_asleep) = mpsc::channel();
-                let sleeping = ID.run(12, || {
-                    runtime.spawn(async move {
-                        let _b = b;
-                        asleep.send(()).unwrap();
-                        framewise::time::sleep(std::time::Duration::MAX).await;
-                    })
+    with_workers_in_frames(|workers, id| {
+        for how in 0..3 {
+            let log = Log::default();
+            let runtime = runtime(workers);
+            let parked = ID.run(10, || parked_task(&runtime, &log));
+            let (a, b, c) = (
+                log.probe("fresh"),
+                log.probe("sleeping"),
+                log.probe("queued"),
+            );
+            let (asleep, is_asleep) = mpsc::channel();
+            let sleeping = ID.run(12, || {
+                runtime.spawn(async move {
+                    let _b = b;
+                    asleep.send(()).unwrap();
+                    framewise::time::sleep(std::time::Duration::MAX).await;
+                })
+            });
+            is_asleep.recv().unwrap();
+            let (fresh, queued) = while_occupied(&runtime, workers, || {
+                let fresh = ID.run(11, || runtime.spawn(async move { drop(a) }));
+                let queued = runtime.spawn(async move {
+                    let _c = c;
+                    pending::<()>().await;
                 });
-                is_asleep.recv().unwrap();
-                let (fresh, queued) = while_occupied(&runtime, workers, || {
-                    let fresh = ID.run(11, || runtime.spawn(async move { drop(a) }));
-                    let queued = runtime.spawn(async move {
-                        let _c = c;
-                        pending::<()>().await;
-                    });
-                    // Before any worker is free: asked to leave, they poll no task any more.
-                    fresh.abort();
-                    (fresh, queued)
-                });
-                ID.run(90, || match how {
-                    0 => drop(runtime),
-                    1 => assert!(runtime.shutdown_timeout(std::time::Duration::MAX)),
-                    _ => {
-                        // From another thread.
-                        thread::spawn(move || ID.run(91, || drop(runtime)))
-                            .join()
-                            .unwrap();
-                    }
-                });
-                let mut seen = log.entries();
-                seen.sort_unstable();
-                let mut expected = vec![
-                    ("inner", Some(50)),
-                    ("outer", Some(10)),
-                    ("fresh", Some(11)),
-                    ("sleeping", Some(12)),
-                    ("queued", id),
-                ];
-                expected.sort_unstable();
-                assert_eq!(seen, expected, "shut down in way {how}");
-                for task in [parked, fresh, sleeping, queued] {
-                    assert!(support::at_once(task).unwrap_err().is_cancelled());
+                // Before any worker is free: asked to leave, they poll no task any more.
+                fresh.abort();
+                (fresh, queued)
+            });
+            ID.run(90, || match how {
+                0 => drop(runtime),
+                1 => assert!(runtime.shutdown_timeout(std::time::Duration::MAX)),
+                _ => {
+                    // From another thread.
+                    thread::spawn(move || ID.run(91, || drop(runtime)))
+                        .join()
+                        .unwrap();
                 }
+            });
+            let mut seen = log.entries();
+            seen.sort_unstable();
+            let mut expected = vec![
+                ("inner", Some(50)),
+                ("outer", Some(10)),
+                ("fresh", Some(11)),
+                ("sleeping", Some(12)),
+                ("queued", id),
+            ];
+            expected.sort_unstable();
+            assert_eq!(seen, expected, "shut down in way {how}");
+            for task in [parked, fresh, sleeping, queued] {
+                assert!(support::at_once(task).unwrap_err().is_cancelled());
             }
-        });
+        }
     });
 }
 
 #[test]
 fn c45_a_blocking_call_in_the_queue_is_dropped_in_its_own_frame() {
-    for _ in 0..20 {
+    with_workers_in_frames(|workers, _| {
         let log = Log::default();
         let runtime = framewise::runtime::Builder::new()
-            .worker_threads(1)
+            .worker_threads(workers)
             .max_blocking_threads(1)
             .build()
             .unwrap();
@@ -380,7 +379,7 @@ fn c45_a_blocking_call_in_the_queue_is_dropped_in_its_own_frame() {
         assert!(support::at_once(queued).unwrap_err().is_cancelled());
         release.send(()).unwrap();
         futures::executor::block_on(running).unwrap();
-    }
+    });
 }
 
 #[test]
@@ -435,7 +434,7 @@ fn c46_a_destructor_that_panics_still_restores() {
 
 #[test]
 fn c46_a_destructor_that_panics_at_shutdown_keeps_no_other_task_from_its_end() {
-    with_workers(|workers| {
+    with_workers_in_frames(|workers, _| {
         let log = Log::default();
         let runtime = runtime(workers);
         for number in 0..10 {
@@ -471,12 +470,18 @@ fn wait_until_finished<T>(task: &JoinHandle<T>) {
 
 #[test]
 fn c47_the_frame_is_released_at_completion_even_while_the_handle_is_held() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         for round in 0..50 {
             let kept = Arc::new(());
-            let bound = || KEPT.run(Arc::clone(&kept), Frame::current);
+            let site = Cell::new(None);
+            let bound = || {
+                let (frame, here) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+                site.set(Some(here));
+                frame
+            };
             let alone = |what: &str| {
                 assert_eq!(Arc::strong_count(&kept), 1, "{what}, round {round}");
+                site.get().unwrap().assert_live(0);
             };
             let done = bound().run(|| runtime.spawn(yield_now()));
             wait_until_finished(&done);
@@ -514,44 +519,52 @@ fn c47_the_frame_is_released_at_completion_even_while_the_handle_is_held() {
 
 #[test]
 fn c47_the_joiner_is_woken_when_the_frame_is_gone_already() {
-    on_workers(|runtime| {
-        for _ in 0..200 {
+    everywhere(|runtime, _| {
+        for _ in 0..50 {
             let kept = Arc::new(());
             let (release, released) = oneshot::channel::<()>();
-            let task = KEPT.run(Arc::clone(&kept), || runtime.spawn(released));
+            let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+            let task = frame.run(|| runtime.spawn(released));
+            drop(frame);
             let joiner = runtime.spawn_root(async move {
                 task.await.unwrap().unwrap();
-                Arc::strong_count(&kept)
+                (Arc::strong_count(&kept), site.live().unwrap_or(0))
             });
             release.send(()).unwrap();
-            assert_eq!(runtime.block_on(joiner).unwrap(), 1);
+            assert_eq!(runtime.block_on(joiner).unwrap(), (1, 0));
         }
     });
 }
 
 #[test]
 fn c47_a_local_tasks_frame_is_released_at_completion() {
-    let runtime = runtime(1);
-    let set = framewise::task::LocalSet::new();
-    let kept = Arc::new(());
-    let task = KEPT.run(Arc::clone(&kept), || set.spawn_local(yield_now()));
-    set.block_on(&runtime, async {
-        while !task.is_finished() {
-            yield_now().await;
-        }
+    everywhere(|runtime, _| {
+        let set = framewise::task::LocalSet::new();
+        let kept = Arc::new(());
+        let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+        let task = frame.run(|| set.spawn_local(yield_now()));
+        drop(frame);
+        site.assert_live(1);
+        set.block_on(runtime, async {
+            while !task.is_finished() {
+                yield_now().await;
+            }
+        });
+        assert_eq!(Arc::strong_count(&kept), 1);
+        site.assert_live(0);
+        drop(task);
     });
-    assert_eq!(Arc::strong_count(&kept), 1);
-    drop(task);
 }
 
 #[test]
 fn c48_stale_wakers_do_not_retain_the_frame() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let kept = Arc::new(());
         let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
         for end in 0..3 {
             let (parked, is_parked) = mpsc::channel();
-            let task = KEPT.run(Arc::clone(&kept), || {
+            let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+            let task = frame.run(|| {
                 runtime.spawn({
                     let wakers = Arc::clone(&wakers);
                     async move {
@@ -566,7 +579,9 @@ fn c48_stale_wakers_do_not_retain_the_frame() {
                     }
                 })
             });
+            drop(frame);
             is_parked.recv().unwrap();
+            site.assert_live(1);
             if end == 2 {
                 task.abort();
             } else {
@@ -577,6 +592,7 @@ fn c48_stale_wakers_do_not_retain_the_frame() {
             assert_eq!(joined.is_ok(), end == 0);
             drop(joined);
             assert_eq!(Arc::strong_count(&kept), 1, "end {end}");
+            site.assert_live(0);
         }
         // They do nothing, and do it safely, also when the runtime is gone (see `runtime.rs`).
         for waker in wakers.lock().unwrap().drain(..) {
@@ -589,9 +605,10 @@ fn c48_stale_wakers_do_not_retain_the_frame() {
 
 #[test]
 fn c48_wakers_in_timers_and_sockets_do_not_retain_the_frame() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let kept = Arc::new(());
         // The sleep and the stream outlive the task that waited for them.
+        let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
         let (sleep, stream) = runtime.block_on(async {
             let mut sleep = framewise::time::sleep(std::time::Duration::MAX);
             let listener = framewise::net::TcpListener::bind("127.0.0.1:0")
@@ -599,7 +616,7 @@ fn c48_wakers_in_timers_and_sockets_do_not_retain_the_frame() {
                 .unwrap();
             let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            let task = KEPT.run(Arc::clone(&kept), || {
+            let task = frame.run(|| {
                 spawn(async move {
                     std::future::poll_fn(|cx| {
                         assert!(support::poll_once(&mut sleep, cx.waker()).is_pending());
@@ -610,35 +627,37 @@ fn c48_wakers_in_timers_and_sockets_do_not_retain_the_frame() {
                     (sleep, stream, peer)
                 })
             });
+            drop(frame);
             let (sleep, stream, peer) = task.await.unwrap();
             (sleep, (stream, peer))
         });
         assert_eq!(Arc::strong_count(&kept), 1);
+        site.assert_live(0);
         drop((sleep, stream));
     });
 }
 
 #[test]
 fn c48_an_output_that_waits_to_be_taken_does_not_retain_the_frame() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let kept = Arc::new(());
-        let task = KEPT.run(Arc::clone(&kept), || runtime.spawn(async { vec![1, 2, 3] }));
+        let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+        let task = frame.run(|| runtime.spawn(async { vec![1, 2, 3] }));
+        let call = frame.run(|| runtime.spawn_blocking(|| assert!(KEPT.is_bound())));
+        drop(frame);
         wait_until_finished(&task);
-        assert_eq!(Arc::strong_count(&kept), 1);
-        assert_eq!(runtime.block_on(task).unwrap(), [1, 2, 3]);
         // Nor does a blocking call whose handle is held.
-        let call = KEPT.run(Arc::clone(&kept), || {
-            let _entered = runtime.enter();
-            spawn_blocking(|| assert!(KEPT.is_bound()))
-        });
         wait_until_finished(&call);
         assert_eq!(Arc::strong_count(&kept), 1);
+        site.assert_live(0);
+        assert_eq!(runtime.block_on(task).unwrap(), [1, 2, 3]);
+        drop(call);
     });
 }
 
 #[test]
 fn c46_a_frame_whose_value_panics_at_its_end_leaves_the_joiner_its_output() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (release, released) = oneshot::channel::<()>();
         let task = bind(&CALL, on_drop(|| panic!("expected: a value's destructor")))
             .and(&ID, 3)

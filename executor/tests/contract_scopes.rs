@@ -14,7 +14,7 @@ use framewise::{ContextVar, Frame, bind, spawn, spawn_blocking};
 use futures::channel::oneshot;
 use futures::future::{self, Either, FutureExt};
 use futures::stream::{self, FuturesUnordered, StreamExt};
-use support::{DropCall, ID, KEPT, Log, everywhere, on_drop, on_workers};
+use support::{DropCall, ID, KEPT, Log, bound_here, everywhere, on_drop};
 
 static OTHER: ContextVar<u64> = ContextVar::new("other");
 static CALL: ContextVar<DropCall> = ContextVar::new("call");
@@ -216,7 +216,7 @@ fn c72_a_scoped_stream_has_its_scope_in_poll_next_and_in_drop_and_the_consumer_i
 
 #[test]
 fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (release, released) = oneshot::channel::<()>();
         let polled_by: Arc<Mutex<Vec<Option<u64>>>> = Arc::default();
         let shared = {
@@ -299,7 +299,7 @@ fn c75_a_scope_dropped_without_being_polled_is_dropped_in_its_scope() {
 
 #[test]
 fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         for place in 0..4 {
             let (sender, receiver) = mpsc::channel();
             let sender = Mutex::new(sender);
@@ -323,10 +323,11 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
             let expected = match place {
                 0 => {
                     // With the task's frame, on its worker.
-                    runtime
-                        .block_on(frame.run(|| runtime.spawn(yield_now())))
-                        .unwrap();
+                    let (release, released) = oneshot::channel::<()>();
+                    let task = frame.run(|| runtime.spawn(released));
                     drop(frame);
+                    release.send(()).unwrap();
+                    runtime.block_on(task).unwrap().unwrap();
                     None
                 }
                 1 => {
@@ -347,7 +348,6 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
                     Some(4)
                 }
             };
-            // Place 0: whichever of the two held it last, neither has a frame.
             let mut seen = vec![receiver.recv().unwrap()];
             seen.extend(receiver.recv());
             seen.sort_unstable();
@@ -356,7 +356,7 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
                 "place {place}: {seen:?}"
             );
             assert_eq!(seen.last().unwrap().0, "handle");
-            if place == 1 || place == 2 {
+            if place < 3 {
                 assert_eq!(seen[0].0, "ambient");
             }
         }
@@ -367,7 +367,7 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
 fn c77_a_value_whose_drop_panics_at_a_tasks_end_leaves_the_others_dropped_once() {
     static FIRST: ContextVar<Arc<()>> = ContextVar::new("first");
     static LAST: ContextVar<Arc<()>> = ContextVar::new("last");
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (first, last) = (Arc::new(()), Arc::new(()));
         let (release, released) = oneshot::channel::<()>();
         let task = bind(&FIRST, Arc::clone(&first))
@@ -386,54 +386,71 @@ fn c77_a_value_whose_drop_panics_at_a_tasks_end_leaves_the_others_dropped_once()
 
 #[test]
 fn c78_a_shadowed_value_is_freed_when_its_own_task_ends_though_rebound_children_live_on() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (shadowed, rebound) = (Arc::new(()), Arc::new(()));
         let (release, released) = oneshot::channel::<()>();
         let (sender, receiver) = mpsc::channel();
-        let parent = KEPT.run(Arc::clone(&shadowed), || {
+        let (frame, parents) = bound_here(bind(&KEPT, Arc::clone(&shadowed)));
+        let parent = frame.run(|| {
             let rebound = Arc::clone(&rebound);
             runtime.spawn(async move {
-                let child = KEPT.run(rebound, || {
+                let (frame, childs) = bound_here(bind(&KEPT, rebound));
+                let child = frame.run(|| {
                     spawn(async move {
                         released.await.unwrap();
                         KEPT.with(|kept| Arc::strong_count(kept.unwrap()))
                     })
                 });
-                sender.send(child).unwrap();
+                drop(frame);
+                sender.send((child, childs)).unwrap();
             })
         });
+        drop(frame);
         runtime.block_on(parent).unwrap();
-        let child = receiver.recv().unwrap();
+        let (child, childs) = receiver.recv().unwrap();
+        parents.assert_live(0);
+        childs.assert_live(1);
         assert_eq!(Arc::strong_count(&shadowed), 1, "the child lives on");
         assert_eq!(Arc::strong_count(&rebound), 2);
         release.send(()).unwrap();
         assert_eq!(runtime.block_on(child).unwrap(), 2);
         assert_eq!(Arc::strong_count(&rebound), 1);
+        childs.assert_live(0);
     });
 }
 
 #[test]
-fn c80_a_value_that_holds_its_own_tasks_frame_leaks() {
+fn c80_a_value_that_holds_its_own_tasks_frame_leaks_and_the_census_names_it() {
     static OWN: ContextVar<Arc<Mutex<Option<Frame>>>> = ContextVar::new("own");
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let kept = Arc::new(());
         let slot = Arc::new(Mutex::new(None));
-        let task = bind(&OWN, Arc::clone(&slot))
-            .and(&KEPT, Arc::clone(&kept))
-            .run(|| {
-                runtime.spawn(async {
-                    OWN.with(|slot| *slot.unwrap().lock().unwrap() = Some(Frame::current()));
-                })
-            });
+        let bindings = bind(&OWN, Arc::clone(&slot)).and(&KEPT, Arc::clone(&kept));
+        let (frame, site) = bound_here(bindings);
+        let task = frame.run(|| {
+            runtime.spawn(async {
+                OWN.with(|slot| *slot.unwrap().lock().unwrap() = Some(Frame::current()));
+            })
+        });
+        drop(frame);
         runtime.block_on(task).unwrap();
         assert_eq!(
             Arc::strong_count(&kept),
             2,
             "a cycle is not broken behind its owner's back"
         );
+        let named = format!("1 live frame, bound at {}:{}:", site.file, site.line);
+        let census = || framewise::context::census().map(|census| census.to_string());
+        if let Some(shown) = census() {
+            assert!(shown.contains(&named), "{named} is not in {shown}");
+        }
         // Whoever made it can break it.
         drop(slot.lock().unwrap().take());
         assert_eq!(Arc::strong_count(&kept), 1);
+        site.assert_live(0);
+        if let Some(shown) = census() {
+            assert!(!shown.contains(&named), "{named} is in {shown}");
+        }
     });
 }
 

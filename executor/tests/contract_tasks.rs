@@ -14,9 +14,7 @@ use std::thread;
 use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::{ContextVar, Frame, spawn, spawn_blocking, spawn_root};
 use futures::channel::oneshot;
-use support::{
-    ID, KEPT, everywhere, in_frames, on_workers, pause, while_occupied, with_workers, workers_of,
-};
+use support::{ID, KEPT, everywhere, in_frames, on_workers, pause, while_occupied, workers_of};
 
 static TRANSACTION: ContextVar<u64> = ContextVar::new("transaction").not_inherited();
 
@@ -164,7 +162,7 @@ fn c29_a_task_forced_from_thread_to_thread_keeps_its_frame() {
 
 #[test]
 fn c29_a_task_woken_from_every_thread_keeps_its_frame() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let task = ID.run(10, || {
             runtime.spawn(async {
                 for _ in 0..50 {
@@ -183,7 +181,7 @@ fn c29_a_task_woken_from_every_thread_keeps_its_frame() {
 
 #[test]
 fn c30_interleaved_tasks_never_mix() {
-    on_workers(|runtime| {
+    everywhere(|runtime, id| {
         runtime.block_on(async {
             let tasks: Vec<_> = (0..200)
                 .map(|number| {
@@ -203,12 +201,13 @@ fn c30_interleaved_tasks_never_mix() {
                     })
                 })
                 .collect();
-            // And tasks without a frame in between, which must not see one of the others'.
+            // And tasks in the frame around in between (the root, too), which must not see one of
+            // the others'.
             let bare: Vec<_> = (0..50)
                 .map(|_| {
-                    spawn(async {
+                    spawn(async move {
                         for _ in 0..40 {
-                            assert!(Frame::current().is_root());
+                            assert_eq!(ID.get(), id);
                             yield_now().await;
                         }
                     })
@@ -240,7 +239,7 @@ fn c31_a_task_run_from_the_last_in_slot_sees_its_own_frame() {
 
 #[test]
 fn c31_two_tasks_that_wake_each_other_in_turn_see_their_own_frames() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (to_b, from_a) = async_channel::bounded::<Option<u64>>(1);
         let (to_a, from_b) = async_channel::bounded::<Option<u64>>(1);
         let a = ID.run(1, || {
@@ -281,9 +280,10 @@ static WORKERS_FRAME: ContextVar<Mutex<WorkersFrame>> = ContextVar::new("workers
 
 #[test]
 fn c32_a_workers_frame_is_the_root_between_polls() {
-    on_workers(|runtime| {
+    everywhere(|runtime, id| {
         let (sender, receiver) = mpsc::channel();
         for end in 0..3 {
+            let (release, released) = oneshot::channel::<()>();
             // The frame ends after the task's last poll, on the worker: its values are dropped in
             // whatever the worker's frame is then.
             let task = framewise::bind(&WORKERS_FRAME, Mutex::new(WorkersFrame(sender.clone())))
@@ -293,6 +293,7 @@ fn c32_a_workers_frame_is_the_root_between_polls() {
                     let task = runtime.spawn(async move {
                         yield_now().await;
                         started.send(()).unwrap();
+                        released.await.unwrap();
                         match end {
                             0 => {}
                             1 => panic!("expected"),
@@ -302,15 +303,25 @@ fn c32_a_workers_frame_is_the_root_between_polls() {
                     is_started.recv().unwrap();
                     task
                 });
-            if end == 2 {
-                task.abort();
+            match end {
+                0 => {
+                    release.send(()).unwrap();
+                    runtime.block_on(task).unwrap();
+                }
+                1 => {
+                    // The error of a panic has the frame, and ends there where nobody joins.
+                    drop(task);
+                    release.send(()).unwrap();
+                }
+                _ => {
+                    task.abort();
+                    assert!(runtime.block_on(task).unwrap_err().is_cancelled());
+                }
             }
-            // A panic's frame goes with its error.
-            drop(runtime.block_on(task));
             assert_eq!(receiver.recv().unwrap(), (None, true), "end {end}");
             assert_eq!(
                 runtime.block_on(runtime.spawn(async { ID.get() })).unwrap(),
-                None
+                id
             );
         }
     });
@@ -354,7 +365,7 @@ fn c33_block_in_place_keeps_the_callers_frame_and_its_replacement_starts_at_the_
 
 #[test]
 fn c33_a_panic_in_block_in_place_restores() {
-    on_workers(|runtime| {
+    everywhere(|runtime, id| {
         let task = ID.run(1, || {
             runtime.spawn(async {
                 assert!(support::panics(|| block_in_place(
@@ -368,7 +379,7 @@ fn c33_a_panic_in_block_in_place_restores() {
         assert_eq!(runtime.block_on(task).unwrap(), (Some(1), Some(1)));
         assert_eq!(
             runtime.block_on(runtime.spawn(async { ID.get() })).unwrap(),
-            None
+            id
         );
     });
 }
@@ -415,7 +426,7 @@ fn c34_spawn_local_captures_at_the_call_and_inherits() {
 
 #[test]
 fn c34_local_tasks_interleave_without_mixing_and_their_ends_run_in_their_frames() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let log = support::Log::default();
         let set = LocalSet::new();
         ID.run(100, || {
@@ -519,7 +530,7 @@ fn c35_handle_spawn_off_the_runtime_captures_the_calling_threads_frame() {
 
 #[test]
 fn c36_spawning_at_the_root_shows_nothing_and_keeps_nothing_alive() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let kept = Arc::new(());
         let (sender, receiver) = oneshot::channel::<()>();
         let task = framewise::bind(&ID, 1)
@@ -659,8 +670,7 @@ fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it() {
 
 #[test]
 fn c49_every_poll_of_a_task_woken_from_many_frames_is_in_its_own() {
-    with_workers(|workers| {
-        let runtime = support::runtime(workers);
+    everywhere(|runtime, _| {
         let (sender, receiver) = async_channel::bounded::<u64>(4);
         let polls = Arc::new(AtomicUsize::new(0));
         let task = ID.run(7, || {

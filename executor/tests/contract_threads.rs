@@ -11,16 +11,16 @@ use framewise::runtime::{Builder, Handle, Runtime};
 use framewise::task::{block_in_place, yield_now};
 use framewise::{ContextVar, Frame, block_on, spawn, spawn_blocking, spawn_root};
 use support::{
-    DropCall, HangWatch, ID, KEPT, Log, everywhere, in_frames, on_drop, on_workers, panics,
-    runtime, with_workers,
+    DropCall, ID, KEPT, Log, bound_here, everywhere, in_frames, on_drop, panics, runtime,
+    with_workers_in_frames,
 };
 
 static CALL: ContextVar<DropCall> = ContextVar::new("call");
 
 /// A runtime with one thread for blocking calls.
-fn one_blocking_thread() -> Runtime {
+fn one_blocking_thread(workers: usize) -> Runtime {
     Builder::new()
-        .worker_threads(1)
+        .worker_threads(workers)
         .max_blocking_threads(1)
         .build()
         .unwrap()
@@ -28,9 +28,8 @@ fn one_blocking_thread() -> Runtime {
 
 #[test]
 fn c61_spawn_blocking_captures_at_the_call() {
-    let runtime = one_blocking_thread();
-    let _watch = HangWatch::new("a blocking call");
-    in_frames(|id| {
+    with_workers_in_frames(|workers, id| {
+        let runtime = one_blocking_thread(workers);
         // The pool's thread is busy until the spawner has left the frames.
         let (release, released) = mpsc::channel::<()>();
         let busy = runtime.spawn_blocking(move || released.recv().is_err());
@@ -64,51 +63,58 @@ fn c61_a_pool_thread_is_at_the_root_between_and_after_its_calls() {
     thread_local! {
         static AT_THE_END: RefCell<Option<DropCall>> = const { RefCell::new(None) };
     }
-    for panic in [false, true] {
-        let runtime = one_blocking_thread();
-        let _watch = HangWatch::new("a blocking call");
-        let (sender, receiver) = mpsc::channel();
-        let sender = Mutex::new(sender);
-        let saw = Arc::new(move |what| {
-            let seen = (what, ID.get(), Frame::current().is_root());
-            sender.lock().unwrap().send(seen).unwrap();
-        });
-        // A value of the call's frame ends with it, in the thread's own frame.
-        let value = on_drop({
-            let saw = Arc::clone(&saw);
-            move || saw("between")
-        });
-        let call = framewise::bind(&CALL, value).and(&ID, 1).run(|| {
-            runtime.spawn_blocking({
+    with_workers_in_frames(|workers, _| {
+        for panic in [false, true] {
+            let runtime = one_blocking_thread(workers);
+            let (sender, receiver) = mpsc::channel();
+            let sender = Mutex::new(sender);
+            let saw = Arc::new(move |what| {
+                let seen = (what, ID.get(), Frame::current().is_root());
+                sender.lock().unwrap().send(seen).unwrap();
+            });
+            let (release, released) = mpsc::channel();
+            // A value of the call's frame ends with it, in the thread's own frame.
+            let value = on_drop({
                 let saw = Arc::clone(&saw);
-                move || {
-                    let at_end = on_drop(move || saw("at the thread's end"));
-                    AT_THE_END.with(|slot| *slot.borrow_mut() = Some(at_end));
-                    let id = ID.run(2, || ID.get());
-                    assert!(!panic, "expected");
-                    (thread::current().id(), id)
-                }
-            })
-        });
-        let called = runtime.block_on(call);
-        assert_eq!(called.is_err(), panic);
-        drop(called);
-        assert_eq!(receiver.recv().unwrap(), ("between", None, true));
-        let next = runtime.spawn_blocking(|| Frame::current().is_root());
-        assert!(runtime.block_on(next).unwrap());
-        drop(runtime);
-        assert_eq!(
-            receiver.recv().unwrap(),
-            ("at the thread's end", None, true)
-        );
-    }
+                move || saw("between")
+            });
+            let call = framewise::bind(&CALL, value).and(&ID, 1).run(|| {
+                runtime.spawn_blocking({
+                    let saw = Arc::clone(&saw);
+                    move || {
+                        released.recv().unwrap();
+                        let at_end = on_drop(move || saw("at the thread's end"));
+                        AT_THE_END.with(|slot| *slot.borrow_mut() = Some(at_end));
+                        let id = ID.run(2, || ID.get());
+                        assert!(!panic, "expected");
+                        (thread::current().id(), id)
+                    }
+                })
+            });
+            if panic {
+                // The error of a panic has the frame, and ends on the pool where nobody joins.
+                drop(call);
+                release.send(()).unwrap();
+            } else {
+                release.send(()).unwrap();
+                assert_eq!(runtime.block_on(call).unwrap().1, Some(2));
+            }
+            assert_eq!(receiver.recv().unwrap(), ("between", None, true));
+            let next = runtime.spawn_blocking(|| KEPT.is_bound());
+            assert!(!runtime.block_on(next).unwrap());
+            drop(runtime);
+            assert_eq!(
+                receiver.recv().unwrap(),
+                ("at the thread's end", None, true)
+            );
+        }
+    });
 }
 
 #[test]
 fn c62_a_blocking_call_cancelled_in_the_queue_is_dropped_in_its_frame() {
-    let runtime = one_blocking_thread();
-    let _watch = HangWatch::new("a blocking call");
-    in_frames(|id| {
+    with_workers_in_frames(|workers, id| {
+        let runtime = one_blocking_thread(workers);
         let log = Log::default();
         let kept = Arc::new(());
         let (started, is_started) = mpsc::channel();
@@ -120,9 +126,11 @@ fn c62_a_blocking_call_cancelled_in_the_queue_is_dropped_in_its_frame() {
         is_started.recv().unwrap();
         let (a, b) = (log.probe("here"), log.probe("bound"));
         let here = runtime.spawn_blocking(move || drop(a));
-        let bound = framewise::bind(&ID, 10)
-            .and(&KEPT, Arc::clone(&kept))
-            .run(|| runtime.spawn_blocking(move || drop(b)));
+        let bindings = framewise::bind(&ID, 10).and(&KEPT, Arc::clone(&kept));
+        let (frame, site) = bound_here(bindings);
+        let bound = frame.run(|| runtime.spawn_blocking(move || drop(b)));
+        drop(frame);
+        site.assert_live(1);
         ID.run(90, || here.abort());
         let abort = bound.abort_handle();
         thread::spawn(move || ID.run(91, || abort.abort()))
@@ -135,6 +143,7 @@ fn c62_a_blocking_call_cancelled_in_the_queue_is_dropped_in_its_frame() {
             let mut bound = bound;
             assert!((&mut bound).await.unwrap_err().is_cancelled());
             assert_eq!(Arc::strong_count(&kept), 1);
+            site.assert_live(0);
         });
         assert_eq!(log.entries(), [("here", id), ("bound", Some(10))]);
     });
@@ -194,6 +203,7 @@ fn c64_block_on_inherits_and_restores() {
     });
 }
 
+/// On the runtime that `block_on` makes for itself: its number of workers is nobody's choice.
 #[test]
 fn c64_a_block_on_without_a_runtime_inherits_and_restores() {
     in_frames(|id| {
@@ -268,7 +278,7 @@ fn c81_a_workers_thread_locals_end_at_the_root_where_reading_and_asking_are_lega
     thread_local! {
         static AT_THE_END: RefCell<Option<DropCall>> = const { RefCell::new(None) };
     }
-    with_workers(|workers| {
+    with_workers_in_frames(|workers, _| {
         let runtime = runtime(workers);
         let (sender, receiver) = mpsc::channel();
         let handle = runtime.handle().clone();
@@ -296,7 +306,7 @@ fn c81_a_workers_thread_locals_end_at_the_root_where_reading_and_asking_are_lega
 
 #[test]
 fn c61_and_block_in_place_leave_no_frame_behind_on_the_threads_that_they_change() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         // A worker's core comes to a thread of the pool and back to a bare thread's end.
         for _ in 0..10 {
             let task = ID.run(1, || {

@@ -17,10 +17,7 @@ use framewise::time::{
 use framewise::{ContextVar, Frame, bind, spawn, spawn_root};
 use futures::StreamExt;
 use futures::channel::{mpsc as channel, oneshot};
-use support::{
-    DropCall, ID, KEPT, Log, call_waker, everywhere, in_frames, on_drop, on_workers, poll_once,
-    with_workers,
-};
+use support::{DropCall, ID, KEPT, Log, bound_here, call_waker, everywhere, on_drop, poll_once};
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -97,7 +94,7 @@ fn c50_a_foreign_waker_in_a_timer_or_a_socket_is_called_in_the_frame_that_regist
 
 #[test]
 fn c50_a_registered_wakers_frame_is_let_go_when_it_is_called_and_by_the_driver_at_the_root() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let _entered = runtime.enter();
         let (sender, receiver) = mpsc::channel();
         let value = |what| {
@@ -216,12 +213,14 @@ fn c53_a_timer_callback_runs_in_the_registering_frame_at_every_firing() {
         let _entered = runtime.enter();
         let (sender, receiver) = mpsc::channel();
         let kept = Arc::new(());
-        let once = KEPT.run(Arc::clone(&kept), || {
+        let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+        let once = frame.run(|| {
             let sender = sender.clone();
             set_timeout(TICK, move || {
                 sender.send((ID.get(), KEPT.is_bound())).unwrap()
             })
         });
+        drop(frame);
         assert_eq!(receiver.recv().unwrap(), (id, true));
         // From a task that is over when it fires.
         let from_a_task = {
@@ -234,24 +233,31 @@ fn c53_a_timer_callback_runs_in_the_registering_frame_at_every_firing() {
         };
         let from_a_task = runtime.block_on(from_a_task).unwrap();
         assert_eq!(receiver.recv().unwrap(), (Some(10), false));
-        let many = bind(&KEPT, Arc::clone(&kept)).and(&ID, 11).run(|| {
+        let bindings = bind(&KEPT, Arc::clone(&kept)).and(&ID, 11);
+        let (frame, manys) = bound_here(bindings);
+        let many = frame.run(|| {
             set_interval(TICK, move || {
                 sender.send((ID.get(), KEPT.is_bound())).unwrap()
             })
         });
+        drop(frame);
         for _ in 0..5 {
             assert_eq!(receiver.recv().unwrap(), (Some(11), true));
+            manys.assert_live(1);
         }
         assert!(many.cancel());
         // The sender's end says that the last run is over, and the callback dropped.
         while receiver.recv().is_ok() {}
+        // Their frames go right after them, on a worker's thread, with the handles still held.
+        site.wait_until_none_is_live();
+        manys.wait_until_none_is_live();
         assert!(!once.is_active() && !from_a_task.is_active() && !many.is_active());
     });
 }
 
 #[test]
 fn c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let _entered = runtime.enter();
         let (sender, receiver) = mpsc::channel();
         // Told by a value's end in which frame it ended, with the handle still held.
@@ -297,7 +303,7 @@ fn c53_a_callback_may_cancel_its_own_handle_even_when_its_frame_holds_it() {
     type Slot = Arc<Mutex<Option<TimerCallback>>>;
     static OWN: ContextVar<Slot> = ContextVar::new("own");
 
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         for repeated in [false, true] {
             let _entered = runtime.enter();
             let slot = Slot::default();
@@ -312,15 +318,16 @@ fn c53_a_callback_may_cancel_its_own_handle_even_when_its_frame_holds_it() {
                 }
             };
             let guard = slot.lock().unwrap();
-            let handle = bind(&OWN, Arc::clone(&slot))
-                .and(&KEPT, Arc::clone(&kept))
-                .run(|| {
-                    if repeated {
-                        set_interval(TICK, callback)
-                    } else {
-                        set_timeout(TICK, callback)
-                    }
-                });
+            let bindings = bind(&OWN, Arc::clone(&slot)).and(&KEPT, Arc::clone(&kept));
+            let (frame, site) = bound_here(bindings);
+            let handle = frame.run(|| {
+                if repeated {
+                    set_interval(TICK, callback)
+                } else {
+                    set_timeout(TICK, callback)
+                }
+            });
+            drop(frame);
             let mut guard = guard;
             *guard = Some(handle);
             drop(guard);
@@ -329,6 +336,7 @@ fn c53_a_callback_may_cancel_its_own_handle_even_when_its_frame_holds_it() {
             // The callback ends with its last run, and with it the sender.
             assert!(receiver.recv().is_err());
             // Its frame goes right after it, on the worker's thread.
+            site.wait_until_none_is_live();
             while Arc::strong_count(&kept) > 1 {
                 std::thread::yield_now();
             }
@@ -339,7 +347,7 @@ fn c53_a_callback_may_cancel_its_own_handle_even_when_its_frame_holds_it() {
 
 #[test]
 fn c54_a_channels_receiver_sees_its_own_frame() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (sender, mut receiver) = channel::channel(1);
         let task = ID.run(1, || {
             runtime.spawn(async move {
@@ -379,8 +387,7 @@ fn answer(mut peer: StdStream) -> std::thread::JoinHandle<()> {
 
 #[test]
 fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second_request() {
-    with_workers(|workers| {
-        let runtime = support::runtime(workers);
+    everywhere(|runtime, _| {
         let (stream, peer) = runtime.block_on(connection());
         let server = answer(peer);
         let pool = Arc::new(Mutex::new(Some(stream)));
@@ -457,13 +464,15 @@ impl Client {
 
 #[test]
 fn c57_a_driver_task_started_by_the_first_request_at_the_root_frees_its_values() {
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let client = Client::default();
         for number in 0..3 {
             let kept = Arc::new(());
+            let bindings = bind(&ID, number).and(&KEPT, Arc::clone(&kept));
+            let (frame, site) = bound_here(bindings);
             let request = {
                 let client = client.clone();
-                bind(&ID, number).and(&KEPT, Arc::clone(&kept)).run(|| {
+                frame.run(|| {
                     runtime.spawn(async move {
                         let reply = client.call(number).await;
                         assert_eq!(ID.get(), Some(number));
@@ -471,12 +480,14 @@ fn c57_a_driver_task_started_by_the_first_request_at_the_root_frees_its_values()
                     })
                 })
             };
+            drop(frame);
             assert_eq!(runtime.block_on(request).unwrap(), (number + 1, None));
             assert_eq!(
                 Arc::strong_count(&kept),
                 1,
                 "the driver keeps request {number}'s value"
             );
+            site.assert_live(0);
         }
     });
 }
@@ -488,7 +499,7 @@ fn c57_hypers_connection_task_is_put_at_the_root() {
     use hyper::body::Bytes;
     use hyper::rt::Executor;
 
-    on_workers(|runtime| {
+    everywhere(|runtime, _| {
         let (stream, mut peer) = runtime.block_on(connection());
         let server = std::thread::spawn(move || {
             let mut seen = Vec::new();
@@ -509,9 +520,11 @@ fn c57_hypers_connection_task_is_put_at_the_root() {
         let stream = Arc::new(Mutex::new(Some(stream)));
         for number in 0..2 {
             let kept = Arc::new(());
+            let bindings = bind(&ID, number).and(&KEPT, Arc::clone(&kept));
+            let (frame, site) = bound_here(bindings);
             let request = {
                 let (sender, stream) = (Arc::clone(&sender), Arc::clone(&stream));
-                bind(&ID, number).and(&KEPT, Arc::clone(&kept)).run(|| {
+                frame.run(|| {
                     runtime.spawn(async move {
                         let fresh = stream.lock().unwrap().take();
                         if let Some(fresh) = fresh {
@@ -538,12 +551,14 @@ fn c57_hypers_connection_task_is_put_at_the_root() {
                     })
                 })
             };
+            drop(frame);
             assert_eq!(runtime.block_on(request).unwrap(), (200, Some(number)));
             assert_eq!(
                 Arc::strong_count(&kept),
                 1,
                 "request {number}'s value is kept"
             );
+            site.assert_live(0);
         }
         drop(sender.lock().unwrap().take());
         assert_eq!(server.join().unwrap(), 2);
@@ -633,8 +648,7 @@ fn c59_an_accept_loop_is_in_the_frame_of_the_task_that_awaits() {
 
 #[test]
 fn c59_a_name_look_up_leaves_the_awaiters_frame_as_it_was() {
-    in_frames(|id| {
-        let runtime = support::runtime(1);
+    everywhere(|runtime, id| {
         runtime.block_on(async {
             let found = framewise::net::lookup_host("localhost:80").await.unwrap();
             assert!(found.count() > 0);

@@ -3,13 +3,14 @@
 #![allow(dead_code)]
 
 use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
+use framewise::context::{BindingList, Bindings, census};
 use framewise::runtime::{Builder, Runtime};
 use framewise::{ContextVar, Frame};
 
@@ -101,6 +102,11 @@ pub(crate) fn in_frames(test: impl Fn(Option<u64>)) {
 /// Both of the above.
 pub(crate) fn everywhere(test: impl Fn(&Runtime, Option<u64>)) {
     on_workers(|runtime| in_frames(|id| test(runtime, id)));
+}
+
+/// Both for a test that makes its runtime itself.
+pub(crate) fn with_workers_in_frames(test: impl Fn(usize, Option<u64>)) {
+    with_workers(|workers| in_frames(|id| test(workers, id)));
 }
 
 /// Runs `body` while every worker of the runtime is busy with a task that blocks it, so that
@@ -209,6 +215,50 @@ impl<F: Fn() + Send + Sync + 'static> Wake for CallWaker<F> {
 
 pub(crate) fn call_waker(call: impl Fn() + Send + Sync + 'static) -> Waker {
     Waker::from(Arc::new(CallWaker(call)))
+}
+
+/// A line that binds, to be asked how many of its frames are live.
+#[derive(Clone, Copy)]
+pub(crate) struct Site {
+    pub(crate) file: &'static str,
+    pub(crate) line: u32,
+}
+
+/// A frame of these bindings, made in the name of the caller, and where that is.
+#[track_caller]
+pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site) {
+    let frame = bindings.frame();
+    let caller = Location::caller();
+    let site = Site {
+        file: caller.file(),
+        line: caller.line(),
+    };
+    (frame, site)
+}
+
+impl Site {
+    /// What the census says of this line; `None` where it is not compiled in, as in a release
+    /// build without the feature.
+    pub(crate) fn live(self) -> Option<usize> {
+        Some(census()?.at(self.file, self.line))
+    }
+
+    /// Checks the census of this line, where there is one.
+    #[track_caller]
+    pub(crate) fn assert_live(self, expected: usize) {
+        if let Some(live) = self.live() {
+            let Self { file, line } = self;
+            assert_eq!(live, expected, "live frames, bound at {file}:{line}");
+        }
+    }
+
+    /// Waits until the last frame of this line is gone: for one that another thread is about to
+    /// let go.
+    pub(crate) fn wait_until_none_is_live(self) {
+        while self.live().is_some_and(|live| live > 0) {
+            thread::yield_now();
+        }
+    }
 }
 
 /// Runs `body` and says whether it panicked.
