@@ -36,8 +36,13 @@ impl Clock {
         Self { start: Self::now() }
     }
 
-    /// The time, read afresh.
+    /// The time, read afresh: the system's, or this thread's virtual one.
+    #[inline]
     pub fn now() -> Instant {
+        #[cfg(all(feature = "test-util", not(framewise_loom)))]
+        if let Some(now) = crate::virtual_time::now() {
+            return now;
+        }
         Instant::now()
     }
 
@@ -67,6 +72,15 @@ impl Clock {
             return FAR_NANOS;
         }
         since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
+    }
+
+    /// When tick `ticks` begins.
+    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    pub(crate) fn instant(&self, ticks: u64) -> Instant {
+        add_saturating(
+            self.start,
+            Duration::from_nanos(ticks.min(FAR_TICK) << TICK_SHIFT),
+        )
     }
 
     /// How long it is from now until tick `ticks` begins; zero if it has begun.

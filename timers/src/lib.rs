@@ -25,6 +25,10 @@ mod sleep;
 mod timeout;
 mod timers;
 
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[doc(hidden)]
+pub mod virtual_time;
+
 // Public for the models in `loom-tests`, which drive the parts one by one.
 #[doc(hidden)]
 pub mod clock;
@@ -40,4 +44,23 @@ pub use callback::{TimerCallback, set_interval, set_timeout};
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[doc(hidden)]
+pub use timers::DueTimer;
 pub use timers::{TimerHandle, Timers};
+
+/// The time by which this thread's timers go.
+///
+/// It is [`Instant::now`](std::time::Instant::now), except in a seeded run of the runtime's test
+/// tool, whose time is virtual: it stands still while anything can run, and jumps to the next timer
+/// when nothing can. Code that measures how long something took, or that computes a deadline, is
+/// testable there if it asks this.
+///
+/// # Examples
+/// ```
+/// let before = framewise_timers::now();
+/// assert!(framewise_timers::now() >= before);
+/// ```
+pub fn now() -> std::time::Instant {
+    clock::Clock::now()
+}

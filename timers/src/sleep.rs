@@ -212,6 +212,8 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        #[cfg(all(feature = "test-util", not(framewise_loom)))]
+        std::task::ready!(crate::virtual_time::poll_preempt(cx));
         let this = self.get_mut();
         match this.state {
             SleepState::Idle { certain } => this.poll_idle(certain, cx.waker()),

@@ -5,6 +5,9 @@
 //! passes in how a parked driver is woken, and calls [`Timers::before_park`],
 //! [`Timers::after_park`] and [`Timers::fire`].
 
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+mod due;
+
 use std::any::Any;
 use std::fmt;
 use std::time::Duration;
@@ -17,6 +20,9 @@ use crate::callback::CallbackState;
 use crate::clock::Clock;
 use crate::gate::{NEVER, ParkGate, Published};
 use crate::queue::TimerQueue;
+
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+pub use due::DueTimer;
 
 /// The timers of one runtime.
 ///
