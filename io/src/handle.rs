@@ -3,7 +3,7 @@
 //! Owns the table of sources under its lock, and the thread's current handle. It must not know what
 //! a source is, nor dispatch events: that is [`crate::driver`]'s.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -49,6 +49,8 @@ pub struct IoHandle {
 
 framewise_sync::thread_local! {
     static CURRENT: RefCell<Option<IoHandle>> = const { RefCell::new(None) };
+    /// Why the thread has no handle, where somebody has seen to that.
+    static REFUSAL: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 impl IoHandle {
@@ -75,6 +77,18 @@ impl IoHandle {
         let previous = CURRENT.with(|current| current.replace(Some(self.clone())));
         EnterGuard {
             previous,
+            previous_refusal: REFUSAL.with(Cell::take),
+            not_send: PhantomData,
+        }
+    }
+
+    /// Leaves the thread without a handle until the guard is dropped: sockets and look-ups get an
+    /// error of the kind [`Unsupported`](io::ErrorKind::Unsupported) that says `why`.
+    #[must_use = "handles are refused only while the guard lives"]
+    pub fn refuse(why: &'static str) -> EnterGuard {
+        EnterGuard {
+            previous: CURRENT.with(RefCell::take),
+            previous_refusal: REFUSAL.with(|refusal| refusal.replace(Some(why))),
             not_send: PhantomData,
         }
     }
@@ -99,8 +113,9 @@ impl IoHandle {
 
     /// As [`try_current`](Self::try_current), for those who return an `io::Result` anyway.
     pub(crate) fn for_io() -> io::Result<IoHandle> {
-        Self::try_current().ok_or_else(|| {
-            io::Error::other("there is no I/O driver here: use sockets within a runtime")
+        Self::try_current().ok_or_else(|| match REFUSAL.with(Cell::get) {
+            Some(why) => io::Error::new(io::ErrorKind::Unsupported, why),
+            None => io::Error::other("there is no I/O driver here: use sockets within a runtime"),
         })
     }
 
@@ -143,12 +158,14 @@ impl fmt::Debug for IoHandle {
 #[derive(Debug)]
 pub struct EnterGuard {
     previous: Option<IoHandle>,
+    previous_refusal: Option<&'static str>,
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnterGuard {
     fn drop(&mut self) {
         let previous = self.previous.take();
+        let _ = REFUSAL.try_with(|refusal| refusal.set(self.previous_refusal));
         // Without the thread-local (its destructor has run) there is nothing to put back.
         let ended = CURRENT.try_with(|current| current.replace(previous));
         drop(ended);
