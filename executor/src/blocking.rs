@@ -20,6 +20,7 @@ use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Condvar, Mutex, MutexGuard};
 
 use crate::runtime::enter;
+use crate::scheduler::points;
 use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;
 use crate::task::cell::{self, Schedule};
@@ -62,7 +63,8 @@ struct PoolState {
     handles: Vec<thread::JoinHandle<()>>,
 }
 
-enum Job {
+/// What the pool is asked to do.
+pub(crate) enum Job {
     Task(TaskRef),
     /// A worker's core that changes threads.
     Core(CoreJob),
@@ -97,7 +99,20 @@ impl BlockingPool {
         }))
     }
 
+    /// A pool that starts no thread: whoever made it takes the jobs out and runs them.
+    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
+        Self::new(0, Duration::ZERO, String::new(), unhandled_panic)
+    }
+
+    /// Every job that waits.
+    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    pub(crate) fn take_queue(&self) -> VecDeque<Job> {
+        mem::take(&mut self.lock().queue)
+    }
+
     /// Runs `f` on a thread of the pool, in `frame`.
+    #[track_caller]
     pub(crate) fn spawn<F, R>(&self, f: F, frame: Frame, spawner: &Arc<Spawner>) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
@@ -109,6 +124,7 @@ impl BlockingPool {
             BlockingSchedule(self.clone()),
             true,
         );
+        points::spawned(task);
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), spawner) {
@@ -169,7 +185,7 @@ impl BlockingPool {
         state.queue = kept;
         drop(state);
         for job in stranded {
-            refuse(job, Some(error));
+            job.refuse(Some(error));
         }
     }
 
@@ -181,7 +197,8 @@ impl BlockingPool {
             return Err((job, None));
         }
         if state.idle > 0 || state.threads - state.cores >= self.0.threads_max {
-            // Where no thread is idle, one that ends its job takes the next.
+            // Where no thread is idle, one that ends its job takes the next; and a pool that may
+            // have none is seen to by whoever made it.
             state.queue.push_back(job);
             self.notify(state);
             return Ok(());
@@ -285,9 +302,9 @@ impl BlockingPool {
                 let is_core = matches!(job, Job::Core(_));
                 drop(state);
                 if closed {
-                    refuse(job, None);
+                    job.refuse(None);
                 } else {
-                    run(job);
+                    job.run();
                 }
                 state = self.lock();
                 state.cores -= usize::from(is_core);
@@ -336,7 +353,7 @@ impl BlockingPool {
         };
         self.0.work.notify_all();
         for job in jobs {
-            refuse(job, None);
+            job.refuse(None);
         }
     }
 
@@ -374,36 +391,49 @@ impl BlockingPool {
     }
 }
 
-/// Carries a job out.
-fn run(job: Job) {
-    match job {
-        Job::Task(task) => {
-            // SAFETY: the queue's entry is the claim, and the closure is Send.
-            let ran = unsafe { task.run() };
-            debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
-        }
-        Job::Core(job) => job.run(),
-        Job::Internal(job) => {
-            // A panic was printed, and the asker is told by the closure's destructor.
-            swallow(job);
+impl Job {
+    /// Carries the job out.
+    pub(crate) fn run(self) {
+        match self {
+            Self::Task(task) => {
+                // SAFETY: the queue's entry is the claim, and the closure is Send.
+                let ran = unsafe { task.run() };
+                debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
+            }
+            Self::Core(job) => job.run(),
+            Self::Internal(job) => {
+                // A panic was printed, and the asker is told by the closure's destructor.
+                swallow(job);
+            }
         }
     }
-}
 
-/// Ends a job that is not carried out: because of `error`, or because the pool is closed.
-fn refuse(job: Job, error: Option<&io::Error>) {
-    match job {
-        Job::Task(task) => {
-            let error = match error {
-                None => JoinError::cancelled(),
-                Some(error) => JoinError::refused(io::Error::new(error.kind(), error.to_string())),
-            };
-            // SAFETY: the queue's entry is the claim.
-            unsafe { task.refuse(error) }
+    /// Ends the job without carrying it out: because of `error`, or because the pool is closed.
+    pub(crate) fn refuse(self, error: Option<&io::Error>) {
+        match self {
+            Self::Task(task) => {
+                let error = match error {
+                    None => JoinError::cancelled(),
+                    Some(error) => {
+                        JoinError::refused(io::Error::new(error.kind(), error.to_string()))
+                    }
+                };
+                // SAFETY: the queue's entry is the claim.
+                unsafe { task.refuse(error) }
+            }
+            // Their destructors tell whoever waits.
+            Self::Core(job) => drop(job),
+            Self::Internal(job) => drop(job),
         }
-        // Their destructors tell whoever waits.
-        Job::Core(job) => drop(job),
-        Job::Internal(job) => drop(job),
+    }
+
+    /// The task that the job is, if it is one.
+    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    pub(crate) fn task(&self) -> Option<TaskRef> {
+        match self {
+            Self::Task(task) => Some(*task),
+            Self::Core(_) | Self::Internal(_) => None,
+        }
     }
 }
 
@@ -430,7 +460,9 @@ impl Schedule for BlockingSchedule {
         unreachable!("a blocking job is claimed from its birth until its end");
     }
 
-    fn release(&self, _task: TaskRef) {}
+    fn release(&self, task: TaskRef) {
+        points::ended(task);
+    }
 
     fn unhandled_panic(&self, error: &JoinError) {
         if let Some(hook) = &self.0.0.unhandled_panic {

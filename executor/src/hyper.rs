@@ -74,6 +74,10 @@ impl Timer for FramewiseTimer {
         Box::pin(HyperSleep(time::sleep_until(deadline)))
     }
 
+    fn now(&self) -> Instant {
+        time::now()
+    }
+
     fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
         match sleep.as_mut().downcast_mut_pin::<HyperSleep>() {
             Some(mut ours) => ours.0.reset(deadline),

@@ -65,6 +65,8 @@ pub mod model;
 pub mod runtime;
 mod scheduler;
 pub mod task;
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+pub mod test;
 
 pub use framewise_context::{ContextVar, Frame, bind};
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
@@ -84,7 +86,7 @@ pub mod net {
 pub mod time {
     pub use framewise_timers::{
         Elapsed, Interval, MissedTickBehavior, Sleep, Timeout, TimerCallback, interval,
-        interval_at, set_interval, set_timeout, sleep, sleep_until, timeout, timeout_at,
+        interval_at, now, set_interval, set_timeout, sleep, sleep_until, timeout, timeout_at,
     };
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use crate::scheduler::worker;
+use crate::scheduler::{points, worker};
 
 /// Wakes a thread out of `block_on`. (`std`'s atomics and `Arc`: `Wake` asks for them.)
 struct ThreadWaker {
@@ -37,6 +37,10 @@ impl Wake for ThreadWaker {
 ///
 /// Panics on a worker: its other tasks would stand still.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    let future = match points::nested(future) {
+        Ok(output) => return output,
+        Err(future) => future,
+    };
     assert!(
         !worker::is_on_worker(),
         "block_on was called on a worker of a runtime, whose other tasks would stand still: \

@@ -32,6 +32,18 @@ pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
     }
 }
 
+/// As [`enter`], without I/O: what asks for it is told `why` there is none.
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+pub(crate) fn enter_without_io(spawner: &Arc<Spawner>, why: &'static str) -> Entered {
+    let shared = &spawner.shared;
+    Entered {
+        previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
+        _timers: framewise_timers::enter(&shared.timers.handle(0)),
+        _io: framewise_io::IoHandle::refuse(why),
+        not_send: PhantomData,
+    }
+}
+
 impl Drop for Entered {
     fn drop(&mut self) {
         let previous = self.previous.take();

@@ -46,6 +46,7 @@ impl Handle {
     ///
     /// The task gets the frame that is current here, at the call, also where this thread is none of
     /// the runtime's.
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -59,6 +60,7 @@ impl Handle {
     /// # Frame
     ///
     /// The task runs at the root: it sees no binding of its spawner.
+    #[track_caller]
     pub fn spawn_root<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -73,6 +75,7 @@ impl Handle {
     /// # Frame
     ///
     /// The call runs in the frame that is current here.
+    #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,

@@ -7,6 +7,8 @@ pub(crate) mod block_on;
 mod builder;
 pub(crate) mod enter;
 mod handle;
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+pub(crate) mod seeded;
 
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle};
@@ -137,6 +139,7 @@ impl Runtime {
     }
 
     /// As [`Handle::spawn`].
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -146,6 +149,7 @@ impl Runtime {
     }
 
     /// As [`Handle::spawn_root`].
+    #[track_caller]
     pub fn spawn_root<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -155,6 +159,7 @@ impl Runtime {
     }
 
     /// As [`Handle::spawn_blocking`].
+    #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,

@@ -17,6 +17,7 @@ use framewise_timers::Timers;
 
 use super::idle::Idle;
 use super::park::Parker;
+use super::points;
 use super::queue::{LocalQueue, Pushed, QueueFace};
 use super::watch::Watch;
 use super::worker;
@@ -118,6 +119,7 @@ impl Shared {
                 }
             }
             Err(task) => {
+                points::pushed(self);
                 self.injector.push(task);
                 self.notify_one();
             }
@@ -265,13 +267,32 @@ impl Spawner {
     }
 
     /// Makes a task that carries `frame`, and schedules it.
+    #[track_caller]
     pub(crate) fn spawn<F>(self: Arc<Self>, future: F, frame: Frame) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
+        // SAFETY: nothing is borrowed, and any thread may run the future.
+        unsafe { self.spawn_borrowing(future, frame) }
+    }
+
+    /// As [`spawn`](Self::spawn), of a future that may borrow and need not be `Send`.
+    ///
+    /// # Safety
+    ///
+    /// The task is complete, and its output taken or dropped, before what they borrow ends. If they
+    /// are not `Send`, only this thread runs the tasks of this runtime (rule T6 in
+    /// `task/header.rs`).
+    #[track_caller]
+    pub(crate) unsafe fn spawn_borrowing<F: Future>(
+        self: Arc<Self>,
+        future: F,
+        frame: Frame,
+    ) -> JoinHandle<F::Output> {
         let spawner = Arc::as_ptr(&self);
         let task = cell::allocate(future, frame, self, true);
+        points::spawned(task);
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };
         // SAFETY: the task holds the spawner, and the handle the task.
@@ -292,6 +313,7 @@ impl Schedule for Arc<Spawner> {
     }
 
     fn release(&self, task: TaskRef) {
+        points::ended(task);
         self.shared.owned[self.index].remove(task);
     }
 

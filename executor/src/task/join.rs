@@ -8,10 +8,11 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::error::JoinError;
 use super::header::TaskRef;
+use crate::scheduler::points;
 
 /// Awaits the output of a spawned task.
 ///
@@ -82,7 +83,13 @@ impl<T> JoinHandle<T> {
         self.task.header().state.is_finished()
     }
 
-    fn take_output(&mut self) -> Result<T, JoinError> {
+    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    pub(crate) fn task(&self) -> TaskRef {
+        self.task
+    }
+
+    /// The output of a task that is finished, once.
+    pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
         let mut output: Option<Result<T, JoinError>> = None;
         // SAFETY: the task is finished, we are its join handle, and T is its output (see `new`).
         unsafe {
@@ -99,6 +106,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(points::poll(cx));
         let header = self.task.header();
         let state = &header.state;
         if state.is_finished() {

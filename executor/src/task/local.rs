@@ -22,6 +22,7 @@ use super::header::{Ran, TaskRef};
 use super::owned::OwnedTasks;
 use super::{JoinError, JoinHandle};
 use crate::runtime::Runtime;
+use crate::scheduler::points;
 
 /// Local tasks that run in a row before the future beside them has its turn.
 const POLLS_PER_TURN: usize = 61;
@@ -90,6 +91,7 @@ impl LocalSet {
     /// # Frame
     ///
     /// The task gets the frame that is current here, as with [`framewise::spawn`](crate::spawn).
+    #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + 'static,
@@ -107,7 +109,10 @@ impl LocalSet {
         let mut future = std::pin::pin!(future);
         std::future::poll_fn(|cx| {
             let _current = self.make_current();
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+            if points::interrupts() {
+                // The tasks go first; the future has its turn again.
+                cx.waker().wake_by_ref();
+            } else if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(output);
             }
             self.run_some(cx);
@@ -132,6 +137,9 @@ impl LocalSet {
                 Some(task) => self.run(task),
                 None => return,
             }
+            if points::interrupts() {
+                break;
+            }
         }
         cx.waker().wake_by_ref();
     }
@@ -140,7 +148,7 @@ impl LocalSet {
     fn next_task(&self, cx: &Context<'_>) -> Option<TaskRef> {
         {
             let mut woken = self.shared.woken.lock();
-            if let Some(task) = woken.queue.pop_front() {
+            if let Some(task) = points::take_one(&mut woken.queue) {
                 return Some(task);
             }
             if woken
@@ -258,6 +266,7 @@ where
     spawn_on(&shared, future)
 }
 
+#[track_caller]
 fn spawn_on<F>(shared: &Arc<LocalShared>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
@@ -269,6 +278,7 @@ where
         Arc::clone(shared),
         true,
     );
+    points::spawned(task);
     // SAFETY: the handle's reference is ours to pass on.
     let handle = unsafe { JoinHandle::new(task) };
     if shared.owned.insert(task) {
@@ -293,6 +303,7 @@ impl Schedule for Arc<LocalShared> {
     }
 
     fn release(&self, task: TaskRef) {
+        points::ended(task);
         self.owned.remove(task);
     }
 

@@ -6,7 +6,7 @@ use framewise_context::Frame;
 
 use super::JoinHandle;
 use crate::runtime::{Handle, Runtime};
-use crate::scheduler::worker;
+use crate::scheduler::{points, worker};
 
 /// Spawns a task onto the runtime that this thread is in.
 ///
@@ -111,7 +111,7 @@ where
         Some(handle) => shared.blocking.run_core(job, &handle.spawner),
         None => Err(job),
     });
-    f()
+    points::blocking(f)
 }
 
 /// Runs `future` on this thread until it is ready: on the runtime that the thread is in, or else

@@ -1,0 +1,102 @@
+//! The runtime of a seeded run: one without threads, driven by the loop of `scheduler/seeded/`.
+//!
+//! Owns its making and its end. The output is taken before the end, so that what the future gave
+//! outlives the tasks that it left behind, as with an ordinary runtime.
+
+use std::future::Future;
+use std::io;
+use std::panic::Location;
+use std::sync::Arc;
+
+use framewise_context::Frame;
+use framewise_io::IoDriver;
+use framewise_timers::virtual_time::VirtualTime;
+
+use super::enter;
+use crate::blocking::BlockingPool;
+use crate::scheduler::points;
+use crate::scheduler::seeded::{self, InRun, Run, RunReport, Stop};
+use crate::scheduler::shared::{PanicHook, Shared, Spawner};
+use crate::scheduler::worker;
+use crate::task::JoinError;
+
+const NO_IO: &str = "sockets and name look-ups do not work in a seeded run (framewise::test): what \
+     the system does could not be repeated; give the code under test something else to talk to";
+
+/// What [`run`] is told.
+#[derive(Clone, Copy)]
+pub(crate) struct RunSettings {
+    pub(crate) seed: u64,
+    pub(crate) steps_max: u64,
+    /// A panic that nobody joins ends the run.
+    pub(crate) fails_on_unhandled: bool,
+}
+
+/// How a run ended.
+pub(crate) enum RunOutcome<T> {
+    /// Its future was ready.
+    Output(T),
+    /// Its future panicked.
+    Panic(JoinError),
+    /// It was stopped before, or something else went wrong.
+    Stopped(Stop),
+}
+
+/// Runs the future that `make` gives, under a seed, and everything that it spawns. It ends with the
+/// future, and with everything that is left dropped.
+pub(crate) fn run<F: Future>(
+    settings: RunSettings,
+    make: impl FnOnce() -> F,
+    site: &'static Location<'static>,
+) -> (RunOutcome<F::Output>, RunReport) {
+    assert!(
+        !InRun::is_set(),
+        "a seeded run was started within another one: runs do not nest"
+    );
+    assert!(
+        !worker::is_on_worker(),
+        "a seeded run was started on a worker of a runtime, whose other tasks would stand still"
+    );
+    framewise_context::set_frameless_vtable(&crate::task::waker::WAKER_VTABLE);
+    let hook: PanicHook = Arc::new(move |error| {
+        if settings.fails_on_unhandled {
+            let message = error.to_string();
+            seeded::with_run(|run| run.stop(Stop::Unhandled(message)));
+        }
+    });
+    let time = VirtualTime::start(points::interrupts);
+    let shared = threadless(&hook);
+    let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
+    let run = Run::new(shared, time, settings.seed, settings.steps_max);
+    let _entered = enter::enter_without_io(&spawner, NO_IO);
+    let in_run = InRun::enter(&run);
+    let mut report = None;
+    let output = seeded::finish(&run, &spawner, async { make().await }, site, || {
+        report = Some(run.report());
+        in_run.end();
+        run.shut_down();
+    });
+    let report = report.unwrap_or_else(|| run.report());
+    let outcome = match (output, run.stopped()) {
+        // A panic of the run's own future says more than what followed from it.
+        (Some(Err(error)), _) => RunOutcome::Panic(error),
+        (_, Some(stop)) => RunOutcome::Stopped(stop),
+        (Some(Ok(output)), None) => RunOutcome::Output(output),
+        (None, None) => unreachable!("a run that does not end was stopped"),
+    };
+    (outcome, report)
+}
+
+/// What the workers of a runtime share, for a runtime that has none.
+fn threadless(hook: &PanicHook) -> Arc<Shared> {
+    let refuse = Arc::new(|_| Err(io::Error::new(io::ErrorKind::Unsupported, NO_IO)));
+    let (driver, io) = IoDriver::new(refuse)
+        .unwrap_or_else(|error| panic!("no runtime could be made for a seeded run: {error}"));
+    let blocking = BlockingPool::without_threads(Some(Arc::clone(hook)));
+    let (shared, _no_queues) = Shared::new(0, driver, io, blocking, Some(Arc::clone(hook)));
+    let hook = Arc::clone(hook);
+    shared.timers.on_callback_panic(move |payload| {
+        hook(&JoinError::panic(payload, Frame::current()));
+    });
+    shared
+}

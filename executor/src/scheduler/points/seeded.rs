@@ -1,0 +1,67 @@
+//! The points with seeded runs: each asks the run that this thread is in.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::task::{Context, Poll};
+
+use crate::scheduler::seeded;
+use crate::scheduler::shared::Shared;
+use crate::task::header::TaskRef;
+
+/// A point at which a task may be preempted: it is then woken at once, and others may run first.
+#[inline]
+pub(crate) fn poll(cx: &mut Context<'_>) -> Poll<()> {
+    if interrupts() {
+        cx.waker().wake_by_ref();
+        return Poll::Pending;
+    }
+    Poll::Ready(())
+}
+
+/// Takes the one that the run chooses; the first one outside of a run.
+#[inline]
+pub(crate) fn take_one<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    if queue.len() < 2 {
+        return queue.pop_front();
+    }
+    let index = seeded::with_live(|run| run.choose(queue.len())).unwrap_or(0);
+    queue.remove(index)
+}
+
+/// Whether others run now.
+#[inline]
+pub(crate) fn interrupts() -> bool {
+    seeded::with_live(seeded::Run::preempts).unwrap_or(false)
+}
+
+/// A claim was pushed to the injector.
+#[inline]
+pub(crate) fn pushed(shared: &Shared) {
+    seeded::with_run(|run| run.pushed(shared));
+}
+
+/// A task was made, by the caller of the function that is marked so.
+#[inline]
+#[track_caller]
+pub(crate) fn spawned(task: TaskRef) {
+    let site = std::panic::Location::caller();
+    seeded::with_run(|run| run.spawned(task, site));
+}
+
+/// A task is about to be complete.
+#[inline]
+pub(crate) fn ended(task: TaskRef) {
+    seeded::with_run(|run| run.ended(task));
+}
+
+/// Blocking is legal in `f`.
+#[inline]
+pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    seeded::blocking(f)
+}
+
+/// Runs `future` within the run that the thread is in; gives it back where it is in none.
+#[inline]
+pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
+    seeded::nested(future)
+}

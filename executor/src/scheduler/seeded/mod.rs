@@ -1,0 +1,413 @@
+//! A seeded run: the loop of one thread that chooses by a seed what runs next.
+//!
+//! Owns the list of all that can run (tasks, blocking calls, timers that are due), the choice among
+//! them, and the virtual time. It stands where the workers stand in an ordinary runtime: tasks,
+//! handles, lists, frames and timers are the same code, and a [`Shared`] without workers puts every
+//! claim into the injector, from where this loop takes them. Who runs a test under many seeds is
+//! `crate::test`.
+//!
+//! # Loops within loops
+//!
+//! `block_on` is legal in a blocking call and in another `block_on`. It then runs this loop once
+//! more, further up on the same stack, until its own future is ready. All futures of `block_on`,
+//! the run's own included, are tasks like others, so any level of the loop may poll any of them.
+
+mod choice;
+mod names;
+mod scoped;
+
+pub(crate) use scoped::{finish, nested};
+
+use std::cell::{Cell, RefCell};
+use std::panic::Location;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_deque::Steal;
+use framewise_context::Frame;
+use framewise_timers::DueTimer;
+use framewise_timers::virtual_time::VirtualTime;
+
+use self::choice::Chooser;
+use self::names::{Names, Step};
+use super::shared::Shared;
+use crate::blocking::Job;
+use crate::task::header::{Ran, TaskRef};
+
+/// Steps in a row that did nothing but yield, after which the time goes on all the same: a task
+/// may spin until a timer has fired.
+const SPIN_STEPS: u32 = 1000;
+
+framewise_sync::thread_local! {
+    /// The run that this thread is in.
+    static RUN: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
+    /// Whether there is one, and it has not ended yet.
+    static IS_LIVE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f` with the run that this thread is in.
+pub(crate) fn with_run<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
+    // In the destructor of another thread-local there may be nothing left to ask.
+    let run = RUN.try_with(|run| run.borrow().clone()).ok().flatten();
+    run.map(|run| f(&run))
+}
+
+/// As [`with_run`], while the run lasts.
+#[inline]
+pub(crate) fn with_live<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
+    if IS_LIVE.with(Cell::get) {
+        with_run(f)
+    } else {
+        None
+    }
+}
+
+/// Blocking is legal in `f`, if this thread is in a run.
+pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    let _restored = with_live(|run| MayBlock::set(run, true));
+    f()
+}
+
+/// Why a run ended before its future was ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// Nothing can run, and no timer is armed.
+    Deadlock(String),
+    /// More steps than allowed.
+    StepLimit(String),
+    /// A panic that nobody joined.
+    Unhandled(String),
+}
+
+/// What became of a run, besides its output.
+pub(crate) struct RunReport {
+    pub(crate) steps: u64,
+    pub(crate) digest: u64,
+    pub(crate) elapsed: Duration,
+    pub(crate) trace: Vec<String>,
+    pub(crate) has_strangers: bool,
+}
+
+/// A run under one seed.
+pub(crate) struct Run {
+    shared: Arc<Shared>,
+    chooser: RefCell<Chooser>,
+    names: RefCell<Names>,
+    runnable: RefCell<Vec<Runnable>>,
+    time: VirtualTime,
+    start: Instant,
+    steps: Cell<u64>,
+    steps_max: u64,
+    /// Claims that this thread has pushed to the injector since it was looked at.
+    own_pushes: Cell<usize>,
+    /// Another thread has woken or spawned a task.
+    has_strangers: Cell<bool>,
+    /// Steps in a row that only yielded.
+    spins: Cell<u32>,
+    /// The priority of the last one that was put behind all others.
+    lowest: Cell<i64>,
+    /// Whether the code that runs now may call `block_on`.
+    may_block: Rc<Cell<bool>>,
+    stop: RefCell<Option<Stop>>,
+}
+
+struct Runnable {
+    what: What,
+    priority: i64,
+}
+
+enum What {
+    Task(TaskRef),
+    Job(Job),
+    Timer(DueTimer),
+}
+
+/// Keeps the thread in a run.
+pub(crate) struct InRun(());
+
+impl InRun {
+    /// Whether the thread is in a run.
+    pub(crate) fn is_set() -> bool {
+        RUN.with(|run| run.borrow().is_some())
+    }
+
+    pub(crate) fn enter(run: &Rc<Run>) -> Self {
+        let previous = RUN.with(|current| current.replace(Some(Rc::clone(run))));
+        debug_assert!(previous.is_none(), "runs do not nest");
+        IS_LIVE.with(|live| live.set(true));
+        Self(())
+    }
+
+    /// Nothing is chosen any more.
+    pub(crate) fn end(&self) {
+        IS_LIVE.with(|live| live.set(false));
+    }
+}
+
+impl Drop for InRun {
+    fn drop(&mut self) {
+        self.end();
+        let run = RUN.with(RefCell::take);
+        drop(run);
+    }
+}
+
+/// Says whether blocking is legal until it is dropped.
+struct MayBlock {
+    flag: Rc<Cell<bool>>,
+    previous: bool,
+}
+
+impl MayBlock {
+    fn set(run: &Run, may_block: bool) -> Self {
+        Self {
+            flag: Rc::clone(&run.may_block),
+            previous: run.may_block.replace(may_block),
+        }
+    }
+}
+
+impl Drop for MayBlock {
+    fn drop(&mut self) {
+        self.flag.set(self.previous);
+    }
+}
+
+impl Run {
+    /// The run of a runtime that was made under `time`.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        time: VirtualTime,
+        seed: u64,
+        steps_max: u64,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            shared,
+            chooser: RefCell::new(Chooser::new(seed)),
+            names: RefCell::default(),
+            runnable: RefCell::default(),
+            time,
+            start: framewise_timers::now(),
+            steps: Cell::new(0),
+            steps_max,
+            own_pushes: Cell::new(0),
+            has_strangers: Cell::new(false),
+            spins: Cell::new(0),
+            lowest: Cell::new(0),
+            may_block: Rc::new(Cell::new(false)),
+            stop: RefCell::new(None),
+        })
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Ends the run as soon as the current step is over. The first reason counts.
+    pub(crate) fn stop(&self, reason: Stop) {
+        self.stop.borrow_mut().get_or_insert(reason);
+    }
+
+    pub(crate) fn stopped(&self) -> Option<Stop> {
+        self.stop.borrow().clone()
+    }
+
+    pub(crate) fn report(&self) -> RunReport {
+        RunReport {
+            steps: self.steps.get(),
+            digest: self.chooser.borrow().digest(),
+            elapsed: framewise_timers::now().saturating_duration_since(self.start),
+            trace: self.names.borrow().trace(),
+            has_strangers: self.has_strangers.get(),
+        }
+    }
+
+    /// Whether the task that has reached a point is preempted there.
+    pub(crate) fn preempts(&self) -> bool {
+        self.chooser.borrow_mut().preempts()
+    }
+
+    /// Which of `len` goes first.
+    pub(crate) fn choose(&self, len: usize) -> usize {
+        self.chooser.borrow_mut().below(len)
+    }
+
+    /// A claim of `shared` was pushed to the injector by this thread.
+    pub(crate) fn pushed(&self, shared: &Shared) {
+        if std::ptr::eq(shared, &*self.shared) {
+            self.own_pushes.set(self.own_pushes.get() + 1);
+        }
+    }
+
+    /// A task was made on this thread.
+    pub(crate) fn spawned(&self, task: TaskRef, site: &'static Location<'static>) {
+        let priority = self.chooser.borrow_mut().priority();
+        self.names.borrow_mut().spawned(task, site, priority);
+    }
+
+    /// A task is about to be complete.
+    pub(crate) fn ended(&self, task: TaskRef) {
+        self.names.borrow_mut().ended(task);
+    }
+
+    /// Runs steps until `is_done`. False: the run was stopped before.
+    fn run_until(&self, is_done: impl Fn() -> bool) -> bool {
+        Frame::root().run(|| {
+            while !is_done() {
+                if self.stop.borrow().is_some() {
+                    return false;
+                }
+                self.step();
+            }
+            true
+        })
+    }
+
+    /// Chooses one of all that can run, and runs it. Where there is nothing, the time goes on.
+    fn step(&self) {
+        self.collect();
+        if self.runnable.borrow().is_empty() || self.spins.get() >= SPIN_STEPS {
+            self.spins.set(0);
+            if !self.advance() && self.runnable.borrow().is_empty() {
+                return self.stop(Stop::Deadlock(self.names.borrow().waiting()));
+            }
+        }
+        if self.steps.get() == self.steps_max {
+            return self.stop(Stop::StepLimit(self.names.borrow().waiting()));
+        }
+        self.steps.set(self.steps.get() + 1);
+        let chosen = {
+            let mut runnable = self.runnable.borrow_mut();
+            let priorities = runnable.iter().map(|entry| entry.priority);
+            let index = self.chooser.borrow_mut().next_of(priorities);
+            runnable.swap_remove(index)
+        };
+        let yielded = self.run(chosen.what);
+        self.spins
+            .set(if yielded { self.spins.get() + 1 } else { 0 });
+    }
+
+    /// Takes what was woken, spawned and asked of the blocking pool since the last step.
+    fn collect(&self) {
+        let own_pushes = self.own_pushes.take();
+        let mut pushes = 0;
+        loop {
+            match self.shared.injector.steal() {
+                Steal::Success(task) => {
+                    pushes += 1;
+                    let info = self.names.borrow_mut().get(task).map(|info| info.priority);
+                    self.add(What::Task(task), info);
+                }
+                Steal::Retry => {}
+                Steal::Empty => break,
+            }
+        }
+        if pushes > own_pushes {
+            self.has_strangers.set(true);
+        }
+        for job in self.shared.blocking.take_queue() {
+            let info = job.task().and_then(|task| {
+                let mut names = self.names.borrow_mut();
+                names.get(task).map(|info| info.priority)
+            });
+            self.add(What::Job(job), info);
+        }
+    }
+
+    /// Lets the time go on to the next timer. False: there is none.
+    fn advance(&self) -> bool {
+        // A timer that was cancelled may be found instead of one that is armed: then again.
+        while let Some(next) = self.shared.timers.next_due() {
+            self.time.advance_to(next);
+            self.note(Step::Jump(next.saturating_duration_since(self.start)));
+            let due = self.shared.timers.take_due();
+            if !due.is_empty() {
+                for timer in due {
+                    self.add(What::Timer(timer), None);
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    fn add(&self, what: What, priority: Option<i64>) {
+        let priority = priority.unwrap_or_else(|| self.chooser.borrow_mut().priority());
+        self.runnable.borrow_mut().push(Runnable { what, priority });
+    }
+
+    fn note(&self, step: Step) {
+        self.chooser.borrow_mut().note(step.to_number());
+        self.names.borrow_mut().push(step);
+    }
+
+    /// Runs what was chosen. True: it only yielded.
+    fn run(&self, what: What) -> bool {
+        match what {
+            What::Task(task) => {
+                let info = self.names.borrow_mut().get(task).copied();
+                let number = info.map_or(u32::MAX, |info| info.number);
+                self.note(Step::Task(number, info.map(|info| info.site())));
+                let _restored = MayBlock::set(self, info.is_some_and(|info| info.may_block));
+                self.run_task(task)
+            }
+            What::Job(job) => {
+                let info = job
+                    .task()
+                    .and_then(|task| self.names.borrow_mut().get(task).copied());
+                let number = info.map_or(u32::MAX, |info| info.number);
+                self.note(Step::Job(number, info.map(|info| info.site())));
+                let _restored = MayBlock::set(self, true);
+                job.run();
+                false
+            }
+            What::Timer(timer) => {
+                self.note(Step::Timer);
+                let _restored = MayBlock::set(self, false);
+                timer.fire();
+                false
+            }
+        }
+    }
+
+    fn run_task(&self, task: TaskRef) -> bool {
+        // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run on
+        // any thread, or were made by this one (`scoped.rs`).
+        match unsafe { task.run() } {
+            Ran::Done => false,
+            Ran::Again(task) => {
+                // Behind all others from now on, until the choice is even.
+                self.lowest.set(self.lowest.get() - 1);
+                let priority = self.lowest.get();
+                if let Some(info) = self.names.borrow_mut().get(task) {
+                    info.priority = priority;
+                }
+                self.add(What::Task(task), Some(priority));
+                true
+            }
+        }
+    }
+
+    /// Ends the runtime: what is left is dropped, as at a shutdown.
+    pub(crate) fn shut_down(&self) {
+        Frame::root().run(|| {
+            self.collect();
+            let mut jobs = Vec::new();
+            let mut timers = Vec::new();
+            for entry in self.runnable.take() {
+                match entry.what {
+                    What::Task(task) => self.shared.injector.push(task),
+                    What::Job(job) => jobs.push(job),
+                    What::Timer(timer) => timers.push(timer),
+                }
+            }
+            self.shared.close();
+            drop(timers);
+            for job in jobs {
+                job.refuse(None);
+            }
+            self.shared.blocking.close();
+        });
+    }
+}

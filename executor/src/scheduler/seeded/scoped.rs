@@ -1,0 +1,112 @@
+//! The futures of `block_on` in a seeded run: tasks that may borrow from their caller.
+//!
+//! Owns the promise that such a task ends before its caller goes on.
+
+use std::future::Future;
+use std::panic::{self, Location};
+use std::process;
+use std::sync::Arc;
+
+use framewise_context::Frame;
+
+use super::{Run, What, with_run};
+use crate::runtime::enter;
+use crate::scheduler::shared::Spawner;
+use crate::task::{JoinError, JoinHandle};
+
+/// A task that is complete when this has been dropped.
+struct Scoped<'run, T> {
+    run: &'run Run,
+    handle: JoinHandle<T>,
+}
+
+impl<T> Drop for Scoped<'_, T> {
+    fn drop(&mut self) {
+        if self.handle.is_finished() {
+            return;
+        }
+        self.handle.abort();
+        self.run.end_task(self.handle.task());
+        if !self.handle.is_finished() {
+            // Going on would leave a future with references into a stack that is gone.
+            process::abort();
+        }
+    }
+}
+
+/// Runs `future` in `run`, in the caller's frame, until it is ready; then, or when the run was
+/// stopped before, calls `after`. None: it was stopped.
+pub(crate) fn finish<F: Future>(
+    run: &Run,
+    spawner: &Arc<Spawner>,
+    future: F,
+    site: &'static Location<'static>,
+    after: impl FnOnce(),
+) -> Option<Result<F::Output, JoinError>> {
+    // SAFETY: the task is complete, and its output gone or ours, when `scoped` has been dropped or
+    // taken from, and that is before this returns or unwinds.
+    let handle = unsafe { Arc::clone(spawner).spawn_borrowing(future, Frame::current()) };
+    let mut scoped = Scoped { run, handle };
+    run.adopt(scoped.handle.task(), site);
+    let is_done = run.run_until(|| scoped.handle.is_finished());
+    let output = is_done.then(|| scoped.handle.take_output());
+    after();
+    output
+}
+
+/// Runs `future` within the run that the thread is in; gives it back where it is in none, or in
+/// another runtime.
+pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
+    let Some(spawner) = enter::current() else {
+        return Err(future);
+    };
+    let mut future = Some(future);
+    let output = with_run(|run| {
+        if !Arc::ptr_eq(run.shared(), &spawner.shared) {
+            return None;
+        }
+        assert!(
+            run.may_block.get(),
+            "block_on was called on a worker of a runtime, whose other tasks would stand still: \
+             use .await, or wrap the call in block_in_place or spawn_blocking"
+        );
+        let future = future.take()?;
+        Some(finish(run, &spawner, future, Location::caller(), || ()))
+    });
+    match (output.flatten(), future) {
+        (Some(Some(Ok(output))), _) => Ok(output),
+        (Some(Some(Err(error))), _) => match error.try_into_panic() {
+            Ok(payload) => panic::resume_unwind(payload),
+            Err(error) => panic!("the future of block_on was dropped: {error}"),
+        },
+        // Unwinds to the run, which knows why.
+        (Some(None), _) => panic::resume_unwind(Box::new("the seeded run was stopped")),
+        (None, Some(future)) => Err(future),
+        (None, None) => unreachable!("the future was taken to be run"),
+    }
+}
+
+impl Run {
+    /// The task of a `block_on`, which may call `block_on` in turn.
+    fn adopt(&self, task: crate::task::header::TaskRef, site: &'static Location<'static>) {
+        let mut names = self.names.borrow_mut();
+        if let Some(info) = names.get(task) {
+            info.may_block = true;
+            info.set_site(site);
+        }
+    }
+
+    /// Carries the claim of a task out that was aborted.
+    fn end_task(&self, task: crate::task::header::TaskRef) {
+        self.collect();
+        let place = self
+            .runnable
+            .borrow()
+            .iter()
+            .position(|entry| matches!(entry.what, What::Task(other) if other == task));
+        if let Some(index) = place {
+            let entry = self.runnable.borrow_mut().swap_remove(index);
+            Frame::root().run(|| self.run(entry.what));
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! Running a test under many seeds.
+//!
+//! Owns which seeds, and what is done about a failure. One run is `crate::runtime::seeded`'s.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::time::Duration;
+
+use super::environment::Environment;
+use super::failure::Failure;
+use crate::runtime::seeded::{self, RunSettings};
+
+/// How many seeds [`check`](super::check) tries by default.
+const RUNS: u64 = 100;
+
+/// How many steps a run may take by default.
+const STEPS_MAX: u64 = 1_000_000;
+
+/// Settings for seeded runs, where those of [`check`](super::check) do not fit.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::test::Explorer;
+///
+/// let explored = Explorer::new().runs(20).step_limit(1000).explore(|| async {
+///     loop {
+///         framewise::task::yield_now().await;
+///     }
+/// });
+/// assert_eq!(explored.failures(), 20);
+/// assert!(explored.first_failure().is_some_and(|failure| failure.is_step_limit()));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an explorer does nothing until it is told what to run"]
+pub struct Explorer {
+    runs: u64,
+    first_seed: u64,
+    steps_max: u64,
+    fails_on_unhandled: bool,
+}
+
+impl Explorer {
+    /// The settings of [`check`](super::check): 100 seeds from 0 on.
+    pub fn new() -> Self {
+        Self {
+            runs: RUNS,
+            first_seed: 0,
+            steps_max: STEPS_MAX,
+            fails_on_unhandled: true,
+        }
+    }
+
+    /// How many seeds are tried. By default 100.
+    pub fn runs(mut self, runs: u64) -> Self {
+        self.runs = runs;
+        self
+    }
+
+    /// The first seed; the others follow it one by one. By default 0.
+    pub fn first_seed(mut self, seed: u64) -> Self {
+        self.first_seed = seed;
+        self
+    }
+
+    /// How many steps (polls, blocking calls, timers) a run may take before it is held to be a
+    /// livelock. By default a million.
+    pub fn step_limit(mut self, steps: u64) -> Self {
+        self.steps_max = steps;
+        self
+    }
+
+    /// Lets a run go on after a panic that nobody joins: of a detached task, of a timer callback.
+    /// By default it fails the run.
+    pub fn ignore_unhandled_panics(mut self) -> Self {
+        self.fails_on_unhandled = false;
+        self
+    }
+
+    /// Runs the future that `make` gives under one seed.
+    ///
+    /// # Panics
+    ///
+    /// Panics within another seeded run, and on a worker of a runtime.
+    ///
+    /// # Frame
+    ///
+    /// The future sees the frame that is current here, as with
+    /// [`block_on`](crate::block_on); it is current again afterwards.
+    #[track_caller]
+    pub fn run<F: Future>(&self, seed: u64, make: impl FnOnce() -> F) -> Run<F::Output> {
+        let settings = RunSettings {
+            seed,
+            steps_max: self.steps_max,
+            fails_on_unhandled: self.fails_on_unhandled,
+        };
+        let (outcome, report) = seeded::run(settings, make, Location::caller());
+        Run {
+            steps: report.steps,
+            digest: report.digest,
+            elapsed: report.elapsed,
+            result: Failure::of(seed, outcome, report),
+        }
+    }
+
+    /// Runs the futures that `make` gives, one for each seed, and says what was seen. The
+    /// environment changes nothing.
+    ///
+    /// # Panics
+    ///
+    /// As [`run`](Self::run), but not where a run fails.
+    #[track_caller]
+    pub fn explore<F: Future>(&self, make: impl Fn() -> F) -> Explored {
+        let mut explored = Explored::default();
+        for seed in self.seeds() {
+            let run = self.run(seed, &make);
+            explored.runs += 1;
+            explored.steps += run.steps;
+            explored.digests.insert(run.digest);
+            if let Err(failure) = run.result {
+                explored.failures += 1;
+                explored.first.get_or_insert(failure);
+            }
+        }
+        explored
+    }
+
+    /// Runs the futures that `make` gives, one for each seed, until one fails. The environment
+    /// goes before the settings; see [`check`](super::check).
+    ///
+    /// # Panics
+    ///
+    /// Panics with the failure of the first run that fails; and as [`run`](Self::run).
+    #[track_caller]
+    pub fn check<F: Future>(&self, make: impl Fn() -> F) {
+        let settings = match Environment::of_process() {
+            Environment {
+                seed: Some(seed), ..
+            } => self.clone().first_seed(seed).runs(1),
+            Environment {
+                seeds: Some(seeds), ..
+            } => self.clone().runs(seeds),
+            Environment { .. } => self.clone(),
+        };
+        for seed in settings.seeds() {
+            if let Err(failure) = settings.run(seed, &make).result {
+                let again = settings.run(seed, &make);
+                let note = if again.digest == failure.digest() {
+                    ""
+                } else {
+                    "\na second run under this seed went differently: something in the test \
+                     depends on more than the seed"
+                };
+                panic!("{failure}{note}");
+            }
+        }
+    }
+
+    fn seeds(&self) -> impl Iterator<Item = u64> + use<> {
+        let first = self.first_seed;
+        (0..self.runs).map(move |step| first.wrapping_add(step))
+    }
+}
+
+impl Default for Explorer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What became of one seeded run.
+#[derive(Debug)]
+#[must_use = "a run may have failed"]
+pub struct Run<T> {
+    result: Result<T, Failure>,
+    steps: u64,
+    digest: u64,
+    elapsed: Duration,
+}
+
+impl<T> Run<T> {
+    /// What the future gave.
+    ///
+    /// # Panics
+    ///
+    /// Panics with the failure, where the run failed.
+    #[track_caller]
+    pub fn unwrap(self) -> T {
+        match self.result {
+            Ok(output) => output,
+            Err(failure) => panic!("{failure}"),
+        }
+    }
+
+    /// What the future gave, or why the run failed.
+    ///
+    /// # Errors
+    ///
+    /// The failure of a run that failed.
+    pub fn into_result(self) -> Result<T, Failure> {
+        self.result
+    }
+
+    /// Why the run failed, if it did.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.result.as_ref().err()
+    }
+
+    /// How many steps the run took: polls, blocking calls and timers.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Every decision of the run in one number: two runs with the same number went the same way.
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    /// The virtual time that passed.
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+}
+
+/// What [`explore`](super::explore) saw.
+#[derive(Clone, Debug, Default)]
+pub struct Explored {
+    runs: u64,
+    steps: u64,
+    failures: u64,
+    digests: BTreeSet<u64>,
+    first: Option<Failure>,
+}
+
+impl Explored {
+    /// How many runs there were.
+    pub fn runs(&self) -> u64 {
+        self.runs
+    }
+
+    /// How many of them failed.
+    pub fn failures(&self) -> u64 {
+        self.failures
+    }
+
+    /// The first failure.
+    pub fn first_failure(&self) -> Option<&Failure> {
+        self.first.as_ref()
+    }
+
+    /// How many runs differed from all others in their decisions.
+    pub fn distinct(&self) -> usize {
+        self.digests.len()
+    }
+
+    /// The steps of all runs together.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} seeded runs failed ({} distinct, {} steps)",
+            self.failures,
+            self.runs,
+            self.distinct(),
+            self.steps
+        )?;
+        match &self.first {
+            Some(first) => write!(f, "; the first:\n{first}"),
+            None => Ok(()),
+        }
+    }
+}

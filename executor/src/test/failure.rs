@@ -1,0 +1,138 @@
+//! Why a run failed, and how to see it again.
+
+use std::fmt;
+
+use crate::runtime::seeded::RunOutcome;
+use crate::scheduler::seeded::{RunReport, Stop};
+
+/// A seeded run that failed.
+///
+/// Its [`Display`](fmt::Display) says what happened, under which seed, how to replay it, and what
+/// the last steps were.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    seed: u64,
+    kind: FailureKind,
+    message: String,
+    steps: u64,
+    digest: u64,
+    trace: Vec<String>,
+    has_strangers: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureKind {
+    Panic,
+    UnhandledPanic,
+    Deadlock,
+    StepLimit,
+}
+
+impl Failure {
+    /// The seed of the run.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Whether code panicked: that of the run's future, or of a task that nobody joined.
+    pub fn is_panic(&self) -> bool {
+        matches!(self.kind, FailureKind::Panic | FailureKind::UnhandledPanic)
+    }
+
+    /// Whether nothing could run any more, and no timer was armed.
+    pub fn is_deadlock(&self) -> bool {
+        self.kind == FailureKind::Deadlock
+    }
+
+    /// Whether the run took more steps than allowed.
+    pub fn is_step_limit(&self) -> bool {
+        self.kind == FailureKind::StepLimit
+    }
+
+    /// What the panic said, or what is to be said of a deadlock or of too many steps.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// How many steps the run took: polls, blocking calls and timers.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// As [`Run::digest`](super::Run::digest).
+    pub fn digest(&self) -> u64 {
+        self.digest
+    }
+
+    pub(super) fn of<T>(seed: u64, outcome: RunOutcome<T>, report: RunReport) -> Result<T, Self> {
+        let (kind, message) = match outcome {
+            RunOutcome::Output(output) => return Ok(output),
+            RunOutcome::Panic(error) => (FailureKind::Panic, panic_message(error)),
+            RunOutcome::Stopped(stop) => of_stop(stop, report.steps),
+        };
+        Err(Self {
+            seed,
+            kind,
+            message,
+            steps: report.steps,
+            digest: report.digest,
+            trace: report.trace,
+            has_strangers: report.has_strangers,
+        })
+    }
+}
+
+fn of_stop(stop: Stop, steps: u64) -> (FailureKind, String) {
+    match stop {
+        Stop::Deadlock(waiting) => (
+            FailureKind::Deadlock,
+            format!("deadlock: nothing can run, no timer is armed, and {waiting}"),
+        ),
+        Stop::StepLimit(waiting) => (
+            FailureKind::StepLimit,
+            format!("the run did not end within {steps} steps (a livelock?); {waiting}"),
+        ),
+        Stop::Unhandled(message) => (
+            FailureKind::UnhandledPanic,
+            format!("a panic that nobody joined: {message}"),
+        ),
+    }
+}
+
+fn panic_message(error: crate::JoinError) -> String {
+    let payload = match error.try_into_panic() {
+        Ok(payload) => payload,
+        Err(error) => return error.to_string(),
+    };
+    match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(payload) => match payload.downcast::<&'static str>() {
+            Ok(message) => (*message).to_owned(),
+            Err(_) => "a panic whose payload is not a string".to_owned(),
+        },
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seed = self.seed;
+        writeln!(f, "{}", self.message)?;
+        writeln!(f, "the seeded run failed after {} steps", self.steps)?;
+        let thread = std::thread::current();
+        let test = thread.name().filter(|&name| name != "main").unwrap_or("");
+        writeln!(f, "replay it: FRAMEWISE_SEED={seed:#x} cargo test {test}")?;
+        if self.has_strangers {
+            writeln!(
+                f,
+                "a thread outside of the run woke or spawned a task: a replay may go differently"
+            )?;
+        }
+        write!(f, "the last steps:")?;
+        for step in &self.trace {
+            write!(f, "\n  {step}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,168 @@
+//! The attribute `#[framewise::test::preemptible]`.
+//!
+//! It works on tokens: it looks for `.await` and needs to understand nothing else, so there is no
+//! parser in it and no dependency. Use it through the crate `framewise` (feature `test-util`), whose
+//! trait the code that it writes calls.
+
+#![forbid(unsafe_code)]
+
+use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
+
+/// Puts a point at which a seeded run may preempt the task before every `.await` of a function, an
+/// `impl` block or a module.
+///
+/// Each `expr.await` in it becomes `expr.preemptible().await`, also in nested blocks, closures and
+/// the arguments of macros. The trait that has the method is imported into every function body that
+/// awaits, without a name. The name `framewise` must be that of the crate.
+///
+/// Outside of seeded runs a point costs reading one thread-local. It is for tests all the same:
+/// `#[cfg_attr(test, framewise::test::preemptible)]`.
+///
+/// ```ignore
+/// #[cfg_attr(test, framewise::test::preemptible)]
+/// async fn transfer(from: &Account, to: &Account, amount: u64) {
+///     from.withdraw(amount).await;
+///     to.deposit(amount).await;
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn preemptible(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    if !arguments.is_empty() {
+        return "::core::compile_error!(\"`preemptible` takes no arguments\");"
+            .parse()
+            .unwrap_or_default();
+    }
+    rewrite(item).0
+}
+
+/// Rewrites every `.await`, and says whether there was one.
+fn rewrite(tokens: TokenStream) -> (TokenStream, bool) {
+    let mut rewritten = Vec::new();
+    let mut awaits = false;
+    let mut body = Body::default();
+    for token in tokens {
+        let is_body = body.begins_with(&token);
+        match token {
+            TokenTree::Group(group) => {
+                let (mut inner, inner_awaits) = rewrite(group.stream());
+                awaits |= inner_awaits;
+                if is_body && inner_awaits {
+                    inner = with_import(inner);
+                }
+                let mut new = Group::new(group.delimiter(), inner);
+                new.set_span(group.span());
+                rewritten.push(TokenTree::Group(new));
+            }
+            TokenTree::Ident(word) if is_await(&word.to_string(), rewritten.last()) => {
+                awaits = true;
+                // The method's tokens are where the `await` is, so that errors point there.
+                let call: TokenStream = "preemptible()."
+                    .parse()
+                    .expect("this is a stream of valid tokens");
+                rewritten.extend(call.into_iter().map(|mut token| {
+                    token.set_span(word.span());
+                    token
+                }));
+                rewritten.push(TokenTree::Ident(word));
+            }
+            other => rewritten.push(other),
+        }
+    }
+    (rewritten.into_iter().collect(), awaits)
+}
+
+fn is_await(word: &str, before: Option<&TokenTree>) -> bool {
+    word == "await" && matches!(before, Some(TokenTree::Punct(dot)) if dot.as_char() == '.')
+}
+
+/// Puts the trait into the scope of a function body, or of an `async` block: after the attributes
+/// of the body itself (`#![…]`), which stand first.
+fn with_import(body: TokenStream) -> TokenStream {
+    let mut rest = body.into_iter().peekable();
+    let mut tokens = Vec::new();
+    while let Some(hash) = rest.next_if(|token| is_mark(token, '#')) {
+        let is_inner = rest.peek().is_some_and(|token| is_mark(token, '!'));
+        tokens.push(hash);
+        if !is_inner {
+            break;
+        }
+        tokens.extend(rest.by_ref().take(2));
+    }
+    let outer_attribute = match tokens.last() {
+        Some(token) if is_mark(token, '#') => tokens.pop(),
+        _ => None,
+    };
+    let import: TokenStream = "#[allow(unused_imports)] \
+         use ::framewise::test::Preemptible as _;"
+        .parse()
+        .expect("this is a stream of valid tokens");
+    tokens.extend(import);
+    tokens.extend(outer_attribute);
+    tokens.extend(rest);
+    tokens.into_iter().collect()
+}
+
+fn is_mark(token: &TokenTree, mark: char) -> bool {
+    matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
+}
+
+/// Finds the braces that are the body of a function or an `async` block, among the tokens of one
+/// level.
+#[derive(Default)]
+struct Body {
+    state: BodyState,
+    /// The last token was one after which braces are a constant of a type, not a body.
+    in_generics: bool,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum BodyState {
+    #[default]
+    Outside,
+    /// After `async`, or `async move`.
+    Async,
+    /// After `fn`, where a name follows (in a type it does not).
+    Fn,
+    /// In the signature of a function.
+    Signature,
+}
+
+impl Body {
+    /// Takes the next token, and says whether it is such braces.
+    fn begins_with(&mut self, token: &TokenTree) -> bool {
+        let in_generics = self.in_generics;
+        self.in_generics =
+            matches!(token, TokenTree::Punct(mark) if matches!(mark.as_char(), '<' | ','));
+        let (state, is_body) = match token {
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
+                let is_body = match self.state {
+                    BodyState::Async => true,
+                    BodyState::Signature => !in_generics,
+                    BodyState::Outside | BodyState::Fn => false,
+                };
+                let next = if self.state == BodyState::Signature && in_generics {
+                    BodyState::Signature
+                } else {
+                    BodyState::Outside
+                };
+                (next, is_body)
+            }
+            TokenTree::Ident(word) => (self.after_word(&word.to_string()), false),
+            TokenTree::Punct(mark) if mark.as_char() == ';' => (BodyState::Outside, false),
+            _ if self.state == BodyState::Signature => (BodyState::Signature, false),
+            _ => (BodyState::Outside, false),
+        };
+        self.state = state;
+        is_body
+    }
+
+    fn after_word(&self, word: &str) -> BodyState {
+        match (self.state, word) {
+            (BodyState::Signature, _) => BodyState::Signature,
+            (_, "fn") => BodyState::Fn,
+            (BodyState::Fn, _) => BodyState::Signature,
+            (_, "async") | (BodyState::Async, "move") => BodyState::Async,
+            _ => BodyState::Outside,
+        }
+    }
+}
