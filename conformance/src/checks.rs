@@ -7,7 +7,10 @@ pub(crate) mod basics;
 pub(crate) mod composition;
 pub(crate) mod ends;
 pub(crate) mod errors;
+pub(crate) mod holders;
+pub(crate) mod leaks;
 pub(crate) mod limits;
+pub(crate) mod siblings;
 pub(crate) mod snapshots;
 pub(crate) mod tasks;
 pub(crate) mod threads;
@@ -37,12 +40,15 @@ macro_rules! __for_each_executor_chapter {
         $crate::__basics_checks!($callback $arguments);
         $crate::__limits_checks!($callback $arguments);
         $crate::__snapshots_checks!($callback $arguments);
+        $crate::__holders_checks!($callback $arguments);
         $crate::__tasks_checks!($callback $arguments);
         $crate::__ends_checks!($callback $arguments);
         $crate::__time_io_checks!($callback $arguments);
         $crate::__threads_checks!($callback $arguments);
         $crate::__composition_checks!($callback $arguments);
+        $crate::__siblings_checks!($callback $arguments);
         $crate::__values_checks!($callback $arguments);
+        $crate::__leaks_checks!($callback $arguments);
         $crate::__errors_checks!($callback $arguments);
     };
 }
