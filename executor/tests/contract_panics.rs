@@ -1,0 +1,634 @@
+//! Contract, "Errors and inspection": the panic hook sees the innermost frame (C-82); the error of a
+//! join and the hook for unhandled panics expose that frame, not the one of creation (C-83).
+//!
+//! Both for every place where user code can panic: polls, scopes, blocking calls, callbacks of
+//! timers and sockets, foreign wakers, destructors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::collections::HashMap;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Once, mpsc};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use framewise::context::FrameId;
+use framewise::net::{Interest, TcpListener, TcpStream};
+use framewise::runtime::{Builder, Runtime};
+use framewise::task::{JoinError, JoinHandle, LocalSet, block_in_place, spawn_local, yield_now};
+use framewise::time::{set_interval, set_timeout, sleep};
+use framewise::{ContextVar, Frame, block_on, spawn};
+use futures::channel::oneshot;
+use support::{
+    DropCall, ID, call_waker, everywhere, on_drop, panic_message, panics, pause, poll_once,
+    while_occupied, with_workers_in_frames,
+};
+
+const TICK: Duration = Duration::from_millis(1);
+
+static CALL: ContextVar<DropCall> = ContextVar::new("call");
+
+/// What the process's panic hook saw, by the panic's message.
+static SEEN: Mutex<Option<HashMap<String, Seen>>> = Mutex::new(None);
+
+/// What [`ID`] is in a frame, and the frame's number.
+type Seen = (Option<u64>, FrameId);
+
+/// A message that no other panic of this process has. The hook is in place from here on.
+fn unique(place: &str) -> String {
+    static HOOK: Once = Once::new();
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    const MARK: &str = "expected panic number ";
+
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            match info.payload().downcast_ref::<String>() {
+                Some(message) if message.starts_with(MARK) => {
+                    let frame = (ID.get(), Frame::current().id());
+                    let mut seen = SEEN.lock().unwrap();
+                    seen.get_or_insert_default().insert(message.clone(), frame);
+                }
+                _ => before(info),
+            }
+        }));
+    });
+    format!("{MARK}{}: {place}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What the panic hook saw at the panic with this message.
+fn seen_by_hook(message: &str) -> Seen {
+    let seen = SEEN.lock().unwrap();
+    *seen
+        .as_ref()
+        .and_then(|seen| seen.get(message))
+        .expect(message)
+}
+
+/// Checks the two items together: the hook saw `expected`, in the frame that the error names.
+fn check(error: &JoinError, message: &str, expected: Option<u64>) {
+    assert!(
+        error.to_string().ends_with(message),
+        "{error}, not {message}"
+    );
+    let frame = error.frame().expect(message);
+    let (seen, id) = seen_by_hook(message);
+    assert_eq!(seen, expected, "the panic hook, {message}");
+    assert_eq!(frame.run(|| ID.get()), expected, "the error, {message}");
+    assert_eq!(frame.id(), id, "{message}");
+}
+
+type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A task that panics: with what message, and what [`ID`] is there.
+struct Panicking {
+    message: String,
+    work: Work,
+    expected: Option<u64>,
+}
+
+impl Panicking {
+    fn new<F: Future<Output = ()> + Send + 'static>(
+        place: &str,
+        expected: Option<u64>,
+        work: impl FnOnce(String) -> F,
+    ) -> Self {
+        let message = unique(place);
+        Self {
+            work: Box::pin(work(message.clone())),
+            message,
+            expected,
+        }
+    }
+}
+
+/// Tasks that panic at their first poll or later, in a frame of their own making or in their own.
+fn panicking_tasks(id: Option<u64>) -> Vec<Panicking> {
+    let captured = ID.run(10, Frame::current);
+    let of_frame = captured.clone();
+    vec![
+        Panicking::new(
+            "in the task's frame",
+            id,
+            |say| async move { panic!("{say}") },
+        ),
+        Panicking::new("after an await", id, |say| async move {
+            yield_now().await;
+            sleep(TICK).await;
+            panic!("{say}")
+        }),
+        Panicking::new("in a run", Some(11), |say| async move {
+            yield_now().await;
+            ID.run(11, || panic!("{say}"))
+        }),
+        Panicking::new("in a run within a run", Some(13), |say| async move {
+            ID.run(12, || ID.run(13, || panic!("{say}")))
+        }),
+        Panicking::new("at the root, in a run", None, |say| async move {
+            ID.run(14, || Frame::root().run(|| panic!("{say}")))
+        }),
+        Panicking::new(
+            "in a captured frame, in a run",
+            Some(10),
+            |say| async move { ID.run(15, || captured.run(|| panic!("{say}"))) },
+        ),
+        Panicking::new("in a scope", Some(16), |say| {
+            ID.scope(16, async move {
+                yield_now().await;
+                panic!("{say}")
+            })
+        }),
+        Panicking::new("in a run in nested scopes", Some(19), |say| {
+            ID.scope(17, async move {
+                yield_now().await;
+                ID.scope(18, async move {
+                    yield_now().await;
+                    ID.run(19, || panic!("{say}"))
+                })
+                .await
+            })
+        }),
+        Panicking::new("after an inner scope", Some(20), |say| {
+            ID.scope(20, async move {
+                ID.scope(21, yield_now()).await;
+                panic!("{say}")
+            })
+        }),
+        Panicking::new("in a frame's scope", Some(10), |say| {
+            of_frame.scope(async move { panic!("{say}") })
+        }),
+        Panicking::new(
+            "after a panic that was caught",
+            Some(23),
+            |say| async move {
+                assert!(panics(|| ID.run(22, || panic!("{}", unique("caught")))));
+                ID.run(23, || panic!("{say}"))
+            },
+        ),
+        Panicking::new("of a joiner, by a child's panic", id, |say| async move {
+            let child = ID.run(24, || spawn(async { panic!("{}", unique("a child's")) }));
+            let error: Result<(), _> = child.await;
+            assert!(error.is_ok(), "{say}");
+        }),
+    ]
+}
+
+/// Tasks that panic where they change threads, or as they end.
+fn panicking_at_the_edges(id: Option<u64>) -> Vec<Panicking> {
+    vec![
+        Panicking::new("in block_in_place", Some(31), |say| async move {
+            ID.run(30, || block_in_place(|| ID.run(31, || panic!("{say}"))))
+        }),
+        Panicking::new(
+            "in block_in_place, in the task's frame",
+            id,
+            |say| async move { block_in_place(|| panic!("{say}")) },
+        ),
+        Panicking::new("in a nested block_on", Some(32), |say| async move {
+            let work = ID.scope(32, async move {
+                yield_now().await;
+                panic!("{say}")
+            });
+            block_in_place(|| block_on(work))
+        }),
+        Panicking::new("in the destructor of a local", Some(33), |say| async move {
+            let _local = on_drop(move || ID.run(33, || panic!("{say}")));
+            yield_now().await;
+        }),
+        Panicking::new("in the destructor of a local in a scope", Some(34), |say| {
+            ID.scope(34, async move {
+                let _local = on_drop(move || panic!("{say}"));
+                yield_now().await;
+            })
+        }),
+        Panicking::new("in the destructor of what is left at the end", id, |say| {
+            let part = on_drop(move || panic!("{say}"));
+            poll_fn(move |_| {
+                let _keep = &part;
+                Poll::Ready(())
+            })
+        }),
+        Panicking::new("in the destructor of a value", id, |say| async move {
+            // A value ends in the dropper's frame, never in the dying one.
+            let value = on_drop(move || panic!("{say}"));
+            framewise::bind(&CALL, value).and(&ID, 35).run(|| ());
+        }),
+    ]
+}
+
+fn all_panicking(id: Option<u64>) -> Vec<Panicking> {
+    let mut tasks = panicking_tasks(id);
+    tasks.extend(panicking_at_the_edges(id));
+    tasks
+}
+
+/// A runtime whose hook for unhandled panics sends what it is told, and in which frame it runs.
+struct Watched {
+    runtime: Runtime,
+    told: mpsc::Receiver<Told>,
+}
+
+struct Told {
+    message: String,
+    /// The error's frame.
+    innermost: Seen,
+    hook_ran_in: Option<u64>,
+}
+
+impl Watched {
+    fn new(workers: usize) -> Self {
+        let (sender, told) = mpsc::channel();
+        let sender = Mutex::new(sender);
+        let runtime = Builder::new()
+            .worker_threads(workers)
+            .on_unhandled_panic(move |error| {
+                let frame = error.frame().expect("it is of a panic");
+                let told = Told {
+                    message: error.to_string(),
+                    innermost: (frame.run(|| ID.get()), frame.id()),
+                    hook_ran_in: ID.get(),
+                };
+                sender.lock().unwrap().send(told).unwrap();
+            })
+            .build()
+            .unwrap();
+        Self { runtime, told }
+    }
+
+    /// Waits for the hook to be told of this panic: once, and of no other.
+    fn expect(&self, message: &str, expected: Option<u64>) -> Told {
+        let told = self.told.recv().unwrap();
+        assert!(
+            told.message.ends_with(message),
+            "{}, not {message}",
+            told.message
+        );
+        let seen = seen_by_hook(message);
+        assert_eq!(seen.0, expected, "the panic hook, {message}");
+        assert_eq!(told.innermost, seen, "the error, {message}");
+        told
+    }
+
+    /// Ends the runtime: nothing else was told.
+    fn end(self) {
+        drop(self.runtime);
+        assert!(self.told.recv().is_err(), "a panic was told twice");
+    }
+}
+
+fn watched(test: impl Fn(&Watched, usize, Option<u64>)) {
+    with_workers_in_frames(|workers, id| {
+        let watched = Watched::new(workers);
+        test(&watched, workers, id);
+        watched.end();
+    });
+}
+
+#[test]
+fn c82_the_panic_hook_sees_the_innermost_frame_of_a_block_on() {
+    everywhere(|runtime, id| {
+        for Panicking {
+            message,
+            work,
+            expected,
+        } in panicking_tasks(id)
+        {
+            let said = panic_message(|| runtime.block_on(work));
+            assert_eq!(said, message);
+            assert_eq!(seen_by_hook(&message).0, expected, "{message}");
+            assert_eq!(ID.get(), id);
+        }
+    });
+}
+
+#[test]
+fn c82_the_panic_hook_sees_the_workers_frame_where_a_frame_ends() {
+    everywhere(|runtime, id| {
+        // The values of a task's frame end after its last poll, at the worker's root.
+        let message = unique("in the destructor of a task's value");
+        let said = message.clone();
+        let value = on_drop(move || panic!("{said}"));
+        let frame = framewise::bind(&CALL, value).and(&ID, 40).frame();
+        let (release, released) = oneshot::channel::<()>();
+        let task = frame.run(|| runtime.spawn(released));
+        // Only the task has the frame now.
+        drop(frame);
+        release.send(()).unwrap();
+        runtime.block_on(task).unwrap().unwrap();
+        assert_eq!(seen_by_hook(&message).0, None);
+        // By whoever drops the last snapshot: in that one's frame.
+        let message = unique("in the destructor of a snapshot's value");
+        let said = message.clone();
+        let value = on_drop(move || panic!("{said}"));
+        let frame = framewise::bind(&CALL, value).and(&ID, 41).frame();
+        assert!(panics(|| drop(frame)));
+        assert_eq!(seen_by_hook(&message).0, id);
+    });
+}
+
+#[test]
+fn c82_the_panic_hook_sees_the_task_where_a_detached_output_ends() {
+    watched(|watched, _, id| {
+        for place in 0..2 {
+            let message = unique("in the destructor of an output");
+            let said = message.clone();
+            let (sender, receiver) = mpsc::channel::<()>();
+            let output = on_drop(move || {
+                let _ended = &sender;
+                panic!("{said}")
+            });
+            let (release, released) = oneshot::channel::<()>();
+            let work = async move {
+                released.await.unwrap();
+                output
+            };
+            drop(match place {
+                0 => watched.runtime.spawn(work),
+                _ => ID.run(42, || watched.runtime.spawn(work)),
+            });
+            release.send(()).unwrap();
+            assert!(receiver.recv().is_err());
+            let expected = if place == 0 { id } else { Some(42) };
+            assert_eq!(seen_by_hook(&message).0, expected);
+        }
+    });
+}
+
+#[test]
+fn c83_the_error_of_a_join_has_the_frame_in_which_the_panic_began() {
+    everywhere(|runtime, id| {
+        for Panicking {
+            message,
+            work,
+            expected,
+        } in all_panicking(id)
+        {
+            let error = runtime.block_on(runtime.spawn(work)).unwrap_err();
+            check(&error, &message, expected);
+        }
+        // Spawned under a binding: that of creation is not what counts.
+        let message = unique("of a task under a binding");
+        let said = message.clone();
+        let task = ID.run(50, || {
+            runtime.spawn(async move { Frame::root().run(|| panic!("{said}")) })
+        });
+        let joined: Result<(), JoinError> = runtime.block_on(task);
+        let error = joined.unwrap_err();
+        check(&error, &message, None);
+        assert_eq!(ID.get(), id);
+    });
+}
+
+#[test]
+fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_the_panic_began() {
+    watched(|watched, _, id| {
+        for Panicking {
+            message,
+            work,
+            expected,
+        } in all_panicking(id)
+        {
+            drop(watched.runtime.spawn(work));
+            let told = watched.expect(&message, expected);
+            assert_eq!(told.hook_ran_in, id, "the hook runs in the task's frame");
+        }
+    });
+}
+
+#[test]
+fn c83_the_frame_of_a_panic_in_a_blocking_call() {
+    watched(|watched, _, id| {
+        let runtime = &watched.runtime;
+        type Place = (&'static str, fn(String), Option<u64>);
+        let places: [Place; 4] = [
+            ("in a call", |say| panic!("{say}"), id),
+            ("in a run", |say| ID.run(60, || panic!("{say}")), Some(60)),
+            (
+                "in a block_on",
+                |say| block_on(ID.scope(61, async move { panic!("{say}") })),
+                Some(61),
+            ),
+            (
+                "in a local's destructor",
+                |say| {
+                    let _local = on_drop(move || ID.run(62, || panic!("{say}")));
+                },
+                Some(62),
+            ),
+        ];
+        for (place, call, expected) in places {
+            let message = unique(place);
+            let said = message.clone();
+            let joined = runtime.block_on(runtime.spawn_blocking(move || call(said)));
+            check(&joined.unwrap_err(), &message, expected);
+            // Detached, and not by its end.
+            let message = unique(place);
+            let said = message.clone();
+            let (release, released) = mpsc::channel::<()>();
+            drop(runtime.spawn_blocking(move || {
+                released.recv().unwrap();
+                call(said)
+            }));
+            release.send(()).unwrap();
+            assert_eq!(watched.expect(&message, expected).hook_ran_in, id);
+        }
+    });
+}
+
+#[test]
+fn c83_the_frame_of_a_panic_in_a_local_task() {
+    everywhere(|runtime, id| {
+        let set = LocalSet::new();
+        set.block_on(runtime, async {
+            for Panicking {
+                message,
+                work,
+                expected,
+            } in panicking_tasks(id)
+            {
+                check(&spawn_local(work).await.unwrap_err(), &message, expected);
+                assert_eq!(ID.get(), id);
+            }
+        });
+    });
+}
+
+#[test]
+fn c83_the_frame_of_a_panic_in_a_timers_callback() {
+    watched(|watched, _, id| {
+        let _entered = watched.runtime.enter();
+        let call = |place, frame| {
+            let message = unique(place);
+            let said = message.clone();
+            let call = move || match frame {
+                None => panic!("{said}"),
+                Some(frame) => ID.run(frame, || panic!("{said}")),
+            };
+            (message, call)
+        };
+        for (frame, expected) in [(None, id), (Some(70), Some(70))] {
+            let (message, once) = call("in a time-out", frame);
+            let once = set_timeout(TICK, once);
+            watched.expect(&message, expected);
+            let (message, repeated) = call("in an interval", frame);
+            let repeated = set_interval(TICK, repeated);
+            watched.expect(&message, expected);
+            // A callback that panicked is not called again.
+            while once.is_active() || repeated.is_active() {
+                thread::yield_now();
+            }
+        }
+        // In the end of what a callback owns: it ends in its frame, too.
+        let message = unique("in a callback's destructor");
+        let said = message.clone();
+        let owned = on_drop(move || panic!("{said}"));
+        let never = ID.run(71, || set_timeout(Duration::MAX, move || drop(owned)));
+        ID.run(72, || never.cancel());
+        watched.expect(&message, Some(71));
+    });
+}
+
+/// A stream on the runtime, and its peer off it.
+async fn connection() -> (TcpStream, std::net::TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (listener.accept().await.unwrap().0, peer)
+}
+
+#[test]
+fn c83_the_frame_of_a_panic_in_a_sockets_callback() {
+    use std::io::Write;
+
+    watched(|watched, _, id| {
+        for (frame, expected) in [(None, id), (Some(80), Some(80))] {
+            let (stream, mut peer) = watched.runtime.block_on(connection());
+            let message = unique("in a socket's callback");
+            let said = message.clone();
+            let callback = stream.on_ready(Interest::READABLE, move |_| match frame {
+                None => panic!("{said}"),
+                Some(frame) => ID.run(frame, || panic!("{said}")),
+            });
+            ID.run(90, || peer.write_all(b"x").unwrap());
+            watched.expect(&message, expected);
+            let callback = callback.unwrap();
+            while !callback.is_cancelled() {
+                thread::yield_now();
+            }
+        }
+    });
+}
+
+#[test]
+fn c83_the_frame_of_a_panic_in_a_foreign_waker() {
+    use std::io::Write;
+
+    watched(|watched, _, id| {
+        let _entered = watched.runtime.enter();
+        let waker = |place| {
+            let message = unique(place);
+            let said = message.clone();
+            (message, call_waker(move || panic!("{said}")))
+        };
+        // Registered in this frame or in another one, and called by the driver.
+        for (frame, expected) in [(None, id), (Some(100), Some(100))] {
+            let within = |poll: &mut dyn FnMut() -> bool| match frame {
+                None => poll(),
+                Some(frame) => ID.run(frame, poll),
+            };
+            let (message, timers) = waker("in a waker of a timer");
+            let mut timer = sleep(Duration::from_secs(3_600));
+            assert!(within(&mut || poll_once(&mut timer, &timers).is_pending()));
+            timer.reset(std::time::Instant::now() + TICK);
+            watched.expect(&message, expected);
+
+            let (message, sockets) = waker("in a waker of a socket");
+            let (stream, mut peer) = watched.runtime.block_on(connection());
+            let mut cx = std::task::Context::from_waker(&sockets);
+            assert!(within(&mut || stream.poll_read_ready(&mut cx).is_pending()));
+            peer.write_all(b"x").unwrap();
+            watched.expect(&message, expected);
+        }
+    });
+}
+
+/// Aborts a task that is parked, and gives its error.
+fn aborted(runtime: &Runtime, work: impl FnOnce(Parked) -> Work) -> JoinError {
+    let (parked, is_parked) = mpsc::channel();
+    let task = runtime.spawn(work(parked));
+    is_parked.recv().unwrap();
+    ID.run(110, || task.abort());
+    runtime.block_on(task).unwrap_err()
+}
+
+type Parked = mpsc::Sender<()>;
+
+#[test]
+fn c83_the_frame_of_a_panic_in_a_destructor_when_a_task_is_aborted() {
+    watched(|watched, workers, id| {
+        let runtime = &watched.runtime;
+        let message = unique("in a part of an aborted task");
+        let said = message.clone();
+        let error = aborted(runtime, |parked| {
+            Box::pin(async move {
+                let _part = on_drop(move || panic!("{said}"));
+                pause(|_| parked.send(()).unwrap()).await;
+            })
+        });
+        check(&error, &message, id);
+        let message = unique("in a part of an aborted task's scope");
+        let said = message.clone();
+        let error = aborted(runtime, |parked| {
+            Box::pin(ID.scope(111, async move {
+                let _part = on_drop(move || panic!("{said}"));
+                pause(|_| parked.send(()).unwrap()).await;
+            }))
+        });
+        check(&error, &message, Some(111));
+        // Never polled.
+        let message = unique("in a part of a task that was never polled");
+        let said = message.clone();
+        let task: JoinHandle<()> = while_occupied(runtime, workers, || {
+            let part = on_drop(move || panic!("{said}"));
+            let task = runtime.spawn(ID.scope(112, async move { drop(part) }));
+            task.abort();
+            task
+        });
+        check(&runtime.block_on(task).unwrap_err(), &message, Some(112));
+        // Nobody joins.
+        let message = unique("in a part of an aborted task that nobody joins");
+        let said = message.clone();
+        let (parked, is_parked) = mpsc::channel();
+        let task = runtime.spawn(ID.scope(113, async move {
+            let _part = on_drop(move || panic!("{said}"));
+            pause(|_| parked.send(()).unwrap()).await;
+            pending::<()>().await;
+        }));
+        is_parked.recv().unwrap();
+        let abort = task.abort_handle();
+        drop(task);
+        abort.abort();
+        assert_eq!(watched.expect(&message, Some(113)).hook_ran_in, id);
+    });
+}
+
+#[test]
+fn c83_an_error_keeps_its_frame_as_long_as_it_is_kept_and_no_longer() {
+    everywhere(|runtime, id| {
+        let kept = Arc::new(());
+        let bindings = framewise::bind(&support::KEPT, Arc::clone(&kept));
+        let (frame, site) = support::bound_here(bindings);
+        let task = frame.run(|| runtime.spawn(async { panic!("{}", unique("kept")) }));
+        drop(frame);
+        let error: Result<(), JoinError> = runtime.block_on(task);
+        let error = error.unwrap_err();
+        site.assert_live(1);
+        assert_eq!(error.frame().unwrap().run(|| ID.get()), id);
+        drop(error.into_panic());
+        assert_eq!(Arc::strong_count(&kept), 1);
+        site.assert_live(0);
+    });
+}
