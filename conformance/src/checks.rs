@@ -17,6 +17,7 @@ pub(crate) mod threads;
 pub(crate) mod time_io;
 pub(crate) mod values;
 pub(crate) mod within;
+pub(crate) mod workers;
 
 use crate::runner::Check;
 use crate::trial::Trial;

@@ -54,6 +54,12 @@ pub trait Executor: Send + Sync + 'static {
         true
     }
 
+    /// Whether the process survives a task's destructor that panics. Where it does not, because the
+    /// executor aborts, the suite does not try.
+    fn survives_panicking_destructors(&self) -> bool {
+        true
+    }
+
     /// Join handles: waiting for an output, detaching, aborting.
     fn joining(&self) -> Option<&dyn Joining> {
         None

@@ -98,10 +98,15 @@ impl Gate {
 
     /// Blocks this thread until the gate is open; false if it takes too long.
     pub(crate) fn wait(&self) -> bool {
+        self.wait_at_most(PATIENCE)
+    }
+
+    /// As [`wait`](Self::wait), for so long.
+    pub(crate) fn wait_at_most(&self, limit: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (state, _) = self
             .opened
-            .wait_timeout_while(state, PATIENCE, |state| !state.is_open)
+            .wait_timeout_while(state, limit, |state| !state.is_open)
             .unwrap_or_else(PoisonError::into_inner);
         state.is_open
     }
@@ -133,6 +138,11 @@ impl Log {
     /// An empty log.
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A log of these entries.
+    pub(crate) fn of(entries: &[Entry]) -> Self {
+        Self(Arc::new((Mutex::new(entries.to_vec()), Condvar::new())))
     }
 
     /// Notes the value of [`ID`] here.
@@ -204,6 +214,22 @@ impl Drop for NotesDrop {
     }
 }
 
+/// A foreign waker, which notes each call as "woken".
+pub(crate) fn telling_waker() -> (Waker, Log) {
+    struct Tells(Log);
+    impl std::task::Wake for Tells {
+        fn wake(self: Arc<Self>) {
+            self.0.note("woken");
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.note("woken");
+        }
+    }
+    let log = Log::new();
+    (Waker::from(Arc::new(Tells(log.clone()))), log)
+}
+
 /// Pending `times` times, woken at once each time: other tasks have a turn.
 pub(crate) async fn yield_times(times: usize) {
     let mut left = times;
@@ -230,6 +256,47 @@ pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) -> bool {
         std::thread::yield_now();
     }
     true
+}
+
+/// Polls `future` until it is ready or it takes too long. Busy: other tasks have a turn in between.
+pub(crate) async fn in_time<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let deadline = Instant::now() + PATIENCE;
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
+        Poll::Pending => {
+            std::thread::yield_now();
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}
+
+/// Pending once: `register` gets the waker that ends it.
+pub(crate) async fn pause(register: impl FnOnce(&Waker)) {
+    let mut register = Some(register);
+    poll_fn(|cx| match register.take() {
+        Some(register) => {
+            register(cx.waker());
+            Poll::Pending
+        }
+        None => Poll::Ready(()),
+    })
+    .await;
+}
+
+/// Waits for `release`, and opens `parked` when it does. The gate keeps the waker: an executor whose
+/// wakers own their tasks would drop one that nobody can wake.
+pub(crate) async fn park(parked: Arc<Gate>, release: Arc<Gate>) {
+    let mut passed = pin!(release.passed());
+    poll_fn(|cx| {
+        let poll = passed.as_mut().poll(cx);
+        parked.open();
+        poll
+    })
+    .await;
 }
 
 /// Polls `future` once, with this waker.

@@ -1,8 +1,18 @@
 //! Contract, "Tasks", while they run: C-25 to C-38.
 
-use crate::probe::ID;
-use crate::trial::Trial;
-use crate::verdict::{Verdict, expect};
+mod capture;
+mod elsewhere;
+mod joining;
+mod local;
+mod moving;
+mod switching;
+
+pub(crate) use capture::*;
+pub(crate) use elsewhere::*;
+pub(crate) use joining::*;
+pub(crate) use local::*;
+pub(crate) use moving::*;
+pub(crate) use switching::*;
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -11,35 +21,30 @@ macro_rules! __tasks_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments tasks:
             c25_captured_at_spawn
+            c25_captured_at_spawn_and_not_at_the_first_poll
+            c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment
+            c26_kept_when_awaited_outside_of_the_scope
+            c26_kept_when_joined_outside_of_the_scope
+            c27_a_rebinding_is_invisible_to_parent_and_siblings
+            c28_grandchildren_inherit
+            c29_a_task_forced_to_another_thread_keeps_its_frame
+            c29_a_task_that_moves_after_block_in_place_keeps_its_frame
+            c30_interleaved_tasks_never_mix
+            c30_tasks_that_meet_on_all_threads_never_mix
+            c31_a_task_run_right_after_its_spawner_sees_its_own_frame
+            c31_a_task_run_inside_its_own_wake_sees_its_own_frame
+            c32_threads_are_at_the_root_between_polls
+            c32_threads_are_at_the_root_after_a_panic
+            c33_block_in_place_keeps_the_callers_frame
+            c33_a_panic_in_block_in_place_restores
+            c34_local_tasks_capture_at_spawn
+            c34_local_tasks_never_mix
+            c34_local_tasks_end_in_their_frames
+            c35_spawned_from_any_thread
+            c36_a_task_at_the_root_sees_nothing_and_keeps_nothing
+            c37_what_is_not_inherited_stays_in_its_task
+            c38_joining_leaves_the_awaiters_frame
+            c38_joining_a_task_that_panicked_leaves_the_awaiters_frame
         }
     };
-}
-
-pub(crate) fn c25_captured_at_spawn(trial: &Trial) -> Verdict {
-    let (made_under, spawned_under, joined_under) = (Some(10), Some(11), Some(12));
-    let seen = trial.block_on(async {
-        let future = ID.run(10, || async { ID.get() });
-        let child = ID.run(11, || trial.spawn(future));
-        ID.scope(12, child.output()).await
-    })?;
-    expect(
-        "ID in a child, made under 10, spawned under 11 and awaited under 12",
-        spawned_under,
-        seen,
-        &[
-            (
-                None,
-                "no frame is carried: capture the current frame in spawn, and poll in it",
-            ),
-            (
-                made_under,
-                "captured when the future was made instead of at spawn",
-            ),
-            (
-                joined_under,
-                "polled in the frame of whoever waits for the task",
-            ),
-            (trial.id(), "captured at the first poll instead of at spawn"),
-        ],
-    )
 }

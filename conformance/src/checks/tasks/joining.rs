@@ -1,0 +1,83 @@
+//! Waiting for a task: C-38.
+
+use framewise_context::Frame;
+
+use crate::probe::{ID, deliberate_panic, in_time, yield_times};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::{Failure, Verdict, expect};
+
+use super::super::workers::block_on_catching;
+
+const STAYS: &str = "whoever waits for a task goes on in that task's frame: restore the frame after each poll, before the \
+     joiner is woken";
+
+fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> Verdict {
+    let (id, frame) = before;
+    expect(what, id, ID.get(), &[(Some(10), STAYS), (Some(11), STAYS)])?;
+    expect(
+        &format!("{what}, the frame itself"),
+        frame.id(),
+        Frame::current().id(),
+        &[],
+    )
+}
+
+pub(crate) fn c38_joining_leaves_the_awaiters_frame(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let late = || Failure::new("a task that is joined ends", "it did not in time", "");
+    trial.block_on(async {
+        let before = || (ID.get(), Frame::current());
+        for aborts in [false, true] {
+            let here = before();
+            let mut task = ID.run(10, || {
+                trial.spawn_joinable(ID.scope(11, async move {
+                    yield_times(3).await;
+                    if aborts {
+                        std::future::pending::<()>().await;
+                    }
+                }))
+            })?;
+            if aborts && !task.abort() {
+                break;
+            }
+            // With its output, or without one where it was aborted.
+            let joined = in_time(task.join()).await.ok_or_else(late)?;
+            is_as_before("ID where a task under 10 was joined", here)?;
+            drop(joined);
+        }
+        // In a scope, and where the task is over before it is joined.
+        ID.scope(12, async {
+            let here = before();
+            let task = ID.run(10, || trial.spawn_joinable(async { ID.get() }))?;
+            let beside = ID.run(11, || trial.spawn(yield_times(3)));
+            beside.output().await?;
+            let joined = in_time(task.join()).await.ok_or_else(late)?;
+            is_as_before("ID in a scope in which a task under 10 was joined", here)?;
+            drop(joined);
+            Ok(())
+        })
+        .await
+    })
+}
+
+pub(crate) fn c38_joining_a_task_that_panicked_leaves_the_awaiters_frame(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let here = (ID.get(), Frame::current());
+    let joined = block_on_catching(trial, async {
+        let here = (ID.get(), Frame::current());
+        let task = ID.run(10, || {
+            trial.spawn_joinable::<()>(ID.scope(11, async {
+                yield_times(2).await;
+                deliberate_panic()
+            }))
+        })?;
+        let joined = in_time(task.join()).await;
+        is_as_before("ID where a task that panicked was joined", here)?;
+        match joined {
+            Some(joined) => Ok(drop(joined)),
+            None => not_applicable("a task that panics never reaches its joiner"),
+        }
+    })?;
+    is_as_before("ID around a block_on in which a task panicked", here)?;
+    joined.unwrap_or_else(|| not_applicable("a task's panic comes out of block_on"))
+}

@@ -1,0 +1,257 @@
+//! From thread to thread, and calls that block a task's thread: C-29 and C-33.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{self, ThreadId};
+
+use framewise_context::{Frame, bind};
+
+use crate::checks::workers::{A_WHILE, Before, Meeting, NOTES, are_at_the_root};
+use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::{Failure, Stop, Verdict, ensure};
+
+const TRIES: usize = 8;
+const MOVES: usize = 3;
+
+fn sees(expected: u64, place: &str) -> Verdict {
+    let seen = ID.get();
+    let cause = match seen {
+        None => "the frame is kept by the thread that polled the task before: keep it in the task",
+        Some(_) => {
+            "the task is polled in a frame that belongs to the thread: enter the task's own for \
+             each poll"
+        }
+    };
+    ensure(
+        seen == Some(expected),
+        &format!("ID {place}: {expected}"),
+        &format!("{seen:?}"),
+        cause,
+    )
+}
+
+/// Occupies threads until one of them is the one that the task was on. Only then is the task woken,
+/// by a thread that is not the executor's, so it has to go elsewhere.
+async fn leave_this_thread(spawner: &Trial) -> bool {
+    let before = thread::current().id();
+    let (go, moved) = (Gate::new(), Gate::new());
+    for _ in 0..spawner.executor().workers() {
+        let (go, moved) = (Arc::clone(&go), Arc::clone(&moved));
+        spawner
+            .executor()
+            .spawn_root(Box::pin(async move { occupy(before, go, moved) }));
+    }
+    go.passed().await;
+    moved.open();
+    thread::current().id() != before
+}
+
+fn occupy(before: ThreadId, go: Arc<Gate>, moved: Arc<Gate>) {
+    if go.is_open() {
+        return;
+    }
+    if thread::current().id() == before {
+        thread::spawn(move || ID.run(90, || go.open()));
+        moved.wait_at_most(A_WHILE);
+    } else if !go.wait_at_most(A_WHILE) {
+        go.open();
+    }
+}
+
+pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(trial: &Trial) -> Verdict {
+    trial.needs_workers(2)?;
+    let spawner = trial.clone();
+    let moves = trial.block_on(async {
+        let migrant = ID.run(10, || {
+            trial.spawn(async move {
+                let mut moves = 0;
+                for _ in 0..TRIES {
+                    moves += usize::from(leave_this_thread(&spawner).await);
+                    sees(10, "in a task after it was moved to another thread")?;
+                    let scope = ID.scope(20, async {
+                        let moved = leave_this_thread(&spawner).await;
+                        sees(20, "in a scope after its task was moved")?;
+                        Ok::<_, Stop>(moved)
+                    });
+                    moves += usize::from(scope.await?);
+                    sees(10, "in a task after it was moved within a scope")?;
+                    let child = spawner.spawn(async { ID.get() });
+                    ensure(
+                        child.output().await? == Some(10),
+                        "a task that was moved hands its frame on",
+                        "its child sees something else",
+                        "spawn captures a frame that the thread remembers instead of the current",
+                    )?;
+                    if moves >= MOVES {
+                        break;
+                    }
+                }
+                Ok::<_, Stop>(moves)
+            })
+        });
+        migrant.output().await?
+    })?;
+    if moves == 0 {
+        return not_applicable(format!(
+            "a task stayed on its thread in {} attempts to move it",
+            2 * TRIES
+        ));
+    }
+    Ok(())
+}
+
+/// `block_in_place`, where the executor has it.
+fn block_in_place(trial: &Trial, mut call: impl FnMut()) -> Verdict {
+    if trial.blocking()?.block_in_place(&mut call) {
+        return Ok(());
+    }
+    not_applicable("no block_in_place")
+}
+
+pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(trial: &Trial) -> Verdict {
+    trial.blocking()?;
+    let spawner = trial.clone();
+    let moved = trial.block_on(async {
+        let migrant = ID.run(10, || {
+            trial.spawn(async move {
+                let workers = spawner.executor().workers();
+                for _ in 0..TRIES {
+                    let before = thread::current().id();
+                    let meeting = Meeting::of(workers);
+                    for _ in 0..workers {
+                        let meeting = Arc::clone(&meeting);
+                        spawner.executor().spawn_root(Box::pin(async move {
+                            meeting.attend();
+                        }));
+                    }
+                    block_in_place(&spawner, || {
+                        meeting.is_complete();
+                    })?;
+                    sees(10, "in a task after block_in_place")?;
+                    yield_times(1).await;
+                    sees(10, "in a task after block_in_place and an await")?;
+                    if thread::current().id() != before {
+                        return Ok(true);
+                    }
+                }
+                Ok::<_, Stop>(false)
+            })
+        });
+        migrant.output().await?
+    })?;
+    if moved {
+        return Ok(());
+    }
+    not_applicable("a task stayed on its thread after block_in_place")
+}
+
+/// What the threads are in that go on while one is blocked: each runs a task under a value that
+/// notes where it is dropped.
+fn beside_a_blocked_thread(trial: &Trial) -> Verdict {
+    let workers = trial.executor().workers();
+    let (log, meeting) = (Log::new(), Meeting::of(workers));
+    // The values are dropped by the threads, or here: at the root, too.
+    Frame::root().run(|| {
+        for _ in 0..workers {
+            let meeting = Arc::clone(&meeting);
+            let task = Box::pin(async move {
+                meeting.attend();
+            });
+            bind(&NOTES, log.on_drop("a frame's value"))
+                .and(&ID, 70)
+                .run(|| trial.executor().spawn(task));
+        }
+    });
+    if !meeting.is_complete() {
+        return not_applicable("no thread takes the place of one that is in block_in_place");
+    }
+    let noted = log.wait_for(workers);
+    let cause = "the thread that takes over was started in the frame of whoever blocks: start \
+                 threads at the root";
+    ensure(
+        noted.len() == workers,
+        "the frames of tasks that ran beside a blocked thread are released",
+        &format!("{} of {workers} are", noted.len()),
+        "",
+    )?;
+    for (label, seen) in noted {
+        if let Some(seen) = seen {
+            return Err(Failure::new(
+                format!("{label} sees no binding on the thread that takes over"),
+                format!("ID is {seen}"),
+                cause,
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn c33_block_in_place_keeps_the_callers_frame(trial: &Trial) -> Verdict {
+    trial.blocking()?;
+    let spawner = trial.clone();
+    trial.block_on(async {
+        let task = ID.run(10, || {
+            trial.spawn(async move {
+                let mut held = Ok(());
+                let mut replacement = Ok(());
+                block_in_place(&spawner, || {
+                    held = sees(10, "in block_in_place");
+                    replacement = beside_a_blocked_thread(&spawner);
+                })?;
+                held?;
+                let bound = ID.run(20, || {
+                    let mut held = Ok(());
+                    block_in_place(&spawner, || held = sees(20, "in block_in_place under 20"))?;
+                    sees(20, "after block_in_place, under 20")?;
+                    held
+                });
+                bound?;
+                sees(10, "in a task after block_in_place")?;
+                yield_times(1).await;
+                sees(10, "in a task after block_in_place and an await")?;
+                let child = spawner.spawn(async { ID.get() }).output().await?;
+                ensure(
+                    child == Some(10),
+                    "a task hands its frame on after block_in_place",
+                    "its child sees something else",
+                    "",
+                )?;
+                replacement
+            })
+        });
+        task.output().await?
+    })
+}
+
+pub(crate) fn c33_a_panic_in_block_in_place_restores(trial: &Trial) -> Verdict {
+    trial.blocking()?;
+    let spawner = trial.clone();
+    trial.block_on(async {
+        let task = ID.run(10, || {
+            trial.spawn(async move {
+                let panicked = catch_unwind(AssertUnwindSafe(|| {
+                    block_in_place(&spawner, || ID.run(20, || deliberate_panic()))
+                }));
+                if let Ok(verdict) = panicked {
+                    verdict?;
+                    return Err(Failure::new(
+                        "a panic in block_in_place is its caller's",
+                        "block_in_place returned",
+                        "",
+                    )
+                    .into());
+                }
+                sees(10, "in a task after a panic in block_in_place")?;
+                yield_times(1).await;
+                sees(
+                    10,
+                    "in a task after a panic in block_in_place, and an await",
+                )
+            })
+        });
+        task.output().await?
+    })?;
+    are_at_the_root(trial, Before::Panic)
+}

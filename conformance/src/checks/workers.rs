@@ -1,0 +1,164 @@
+//! What checks do with an executor's threads: occupy them, bring tasks together on all of them, and
+//! see from outside in which frame they are between polls.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use framewise_context::{ContextVar, Frame, bind};
+
+use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, eventually, yield_times};
+use crate::trial::{Trial, not_applicable, panicked};
+use crate::verdict::{Failure, Stop, Verdict};
+
+/// How long threads are waited for that may not exist.
+pub(crate) const A_WHILE: Duration = Duration::from_millis(300);
+
+/// A value that notes in which frame it is dropped.
+pub(crate) static NOTES: ContextVar<NotesDrop> = ContextVar::new("notes");
+
+/// Where a number of tasks meet, so that each is on another thread.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    missing: AtomicUsize,
+    complete: Arc<Gate>,
+}
+
+impl Meeting {
+    /// A meeting of so many.
+    pub(crate) fn of(members: usize) -> Arc<Self> {
+        Arc::new(Self {
+            missing: AtomicUsize::new(members),
+            complete: Gate::new(),
+        })
+    }
+
+    /// Blocks this thread until all are there; false if they do not come.
+    pub(crate) fn attend(&self) -> bool {
+        if self.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.complete.open();
+        }
+        self.is_complete()
+    }
+
+    /// Blocks this thread until all are there; false if they do not come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.complete.wait_at_most(A_WHILE)
+    }
+}
+
+/// Calls `body` while no worker polls anything: each is kept busy. An executor whose tasks run on
+/// the calling thread runs none of them meanwhile anyway.
+pub(crate) fn while_occupied<R>(trial: &Trial, body: impl FnOnce() -> R) -> R {
+    let workers = trial.executor().workers();
+    let (release, meeting) = (Gate::new(), Meeting::of(workers + 1));
+    let here = thread::current().id();
+    for _ in 0..workers {
+        let (release, meeting) = (Arc::clone(&release), Arc::clone(&meeting));
+        trial.executor().spawn_root(Box::pin(async move {
+            if thread::current().id() != here {
+                meeting.attend();
+                release.wait();
+            }
+        }));
+    }
+    meeting.attend();
+    let output = body();
+    release.open();
+    output
+}
+
+/// Runs `future` with `block_on`, where a task is to panic: says whether that panic comes out of it.
+///
+/// # Errors
+///
+/// A failure, if it is another panic.
+pub(crate) fn block_on_catching<T>(
+    trial: &Trial,
+    future: impl Future<Output = T>,
+) -> Result<Option<T>, Stop> {
+    match catch_unwind(AssertUnwindSafe(|| trial.block_on(future))) {
+        Ok(output) => Ok(Some(output)),
+        Err(payload) if is_deliberate(&*payload) => Ok(None),
+        Err(payload) => Err(panicked(&*payload).into()),
+    }
+}
+
+fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
+    payload
+        .downcast_ref::<&str>()
+        .is_some_and(|message| *message == DELIBERATE)
+}
+
+/// What an executor did that had to run a task which panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Before {
+    /// Nothing that could have ended a thread.
+    Calm,
+    /// A task panicked.
+    Panic,
+}
+
+/// Checks that workers are at the root between polls: a frame's last holder is whoever polled its
+/// task last, so its values are dropped in that thread's own frame.
+pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
+    let workers = trial.executor().workers();
+    let tasks = workers * 2;
+    let log = Log::new();
+    let roots = Log::new();
+    let all_run = Frame::root().run(|| {
+        block_on_catching(trial, async {
+            let meetings = [Meeting::of(workers), Meeting::of(workers)];
+            for number in 0..tasks {
+                let meeting = Arc::clone(&meetings[number % 2]);
+                let task = Box::pin(async move {
+                    meeting.attend();
+                    yield_times(1).await;
+                });
+                bind(&NOTES, log.on_drop("a frame's value"))
+                    .and(&ID, 700 + number as u64)
+                    .run(|| trial.executor().spawn(task));
+            }
+            for _ in 0..tasks {
+                let roots = roots.clone();
+                trial.executor().spawn_root(Box::pin(async move {
+                    roots.note("a task at the root");
+                }));
+            }
+            eventually(|| log.entries().len() == tasks && roots.entries().len() == tasks).await
+        })
+    })?;
+    let mut noted = log.entries();
+    noted.extend(roots.entries());
+    for (label, seen) in noted {
+        if seen.is_some() {
+            return Err(Failure::new(
+                format!("{label} sees no binding on a thread that is between polls"),
+                format!("ID is {seen:?}"),
+                "the thread is left in a frame after a poll, or it was started in one: enter the \
+                 task's frame for the poll only, leave it on unwinding too, and start threads at \
+                 the root",
+            )
+            .into());
+        }
+    }
+    match (all_run, before) {
+        (Some(true), _) => Ok(()),
+        (_, Before::Panic) => not_applicable("a task that panics ends the thread that polls it"),
+        (None, _) => not_applicable("a panic comes out of block_on"),
+        (Some(false), Before::Calm) => Err(Failure::new(
+            "the tasks run, and their frames are released",
+            format!(
+                "of {tasks} frames {} were released, of {tasks} tasks at the root {} ran",
+                log.entries().len(),
+                roots.entries().len()
+            ),
+            "something keeps a task's frame after the task, such as a worker that remembers it",
+        )
+        .into()),
+    }
+}
