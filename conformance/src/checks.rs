@@ -4,17 +4,26 @@
 //! `#[test]`s of [`executor_tests!`](crate::executor_tests) are made.
 
 pub(crate) mod basics;
+pub(crate) mod calls;
+pub(crate) mod channels;
 pub(crate) mod composition;
 pub(crate) mod ends;
 pub(crate) mod errors;
+pub(crate) mod foreign;
 pub(crate) mod holders;
+pub(crate) mod io;
+pub(crate) mod io_callbacks;
 pub(crate) mod leaks;
 pub(crate) mod limits;
+pub(crate) mod nested;
+pub(crate) mod pools;
 pub(crate) mod siblings;
+pub(crate) mod sleeping;
 pub(crate) mod snapshots;
 pub(crate) mod tasks;
 pub(crate) mod threads;
 pub(crate) mod time_io;
+pub(crate) mod timer_callbacks;
 pub(crate) mod values;
 pub(crate) mod within;
 pub(crate) mod workers;
@@ -45,7 +54,16 @@ macro_rules! __for_each_executor_chapter {
         $crate::__tasks_checks!($callback $arguments);
         $crate::__ends_checks!($callback $arguments);
         $crate::__time_io_checks!($callback $arguments);
+        $crate::__sleeping_checks!($callback $arguments);
+        $crate::__timer_callbacks_checks!($callback $arguments);
+        $crate::__channels_checks!($callback $arguments);
+        $crate::__pools_checks!($callback $arguments);
+        $crate::__io_checks!($callback $arguments);
+        $crate::__io_callbacks_checks!($callback $arguments);
         $crate::__threads_checks!($callback $arguments);
+        $crate::__calls_checks!($callback $arguments);
+        $crate::__nested_checks!($callback $arguments);
+        $crate::__foreign_checks!($callback $arguments);
         $crate::__composition_checks!($callback $arguments);
         $crate::__siblings_checks!($callback $arguments);
         $crate::__values_checks!($callback $arguments);

@@ -91,3 +91,28 @@ pub(crate) fn ensure(holds: bool, expected: &str, seen: &str, cause: &str) -> Ve
         Err(Failure::new(expected, seen, cause).into())
     }
 }
+
+/// Compares what was noted, label by label, with what the contract promises.
+///
+/// # Errors
+///
+/// A [`Failure`] that tells of the first entry that differs.
+pub(crate) fn expect_entries<T: PartialEq + fmt::Debug + Copy>(
+    seen: &[(&'static str, T)],
+    expected: &[(&'static str, T)],
+    causes: &[(T, &str)],
+) -> Verdict {
+    let labels = |entries: &[(&'static str, T)]| -> Vec<_> {
+        entries.iter().map(|&(label, _)| label).collect()
+    };
+    expect(
+        "what happens, in order",
+        labels(expected),
+        labels(seen),
+        &[],
+    )?;
+    for (&(label, expected), &(_, seen)) in expected.iter().zip(seen) {
+        expect(&format!("ID, {label}"), expected, seen, causes)?;
+    }
+    Ok(())
+}

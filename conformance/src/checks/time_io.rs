@@ -1,4 +1,15 @@
-//! Contract, "Wakes, time, I/O": C-50 to C-60.
+//! Contract, "Wakes, time, I/O": C-50, who calls a waker; and what these chapters share.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use framewise_context::Frame;
+
+use crate::executor::{BoxFuture, Executor, Timers};
+use crate::probe::{ID, eventually, poll_once, telling_waker};
+use crate::trial::Trial;
+use crate::verdict::{Failure, Stop, Verdict, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -6,6 +17,125 @@
 macro_rules! __time_io_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments time_io:
+            c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it
+            c50_a_timer_calls_a_waker_in_the_frame_that_registered_it
         }
     };
+}
+
+/// A time that is over soon.
+pub(super) const TICK: Duration = Duration::from_millis(1);
+
+/// A time that is never over while a check runs.
+pub(super) const LONG: Duration = Duration::from_secs(3_600);
+
+pub(super) const NOT_CARRIED: &str =
+    "no frame is carried: capture the current frame in spawn, and poll in it";
+pub(super) const LOST_AT_A_WAKE: &str =
+    "the frame is lost at a wake-up: enter the task's frame around every poll, not only the first";
+pub(super) const THE_DRIVERS: &str =
+    "called in the driver's own frame: keep the registering frame beside the waker or the callback";
+pub(super) const THE_WAKERS: &str =
+    "polled in the frame of whoever woke the task: a wake-up must not run it, nor give it a frame";
+
+/// Sleeps with the executor's timers, in a task.
+pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFuture<'static, ()> {
+    executor
+        .timers()
+        .expect("the check has asked for timers")
+        .sleep(duration)
+}
+
+pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
+    trial: &Trial,
+) -> Verdict {
+    let (waker, log) = telling_waker();
+    let task = async move {
+        waker.wake_by_ref();
+        ID.run(11, || waker.wake_by_ref());
+        crate::probe::yield_times(1).await;
+        waker.wake();
+    };
+    trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    expect(
+        "ID in a foreign waker that a task under 10 calls, calls within 11, and calls after a yield",
+        vec![Some(10), Some(11), Some(10)],
+        log.entries().into_iter().map(|(_, id)| id).collect(),
+        &[
+            (vec![None, Some(11), None], NOT_CARRIED),
+            (
+                vec![trial.id(), Some(11), trial.id()],
+                "captured at the first poll",
+            ),
+            (vec![Some(10), Some(11), None], LOST_AT_A_WAKE),
+            (
+                vec![Some(10), Some(11), Some(11)],
+                "a scope is not left again",
+            ),
+        ],
+    )
+}
+
+pub(crate) fn c50_a_timer_calls_a_waker_in_the_frame_that_registered_it(trial: &Trial) -> Verdict {
+    let timers = trial.timers()?;
+    let frame = |id| ID.run(id, Frame::current);
+    let causes = [
+        (None, THE_DRIVERS),
+        (
+            trial.id(),
+            "called in the frame of the thread that drives the timers",
+        ),
+        (
+            Some(11),
+            "the frame stays the one of the first registration by the same waker",
+        ),
+    ];
+    for (what, first, last, id) in [
+        ("registered under 10", None, frame(10), Some(10)),
+        (
+            "registered under 11, then 12",
+            Some(frame(11)),
+            frame(12),
+            Some(12),
+        ),
+        ("registered at the root", None, Frame::root(), None),
+    ] {
+        let seen = trial.block_on(called_by_a_timer(timers, first, &last))?;
+        expect(
+            &format!("ID in a waker that a timer calls, {what}"),
+            id,
+            seen,
+            &causes,
+        )?;
+    }
+    Ok(())
+}
+
+/// What `ID` is in a foreign waker that a timer calls; `last` registers it, perhaps after `first`.
+async fn called_by_a_timer(
+    timers: &dyn Timers,
+    first: Option<Frame>,
+    last: &Frame,
+) -> Result<Option<u64>, Stop> {
+    // On a slow machine the first of these may be over before it is polled.
+    for milliseconds in [20, 200, 2_000] {
+        let (waker, log) = telling_waker();
+        let mut sleep = timers.sleep(Duration::from_millis(milliseconds));
+        let mut is_pending = |frame: &Frame, waker: &Waker| {
+            frame.run(|| poll_once(sleep.as_mut(), waker).is_pending())
+        };
+        if first.iter().all(|frame| is_pending(frame, &waker)) && is_pending(last, &waker) {
+            eventually(|| !log.entries().is_empty()).await;
+            let called = log.find("woken");
+            return called.ok_or_else(|| never("a timer calls the waker that it was polled with"));
+        }
+    }
+    Err(never(
+        "a sleep of two seconds is pending when it is polled at once",
+    ))
+}
+
+/// Something that was waited for, and did not happen.
+pub(super) fn never(expected: &str) -> Stop {
+    Failure::new(expected, "it did not happen in time", "").into()
 }

@@ -1,0 +1,167 @@
+//! Contract, "Threads": C-62, calls that never begin, and C-63, threads of one's own.
+
+use std::sync::Arc;
+use std::thread;
+
+use framewise_context::{Frame, bind};
+
+use super::threads::{Busy, ID_HERE, blocking_of, spawn_blocking};
+use crate::probe::{Gate, ID, KEPT, Life, Log, yield_times};
+use crate::trial::{Slot, Trial, not_applicable, output_of};
+use crate::verdict::{Verdict, ensure, expect};
+
+/// The checks of this chapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __calls_checks {
+    ({ $($callback:tt)* } $arguments:tt) => {
+        $($callback)*! { $arguments calls:
+            c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame
+            c62_a_call_cancelled_in_the_queue_releases_its_frame
+            c63_a_thread_starts_at_the_root
+            c63_the_executors_own_helper_inherits
+        }
+    };
+}
+
+/// A call under 10 that is cancelled, under 11, while every thread of the pool is busy.
+fn cancel_in_queue(trial: &Trial, call: Box<dyn FnOnce() + Send>, frame: &Frame) -> Verdict {
+    let blocking = trial.blocking()?;
+    let Some(threads) = blocking.threads_max() else {
+        return not_applicable("the blocking pool has no limit, so that no call is queued");
+    };
+    trial.block_on(async {
+        let busy = Busy::begin(blocking, threads, false);
+        let all = busy.has_begun().await;
+        ensure(
+            all,
+            "as many blocking calls at once as it says",
+            "fewer",
+            "",
+        )?;
+        let mut queued = frame.run(|| spawn_blocking(blocking, call));
+        let cancelled = ID.run(11, || queued.abort());
+        for ended in busy.end().await {
+            output_of::<()>(ended)?;
+        }
+        if !cancelled {
+            queued.detach();
+            return not_applicable("a blocking call cannot be cancelled");
+        }
+        let ended = queued.join().await;
+        ensure(
+            ended.is_err(),
+            "a call that is cancelled in the queue never runs",
+            "it ran",
+            "",
+        )
+    })
+}
+
+pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let owned = log.on_drop("closure");
+    let frame = ID.run(10, Frame::current);
+    cancel_in_queue(trial, Box::new(move || drop(owned)), &frame)?;
+    trial.eventually("a cancelled call's closure is dropped", || {
+        log.find("closure").is_some()
+    })?;
+    expect(
+        "ID where the closure of a call under 10 is dropped that was cancelled under 11",
+        Some(Some(10)),
+        log.find("closure"),
+        &[
+            (
+                Some(None),
+                "the closure is dropped outside of its frame, by the pool",
+            ),
+            (
+                Some(Some(11)),
+                "the closure is dropped in the frame of whoever cancels",
+            ),
+            (
+                Some(trial.id()),
+                "the closure is dropped in the frame of the thread that drives",
+            ),
+        ],
+    )
+}
+
+pub(crate) fn c62_a_call_cancelled_in_the_queue_releases_its_frame(trial: &Trial) -> Verdict {
+    let (alive, life) = Life::begin();
+    let frame = bind(&ID, 10).and(&KEPT, alive).frame();
+    cancel_in_queue(trial, Box::new(|| ()), &frame)?;
+    drop(frame);
+    trial.eventually(
+        "the frame of a call cancelled in the queue is released",
+        || life.has_ended(),
+    )
+}
+
+pub(crate) fn c63_a_thread_starts_at_the_root(trial: &Trial) -> Verdict {
+    let task = async {
+        yield_times(1).await;
+        let bare = thread::spawn(ID_HERE);
+        let wrapped = thread::spawn(Frame::current().wrap_once(ID_HERE));
+        // A thread of the check's own does not panic.
+        [bare, wrapped].map(|thread| thread.join().ok().flatten())
+    };
+    let seen = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    expect(
+        "ID in a thread that a task under 10 starts, and in one whose closure is wrapped there",
+        [None, Some(10)],
+        seen,
+        &[
+            (
+                [None, None],
+                "the task's frame is not the current one where it runs (C-25)",
+            ),
+            (
+                [None, trial.id()],
+                "the task is polled in the frame of the thread that drives",
+            ),
+        ],
+    )
+}
+
+pub(crate) fn c63_the_executors_own_helper_inherits(trial: &Trial) -> Verdict {
+    trial.blocking()?;
+    let executor = Arc::clone(trial.executor());
+    let task = async move {
+        yield_times(1).await;
+        let (started, slot) = (Gate::new(), Slot::new());
+        let call = {
+            let (started, slot) = (Arc::clone(&started), slot.clone());
+            move || {
+                slot.put(ID.get());
+                started.open();
+            }
+        };
+        let thread = executor
+            .blocking()
+            .expect("the check has asked for a blocking pool")
+            .spawn_thread(Box::new(call));
+        // Where there is no helper that starts a thread, the blocking pool is the one that there is.
+        if let Err(call) = thread {
+            blocking_of(&executor, call).detach();
+        }
+        started.passed().await;
+        slot.take().flatten()
+    };
+    let seen = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    expect(
+        "ID in a thread that the executor's own helper starts, or gives, for a task under 10",
+        Some(10),
+        seen,
+        &[
+            (
+                None,
+                "the helper captures no frame, or the task has none (C-25)",
+            ),
+            (
+                trial.id(),
+                "the task is polled in the frame of the thread that drives",
+            ),
+        ],
+    )
+}

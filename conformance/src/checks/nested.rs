@@ -1,0 +1,252 @@
+//! Contract, "Threads": C-64, `block_on` and what is nested in it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use framewise_context::Frame;
+
+use super::threads::blocking_of;
+use crate::executor::Executor;
+use crate::probe::{ID, Log, PATIENCE, deliberate_panic, yield_times};
+use crate::trial::{Trial, not_applicable, output_of};
+use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
+
+/// The checks of this chapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __nested_checks {
+    ({ $($callback:tt)* } $arguments:tt) => {
+        $($callback)*! { $arguments nested:
+            c64_block_on_inherits_and_restores
+            c64_block_on_restores_after_a_panic
+            c64_nested_in_a_blocking_call
+            c64_nested_in_block_in_place
+            c64_nested_in_block_on
+        }
+    };
+}
+
+const NOT_RESTORED: &str = "block_on leaves a frame behind: what was current before it is not \
+                            what is current after it";
+
+pub(crate) fn c64_block_on_inherits_and_restores(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    ID.run(10, || {
+        trial.block_on(async {
+            log.note("in block_on under 10");
+            yield_times(2).await;
+            log.note("after an await");
+            let scoped = ID.scope(11, async {
+                yield_times(2).await;
+                log.note("in a scope 11");
+            });
+            scoped.await;
+            let child = {
+                let log = log.clone();
+                trial.spawn(async move { log.note("in a task spawned by it") })
+            };
+            child.output().await?;
+            log.note("after the task");
+            Ok::<_, Stop>(())
+        })?;
+        log.note("after block_on");
+        Ok::<_, Stop>(())
+    })?;
+    log.note("outside");
+    expect_entries(
+        &log.entries(),
+        &[
+            ("in block_on under 10", Some(10)),
+            ("after an await", Some(10)),
+            ("in a scope 11", Some(11)),
+            ("in a task spawned by it", Some(10)),
+            ("after the task", Some(10)),
+            ("after block_on", Some(10)),
+            ("outside", trial.id()),
+        ],
+        &[
+            (
+                None,
+                "block_on does not inherit: it polls at the root, or a task has no frame (C-25)",
+            ),
+            (Some(11), "a scope is not left again"),
+            (
+                trial.id(),
+                "block_on polls in another frame than its caller's",
+            ),
+        ],
+    )
+}
+
+pub(crate) fn c64_block_on_restores_after_a_panic(trial: &Trial) -> Verdict {
+    let restored = ID.run(10, || {
+        let panicking = ID.scope(11, async {
+            yield_times(1).await;
+            deliberate_panic()
+        });
+        let panicked = catch_unwind(AssertUnwindSafe(|| trial.block_on::<()>(panicking)));
+        ensure(
+            panicked.is_err(),
+            "block_on passes a panic on",
+            "the panic was lost",
+            "",
+        )?;
+        Ok::<_, Stop>(ID.get())
+    })?;
+    expect(
+        "ID after a block_on, called under 10, whose future panicked within 11",
+        Some(10),
+        restored,
+        &[
+            (
+                Some(11),
+                "a panic unwinds past block_on and the frame is not restored on the way",
+            ),
+            (trial.id(), NOT_RESTORED),
+            (None, NOT_RESTORED),
+        ],
+    )
+}
+
+/// Calls `block_on` with another one's work inside, and notes what is before, in and after it.
+fn nest(executor: &Arc<dyn Executor>, log: &Log) {
+    log.note("before the nested one");
+    executor.block_on(Box::pin(async {
+        log.note("in the nested one");
+        yield_times(2).await;
+        ID.scope(21, async {
+            yield_times(2).await;
+            log.note("in a scope 21 of it");
+        })
+        .await;
+        log.note("in the nested one, after the scope");
+    }));
+    log.note("after the nested one");
+}
+
+fn expect_nested(log: &Log, outer: u64) -> Verdict {
+    expect_entries(
+        &log.entries(),
+        &[
+            ("before the nested one", Some(outer)),
+            ("in the nested one", Some(outer)),
+            ("in a scope 21 of it", Some(21)),
+            ("in the nested one, after the scope", Some(outer)),
+            ("after the nested one", Some(outer)),
+        ],
+        &[
+            (
+                None,
+                "no frame is carried to there, or a nested block_on polls, or ends, at the root",
+            ),
+            (Some(21), "a scope is not left again"),
+        ],
+    )
+}
+
+pub(crate) fn c64_nested_in_a_blocking_call(trial: &Trial) -> Verdict {
+    trial.blocking()?;
+    let log = Log::new();
+    let ended = trial.block_on(async {
+        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        let call = move || nest(&executor, &log);
+        let call = ID.run(10, || blocking_of(trial.executor(), call));
+        ID.scope(11, call.join()).await
+    });
+    if log.entries().len() == 1 && ended.is_err() {
+        return not_applicable("block_on is not legal in a blocking call");
+    }
+    output_of::<()>(ended)?;
+    expect_nested(&log, 10)
+}
+
+pub(crate) fn c64_nested_in_block_in_place(trial: &Trial) -> Verdict {
+    trial.blocking()?;
+    let log = Log::new();
+    let task = {
+        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        async move {
+            yield_times(1).await;
+            let mut call = || nest(&executor, &log);
+            let blocking = executor.blocking();
+            let blocked = blocking.is_some_and(|blocking| blocking.block_in_place(&mut call));
+            (blocked, ID.get())
+        }
+    };
+    let task = ID.run(10, || trial.spawn(task));
+    let output = trial.block_on(task.output());
+    if output.is_err() && log.entries().len() == 1 {
+        return not_applicable("block_on is not legal where a task blocks in place");
+    }
+    let (blocked, after) = output?;
+    if !blocked {
+        return not_applicable("no block_in_place");
+    }
+    expect_nested(&log, 10)?;
+    expect(
+        "ID in the task, afterwards",
+        Some(10),
+        after,
+        &[(None, NOT_RESTORED)],
+    )
+}
+
+pub(crate) fn c64_nested_in_block_on(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let (sender, outcome) = mpsc::channel();
+    // On a thread of its own: where nesting is not legal it may never return.
+    let outer = {
+        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        move || {
+            let nested = catch_unwind(AssertUnwindSafe(|| {
+                let future = ID.scope(10, async {
+                    nest(&executor, &log);
+                    yield_times(1).await;
+                    log.note("in the outer one, after the nested one");
+                });
+                executor.block_on(Box::pin(future));
+            }));
+            log.note("after both");
+            // The check may have given up.
+            let _ = sender.send(nested.is_ok());
+        }
+    };
+    let outer = ID.run(9, || Frame::current().wrap_once(outer));
+    let thread = thread::spawn(outer);
+    let Ok(is_legal) = outcome.recv_timeout(PATIENCE) else {
+        return not_applicable("block_on within block_on does not return");
+    };
+    ensure(thread.join().is_ok(), "a thread ends", "it panicked", "")?;
+    if !is_legal {
+        expect(
+            "ID after a block_on that panics",
+            Some(Some(9)),
+            log.find("after both"),
+            &[],
+        )?;
+        return not_applicable("block_on within block_on is not legal");
+    }
+    let entries = log.entries();
+    let (nested, outer) = entries.split_at(entries.len() - 2);
+    let inner = Log::of(nested);
+    expect_nested(&inner, 10)?;
+    expect_entries(
+        outer,
+        &[
+            ("in the outer one, after the nested one", Some(10)),
+            ("after both", Some(9)),
+        ],
+        &[
+            (
+                None,
+                "a nested block_on restores the root instead of what was there before it",
+            ),
+            (Some(10), NOT_RESTORED),
+            (
+                Some(9),
+                "a nested block_on restores the frame that was there before the outer one",
+            ),
+        ],
+    )
+}

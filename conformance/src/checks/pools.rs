@@ -1,0 +1,222 @@
+//! Contract, "Wakes, time, I/O": C-56, C-57 and C-60, what one request leaves for the next.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use framewise_context::{Frame, bind};
+use futures::channel::{mpsc, oneshot};
+use futures::{FutureExt, StreamExt};
+
+use super::time_io::{NOT_CARRIED, THE_WAKERS};
+use crate::executor::Executor;
+use crate::probe::{ID, KEPT, Life, Log, yield_times};
+use crate::trial::Trial;
+use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
+
+/// The checks of this chapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __pools_checks {
+    ({ $($callback:tt)* } $arguments:tt) => {
+        $($callback)*! { $arguments pools:
+            c56_a_pooled_connection_used_by_a_second_request_sees_the_second
+            c57_a_driver_task_put_at_the_root_frees_the_first_requests_values
+            c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it
+        }
+    };
+}
+
+/// A question to a driver, and where its answer goes.
+type Call = (u64, oneshot::Sender<(u64, Option<u64>)>);
+
+/// A client whose one connection is driven by a task that its first use starts.
+struct Client {
+    executor: Arc<dyn Executor>,
+    driver: Mutex<Option<mpsc::UnboundedSender<Call>>>,
+}
+
+impl Client {
+    fn new(trial: &Trial) -> Arc<Self> {
+        Arc::new(Self {
+            executor: Arc::clone(trial.executor()),
+            driver: Mutex::default(),
+        })
+    }
+
+    /// Asks, and gives the answer and what `ID` is in the driver.
+    async fn ask(&self, question: u64) -> Option<(u64, Option<u64>)> {
+        let (answer, answered) = oneshot::channel();
+        // A driver that is gone drops the answer's sender, and that is seen.
+        drop(self.connection().unbounded_send((question, answer)));
+        answered.await.ok()
+    }
+
+    fn connection(&self) -> mpsc::UnboundedSender<Call> {
+        let (sender, calls) = mpsc::unbounded();
+        let (connection, is_new) = {
+            let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = driver.is_none();
+            (driver.get_or_insert(sender).clone(), is_new)
+        };
+        if is_new {
+            self.executor.spawn_root(Box::pin(drive(calls)));
+        }
+        connection
+    }
+}
+
+async fn drive(mut calls: mpsc::UnboundedReceiver<Call>) {
+    while let Some((question, answer)) = calls.next().await {
+        yield_times(2).await;
+        // Who asked may be gone.
+        let _ = answer.send((question + 1, ID.get()));
+    }
+}
+
+/// A request under `number`, which asks twice; what it and the driver saw, in turn.
+async fn request(trial: &Trial, client: &Arc<Client>, number: u64, kept: KeptBy) -> Asked {
+    let client = Arc::clone(client);
+    let task = async move {
+        let mut seen = Vec::new();
+        for question in 0..2 {
+            let answered = client.ask(question).await;
+            seen.push((
+                answered.map(|(answer, _)| answer),
+                ID.get(),
+                answered.and_then(|a| a.1),
+            ));
+        }
+        seen
+    };
+    let bindings = bind(&ID, number).and(&KEPT, kept);
+    bindings.run(|| trial.spawn(task)).output().await
+}
+
+type KeptBy = crate::probe::Alive;
+type Asked = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, Stop>;
+
+pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
+    trial: &Trial,
+) -> Verdict {
+    let client = Client::new(trial);
+    for number in [10, 11, 12] {
+        let asked = request(trial, &client, number, Life::begin().0);
+        for (answer, seen, _) in trial.block_on(asked)? {
+            ensure(answer.is_some(), "a driver answers", "it is gone", "")?;
+            expect(
+                &format!("ID in request {number}, which uses a pooled connection"),
+                Some(number),
+                seen,
+                &[
+                    (None, NOT_CARRIED),
+                    (
+                        Some(number - 1),
+                        "the frame of the connection's last user is kept",
+                    ),
+                    (Some(10), "the frame of the connection's first user is kept"),
+                    (trial.id(), "polled in the frame of the thread that drives"),
+                ],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
+    trial: &Trial,
+) -> Verdict {
+    let client = Client::new(trial);
+    for number in [10, 11] {
+        let (alive, life) = Life::begin();
+        let asked = trial.block_on(request(trial, &client, number, alive))?;
+        for (_, _, in_driver) in asked {
+            expect(
+                "ID in a driver that the request under 10 has spawned at the root",
+                None,
+                in_driver,
+                &[
+                    (
+                        Some(10),
+                        "spawning at the root captures the spawner's frame",
+                    ),
+                    (Some(11), THE_WAKERS),
+                    (trial.id(), "polled in the frame of the thread that drives"),
+                ],
+            )?;
+        }
+        ensure(
+            trial.block_on(crate::probe::eventually(|| life.has_ended())),
+            "a request's values are freed at its end, though the driver that it started lives on",
+            &format!("the values of the request under {number} are still held"),
+            "the driver's task, or its waker in the connection, holds the request's frame",
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
+    trial: &Trial,
+) -> Verdict {
+    let initialiser = {
+        let trial = trial.clone();
+        async move {
+            let log = Log::new();
+            log.note("at its start");
+            yield_times(3).await;
+            log.note("after an await");
+            let child = {
+                let log = log.clone();
+                async move { log.note("in a task that it spawns") }
+            };
+            trial.spawn(child).output().await?;
+            Ok::<_, Stop>(log.entries())
+        }
+    };
+    // In the frame of whoever defines it, here the root, and not of whoever comes first.
+    let shared = Frame::root().scope(initialiser).boxed().shared();
+    let uses = |shared: &futures::future::Shared<_>| {
+        let shared = shared.clone();
+        async move {
+            let made = shared.await;
+            (made, ID.get())
+        }
+    };
+    let (alive, life) = Life::begin();
+    let (first, second) = trial.block_on(async {
+        let first = bind(&ID, 10)
+            .and(&KEPT, alive)
+            .run(|| trial.spawn(uses(&shared)));
+        let second = ID.run(11, || trial.spawn(uses(&shared)));
+        Ok::<_, Stop>((first.output().await?, second.output().await?))
+    })?;
+    expect_entries(
+        &first.0?,
+        &[
+            ("at its start", None),
+            ("after an await", None),
+            ("in a task that it spawns", None),
+        ],
+        &[
+            (
+                Some(10),
+                "the frame of whoever triggered it: a scope at the root does not replace it",
+            ),
+            (Some(11), THE_WAKERS),
+            (
+                trial.id(),
+                "a task spawned at the root is polled in the frame of the thread that drives",
+            ),
+        ],
+    )?;
+    let causes = [
+        (None, NOT_CARRIED),
+        (trial.id(), "polled in the frame of the thread that drives"),
+    ];
+    expect("ID in the user under 10", Some(10), first.1, &causes)?;
+    expect("ID in the user under 11", Some(11), second.1, &causes)?;
+    ensure(
+        trial.block_on(crate::probe::eventually(|| life.has_ended())),
+        "the values of whoever triggered it are freed, though what was made is held",
+        "they are held",
+        "the task of the initialiser, or a waker in it, holds the frame",
+    )
+}

@@ -1,0 +1,259 @@
+//! Contract, "Wakes, time, I/O": C-51 and C-52, tasks that wait for a time.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+
+use super::time_io::{LONG, LOST_AT_A_WAKE, NOT_CARRIED, TICK, sleep};
+use crate::executor::{BoxFuture, Executor};
+use crate::probe::{ID, Log};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
+
+/// The checks of this chapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __sleeping_checks {
+    ({ $($callback:tt)* } $arguments:tt) => {
+        $($callback)*! { $arguments sleeping:
+            c51_after_a_sleep_a_task_is_in_its_frame
+            c51_after_a_timeout_a_task_is_in_its_frame
+            c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame
+            c52_every_tick_of_an_interval_is_in_the_tasks_frame
+            c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame
+        }
+    };
+}
+
+fn timeout(
+    executor: &Arc<dyn Executor>,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> Option<BoxFuture<'static, bool>> {
+    executor.timers()?.timeout(TICK, Box::pin(future))
+}
+
+/// # Errors
+///
+/// Not applicable, where the timers make no time-outs.
+fn needs_timeouts(trial: &Trial) -> Verdict {
+    let timers = trial.timers()?;
+    let has = trial.block_on(async {
+        let limited = timers.timeout(LONG, Box::pin(async {}));
+        limited.is_some()
+    });
+    if has {
+        Ok(())
+    } else {
+        not_applicable("no time-outs")
+    }
+}
+
+pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(trial: &Trial) -> Verdict {
+    trial.timers()?;
+    let log = Log::new();
+    let task = {
+        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        async move {
+            log.note("before");
+            sleep(&executor, TICK).await;
+            log.note("after a sleep");
+            let scoped = ID.scope(11, async {
+                sleep(&executor, TICK).await;
+                log.note("after a sleep within 11");
+            });
+            scoped.await;
+            log.note("after that scope");
+        }
+    };
+    trial.block_on(async {
+        ID.run(10, || trial.spawn(task)).output().await?;
+        sleep(trial.executor(), TICK).await;
+        log.note("in block_on");
+        Ok::<_, Stop>(())
+    })?;
+    let entries = log.entries();
+    expect(
+        "ID in a task, spawned under 10",
+        Some(10),
+        entries[0].1,
+        &[(None, NOT_CARRIED)],
+    )?;
+    expect_entries(
+        &entries,
+        &[
+            ("before", Some(10)),
+            ("after a sleep", Some(10)),
+            ("after a sleep within 11", Some(11)),
+            ("after that scope", Some(10)),
+            ("in block_on", trial.id()),
+        ],
+        &[
+            (None, LOST_AT_A_WAKE),
+            (trial.id(), "polled in the frame of the thread that drives"),
+        ],
+    )
+}
+
+pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(trial: &Trial) -> Verdict {
+    needs_timeouts(trial)?;
+    let log = Log::new();
+    let task = {
+        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        async move {
+            log.note("before");
+            let inside = {
+                let log = log.clone();
+                async move {
+                    log.note("inside");
+                    std::future::pending().await
+                }
+            };
+            let first = timeout(&executor, inside);
+            let in_time = match first {
+                Some(limited) => limited.await,
+                None => true,
+            };
+            log.note("after a time-out");
+            let scoped = ID.scope(11, async {
+                if let Some(limited) = timeout(&executor, std::future::pending()) {
+                    limited.await;
+                }
+                log.note("after a time-out within 11");
+            });
+            scoped.await;
+            in_time
+        }
+    };
+    let in_time = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    ensure(
+        !in_time,
+        "a time-out ends what is never ready",
+        "it was ready",
+        "",
+    )?;
+    expect_entries(
+        &log.entries(),
+        &[
+            ("before", Some(10)),
+            ("inside", Some(10)),
+            ("after a time-out", Some(10)),
+            ("after a time-out within 11", Some(11)),
+        ],
+        &[
+            (
+                None,
+                "the task's frame is not the current one: see C-25, and C-51 for sleep",
+            ),
+            (trial.id(), "polled in the frame of the thread that drives"),
+        ],
+    )
+}
+
+pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(trial: &Trial) -> Verdict {
+    needs_timeouts(trial)?;
+    let log = Log::new();
+    let task = {
+        let executor = Arc::clone(trial.executor());
+        let (plain, scoped) = (
+            log.on_drop("given up"),
+            log.on_drop("given up, of a scope 11"),
+        );
+        let never = |owned| async move {
+            let _owned = owned;
+            std::future::pending().await
+        };
+        async move {
+            let both = [
+                timeout(&executor, never(plain)),
+                timeout(&executor, ID.scope(11, never(scoped))),
+            ];
+            for limited in both.into_iter().flatten() {
+                limited.await;
+            }
+        }
+    };
+    trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    expect_entries(
+        &log.entries(),
+        &[
+            ("given up", Some(10)),
+            ("given up, of a scope 11", Some(11)),
+        ],
+        &[
+            (None, "dropped by the driver, or no frame is carried (C-25)"),
+            (trial.id(), "dropped in the frame of the thread that drives"),
+        ],
+    )
+}
+
+/// Five ticks, each of which notes its frame.
+fn five_ticks(executor: &Arc<dyn Executor>, log: &Log) -> Option<BoxFuture<'static, ()>> {
+    let mut ticks = executor.timers()?.interval(TICK)?;
+    let log = log.clone();
+    Some(Box::pin(async move {
+        for _ in 0..5 {
+            ticks.next().await;
+            log.note("tick");
+        }
+    }))
+}
+
+pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(trial: &Trial) -> Verdict {
+    trial.timers()?;
+    let log = Log::new();
+    let task = {
+        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        async move {
+            let Some(ticks) = five_ticks(&executor, &log) else {
+                return false;
+            };
+            ticks.await;
+            true
+        }
+    };
+    let ticked = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    if !ticked {
+        return not_applicable("no interval");
+    }
+    let causes = [
+        (
+            None,
+            "a tick comes in the driver's frame, or no frame is carried (C-25)",
+        ),
+        (trial.id(), "polled in the frame of the thread that drives"),
+    ];
+    expect_entries(&log.entries(), &[("tick", Some(10)); 5], &causes)
+}
+
+pub(crate) fn c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame(
+    trial: &Trial,
+) -> Verdict {
+    trial.timers()?;
+    let log = Log::new();
+    let ticked = trial.block_on(async {
+        // Its first poll is by this task, under another frame.
+        let Some(mut ticks) = five_ticks(trial.executor(), &log) else {
+            return not_applicable("no interval");
+        };
+        let polled = ID.scope(11, async { futures::poll!(ticks.as_mut()) }).await;
+        let noted = log.entries().len();
+        if polled.is_pending() {
+            ID.run(10, || trial.spawn(ticks)).output().await?;
+        }
+        Ok(noted)
+    })?;
+    let mut expected = vec![("tick", Some(11)); ticked];
+    expected.resize(5, ("tick", Some(10)));
+    let causes = [
+        (
+            Some(11),
+            "the interval keeps the frame of whoever polled it first",
+        ),
+        (
+            None,
+            "a tick comes in the driver's frame, or no frame is carried (C-25)",
+        ),
+        (trial.id(), "polled in the frame of the thread that drives"),
+    ];
+    expect_entries(&log.entries(), &expected, &causes)
+}

@@ -1,0 +1,275 @@
+//! Contract, "Wakes, time, I/O": C-53, the callbacks of timers, and C-51's second sentence, which
+//! they make visible.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use framewise_context::{ContextVar, bind};
+
+use super::time_io::{LONG, THE_DRIVERS, TICK, never};
+use crate::executor::CallbackHandle;
+use crate::probe::{Gate, ID, KEPT, Life, Log, NotesDrop, eventually};
+use crate::trial::{Slot, Trial};
+use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
+
+/// The checks of this chapter.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __timer_callbacks_checks {
+    ({ $($callback:tt)* } $arguments:tt) => {
+        $($callback)*! { $arguments timer_callbacks:
+            c51_driver_code_runs_at_the_root
+            c53_a_callback_runs_in_the_registering_frame_at_every_firing
+            c53_what_a_callback_owns_is_dropped_in_the_registering_frame
+            c53_the_frame_is_released_at_the_last_firing
+            c53_the_frame_is_released_on_cancel
+            c53_a_callback_may_cancel_its_own_handle
+            c53_a_callback_may_cancel_the_handle_that_its_frame_holds
+        }
+    };
+}
+
+/// Notes in which frame it ends.
+static NOTED: ContextVar<NotesDrop> = ContextVar::new("noted");
+
+/// Holds a callback's own handle.
+static OWN: ContextVar<Slot<Arc<dyn CallbackHandle>>> = ContextVar::new("own");
+
+type Handle = Arc<dyn CallbackHandle>;
+
+const NO_CALLBACKS: &str = "no timer callbacks";
+
+fn set_timeout(
+    trial: &Trial,
+    duration: Duration,
+    callback: impl FnOnce() + Send + 'static,
+) -> Result<Handle, Stop> {
+    let handle = trial.timers()?.set_timeout(duration, Box::new(callback));
+    handle.ok_or_else(|| Stop::NotApplicable(NO_CALLBACKS.to_owned()))
+}
+
+fn set_interval(trial: &Trial, callback: impl FnMut() + Send + 'static) -> Result<Handle, Stop> {
+    let handle = trial.timers()?.set_interval(TICK, Box::new(callback));
+    handle.ok_or_else(|| Stop::NotApplicable(NO_CALLBACKS.to_owned()))
+}
+
+pub(crate) fn c51_driver_code_runs_at_the_root(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let seen = trial.block_on(async {
+        let frame = bind(&NOTED, log.on_drop("value")).and(&ID, 10).frame();
+        let handle = frame.run(|| set_timeout(trial, TICK, || ()))?;
+        drop(frame);
+        eventually(|| log.find("value").is_some()).await;
+        drop(handle);
+        log.find("value")
+            .ok_or_else(|| never("the driver lets go of a callback's frame once it has fired"))
+    })?;
+    expect(
+        "ID in the driver, where it lets go of a callback's frame",
+        None,
+        seen,
+        &[
+            (
+                Some(10),
+                "the callback's frame is let go while it is still the current one",
+            ),
+            (
+                trial.id(),
+                "the driver runs in the frame of the thread that drives the timers",
+            ),
+        ],
+    )
+}
+
+pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
+    trial: &Trial,
+) -> Verdict {
+    let (once, many, late) = (Log::new(), Log::new(), Log::new());
+    let notes = |log: &Log, label| {
+        let log = log.clone();
+        move || log.note(label)
+    };
+    let fired = trial.block_on(async {
+        let _once = ID.run(10, || {
+            set_timeout(trial, TICK, notes(&once, "at its firing"))
+        })?;
+        let interval = ID.run(11, || set_interval(trial, notes(&many, "at a firing")))?;
+        // From a task that is over when it fires.
+        let task = {
+            let (trial, note) = (trial.clone(), notes(&late, "set by a task"));
+            async move { set_timeout(&trial, TICK, note) }
+        };
+        let _late = ID.run(12, || trial.spawn(task)).output().await??;
+        let all = || {
+            let counts = [&once, &many, &late].map(|log| log.entries().len());
+            counts[0] > 0 && counts[1] > 2 && counts[2] > 0
+        };
+        let fired = eventually(all).await;
+        interval.cancel();
+        Ok::<_, Stop>(fired)
+    })?;
+    ensure(fired, "callbacks fire", "they did not, in time", "")?;
+    for (log, registered) in [(&once, 10), (&many, 11), (&late, 12)] {
+        for (label, seen) in log.entries() {
+            expect(
+                &format!("ID in a callback, {label}, registered under {registered}"),
+                Some(registered),
+                seen,
+                &[
+                    (None, THE_DRIVERS),
+                    (
+                        trial.id(),
+                        "called in the frame of the thread that drives the timers",
+                    ),
+                ],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
+    trial: &Trial,
+) -> Verdict {
+    let log = Log::new();
+    let (fired, cancelled) = (log.on_drop("fired"), log.on_drop("cancelled"));
+    trial.block_on(async {
+        let _once = ID.run(10, || set_timeout(trial, TICK, move || drop(fired)))?;
+        let all = eventually(|| !log.entries().is_empty()).await;
+        ensure(all, "a callback fires", "it did not, in time", "")?;
+        let long = ID.run(11, || set_timeout(trial, LONG, move || drop(cancelled)))?;
+        ID.run(12, || long.cancel());
+        let all = eventually(|| log.entries().len() == 2).await;
+        ensure(
+            all,
+            "a cancelled callback is dropped",
+            "it is held",
+            "cancel keeps the callback",
+        )
+    })?;
+    expect_entries(
+        &log.entries(),
+        &[("fired", Some(10)), ("cancelled", Some(11))],
+        &[
+            (None, "the callback is dropped in the driver's own frame"),
+            (
+                Some(12),
+                "the callback is dropped in the frame of whoever cancels",
+            ),
+            (
+                trial.id(),
+                "dropped in the frame of the thread that drives the timers",
+            ),
+        ],
+    )
+}
+
+pub(crate) fn c53_the_frame_is_released_at_the_last_firing(trial: &Trial) -> Verdict {
+    let (alive, life) = Life::begin();
+    let released = trial.block_on(async {
+        let bindings = bind(&KEPT, alive).and(&ID, 10);
+        let handle = bindings.run(|| set_timeout(trial, TICK, || ()))?;
+        let released = eventually(|| life.has_ended()).await;
+        drop(handle);
+        Ok::<_, Stop>(released)
+    })?;
+    ensure(
+        released,
+        "a callback's frame is released once it has fired",
+        "it is held as long as the handle is",
+        "the handle holds the frame, or the driver does not let go of it after the last call",
+    )
+}
+
+pub(crate) fn c53_the_frame_is_released_on_cancel(trial: &Trial) -> Verdict {
+    trial.block_on(async {
+        for what in ["set_timeout", "set_interval"] {
+            let (alive, life) = Life::begin();
+            let handle = bind(&KEPT, alive).and(&ID, 10).run(|| match what {
+                "set_timeout" => set_timeout(trial, LONG, || ()),
+                _ => set_interval(trial, || ()),
+            })?;
+            ensure(
+                !life.has_ended(),
+                "a callback that may fire has its frame",
+                &format!("the frame that {what} was called in is gone"),
+                "no frame is kept beside the callback",
+            )?;
+            handle.cancel();
+            ensure(
+                eventually(|| life.has_ended()).await,
+                &format!("cancel releases the frame that {what} was called in"),
+                "it is held as long as the handle is, or until the timer would have fired",
+                "cancel only marks the entry: take the callback and its frame out of it",
+            )?;
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn c53_a_callback_may_cancel_its_own_handle(trial: &Trial) -> Verdict {
+    cancels_itself(trial, false)
+}
+
+pub(crate) fn c53_a_callback_may_cancel_the_handle_that_its_frame_holds(trial: &Trial) -> Verdict {
+    cancels_itself(trial, true)
+}
+
+/// A repeated callback that cancels itself at its first firing, by a handle that its frame holds: it
+/// is taken out of there, or stays and must not keep the frame that it is in.
+fn cancels_itself(trial: &Trial, handle_stays: bool) -> Verdict {
+    let own = Slot::new();
+    let (kept, frame_life) = Life::begin();
+    let (owned, callback_life) = Life::begin();
+    let (filled, log) = (Gate::new(), Log::new());
+    let callback = {
+        let (filled, log) = (Arc::clone(&filled), log.clone());
+        move || {
+            let _owned = &owned;
+            log.note("called");
+            filled.wait();
+            let handle: Option<Handle> = OWN.with(|own| own.and_then(Slot::take));
+            let Some(handle) = handle else { return };
+            if handle_stays {
+                OWN.with(|own| own.map(|own| own.put(Arc::clone(&handle))));
+            }
+            handle.cancel();
+            log.note("cancelled");
+        }
+    };
+    trial.block_on(async {
+        let bindings = bind(&OWN, own.clone()).and(&KEPT, kept).and(&ID, 10);
+        let handle = bindings.run(|| set_interval(trial, callback))?;
+        own.put(handle);
+        drop(own);
+        filled.open();
+        eventually(|| log.entries().len() >= 2).await;
+        expect_entries(
+            &log.entries(),
+            &[("called", Some(10)), ("cancelled", Some(10))],
+            &[(None, THE_DRIVERS)],
+        )?;
+        let ended = eventually(|| callback_life.has_ended() && frame_life.has_ended()).await;
+        ensure(
+            ended,
+            "a callback that has cancelled its own handle is dropped, and its frame is released",
+            &format!(
+                "the callback is {}, the frame is {}",
+                held(&callback_life),
+                held(&frame_life)
+            ),
+            "cancel finds the entry empty while its callback runs, and nobody drops what the call \
+             puts back; or the handle holds the frame that holds the handle",
+        )?;
+        let calls = log
+            .entries()
+            .iter()
+            .filter(|(label, _)| *label == "called")
+            .count();
+        expect("calls of a callback that cancels itself", 1, calls, &[])
+    })
+}
+
+fn held(life: &Life) -> &'static str {
+    if life.has_ended() { "gone" } else { "held" }
+}
