@@ -111,8 +111,10 @@ fn is_mark(token: &TokenTree, mark: char) -> bool {
 #[derive(Default)]
 struct Body {
     state: BodyState,
-    /// The last token was one after which braces are a constant of a type, not a body.
-    in_generics: bool,
+    /// How many angle brackets are open in a signature: braces in them are a constant.
+    angles: usize,
+    /// The last token was the first half of an arrow.
+    in_arrow: bool,
 }
 
 #[derive(Default, Clone, Copy, PartialEq)]
@@ -130,37 +132,38 @@ enum BodyState {
 impl Body {
     /// Takes the next token, and says whether it is such braces.
     fn begins_with(&mut self, token: &TokenTree) -> bool {
-        let in_generics = self.in_generics;
-        self.in_generics =
-            matches!(token, TokenTree::Punct(mark) if matches!(mark.as_char(), '<' | ','));
-        let (state, is_body) = match token {
+        let was_in_arrow = std::mem::take(&mut self.in_arrow);
+        match token {
             TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => {
-                let is_body = match self.state {
-                    BodyState::Async => true,
-                    BodyState::Signature => !in_generics,
-                    BodyState::Outside | BodyState::Fn => false,
-                };
-                let next = if self.state == BodyState::Signature && in_generics {
-                    BodyState::Signature
-                } else {
-                    BodyState::Outside
-                };
-                (next, is_body)
+                if self.state == BodyState::Signature && self.angles > 0 {
+                    return false;
+                }
+                let before = std::mem::take(&mut self.state);
+                return matches!(before, BodyState::Async | BodyState::Signature);
             }
-            TokenTree::Ident(word) => (self.after_word(&word.to_string()), false),
-            TokenTree::Punct(mark) if mark.as_char() == ';' => (BodyState::Outside, false),
-            _ if self.state == BodyState::Signature => (BodyState::Signature, false),
-            _ => (BodyState::Outside, false),
-        };
-        self.state = state;
-        is_body
+            TokenTree::Ident(word) => self.state = self.after_word(&word.to_string()),
+            TokenTree::Punct(mark) if self.state == BodyState::Signature => match mark.as_char() {
+                '-' | '=' => self.in_arrow = true,
+                '<' => self.angles += 1,
+                '>' if !was_in_arrow => self.angles = self.angles.saturating_sub(1),
+                // A function without a body, in a trait.
+                ';' => self.state = BodyState::Outside,
+                _ => {}
+            },
+            _ if self.state == BodyState::Signature => {}
+            _ => self.state = BodyState::Outside,
+        }
+        false
     }
 
-    fn after_word(&self, word: &str) -> BodyState {
+    fn after_word(&mut self, word: &str) -> BodyState {
         match (self.state, word) {
             (BodyState::Signature, _) => BodyState::Signature,
             (_, "fn") => BodyState::Fn,
-            (BodyState::Fn, _) => BodyState::Signature,
+            (BodyState::Fn, _) => {
+                self.angles = 0;
+                BodyState::Signature
+            }
             (_, "async") | (BodyState::Async, "move") => BodyState::Async,
             _ => BodyState::Outside,
         }

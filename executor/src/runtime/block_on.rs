@@ -36,6 +36,7 @@ impl Wake for ThreadWaker {
 /// # Panics
 ///
 /// Panics on a worker: its other tasks would stand still.
+#[track_caller]
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let future = match points::nested(future) {
         Ok(output) => return output,

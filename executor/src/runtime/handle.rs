@@ -95,6 +95,7 @@ impl Handle {
     /// # Frame
     ///
     /// The future sees the frame that is current here; it is current again afterwards.
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         block_on(future)

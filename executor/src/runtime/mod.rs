@@ -134,6 +134,7 @@ impl Runtime {
     /// # Panics
     ///
     /// As [`Handle::block_on`].
+    #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }

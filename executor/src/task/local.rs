@@ -126,6 +126,7 @@ impl LocalSet {
     /// # Panics
     ///
     /// As [`Handle::block_on`](crate::runtime::Handle::block_on).
+    #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
         runtime.block_on(self.run_until(future))
     }

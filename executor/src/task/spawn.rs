@@ -130,6 +130,7 @@ where
 /// ```
 /// assert_eq!(framewise::block_on(async { 6 * 7 }), 42);
 /// ```
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match Handle::try_current() {
         Some(handle) => handle.block_on(future),

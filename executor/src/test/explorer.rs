@@ -153,7 +153,7 @@ impl Explorer {
                     "\na second run under this seed went differently: something in the test \
                      depends on more than the seed"
                 };
-                panic!("{failure}{note}");
+                panic!("{failure}\n{}{note}", replay(seed));
             }
         }
     }
@@ -162,6 +162,13 @@ impl Explorer {
         let first = self.first_seed;
         (0..self.runs).map(move |step| first.wrapping_add(step))
     }
+}
+
+/// How to see a failure again. The test harness gives a test's thread the test's name.
+fn replay(seed: u64) -> String {
+    let thread = std::thread::current();
+    let test = thread.name().filter(|&name| name != "main").unwrap_or("");
+    format!("replay it: FRAMEWISE_SEED={seed:#x} cargo test {test}")
 }
 
 impl Default for Explorer {

@@ -7,8 +7,7 @@ use crate::scheduler::seeded::{RunReport, Stop};
 
 /// A seeded run that failed.
 ///
-/// Its [`Display`](fmt::Display) says what happened, under which seed, how to replay it, and what
-/// the last steps were.
+/// Its [`Display`](fmt::Display) says what happened, under which seed, and what the last steps were.
 #[derive(Clone, Debug)]
 pub struct Failure {
     seed: u64,
@@ -117,10 +116,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seed = self.seed;
         writeln!(f, "{}", self.message)?;
-        writeln!(f, "the seeded run failed after {} steps", self.steps)?;
-        let thread = std::thread::current();
-        let test = thread.name().filter(|&name| name != "main").unwrap_or("");
-        writeln!(f, "replay it: FRAMEWISE_SEED={seed:#x} cargo test {test}")?;
+        writeln!(
+            f,
+            "the run under seed {seed:#x} failed in step {}",
+            self.steps
+        )?;
         if self.has_strangers {
             writeln!(
                 f,

@@ -62,6 +62,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
 
 /// Runs `future` within the run that the thread is in; gives it back where it is in none.
 #[inline]
+#[track_caller]
 pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
     seeded::nested(future)
 }

@@ -17,7 +17,7 @@
 const EVEN_ONE_IN: usize = 16;
 
 /// A task is preempted at one point in this many; the seed chooses among these.
-const PREEMPT_ONE_IN: [usize; 4] = [2, 2, 4, 16];
+const PREEMPT_ONE_IN: [usize; 6] = [2, 2, 4, 8, 16, 32];
 
 /// The decisions of one run.
 pub(super) struct Chooser {

@@ -254,13 +254,16 @@ impl Run {
     /// Runs steps until `is_done`. False: the run was stopped before.
     fn run_until(&self, is_done: impl Fn() -> bool) -> bool {
         Frame::root().run(|| {
-            while !is_done() {
+            loop {
+                // First, because the future may be over because of it: a `block_on` in it unwinds.
                 if self.stop.borrow().is_some() {
                     return false;
                 }
+                if is_done() {
+                    return true;
+                }
                 self.step();
             }
-            true
         })
     }
 

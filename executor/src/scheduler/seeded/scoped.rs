@@ -56,7 +56,9 @@ pub(crate) fn finish<F: Future>(
 
 /// Runs `future` within the run that the thread is in; gives it back where it is in none, or in
 /// another runtime.
+#[track_caller]
 pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
+    let site = Location::caller();
     let Some(spawner) = enter::current() else {
         return Err(future);
     };
@@ -71,7 +73,7 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
              use .await, or wrap the call in block_in_place or spawn_blocking"
         );
         let future = future.take()?;
-        Some(finish(run, &spawner, future, Location::caller(), || ()))
+        Some(finish(run, &spawner, future, site, || ()))
     });
     match (output.flatten(), future) {
         (Some(Some(Ok(output))), _) => Ok(output),
