@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use common::{Reactor, pair, spawner};
+use common::{Reactor, pair, spawner, three_ways};
 use framewise_context::{ContextVar, Frame};
 use framewise_io::net::{TcpListener, TcpStream};
 use framewise_io::{Batch, Interest, IoDriver, Ready, ReadyCallback};
@@ -37,65 +37,69 @@ fn reporter() -> (Waker, Receiver<Option<u32>>) {
 
 #[test]
 fn c50_a_waker_registered_with_a_source_is_called_in_the_registering_frame() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let (waker, woken) = reporter();
-        let mut cx = Context::from_waker(&waker);
-        // In the slot of a poll function, in the list, and at the root.
-        REQUEST.run(1, || assert!(server.poll_read_ready(&mut cx).is_pending()));
-        let mut wait = pin!(server.readable());
-        REQUEST.run(2, || assert!(wait.as_mut().poll(&mut cx).is_pending()));
-        let mut other = pin!(server.readable());
-        assert!(other.as_mut().poll(&mut cx).is_pending());
-        // The last frame in which it was polled counts.
-        REQUEST.run(3, || assert!(wait.as_mut().poll(&mut cx).is_pending()));
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let (waker, woken) = reporter();
+            let mut cx = Context::from_waker(&waker);
+            // In the slot of a poll function, in the list, and at the root.
+            REQUEST.run(1, || assert!(server.poll_read_ready(&mut cx).is_pending()));
+            let mut wait = pin!(server.readable());
+            REQUEST.run(2, || assert!(wait.as_mut().poll(&mut cx).is_pending()));
+            let mut other = pin!(server.readable());
+            assert!(other.as_mut().poll(&mut cx).is_pending());
+            // The last frame in which it was polled counts.
+            REQUEST.run(3, || assert!(wait.as_mut().poll(&mut cx).is_pending()));
 
-        REQUEST.scope(9, client.write_all(b"x")).await.unwrap();
-        let mut seen: Vec<_> = woken.iter().take(3).collect();
-        seen.sort();
-        assert_eq!(seen, [None, Some(1), Some(3)]);
+            REQUEST.scope(9, client.write_all(b"x")).await.unwrap();
+            let mut seen: Vec<_> = woken.iter().take(3).collect();
+            seen.sort();
+            assert_eq!(seen, [None, Some(1), Some(3)]);
+        });
     });
 }
 
 #[test]
 fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
-    struct Panics;
-    impl Wake for Panics {
-        fn wake(self: Arc<Self>) {
-            panic!("a foreign waker's own trouble");
+    three_ways(|| {
+        struct Panics;
+        impl Wake for Panics {
+            fn wake(self: Arc<Self>) {
+                panic!("a foreign waker's own trouble");
+            }
         }
-    }
 
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let panicking = Waker::from(Arc::new(Panics));
-        let mut wait = pin!(server.readable());
-        REQUEST.run(7, || {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let panicking = Waker::from(Arc::new(Panics));
+            let mut wait = pin!(server.readable());
+            REQUEST.run(7, || {
+                assert!(
+                    wait.as_mut()
+                        .poll(&mut Context::from_waker(&panicking))
+                        .is_pending()
+                );
+            });
+            let (waker, woken) = reporter();
+            let mut other = pin!(server.readable());
             assert!(
-                wait.as_mut()
-                    .poll(&mut Context::from_waker(&panicking))
+                other
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker))
                     .is_pending()
             );
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(woken.recv().unwrap(), None);
+            let report = reactor.panics.recv().unwrap();
+            assert_eq!(report.panics.len(), 1);
+            assert_eq!(report.panics[0].frame().run(|| REQUEST.get()), Some(7));
+            // The driver goes on.
+            server.read(&mut [0; 4]).await.unwrap();
+            client.write_all(b"y").await.unwrap();
+            server.read(&mut [0; 4]).await.unwrap();
         });
-        let (waker, woken) = reporter();
-        let mut other = pin!(server.readable());
-        assert!(
-            other
-                .as_mut()
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
-        client.write_all(b"x").await.unwrap();
-        assert_eq!(woken.recv().unwrap(), None);
-        let report = reactor.panics.recv().unwrap();
-        assert_eq!(report.panics.len(), 1);
-        assert_eq!(report.panics[0].frame().run(|| REQUEST.get()), Some(7));
-        // The driver goes on.
-        server.read(&mut [0; 4]).await.unwrap();
-        client.write_all(b"y").await.unwrap();
-        server.read(&mut [0; 4]).await.unwrap();
     });
 }
 
@@ -103,47 +107,51 @@ fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
 /// frame reaches what the driver calls.
 #[test]
 fn c51_the_driver_runs_at_the_root() {
-    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
-    let _guard = handle.enter();
-    let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let (waker, woken) = reporter();
-    assert!(
-        listener
-            .poll_accept(&mut Context::from_waker(&waker))
-            .is_pending()
-    );
-    let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    REQUEST.run(1, || {
-        driver.turn(None).unwrap();
-        assert_eq!(REQUEST.get(), Some(1));
+    three_ways(|| {
+        let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+        let _guard = handle.enter();
+        let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let (waker, woken) = reporter();
+        assert!(
+            listener
+                .poll_accept(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        REQUEST.run(1, || {
+            driver.turn(None).unwrap();
+            assert_eq!(REQUEST.get(), Some(1));
+        });
+        assert_eq!(woken.try_recv().unwrap(), None);
     });
-    assert_eq!(woken.try_recv().unwrap(), None);
 }
 
 /// A connection that the first request has opened and waited on serves the second: its waits are
 /// in the second's frame, and nothing keeps the first's.
 #[test]
 fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let connect = REQUEST.scope(1, TcpStream::connect(address));
-        let (pooled, accepted) = futures::join!(connect, listener.accept());
-        let (pooled, server) = (pooled.unwrap(), accepted.unwrap().0);
-        for request in [1, 2] {
-            let (waker, woken) = reporter();
-            let mut buffer = [0; 4];
-            let mut read = pin!(REQUEST.scope(request, pooled.read(&mut buffer)));
-            assert!(
-                read.as_mut()
-                    .poll(&mut Context::from_waker(&waker))
-                    .is_pending()
-            );
-            server.write_all(b"x").await.unwrap();
-            assert_eq!(woken.recv().unwrap(), Some(request));
-            read.await.unwrap();
-        }
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let connect = REQUEST.scope(1, TcpStream::connect(address));
+            let (pooled, accepted) = futures::join!(connect, listener.accept());
+            let (pooled, server) = (pooled.unwrap(), accepted.unwrap().0);
+            for request in [1, 2] {
+                let (waker, woken) = reporter();
+                let mut buffer = [0; 4];
+                let mut read = pin!(REQUEST.scope(request, pooled.read(&mut buffer)));
+                assert!(
+                    read.as_mut()
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_pending()
+                );
+                server.write_all(b"x").await.unwrap();
+                assert_eq!(woken.recv().unwrap(), Some(request));
+                read.await.unwrap();
+            }
+        });
     });
 }
 
@@ -155,20 +163,23 @@ static HELD: ContextVar<Held> = ContextVar::new("held");
 
 #[test]
 fn c56_an_idle_connection_keeps_no_frame() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let held = Held(Arc::new(()));
-        let first = HELD.scope(held.clone(), async {
-            let mut buffer = [0; 4];
-            let (read, written) = futures::join!(server.read(&mut buffer), client.write_all(b"x"));
-            read.and(written.map(|()| 1)).unwrap();
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let held = Held(Arc::new(()));
+            let first = HELD.scope(held.clone(), async {
+                let mut buffer = [0; 4];
+                let (read, written) =
+                    futures::join!(server.read(&mut buffer), client.write_all(b"x"));
+                read.and(written.map(|()| 1)).unwrap();
+            });
+            first.await;
+            while Arc::strong_count(&held.0) > 1 {
+                // The driver may be about to drop the waker that it has called.
+                std::thread::yield_now();
+            }
         });
-        first.await;
-        while Arc::strong_count(&held.0) > 1 {
-            // The driver may be about to drop the waker that it has called.
-            std::thread::yield_now();
-        }
     });
 }
 
@@ -188,279 +199,302 @@ fn watch(
 
 #[test]
 fn c59_a_callback_runs_in_the_registering_frame_at_every_event() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let (_first, first_called) = REQUEST.run(1, || watch(&server, Interest::READABLE));
-        let (_second, second_called) = REQUEST.run(2, || watch(&server, Interest::READABLE));
-        for _ in 0..3 {
-            REQUEST.scope(9, client.write_all(b"x")).await.unwrap();
-            for (called, request) in [(&first_called, 1), (&second_called, 2)] {
-                let (seen, ready) = called.recv().unwrap();
-                assert_eq!(seen, Some(request));
-                assert!(ready.is_readable());
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let (_first, first_called) = REQUEST.run(1, || watch(&server, Interest::READABLE));
+            let (_second, second_called) = REQUEST.run(2, || watch(&server, Interest::READABLE));
+            for _ in 0..3 {
+                REQUEST.scope(9, client.write_all(b"x")).await.unwrap();
+                for (called, request) in [(&first_called, 1), (&second_called, 2)] {
+                    let (seen, ready) = called.recv().unwrap();
+                    assert_eq!(seen, Some(request));
+                    assert!(ready.is_readable());
+                }
+                REQUEST.scope(9, server.read(&mut [0; 4])).await.unwrap();
             }
-            REQUEST.scope(9, server.read(&mut [0; 4])).await.unwrap();
-        }
+        });
     });
 }
 
 #[test]
 fn c59_an_accept_loop_runs_in_the_frame_of_the_task_that_awaits() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let accept = REQUEST.scope(1, async {
-            for _ in 0..3 {
-                listener.accept().await.unwrap();
-                assert_eq!(REQUEST.get(), Some(1));
-            }
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let accept = REQUEST.scope(1, async {
+                for _ in 0..3 {
+                    listener.accept().await.unwrap();
+                    assert_eq!(REQUEST.get(), Some(1));
+                }
+            });
+            let connect = REQUEST.scope(2, async {
+                for _ in 0..3 {
+                    TcpStream::connect(address).await.unwrap();
+                    assert_eq!(REQUEST.get(), Some(2));
+                }
+            });
+            futures::join!(accept, connect);
         });
-        let connect = REQUEST.scope(2, async {
-            for _ in 0..3 {
-                TcpStream::connect(address).await.unwrap();
-                assert_eq!(REQUEST.get(), Some(2));
-            }
-        });
-        futures::join!(accept, connect);
     });
 }
 
 #[test]
 fn c59_a_callback_on_a_source_that_is_already_ready_is_called_once() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        client.write_all(b"x").await.unwrap();
-        server.readable().await.unwrap();
-        // What had come before is told although no edge follows it.
-        let (_callback, called) = REQUEST.run(5, || watch(&server, Interest::READABLE));
-        let (seen, ready) = called.recv().unwrap();
-        assert_eq!((seen, ready.is_readable()), (Some(5), true));
-        // Only what it asked for.
-        let (_callback, called) = watch(&server, Interest::WRITABLE);
-        let (_, ready) = called.recv().unwrap();
-        assert!(ready.is_writable() && !ready.is_readable());
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            client.write_all(b"x").await.unwrap();
+            server.readable().await.unwrap();
+            // What had come before is told although no edge follows it.
+            let (_callback, called) = REQUEST.run(5, || watch(&server, Interest::READABLE));
+            let (seen, ready) = called.recv().unwrap();
+            assert_eq!((seen, ready.is_readable()), (Some(5), true));
+            // Only what it asked for.
+            let (_callback, called) = watch(&server, Interest::WRITABLE);
+            let (_, ready) = called.recv().unwrap();
+            assert!(ready.is_writable() && !ready.is_readable());
+        });
     });
 }
 
 #[test]
 fn c59_a_cancelled_callback_is_dropped_in_its_frame_and_not_called_again() {
-    struct OnDrop(Sender<Option<u32>>);
-    impl Drop for OnDrop {
-        fn drop(&mut self) {
-            let _ = self.0.send(REQUEST.get());
+    three_ways(|| {
+        struct OnDrop(Sender<Option<u32>>);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                let _ = self.0.send(REQUEST.get());
+            }
         }
-    }
 
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let register = |stream: &TcpStream| {
-            let (sender, receiver) = channel();
-            let owned = OnDrop(sender);
-            let callback = stream.on_ready(Interest::READABLE, move |_| {
-                let _ = &owned;
-            });
-            (callback.unwrap(), receiver)
-        };
-        // Cancelled under another frame.
-        let (callback, dropped) = REQUEST.run(1, || register(&server));
-        REQUEST.run(2, || callback.cancel());
-        assert_eq!(dropped.try_recv().unwrap(), Some(1));
-        assert!(callback.is_cancelled());
-        callback.cancel();
-        // With its source.
-        let (callback, dropped) = REQUEST.run(3, || register(&server));
-        REQUEST.run(4, || drop(server));
-        assert_eq!(dropped.try_recv().unwrap(), Some(3));
-        assert!(callback.is_cancelled());
-        // Its handle alone does nothing.
-        let (callback, dropped) = REQUEST.run(5, || register(&client));
-        drop(callback);
-        assert!(dropped.try_recv().is_err());
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let register = |stream: &TcpStream| {
+                let (sender, receiver) = channel();
+                let owned = OnDrop(sender);
+                let callback = stream.on_ready(Interest::READABLE, move |_| {
+                    let _ = &owned;
+                });
+                (callback.unwrap(), receiver)
+            };
+            // Cancelled under another frame.
+            let (callback, dropped) = REQUEST.run(1, || register(&server));
+            REQUEST.run(2, || callback.cancel());
+            assert_eq!(dropped.try_recv().unwrap(), Some(1));
+            assert!(callback.is_cancelled());
+            callback.cancel();
+            // With its source.
+            let (callback, dropped) = REQUEST.run(3, || register(&server));
+            REQUEST.run(4, || drop(server));
+            assert_eq!(dropped.try_recv().unwrap(), Some(3));
+            assert!(callback.is_cancelled());
+            // Its handle alone does nothing.
+            let (callback, dropped) = REQUEST.run(5, || register(&client));
+            drop(callback);
+            assert!(dropped.try_recv().is_err());
+        });
     });
 }
 
 #[test]
 fn c59_shutdown_drops_callbacks_in_their_frames() {
-    let mut reactor = Reactor::new();
-    let (sender, dropped) = channel();
-    struct OnDrop(Sender<Option<u32>>);
-    impl Drop for OnDrop {
-        fn drop(&mut self) {
-            let _ = self.0.send(REQUEST.get());
+    three_ways(|| {
+        let mut reactor = Reactor::new();
+        let (sender, dropped) = channel();
+        struct OnDrop(Sender<Option<u32>>);
+        impl Drop for OnDrop {
+            fn drop(&mut self) {
+                let _ = self.0.send(REQUEST.get());
+            }
         }
-    }
-    let (_client, server) = reactor.run(pair());
-    // It owns its stream, a cycle that only shutdown (or a cancel) ends.
-    let server = Arc::new(server);
-    let owned = (OnDrop(sender), Arc::clone(&server));
-    REQUEST.run(1, || {
-        server
-            .on_ready(Interest::READABLE, move |_| {
-                let _ = &owned;
-            })
-            .unwrap();
+        let (_client, server) = reactor.run(pair());
+        // It owns its stream, a cycle that only shutdown (or a cancel) ends.
+        let server = Arc::new(server);
+        let owned = (OnDrop(sender), Arc::clone(&server));
+        REQUEST.run(1, || {
+            server
+                .on_ready(Interest::READABLE, move |_| {
+                    let _ = &owned;
+                })
+                .unwrap();
+        });
+        reactor.stop();
+        assert_eq!(dropped.try_recv().unwrap(), Some(1));
+        assert_eq!(Arc::strong_count(&server), 1);
     });
-    reactor.stop();
-    assert_eq!(dropped.try_recv().unwrap(), Some(1));
-    assert_eq!(Arc::strong_count(&server), 1);
 }
 
 #[test]
 fn c59_a_callback_may_cancel_itself_and_register_another() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let server = Arc::new(server);
-        let own = Arc::new(OnceLock::<ReadyCallback>::new());
-        let (sender, receiver) = channel();
-        let callback = REQUEST.run(1, || {
-            let (own, watched) = (Arc::clone(&own), Arc::downgrade(&server));
-            server.on_ready(Interest::READABLE, move |_| {
-                own.wait().cancel();
-                let sender = sender.clone();
-                let registered = REQUEST.run(2, || {
-                    watched
-                        .upgrade()
-                        .unwrap()
-                        .on_ready(Interest::READABLE, move |_| {
-                            let _ = sender.send(REQUEST.get());
-                        })
-                });
-                registered.unwrap();
-            })
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let server = Arc::new(server);
+            let own = Arc::new(OnceLock::<ReadyCallback>::new());
+            let (sender, receiver) = channel();
+            let callback = REQUEST.run(1, || {
+                let (own, watched) = (Arc::clone(&own), Arc::downgrade(&server));
+                server.on_ready(Interest::READABLE, move |_| {
+                    own.wait().cancel();
+                    let sender = sender.clone();
+                    let registered = REQUEST.run(2, || {
+                        watched
+                            .upgrade()
+                            .unwrap()
+                            .on_ready(Interest::READABLE, move |_| {
+                                let _ = sender.send(REQUEST.get());
+                            })
+                    });
+                    registered.unwrap();
+                })
+            });
+            own.set(callback.unwrap()).unwrap();
+            client.write_all(b"x").await.unwrap();
+            // The second is called for what is still there, in its own frame.
+            assert_eq!(receiver.recv().unwrap(), Some(2));
+            assert!(own.wait().is_cancelled());
+            assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 1);
+            client.write_all(b"y").await.unwrap();
+            assert_eq!(receiver.recv().unwrap(), Some(2));
         });
-        own.set(callback.unwrap()).unwrap();
-        client.write_all(b"x").await.unwrap();
-        // The second is called for what is still there, in its own frame.
-        assert_eq!(receiver.recv().unwrap(), Some(2));
-        assert!(own.wait().is_cancelled());
-        assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 1);
-        client.write_all(b"y").await.unwrap();
-        assert_eq!(receiver.recv().unwrap(), Some(2));
     });
 }
 
 #[test]
 fn c59_a_callback_may_drop_its_source() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let slot = Arc::new(Mutex::new(None));
-        let (sender, done) = channel();
-        let callback = {
-            let slot = Arc::clone(&slot);
-            server.on_ready(Interest::READABLE, move |_| {
-                let server: Option<TcpStream> = slot.lock().unwrap().take();
-                drop(server);
-                sender.send(()).unwrap();
-            })
-        };
-        *slot.lock().unwrap() = Some(server);
-        client.write_all(b"x").await.unwrap();
-        done.recv().unwrap();
-        // The other side sees it close.
-        while client.read(&mut [0; 4]).await.is_ok_and(|count| count > 0) {}
-        // The closure goes when its call returns: its end of the channel with it.
-        assert!(done.recv().is_err());
-        assert!(callback.unwrap().is_cancelled());
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let slot = Arc::new(Mutex::new(None));
+            let (sender, done) = channel();
+            let callback = {
+                let slot = Arc::clone(&slot);
+                server.on_ready(Interest::READABLE, move |_| {
+                    let server: Option<TcpStream> = slot.lock().unwrap().take();
+                    drop(server);
+                    sender.send(()).unwrap();
+                })
+            };
+            *slot.lock().unwrap() = Some(server);
+            client.write_all(b"x").await.unwrap();
+            done.recv().unwrap();
+            // The other side sees it close.
+            while client.read(&mut [0; 4]).await.is_ok_and(|count| count > 0) {}
+            // The closure goes when its call returns: its end of the channel with it.
+            assert!(done.recv().is_err());
+            assert!(callback.unwrap().is_cancelled());
+        });
     });
 }
 
 /// A destructor that panics comes out where the stream is dropped; the other callbacks end, too.
 #[test]
 fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
-    struct Panics;
-    impl Drop for Panics {
-        fn drop(&mut self) {
-            panic!("in a destructor");
+    three_ways(|| {
+        struct Panics;
+        impl Drop for Panics {
+            fn drop(&mut self) {
+                panic!("in a destructor");
+            }
         }
-    }
-    Reactor::new().run(async {
-        let (_client, server) = pair().await;
-        let callbacks: Vec<ReadyCallback> = (0..3)
-            .map(|_| {
-                let owned = Panics;
-                let call = move |_| {
-                    let _ = &owned;
-                };
-                server.on_ready(Interest::READABLE, call).unwrap()
-            })
-            .collect();
-        let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
-        let payload = dropped.unwrap_err();
-        assert_eq!(payload.downcast_ref(), Some(&"in a destructor"));
-        assert!(callbacks.iter().all(ReadyCallback::is_cancelled));
+        Reactor::new().run(async {
+            let (_client, server) = pair().await;
+            let callbacks: Vec<ReadyCallback> = (0..3)
+                .map(|_| {
+                    let owned = Panics;
+                    let call = move |_| {
+                        let _ = &owned;
+                    };
+                    server.on_ready(Interest::READABLE, call).unwrap()
+                })
+                .collect();
+            let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+            let payload = dropped.unwrap_err();
+            assert_eq!(payload.downcast_ref(), Some(&"in a destructor"));
+            assert!(callbacks.iter().all(ReadyCallback::is_cancelled));
+        });
     });
 }
 
 #[test]
 fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (client, server) = pair().await;
-        let callback = REQUEST.run(1, || {
-            server.on_ready(Interest::READABLE, |_| {
-                REQUEST.run(2, || panic!("in a callback"))
-            })
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (client, server) = pair().await;
+            let callback = REQUEST.run(1, || {
+                server.on_ready(Interest::READABLE, |_| {
+                    REQUEST.run(2, || panic!("in a callback"))
+                })
+            });
+            let (_other, called) = watch(&server, Interest::READABLE);
+            client.write_all(b"x").await.unwrap();
+            called.recv().unwrap();
+            let report = reactor.panics.recv().unwrap();
+            let [panic] = <[_; 1]>::try_from(report.panics).unwrap();
+            assert_eq!(panic.frame().run(|| REQUEST.get()), Some(2));
+            let (payload, _) = panic.into_parts();
+            assert_eq!(payload.downcast_ref::<&str>(), Some(&"in a callback"));
+            assert!(callback.unwrap().is_cancelled());
+            server.read(&mut [0; 4]).await.unwrap();
+            client.write_all(b"y").await.unwrap();
+            called.recv().unwrap();
         });
-        let (_other, called) = watch(&server, Interest::READABLE);
-        client.write_all(b"x").await.unwrap();
-        called.recv().unwrap();
-        let report = reactor.panics.recv().unwrap();
-        let [panic] = <[_; 1]>::try_from(report.panics).unwrap();
-        assert_eq!(panic.frame().run(|| REQUEST.get()), Some(2));
-        let (payload, _) = panic.into_parts();
-        assert_eq!(payload.downcast_ref::<&str>(), Some(&"in a callback"));
-        assert!(callback.unwrap().is_cancelled());
-        server.read(&mut [0; 4]).await.unwrap();
-        client.write_all(b"y").await.unwrap();
-        called.recv().unwrap();
     });
 }
 
 /// A callback on a listener accepts what has arrived, each time, until nothing is left.
 #[test]
 fn c59_a_listeners_callback_accepts() {
-    let reactor = Reactor::new();
-    let listener = Arc::new(reactor.run(TcpListener::bind("127.0.0.1:0")).unwrap());
-    let address = listener.local_addr().unwrap();
-    let (sender, accepted) = channel();
-    let callback = REQUEST.run(1, || {
-        let (handle, watched) = (reactor.handle.clone(), Arc::downgrade(&listener));
-        listener.on_ready(Interest::READABLE, move |_| {
-            let _guard = handle.enter();
-            while let Some(Ok((_, peer))) = watched.upgrade().map(|socket| socket.try_accept()) {
-                sender.send((REQUEST.get(), peer)).unwrap();
-            }
-        })
+    three_ways(|| {
+        let reactor = Reactor::new();
+        let listener = Arc::new(reactor.run(TcpListener::bind("127.0.0.1:0")).unwrap());
+        let address = listener.local_addr().unwrap();
+        let (sender, accepted) = channel();
+        let callback = REQUEST.run(1, || {
+            let (handle, watched) = (reactor.handle.clone(), Arc::downgrade(&listener));
+            listener.on_ready(Interest::READABLE, move |_| {
+                let _guard = handle.enter();
+                while let Some(Ok((_, peer))) = watched.upgrade().map(|socket| socket.try_accept())
+                {
+                    sender.send((REQUEST.get(), peer)).unwrap();
+                }
+            })
+        });
+        for _ in 0..5 {
+            let client = std::net::TcpStream::connect(address).unwrap();
+            let (request, peer) = accepted.recv_timeout(Duration::from_secs(60)).unwrap();
+            assert_eq!((request, peer), (Some(1), client.local_addr().unwrap()));
+        }
+        callback.unwrap().cancel();
+        assert!(accepted.recv().is_err());
     });
-    for _ in 0..5 {
-        let client = std::net::TcpStream::connect(address).unwrap();
-        let (request, peer) = accepted.recv_timeout(Duration::from_secs(60)).unwrap();
-        assert_eq!((request, peer), (Some(1), client.local_addr().unwrap()));
-    }
-    callback.unwrap().cancel();
-    assert!(accepted.recv().is_err());
 }
 
 /// Frames are not kept by a callback that is gone.
 #[test]
 fn c59_a_cancelled_callback_releases_its_frame() {
-    let reactor = Reactor::new();
-    reactor.run(async {
-        let (_client, server) = pair().await;
-        let held = Held(Arc::new(()));
-        let callback = HELD.run(held.clone(), || {
-            assert!(!Frame::current().is_root());
-            server.on_ready(Interest::READABLE, |_| {}).unwrap()
+    three_ways(|| {
+        let reactor = Reactor::new();
+        reactor.run(async {
+            let (_client, server) = pair().await;
+            let held = Held(Arc::new(()));
+            let callback = HELD.run(held.clone(), || {
+                assert!(!Frame::current().is_root());
+                server.on_ready(Interest::READABLE, |_| {}).unwrap()
+            });
+            assert_eq!(Arc::strong_count(&held.0), 2);
+            callback.cancel();
+            assert_eq!(Arc::strong_count(&held.0), 1);
         });
-        assert_eq!(Arc::strong_count(&held.0), 2);
-        callback.cancel();
-        assert_eq!(Arc::strong_count(&held.0), 1);
     });
 }
 
@@ -468,40 +502,42 @@ fn c59_a_cancelled_callback_releases_its_frame() {
 /// and is called again for the other's event when it returns.
 #[test]
 fn c59_a_callback_is_not_called_by_two_threads_at_once_and_misses_nothing() {
-    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
-    let _guard = handle.enter();
-    let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, called) = channel();
-    let (go_on, may_go_on) = channel::<()>();
-    let callback = REQUEST.run(1, || {
-        listener.on_ready(Interest::READABLE, move |_| {
-            sender
-                .send((REQUEST.get(), std::thread::current().id()))
-                .unwrap();
-            may_go_on.recv().unwrap();
-        })
-    });
-    let mut event = || {
-        let mut batch = Batch::default();
-        let client = std::net::TcpStream::connect(address).unwrap();
-        while batch.is_empty() {
-            driver.wait(None, &mut batch).unwrap();
-        }
-        (client, batch)
-    };
-    let (_first, mut batch) = event();
-    let thread = std::thread::spawn(move || batch.dispatch());
-    let (request, by) = called.recv().unwrap();
-    assert_eq!((request, by), (Some(1), thread.thread().id()));
+    three_ways(|| {
+        let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+        let _guard = handle.enter();
+        let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, called) = channel();
+        let (go_on, may_go_on) = channel::<()>();
+        let callback = REQUEST.run(1, || {
+            listener.on_ready(Interest::READABLE, move |_| {
+                sender
+                    .send((REQUEST.get(), std::thread::current().id()))
+                    .unwrap();
+                may_go_on.recv().unwrap();
+            })
+        });
+        let mut event = || {
+            let mut batch = Batch::default();
+            let client = std::net::TcpStream::connect(address).unwrap();
+            while batch.is_empty() {
+                driver.wait(None, &mut batch).unwrap();
+            }
+            (client, batch)
+        };
+        let (_first, mut batch) = event();
+        let thread = std::thread::spawn(move || batch.dispatch());
+        let (request, by) = called.recv().unwrap();
+        assert_eq!((request, by), (Some(1), thread.thread().id()));
 
-    // The second event: it returns although the callback is held up.
-    let (_second, mut batch) = event();
-    batch.dispatch();
-    assert!(called.try_recv().is_err());
-    go_on.send(()).unwrap();
-    assert_eq!(called.recv().unwrap(), (Some(1), by));
-    go_on.send(()).unwrap();
-    thread.join().unwrap();
-    callback.unwrap().cancel();
+        // The second event: it returns although the callback is held up.
+        let (_second, mut batch) = event();
+        batch.dispatch();
+        assert!(called.try_recv().is_err());
+        go_on.send(()).unwrap();
+        assert_eq!(called.recv().unwrap(), (Some(1), by));
+        go_on.send(()).unwrap();
+        thread.join().unwrap();
+        callback.unwrap().cancel();
+    });
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use framewise_context::{ContextVar, Frame};
 use framewise_timers::{TimerCallback, enter, interval, set_interval, set_timeout, sleep, timeout};
 
-use common::{LONG, LONG_AFTER, TestRuntime, undriven};
+use common::{LONG, LONG_AFTER, TestRuntime, three_ways, undriven};
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
@@ -30,125 +30,140 @@ impl Drop for Dropped {
 
 #[test]
 fn c50_a_waker_is_called_in_the_frame_that_registered_it() {
-    struct Recording(Mutex<Vec<Option<u64>>>);
-    impl Wake for Recording {
-        fn wake(self: Arc<Self>) {
-            self.0.lock().unwrap().push(REQUEST.get());
+    three_ways(|| {
+        struct Recording(Mutex<Vec<Option<u64>>>);
+        impl Wake for Recording {
+            fn wake(self: Arc<Self>) {
+                self.0.lock().unwrap().push(REQUEST.get());
+            }
         }
-    }
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let recording = Arc::new(Recording(Mutex::default()));
-    let waker = Waker::from(Arc::clone(&recording));
-    let mut cx = Context::from_waker(&waker);
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let recording = Arc::new(Recording(Mutex::default()));
+        let waker = Waker::from(Arc::clone(&recording));
+        let mut cx = Context::from_waker(&waker);
 
-    let mut in_seven = REQUEST.run(7, || sleep(LONG));
-    let mut at_root = sleep(LONG);
-    REQUEST.run(8, || {
-        assert!(Pin::new(&mut in_seven).poll(&mut cx).is_pending())
+        let mut in_seven = REQUEST.run(7, || sleep(LONG));
+        let mut at_root = sleep(LONG);
+        REQUEST.run(8, || {
+            assert!(Pin::new(&mut in_seven).poll(&mut cx).is_pending())
+        });
+        // The same waker from another frame is another registration.
+        REQUEST.run(7, || {
+            assert!(Pin::new(&mut in_seven).poll(&mut cx).is_pending())
+        });
+        assert!(Pin::new(&mut at_root).poll(&mut cx).is_pending());
+        assert_eq!(REQUEST.run(9, || timers.fire_at(0, LONG_AFTER)), 2);
+        assert_eq!(*recording.0.lock().unwrap(), [Some(7), None]);
     });
-    // The same waker from another frame is another registration.
-    REQUEST.run(7, || {
-        assert!(Pin::new(&mut in_seven).poll(&mut cx).is_pending())
-    });
-    assert!(Pin::new(&mut at_root).poll(&mut cx).is_pending());
-    assert_eq!(REQUEST.run(9, || timers.fire_at(0, LONG_AFTER)), 2);
-    assert_eq!(*recording.0.lock().unwrap(), [Some(7), None]);
 }
 
 #[test]
 fn c51_after_a_sleep_the_task_is_in_its_own_frame() {
-    let runtime = TestRuntime::start();
-    let seen = runtime.block_on(REQUEST.scope(7, async {
-        sleep(SHORT).await;
-        let first = REQUEST.get();
-        sleep(SHORT).await;
-        (first, REQUEST.get())
-    }));
-    assert_eq!(seen, (Some(7), Some(7)));
-    assert_eq!(REQUEST.get(), None);
+    three_ways(|| {
+        let runtime = TestRuntime::start();
+        let seen = runtime.block_on(REQUEST.scope(7, async {
+            sleep(SHORT).await;
+            let first = REQUEST.get();
+            sleep(SHORT).await;
+            (first, REQUEST.get())
+        }));
+        assert_eq!(seen, (Some(7), Some(7)));
+        assert_eq!(REQUEST.get(), None);
+    });
 }
 
 #[test]
 fn c51_after_a_timeout_the_task_is_in_its_own_frame() {
-    let runtime = TestRuntime::start();
-    let seen = runtime.block_on(REQUEST.scope(7, async {
-        let in_time = timeout(LONG, async { REQUEST.get() }).await;
-        let limited = timeout(SHORT, REQUEST.scope(8, std::future::pending::<()>())).await;
-        (in_time, limited.is_err(), REQUEST.get())
-    }));
-    assert_eq!(seen, (Ok(Some(7)), true, Some(7)));
+    three_ways(|| {
+        let runtime = TestRuntime::start();
+        let seen = runtime.block_on(REQUEST.scope(7, async {
+            let in_time = timeout(LONG, async { REQUEST.get() }).await;
+            let limited = timeout(SHORT, REQUEST.scope(8, std::future::pending::<()>())).await;
+            (in_time, limited.is_err(), REQUEST.get())
+        }));
+        assert_eq!(seen, (Ok(Some(7)), true, Some(7)));
+    });
 }
 
 #[test]
 fn c51_sleeps_that_end_together_do_not_mix() {
-    let runtime = TestRuntime::start();
-    let tasks = (0..100).map(|request| {
-        REQUEST.scope(request, async move {
-            sleep(SHORT).await;
-            assert_eq!(REQUEST.get(), Some(request));
-        })
+    three_ways(|| {
+        let runtime = TestRuntime::start();
+        let tasks = (0..100).map(|request| {
+            REQUEST.scope(request, async move {
+                sleep(SHORT).await;
+                assert_eq!(REQUEST.get(), Some(request));
+            })
+        });
+        runtime.block_on(futures::future::join_all(tasks));
     });
-    runtime.block_on(futures::future::join_all(tasks));
 }
 
 /// The driver's thread (see `common`) asserts that it is at the root after every firing.
 #[test]
 fn c51_driver_code_runs_at_the_root() {
-    let runtime = TestRuntime::start();
-    let (sender, receiver) = mpsc::channel();
-    runtime.within(|| {
-        REQUEST.run(7, || {
-            set_timeout(SHORT, || panic!("on purpose: it leaves its frame"))
+    three_ways(|| {
+        let around = Frame::current().id();
+        let runtime = TestRuntime::start();
+        let (sender, receiver) = mpsc::channel();
+        runtime.within(|| {
+            REQUEST.run(7, || {
+                set_timeout(SHORT, || panic!("on purpose: it leaves its frame"))
+            });
+            let in_seven = REQUEST.run(7, || sleep(SHORT));
+            futures::executor::block_on(REQUEST.scope(8, in_seven));
+            set_timeout(SHORT, move || {
+                sender.send(Frame::current().id() == around).unwrap()
+            });
         });
-        let in_seven = REQUEST.run(7, || sleep(SHORT));
-        futures::executor::block_on(REQUEST.scope(8, in_seven));
-        set_timeout(SHORT, move || {
-            sender.send(Frame::current().is_root()).unwrap()
-        });
+        assert!(receiver.recv().unwrap());
     });
-    assert!(receiver.recv().unwrap());
 }
 
 #[test]
 fn c52_every_tick_finds_the_task_in_its_own_frame() {
-    let runtime = TestRuntime::start();
-    let seen = runtime.block_on(REQUEST.scope(7, async {
-        let mut interval = interval(SHORT);
-        let mut seen = Vec::new();
-        for _ in 0..5 {
-            interval.tick().await;
-            seen.push(REQUEST.get());
-        }
-        seen
-    }));
-    assert_eq!(seen, [Some(7); 5]);
+    three_ways(|| {
+        let runtime = TestRuntime::start();
+        let seen = runtime.block_on(REQUEST.scope(7, async {
+            let mut interval = interval(SHORT);
+            let mut seen = Vec::new();
+            for _ in 0..5 {
+                interval.tick().await;
+                seen.push(REQUEST.get());
+            }
+            seen
+        }));
+        assert_eq!(seen, [Some(7); 5]);
+    });
 }
 
 #[test]
 fn c53_a_callback_runs_in_the_registering_frame() {
-    let runtime = TestRuntime::start();
-    let (sender, receiver) = mpsc::channel();
-    let again = sender.clone();
-    runtime.within(|| {
-        REQUEST.run(7, || {
-            set_timeout(SHORT, move || sender.send(REQUEST.get()).unwrap())
+    three_ways(|| {
+        let runtime = TestRuntime::start();
+        let (sender, receiver) = mpsc::channel();
+        let again = sender.clone();
+        runtime.within(|| {
+            REQUEST.run(7, || {
+                set_timeout(SHORT, move || sender.send(REQUEST.get()).unwrap())
+            });
+            REQUEST.run(8, || {
+                set_interval(SHORT, move || again.send(REQUEST.get()).unwrap())
+            });
         });
-        REQUEST.run(8, || {
-            set_interval(SHORT, move || again.send(REQUEST.get()).unwrap())
-        });
+        let seen: Vec<_> = receiver.iter().take(6).collect();
+        assert_eq!(
+            seen.iter().filter(|request| **request == Some(7)).count(),
+            1,
+            "{seen:?}"
+        );
+        assert_eq!(
+            seen.iter().filter(|request| **request == Some(8)).count(),
+            5,
+            "{seen:?}"
+        );
     });
-    let seen: Vec<_> = receiver.iter().take(6).collect();
-    assert_eq!(
-        seen.iter().filter(|request| **request == Some(7)).count(),
-        1,
-        "{seen:?}"
-    );
-    assert_eq!(
-        seen.iter().filter(|request| **request == Some(8)).count(),
-        5,
-        "{seen:?}"
-    );
 }
 
 /// A variable whose value tells when it is dropped.
@@ -156,126 +171,136 @@ static HELD: ContextVar<Arc<()>> = ContextVar::new("held");
 
 #[test]
 fn c53_the_frame_is_released_after_the_last_firing() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let held = Arc::new(());
-    let (sender, dropped) = mpsc::channel();
-    let captured = Dropped(sender);
-    let callback = HELD.run(Arc::clone(&held), || {
-        REQUEST.run(7, || set_timeout(LONG, move || drop(captured)))
-    });
-    assert_eq!(Arc::strong_count(&held), 2);
-    timers.fire_at(0, LONG_AFTER);
-    assert_eq!(Arc::strong_count(&held), 1);
-    assert_eq!(dropped.try_recv(), Ok(Some(7)));
-    assert!(!callback.is_active() && !callback.cancel());
-}
-
-#[test]
-fn c53_the_frame_is_released_on_cancel() {
-    let (timers, unparks) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    for repeated in [false, true] {
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
         let held = Arc::new(());
         let (sender, dropped) = mpsc::channel();
         let captured = Dropped(sender);
         let callback = HELD.run(Arc::clone(&held), || {
-            REQUEST.run(7, || match repeated {
-                false => set_timeout(LONG, move || drop(captured)),
-                true => set_interval(LONG, move || assert!(captured.0.send(None).is_err())),
-            })
+            REQUEST.run(7, || set_timeout(LONG, move || drop(captured)))
         });
         assert_eq!(Arc::strong_count(&held), 2);
-        assert!(callback.is_active());
-        assert!(REQUEST.run(9, || callback.cancel()));
+        timers.fire_at(0, LONG_AFTER);
         assert_eq!(Arc::strong_count(&held), 1);
-        assert_eq!(
-            dropped.try_recv(),
-            Ok(Some(7)),
-            "it is dropped in its own frame"
-        );
-        assert!(dropped.try_recv().is_err(), "and once");
+        assert_eq!(dropped.try_recv(), Ok(Some(7)));
         assert!(!callback.is_active() && !callback.cancel());
-    }
-    assert!(timers.is_empty());
-    assert_eq!(timers.fire_at(0, LONG_AFTER), 0);
-    assert_eq!(unparks.load(std::sync::atomic::Ordering::SeqCst), 0);
+    });
+}
+
+#[test]
+fn c53_the_frame_is_released_on_cancel() {
+    three_ways(|| {
+        let (timers, unparks) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        for repeated in [false, true] {
+            let held = Arc::new(());
+            let (sender, dropped) = mpsc::channel();
+            let captured = Dropped(sender);
+            let callback = HELD.run(Arc::clone(&held), || {
+                REQUEST.run(7, || match repeated {
+                    false => set_timeout(LONG, move || drop(captured)),
+                    true => set_interval(LONG, move || assert!(captured.0.send(None).is_err())),
+                })
+            });
+            assert_eq!(Arc::strong_count(&held), 2);
+            assert!(callback.is_active());
+            assert!(REQUEST.run(9, || callback.cancel()));
+            assert_eq!(Arc::strong_count(&held), 1);
+            assert_eq!(
+                dropped.try_recv(),
+                Ok(Some(7)),
+                "it is dropped in its own frame"
+            );
+            assert!(dropped.try_recv().is_err(), "and once");
+            assert!(!callback.is_active() && !callback.cancel());
+        }
+        assert!(timers.is_empty());
+        assert_eq!(timers.fire_at(0, LONG_AFTER), 0);
+        assert_eq!(unparks.load(std::sync::atomic::Ordering::SeqCst), 0);
+    });
 }
 
 #[test]
 fn c53_an_interval_holds_its_frame_until_it_is_cancelled() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let held = Arc::new(());
-    let calls = Arc::new(Mutex::new(0));
-    let counting = Arc::clone(&calls);
-    let callback = HELD.run(Arc::clone(&held), || {
-        set_interval(LONG, move || {
-            assert_eq!(HELD.with(|held| held.map(Arc::strong_count)), Some(2));
-            *counting.lock().unwrap() += 1;
-        })
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let held = Arc::new(());
+        let calls = Arc::new(Mutex::new(0));
+        let counting = Arc::clone(&calls);
+        let callback = HELD.run(Arc::clone(&held), || {
+            set_interval(LONG, move || {
+                assert_eq!(HELD.with(|held| held.map(Arc::strong_count)), Some(2));
+                *counting.lock().unwrap() += 1;
+            })
+        });
+        for calls_then in 1..4 {
+            timers.fire_at(0, calls_then * LONG_AFTER);
+            assert_eq!(*calls.lock().unwrap(), calls_then);
+            assert_eq!((Arc::strong_count(&held), timers.len()), (2, 1));
+        }
+        assert!(callback.cancel());
+        assert_eq!((Arc::strong_count(&held), timers.len()), (1, 0));
     });
-    for calls_then in 1..4 {
-        timers.fire_at(0, calls_then * LONG_AFTER);
-        assert_eq!(*calls.lock().unwrap(), calls_then);
-        assert_eq!((Arc::strong_count(&held), timers.len()), (2, 1));
-    }
-    assert!(callback.cancel());
-    assert_eq!((Arc::strong_count(&held), timers.len()), (1, 0));
 }
 
 static OWN_HANDLE: ContextVar<Arc<OnceLock<TimerCallback>>> = ContextVar::new("own_handle");
 
 #[test]
 fn c53_a_callback_cancels_its_own_handle_that_its_frame_holds() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    for repeated in [false, true] {
-        let place = Arc::new(OnceLock::new());
-        let weak = Arc::downgrade(&place);
-        let (sender, cancelled) = mpsc::channel();
-        let cancel = move || {
-            let own = OWN_HANDLE.get().unwrap();
-            sender.send(own.get().unwrap().cancel()).unwrap();
-        };
-        OWN_HANDLE
-            .run(Arc::clone(&place), || {
-                place.set(if repeated {
-                    set_interval(LONG, cancel)
-                } else {
-                    set_timeout(LONG, cancel)
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        for repeated in [false, true] {
+            let place = Arc::new(OnceLock::new());
+            let weak = Arc::downgrade(&place);
+            let (sender, cancelled) = mpsc::channel();
+            let cancel = move || {
+                let own = OWN_HANDLE.get().unwrap();
+                sender.send(own.get().unwrap().cancel()).unwrap();
+            };
+            OWN_HANDLE
+                .run(Arc::clone(&place), || {
+                    place.set(if repeated {
+                        set_interval(LONG, cancel)
+                    } else {
+                        set_timeout(LONG, cancel)
+                    })
                 })
-            })
-            .unwrap();
-        drop(place);
-        timers.fire_at(0, LONG_AFTER << u32::from(repeated));
-        assert_eq!(
-            cancelled.try_recv(),
-            Ok(repeated),
-            "a timeout had no further call"
-        );
-        assert!(cancelled.recv().is_err(), "the function is gone");
-        assert!(
-            weak.upgrade().is_none(),
-            "the frame is gone, and the handle in it"
-        );
-        assert!(timers.is_empty());
-    }
+                .unwrap();
+            drop(place);
+            timers.fire_at(0, LONG_AFTER << u32::from(repeated));
+            assert_eq!(
+                cancelled.try_recv(),
+                Ok(repeated),
+                "a timeout had no further call"
+            );
+            assert!(cancelled.recv().is_err(), "the function is gone");
+            assert!(
+                weak.upgrade().is_none(),
+                "the frame is gone, and the handle in it"
+            );
+            assert!(timers.is_empty());
+        }
+    });
 }
 
 /// As above, cancelled from outside: dropping the frame drops the last handle within `cancel`.
 #[test]
 fn c53_cancelling_drops_a_frame_that_holds_the_handle() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let place = Arc::new(OnceLock::new());
-    let weak = Arc::downgrade(&place);
-    let callback = OWN_HANDLE.run(Arc::clone(&place), || set_timeout(LONG, || ()));
-    place.set(callback.clone()).unwrap();
-    drop(place);
-    assert!(weak.upgrade().is_some());
-    assert!(callback.cancel());
-    assert!(weak.upgrade().is_none());
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let place = Arc::new(OnceLock::new());
+        let weak = Arc::downgrade(&place);
+        let callback = OWN_HANDLE.run(Arc::clone(&place), || set_timeout(LONG, || ()));
+        place.set(callback.clone()).unwrap();
+        drop(place);
+        assert!(weak.upgrade().is_some());
+        assert!(callback.cancel());
+        assert!(weak.upgrade().is_none());
+    });
 }
 
 /// The value of a frame whose destructor cancels the callback that holds the frame.
@@ -292,49 +317,55 @@ static CANCELS: ContextVar<Arc<CancelsOnDrop>> = ContextVar::new("cancels");
 
 #[test]
 fn c53_a_value_of_the_frame_cancels_the_callback_as_it_is_dropped() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let (sender, cancelled) = mpsc::channel();
-    let value = Arc::new(CancelsOnDrop(Mutex::new(None), sender));
-    let callback = CANCELS.run(Arc::clone(&value), || set_timeout(LONG, || ()));
-    *value.0.lock().unwrap() = Some(callback);
-    drop(value);
-    timers.fire_at(0, LONG_AFTER);
-    assert_eq!(cancelled.try_recv(), Ok(false));
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let (sender, cancelled) = mpsc::channel();
+        let value = Arc::new(CancelsOnDrop(Mutex::new(None), sender));
+        let callback = CANCELS.run(Arc::clone(&value), || set_timeout(LONG, || ()));
+        *value.0.lock().unwrap() = Some(callback);
+        drop(value);
+        timers.fire_at(0, LONG_AFTER);
+        assert_eq!(cancelled.try_recv(), Ok(false));
+    });
 }
 
 #[test]
 fn c53_closing_drops_a_callback_in_its_frame() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let (sender, dropped) = mpsc::channel();
-    let captured = Dropped(sender.clone());
-    let callback = REQUEST.run(7, || set_timeout(LONG, move || drop(captured)));
-    timers.close();
-    assert_eq!(dropped.try_recv(), Ok(Some(7)));
-    assert!(!callback.is_active());
-    // Registered later: dropped at once, in its frame too.
-    let captured = Dropped(sender);
-    let callback = REQUEST.run(8, || set_timeout(LONG, move || drop(captured)));
-    assert_eq!(dropped.try_recv(), Ok(Some(8)));
-    assert!(!callback.is_active() && timers.is_empty());
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let (sender, dropped) = mpsc::channel();
+        let captured = Dropped(sender.clone());
+        let callback = REQUEST.run(7, || set_timeout(LONG, move || drop(captured)));
+        timers.close();
+        assert_eq!(dropped.try_recv(), Ok(Some(7)));
+        assert!(!callback.is_active());
+        // Registered later: dropped at once, in its frame too.
+        let captured = Dropped(sender);
+        let callback = REQUEST.run(8, || set_timeout(LONG, move || drop(captured)));
+        assert_eq!(dropped.try_recv(), Ok(Some(8)));
+        assert!(!callback.is_active() && timers.is_empty());
+    });
 }
 
 #[test]
 fn c53_a_panic_is_reported_in_its_frame() {
-    let (timers, _) = undriven(1);
-    let _entered = enter(&timers.handle(0));
-    let (sender, reported) = mpsc::channel();
-    timers.on_callback_panic(move |payload| {
-        let message = payload.downcast_ref::<&str>().copied();
-        sender.send((REQUEST.get(), message)).unwrap();
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let (sender, reported) = mpsc::channel();
+        timers.on_callback_panic(move |payload| {
+            let message = payload.downcast_ref::<&str>().copied();
+            sender.send((REQUEST.get(), message)).unwrap();
+        });
+        REQUEST.run(7, || set_timeout(LONG, || panic!("on purpose")));
+        REQUEST.run(8, || {
+            set_timeout(LONG, || REQUEST.run(9, || panic!("further in")))
+        });
+        timers.fire_at(0, LONG_AFTER);
+        assert_eq!(reported.try_recv(), Ok((Some(7), Some("on purpose"))));
+        assert_eq!(reported.try_recv(), Ok((Some(9), Some("further in"))));
+        assert_eq!(REQUEST.get(), None);
     });
-    REQUEST.run(7, || set_timeout(LONG, || panic!("on purpose")));
-    REQUEST.run(8, || {
-        set_timeout(LONG, || REQUEST.run(9, || panic!("further in")))
-    });
-    timers.fire_at(0, LONG_AFTER);
-    assert_eq!(reported.try_recv(), Ok((Some(7), Some("on purpose"))));
-    assert_eq!(reported.try_recv(), Ok((Some(9), Some("further in"))));
-    assert_eq!(REQUEST.get(), None);
 }

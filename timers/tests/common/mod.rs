@@ -8,6 +8,7 @@ use std::task::{Context, Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use framewise_context::{ContextVar, Frame};
 use framewise_timers::{Timers, enter};
 
 /// Long enough that it does not pass while a test runs.
@@ -140,4 +141,25 @@ impl CountingWaker {
 /// Polls once with a waker that does nothing.
 pub fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
     std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+static AROUND: ContextVar<u64> = ContextVar::new("around");
+
+/// Runs a test three ways: at the root, under a binding, and in a captured frame that is entered
+/// under another binding. Each time the frame around it has to be the same afterwards.
+///
+/// The binding is of a variable that the tests do not use, so that what they say of theirs holds
+/// each time. (There are no workers here, to be 1, 2 or 8: the runtime's own tests are run on so
+/// many.)
+pub fn three_ways(test: impl Fn()) {
+    let run = |around: Option<u64>| {
+        let before = Frame::current().id();
+        test();
+        assert_eq!(AROUND.get(), around, "the test changed the frame around it");
+        assert_eq!(Frame::current().id(), before);
+    };
+    run(None);
+    AROUND.run(1, || run(Some(1)));
+    let captured = AROUND.run(2, Frame::current);
+    AROUND.run(99, || captured.run(|| run(Some(2))));
 }
