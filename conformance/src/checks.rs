@@ -14,6 +14,7 @@ pub(crate) mod holders;
 pub(crate) mod io;
 pub(crate) mod io_callbacks;
 pub(crate) mod leaks;
+pub(crate) mod lending;
 pub(crate) mod limits;
 pub(crate) mod nested;
 pub(crate) mod pools;

@@ -6,6 +6,7 @@
 mod checks;
 mod executor;
 mod item;
+mod pool;
 mod probe;
 mod report;
 mod runner;
@@ -19,6 +20,7 @@ pub use executor::{
 };
 pub use framewise_context as context;
 pub use item::{Item, LAST_ITEM};
+pub use pool::{Connection, Connector, Pool, Work};
 pub use report::{Finding, ItemState, Outcome, Report};
 pub use runner::Suite;
 pub use verdict::Failure;

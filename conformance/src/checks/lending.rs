@@ -1,0 +1,274 @@
+//! The checks for pools: C-19, C-48, C-56 to C-58, C-60.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures::future::{Either, select};
+
+use crate::executor::BoxFuture;
+use crate::pool::PoolTrial;
+use crate::probe::{Gate, ID, KEPT, Life, eventually, yield_times};
+use crate::trial::not_applicable;
+use crate::verdict::{Stop, Verdict, ensure, expect};
+
+/// The checks of this suite.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __lending_checks {
+    ({ $($callback:tt)* } $arguments:tt) => {
+        $($callback)*! { $arguments lending:
+            c19_what_a_request_binds_is_freed_with_it
+            c48_a_cancelled_waiter_keeps_nothing
+            c56_the_second_request_sees_itself
+            c56_requests_side_by_side_see_themselves
+            c57_the_driver_is_nobodys
+            c57_the_first_requests_values_are_freed
+            c58_a_waiter_goes_on_in_its_own_frame
+            c60_connecting_outlives_nobodys_values
+        }
+    };
+}
+
+/// Requests one after the other, each under its own number.
+pub(crate) fn c56_the_second_request_sees_itself(trial: &PoolTrial) -> Verdict {
+    for (number, id) in [(10, Some(10)), (20, Some(20)), (30, Some(30))] {
+        let seen = trial.block_on(ID.scope(number, trial.request()));
+        expect(
+            "ID in a request's work, before and after a call on the connection",
+            (id, id),
+            seen,
+            &[
+                (
+                    (Some(10), Some(10)),
+                    "the work runs in the frame of the request that made the connection: call it \
+                     where the request is polled, or in a frame captured at the request",
+                ),
+                (
+                    (None, None),
+                    "the work runs in a task of the pool's own: capture the frame at the request",
+                ),
+                (
+                    (id, Some(10)),
+                    "the connection wakes the work in the frame of the one who made it",
+                ),
+            ],
+        )?;
+    }
+    let seen = trial.block_on(trial.request());
+    expect(
+        "ID in the work of a request without a binding of its own",
+        (trial.id(), trial.id()),
+        seen,
+        &[(
+            (Some(30), Some(30)),
+            "the frame of the request before was left behind",
+        )],
+    )
+}
+
+pub(crate) fn c56_requests_side_by_side_see_themselves(trial: &PoolTrial) -> Verdict {
+    let seen = trial.block_on(async {
+        let requests = (0..8).map(|number| ID.scope(number, trial.request()));
+        futures::future::join_all(requests).await
+    });
+    for (number, seen) in (0..8).zip(seen) {
+        expect(
+            "ID in a request's work, with other requests beside it",
+            (Some(number), Some(number)),
+            seen,
+            &[(
+                (trial.id(), trial.id()),
+                "the work runs in a task of the pool's own",
+            )],
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c57_the_driver_is_nobodys(trial: &PoolTrial) -> Verdict {
+    trial.block_on(ID.scope(10, trial.request()));
+    trial.block_on(ID.scope(20, trial.request()));
+    for seen in trial.connector.seen_by_drivers() {
+        expect(
+            "ID in the driver of a pooled connection",
+            None,
+            seen,
+            &[
+                (
+                    Some(10),
+                    "the driver was spawned in the first request's frame: spawn it at the root",
+                ),
+                (
+                    Some(20),
+                    "the driver is polled by the request that waits: poll it in Frame::root().scope(..)",
+                ),
+                (
+                    trial.id(),
+                    "the driver was spawned in the frame in which the pool was made: spawn it at the root",
+                ),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c57_the_first_requests_values_are_freed(trial: &PoolTrial) -> Verdict {
+    let (alive, life) = Life::begin();
+    trial.block_on(KEPT.scope(alive, trial.request()));
+    let made = trial.connector.made();
+    let freed = trial.block_on(eventually(|| life.has_ended()));
+    ensure(
+        freed,
+        "what the request that made a connection had bound is freed when that request is over",
+        "it is still held",
+        "the connection's driver, or the connection, was made in the request's frame and keeps it: \
+         spawn the driver at the root, and keep no Frame::current() of a request in what is pooled",
+    )?;
+    // The connection is still the pool's: this is no freeing by closing it.
+    trial.block_on(trial.request());
+    if trial.connector.made() != made {
+        return not_applicable("the pool keeps no connection");
+    }
+    Ok(())
+}
+
+pub(crate) fn c19_what_a_request_binds_is_freed_with_it(trial: &PoolTrial) -> Verdict {
+    trial.block_on(trial.request());
+    for request in ["second", "third"] {
+        let (alive, life) = Life::begin();
+        trial.block_on(KEPT.scope(alive, trial.request()));
+        ensure(
+            trial.block_on(eventually(|| life.has_ended())),
+            "what a request had bound is freed when it is over",
+            &format!("the {request} request's is still held"),
+            "the pool keeps something of each request: a waker, a closure, or a frame",
+        )?;
+    }
+    Ok(())
+}
+
+/// A gate that keeps the only connection busy.
+fn busy(trial: &PoolTrial, gate: &Arc<Gate>) -> BoxFuture<'static, ()> {
+    let passed = gate.passed();
+    trial.pool.request(Box::new(|connection| {
+        Box::pin(async {
+            passed.await;
+            connection
+        })
+    }))
+}
+
+fn all_busy(trial: &PoolTrial, gate: &Arc<Gate>) -> Result<Vec<BoxFuture<'static, ()>>, Stop> {
+    let Some(limit) = trial.pool.connections_max() else {
+        return not_applicable("the pool has no limit, so nobody waits");
+    };
+    Ok((0..limit).map(|_| busy(trial, gate)).collect())
+}
+
+pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(trial: &PoolTrial) -> Verdict {
+    let gate = Gate::new();
+    let holders = ID.run(10, || all_busy(trial, &gate))?;
+    let seen = trial.block_on(async {
+        let holders = ID.scope(10, futures::future::join_all(holders));
+        let waiters = async {
+            // The holders come first in the join, and so to the connections.
+            yield_times(2).await;
+            let waiters = [20, 21].map(|number| ID.scope(number, trial.request()));
+            let release = async {
+                yield_times(4).await;
+                ID.run(30, || gate.open());
+            };
+            futures::join!(futures::future::join_all(waiters), release).0
+        };
+        futures::join!(holders, waiters).1
+    });
+    for (number, seen) in [20, 21].into_iter().zip(seen) {
+        expect(
+            "ID in the work of a request that waited for a connection",
+            (Some(number), Some(number)),
+            seen,
+            &[
+                (
+                    (Some(10), Some(10)),
+                    "the work was run by the request that gave the connection back, in its frame",
+                ),
+                (
+                    (Some(30), Some(30)),
+                    "the work was run in the frame of whoever woke the pool",
+                ),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(trial: &PoolTrial) -> Verdict {
+    let gate = Gate::new();
+    let holders = all_busy(trial, &gate)?;
+    trial.block_on(async {
+        let holders = futures::future::join_all(holders);
+        let cancelled = async {
+            yield_times(2).await;
+            let (alive, life) = Life::begin();
+            {
+                let waiter = pin!(KEPT.scope(alive, trial.request()));
+                let limit = pin!(yield_times(4));
+                if let Either::Left(_) = select(waiter, limit).await {
+                    gate.open();
+                    return not_applicable(
+                        "a request did not wait, though all connections are busy",
+                    );
+                }
+            }
+            let freed = eventually(|| life.has_ended()).await;
+            gate.open();
+            ensure(
+                freed,
+                "what a request had bound is freed when it is cancelled while it waits",
+                "it is still held",
+                "the pool's list of waiters keeps a frame: keep plain wakers, and remove them when \
+                 the waiter is dropped",
+            )
+        };
+        futures::join!(holders, cancelled).1
+    })
+}
+
+pub(crate) fn c60_connecting_outlives_nobodys_values(trial: &PoolTrial) -> Verdict {
+    let reachable = Gate::new();
+    trial.connector.wait_for(&reachable);
+    let (alive, life) = Life::begin();
+    trial.block_on(async {
+        {
+            let first = pin!(KEPT.scope(alive, trial.request()));
+            let limit = pin!(yield_times(8));
+            let over = matches!(select(first, limit).await, Either::Left(_));
+            ensure(
+                !over,
+                "a request waits for its connection",
+                "it does not",
+                "",
+            )?;
+        }
+        // The first request is cancelled. If the pool goes on connecting, that is nobody's any more.
+        let second = ID.scope(20, trial.request());
+        let open = async {
+            let freed = eventually(|| life.has_ended()).await;
+            reachable.open();
+            freed
+        };
+        let (seen, freed) = futures::join!(second, open);
+        ensure(
+            freed,
+            "what a request had bound is freed when it is cancelled while it connects",
+            "it is still held",
+            "connecting goes on in the frame of the request that began it: run it at the root",
+        )?;
+        expect(
+            "ID in the work of the request that comes to the connection",
+            (Some(20), Some(20)),
+            seen,
+            &[],
+        )
+    })
+}
