@@ -10,6 +10,7 @@ pub(crate) mod composition;
 pub(crate) mod ends;
 pub(crate) mod errors;
 pub(crate) mod foreign;
+pub(crate) mod handed_over;
 pub(crate) mod holders;
 pub(crate) mod io;
 pub(crate) mod io_callbacks;
@@ -67,6 +68,7 @@ macro_rules! __for_each_executor_chapter {
         $crate::__foreign_checks!($callback $arguments);
         $crate::__composition_checks!($callback $arguments);
         $crate::__siblings_checks!($callback $arguments);
+        $crate::__handed_over_checks!($callback $arguments);
         $crate::__values_checks!($callback $arguments);
         $crate::__leaks_checks!($callback $arguments);
         $crate::__errors_checks!($callback $arguments);

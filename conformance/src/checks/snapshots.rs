@@ -5,10 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
-use framewise_context::{Frame, FrameId, bind};
+use framewise_context::{Frame, FrameId};
 
 use super::within::{LEFT_BEHIND, in_task, panics, sees};
-use crate::probe::{Gate, ID, Log, OTHER, deliberate_panic, eventually, poll_once, yield_times};
+use crate::probe::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
@@ -267,7 +267,6 @@ pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(trial: &Tr
             std::mem::forget(Frame::current().wrap(|| ()));
             std::mem::forget(Frame::current().scope(pending::<()>()));
         });
-        std::mem::forget(bind(&OTHER, 40));
         sees(id, "after snapshots were forgotten")?;
         // On each thread that polls, next to the task that is in a scope and the ones that forgot.
         for _ in 0..8 {
