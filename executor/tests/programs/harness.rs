@@ -1,0 +1,216 @@
+//! Runs programs on runtimes and compares what was seen with the model.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewise::runtime::{Builder, Runtime};
+use framewise::spawn_root;
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
+
+use crate::generate::Programs;
+use crate::model;
+use crate::program::Program;
+use crate::real;
+use crate::real::faults::Fault;
+use crate::real::run::{Run, install_panic_hook, unhandled_panic};
+use crate::variables::{Bindings, Seen, assign_keys};
+
+/// How long a program may take until it is held to hang. Nothing is measured by it.
+const HANG: Duration = Duration::from_secs(60);
+
+/// Programs to a property where the environment does not say how many.
+const CASES: u32 = 4000;
+
+/// How often a smaller program is tried before it is held to pass: it may fail by a race.
+const REPEATS: usize = 5;
+
+/// The programs under way, by the address of their runs.
+static UNDER_WAY: Mutex<BTreeMap<usize, Begun>> = Mutex::new(BTreeMap::new());
+
+struct Begun {
+    since: Instant,
+    run: Arc<Run>,
+    program: Program,
+}
+
+/// Names a program while it runs, so that a hang is a failure that says where.
+struct UnderWay(usize);
+
+impl UnderWay {
+    fn new(run: &Arc<Run>, program: &Program) -> Self {
+        static WATCHER: Once = Once::new();
+        WATCHER.call_once(|| {
+            thread::spawn(|| {
+                loop {
+                    thread::sleep(HANG / 10);
+                    for begun in lock(&UNDER_WAY).values() {
+                        if begun.since.elapsed() > HANG {
+                            let Begun { run, program, .. } = begun;
+                            // Past the capture of the test's output, which an abort would lose.
+                            let _ = writeln!(io::stderr(), "{run:?} hangs: {program:?}");
+                            std::process::abort();
+                        }
+                    }
+                }
+            });
+        });
+        let key = Arc::as_ptr(run).addr();
+        let begun = Begun {
+            since: Instant::now(),
+            run: Arc::clone(run),
+            program: program.clone(),
+        };
+        lock(&UNDER_WAY).insert(key, begun);
+        Self(key)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&UNDER_WAY).remove(&self.0);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A runtime for programs.
+pub(crate) fn runtime(workers: usize) -> Runtime {
+    install_panic_hook();
+    assign_keys();
+    Builder::new()
+        .worker_threads(workers)
+        .on_unhandled_panic(unhandled_panic)
+        .build()
+        .expect("a runtime can be started")
+}
+
+/// Runs a program on a runtime that goes on.
+pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Result<(), String> {
+    let run = Run::new(fault);
+    let _under_way = UnderWay::new(&run, program);
+    real::execute(&run, program, runtime.handle());
+    run.wait_for_calm();
+    run.end_tasks();
+    let worker = runtime.block_on(async { spawn_root(async { Seen::now() }).await });
+    if worker.ok() != Some(Bindings::default().seen()) {
+        run.complain("C-32, C-36: a task at the root sees a binding".to_owned());
+    }
+    compare(&run, program, false)
+}
+
+/// When a runtime is shut down.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum ShutDown {
+    /// When all tasks have ended or wait for ever.
+    WhenCalm,
+    /// As soon as the program's own future is ready.
+    AtOnce,
+}
+
+/// Runs a program on a runtime of its own.
+pub(crate) fn check_to_the_end(
+    workers: usize,
+    program: &Program,
+    shut_down: ShutDown,
+    fault: Fault,
+) -> Result<(), String> {
+    let run = Run::new(fault);
+    let _under_way = UnderWay::new(&run, program);
+    let runtime = runtime(workers);
+    real::execute(&run, program, runtime.handle());
+    if shut_down == ShutDown::WhenCalm {
+        run.wait_for_calm();
+    }
+    drop(runtime);
+    run.end_tasks();
+    compare(&run, program, shut_down == ShutDown::AtOnce)
+}
+
+/// Compares what was seen with what the model says.
+fn compare(run: &Run, program: &Program, cut_short: bool) -> Result<(), String> {
+    let leaked = run.leaked();
+    let (looks, mut complaints) = run.take();
+    if leaked > 0 {
+        complaints.push(format!(
+            "C-19, C-47, C-78: {leaked} values are never dropped"
+        ));
+    }
+    if Seen::now() != Bindings::default().seen() {
+        complaints.push("C-64, C-74: the thread of block_on is left in another frame".to_owned());
+    }
+    complaints.extend(model::expected(program, cut_short).compare(program, &looks));
+    if complaints.is_empty() {
+        Ok(())
+    } else {
+        Err(complaints.join("\n"))
+    }
+}
+
+/// How many programs a property tries.
+fn config() -> Config {
+    let mut config = Config::default();
+    if env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = CASES;
+    }
+    config
+}
+
+/// Checks that random programs do what the model says; a failing one is made smaller and printed.
+pub(crate) fn property(
+    programs: &Programs,
+    share: u32,
+    check: impl Fn(&Program) -> Result<(), String>,
+) {
+    let mut config = config();
+    config.cases = config.cases.div_ceil(share);
+    config.failure_persistence = Some(Box::new(FileFailurePersistence::Direct(
+        "tests/programs/regressions.txt",
+    )));
+    if let Some((program, why)) = smallest_failing(TestRunner::new(config), programs, check) {
+        panic!("the smallest program that fails:{program:?}\n{why}");
+    }
+}
+
+/// As the property, from a fixed seed: what fails, if anything does.
+pub(crate) fn search(
+    programs: &Programs,
+    cases: u32,
+    check: impl Fn(&Program) -> Result<(), String>,
+) -> Option<(Program, String)> {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let rng = proptest::test_runner::TestRng::deterministic_rng(config.rng_algorithm);
+    smallest_failing(TestRunner::new_with_rng(config, rng), programs, check)
+}
+
+fn smallest_failing(
+    mut runner: TestRunner,
+    programs: &Programs,
+    check: impl Fn(&Program) -> Result<(), String>,
+) -> Option<(Program, String)> {
+    let shrinks = Cell::new(false);
+    let result = runner.run(programs, |program| {
+        for _ in 0..if shrinks.get() { REPEATS } else { 1 } {
+            check(&program).map_err(|why| {
+                shrinks.set(true);
+                TestCaseError::fail(why)
+            })?;
+        }
+        Ok(())
+    });
+    match result {
+        Ok(()) => None,
+        Err(TestError::Fail(why, program)) => Some((program, why.message().to_owned())),
+        Err(TestError::Abort(why)) => panic!("the property gave up: {why}"),
+    }
+}

@@ -1,0 +1,75 @@
+//! Property tests: random programs of bindings, scopes, tasks, aborts, panics, timers and channels,
+//! against a model of the contract (`context/CONTRACT.md`) that carries the bindings explicitly.
+//!
+//! Every place of a program that looks at the variables has an expectation that does not depend on
+//! the schedule: what is seen there, and how often it is come to. Where a race decides (an abort
+//! against an end) the model allows each outcome, and nothing else.
+//!
+//! - `program.rs`: the statements, as a table; printing and numbering
+//! - `generate.rs`, `shrink.rs`: random programs, and making them smaller
+//! - `variables.rs`: what is bound, and what is seen
+//! - `model.rs`: what must be seen; `expect.rs`: comparing
+//! - `real.rs`: the programs on the runtime, `real/faults.rs`: on runtimes that are wrong on purpose
+//! - `harness.rs`: runtimes, values that must be gone, hangs
+//!
+//! `PROPTEST_CASES` is the number of programs for each property (a share of it for the dearer
+//! ones). A failing program is printed as small as it gets; the seeds of failures found are kept in
+//! `regressions.txt`.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod expect;
+mod generate;
+mod harness;
+mod model;
+mod mutants;
+mod program;
+mod real;
+mod shrink;
+mod variables;
+
+use generate::Programs;
+use harness::{ShutDown, check, check_to_the_end, property, runtime};
+use program::Needs;
+use real::faults::Fault;
+
+fn on_workers(workers: usize, share: u32) {
+    let runtime = runtime(workers);
+    property(&Programs::all(), share, |program| {
+        check(&runtime, program, Fault::None)
+    });
+}
+
+#[test]
+fn programs_see_what_the_model_says_on_1_worker() {
+    on_workers(1, 1);
+}
+
+#[test]
+fn programs_see_what_the_model_says_on_2_workers() {
+    on_workers(2, 1);
+}
+
+#[test]
+fn programs_see_what_the_model_says_on_8_workers() {
+    on_workers(8, 1);
+}
+
+#[test]
+fn programs_end_with_their_runtime() {
+    property(&Programs::all(), 5, |program| {
+        check_to_the_end(2, program, ShutDown::WhenCalm, Fault::None)
+    });
+}
+
+#[test]
+fn programs_are_cut_short_by_a_shutdown() {
+    let programs = Programs {
+        // A nested `block_on` of a task would wait for timers that are gone.
+        can: |needs| needs != Needs::NestedBlockOn,
+        ..Programs::all()
+    };
+    property(&programs, 5, |program| {
+        check_to_the_end(2, program, ShutDown::AtOnce, Fault::None)
+    });
+}

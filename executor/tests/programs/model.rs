@@ -1,0 +1,382 @@
+//! The model of the contract: it carries the bindings as an argument and says what each place sees.
+//!
+//! It knows no thread, no frame and no schedule. Where the schedule decides whether a statement is
+//! reached at all (an abort, a cut branch) it is *uncertain*: it may be left out, and where it is
+//! not, it sees what it would see otherwise. A task is looked at when it is known what became of
+//! its handle; `tasks.rs` does that.
+
+mod tasks;
+mod waits;
+
+use std::collections::BTreeSet;
+
+use crate::expect::{Expected, Note, Place, Role};
+use crate::program::{Kind, Node, Op, Program, SLOTS};
+use crate::variables::Bindings;
+use tasks::Task;
+
+/// How a block, a task or a closure may end.
+#[derive(Clone, Default)]
+struct Ends {
+    done: bool,
+    cancelled: bool,
+    /// The statements that panic, each with the innermost frame.
+    panics: BTreeSet<(u32, Bindings)>,
+}
+
+impl Ends {
+    fn done() -> Self {
+        Self {
+            done: true,
+            ..Self::default()
+        }
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let panics = self.panics.iter().map(|(id, _)| Note::Panicked(*id));
+        let done = self.done.then_some(Note::Done);
+        let cancelled = self.cancelled.then_some(Note::Cancelled);
+        panics.chain(done).chain(cancelled).collect()
+    }
+
+    fn is_one(&self) -> bool {
+        self.notes().len() == 1
+    }
+}
+
+/// Where a statement is.
+#[derive(Clone)]
+struct At {
+    bindings: Bindings,
+    /// The bindings around the whole task (or closure, or branch), in which its slots are dropped.
+    home: Bindings,
+    /// Whether it is reached for certain.
+    certain: bool,
+    /// Whether it runs on the thread of a `LocalSet`.
+    local: bool,
+    /// What the contract says of this block.
+    item: &'static str,
+}
+
+impl At {
+    fn under(&self, bindings: Bindings, item: &'static str) -> At {
+        At {
+            bindings,
+            item,
+            ..self.clone()
+        }
+    }
+}
+
+type Frames = [Bindings; SLOTS];
+
+/// A wrapped closure that a slot holds.
+#[derive(Clone)]
+struct Closure<'p> {
+    node: &'p Node,
+    bindings: Bindings,
+    frames: Frames,
+}
+
+/// A task's slots.
+struct Slots<'p> {
+    frames: Frames,
+    closures: [Option<Closure<'p>>; SLOTS],
+    tasks: [Option<Task<'p>>; SLOTS],
+}
+
+impl Slots<'_> {
+    fn new(frames: Frames) -> Self {
+        Self {
+            frames,
+            closures: Default::default(),
+            tasks: Default::default(),
+        }
+    }
+}
+
+/// The model's state.
+pub(crate) struct Model {
+    expected: Expected,
+    /// The runtime ends while tasks are running.
+    cut_short: bool,
+    /// The frames of panics that `std`'s `catch_unwind` caught: a later panic in the same frame may
+    /// be told with one of these, as `framewise_context::catch_unwind` says.
+    stale: BTreeSet<Bindings>,
+}
+
+const RESTORED: &str = "C-2, C-3: run restores";
+const SNAPSHOT: &str = "C-15 to C-17: an entered snapshot";
+
+/// What must be seen of a program. `cut_short`: the runtime is shut down as soon as the program's
+/// own future is ready.
+pub(crate) fn expected(program: &Program, cut_short: bool) -> Expected {
+    let mut model = Model {
+        expected: Expected::default(),
+        cut_short,
+        stale: BTreeSet::new(),
+    };
+    let node = &program.0;
+    let root = Bindings::default();
+    let bindings = bound(node, &root, 0);
+    let at = At {
+        home: bindings.clone(),
+        bindings,
+        certain: true,
+        local: false,
+        item: "C-64: block_on inherits",
+    };
+    let ends = model.unit(node, 0, &at, Default::default());
+    model.ended(node.id, &root, &ends, true, "C-64: block_on restores");
+    model.told(&ends, true);
+    model.expected
+}
+
+/// `bindings` and those of the statement from `first` on.
+fn bound(node: &Node, bindings: &Bindings, first: usize) -> Bindings {
+    let binds = node.binds.iter().enumerate().skip(first);
+    binds.fold(bindings.clone(), |bindings, (index, bind)| {
+        bindings.with(bind.var, node.value(index))
+    })
+}
+
+impl Model {
+    fn look(&mut self, place: Place, bindings: &Bindings, certain: bool, item: &'static str) {
+        self.expected
+            .add(place, item, certain, [bindings], [Note::Nothing]);
+    }
+
+    /// Whoever awaits or catches sees one of these ends.
+    fn ended(&mut self, id: u32, at: &Bindings, ends: &Ends, certain: bool, item: &'static str) {
+        self.expected
+            .add((id, Role::Ended), item, certain, [at], ends.notes());
+    }
+
+    /// Whoever catches a panic is told the innermost frame.
+    fn told(&mut self, ends: &Ends, certain: bool) {
+        for (id, frame) in &ends.panics {
+            self.expected.add(
+                (*id, Role::Frame),
+                "C-83: the frame of a panic is the innermost",
+                certain && ends.is_one(),
+                self.stale.iter().chain([frame]),
+                [Note::Nothing],
+            );
+        }
+    }
+
+    /// A block with slots of its own: of a task, a closure, a branch.
+    fn unit(&mut self, node: &Node, index: usize, at: &At, frames: Frames) -> Ends {
+        let mut slots = Slots::new(frames);
+        let ends = self.block(node, index, at, &mut slots);
+        for task in slots.tasks.into_iter().flatten() {
+            self.dropped(task, at, &at.home);
+        }
+        ends
+    }
+
+    /// The statement's block with that index.
+    fn block<'p>(&mut self, node: &'p Node, index: usize, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let mut guards = Vec::new();
+        let ends = self.statements(node, index, at, slots, &mut guards);
+        self.guards(&guards, at);
+        ends
+    }
+
+    /// The block's values are dropped here.
+    fn guards(&mut self, guards: &[(u32, bool)], at: &At) {
+        let item = "C-43, C-44: what lives in a frame is dropped in it";
+        for &(id, certain) in guards {
+            self.look((id, Role::Guard), &at.bindings, certain, item);
+            self.expected.also((id, Role::Guard), at.item);
+        }
+    }
+
+    /// A block's statements; `guards` are its values, and whether each is there for certain.
+    fn statements<'p>(
+        &mut self,
+        node: &'p Node,
+        index: usize,
+        at: &At,
+        slots: &mut Slots<'p>,
+        guards: &mut Vec<(u32, bool)>,
+    ) -> Ends {
+        let mut at = at.clone();
+        let mut panics = BTreeSet::new();
+        self.look(
+            (node.id, Role::begin(index)),
+            &at.bindings,
+            at.certain,
+            at.item,
+        );
+        let kind = node.op.shape().blocks[index];
+        for node in node.blocks[index].iter() {
+            if node.op == Op::Guard {
+                guards.push((node.id, at.certain));
+            }
+            let ends = match kind {
+                Kind::Async => self.awaiting(node, &at, slots),
+                Kind::Sync => self.statement(node, &at, slots),
+            };
+            panics.extend(ends.panics);
+            at.certain &= panics.is_empty();
+            if !ends.done {
+                return Ends {
+                    panics,
+                    ..Ends::default()
+                };
+            }
+            let place = (node.id, Role::After);
+            self.look(
+                place,
+                &at.bindings,
+                at.certain,
+                restores(node.op).unwrap_or(at.item),
+            );
+            self.expected.also(place, at.item);
+        }
+        Ends {
+            done: true,
+            cancelled: false,
+            panics,
+        }
+    }
+
+    /// A statement that does not await.
+    fn statement<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let slot = usize::from(node.slot);
+        match node.op {
+            Op::Observe | Op::Guard => {}
+            Op::Run => {
+                let inside = at.under(bound(node, &at.bindings, 0), RESTORED);
+                return self.block(node, 0, &inside, slots);
+            }
+            Op::Catch | Op::CatchStd => self.catch(node, at, slots),
+            Op::Panic => {
+                let item = "C-82: the panic hook sees the innermost frame";
+                self.look((node.id, Role::Hook), &at.bindings, at.certain, item);
+                return Ends {
+                    panics: BTreeSet::from([(node.id, at.bindings.clone())]),
+                    ..Ends::default()
+                };
+            }
+            Op::Snapshot => slots.frames[slot] = at.bindings.clone(),
+            Op::SnapshotInherited => slots.frames[slot] = at.bindings.inherited(),
+            Op::Enter => {
+                let inside = at.under(slots.frames[slot].clone(), SNAPSHOT);
+                return self.block(node, 0, &inside, slots);
+            }
+            Op::Wrap => {
+                let item = "C-18: what a wrapped closure owns is dropped in its frame";
+                self.look((node.id, Role::Owned), &at.bindings, at.certain, item);
+                slots.closures[slot] = Some(Closure {
+                    node,
+                    bindings: at.bindings.clone(),
+                    frames: slots.frames.clone(),
+                });
+            }
+            // C-23: the first capture wins.
+            Op::Rewrap => {}
+            Op::Call | Op::CallOnThread => return self.call(node, at, slots),
+            Op::Unpolled => {
+                let item = "C-75: a scope dropped unpolled";
+                let inside = bound(node, &at.bindings, 0);
+                self.look((node.id, Role::Owned), &inside, at.certain, item);
+            }
+            Op::SetTimeout | Op::CancelTimeout | Op::SetInterval => self.callback(node, at, slots),
+            _ => self.task(node, at, slots),
+        }
+        Ends::done()
+    }
+
+    fn catch<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) {
+        let inside = at.under(at.bindings.clone(), "C-6, C-21, C-74: a panic restores");
+        let ends = self.block(node, 0, &inside, slots);
+        self.ended(
+            node.id,
+            &at.bindings,
+            &ends,
+            at.certain,
+            "C-6, C-21, C-74: a panic restores",
+        );
+        if node.op == Op::Catch {
+            self.told(&ends, at.certain);
+        } else {
+            self.stale
+                .extend(ends.panics.into_iter().map(|(_, frame)| frame));
+        }
+    }
+
+    fn call<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let Some(closure) = slots.closures[usize::from(node.slot)].clone() else {
+            return Ends::done();
+        };
+        let inside = At {
+            bindings: closure.bindings.clone(),
+            home: closure.bindings,
+            certain: at.certain,
+            local: false,
+            item: "C-18, C-23: a wrapped closure sees its own frame",
+        };
+        let mut ends = self.unit(closure.node, 0, &inside, closure.frames);
+        if node.op == Op::CallOnThread {
+            // The panic goes on from the join.
+            let here = |(id, _)| (id, at.bindings.clone());
+            ends.panics = ends.panics.into_iter().map(here).collect();
+        }
+        ends
+    }
+
+    /// Timer callbacks.
+    fn callback<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
+        const ITEM: &str = "C-53: a timer callback has the registering frame";
+        self.look((node.id, Role::Owned), &at.bindings, at.certain, ITEM);
+        let inside = At {
+            home: at.bindings.clone(),
+            certain: at.certain && !self.cut_short && node.op != Op::CancelTimeout,
+            local: false,
+            ..at.under(at.bindings.clone(), ITEM)
+        };
+        let times = match node.op {
+            Op::SetTimeout => 1,
+            Op::SetInterval => node.times,
+            // Cancelled with a delay of an hour, or with none.
+            _ => u8::from(node.times == 1),
+        };
+        for _ in 0..times {
+            let ends = self.unit(node, 0, &inside, slots.frames.clone());
+            self.told(&ends, inside.certain);
+            if !ends.done {
+                break;
+            }
+        }
+    }
+}
+
+/// What the contract says of the surroundings after a statement.
+fn restores(op: Op) -> Option<&'static str> {
+    Some(match op {
+        Op::Run => RESTORED,
+        Op::Enter => SNAPSHOT,
+        Op::Catch | Op::CatchStd => "C-6, C-21, C-74: a panic restores",
+        Op::Call | Op::CallOnThread => "C-18, C-21: a call of a wrapped closure restores",
+        Op::Unpolled => "C-75: a scope dropped unpolled restores",
+        Op::Yield => "C-30, C-31: a task is polled in its own frame",
+        Op::Sleep | Op::Elapse | Op::WithinLimit => "C-51: after a timer the task's frame",
+        Op::Interval => "C-52: after a tick the task's frame",
+        Op::Scope | Op::InFrame => "C-74: a scope restores",
+        Op::MadeUnder => "C-66: futures are lazy",
+        Op::Moved => "C-71: a moved scope restores",
+        Op::Await => "C-38: joining leaves the awaiter's frame",
+        Op::AbortParked | Op::AbortParkedFromThread | Op::AbortAtOnce => {
+            "C-42, C-49: the awaiter's frame after an abort"
+        }
+        Op::Join | Op::Unordered => "C-68, C-70: scoped branches do not bleed",
+        Op::Select => "C-68, C-69: scoped branches do not bleed",
+        Op::Channel => "C-54: a receiver has its own frame",
+        Op::Stream => "C-72: the consumer's frame after a scoped stream",
+        Op::BlockInPlace => "C-33: block_in_place keeps the frame",
+        Op::LocalSet => "C-34, C-64: a nested block_on restores",
+        _ => return None,
+    })
+}

@@ -1,0 +1,167 @@
+//! The model's tasks: what they see, and what becomes of them.
+
+use super::{At, Ends, Frames, Model, Slots};
+use crate::expect::{Note, Role};
+use crate::program::{Node, Op};
+use crate::variables::Bindings;
+
+/// A task whose handle is held. What it sees is said when the handle's fate is known.
+pub(super) struct Task<'p> {
+    node: &'p Node,
+    at: At,
+    frames: Frames,
+    aborted: bool,
+}
+
+const OUTPUT: &str = "C-39, C-40: an output is dropped in the task's frame, or by its taker";
+
+impl Model {
+    /// Spawning, and what is done with handles without awaiting them.
+    pub(super) fn task<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) {
+        let slot = usize::from(node.slot);
+        match node.op {
+            Op::DropHandle => {
+                if let Some(task) = slots.tasks[slot].take() {
+                    self.dropped(task, at, &at.bindings);
+                }
+            }
+            Op::Abort | Op::AbortFromThread => {
+                if let Some(task) = &mut slots.tasks[slot] {
+                    task.aborted = true;
+                }
+            }
+            _ => {
+                let task = self.spawned(node, at, &slots.frames);
+                if let Some(old) = slots.tasks[slot].replace(task) {
+                    self.dropped(old, at, &at.bindings);
+                }
+            }
+        }
+    }
+
+    /// A task that the statement spawns.
+    pub(super) fn spawned<'p>(&mut self, node: &'p Node, at: &At, frames: &Frames) -> Task<'p> {
+        let (bindings, item) = match node.op {
+            Op::SpawnRoot => (Bindings::default(), "C-36: a task spawned at the root"),
+            Op::SpawnFromThread => {
+                let entered = frames[usize::from(node.slot)].inherited();
+                (entered, "C-35, C-63: a task spawned by a thread")
+            }
+            Op::SpawnBlocking => (at.bindings.inherited(), "C-61: a blocking call"),
+            Op::SpawnLocal if at.local => (at.bindings.inherited(), "C-34: a local task"),
+            _ => (
+                at.bindings.inherited(),
+                "C-25 to C-31, C-37: a task has its spawner's frame",
+            ),
+        };
+        let item_owned = "C-41 to C-45, C-62: what a task owns is dropped in its frame";
+        self.look((node.id, Role::Owned), &bindings, at.certain, item_owned);
+        self.expected.also((node.id, Role::Owned), item);
+        Task {
+            node,
+            at: At {
+                home: bindings.clone(),
+                bindings,
+                certain: at.certain,
+                local: at.local && matches!(node.op, Op::SpawnLocal | Op::AbortAtOnce),
+                item,
+            },
+            frames: frames.clone(),
+            aborted: false,
+        }
+    }
+
+    /// The handle is awaited at `at`, by statement `id`.
+    pub(super) fn awaited(&mut self, task: Task<'_>, at: &At, id: u32) {
+        let child = task.at.bindings.clone();
+        let mut droppers = vec![&at.bindings];
+        if !at.certain {
+            // The awaiter may end before.
+            droppers.extend([&at.home, &child]);
+        }
+        let ends = self.end(&task, at.certain, &droppers);
+        self.ended(id, &at.bindings, &ends, at.certain, "C-38: joining");
+    }
+
+    /// The handle is dropped in `dropper` by a task at `at`.
+    pub(super) fn dropped(&mut self, task: Task<'_>, at: &At, dropper: &Bindings) {
+        let child = task.at.bindings.clone();
+        let mut droppers = vec![dropper, &child];
+        if !at.certain {
+            droppers.push(&at.home);
+        }
+        self.end(&task, false, &droppers);
+    }
+
+    /// Says what the task sees. `waited`: it is for certain that somebody waits for its end.
+    fn end(&mut self, task: &Task<'_>, waited: bool, droppers: &[&Bindings]) -> Ends {
+        // A local task ends with its set, any with the runtime.
+        let cut = !waited && (task.at.local || self.cut_short);
+        let at = At {
+            certain: task.at.certain && !task.aborted && !cut,
+            ..task.at.clone()
+        };
+        let mut ends = self.unit(task.node, 0, &at, task.frames.clone());
+        ends.cancelled = task.aborted || cut;
+        if ends.done {
+            self.expected.add(
+                (task.node.id, Role::Output),
+                OUTPUT,
+                at.certain && ends.is_one(),
+                droppers.iter().copied(),
+                [Note::Nothing],
+            );
+        }
+        self.told(&ends, at.certain);
+        ends
+    }
+
+    /// Tasks that park when they have run their body, and are aborted then.
+    pub(super) fn parked<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
+        let task = self.spawned(node, at, &slots.frames);
+        let waited = node.op != Op::LeaveParked && at.certain;
+        let inside = At {
+            certain: task.at.certain && (waited || !self.cut_short),
+            ..task.at
+        };
+        let mut ends = self.unit(node, 0, &inside, task.frames);
+        if ends.done {
+            ends.done = false;
+            ends.cancelled = true;
+        }
+        if !waited && self.cut_short {
+            ends.cancelled = true;
+        }
+        self.told(&ends, inside.certain);
+        if node.op != Op::LeaveParked {
+            self.ended(
+                node.id,
+                &at.bindings,
+                &ends,
+                at.certain,
+                "C-42: aborted while parked",
+            );
+        }
+    }
+
+    /// A task that is aborted right after its spawn.
+    pub(super) fn aborted_at_once<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
+        let mut task = self.spawned(node, at, &slots.frames);
+        if !task.at.local {
+            task.aborted = true;
+            return self.awaited(task, at, node.id);
+        }
+        // Nobody has polled the set in between.
+        let ends = Ends {
+            cancelled: true,
+            ..Ends::default()
+        };
+        self.ended(
+            node.id,
+            &at.bindings,
+            &ends,
+            at.certain,
+            "C-41: aborted before its first poll",
+        );
+    }
+}

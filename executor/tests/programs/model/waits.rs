@@ -1,0 +1,209 @@
+//! The model's statements that await.
+
+use super::{At, Ends, Model, Slots, bound};
+use crate::expect::{Note, Role};
+use crate::program::{Node, Op};
+
+const BRANCH: &str = "C-68 to C-70: a scoped branch";
+
+impl Model {
+    pub(super) fn awaiting<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let slot = usize::from(node.slot);
+        match node.op {
+            Op::Yield | Op::Sleep => {}
+            Op::Scope => {
+                let item = "C-67, C-74: a scope's values over the poller's";
+                let inside = at.under(bound(node, &at.bindings, 0), item);
+                return self.block(node, 0, &inside, slots);
+            }
+            // The first was bound when the scope of the others was made, and is not any more.
+            Op::MadeUnder => {
+                let item = "C-66, C-67: made under one frame, polled under another";
+                let inside = at.under(bound(node, &at.bindings, 1), item);
+                return self.block(node, 0, &inside, slots);
+            }
+            Op::Moved => return self.moved(node, at, slots),
+            Op::InFrame => {
+                let item = "C-15, C-16: a future in a snapshot";
+                let inside = at.under(slots.frames[slot].clone(), item);
+                return self.block(node, 0, &inside, slots);
+            }
+            Op::Await => {
+                if let Some(task) = slots.tasks[slot].take() {
+                    self.awaited(task, at, node.id);
+                }
+            }
+            Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked => {
+                self.parked(node, at, slots);
+            }
+            Op::AbortAtOnce => self.aborted_at_once(node, at, slots),
+            Op::Join | Op::Unordered => return self.join(node, at, slots),
+            Op::Select => return self.select(node, at, slots),
+            Op::Elapse => return self.block(node, 0, at, slots),
+            Op::WithinLimit => return self.block(node, 0, at, slots),
+            Op::Interval => return self.ticks(node, at, slots),
+            Op::Channel => self.channel(node, at),
+            Op::Stream => return self.stream(node, at, slots),
+            Op::BlockInPlace => return self.block(node, 0, at, slots),
+            Op::LocalSet => {
+                let inside = At {
+                    home: at.bindings.clone(),
+                    local: true,
+                    ..at.under(at.bindings.clone(), "C-64: a nested block_on inherits")
+                };
+                return self.unit(node, 0, &inside, slots.frames.clone());
+            }
+            Op::Released => {
+                let item = "C-47: the frame is released at completion";
+                let place = (node.id, Role::Released);
+                self.expected
+                    .add(place, item, at.certain, [&at.bindings], [Note::Nothing]);
+            }
+            _ => return self.statement(node, at, slots),
+        }
+        Ends::done()
+    }
+
+    /// A scope that is polled first under one more binding, and then without.
+    fn moved<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let item = "C-71: a started scope keeps its variables, the others follow the poller";
+        let first = node.binds[..1].iter();
+        let under = first.fold(at.bindings.clone(), |all, bind| {
+            all.with(bind.var, node.value(0))
+        });
+        let before = at.under(bound(node, &under, 1), item);
+        let after = at.under(bound(node, &at.bindings, 1), item);
+        let mut guards = Vec::new();
+        let begun = self.statements(node, 0, &before, slots, &mut guards);
+        if !begun.done {
+            self.guards(&guards, &before);
+            return begun;
+        }
+        let ends = self.block(node, 1, &after, slots);
+        self.guards(&guards, &after);
+        ends
+    }
+
+    /// Where branch `index` is.
+    fn branch(node: &Node, index: usize, at: &At) -> At {
+        let bindings = match node.binds.get(index) {
+            Some(bind) => at.bindings.with(bind.var, node.value(index)),
+            None => at.bindings.clone(),
+        };
+        At {
+            home: bindings.clone(),
+            ..at.under(bindings, BRANCH)
+        }
+    }
+
+    /// How a branch would end, without saying what it sees.
+    fn foresee(&mut self, node: &Node, index: usize, at: &At) -> Ends {
+        let said = std::mem::take(&mut self.expected);
+        let ends = self.unit(node, index, at, Default::default());
+        self.expected = said;
+        ends
+    }
+
+    fn join<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) -> Ends {
+        let mut branches = [0, 1].map(|index| Self::branch(node, index, at));
+        let may_panic = [0, 1].map(|index| {
+            !self
+                .foresee(node, index, &branches[index])
+                .panics
+                .is_empty()
+        });
+        let mut all = Ends::done();
+        for index in [0, 1] {
+            // The panic of the other one would end this one anywhere.
+            branches[index].certain &= !may_panic[1 - index];
+            let ends = self.unit(node, index, &branches[index], slots.frames.clone());
+            all.done &= ends.done;
+            all.panics.extend(ends.panics);
+        }
+        all
+    }
+
+    /// The winner ends; the loser runs its body and waits for ever. They are polled in either order.
+    fn select<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) -> Ends {
+        let (mut winner, mut loser) = (Self::branch(node, 0, at), Self::branch(node, 1, at));
+        let item = "C-69: the loser is dropped in its scope";
+        self.look((node.id, Role::Owned), &loser.bindings, at.certain, item);
+        let loser_first = node.times > 1;
+        loser.certain &= loser_first;
+        let lost = self.unit(node, 1, &loser, slots.frames.clone());
+        if loser_first && !lost.done {
+            return lost;
+        }
+        winner.certain &= lost.panics.is_empty();
+        let mut ends = self.unit(node, 0, &winner, slots.frames.clone());
+        ends.panics.extend(lost.panics);
+        ends
+    }
+
+    fn ticks<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let inside = at.under(at.bindings.clone(), "C-52: every tick has the task's frame");
+        for _ in 0..node.times {
+            let ends = self.block(node, 0, &inside, slots);
+            if !ends.done {
+                return ends;
+            }
+        }
+        Ends::done()
+    }
+
+    /// A task sends under a binding; here it is received.
+    fn channel(&mut self, node: &Node, at: &At) {
+        let task = at.bindings.inherited();
+        let sender = bound(node, &task, 0);
+        let item = "C-44: what a task owns is dropped in its frame";
+        self.look((node.id, Role::Owned), &task, at.certain, item);
+        for _ in 0..node.times {
+            let item = "C-54: a receiver has its own frame";
+            self.look((node.id, Role::Received), &at.bindings, at.certain, item);
+            let item = "C-55: a message can carry its sender's frame";
+            self.look((node.id, Role::Carried), &sender, at.certain, item);
+            let mut droppers = vec![&at.bindings];
+            if !at.certain {
+                // Nobody may come to receive it.
+                droppers.extend([&at.home, &sender, &task]);
+            }
+            let item = "C-54: a message is dropped by whoever has it";
+            self.expected.add(
+                (node.id, Role::Message),
+                item,
+                at.certain,
+                droppers,
+                [Note::Nothing],
+            );
+        }
+    }
+
+    fn stream<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
+        let bindings = bound(node, &at.bindings, 0);
+        let item = "C-72: a scoped stream is dropped in its scope";
+        self.look((node.id, Role::Owned), &bindings, at.certain, item);
+        let inside = At {
+            home: bindings.clone(),
+            ..at.under(
+                bindings,
+                "C-72: a scoped stream makes its items in its scope",
+            )
+        };
+        let consumer = at.under(
+            at.bindings.clone(),
+            "C-72: the consumer's frame between items",
+        );
+        let frames = slots.frames.clone();
+        for _ in 0..node.times {
+            let ends = self.unit(node, 0, &inside, frames.clone());
+            if !ends.done {
+                return ends;
+            }
+            let ends = self.block(node, 1, &consumer, slots);
+            if !ends.done {
+                return ends;
+            }
+        }
+        Ends::done()
+    }
+}

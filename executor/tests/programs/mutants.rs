@@ -1,0 +1,85 @@
+//! Tests of the harness itself: on runtimes that are wrong on purpose the property fails, with a
+//! small program that shows the fault and with the item of the contract that it breaks.
+
+use crate::generate::Programs;
+use crate::harness::{check, runtime, search};
+use crate::program::{Op, Program};
+use crate::real::faults::Fault;
+
+/// How many programs may be needed until a fault is noticed.
+const CASES: u32 = 2000;
+
+/// The property fails, the program is small and has one of these statements, and the complaint
+/// names the item.
+fn noticed(fault: Fault, statements: usize, ops: &[Op], item: &str) {
+    let runtime = runtime(1);
+    let found = search(&Programs::all(), CASES, |program| {
+        check(&runtime, program, fault)
+    });
+    let Some((program, why)) = found else {
+        panic!("{fault:?} was not noticed in {CASES} programs");
+    };
+    println!("{fault:?}:{program:?}\n{why}\n");
+    assert!(
+        program.len() <= statements,
+        "{fault:?}: {program:?} is not small"
+    );
+    assert!(
+        ops.iter().any(|&op| has(&program, op)),
+        "{fault:?}: {program:?} has none of {ops:?}"
+    );
+    assert!(
+        why.contains(item),
+        "{fault:?}: {item} is not in the complaint: {why}"
+    );
+}
+
+fn has(program: &Program, op: Op) -> bool {
+    (0..=program.len() as u32)
+        .filter_map(|id| program.find(id))
+        .any(|node| node.op == op)
+}
+
+macro_rules! mutants {
+    ($($name:ident $fault:ident $statements:literal [$($op:ident)*] $item:literal;)*) => {
+        $(#[test]
+        fn $name() {
+            noticed(Fault::$fault, $statements, &[$(Op::$op),*], $item);
+        })*
+    };
+}
+
+mutants! {
+    a_capture_at_the_first_poll CapturesAtFirstPoll 2 [Spawn SpawnLocal] "C-25";
+    an_inheritance_of_everything InheritsEverything 3 [Spawn SpawnLocal] "C-37";
+    a_frame_lost_on_the_second_poll LosesFrameOnSecondPoll 3 [Spawn SpawnLocal] "C-25 to C-31";
+    a_drop_outside_of_the_frame DropsOutsideOfFrame 3 [AbortParked LeaveParked AbortAtOnce] "C-41";
+    a_frame_not_restored_after_a_panic ForgetsToRestoreAfterPanic 3 [Catch] "C-6";
+    a_scope_that_leaks ScopesLeak 1 [Scope] "C-74";
+    a_scope_that_takes_its_frame_when_made ScopesAreEager 2 [MadeUnder] "C-66";
+    a_scope_that_never_follows ScopesNeverFollow 2 [Moved] "C-71";
+    branches_that_bleed BranchesBleed 3 [Join Unordered] "C-68";
+    a_loser_dropped_outside DropsLoserOutside 2 [Select] "C-69";
+    an_unpolled_scope_that_drops_nothing DropsUnpolledOutside 1 [Unpolled] "C-75";
+    a_stream_that_leaks StreamsLeak 1 [Stream] "C-72";
+    a_closure_that_is_not_wrapped WrapsNothing 3 [Wrap] "C-18";
+    a_callback_at_the_root CallsBackAtRoot 3 [SetTimeout SetInterval] "C-53";
+    a_task_at_the_root_after_a_timer WakesAtRoot 1 [Sleep] "C-51";
+    a_blocking_call_at_the_root BlocksAtRoot 3 [SpawnBlocking] "C-61";
+    a_receiver_in_the_senders_frame ReceivesTheSendersFrame 1 [Channel] "C-54";
+    a_join_error_with_the_awaiters_frame FrameOfAwaiter 4 [Panic] "C-83";
+    a_frame_kept_by_the_handle KeepsFrameByHandle 1 [Released] "C-47";
+    a_frame_that_is_never_freed LeaksFrames 1 [Run] "C-19";
+}
+
+/// The same programs on the runtime as it is: it is the fault that is noticed.
+#[test]
+fn no_fault_is_not_noticed() {
+    let runtime = runtime(1);
+    let found = search(&Programs::all(), CASES, |program| {
+        check(&runtime, program, Fault::None)
+    });
+    if let Some((program, why)) = found {
+        panic!("{program:?}\n{why}");
+    }
+}

@@ -1,0 +1,260 @@
+//! What a program is: a tree of statements, one row of a table for each kind of statement.
+//!
+//! It knows neither what a statement means (`model.rs`) nor how it is done (`real/`). All
+//! statements have the same fields, so that generating, numbering, shrinking and printing look at
+//! the table and not at the kind.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::variables::Var;
+
+/// Statements in a row. Shared, since a task owns its body.
+pub(crate) type Block = Arc<Vec<Node>>;
+
+/// A statement.
+#[derive(Clone)]
+pub(crate) struct Node {
+    /// Its number in the program, by which places and values are known.
+    pub(crate) id: u32,
+    pub(crate) op: Op,
+    pub(crate) binds: Vec<Bind>,
+    pub(crate) slot: u8,
+    pub(crate) times: u8,
+    pub(crate) blocks: Vec<Block>,
+}
+
+/// A binding to be made: its value is named by the statement and the place in its list.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) struct Bind {
+    pub(crate) var: Var,
+    /// The value holds the frame in which it was made.
+    pub(crate) chained: bool,
+}
+
+impl Node {
+    /// The name of the value of binding `index`, unique in the program and never a default.
+    pub(crate) fn value(&self, index: usize) -> u64 {
+        u64::from(self.id) * 10 + index as u64 + 1
+    }
+}
+
+/// What a slot holds: each task has [`SLOTS`] of every kind.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Slot {
+    Frame,
+    Closure,
+    Task,
+}
+
+/// How many frames, closures and join handles a task can hold.
+pub(crate) const SLOTS: usize = 2;
+
+/// A block whose statements do not await, or may.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Kind {
+    Sync,
+    Async,
+}
+use Kind::{Async, Sync};
+
+/// What all statements of a kind have in common.
+pub(crate) struct Shape {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// How many bindings, at least and at most.
+    pub(crate) binds: (usize, usize),
+    pub(crate) slot: Option<Slot>,
+    pub(crate) times: bool,
+    pub(crate) blocks: &'static [Kind],
+    /// How often the generator takes it.
+    pub(crate) weight: u32,
+    pub(crate) needs: Needs,
+}
+
+/// What a statement needs beyond one thread that runs tasks and timers.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Needs {
+    Nothing,
+    /// Other threads.
+    Threads,
+    /// A worker that may block, with a future of its own on top.
+    NestedBlockOn,
+}
+
+macro_rules! ops {
+    ($($op:ident $name:literal $kind:ident $binds:expr, $slot:expr, $times:literal, $blocks:expr,
+        $weight:literal, $needs:ident;)*) => {
+        /// The kinds of statements; what each means is said in `model.rs`.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Op { $($op),* }
+
+        impl Op {
+            pub(crate) const ALL: &'static [Op] = &[$(Op::$op),*];
+
+            pub(crate) fn shape(self) -> &'static Shape {
+                match self {
+                    $(Op::$op => &Shape {
+                        name: $name, kind: $kind, binds: $binds, slot: $slot, times: $times,
+                        blocks: $blocks, weight: $weight, needs: Needs::$needs,
+                    }),*
+                }
+            }
+        }
+    };
+}
+
+const FRAME: Option<Slot> = Some(Slot::Frame);
+const CLOSURE: Option<Slot> = Some(Slot::Closure);
+const TASK: Option<Slot> = Some(Slot::Task);
+
+ops! {
+    // The whole program. Its binding is made around `block_on`.
+    Program "program" Sync (0, 1), None, false, &[Async], 0, Nothing;
+
+    Observe "observe" Sync (0, 0), None, false, &[], 6, Nothing;
+    Guard "guard" Sync (0, 0), None, false, &[], 6, Nothing;
+    Run "run" Sync (1, 2), None, false, &[Sync], 10, Nothing;
+    Catch "catch" Sync (0, 0), None, false, &[Sync], 5, Nothing;
+    CatchStd "std catch" Sync (0, 0), None, false, &[Sync], 2, Nothing;
+    Panic "panic" Sync (0, 0), None, false, &[], 3, Nothing;
+    Snapshot "snapshot" Sync (0, 0), FRAME, false, &[], 4, Nothing;
+    SnapshotInherited "snapshot inherited" Sync (0, 0), FRAME, false, &[], 1, Nothing;
+    Enter "enter" Sync (0, 0), FRAME, false, &[Sync], 4, Nothing;
+    Wrap "wrap" Sync (0, 0), CLOSURE, false, &[Sync], 4, Nothing;
+    Rewrap "rewrap" Sync (0, 0), CLOSURE, false, &[], 1, Nothing;
+    Call "call" Sync (0, 0), CLOSURE, false, &[], 6, Nothing;
+    CallOnThread "call on a thread" Sync (0, 0), CLOSURE, false, &[], 1, Threads;
+    Spawn "spawn" Sync (0, 0), TASK, false, &[Async], 14, Nothing;
+    SpawnRoot "spawn_root" Sync (0, 0), TASK, false, &[Async], 2, Nothing;
+    SpawnLocal "spawn_local" Sync (0, 0), TASK, false, &[Async], 5, Nothing;
+    SpawnFromThread "spawn by a thread in" Sync (0, 0), TASK, false, &[Async], 2, Threads;
+    SpawnBlocking "spawn_blocking" Sync (0, 0), TASK, false, &[Sync], 3, Threads;
+    DropHandle "drop" Sync (0, 0), TASK, false, &[], 2, Nothing;
+    Abort "abort" Sync (0, 0), TASK, false, &[], 3, Nothing;
+    AbortFromThread "abort by a thread" Sync (0, 0), TASK, false, &[], 1, Threads;
+    SetTimeout "set_timeout" Sync (0, 0), None, false, &[Sync], 3, Nothing;
+    CancelTimeout "set_timeout, cancel" Sync (0, 0), None, true, &[Sync], 2, Nothing;
+    SetInterval "set_interval" Sync (0, 0), None, true, &[Sync], 1, Nothing;
+    Unpolled "scope, unpolled" Sync (1, 2), None, false, &[], 2, Nothing;
+
+    Yield "yield" Async (0, 0), None, false, &[], 8, Nothing;
+    Sleep "sleep" Async (0, 0), None, false, &[], 4, Nothing;
+    Scope "scope" Async (1, 2), None, false, &[Async], 14, Nothing;
+    MadeUnder "made under the first" Async (1, 2), None, false, &[Async], 4, Nothing;
+    Moved "begun under the first" Async (1, 2), None, false, &[Sync, Async], 4, Nothing;
+    InFrame "in frame" Async (0, 0), FRAME, false, &[Async], 4, Nothing;
+    Await "await" Async (0, 0), TASK, false, &[], 14, Nothing;
+    AbortParked "spawn, park, abort" Async (0, 1), None, false, &[Async], 5, Nothing;
+    AbortParkedFromThread "spawn, park, abort by a thread" Async
+        (0, 0), None, false, &[Async], 1, Threads;
+    LeaveParked "spawn, park" Async (0, 0), None, false, &[Async], 3, Nothing;
+    AbortAtOnce "spawn, abort" Async (0, 1), None, false, &[Async], 4, Nothing;
+    Join "join" Async (0, 2), None, false, &[Async, Async], 5, Nothing;
+    Unordered "unordered" Async (0, 2), None, false, &[Async, Async], 3, Nothing;
+    Select "select" Async (0, 2), None, true, &[Async, Sync], 4, Nothing;
+    Elapse "timeout" Async (0, 0), None, false, &[Sync], 3, Nothing;
+    WithinLimit "long timeout" Async (0, 0), None, false, &[Async], 2, Nothing;
+    Interval "interval" Async (0, 0), None, true, &[Sync], 2, Nothing;
+    Channel "channel" Async (0, 1), None, true, &[], 5, Nothing;
+    Stream "stream" Async (1, 1), None, true, &[Sync, Sync], 4, Nothing;
+    BlockInPlace "block_in_place" Async (0, 0), None, false, &[Sync], 1, Threads;
+    LocalSet "local set" Async (0, 0), None, false, &[Async], 3, NestedBlockOn;
+    Released "spawn, finished" Async (1, 1), None, false, &[], 3, Nothing;
+}
+
+/// A whole program.
+#[derive(Clone)]
+pub(crate) struct Program(pub(crate) Node);
+
+impl Program {
+    /// Gives each statement its number, in reading order.
+    pub(crate) fn number(&mut self) {
+        fn visit(node: &mut Node, next: &mut u32) {
+            node.id = *next;
+            *next += 1;
+            for block in &mut node.blocks {
+                for node in Arc::make_mut(block) {
+                    visit(node, next);
+                }
+            }
+        }
+        visit(&mut self.0, &mut 0);
+    }
+
+    /// The number of statements, without the program itself.
+    pub(crate) fn len(&self) -> usize {
+        fn count(node: &Node) -> usize {
+            let inner = node.blocks.iter().flat_map(|block| block.iter());
+            1 + inner.map(count).sum::<usize>()
+        }
+        count(&self.0) - 1
+    }
+
+    pub(crate) fn find(&self, id: u32) -> Option<&Node> {
+        fn find(node: &Node, id: u32) -> Option<&Node> {
+            if node.id == id {
+                return Some(node);
+            }
+            let mut inner = node.blocks.iter().flat_map(|block| block.iter());
+            inner.find_map(|node| find(node, id))
+        }
+        find(&self.0, id)
+    }
+}
+
+impl Node {
+    /// The statement without its blocks, as it is printed.
+    pub(crate) fn head(&self) -> String {
+        let shape = self.op.shape();
+        let mut head = format!("#{} {}", self.id, shape.name);
+        if let Some(slot) = shape.slot {
+            let letter = match slot {
+                Slot::Frame => 'f',
+                Slot::Closure => 'c',
+                Slot::Task => 't',
+            };
+            head += &format!(" {letter}{}", self.slot);
+        }
+        if self.op == Op::SpawnFromThread {
+            head += &format!(" in f{}", self.slot);
+        }
+        for (index, bind) in self.binds.iter().enumerate() {
+            let chained = if bind.chained {
+                " (holds its frame)"
+            } else {
+                ""
+            };
+            head += &format!(" {}={}{chained}", bind.var.name(), self.value(index));
+        }
+        if shape.times {
+            head += &format!(" {} times", self.times);
+        }
+        head
+    }
+
+    fn print(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        write!(f, "{:depth$}{}", "", self.head(), depth = depth * 2)?;
+        for block in &self.blocks {
+            if block.is_empty() {
+                f.write_str(" {}")?;
+                continue;
+            }
+            f.write_str(" {\n")?;
+            for node in block.iter() {
+                node.print(f, depth + 1)?;
+                f.write_str("\n")?;
+            }
+            write!(f, "{:depth$}}}", "", depth = depth * 2)?;
+        }
+        Ok(())
+    }
+}
+
+/// The program as a reader wants it; the property prints a failing case by this.
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\n")?;
+        self.0.print(f, 0)
+    }
+}

@@ -1,0 +1,355 @@
+//! One run of a program: what was seen in it, and what of it is still alive.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::panic;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framewise::task::AbortHandle;
+use framewise::{Frame, JoinError};
+
+use super::faults::Fault;
+use crate::expect::{Look, Note, Place, Role};
+use crate::program::Node;
+use crate::variables::{Made, Seen};
+
+/// How long values may take to go until they are held to leak. Nothing is measured by it.
+const LEAK: Duration = Duration::from_secs(10);
+
+/// All runs, by their number: a panic's message names its run.
+static RUNS: Mutex<BTreeMap<u64, Weak<Run>>> = Mutex::new(BTreeMap::new());
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+const PLANNED: &str = "planned panic ";
+
+pub(crate) struct Run {
+    number: u64,
+    pub(crate) fault: Fault,
+    state: Mutex<RunState>,
+    calm: Condvar,
+}
+
+#[derive(Default)]
+struct RunState {
+    looks: Vec<(Place, Look)>,
+    complaints: Vec<String>,
+    values_made: u64,
+    values: BTreeSet<u64>,
+    /// Tasks and callbacks that go on by themselves.
+    busy: usize,
+    /// Panics of callbacks, of which the runtime's hook has yet to be told.
+    untold: Vec<u32>,
+    tasks: Vec<AbortHandle>,
+}
+
+impl Run {
+    pub(crate) fn new(fault: Fault) -> Arc<Self> {
+        // Ordering: Relaxed; it only makes the numbers different.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let run = Arc::new(Self {
+            number,
+            fault,
+            state: Mutex::default(),
+            calm: Condvar::new(),
+        });
+        lock(&RUNS).insert(number, Arc::downgrade(&run));
+        run
+    }
+
+    /// For values that belong to no program.
+    pub(crate) fn detached() -> Arc<Self> {
+        Self::new(Fault::None)
+    }
+
+    pub(crate) fn is(&self, fault: Fault) -> bool {
+        self.fault == fault
+    }
+
+    fn state(&self) -> MutexGuard<'_, RunState> {
+        lock(&self.state)
+    }
+
+    /// Looks at the variables.
+    pub(crate) fn look(&self, place: Place, note: Note) {
+        let seen = Seen::now();
+        self.state().looks.push((place, (seen, note)));
+    }
+
+    pub(crate) fn complain(&self, what: String) {
+        self.state().complaints.push(what);
+    }
+
+    /// The values of the statement's bindings from `first` on.
+    pub(crate) fn made(self: &Arc<Self>, node: &Node, first: usize) -> Vec<Made> {
+        let binds = node.binds.iter().enumerate().skip(first);
+        binds
+            .map(|(index, bind)| Made::new(self, bind.var, node.value(index), bind.chained))
+            .collect()
+    }
+
+    /// A number for a new value.
+    pub(crate) fn value_made(&self) -> u64 {
+        let mut state = self.state();
+        state.values_made += 1;
+        let serial = state.values_made;
+        state.values.insert(serial);
+        serial
+    }
+
+    pub(crate) fn value_dropped(&self, serial: u64) {
+        let was_there = self.state().values.remove(&serial);
+        if !was_there {
+            self.complain("C-19: a value was dropped twice".to_owned());
+        }
+    }
+
+    pub(crate) fn is_alive(&self, serial: u64) -> bool {
+        self.state().values.contains(&serial)
+    }
+
+    /// What looks at the variables when it is dropped.
+    pub(crate) fn watched(self: &Arc<Self>, id: u32, role: Role) -> Watched {
+        Watched {
+            run: Arc::clone(self),
+            place: (id, role),
+        }
+    }
+
+    /// Held by what goes on by itself.
+    pub(crate) fn busy(self: &Arc<Self>) -> Busy {
+        self.busy_in(false)
+    }
+
+    /// Held by a callback.
+    pub(crate) fn busy_callback(self: &Arc<Self>) -> Busy {
+        self.busy_in(true)
+    }
+
+    fn busy_in(self: &Arc<Self>, is_callback: bool) -> Busy {
+        self.state().busy += 1;
+        Busy {
+            run: Arc::clone(self),
+            is_callback,
+        }
+    }
+
+    fn less_busy(&self, mut state: MutexGuard<'_, RunState>) {
+        state.busy -= 1;
+        if state.busy == 0 {
+            self.calm.notify_all();
+        }
+    }
+
+    pub(crate) fn track(&self, task: AbortHandle) {
+        self.state().tasks.push(task);
+    }
+
+    /// Waits until every task has ended or parked.
+    pub(crate) fn wait_for_calm(&self) {
+        let mut state = self.state();
+        while state.busy > 0 {
+            state = self
+                .calm
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends the tasks that are left, and waits until all have ended.
+    pub(crate) fn end_tasks(&self) {
+        let tasks = std::mem::take(&mut self.state().tasks);
+        tasks.iter().for_each(AbortHandle::abort);
+        // A finished task has let its frame go (C-47).
+        while !tasks.iter().all(AbortHandle::is_finished) {
+            thread::yield_now();
+        }
+    }
+
+    /// How many values are alive after all.
+    ///
+    /// A timer that has just called a callback or a waker in its frame lets go of it after the
+    /// call, so this waits for values that a faultless runtime still has.
+    pub(crate) fn leaked(&self) -> usize {
+        let until = Instant::now() + LEAK;
+        loop {
+            let alive = self.state().values.len();
+            if alive == 0 || !self.is(Fault::None) || Instant::now() > until {
+                return alive;
+            }
+            thread::yield_now();
+        }
+    }
+
+    pub(crate) fn take(&self) -> (Vec<(Place, Look)>, Vec<String>) {
+        let mut state = self.state();
+        (
+            std::mem::take(&mut state.looks),
+            std::mem::take(&mut state.complaints),
+        )
+    }
+
+    /// The message of the panic of statement `id`.
+    pub(crate) fn message(&self, id: u32) -> String {
+        format!("{PLANNED}{} {id}", self.number)
+    }
+
+    /// Which statement's panic it was.
+    pub(crate) fn panic_of(&self, message: &str) -> Note {
+        match planned(message) {
+            Some((number, id)) if number == self.number => Note::Panicked(id),
+            _ => {
+                self.complain(format!("an unplanned panic: {message}"));
+                Note::Strange
+            }
+        }
+    }
+
+    /// A panic was caught: looks at the frame that was told of it.
+    pub(crate) fn panicked(&self, message: &str, frame: &Frame) -> Note {
+        let note = self.panic_of(message);
+        if let Note::Panicked(id) = note {
+            frame.run(|| self.look((id, Role::Frame), Note::Nothing));
+        }
+        note
+    }
+
+    /// How a task ended.
+    pub(crate) fn ended<T>(&self, id: u32, ended: Result<T, JoinError>) {
+        let note = match &ended {
+            Ok(_) => Note::Done,
+            Err(error) => match error.frame() {
+                Some(_) if self.is(Fault::FrameOfAwaiter) => {
+                    self.panicked(&error.to_string(), &Frame::current())
+                }
+                Some(frame) => self.panicked(&error.to_string(), frame),
+                None if error.is_cancelled() => Note::Cancelled,
+                None => Note::Strange,
+            },
+        };
+        self.look((id, Role::Ended), note);
+    }
+}
+
+/// What is still under way.
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        let unfinished = state
+            .tasks
+            .iter()
+            .filter(|task| !task.is_finished())
+            .count();
+        f.debug_struct("Run")
+            .field("busy", &state.busy)
+            .field("unfinished", &unfinished)
+            .field("values", &state.values.len())
+            .field("last", &state.looks.last())
+            .finish()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        lock(&RUNS).remove(&self.number);
+    }
+}
+
+/// The run and the statement that a panic's message names.
+fn planned(message: &str) -> Option<(u64, u32)> {
+    let (_, names) = message.split_once(PLANNED)?;
+    let (run, id) = names.split_once(' ')?;
+    Some((run.parse().ok()?, id.parse().ok()?))
+}
+
+fn run_of(message: &str) -> Option<(Arc<Run>, u32)> {
+    let (number, id) = planned(message)?;
+    let run = lock(&RUNS).get(&number)?.upgrade()?;
+    Some((run, id))
+}
+
+/// Has the process's panic hook look at planned panics, and be silent about them.
+pub(crate) fn install_panic_hook() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            let message = info
+                .payload()
+                .downcast_ref::<String>()
+                .map_or("", String::as_str);
+            match run_of(message) {
+                Some((run, id)) => {
+                    run.look((id, Role::Hook), Note::Nothing);
+                    LAST_PANIC.set(id);
+                }
+                None => before(info),
+            }
+        }));
+    });
+}
+
+/// For the runtimes: the panic of a task that nobody joins, or of a callback.
+pub(crate) fn unhandled_panic(error: &JoinError) {
+    if let (Some((run, id)), Some(frame)) = (run_of(&error.to_string()), error.frame()) {
+        run.panicked(&error.to_string(), frame);
+        let mut state = run.state();
+        if let Some(place) = state.untold.iter().position(|&untold| untold == id) {
+            state.untold.remove(place);
+            run.less_busy(state);
+        }
+    }
+}
+
+/// The panic of another thread goes on here.
+pub(crate) fn going_on(payload: &(dyn Any + Send)) {
+    if let Some((_, id)) = payload
+        .downcast_ref::<String>()
+        .and_then(|message| planned(message))
+    {
+        LAST_PANIC.set(id);
+    }
+}
+
+thread_local! {
+    /// The statement that panicked last on this thread.
+    static LAST_PANIC: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Looks at the variables when it is dropped.
+pub(crate) struct Watched {
+    run: Arc<Run>,
+    place: Place,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.run.look(self.place, Note::Nothing);
+    }
+}
+
+/// Held by what goes on by itself.
+pub(crate) struct Busy {
+    run: Arc<Run>,
+    is_callback: bool,
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let mut state = self.run.state();
+        if self.is_callback && thread::panicking() {
+            // It is over when the runtime's hook was told of the panic.
+            state.untold.push(LAST_PANIC.get());
+        } else {
+            self.run.less_busy(state);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,390 @@
+//! Statements that await.
+
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use framewise::runtime::Handle;
+use framewise::task::{LocalSet, block_in_place, yield_now};
+use framewise::time::{interval, sleep, timeout};
+use framewise::{Frame, spawn};
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, FutureExt, join, select};
+use futures::stream::{self, FuturesUnordered, StreamExt};
+
+use super::faults::{self, Fault};
+use super::run::Run;
+use super::slots::Slots;
+use super::steps::{self, Guards};
+use super::tasks;
+use crate::expect::{Note, Role};
+use crate::program::{Node, Op};
+use crate::variables::{run_under, scoped, scoped_stream};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Does the statement's block with that index.
+pub(super) fn block<'a>(
+    run: &'a Arc<Run>,
+    node: &'a Node,
+    index: usize,
+    slots: &'a mut Slots,
+) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let mut guards = Guards::new();
+        statements(run, node, index, slots, &mut guards).await;
+    })
+}
+
+/// As `block`, where the caller has the block's values.
+async fn statements(
+    run: &Arc<Run>,
+    node: &Node,
+    index: usize,
+    slots: &mut Slots,
+    guards: &mut Guards,
+) {
+    run.look((node.id, Role::begin(index)), Note::Nothing);
+    in_a_row(run, &node.blocks[index], slots, guards).await;
+}
+
+fn in_a_row<'a>(
+    run: &'a Arc<Run>,
+    nodes: &'a [Node],
+    slots: &'a mut Slots,
+    guards: &'a mut Guards,
+) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        for (index, node) in nodes.iter().enumerate() {
+            let stays = statement(run, node, slots, guards).await;
+            if let Some(frame) = stays {
+                let rest = async {
+                    run.look((node.id, Role::After), Note::Nothing);
+                    in_a_row(run, &nodes[index + 1..], slots, guards).await;
+                };
+                return frame.scope(rest).await;
+            }
+            run.look((node.id, Role::After), Note::Nothing);
+        }
+    })
+}
+
+/// Does a statement. Gives the frame that by a fault stays current after it.
+async fn statement(
+    run: &Arc<Run>,
+    node: &Node,
+    slots: &mut Slots,
+    guards: &mut Guards,
+) -> Option<Frame> {
+    let slot = usize::from(node.slot);
+    let id = node.id;
+    match node.op {
+        Op::Yield => yield_now().await,
+        Op::Sleep => {
+            sleep(Duration::from_micros(1 + 60 * u64::from(node.times))).await;
+            if run.is(Fault::WakesAtRoot) {
+                return Some(Frame::root());
+            }
+        }
+        Op::Scope => {
+            let made = run.made(node, 0);
+            let leaked = faults::leaked_scope(run, node);
+            scoped(made, block(run, node, 0, slots)).await;
+            return leaked;
+        }
+        Op::MadeUnder => made_under(run, node, slots).await,
+        Op::Moved => moved(run, node, slots).await,
+        Op::InFrame => {
+            let frame = slots.frames[slot].clone();
+            frame.scope(block(run, node, 0, slots)).await;
+        }
+        Op::Await => {
+            if let Some(task) = slots.tasks[slot].take() {
+                run.ended(id, task.await);
+            }
+        }
+        Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked => {
+            parked(run, node, slots).boxed().await;
+        }
+        Op::AbortAtOnce => {
+            let task = tasks::spawned(run, node, slots);
+            run_under(run.made(node, 0), || task.abort());
+            run.ended(id, task.await);
+        }
+        Op::Join | Op::Unordered => both(run, node, slots).boxed().await,
+        Op::Select => first(run, node, slots).boxed().await,
+        Op::Elapse => elapse(run, node, slots).boxed().await,
+        Op::WithinLimit => {
+            if timeout(HOUR, block(run, node, 0, slots)).await.is_err() {
+                run.complain(format!("#{id}: an hour has passed"));
+            }
+        }
+        Op::Interval => {
+            let mut ticks = interval(Duration::from_micros(20));
+            for _ in 0..node.times {
+                ticks.tick().await;
+                steps::block(run, node, 0, slots);
+            }
+        }
+        Op::Channel => return channel(run, node).boxed().await,
+        Op::Stream => return scoped_items(run, node, slots).boxed().await,
+        Op::BlockInPlace => block_in_place(|| steps::block(run, node, 0, slots)),
+        Op::LocalSet => local_set(run, node, slots),
+        Op::Released => released(run, node).boxed().await,
+        _ => return steps::statement(run, node, slots, guards),
+    }
+    None
+}
+
+async fn made_under(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
+    let mut first = run.made(node, 0);
+    let rest = first.split_off(1);
+    let future = run_under(first, || {
+        let scope = scoped(rest, block(run, node, 0, slots));
+        if run.is(Fault::ScopesAreEager) {
+            Frame::current().scope(scope).boxed()
+        } else {
+            scope
+        }
+    });
+    future.await;
+}
+
+async fn moved(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
+    let mut first = run.made(node, 0);
+    let rest = first.split_off(1);
+    let body = async {
+        let mut guards = Guards::new();
+        steps::statements(run, node, 0, slots, &mut guards);
+        pause().await;
+        block(run, node, 1, slots).await;
+    };
+    let mut future = scoped(rest, body);
+    let mut frame = None;
+    poll_fn(|cx| {
+        let made = std::mem::take(&mut first);
+        run_under(made, || {
+            frame = Some(Frame::current());
+            if future.as_mut().poll(cx).is_ready() {
+                run.complain(format!("#{}: it is ready before its end", node.id));
+            }
+        });
+        Poll::Ready(())
+    })
+    .await;
+    match frame.filter(|_| run.is(Fault::ScopesNeverFollow)) {
+        Some(frame) => frame.scope(future).await,
+        None => future.await,
+    }
+}
+
+/// Pending once. Nobody is woken: whoever polls does so again by itself.
+async fn pause() {
+    let mut paused = false;
+    poll_fn(|_| {
+        if std::mem::replace(&mut paused, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// A task that runs its body, says so, and waits for ever.
+async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
+    let (parks, has_parked) = oneshot::channel::<()>();
+    let owned = run.watched(node.id, Role::Owned);
+    let busy = run.busy();
+    let (body, frames) = (node.clone(), slots.frames.clone());
+    let task = spawn(faults::task(run, {
+        let run = Arc::clone(run);
+        async move {
+            let _owned = owned;
+            let mut slots = Slots::new(frames, false);
+            let mut guards = Guards::new();
+            statements(&run, &body, 0, &mut slots, &mut guards).await;
+            drop(busy);
+            // Nobody listens where the one that spawned has ended.
+            let _ = parks.send(());
+            pending::<()>().await;
+        }
+    }));
+    run.track(task.abort_handle());
+    if node.op == Op::LeaveParked {
+        return;
+    }
+    // An error says that the task panicked instead.
+    let _ = has_parked.await;
+    if node.op == Op::AbortParkedFromThread {
+        tasks::abort_by_thread(&task);
+    } else {
+        run_under(run.made(node, 0), || task.abort());
+    }
+    run.ended(node.id, task.await);
+}
+
+/// A branch with slots of its own, in its scope.
+fn branch<'a>(run: &'a Arc<Run>, node: &'a Node, index: usize, slots: &Slots) -> BoxFuture<'a, ()> {
+    let mut slots = Slots::new(slots.frames.clone(), slots.local);
+    in_branch(run, node, index, async move {
+        block(run, node, index, &mut slots).await;
+    })
+}
+
+fn in_branch<'a>(
+    run: &Arc<Run>,
+    node: &Node,
+    index: usize,
+    future: impl Future<Output = ()> + Send + 'a,
+) -> BoxFuture<'a, ()> {
+    let made = run.made(node, 0).into_iter().nth(index);
+    scoped(made.into_iter().collect(), future)
+}
+
+async fn both(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
+    let [a, b] = [0, 1].map(|index| branch(run, node, index, slots));
+    if run.is(Fault::BranchesBleed) {
+        let second = run.made(node, 0).into_iter().nth(1);
+        scoped(second.into_iter().collect(), join(a, b).map(drop)).await;
+    } else if node.op == Op::Join {
+        join(a, b).await;
+    } else {
+        let mut all: FuturesUnordered<_> = [a, b].into_iter().collect();
+        while let Some(()) = all.next().await {}
+    }
+}
+
+async fn first(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
+    let winner = branch(run, node, 0, slots);
+    let owned = run.watched(node.id, Role::Owned);
+    let mut inner = Slots::new(slots.frames.clone(), slots.local);
+    let loser = in_branch(run, node, 1, async move {
+        let _owned = owned;
+        let mut guards = Guards::new();
+        steps::statements(run, node, 1, &mut inner, &mut guards);
+        pending::<()>().await;
+    });
+    let loser = faults::loser(run, loser);
+    let over = if node.times > 1 {
+        select(loser, winner).await.factor_first()
+    } else {
+        select(winner, loser).await.factor_first()
+    };
+    drop(over);
+}
+
+async fn elapse(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
+    let body = async {
+        let mut guards = Guards::new();
+        steps::statements(run, node, 0, slots, &mut guards);
+        pending::<()>().await;
+    };
+    if timeout(Duration::from_micros(30), body).await.is_ok() {
+        run.complain(format!("#{}: what never ends has ended", node.id));
+    }
+}
+
+/// A message with its sender's frame, that says where it is dropped.
+struct Message {
+    _watched: super::run::Watched,
+    frame: Frame,
+}
+
+async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
+    let (sender, receiver) = async_channel::unbounded();
+    let (id, times) = (node.id, node.times);
+    let send = {
+        let run = Arc::clone(run);
+        async move {
+            for _ in 0..times {
+                let message = Message {
+                    _watched: run.watched(id, Role::Message),
+                    frame: Frame::current(),
+                };
+                // The receiver may have ended.
+                let _ = sender.send(message).await;
+                yield_now().await;
+            }
+        }
+    };
+    let send = scoped(run.made(node, 0), send);
+    let held = (run.busy(), run.watched(id, Role::Owned));
+    let task = spawn(async move {
+        let _held = held;
+        send.await;
+    });
+    run.track(task.abort_handle());
+    let mut frame = None;
+    while let Ok(message) = receiver.recv().await {
+        run.look((id, Role::Received), Note::Nothing);
+        message
+            .frame
+            .run(|| run.look((id, Role::Carried), Note::Nothing));
+        frame = Some(message.frame.clone());
+    }
+    frame.filter(|_| run.is(Fault::ReceivesTheSendersFrame))
+}
+
+async fn scoped_items(run: &Arc<Run>, node: &Node, slots: &mut Slots) -> Option<Frame> {
+    let owned = run.watched(node.id, Role::Owned);
+    let (frames, local) = (slots.frames.clone(), slots.local);
+    let item = move || steps::block(run, node, 0, &mut Slots::new(frames.clone(), local));
+    let (mut left, mut waits) = (node.times, true);
+    let items = stream::poll_fn(move |cx| {
+        let _owned = &owned;
+        waits = !waits;
+        if !waits {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        item();
+        Poll::Ready(Some(()))
+    });
+    let leaked = faults::leaked_stream(run, node);
+    let mut items = scoped_stream(run.made(node, 0), items);
+    while let Some(()) = items.next().await {
+        steps::block(run, node, 1, slots);
+    }
+    leaked
+}
+
+fn local_set(run: &Arc<Run>, node: &Node, slots: &Slots) {
+    block_in_place(|| {
+        let set = LocalSet::new();
+        Handle::current().block_on(set.run_until(async {
+            let mut inner = Slots::new(slots.frames.clone(), true);
+            block(run, node, 0, &mut inner).await;
+        }));
+    });
+}
+
+/// Only the task has the value; when the task is over, nobody has, though its handle is held.
+async fn released(run: &Arc<Run>, node: &Node) {
+    let made = run
+        .made(node, 0)
+        .pop()
+        .expect("the statement has a binding");
+    let serial = made.serial().expect("its variable is a counted one");
+    let (task, frame) = made.bind_one(|| {
+        let held = run.busy();
+        let kept = run.is(Fault::KeepsFrameByHandle).then(Frame::current);
+        (spawn(async move { drop(held) }), kept)
+    });
+    run.track(task.abort_handle());
+    while !task.is_finished() {
+        yield_now().await;
+    }
+    let note = if run.is_alive(serial) {
+        Note::Kept
+    } else {
+        Note::Nothing
+    };
+    run.look((node.id, Role::Released), note);
+    drop((task, frame));
+}
