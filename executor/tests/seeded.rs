@@ -328,7 +328,9 @@ fn sockets_and_look_ups_are_refused() {
                 .map(drop)
                 .unwrap_err(),
         ];
-        for error in errors {
+        // Also where `block_on` enters the runtime once more.
+        let nested = framewise::block_on(net::TcpListener::bind("127.0.0.1:0"));
+        for error in errors.into_iter().chain([nested.unwrap_err()]) {
             assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
             assert!(error.to_string().contains("seeded run"), "{error}");
         }

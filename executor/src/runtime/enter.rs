@@ -21,25 +21,22 @@ pub(crate) struct Entered {
     not_send: PhantomData<*const ()>,
 }
 
+/// Why a runtime without workers, which is a seeded run's, has no I/O.
+pub(crate) const NO_IO: &str = "sockets and name look-ups do not work in a seeded run \
+     (framewise::test): what the system does could not be repeated; give the code under test \
+     something else to talk to";
+
 /// Enters the runtime of `spawner`, with the timer wheel of that number.
 pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
     let shared = &spawner.shared;
     Entered {
         previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
         _timers: framewise_timers::enter(&shared.timers.handle(wheel)),
-        _io: shared.io.enter(),
-        not_send: PhantomData,
-    }
-}
-
-/// As [`enter`], without I/O: what asks for it is told `why` there is none.
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
-pub(crate) fn enter_without_io(spawner: &Arc<Spawner>, why: &'static str) -> Entered {
-    let shared = &spawner.shared;
-    Entered {
-        previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
-        _timers: framewise_timers::enter(&shared.timers.handle(0)),
-        _io: framewise_io::IoHandle::refuse(why),
+        _io: if shared.workers.is_empty() {
+            framewise_io::IoHandle::refuse(NO_IO)
+        } else {
+            shared.io.enter()
+        },
         not_send: PhantomData,
     }
 }

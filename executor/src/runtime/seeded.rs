@@ -12,16 +12,13 @@ use framewise_context::Frame;
 use framewise_io::IoDriver;
 use framewise_timers::virtual_time::VirtualTime;
 
-use super::enter;
+use super::enter::{self, NO_IO};
 use crate::blocking::BlockingPool;
 use crate::scheduler::points;
 use crate::scheduler::seeded::{self, InRun, Run, RunReport, Stop};
 use crate::scheduler::shared::{PanicHook, Shared, Spawner};
 use crate::scheduler::worker;
 use crate::task::JoinError;
-
-const NO_IO: &str = "sockets and name look-ups do not work in a seeded run (framewise::test): what \
-     the system does could not be repeated; give the code under test something else to talk to";
 
 /// What [`run`] is told.
 #[derive(Clone, Copy)]
@@ -68,7 +65,7 @@ pub(crate) fn run<F: Future>(
     let shared = threadless(&hook);
     let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
     let run = Run::new(shared, time, settings.seed, settings.steps_max);
-    let _entered = enter::enter_without_io(&spawner, NO_IO);
+    let _entered = enter::enter(&spawner, spawner.shared.outside());
     let in_run = InRun::enter(&run);
     let mut report = None;
     let output = seeded::finish(&run, &spawner, async { make().await }, site, || {
