@@ -1,0 +1,94 @@
+//! The tests of the contract run in every flavour that makes sense for them; where one does not, a
+//! line here says why.
+
+use crate::items::{ItemTest, all_tests};
+
+/// Tests that do not run at the root, under a binding and in a captured frame.
+const NOT_THREE_WAYS: &[(&str, &str)] = &[];
+
+/// Tests of the runtime that do not run on 1, 2 and 8 workers.
+const NOT_ON_WORKERS: &[(&str, &str)] = &[
+    (
+        "c64_a_block_on_without_a_runtime_inherits_and_restores",
+        "it is about the runtime that `block_on` makes for itself",
+    ),
+    (
+        "c65_a_thread_that_blocks_on_a_future_polls_it_in_its_own_frame",
+        "it is about other executors, with one thread",
+    ),
+    (
+        "c65_a_pools_thread_is_at_the_root_and_only_a_wrapped_task_is_in_its_spawners_frame",
+        "it is about another executor, of 1, 2 and 8 threads",
+    ),
+    (
+        "c65_a_local_pool_and_tokio_poll_their_tasks_in_the_frame_that_runs_them",
+        "it is about other executors, with one thread",
+    ),
+    (
+        "c65_a_wrapped_task_of_a_foreign_executor_ends_in_its_frame_and_frees_it",
+        "it is about another executor",
+    ),
+];
+
+/// The files whose tests are to run three ways: the crates' own of the contract.
+fn is_to_run_three_ways(test: &ItemTest) -> bool {
+    is_to_run_on_workers(test)
+        || ["context/tests/", "timers/tests/", "io/tests/"]
+            .iter()
+            .any(|directory| test.file.starts_with(directory))
+}
+
+/// The files whose tests are to run on 1, 2 and 8 workers: the runtime's of the contract.
+fn is_to_run_on_workers(test: &ItemTest) -> bool {
+    test.file.starts_with("executor/tests/contract_") && !test.file.contains("/contract_index/")
+}
+
+/// Checks that the tests that are not in a flavour are exactly those of which it is said why.
+fn check(
+    tests: &[ItemTest],
+    flavour: &str,
+    is_in: impl Fn(&ItemTest) -> bool,
+    exceptions: &[(&str, &str)],
+) {
+    assert!(
+        !tests.is_empty(),
+        "no test is to run {flavour}: were they moved?"
+    );
+    let excepted = |test: &ItemTest| exceptions.iter().any(|(name, _)| *name == test.name);
+    let missing: Vec<_> = tests
+        .iter()
+        .filter(|test| !is_in(test) && !excepted(test))
+        .map(|test| format!("{} in {}", test.name, test.file))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "tests that do not run {flavour}, and nobody says why: {missing:#?}"
+    );
+    for (name, why) in exceptions {
+        let found = tests.iter().find(|test| test.name == *name);
+        let found = found.unwrap_or_else(|| panic!("there is no test {name} any more"));
+        assert!(
+            !is_in(found),
+            "{name} does run {flavour}, though it is said that {why}"
+        );
+    }
+}
+
+#[test]
+fn the_contracts_tests_run_three_ways() {
+    let mut tests = all_tests();
+    tests.retain(is_to_run_three_ways);
+    check(&tests, "three ways", |test| test.three_ways, NOT_THREE_WAYS);
+}
+
+#[test]
+fn the_runtimes_tests_run_on_1_2_and_8_workers() {
+    let mut tests = all_tests();
+    tests.retain(is_to_run_on_workers);
+    check(
+        &tests,
+        "on 1, 2 and 8 workers",
+        |test| test.on_workers,
+        NOT_ON_WORKERS,
+    );
+}

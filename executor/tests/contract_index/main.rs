@@ -1,0 +1,36 @@
+//! Two promises of the whole workspace: each item of the contract for frames has tests whose names
+//! begin with its number, and the crates import each other in one direction only.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod arrows;
+mod flavours;
+mod items;
+mod source;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn workspace() -> PathBuf {
+    let executor = Path::new(env!("CARGO_MANIFEST_DIR"));
+    executor
+        .parent()
+        .expect("the crate is in the workspace's directory")
+        .to_owned()
+}
+
+/// Every Rust file below `directory`, but for what a build left there.
+fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return;
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                rust_files(&path, found);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
