@@ -8,7 +8,7 @@ use framewise_context::Frame;
 
 use super::threads::blocking_of;
 use crate::executor::Executor;
-use crate::probe::{ID, Log, PATIENCE, deliberate_panic, yield_times};
+use crate::probe::{Gate, ID, Log, PATIENCE, deliberate_panic, yield_times};
 use crate::trial::{Trial, not_applicable, output_of};
 use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
@@ -123,6 +123,13 @@ fn nest(executor: &Arc<dyn Executor>, log: &Log) {
         log.note("in the nested one, after the scope");
     }));
     log.note("after the nested one");
+    let done = Gate::new();
+    let (task, is_done) = (log.clone(), Arc::clone(&done));
+    executor.spawn(Box::pin(async move {
+        task.note("in a task spawned after it");
+        is_done.open();
+    }));
+    executor.block_on(Box::pin(done.passed()));
 }
 
 fn expect_nested(log: &Log, outer: u64) -> Verdict {
@@ -134,6 +141,7 @@ fn expect_nested(log: &Log, outer: u64) -> Verdict {
             ("in a scope 21 of it", Some(21)),
             ("in the nested one, after the scope", Some(outer)),
             ("after the nested one", Some(outer)),
+            ("in a task spawned after it", Some(outer)),
         ],
         &[
             (
