@@ -43,12 +43,21 @@
     not(feature = "hyper"),
     doc = "- `hyper` (a feature): hyper's executor and timer."
 )]
+#![cfg_attr(
+    all(feature = "test-util", not(framewise_loom)),
+    doc = "- [`test`](mod@test): deterministic tests, under many seeds and with virtual time."
+)]
+#![cfg_attr(
+    any(not(feature = "test-util"), framewise_loom),
+    doc = "- `test` (feature `test-util`): deterministic tests, under many seeds and with virtual time."
+)]
 //!
 //! # Features
 //!
 //! `futures-io` and `tokio` (both default) implement these families' I/O traits for the streams,
 //! `hyper` hyper's. The traits come without the runtimes. `census` counts the live frames by the
 //! place that bound them, as builds with debug assertions do without it: see [`context::census`].
+//! `test-util` is for dev-dependencies: seeded runs, `framewise::test`.
 //!
 //! # What a frame costs
 //!

@@ -16,15 +16,10 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 /// awaits, without a name. The name `framewise` must be that of the crate.
 ///
 /// Outside of seeded runs a point costs reading one thread-local. It is for tests all the same:
-/// `#[cfg_attr(test, framewise::test::preemptible)]`.
+/// `#[cfg_attr(test, framewise::test::preemptible)]`. Where the awaited type is no future, the error
+/// says that it has no method `preemptible`, and points at the `await`.
 ///
-/// ```ignore
-/// #[cfg_attr(test, framewise::test::preemptible)]
-/// async fn transfer(from: &Account, to: &Account, amount: u64) {
-///     from.withdraw(amount).await;
-///     to.deposit(amount).await;
-/// }
-/// ```
+/// `framewise::test`, its module, has an example.
 #[proc_macro_attribute]
 pub fn preemptible(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if !arguments.is_empty() {

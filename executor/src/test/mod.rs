@@ -1,4 +1,131 @@
-//! Deterministic tests: seeded runs.
+//! Deterministic tests: seeded runs (feature `test-util`).
+//!
+//! A bug of ordering shows once in a thousand runs, and never under the debugger. A seeded run has
+//! one thread and a seed: wherever several things can happen next, the seed decides which does. The
+//! same seed gives the same run, and other seeds give other orders, most of which a plain run never
+//! takes. The code under test stays as it is: tasks, timers, blocking calls and frames are the
+//! runtime's own.
+//!
+//! ```toml
+//! [dev-dependencies]
+//! framewise = { version = "0.1", features = ["test-util"] }
+//! ```
+//!
+//! # A lost update
+//!
+//! Two tasks count. Each reads, and then writes one more than it read:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::sync::atomic::{AtomicU64, Ordering};
+//! use framewise::test;
+//!
+//! #[derive(Default)]
+//! struct Store(AtomicU64);
+//!
+//! // In your code: #[cfg_attr(test, framewise::test::preemptible)]
+//! #[test::preemptible]
+//! impl Store {
+//!     async fn get(&self) -> u64 {
+//!         self.0.load(Ordering::Relaxed)
+//!     }
+//!
+//!     async fn set(&self, value: u64) {
+//!         self.0.store(value, Ordering::Relaxed);
+//!     }
+//!
+//!     async fn count(&self) {
+//!         let before = self.get().await;
+//!         self.set(before + 1).await;
+//!     }
+//! }
+//!
+//! async fn both_count() {
+//!     let store = Arc::new(Store::default());
+//!     let other = Arc::clone(&store);
+//!     let task = framewise::spawn(async move { other.count().await });
+//!     store.count().await;
+//!     task.await.expect("the task does not panic");
+//!     assert_eq!(store.get().await, 2, "an update was lost");
+//! }
+//!
+//! // A plain run passes, and may do so for years:
+//! framewise::block_on(both_count());
+//!
+//! // One of a hundred seeded runs does not.
+//! let explored = test::explore(100, both_count);
+//! let failure = explored.first_failure().expect("some order loses an update");
+//! assert!(failure.message().contains("an update was lost"));
+//!
+//! // The seed gives that very run again.
+//! let again = test::Explorer::new().run(failure.seed(), both_count);
+//! assert_eq!(again.digest(), failure.digest());
+//! ```
+//!
+//! In a test one writes [`check`]`(both_count)`. It fails, says what the assertion said and what the
+//! last steps were, and ends with the line by which to see the very same run again:
+//!
+//! ```text
+//! replay it: FRAMEWISE_SEED=0x9 cargo test both_count_to_two
+//! ```
+//!
+//! | variable | [`check`] runs |
+//! | --- | --- |
+//! | none | 100 seeds, always the same ones: what passes goes on to pass until the code changes |
+//! | `FRAMEWISE_SEEDS=1000` | that many seeds |
+//! | `FRAMEWISE_SEED=0x9` | this seed only |
+//!
+//! # Where tasks are switched
+//!
+//! A task is switched where it returns `Pending`. Futures that wait do, and so can these, though they
+//! could go on, whenever the seed says so:
+//!
+//! - the runtime's own: [`JoinHandle`](crate::JoinHandle), sleeps, time limits and intervals, a
+//!   [`LocalSet`](crate::task::LocalSet) between its tasks;
+//! - [`preempt`], a point that you put where you like;
+//! - every `.await` in functions, `impl` blocks and modules that are marked
+//!   [`#[preemptible]`](macro@preemptible): the point comes before the future's first poll. (Not after
+//!   its last: whoever is dropped there would lose what the future gave, as no real run does.)
+//!
+//! Timers that are due at the same time fire one by one, in the order that the seed chooses, with
+//! tasks in between. A blocking call is one step. `block_on` is legal where it is on the ordinary
+//! runtime, and others run meanwhile.
+//!
+//! # Time
+//!
+//! Time is virtual. It stands still while anything can run, and goes on to the next timer when
+//! nothing can: hours pass at once, and a time limit does not depend on the machine. (A task that
+//! does nothing but yield for a thousand steps lets it go on, too.) Code that measures time should
+//! ask [`time::now`](crate::time::now); `std::time::Instant::now` is the real clock.
+//!
+//! # How a run ends
+//!
+//! With its future, like [`block_on`](crate::block_on); what is left is dropped, each task in its own
+//! frame. It fails where
+//!
+//! - the future panics, or a task whose panic nobody joins, or a timer's callback
+//!   ([`Explorer::ignore_unhandled_panics`] lets these pass);
+//! - nothing can run and no timer is armed: a deadlock, or a notification that was missed. The
+//!   failure says which tasks wait, and where they were spawned;
+//! - it takes more steps than [`Explorer::step_limit`]: a livelock.
+//!
+//! # What it does not find
+//!
+//! - **Parallelism.** One thing runs at a time, so there are no data races, no memory orderings, and
+//!   no switch between two statements without an `.await` in between. That is
+//!   [loom](https://docs.rs/loom)'s work.
+//! - **Other threads.** Wakes from threads that the test starts are seen only by luck, and the failure
+//!   says so; where only they could go on, the run is held to be deadlocked. A blocking call that
+//!   waits for another one (by a lock or a channel of `std`'s) never returns, since it is a step.
+//! - **I/O.** Sockets and name look-ups give an error of the kind
+//!   [`Unsupported`](std::io::ErrorKind::Unsupported). Give the code something else to talk to.
+//! - **Randomness of its own.** What depends on the real time, on the order of a `HashMap`, or on
+//!   `futures::select!` (which polls in random order; `select_biased!` does not) may go differently
+//!   under the same seed. [`check`] runs a seed that fails twice, and says where that shows.
+//! - **Thread-locals.** All tasks, and all blocking calls, share the thread's, those of other runs on
+//!   it included.
+//! - **All orders.** Seeds are samples. The [bounds](Explored) that they were seen to find a bug in are
+//!   no proof that there is none.
 
 mod environment;
 mod explorer;
@@ -12,27 +139,81 @@ pub use preempt::{Preemptible, PreemptibleFuture, preempt};
 
 use std::future::Future;
 
-/// Runs a test under many seeds, and panics at the first that fails.
+/// Runs a test under many seeds: the future that `make` gives, once for each.
+///
+/// `FRAMEWISE_SEEDS` says how many seeds (by default 100), `FRAMEWISE_SEED` names a single one. A
+/// seed that fails is run once more, to see whether it does the same. [`Explorer`] has settings.
 ///
 /// # Panics
 ///
-/// Panics with the failure of the first run that fails.
+/// Panics at the first run that fails, with its failure and how to replay it; within another seeded
+/// run; on a worker of a runtime; and where a variable is no number.
+///
+/// # Frame
+///
+/// As [`run`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use framewise::{test, time};
+///
+/// // #[test]
+/// fn the_quicker_one_wins() {
+///     test::check(|| async {
+///         let slow = framewise::spawn(time::sleep(Duration::from_secs(3600)));
+///         let limited = time::timeout(Duration::from_secs(1), slow).await;
+///         assert!(limited.is_err());
+///     });
+/// }
+/// # the_quicker_one_wins();
+/// ```
 #[track_caller]
 pub fn check<F: Future>(make: impl Fn() -> F) {
     Explorer::new().check(make);
 }
 
-/// Runs a future under one seed and gives its output.
+/// Runs the future that `make` gives under one seed, and gives its output.
 ///
 /// # Panics
 ///
-/// Panics with the failure, where the run fails.
+/// Panics with the failure, where the run fails; within another seeded run; on a worker of a runtime.
+///
+/// # Frame
+///
+/// The future sees the frame that is current here, as with [`block_on`](crate::block_on); it is
+/// current again afterwards.
+///
+/// # Examples
+///
+/// ```
+/// let answer = framewise::test::run(7, || async { framewise::spawn(async { 42 }).await });
+/// assert_eq!(answer.expect("it does not panic"), 42);
+/// ```
 #[track_caller]
 pub fn run<F: Future>(seed: u64, make: impl FnOnce() -> F) -> F::Output {
     Explorer::new().run(seed, make).unwrap()
 }
 
-/// Runs a test under the seeds from 0 to `runs`, and says what was seen.
+/// Runs a test under the seeds below `runs`, and says what was seen: for tests that are to fail
+/// somewhere, and to see how often. The environment changes nothing.
+///
+/// # Panics
+///
+/// As [`run`], but not where a run fails.
+///
+/// # Frame
+///
+/// As [`run`].
+///
+/// # Examples
+///
+/// ```
+/// let explored = framewise::test::explore(10, std::future::pending::<()>);
+/// assert_eq!(explored.failures(), 10);
+/// assert!(explored.first_failure().is_some_and(|failure| failure.is_deadlock()));
+/// ```
 #[track_caller]
 pub fn explore<F: Future>(runs: u64, make: impl Fn() -> F) -> Explored {
     Explorer::new().runs(runs).explore(make)
