@@ -3,6 +3,7 @@
 mod capture;
 mod elsewhere;
 mod joining;
+mod keeping;
 mod local;
 mod moving;
 mod switching;
@@ -10,6 +11,7 @@ mod switching;
 pub(crate) use capture::*;
 pub(crate) use elsewhere::*;
 pub(crate) use joining::*;
+pub(crate) use keeping::*;
 pub(crate) use local::*;
 pub(crate) use moving::*;
 pub(crate) use switching::*;

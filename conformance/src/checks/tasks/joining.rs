@@ -2,14 +2,13 @@
 
 use framewise_context::Frame;
 
+use crate::checks::workers::block_on_catching;
 use crate::probe::{ID, deliberate_panic, in_time, yield_times};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Verdict, expect};
 
-use super::super::workers::block_on_catching;
-
-const STAYS: &str = "whoever waits for a task goes on in that task's frame: restore the frame after each poll, before the \
-     joiner is woken";
+const STAYS: &str = "whoever waits for a task goes on in that task's frame: restore the frame \
+     after each poll, before the joiner is woken";
 
 fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> Verdict {
     let (id, frame) = before;
@@ -74,7 +73,7 @@ pub(crate) fn c38_joining_a_task_that_panicked_leaves_the_awaiters_frame(trial: 
         let joined = in_time(task.join()).await;
         is_as_before("ID where a task that panicked was joined", here)?;
         match joined {
-            Some(joined) => Ok(drop(joined)),
+            Some(_) => Ok(()),
             None => not_applicable("a task that panics never reaches its joiner"),
         }
     })?;

@@ -1,0 +1,184 @@
+//! Tasks that are aborted: C-41 and C-42.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::expect_dropped;
+use crate::checks::workers::while_occupied;
+use crate::executor::JoinHandle;
+use crate::probe::{Gate, ID, Log, eventually, in_time, park};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::{Failure, Stop, Verdict};
+
+const NO_ABORT: &str = "tasks cannot be aborted";
+
+/// Tries again where a task was polled too early: the threads may just have been starting.
+const TRIES: usize = 3;
+
+pub(crate) fn c41_aborted_before_the_first_poll(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    for _ in 0..TRIES {
+        if abort_before_the_first_poll(trial)? {
+            return Ok(());
+        }
+    }
+    not_applicable("a task was polled before it could be aborted")
+}
+
+/// False: a task was polled first.
+fn abort_before_the_first_poll(trial: &Trial) -> Result<bool, Stop> {
+    let log = Log::new();
+    let was_polled = Arc::new(AtomicBool::new(false));
+    let fresh = |label: &'static str| {
+        let (held, was_polled) = (log.on_drop(label), Arc::clone(&was_polled));
+        async move {
+            was_polled.store(true, Ordering::SeqCst);
+            std::future::pending::<()>().await;
+            drop(held);
+        }
+    };
+    let labels = [
+        "a future that was aborted before its first poll",
+        "a future that was aborted before its first poll, from another frame",
+        "a scope that was aborted before its first poll",
+    ];
+    trial.block_on(async {
+        let tasks = while_occupied(trial, || {
+            let mut tasks = ID.run(10, || {
+                Ok::<_, Stop>([
+                    trial.spawn_joinable(fresh(labels[0]))?,
+                    trial.spawn_joinable(fresh(labels[1]))?,
+                    trial.spawn_joinable(ID.scope(50, fresh(labels[2])))?,
+                ])
+            })?;
+            let [here, elsewhere, scoped] = &mut tasks;
+            let can = here.abort() && ID.run(90, || elsewhere.abort() && scoped.abort());
+            if can {
+                Ok(tasks)
+            } else {
+                not_applicable(NO_ABORT)
+            }
+        })?;
+        for task in tasks {
+            drop(in_time(task.join()).await);
+        }
+        eventually(|| log.entries().len() == labels.len()).await;
+        Ok::<_, Stop>(())
+    })?;
+    if was_polled.load(Ordering::SeqCst) {
+        return Ok(false);
+    }
+    for (label, expected) in labels.into_iter().zip([10, 10, 50]) {
+        expect_dropped(label, expected, log.find(label), trial.id())?;
+    }
+    Ok(true)
+}
+
+/// Who aborts.
+#[derive(Clone, Copy, Debug)]
+enum Aborter {
+    Here,
+    AnotherFrame,
+    AnotherThread,
+    AnotherTask,
+}
+
+async fn abort(
+    trial: &Trial,
+    aborter: Aborter,
+    mut task: Box<dyn JoinHandle>,
+) -> Result<Box<dyn JoinHandle>, Stop> {
+    let aborted = match aborter {
+        Aborter::Here => task.abort().then_some(task),
+        Aborter::AnotherFrame => ID.run(90, || task.abort()).then_some(task),
+        Aborter::AnotherThread => {
+            let thread = thread::spawn(move || ID.run(90, || task.abort()).then_some(task));
+            thread.join().unwrap_or_default()
+        }
+        Aborter::AnotherTask => {
+            let other = ID.run(90, || {
+                trial.spawn(async move { task.abort().then_some(task) })
+            });
+            other.output().await?
+        }
+    };
+    aborted.map_or_else(|| not_applicable(NO_ABORT), Ok)
+}
+
+pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    for aborter in [
+        Aborter::Here,
+        Aborter::AnotherFrame,
+        Aborter::AnotherThread,
+        Aborter::AnotherTask,
+    ] {
+        let log = Log::new();
+        let (outer, inner) = (log.on_drop("outer"), log.on_drop("inner"));
+        let (parked, release) = (Gate::new(), Gate::new());
+        trial.block_on(async {
+            let own = Arc::clone(&release);
+            let task = ID.run(10, || {
+                let parked = Arc::clone(&parked);
+                trial.spawn_joinable(async move {
+                    let _outer = outer;
+                    ID.scope(50, async move {
+                        let _inner = inner;
+                        park(parked, own).await;
+                    })
+                    .await;
+                })
+            })?;
+            if in_time(parked.passed()).await.is_none() {
+                return Err(Failure::new("a task runs", "it was not polled in time", "").into());
+            }
+            let task = abort(trial, aborter, task).await?;
+            drop(in_time(task.join()).await);
+            eventually(|| log.entries().len() == 2).await;
+            Ok::<_, Stop>(())
+        })?;
+        let from = format!("of a task that was aborted while parked ({aborter:?})");
+        let what = format!("a variable in a scope {from}");
+        expect_dropped(&what, 50, log.find("inner"), trial.id())?;
+        let what = format!("a variable {from}");
+        expect_dropped(&what, 10, log.find("outer"), trial.id())?;
+        drop(release);
+    }
+    Ok(())
+}
+
+pub(crate) fn c42_aborted_while_polled(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let here = thread::current().id();
+    let log = Log::new();
+    let what = "a variable of a task that was aborted while it was polled";
+    let held = log.on_drop(what);
+    let (polled, aborted) = (Gate::new(), Gate::new());
+    trial.block_on(async {
+        let (own_polled, own_aborted) = (Arc::clone(&polled), Arc::clone(&aborted));
+        let mut task = ID.run(10, || {
+            trial.spawn_joinable(async move {
+                let _held = held;
+                own_polled.open();
+                // Where there is one thread only, whoever aborts has no turn while this polls.
+                if thread::current().id() != here {
+                    own_aborted.wait();
+                }
+                park(own_polled, Gate::new()).await;
+            })
+        })?;
+        if in_time(polled.passed()).await.is_none() {
+            return Err(Failure::new("a task runs", "it was not polled in time", "").into());
+        }
+        let can = ID.run(90, || task.abort());
+        aborted.open();
+        if !can {
+            return not_applicable(NO_ABORT);
+        }
+        drop(in_time(task.join()).await);
+        eventually(|| !log.entries().is_empty()).await;
+        Ok::<_, Stop>(())
+    })?;
+    expect_dropped(what, 10, log.find(what), trial.id())
+}

@@ -1,0 +1,205 @@
+//! Destructors that panic: C-46.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Wake, Waker};
+
+use framewise_context::Frame;
+
+use crate::checks::workers::{Before, are_at_the_root, block_on_catching};
+use crate::executor::Output;
+use crate::probe::{
+    Gate, ID, Log, deliberate_panic, eventually, in_time, park, poll_once, yield_times,
+};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::{Stop, Verdict, ensure, expect};
+
+/// Notes that it is dropped, and panics in a frame of its own if it is armed.
+struct Bomb {
+    log: Log,
+    is_armed: bool,
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.log.note("bomb");
+        // A second panic would end the process.
+        if self.is_armed && !std::thread::panicking() {
+            ID.run(90, || deliberate_panic());
+        }
+    }
+}
+
+fn can_try(trial: &Trial) -> Verdict {
+    if trial.executor().survives_panicking_destructors() {
+        return Ok(());
+    }
+    not_applicable("the executor aborts the process where a task's destructor panics")
+}
+
+/// Whatever happened, this thread and the executor's are as they were.
+fn all_is_well(trial: &Trial, here: (Option<u64>, Frame), log: &Log) -> Verdict {
+    let after = (ID.get(), Frame::current());
+    expect(
+        "ID around a block_on in which a destructor panics",
+        here.0,
+        after.0,
+        &[(Some(10), "block_on does not restore the frame on unwinding")],
+    )?;
+    ensure(
+        here.1.id() == after.1.id(),
+        "the frame around a block_on in which a destructor panics is the one before",
+        "another one",
+        "",
+    )?;
+    ensure(
+        !log.entries().is_empty(),
+        "the destructor that is to panic runs",
+        "it did not in time",
+        "",
+    )?;
+    are_at_the_root(trial, Before::Panic)
+}
+
+pub(crate) fn c46_a_destructor_that_panics_restores(trial: &Trial) -> Verdict {
+    can_try(trial)?;
+    let here = (ID.get(), Frame::current());
+    let log = Log::new();
+    let bomb = Bomb {
+        log: log.clone(),
+        is_armed: true,
+    };
+    block_on_catching(trial, async {
+        let task = poll_fn(move |_| {
+            let _keep = &bomb;
+            Poll::Ready(())
+        });
+        ID.run(10, || trial.executor().spawn(Box::pin(task)));
+        eventually(|| !log.entries().is_empty()).await;
+        yield_times(3).await;
+    })?;
+    all_is_well(trial, here, &log)
+}
+
+pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(trial: &Trial) -> Verdict {
+    can_try(trial)?;
+    trial.joining()?;
+    let here = (ID.get(), Frame::current());
+    let log = Log::new();
+    let bomb = Bomb {
+        log: log.clone(),
+        is_armed: true,
+    };
+    block_on_catching(trial, async {
+        let (parked, release) = (Gate::new(), Gate::new());
+        let own = (Arc::clone(&parked), Arc::clone(&release));
+        let task = ID.run(10, || {
+            trial.spawn_joinable(async move {
+                park(own.0, own.1).await;
+                bomb
+            })
+        })?;
+        in_time(parked.passed()).await;
+        task.detach();
+        release.open();
+        eventually(|| !log.entries().is_empty()).await;
+        yield_times(3).await;
+        Ok::<_, Stop>(())
+    })?
+    .unwrap_or(Ok(()))?;
+    all_is_well(trial, here, &log)
+}
+
+/// How a task ends whose destructor panics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Ready,
+    Aborted,
+}
+
+/// Notes in which frame a joiner is woken.
+struct NotesWake(Mutex<Option<Option<u64>>>);
+
+impl Wake for NotesWake {
+    fn wake(self: Arc<Self>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ID.get());
+    }
+}
+
+/// In which frame the joiner of a task is woken; `None`: it is not, or the executor cannot do it.
+fn joiner_is_woken_in(
+    trial: &Trial,
+    end: End,
+    is_armed: bool,
+) -> Result<Option<Option<u64>>, Stop> {
+    let joining = trial.joining()?;
+    let log = Log::new();
+    let notes = Arc::new(NotesWake(Mutex::new(None)));
+    let waker = Waker::from(Arc::clone(&notes));
+    let bomb = Bomb {
+        log: log.clone(),
+        is_armed,
+    };
+    let woken = || *notes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let here = std::thread::current().id();
+    block_on_catching(trial, async {
+        let (polled, go, release) = (Gate::new(), Gate::new(), Gate::new());
+        let mut waits = Box::pin(park(Arc::clone(&polled), Arc::clone(&release)));
+        let held = Arc::clone(&go);
+        let task = poll_fn(move |cx| {
+            let _keep = &bomb;
+            let poll = waits.as_mut().poll(cx);
+            // Its end is asked for during this poll, so that the joiner is there before it.
+            if std::thread::current().id() != here {
+                held.wait();
+            }
+            poll.map(|()| Box::new(()) as Output)
+        });
+        let mut task = ID.run(10, || joining.spawn_joinable(Box::pin(task)));
+        in_time(polled.passed()).await;
+        let ends = match end {
+            End::Ready => true,
+            End::Aborted => task.abort(),
+        };
+        let mut join = task.join();
+        let is_waiting = poll_once(join.as_mut(), &waker).is_pending();
+        go.open();
+        if end == End::Ready {
+            release.open();
+        }
+        if ends && is_waiting {
+            eventually(|| woken().is_some()).await;
+        }
+    })?;
+    Ok(woken())
+}
+
+pub(crate) fn c46_what_follows_a_destructor_that_panics_is_where_it_always_is(
+    trial: &Trial,
+) -> Verdict {
+    can_try(trial)?;
+    trial.joining()?;
+    for end in [End::Ready, End::Aborted] {
+        let usual = Frame::root().run(|| joiner_is_woken_in(trial, end, false))?;
+        let after_a_panic = Frame::root().run(|| joiner_is_woken_in(trial, end, true))?;
+        let (Some(usual), Some(after_a_panic)) = (usual, after_a_panic) else {
+            continue;
+        };
+        expect(
+            "ID where a joiner is woken after a destructor panicked, as after one that did not",
+            usual,
+            after_a_panic,
+            &[
+                (
+                    Some(10),
+                    "after a destructor that panics, what follows runs in the task's frame still",
+                ),
+                (
+                    Some(90),
+                    "after a destructor that panics, its own frame is still current",
+                ),
+            ],
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! A task's output: C-39 and C-40.
+
+use std::sync::Arc;
+
+use super::expect_dropped;
+use crate::checks::workers::while_occupied;
+use crate::probe::{Gate, ID, Log, NotesDrop, eventually, in_time, park, yield_times};
+use crate::trial::{Trial, output_of};
+use crate::verdict::{Failure, Stop, Verdict, ensure};
+
+pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let log = Log::new();
+    trial.block_on(async {
+        let (parked, release) = (Gate::new(), Gate::new());
+        let plain = log.on_drop("a detached task's output");
+        let scoped = log.on_drop("the output of a detached task that is a scope");
+        let waits = |output: NotesDrop| {
+            let (parked, release) = (Arc::clone(&parked), Arc::clone(&release));
+            async move {
+                park(parked, release).await;
+                output
+            }
+        };
+        let tasks = ID.run(10, || {
+            Ok::<_, Stop>([
+                trial.spawn_joinable(waits(plain))?,
+                // The scope is over when its output goes.
+                trial.spawn_joinable(ID.scope(50, waits(scoped)))?,
+            ])
+        })?;
+        in_time(parked.passed()).await;
+        ID.run(90, || tasks.into_iter().for_each(|task| task.detach()));
+        ID.run(90, || release.open());
+        eventually(|| log.entries().len() == 2).await;
+        Ok::<_, Stop>(())
+    })?;
+    for what in [
+        "a detached task's output",
+        "the output of a detached task that is a scope",
+    ] {
+        expect_dropped(what, 10, log.find(what), trial.id())?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c39_an_output_detached_before_the_first_poll_is_dropped_in_the_tasks_frame(
+    trial: &Trial,
+) -> Verdict {
+    trial.joining()?;
+    let log = Log::new();
+    let what = "the output of a task that was detached at once";
+    let output = log.on_drop(what);
+    trial.block_on(async {
+        while_occupied(trial, || {
+            let task = ID.run(10, || trial.spawn_joinable(async move { output }))?;
+            ID.run(90, || task.detach());
+            Ok::<_, Stop>(())
+        })?;
+        eventually(|| !log.entries().is_empty()).await;
+        Ok::<_, Stop>(())
+    })?;
+    expect_dropped(what, 10, log.find(what), trial.id())
+}
+
+pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let log = Log::new();
+    let taker = trial.clone();
+    trial.block_on(async {
+        let joinable = |label: &'static str| {
+            let output = log.on_drop(label);
+            trial.spawn_joinable(async move {
+                yield_times(2).await;
+                output
+            })
+        };
+        let late = || Failure::new("a task that is joined ends", "it did not in time", "");
+        let is_held = |place: &str| {
+            ensure(
+                log.entries().is_empty(),
+                &format!("an output that was taken lives on, {place}"),
+                "it was dropped",
+                "the executor drops what it gives away, or gives away something else",
+            )
+        };
+        let task = ID.run(10, || joinable("an output that block_on's future took"))?;
+        let output: NotesDrop = output_of(in_time(task.join()).await.ok_or_else(late)?)?;
+        is_held("in the future that block_on runs")?;
+        let task = ID.run(11, || joinable("an output that another task took"))?;
+        let other = ID.run(20, || {
+            taker.spawn(async move {
+                let output: NotesDrop = output_of(task.join().await)?;
+                yield_times(1).await;
+                drop(output);
+                Ok::<_, Stop>(())
+            })
+        });
+        other.output().await??;
+        ID.run(30, || drop(output));
+        Ok::<_, Stop>(())
+    })?;
+    for (what, expected) in [
+        ("an output that block_on's future took", 30),
+        ("an output that another task took", 20),
+    ] {
+        expect_dropped(what, expected, log.find(what), trial.id())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! Tasks that panic: C-43.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::expect_dropped;
+use crate::checks::workers::block_on_catching;
+use crate::probe::{ID, Log, deliberate_panic, eventually, yield_times};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::Verdict;
+
+/// Waits for what a task that panics drops, whether or not the panic comes out of `block_on`.
+fn panic_in_task(trial: &Trial, spawn: impl FnOnce(), log: &Log, drops: usize) -> Verdict {
+    let came = block_on_catching(trial, async {
+        spawn();
+        eventually(|| log.entries().len() >= drops).await
+    })?;
+    if log.entries().len() < drops {
+        return not_applicable(match came {
+            None => {
+                "a task's panic comes out of block_on, and the executor keeps what is left of it"
+            }
+            Some(_) => "a task's panic ends its thread, and the executor keeps what is left of it",
+        });
+    }
+    Ok(())
+}
+
+pub(crate) fn c43_a_panic_drops_locals_in_their_frames(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let labels = [
+        "a variable within ID.run, on a panic",
+        "a variable of an inner scope, on a panic",
+        "a variable of a scope, on a panic",
+        "a variable of a task, on a panic",
+    ];
+    let [in_run, in_inner, in_scope, in_task] = labels.map(|label| log.on_drop(label));
+    let spawn = || {
+        let task = async move {
+            let _in_task = in_task;
+            ID.scope(20, async move {
+                let _in_scope = in_scope;
+                yield_times(1).await;
+                ID.scope(21, async move {
+                    let _in_inner = in_inner;
+                    yield_times(1).await;
+                    ID.run(22, || {
+                        let _in_run = in_run;
+                        deliberate_panic()
+                    })
+                })
+                .await
+            })
+            .await
+        };
+        ID.run(10, || trial.executor().spawn(Box::pin(task)));
+    };
+    panic_in_task(trial, spawn, &log, labels.len())?;
+    for (label, expected) in labels.into_iter().zip([22, 21, 20, 10]) {
+        expect_dropped(label, expected, log.find(label), trial.id())?;
+    }
+    Ok(())
+}
+
+/// A panic out of a hand-written `poll` leaves the future whole: the executor drops it.
+pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let whats = [
+        "a future whose first poll panicked",
+        "a future whose second poll panicked",
+    ];
+    for (first, what) in whats.into_iter().enumerate() {
+        let part = log.on_drop(what);
+        let spawn = || {
+            let mut polls_left = first;
+            let task = poll_fn(move |cx| -> Poll<()> {
+                let _keep = &part;
+                if polls_left == 0 {
+                    ID.run(91, || deliberate_panic())
+                }
+                polls_left -= 1;
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            });
+            ID.run(10, || trial.executor().spawn(Box::pin(task)));
+        };
+        panic_in_task(trial, spawn, &log, 1 + first)?;
+        expect_dropped(what, 10, log.find(what), trial.id())?;
+    }
+    Ok(())
+}

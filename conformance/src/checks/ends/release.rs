@@ -1,0 +1,176 @@
+//! How long a frame is held: C-47 and C-48.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+
+use framewise_context::bind;
+
+use crate::executor::JoinHandle;
+use crate::probe::{ID, KEPT, Life, eventually, in_time, pause, yield_times};
+use crate::trial::{Trial, not_applicable};
+use crate::verdict::{Failure, Stop, Verdict, ensure};
+
+const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: let go of it \
+     when the task ends, not when its memory is freed";
+
+/// Spawns a task whose frame keeps something alive, and that sees it.
+fn keeping(trial: &Trial) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
+    let (alive, life) = Life::begin();
+    let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
+        trial.spawn_joinable(async {
+            yield_times(2).await;
+            ID.get()
+        })
+    })?;
+    Ok((task, life))
+}
+
+pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    trial.block_on(async {
+        for _ in 0..5 {
+            let (task, life) = keeping(trial)?;
+            ensure(
+                eventually(|| life.has_ended()).await,
+                "a finished task's frame is released, its handle being held",
+                "it is alive as long as the handle",
+                FRAME_IN_HEADER,
+            )?;
+            drop(in_time(task.join()).await);
+            // Joined, but for what the join gave.
+            let (task, life) = keeping(trial)?;
+            let joined = in_time(task.join()).await;
+            ensure(
+                eventually(|| life.has_ended()).await,
+                "a joined task's frame is released, its output being held",
+                "it is alive as long as the output",
+                "what the join gives keeps the task's memory, and the frame is a part of it",
+            )?;
+            drop(joined);
+        }
+        Ok(())
+    })
+}
+
+pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
+    trial: &Trial,
+) -> Verdict {
+    trial.joining()?;
+    trial.block_on(async {
+        for polls_first in [true, false] {
+            let wakers = Wakers::default();
+            let (alive, life) = Life::begin();
+            let mut task = bind(&KEPT, alive).run(|| {
+                let wakers = wakers.clone();
+                trial.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
+            })?;
+            if polls_first && !eventually(|| !wakers.is_empty()).await {
+                return Err(Failure::new("a task runs", "it was not polled in time", "").into());
+            }
+            if !task.abort() {
+                return not_applicable("tasks cannot be aborted");
+            }
+            ensure(
+                eventually(|| life.has_ended()).await,
+                "an aborted task's frame is released, its handle being held",
+                "it is alive as long as the handle",
+                FRAME_IN_HEADER,
+            )?;
+            drop(task);
+        }
+        Ok(())
+    })
+}
+
+/// Wakers that outlive their tasks.
+#[derive(Clone, Default)]
+struct Wakers(Arc<Mutex<Vec<Waker>>>);
+
+impl Wakers {
+    fn keep(&self, waker: &Waker) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.extend([waker.clone(), waker.clone()]);
+    }
+
+    fn is_empty(&self) -> bool {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.is_empty()
+    }
+
+    /// A clone of the first that was kept.
+    fn first(&self) -> Option<Waker> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.first().cloned()
+    }
+
+    /// Wakes with each: nothing may come of it.
+    fn wake_all(&self) {
+        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for waker in kept {
+            waker.wake_by_ref();
+            waker.wake();
+        }
+    }
+}
+
+const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the frame is a part of \
+     that: drop both when the task ends, whoever still has a waker";
+
+pub(crate) fn c48_stale_wakers_keep_no_frame(trial: &Trial) -> Verdict {
+    let wakers = Wakers::default();
+    let (alive, life) = Life::begin();
+    trial.block_on(async {
+        let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
+            let wakers = wakers.clone();
+            trial.spawn(async move {
+                pause(|own| wakers.keep(own)).await;
+                pause(|own| {
+                    wakers.keep(own);
+                    own.wake_by_ref();
+                })
+                .await;
+            })
+        });
+        if !eventually(|| !wakers.is_empty()).await {
+            return Err(Failure::new("a task runs", "it was not polled in time", "").into());
+        }
+        ID.run(90, || wakers.first().map(Waker::wake));
+        task.output().await?;
+        ensure(
+            eventually(|| life.has_ended()).await,
+            "a finished task's frame is released, wakers of the task being held",
+            "it is alive as long as the wakers",
+            FRAME_IN_WAKER,
+        )?;
+        // Harmless: the next task runs as if nothing had happened.
+        ID.run(90, || wakers.wake_all());
+        trial.spawn(yield_times(2)).output().await
+    })
+}
+
+pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let wakers = Wakers::default();
+    let (alive, life) = Life::begin();
+    trial.block_on(async {
+        let mut task = bind(&KEPT, alive).run(|| {
+            let wakers = wakers.clone();
+            trial.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
+        })?;
+        if !eventually(|| !wakers.is_empty()).await {
+            return Err(Failure::new("a task runs", "it was not polled in time", "").into());
+        }
+        if !task.abort() {
+            return not_applicable("tasks cannot be aborted");
+        }
+        drop(in_time(task.join()).await);
+        ensure(
+            eventually(|| life.has_ended()).await,
+            "an aborted task's frame is released, wakers of the task being held",
+            "it is alive as long as the wakers",
+            FRAME_IN_WAKER,
+        )?;
+        wakers.wake_all();
+        trial.spawn(yield_times(2)).output().await
+    })
+}
