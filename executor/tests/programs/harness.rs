@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::env;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +13,9 @@ use framewise::runtime::{Builder, Runtime};
 use framewise::spawn_root;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
+use crate::expect::{Look, Place};
 use crate::generate::Programs;
-use crate::model;
+use crate::model::{self, Conditions};
 use crate::program::Program;
 use crate::real;
 use crate::real::faults::Fault;
@@ -93,7 +95,7 @@ pub(crate) fn runtime(workers: usize) -> Runtime {
 
 /// Runs a program on a runtime that goes on.
 pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Result<(), String> {
-    let run = Run::new(fault);
+    let run = Run::new(fault, true);
     let _under_way = UnderWay::new(&run, program);
     real::execute(&run, program, runtime.handle());
     run.wait_for_calm();
@@ -102,7 +104,7 @@ pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Resul
     if worker.ok() != Some(Bindings::default().seen()) {
         run.complain("C-32, C-36: a task at the root sees a binding".to_owned());
     }
-    compare(&run, program, false)
+    compare(&run, program, false, true).map(drop)
 }
 
 /// When a runtime is shut down.
@@ -121,7 +123,7 @@ pub(crate) fn check_to_the_end(
     shut_down: ShutDown,
     fault: Fault,
 ) -> Result<(), String> {
-    let run = Run::new(fault);
+    let run = Run::new(fault, true);
     let _under_way = UnderWay::new(&run, program);
     let runtime = runtime(workers);
     real::execute(&run, program, runtime.handle());
@@ -130,11 +132,50 @@ pub(crate) fn check_to_the_end(
     }
     drop(runtime);
     run.end_tasks();
-    compare(&run, program, shut_down == ShutDown::AtOnce)
+    compare(&run, program, shut_down == ShutDown::AtOnce, true).map(drop)
 }
 
-/// Compares what was seen with what the model says.
-fn compare(run: &Run, program: &Program, cut_short: bool) -> Result<(), String> {
+/// Runs a program in seeded runs, the first of them twice.
+pub(crate) fn check_seeded(
+    program: &Program,
+    seeds: Range<u64>,
+    shut_down: ShutDown,
+    fault: Fault,
+) -> Result<(), String> {
+    install_panic_hook();
+    assign_keys();
+    let first_seed = seeds.start;
+    for seed in seeds {
+        let once = || {
+            let run = Run::new(fault, false);
+            let _under_way = UnderWay::new(&run, program);
+            let waits = shut_down == ShutDown::WhenCalm;
+            real::execute_seeded(&run, program, seed, waits)?;
+            run.end_tasks();
+            let looks = compare(&run, program, !waits, false)?;
+            Ok(looks
+                .into_iter()
+                .map(|(place, _)| place)
+                .collect::<Vec<_>>())
+        };
+        let under = |why: String| format!("under seed {seed}: {why}");
+        let first = once().map_err(under)?;
+        if seed == first_seed && once().map_err(under)? != first {
+            return Err(under(
+                "a second run came to the places in another order".to_owned(),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Compares what was seen with what the model says, and gives it.
+fn compare(
+    run: &Run,
+    program: &Program,
+    cut_short: bool,
+    has_hook: bool,
+) -> Result<Vec<(Place, Look)>, String> {
     let leaked = run.leaked();
     let (looks, mut complaints) = run.take();
     if leaked > 0 {
@@ -145,9 +186,13 @@ fn compare(run: &Run, program: &Program, cut_short: bool) -> Result<(), String> 
     if Seen::now() != Bindings::default().seen() {
         complaints.push("C-64, C-74: the thread of block_on is left in another frame".to_owned());
     }
-    complaints.extend(model::expected(program, cut_short).compare(program, &looks));
+    let on = Conditions {
+        cut_short,
+        has_hook,
+    };
+    complaints.extend(model::expected(program, on).compare(program, &looks));
     if complaints.is_empty() {
-        Ok(())
+        Ok(looks)
     } else {
         Err(complaints.join("\n"))
     }

@@ -29,7 +29,7 @@ mod shrink;
 mod variables;
 
 use generate::Programs;
-use harness::{ShutDown, check, check_to_the_end, property, runtime};
+use harness::{ShutDown, check, check_seeded, check_to_the_end, property, runtime};
 use program::Needs;
 use real::faults::Fault;
 
@@ -71,5 +71,27 @@ fn programs_are_cut_short_by_a_shutdown() {
     };
     property(&programs, 5, |program| {
         check_to_the_end(2, program, ShutDown::AtOnce, Fault::None)
+    });
+}
+
+/// What a seeded run can do: everything but threads of the program's own.
+fn in_seeded_runs() -> Programs {
+    Programs {
+        can: |needs| needs == Needs::Nothing,
+        ..Programs::all()
+    }
+}
+
+#[test]
+fn programs_see_what_the_model_says_in_seeded_runs() {
+    property(&in_seeded_runs(), 4, |program| {
+        check_seeded(program, 0..4, ShutDown::WhenCalm, Fault::None)
+    });
+}
+
+#[test]
+fn programs_are_cut_short_in_seeded_runs() {
+    property(&in_seeded_runs(), 8, |program| {
+        check_seeded(program, 0..4, ShutDown::AtOnce, Fault::None)
     });
 }

@@ -95,11 +95,19 @@ impl Slots<'_> {
     }
 }
 
+/// What a program runs on.
+#[derive(Clone, Copy)]
+pub(crate) struct Conditions {
+    /// The runtime is shut down as soon as the program's own future is ready.
+    pub(crate) cut_short: bool,
+    /// The runtime's hook is told of panics that nobody joins.
+    pub(crate) has_hook: bool,
+}
+
 /// The model's state.
 pub(crate) struct Model {
     expected: Expected,
-    /// The runtime ends while tasks are running.
-    cut_short: bool,
+    on: Conditions,
     /// The frames of panics that `std`'s `catch_unwind` caught: a later panic in the same frame may
     /// be told with one of these, as `framewise_context::catch_unwind` says.
     stale: BTreeSet<Bindings>,
@@ -108,12 +116,11 @@ pub(crate) struct Model {
 const RESTORED: &str = "C-2, C-3: run restores";
 const SNAPSHOT: &str = "C-15 to C-17: an entered snapshot";
 
-/// What must be seen of a program. `cut_short`: the runtime is shut down as soon as the program's
-/// own future is ready.
-pub(crate) fn expected(program: &Program, cut_short: bool) -> Expected {
+/// What must be seen of a program.
+pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
     let mut model = Model {
         expected: Expected::default(),
-        cut_short,
+        on,
         stale: BTreeSet::new(),
     };
     let node = &program.0;
@@ -333,7 +340,7 @@ impl Model {
         self.look((node.id, Role::Owned), &at.bindings, at.certain, ITEM);
         let inside = At {
             home: at.bindings.clone(),
-            certain: at.certain && !self.cut_short && node.op != Op::CancelTimeout,
+            certain: at.certain && !self.on.cut_short && node.op != Op::CancelTimeout,
             local: false,
             ..at.under(at.bindings.clone(), ITEM)
         };
@@ -345,7 +352,7 @@ impl Model {
         };
         for _ in 0..times {
             let ends = self.unit(node, 0, &inside, slots.frames.clone());
-            self.told(&ends, inside.certain);
+            self.told(&ends, inside.certain && self.on.has_hook);
             if !ends.done {
                 break;
             }

@@ -129,7 +129,7 @@ ops! {
     SpawnRoot "spawn_root" Sync (0, 0), TASK, false, &[Async], 2, Nothing;
     SpawnLocal "spawn_local" Sync (0, 0), TASK, false, &[Async], 5, Nothing;
     SpawnFromThread "spawn by a thread in" Sync (0, 0), TASK, false, &[Async], 2, Threads;
-    SpawnBlocking "spawn_blocking" Sync (0, 0), TASK, false, &[Sync], 3, Threads;
+    SpawnBlocking "spawn_blocking" Sync (0, 0), TASK, false, &[Sync], 3, Nothing;
     DropHandle "drop" Sync (0, 0), TASK, false, &[], 2, Nothing;
     Abort "abort" Sync (0, 0), TASK, false, &[], 3, Nothing;
     AbortFromThread "abort by a thread" Sync (0, 0), TASK, false, &[], 1, Threads;
@@ -158,7 +158,7 @@ ops! {
     Interval "interval" Async (0, 0), None, true, &[Sync], 2, Nothing;
     Channel "channel" Async (0, 1), None, true, &[], 5, Nothing;
     Stream "stream" Async (1, 1), None, true, &[Sync, Sync], 4, Nothing;
-    BlockInPlace "block_in_place" Async (0, 0), None, false, &[Sync], 1, Threads;
+    BlockInPlace "block_in_place" Async (0, 0), None, false, &[Sync], 1, Nothing;
     LocalSet "local set" Async (0, 0), None, false, &[Async], 3, NestedBlockOn;
     Released "spawn, finished" Async (1, 1), None, false, &[], 3, Nothing;
 }

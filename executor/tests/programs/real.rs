@@ -7,48 +7,85 @@ mod steps;
 mod tasks;
 mod waits;
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
 
-use framewise::context::catch_unwind;
+use framewise::context::{CaughtPanic, catch_unwind};
 use framewise::runtime::Handle;
+use framewise::test::Explorer;
+use framewise::time::sleep;
+use futures::future::BoxFuture;
 
 use crate::expect::{Note, Role};
-use crate::program::Program;
+use crate::program::{Node, Program};
 use crate::variables::run_under;
 use run::Run;
 use slots::Slots;
 
 /// Runs the program's own future on this thread. Its tasks may still be running afterwards.
 pub(crate) fn execute(run: &Arc<Run>, program: &Program, handle: &Handle) {
-    execute_by(run, program, |future| handle.block_on(future));
-}
-
-/// The same, where `block_on` may be any runtime's.
-pub(crate) fn execute_by(
-    run: &Arc<Run>,
-    program: &Program,
-    block_on: impl FnOnce(futures::future::BoxFuture<'_, ()>),
-) {
-    let node = &program.0;
-    let made = run.made(node, 0);
     let caught = catch_unwind(|| {
-        run_under(made, || {
-            let mut slots = Slots::new(Default::default(), false);
-            block_on(Box::pin(async {
-                let mut slots =
-                    std::mem::replace(&mut slots, Slots::new(Default::default(), false));
-                waits::block(run, node, 0, &mut slots).await;
-            }));
+        run_under(run.made(&program.0, 0), || {
+            handle.block_on(body(run, &program.0))
         });
     });
-    let note = match caught {
+    ended(run, program, caught);
+}
+
+/// The same within a seeded run, of which only the virtual time is asked to pass until all tasks
+/// have ended or wait for ever. Fails where the run does.
+pub(crate) fn execute_seeded(
+    run: &Arc<Run>,
+    program: &Program,
+    seed: u64,
+    waits: bool,
+) -> Result<(), String> {
+    let explorer = Explorer::new().ignore_unhandled_panics();
+    let made = run.made(&program.0, 0);
+    let outcome = run_under(made, || {
+        let future = async {
+            let mut body = body(run, &program.0);
+            // Each poll by itself: a panic must not end the run.
+            let caught = poll_fn(|cx| match catch_unwind(|| body.as_mut().poll(cx)) {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => Poll::Ready(Ok(())),
+                Err(caught) => Poll::Ready(Err(caught)),
+            })
+            .await;
+            drop(body);
+            while waits && run.is_busy() {
+                sleep(Duration::from_millis(1)).await;
+            }
+            caught
+        };
+        explorer.run(seed, || future).into_result()
+    });
+    match outcome {
+        Ok(caught) => {
+            ended(run, program, caught);
+            Ok(())
+        }
+        Err(failure) => Err(failure.to_string()),
+    }
+}
+
+fn body<'a>(run: &'a Arc<Run>, node: &'a Node) -> BoxFuture<'a, ()> {
+    Box::pin(async move {
+        let mut slots = Slots::new(Default::default(), false);
+        waits::block(run, node, 0, &mut slots).await;
+    })
+}
+
+fn ended(run: &Run, program: &Program, ended: Result<(), CaughtPanic>) {
+    let note = match ended {
         Ok(()) => Note::Done,
         Err(caught) => {
-            let frame = caught.frame().clone();
-            let (payload, _) = caught.into_parts();
+            let (payload, frame) = caught.into_parts();
             let message = payload.downcast_ref::<String>().map_or("", String::as_str);
             run.panicked(message, &frame)
         }
     };
-    run.look((node.id, Role::Ended), note);
+    run.look((program.0.id, Role::Ended), note);
 }

@@ -96,7 +96,7 @@ impl Model {
     /// Says what the task sees. `waited`: it is for certain that somebody waits for its end.
     fn end(&mut self, task: &Task<'_>, waited: bool, droppers: &[&Bindings]) -> Ends {
         // A local task ends with its set, any with the runtime.
-        let cut = !waited && (task.at.local || self.cut_short);
+        let cut = !waited && (task.at.local || self.on.cut_short);
         let at = At {
             certain: task.at.certain && !task.aborted && !cut,
             ..task.at.clone()
@@ -112,7 +112,7 @@ impl Model {
                 [Note::Nothing],
             );
         }
-        self.told(&ends, at.certain);
+        self.told(&ends, at.certain && (waited || self.on.has_hook));
         ends
     }
 
@@ -121,7 +121,7 @@ impl Model {
         let task = self.spawned(node, at, &slots.frames);
         let waited = node.op != Op::LeaveParked && at.certain;
         let inside = At {
-            certain: task.at.certain && (waited || !self.cut_short),
+            certain: task.at.certain && (waited || !self.on.cut_short),
             ..task.at
         };
         let mut ends = self.unit(node, 0, &inside, task.frames);
@@ -129,10 +129,10 @@ impl Model {
             ends.done = false;
             ends.cancelled = true;
         }
-        if !waited && self.cut_short {
+        if !waited && self.on.cut_short {
             ends.cancelled = true;
         }
-        self.told(&ends, inside.certain);
+        self.told(&ends, inside.certain && (waited || self.on.has_hook));
         if node.op != Op::LeaveParked {
             self.ended(
                 node.id,

@@ -30,6 +30,8 @@ const PLANNED: &str = "planned panic ";
 pub(crate) struct Run {
     number: u64,
     pub(crate) fault: Fault,
+    /// Whether the runtime's hook is told of panics that nobody joins.
+    has_hook: bool,
     state: Mutex<RunState>,
     calm: Condvar,
 }
@@ -48,12 +50,13 @@ struct RunState {
 }
 
 impl Run {
-    pub(crate) fn new(fault: Fault) -> Arc<Self> {
+    pub(crate) fn new(fault: Fault, has_hook: bool) -> Arc<Self> {
         // Ordering: Relaxed; it only makes the numbers different.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let run = Arc::new(Self {
             number,
             fault,
+            has_hook,
             state: Mutex::default(),
             calm: Condvar::new(),
         });
@@ -63,7 +66,7 @@ impl Run {
 
     /// For values that belong to no program.
     pub(crate) fn detached() -> Arc<Self> {
-        Self::new(Fault::None)
+        Self::new(Fault::None, false)
     }
 
     pub(crate) fn is(&self, fault: Fault) -> bool {
@@ -147,6 +150,11 @@ impl Run {
 
     pub(crate) fn track(&self, task: AbortHandle) {
         self.state().tasks.push(task);
+    }
+
+    /// Whether there is a task that has neither ended nor parked.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.state().busy > 0
     }
 
     /// Waits until every task has ended or parked.
@@ -341,7 +349,7 @@ pub(crate) struct Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         let mut state = self.run.state();
-        if self.is_callback && thread::panicking() {
+        if self.is_callback && self.run.has_hook && thread::panicking() {
             // It is over when the runtime's hook was told of the panic.
             state.untold.push(LAST_PANIC.get());
         } else {
