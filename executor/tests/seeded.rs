@@ -131,6 +131,41 @@ fn every_order_of_a_few_tasks_is_seen() {
     assert_eq!(orders.into_inner().unwrap().len(), 6);
 }
 
+/// Whether a future that is ready is made to wait at its first poll under some seed, and ready at
+/// its first poll under another.
+async fn is_a_point(future: impl Future, waited: &Mutex<BTreeSet<bool>>) {
+    let mut future = std::pin::pin!(future);
+    let mut polls = 0;
+    poll_fn(|cx| {
+        polls += 1;
+        future.as_mut().poll(cx).map(drop)
+    })
+    .await;
+    waited.lock().unwrap().insert(polls > 1);
+}
+
+#[test]
+fn the_runtimes_own_futures_are_points_though_they_are_ready() {
+    let seen: [Mutex<BTreeSet<bool>>; 6] = Default::default();
+    test::check(|| async {
+        let task = spawn(async {});
+        let call = spawn_blocking(|| ());
+        time::sleep(MS).await;
+        assert!(task.is_finished() && call.is_finished());
+        is_a_point(task, &seen[0]).await;
+        is_a_point(call, &seen[1]).await;
+        is_a_point(time::sleep(Duration::ZERO), &seen[2]).await;
+        is_a_point(time::interval(MS).tick(), &seen[3]).await;
+        let out = time::timeout(Duration::ZERO, pending::<()>());
+        is_a_point(out, &seen[4]).await;
+        is_a_point(preempt(), &seen[5]).await;
+    });
+    for (index, waited) in seen.into_iter().enumerate() {
+        let waited = waited.into_inner().unwrap();
+        assert_eq!(waited, BTreeSet::from([false, true]), "number {index}");
+    }
+}
+
 /// In which order `count` things happen, over many seeds.
 fn orders<F: Future<Output = Vec<usize>>>(make: impl Fn() -> F) -> BTreeSet<Vec<usize>> {
     (0..200).map(|seed| test::run(seed, &make)).collect()

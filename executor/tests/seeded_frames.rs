@@ -396,3 +396,65 @@ fn c67_a_scope_sees_its_poller() {
         assert!(KEPT.get().is_none());
     });
 }
+
+#[test]
+fn c62_blocking_calls_that_wait_at_the_end_are_dropped_in_their_frames() {
+    in_frames(|_| {
+        let mut dropped = 0;
+        for seed in 0..SEEDS {
+            let log = Log::default();
+            let kept = Arc::new(());
+            test::run(seed, || async {
+                for _ in 0..3 {
+                    let (probe, seen) = (log.probe("call"), log.clone());
+                    let call = move || {
+                        let _probe = probe;
+                        seen.add("ran");
+                    };
+                    let kept = Arc::clone(&kept);
+                    drop(ID.run(7, || KEPT.run(kept, || spawn_blocking(call))));
+                }
+                preempt().await;
+            });
+            let entries = log.entries();
+            let calls = entries.iter().filter(|&&entry| entry == ("call", Some(7)));
+            assert_eq!(calls.count(), 3, "{entries:?}");
+            assert!(entries.iter().all(|&(_, id)| id == Some(7)), "{entries:?}");
+            assert_eq!(Arc::strong_count(&kept), 1, "a frame was kept");
+            dropped += usize::from(entries.len() < 6);
+        }
+        assert!(dropped > 0, "no call was left at the end of any run");
+    });
+}
+
+#[test]
+fn c53_callbacks_that_are_due_at_the_end_are_dropped_in_their_frames() {
+    in_frames(|_| {
+        let mut dropped = 0;
+        for seed in 0..SEEDS {
+            let log = Log::default();
+            let kept = Arc::new(());
+            test::run(seed, || async {
+                for _ in 0..3 {
+                    let (probe, seen) = (log.probe("callback"), log.clone());
+                    let callback = move || {
+                        let _probe = probe;
+                        seen.add("ran");
+                    };
+                    let (kept, delay) = (Arc::clone(&kept), Duration::from_millis(1));
+                    ID.run(7, || KEPT.run(kept, || time::set_timeout(delay, callback)));
+                }
+                // Due with them: the run ends while some are still among what can run.
+                time::sleep(Duration::from_millis(1)).await;
+            });
+            let entries = log.entries();
+            let callbacks = entries
+                .iter()
+                .filter(|&&entry| entry == ("callback", Some(7)));
+            assert_eq!(callbacks.count(), 3, "{entries:?}");
+            assert_eq!(Arc::strong_count(&kept), 1, "a frame was kept");
+            dropped += usize::from(entries.len() < 6);
+        }
+        assert!(dropped > 0, "no callback was left at the end of any run");
+    });
+}
