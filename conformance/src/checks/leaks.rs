@@ -1,4 +1,17 @@
-//! Contract, "Values", in the long run: C-79 to C-81.
+//! Contract, "Values", in the long run: C-79 to C-81. What stays flat, what leaks by itself, and
+//! what is left when a thread ends.
+
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use framewise_context::{ContextVar, Frame, census};
+
+use super::within::{NOT_CARRIED, fails, in_task, sees};
+use crate::probe::{Alive, ID, Life, Log, eventually, yield_times};
+use crate::trial::{Trial, panicked};
+use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -6,6 +19,301 @@
 macro_rules! __leaks_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments leaks:
+            c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end
+            c80_a_value_that_holds_its_own_frame_leaks_and_is_named
+            c81_a_threads_end_sees_the_default
+            c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default
+            c81_the_end_of_the_executors_threads_sees_the_default
         }
     };
+}
+
+/// How many links the chain has, in each of which the next is bound and spawned.
+const LINKS: u64 = 3_000;
+
+/// How many of the links' values may be there at once. A thread that is interrupted between a
+/// task's end and letting go of it holds one; there are not that many threads.
+const LIVE_MAX: usize = 300;
+
+/// How deep a spawn may be within another's poll until it counts as recursion.
+const DEPTH_MAX: usize = 50;
+
+/// Counts itself while it is there.
+struct Counted(Arc<Chain>);
+
+#[derive(Default)]
+struct Chain {
+    made: AtomicUsize,
+    live: AtomicUsize,
+    most: AtomicUsize,
+    last: Mutex<Option<Verdict>>,
+}
+
+impl Counted {
+    fn new(chain: &Arc<Chain>) -> Self {
+        chain.made.fetch_add(1, Ordering::SeqCst);
+        let live = chain.live.fetch_add(1, Ordering::SeqCst) + 1;
+        chain.most.fetch_max(live, Ordering::SeqCst);
+        Self(Arc::clone(chain))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.live.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Chain {
+    fn ends(&self, verdict: Verdict) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+    }
+
+    fn has_ended(&self) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some()
+    }
+}
+
+static TRAIL: ContextVar<Counted> = ContextVar::new("trail");
+
+/// Binds both variables on top of what is there, and spawns a link that does the same.
+fn link(own: Trial, chain: Arc<Chain>, left: u64) {
+    thread_local! {
+        static DEPTH: Cell<usize> = const { Cell::new(0) };
+    }
+    if left == 0 {
+        return chain.ends(Ok(()));
+    }
+    let depth = DEPTH.get();
+    if depth > DEPTH_MAX {
+        return chain.ends(fails(
+            "a task that spawns another",
+            "the other runs within it, and so on: a stack is used up",
+            "tasks are run where they are spawned or woken",
+        ));
+    }
+    DEPTH.set(depth + 1);
+    TRAIL.run(Counted::new(&chain), || {
+        ID.run(left, || {
+            let spawner = own.clone();
+            // Nobody waits for it.
+            drop(spawner.spawn(async move {
+                yield_times(1).await;
+                let place = "in a link of a chain of tasks, each spawned in the one before";
+                match sees(Some(left), place) {
+                    Ok(()) => link(own, chain, left - 1),
+                    failed => chain.ends(failed),
+                }
+            }));
+        });
+    });
+    DEPTH.set(depth);
+}
+
+pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
+    trial: &Trial,
+) -> Verdict {
+    let chain = Arc::<Chain>::default();
+    let (own, first) = (trial.clone(), Arc::clone(&chain));
+    trial.block_on(async move { link(own, first, LINKS) });
+    let mut made = 0;
+    while !trial.block_on(eventually(|| chain.has_ended())) {
+        let now = chain.made.load(Ordering::SeqCst);
+        let seen = format!("it stands still after {now} links");
+        ensure(
+            now > made,
+            "a chain of tasks goes on",
+            &seen,
+            "a task is lost",
+        )?;
+        made = now;
+    }
+    let last = chain
+        .last
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    last.unwrap_or(Ok(()))?;
+    let most = chain.most.load(Ordering::SeqCst);
+    ensure(
+        most <= LIVE_MAX,
+        &format!("at most {LIVE_MAX} of {LINKS} values of a chain of tasks are there at once"),
+        &most.to_string(),
+        "a task holds its parent's frame besides its own, or a task that is over keeps its frame",
+    )?;
+    trial.eventually("the last value of a chain ends with it", || {
+        chain.live.load(Ordering::SeqCst) == 0
+    })
+}
+
+type FrameSlot = Arc<Mutex<Option<Frame>>>;
+
+/// A slot for the frame that binds it, and what tells how long that lives.
+static OWN: ContextVar<(FrameSlot, Alive)> = ContextVar::new("own");
+
+/// One at a time in this process, for the census counts all.
+static ALONE: Mutex<()> = Mutex::new(());
+
+pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Trial) -> Verdict {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (alive, life) = Life::begin();
+    let slot = FrameSlot::default();
+    let own = (Arc::clone(&slot), alive);
+    let ties = async {
+        yield_times(1).await;
+        OWN.with(|own| {
+            let (slot, _) = own?;
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Frame::current());
+            Some(())
+        })
+    };
+    let bound_at = line!() + 1;
+    let task = OWN.run(own, || trial.spawn(ties));
+    let tied = trial.block_on(task.output())?.is_some();
+    ensure(
+        tied,
+        "a task has its spawner's value",
+        "it has not",
+        NOT_CARRIED,
+    )?;
+    // So that the task is over for its executor too.
+    trial.block_on(trial.spawn(yield_times(2)).output())?;
+    // The census is there in builds with debug assertions only.
+    let live = || census().map(|census| census.at(file!(), bound_at));
+    let leaks = !life.has_ended();
+    let named = live().is_none_or(|live| live > 0);
+    let held = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
+    drop(held);
+    ensure(
+        leaks,
+        "a value that holds its own frame is not collected",
+        "it ended",
+        "",
+    )?;
+    ensure(
+        named,
+        "the census names where it was bound",
+        "no live frame of there",
+        "",
+    )?;
+    let what = "a value that no longer holds its frame ends";
+    trial.eventually(what, || life.has_ended())?;
+    let what = "no frame is live of where it was bound";
+    trial.eventually(what, || live().is_none_or(|live| live == 0))
+}
+
+static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
+
+/// Notes what is seen when it is dropped: at its thread's end, if it is put into a thread-local.
+struct AtTheEnd(Log);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        let bound = ID.run(5, || ID.get());
+        let fine = WITH_DEFAULT.get() == Some(3) && bound == Some(5) && Frame::current().is_root();
+        self.0.note(if fine { "fine" } else { "another frame" });
+    }
+}
+
+thread_local! {
+    static EARLY: RefCell<Vec<AtTheEnd>> = const { RefCell::new(Vec::new()) };
+    static LATE: RefCell<Vec<AtTheEnd>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Has this thread note what it sees at its end: before and after its first use of a frame.
+fn note_this_threads_end(log: &Log) {
+    EARLY.with(|early| early.borrow_mut().push(AtTheEnd(log.clone())));
+    WITH_DEFAULT.run(7, || {
+        ID.run(6, || {
+            LATE.with(|late| late.borrow_mut().push(AtTheEnd(log.clone())))
+        });
+    });
+}
+
+/// Each of the ends that were noted was at the root, with the default.
+fn all_fine(log: &Log) -> Verdict {
+    for (label, seen) in log.entries() {
+        expect(
+            "a variable's default, run, and ID where a thread's locals end",
+            ("fine", None),
+            (label, seen),
+            &[(
+                ("another frame", None),
+                "the thread ends in a frame: restore what was there before a poll after it",
+            )],
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c81_a_threads_end_sees_the_default(trial: &Trial) -> Verdict {
+    in_task(trial, async {
+        let log = Log::new();
+        let noted = log.clone();
+        WITH_DEFAULT
+            .scope(8, async move {
+                yield_times(1).await;
+                let frame = Frame::current();
+                let thread = thread::spawn(move || {
+                    frame.run(|| note_this_threads_end(&noted));
+                });
+                thread.join().map_err(|payload| panicked(&*payload))
+            })
+            .await?;
+        expect("ends that were noted", 2, log.entries().len(), &[])?;
+        all_fine(&log)
+    })
+}
+
+pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
+    trial: &Trial,
+) -> Verdict {
+    trial.needs_any_thread()?;
+    let log = Log::new();
+    let (own, noted) = (trial.clone(), log.clone());
+    let frame = Frame::current();
+    let thread = thread::spawn(move || {
+        frame.run(|| {
+            WITH_DEFAULT.run(8, || {
+                own.block_on(async {
+                    note_this_threads_end(&noted);
+                    own.spawn(yield_times(3)).output().await
+                })
+            })
+        })
+    });
+    match thread.join() {
+        Ok(ended) => ended?,
+        Err(payload) => return Err(panicked(&*payload).into()),
+    }
+    expect("ends that were noted", 2, log.entries().len(), &[])?;
+    all_fine(&log)
+}
+
+pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(trial: &Trial) -> Verdict {
+    let shutdown = trial.shutdown()?;
+    let log = Log::new();
+    let here = thread::current().id();
+    let note = |number| {
+        let noted = log.clone();
+        ID.run(number, || {
+            WITH_DEFAULT.run(number, || {
+                trial.spawn(async move {
+                    yield_times(1).await;
+                    // This thread ends after the check only.
+                    if thread::current().id() != here {
+                        note_this_threads_end(&noted);
+                    }
+                })
+            })
+        })
+    };
+    let tasks: Vec<_> = (10..26).map(note).collect();
+    for task in tasks {
+        trial.block_on(task.output())?;
+    }
+    // Threads that are not joined here are not seen, and are not the suite's to wait for.
+    shutdown.shut_down();
+    all_fine(&log)
 }

@@ -1,4 +1,14 @@
-//! Contract, "Values": C-76 to C-81.
+//! Contract, "Values": C-76 to C-78. In which frame values end, and that they do.
+
+use std::sync::{Arc, Weak};
+
+use framewise_context::{ContextVar, Frame, bind};
+
+use super::within::{NOT_CARRIED, fails, in_task, panics, sees};
+use crate::executor::Executor;
+use crate::probe::{Gate, ID, KEPT, Life, Log, deliberate_panic, eventually, yield_times};
+use crate::trial::Trial;
+use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -6,6 +16,320 @@
 macro_rules! __values_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments values:
+            c76_a_value_is_dropped_in_its_droppers_frame
+            c76_a_tasks_values_are_not_dropped_in_its_frame
+            c76_a_values_drop_may_use_frames_and_spawn
+            c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once
+            c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_once
+            c78_a_shadowed_value_ends_with_its_own_task
+            c78_a_shadowed_value_ends_with_its_own_scope
         }
     };
+}
+
+/// Calls what is in it when it is dropped.
+struct OnDrop(Option<Box<dyn FnOnce() + Send + Sync>>);
+
+impl OnDrop {
+    fn new(call: impl FnOnce() + Send + Sync + 'static) -> Self {
+        Self(Some(Box::new(call)))
+    }
+
+    /// Notes that it is dropped, and whether it is in the current frame still.
+    fn notes(log: &Log, label: &'static str) -> Self {
+        let log = log.clone();
+        Self::new(move || {
+            log.note(if CALL.is_bound() {
+                "in the dying frame"
+            } else {
+                label
+            });
+        })
+    }
+}
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        if let Some(call) = self.0.take() {
+            call();
+        }
+    }
+}
+
+static CALL: ContextVar<OnDrop> = ContextVar::new("call");
+
+/// The sign of values that end while their own frame is current.
+const IN_THE_DYING: &str =
+    "the frame is given up while it is current: leave it first, then let go of it";
+
+pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(trial: &Trial) -> Verdict {
+    let id = trial.id();
+    let own = trial.clone();
+    in_task(trial, async move {
+        let log = Log::new();
+        // At the end of what bound it: where that was called.
+        bind(&CALL, OnDrop::notes(&log, "run"))
+            .and(&ID, 10)
+            .run(|| ());
+        let scoped = bind(&CALL, OnDrop::notes(&log, "scope")).and(&ID, 11);
+        scoped.scope(yield_times(2)).await;
+        // With a snapshot that goes to another task, which is in another frame than both.
+        let held = bind(&CALL, OnDrop::notes(&log, "snapshot"))
+            .and(&ID, 12)
+            .frame();
+        let drops = ID.run(13, || {
+            own.spawn(async move {
+                yield_times(1).await;
+                drop(held);
+                sees(Some(13), "in the task that dropped a snapshot")
+            })
+        });
+        drops.output().await??;
+        // With a panic: who asks for the frame of one keeps it, until the next bind at most.
+        let value = OnDrop::notes(&log, "panic");
+        panics(|| bind(&CALL, value).and(&ID, 14).run(|| deliberate_panic()));
+        ID.run(15, || ());
+        let expected = vec![
+            ("run", id),
+            ("scope", id),
+            ("snapshot", Some(13)),
+            ("panic", id),
+        ];
+        let lost = expected.iter().map(|(label, _)| (*label, None)).collect();
+        let what = "ID where values are dropped that ended under 10, 11, 12 and 14";
+        expect(what, expected, log.entries(), &[(lost, NOT_CARRIED)])
+    })
+}
+
+pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let spawn = |number, label| {
+        let value = OnDrop::notes(&log, label);
+        bind(&CALL, value).and(&ID, number).run(|| {
+            trial.spawn(async move {
+                yield_times(1).await;
+                CALL.is_bound()
+            })
+        })
+    };
+    let tasks = [spawn(10, "first"), spawn(11, "second")];
+    for task in tasks {
+        let bound = trial.block_on(task.output())?;
+        ensure(bound, "a task has the value", "it has not", NOT_CARRIED)?;
+    }
+    let what = "the values end with the tasks that hold them";
+    trial.eventually(what, || log.entries().len() >= 2)?;
+    for (label, seen) in log.entries() {
+        // Who runs tasks lets go of their frames, and has none; unless that is who is in block_on.
+        ensure(
+            label != "in the dying frame" && (seen.is_none() || seen == trial.id()),
+            "a task's values are dropped in the frame of whoever runs tasks",
+            &format!("{label}, ID {seen:?}"),
+            IN_THE_DYING,
+        )?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(trial: &Trial) -> Verdict {
+    let log = Log::new();
+    let executor: Weak<dyn Executor> = Arc::downgrade(trial.executor());
+    let noted = log.clone();
+    let value = OnDrop::new(move || {
+        ID.run(20, || noted.note("run"));
+        Frame::root().run(|| noted.note("root"));
+        noted.note("get");
+        if let Some(executor) = executor.upgrade() {
+            let noted = noted.clone();
+            executor.spawn(Box::pin(async move {
+                yield_times(1).await;
+                noted.note("spawn");
+            }));
+        }
+    });
+    let own = trial.clone();
+    let seen = log.clone();
+    in_task(trial, async move {
+        let held = bind(&CALL, value).and(&ID, 10).frame();
+        let drops = ID.run(11, || {
+            own.spawn(async move {
+                yield_times(1).await;
+                drop(held);
+                sees(Some(11), "after a value was dropped that uses frames")
+            })
+        });
+        drops.output().await??;
+        if eventually(|| seen.entries().len() >= 4).await {
+            return Ok(());
+        }
+        let seen = format!("{:?}", seen.entries());
+        fails(
+            "a value's Drop may bind, read and spawn",
+            seen,
+            "spawn takes a lock that is held",
+        )
+    })?;
+    let expected = vec![
+        ("run", Some(20)),
+        ("root", None),
+        ("get", Some(11)),
+        ("spawn", Some(11)),
+    ];
+    let mut lost = expected.clone();
+    lost[3].1 = None;
+    expect(
+        "ID in a value's Drop",
+        expected,
+        log.entries(),
+        &[(lost, NOT_CARRIED)],
+    )
+}
+
+static FIRST: ContextVar<OnDrop> = ContextVar::new("first");
+static LAST: ContextVar<OnDrop> = ContextVar::new("last");
+
+/// A frame of three values, of which the second panics when it is dropped.
+fn bomb(log: &Log) -> Frame {
+    let noted = log.clone();
+    let panics = OnDrop::new(move || {
+        noted.note("bomb");
+        if !std::thread::panicking() {
+            deliberate_panic();
+        }
+    });
+    bind(&FIRST, OnDrop::notes(log, "first"))
+        .and(&CALL, panics)
+        .and(&LAST, OnDrop::notes(log, "last"))
+        .frame()
+}
+
+/// Each of the three values has ended, and once.
+fn all_ended(log: &Log) -> Verdict {
+    let mut labels: Vec<_> = log.entries().into_iter().map(|(label, _)| label).collect();
+    labels.sort_unstable();
+    let what = "values that are dropped with one that panics, each once";
+    expect(what, vec!["bomb", "first", "last"], labels, &[])
+}
+
+pub(crate) fn c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once(
+    trial: &Trial,
+) -> Verdict {
+    let id = trial.id();
+    in_task(trial, async move {
+        let log = Log::new();
+        let frame = bomb(&log);
+        yield_times(1).await;
+        ensure(panics(|| drop(frame)), "a value panics", "it does not", "")?;
+        sees(id, "after a value has panicked")?;
+        all_ended(&log)
+    })
+}
+
+pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_once(
+    trial: &Trial,
+) -> Verdict {
+    let (log, gate) = (Log::new(), Gate::new());
+    let frame = bomb(&log);
+    let passed = gate.passed();
+    // Only the task holds the frame, and lets go of it when it is over.
+    frame.run(|| trial.executor().spawn(Box::pin(passed)));
+    drop(frame);
+    gate.open();
+    // What the panic does to the executor is another matter: it may come out here, or end a thread.
+    let ended = || log.entries().len() >= 3;
+    for _ in 0..2 {
+        if !panics(|| trial.block_on(eventually(ended))) {
+            break;
+        }
+    }
+    sees(trial.id(), "after a value of a task has panicked")?;
+    if log.entries().is_empty() {
+        return fails(
+            "a task's values end with the task",
+            "none was dropped",
+            "the frame is not given up when the task is over",
+        );
+    }
+    all_ended(&log)
+}
+
+pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(trial: &Trial) -> Verdict {
+    let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
+    let gate = Gate::new();
+    let passed = gate.passed();
+    let own = trial.clone();
+    let parent = KEPT.run(shadowed, || {
+        trial.spawn(async move {
+            yield_times(1).await;
+            KEPT.run(rebound, || {
+                own.spawn(async {
+                    passed.await;
+                    KEPT.is_bound()
+                })
+            })
+        })
+    });
+    let child = trial.block_on(parent.output())?;
+    trial.eventually(
+        "a value ends with its task, though a child lives on that has rebound it",
+        || its_life.has_ended(),
+    )?;
+    ensure(
+        !other_life.has_ended(),
+        "the child's own is there",
+        "it ended",
+        NOT_CARRIED,
+    )?;
+    gate.open();
+    ensure(
+        trial.block_on(child.output())?,
+        "the child has it",
+        "it has not",
+        NOT_CARRIED,
+    )?;
+    trial.eventually("the child's own ends with the child", || {
+        other_life.has_ended()
+    })
+}
+
+pub(crate) fn c78_a_shadowed_value_ends_with_its_own_scope(trial: &Trial) -> Verdict {
+    let own = trial.clone();
+    in_task(trial, async move {
+        let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
+        let (gate, spawner) = (Gate::new(), own.clone());
+        let passed = gate.passed();
+        let child = KEPT
+            .scope(shadowed, async move {
+                yield_times(1).await;
+                KEPT.scope(rebound, async move {
+                    // Two more frames in between: the child's is not the one that was bound last.
+                    ID.run(20, || ID.run(21, || spawner.spawn(passed)))
+                })
+                .await
+            })
+            .await;
+        ensure(
+            its_life.has_ended(),
+            "a value ends with its scope, though a child lives on that was spawned where another \
+             shadowed it",
+            "it is held",
+            "the task holds more frames than the one that it was spawned in",
+        )?;
+        ensure(
+            !other_life.has_ended(),
+            "the child's own is there",
+            "it ended",
+            NOT_CARRIED,
+        )?;
+        gate.open();
+        child.output().await?;
+        if eventually(|| other_life.has_ended()).await {
+            return Ok(());
+        }
+        fails(
+            "the child's own value ends with the child",
+            "it does not",
+            "the frame is held on",
+        )
+    })
 }
