@@ -1,11 +1,260 @@
 //! Contract, "Errors": C-82 and C-83.
 
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::{Arc, Once};
+
+use framewise_context::{ContextVar, Frame};
+use futures::FutureExt;
+
+use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, panics, sees};
+use crate::executor::{Ended, Output};
+use crate::probe::{DELIBERATE, ID, Log, deliberate_panic, eventually, yield_times};
+use crate::trial::{Slot, Trial, not_applicable};
+use crate::verdict::{Stop, Verdict, ensure, expect};
+
 /// The checks of this chapter.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __errors_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments errors:
+            c82_the_panic_hook_sees_the_innermost_frame
+            c82_the_panic_hook_sees_the_frame_of_a_task_that_panics
+            c83_a_join_error_has_the_frame_in_which_the_panic_began
+            c83_a_join_error_has_the_tasks_frame_where_it_panics_there
+            c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began
         }
     };
+}
+
+/// Where it is bound, the process's panic hook notes [`ID`] and prints nothing. So checks that run
+/// at the same time do not see each other's panics.
+static HOOKED: ContextVar<Log> = ContextVar::new("hooked");
+
+/// Adds to the hook that is there, once a process.
+fn install_hook() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
+            match HOOKED.get() {
+                Some(log) => log.note("hook"),
+                None => before(info),
+            };
+        }));
+    });
+}
+
+pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(trial: &Trial) -> Verdict {
+    install_hook();
+    let log = Log::new();
+    let id = trial.id();
+    HOOKED.run(log.clone(), || {
+        in_task(trial, async move {
+            ensure(
+                HOOKED.is_bound(),
+                "a task has its spawner's bindings",
+                "it has not",
+                NOT_CARRIED,
+            )?;
+            let fail = || panics(|| -> () { panic!("{DELIBERATE}") });
+            ensure(fail(), "a panic", "none", "")?;
+            ID.run(10, || ID.run(11, fail));
+            let scoped = ID.scope(12, async move {
+                yield_times(1).await;
+                ID.run(13, fail);
+                yield_times(1).await;
+                fail();
+            });
+            scoped.await;
+            fail();
+            Ok(())
+        })
+    })?;
+    let expected: Vec<_> = [id, Some(11), Some(13), Some(12), id]
+        .map(|seen| ("hook", seen))
+        .to_vec();
+    expect(
+        "ID in the panic hook",
+        expected,
+        log.entries(),
+        &[(vec![], NOT_CARRIED)],
+    )
+}
+
+pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(trial: &Trial) -> Verdict {
+    install_hook();
+    let log = Log::new();
+    let spawn = |number| {
+        HOOKED.run(log.clone(), || {
+            ID.run(number, || {
+                // The suite catches it, within the task.
+                trial.spawn(async move {
+                    if number == 10 {
+                        yield_times(2).await;
+                    }
+                    panic!("{DELIBERATE}")
+                })
+            })
+        })
+    };
+    for number in [10, 11] {
+        let ended: Result<(), Stop> = trial.block_on(spawn(number).output());
+        ensure(ended.is_err(), "a task panics", "it does not", "")?;
+    }
+    expect(
+        "ID in the panic hook, of two tasks that panic in their own frames",
+        vec![("hook", Some(10)), ("hook", Some(11))],
+        log.entries(),
+        &[
+            (vec![], NOT_CARRIED),
+            (
+                vec![("hook", Some(11))],
+                "the frame is lost across an await",
+            ),
+        ],
+    )
+}
+
+/// How a task ended that panics, as its join handle tells it.
+fn ended_by_panic(
+    trial: &Trial,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> Result<Ended, Stop> {
+    let handle = ID.run(9, || trial.spawn_joinable(task))?;
+    let slot = Slot::new();
+    let joined = slot.clone();
+    let join = async move {
+        let ended = AssertUnwindSafe(handle.join()).catch_unwind().await;
+        joined.put(ended);
+    };
+    // In a way that ends even if the panic ended a thread, or comes out here.
+    let waits = catch_unwind(AssertUnwindSafe(|| {
+        trial.block_on(ID.scope(8, async move {
+            let mut join = Box::pin(join.fuse());
+            let mut late = Box::pin(eventually(|| false).fuse());
+            futures::select! {
+                () = join => {}
+                _ = late => {}
+            }
+        }));
+    }));
+    let ended: Option<std::thread::Result<Result<Output, Ended>>> = slot.take();
+    match (waits, ended) {
+        (Ok(()), Some(Ok(Err(ended)))) if ended.panic.is_some() => Ok(ended),
+        (Ok(()), Some(Ok(Ok(_)))) => Err(crate::verdict::Failure::new(
+            "joining a task that panics gives an error",
+            "it gives an output",
+            "",
+        )
+        .into()),
+        _ => not_applicable("joining a task that panics gives no error that tells of the panic"),
+    }
+}
+
+/// The value of [`ID`] in the frame that an executor says, if it says one.
+fn id_of(frame: Option<Frame>) -> Result<Option<u64>, Stop> {
+    match frame {
+        Some(frame) => Ok(frame.run(|| ID.get())),
+        None => not_applicable("it tells that a task panicked, but not in which frame"),
+    }
+}
+
+/// The sign of a panic whose frame is noted when it is caught.
+const NOTED_LATE: &str = "the frame is noted where the panic is caught, when the inner ones have been left already: \
+     framewise_context::catch_unwind gives the one in which it began";
+
+pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(trial: &Trial) -> Verdict {
+    for awaits in [0, 2] {
+        let ended = ended_by_panic(
+            trial,
+            ID.scope(10, async move {
+                yield_times(awaits).await;
+                ID.run(11, || ID.run(12, || deliberate_panic()))
+            }),
+        )?;
+        let payload = ended
+            .panic
+            .as_ref()
+            .and_then(|panic| panic.downcast_ref::<&str>());
+        expect("the payload of the panic", Some(&DELIBERATE), payload, &[])?;
+        expect(
+            "ID in the frame of the error of a task that panicked under 12, spawned under 9",
+            Some(12),
+            id_of(ended.frame)?,
+            &[
+                (Some(9), NOTED_LATE),
+                (Some(10), NOTED_LATE),
+                (Some(8), "the frame of whoever joins the task is given"),
+                (None, "the panic's frame is noted outside of the task's"),
+            ],
+        )?;
+        sees(trial.id(), "after a task that panicked was joined")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(trial: &Trial) -> Verdict {
+    let ended = ended_by_panic(trial, async {
+        // Not the one: it is over.
+        panics(|| ID.run(13, || deliberate_panic()));
+        ID.run(14, || ());
+        yield_times(2).await;
+        deliberate_panic()
+    })?;
+    expect(
+        "ID in the frame of the error of a task that panicked in its own frame, spawned under 9",
+        Some(9),
+        id_of(ended.frame)?,
+        &[
+            (Some(8), "the frame of whoever joins the task is given"),
+            (
+                Some(13),
+                "an earlier panic is mistaken for the one that ended the task",
+            ),
+            (None, "the panic's frame is noted outside of the task's"),
+        ],
+    )
+}
+
+pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
+    trial: &Trial,
+) -> Verdict {
+    let told = Slot::new();
+    let hook = told.clone();
+    trial
+        .panic_hook()?
+        .set_hook(Arc::new(move |frame: Option<Frame>| hook.put(frame)));
+    ID.run(9, || {
+        trial.executor().spawn(Box::pin(ID.scope(10, async {
+            yield_times(1).await;
+            ID.run(12, || deliberate_panic())
+        })));
+    });
+    let mut frame = None;
+    let is_told = trial.block_on(eventually(|| {
+        frame = told.take();
+        frame.is_some()
+    }));
+    if !is_told {
+        let expected = "the hook is called with a panic that nobody joins";
+        return fails(expected, "it is not", "the task's panic is lost");
+    }
+    expect(
+        "ID in the frame of an unhandled panic under 12, of a task that is spawned under 9",
+        Some(12),
+        id_of(frame.flatten())?,
+        &[
+            (Some(9), NOTED_LATE),
+            (Some(10), NOTED_LATE),
+            (None, NOTED_LATE),
+        ],
+    )?;
+    let after = trial.block_on(trial.spawn(async { ID.get() }).output())?;
+    expect(
+        "ID in a task after another has panicked",
+        trial.id(),
+        after,
+        &[(Some(12), LEFT_BEHIND)],
+    )
 }
