@@ -63,7 +63,7 @@ fn c61_a_pool_thread_is_at_the_root_between_and_after_its_calls() {
     thread_local! {
         static AT_THE_END: RefCell<Option<DropCall>> = const { RefCell::new(None) };
     }
-    with_workers_in_frames(|workers, _| {
+    with_workers_in_frames(|workers, id| {
         for panic in [false, true] {
             let runtime = one_blocking_thread(workers);
             let (sender, receiver) = mpsc::channel();
@@ -100,8 +100,8 @@ fn c61_a_pool_thread_is_at_the_root_between_and_after_its_calls() {
                 assert_eq!(runtime.block_on(call).unwrap().1, Some(2));
             }
             assert_eq!(receiver.recv().unwrap(), ("between", None, true));
-            let next = runtime.spawn_blocking(|| KEPT.is_bound());
-            assert!(!runtime.block_on(next).unwrap());
+            let next = runtime.spawn_blocking(|| (CALL.is_bound(), ID.get()));
+            assert_eq!(runtime.block_on(next).unwrap(), (false, id));
             drop(runtime);
             assert_eq!(
                 receiver.recv().unwrap(),
