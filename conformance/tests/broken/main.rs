@@ -1,0 +1,55 @@
+//! The suite proves itself: an executor with one fault at a time, each of which must be reported,
+//! by the item of the contract that it breaks.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod fault;
+mod join;
+mod lab;
+mod local;
+mod pool;
+mod timer;
+
+use fault::{FAULTS, Fault};
+use framewise_conformance::{Item, ItemState, Suite};
+use lab::Lab;
+
+/// Without a fault nothing is reported: what is reported with one comes from that.
+mod control {
+    use crate::fault::Fault;
+    use crate::lab::Lab;
+    framewise_conformance::executor_tests!(Lab::new(Fault::None));
+}
+
+#[test]
+fn each_fault_is_caught_by_the_item_that_it_breaks() {
+    // Side by side: what is never freed is waited for in vain.
+    let missed: Vec<String> = std::thread::scope(|scope| {
+        let runs: Vec<_> = FAULTS
+            .iter()
+            .map(|fault| scope.spawn(|| missed_by_the_suite(*fault)))
+            .collect();
+        runs.into_iter()
+            .filter_map(|run| run.join().expect("the suite does not panic"))
+            .collect()
+    });
+    assert!(
+        missed.is_empty(),
+        "the suite does not notice {} of {} faults:\n{}",
+        missed.len(),
+        FAULTS.len(),
+        missed.join("\n")
+    );
+}
+
+/// What to say of a fault that is not reported as it should be.
+fn missed_by_the_suite((fault, number, cause): (Fault, u8, &str)) -> Option<String> {
+    let report = Suite::executor(format!("{fault:?}"), move || Lab::new(fault))
+        .only(&[number])
+        .run();
+    let item = Item::new(number);
+    let is_caught = report.state(item) == ItemState::Failed;
+    let is_explained = report
+        .failures()
+        .any(|(_, failure)| failure.cause.contains(cause));
+    (!is_caught || !is_explained).then(|| format!("{fault:?} by {item}, as {cause:?}:\n{report}"))
+}
