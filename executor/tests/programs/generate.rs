@@ -9,9 +9,12 @@ use proptest::prelude::*;
 use proptest::strategy::{NewTree, ValueTree};
 use proptest::test_runner::TestRunner;
 
-use crate::program::{Bind, Block, Kind, Needs, Node, Op, Program, SLOTS};
+use crate::program::{Bind, Block, Kind, Needs, Node, Op, Program, SLOTS, Slot};
 use crate::shrink::Shrinking;
 use crate::variables::Var;
+
+/// Statements in an inner block, with those in its own blocks, at most.
+const INNER_MAX: u32 = 8;
 
 /// Blocks inside of blocks, at most.
 const DEPTH_MAX: u32 = 5;
@@ -53,6 +56,7 @@ pub(crate) fn generate(programs: &Programs, seed: u64) -> Program {
         programs,
         random,
         budget,
+        filled: Filled::default(),
     };
     let mut program = Program(growing.node(Op::Program, 0));
     program.number();
@@ -82,19 +86,59 @@ struct Growing<'a> {
     random: Random,
     /// Statements that may still be made.
     budget: u32,
+    filled: Filled,
+}
+
+/// Which slots hold something where the next statement will be; by its kind, as in [`Slot`].
+#[derive(Clone, Copy, Default)]
+struct Filled([[bool; SLOTS]; 3]);
+
+impl Filled {
+    fn has(self, kind: Slot) -> bool {
+        self.0[kind as usize].contains(&true)
+    }
+
+    /// Inside of a statement that has slots of its own, which begin with its frames.
+    fn inside(self, op: Op) -> Self {
+        match op {
+            Op::Run | Op::Catch | Op::CatchStd | Op::Enter | Op::Scope | Op::MadeUnder => self,
+            Op::Moved | Op::InFrame | Op::Elapse | Op::WithinLimit | Op::Interval => self,
+            Op::BlockInPlace => self,
+            _ => Self([
+                self.0[Slot::Frame as usize],
+                Default::default(),
+                Default::default(),
+            ]),
+        }
+    }
+}
+
+/// Whether a statement does something with what a slot holds.
+fn takes(op: Op) -> bool {
+    let of_tasks = [Op::Await, Op::DropHandle, Op::Abort, Op::AbortFromThread];
+    let of_others = [
+        Op::Call,
+        Op::CallOnThread,
+        Op::Rewrap,
+        Op::Enter,
+        Op::InFrame,
+    ];
+    of_tasks.contains(&op) || of_others.contains(&op)
 }
 
 impl Growing<'_> {
     fn block(&mut self, kind: Kind, depth: u32) -> Block {
-        let mut nodes = Vec::new();
         // The outermost block takes what there is; inner ones leave something for the next.
-        while self.budget > 0 && (depth == 1 || self.random.below(5) > 0) {
+        let kept = match depth {
+            1 => 0,
+            _ => self.budget - self.random.below(self.budget.min(INNER_MAX) + 1),
+        };
+        let mut nodes = Vec::new();
+        while self.budget > kept {
             self.budget -= 1;
             let op = self.op(kind, depth);
-            let node = self.node(op, depth);
-            let ends = op == Op::Panic;
-            nodes.push(node);
-            if ends {
+            nodes.push(self.node(op, depth));
+            if op == Op::Panic {
                 break;
             }
         }
@@ -102,18 +146,28 @@ impl Growing<'_> {
     }
 
     fn op(&mut self, kind: Kind, depth: u32) -> Op {
-        let fits = |op: &&Op| {
+        let (filled, can) = (self.filled, self.programs.can);
+        let fits = |op: Op| {
             let shape = op.shape();
             (kind == Kind::Async || shape.kind == Kind::Sync)
                 && (depth < DEPTH_MAX || shape.blocks.is_empty())
                 // At the outermost level a panic ends everything at once.
-                && (depth > 1 || **op != Op::Panic)
-                && (self.programs.can)(shape.needs)
+                && (depth > 1 || op != Op::Panic)
+                && can(shape.needs)
+                && (!takes(op) || shape.slot.is_some_and(|slot| filled.has(slot)))
         };
-        let all = || Op::ALL.iter().filter(fits);
+        // What was made is often used, and soon.
+        let takes_now =
+            self.random.below(2) == 0 && Op::ALL.iter().any(|&op| takes(op) && fits(op));
+        let all = || {
+            Op::ALL
+                .iter()
+                .copied()
+                .filter(|&op| fits(op) && (takes(op) || !takes_now))
+        };
         let total = all().map(|op| op.shape().weight).sum();
         let mut place = self.random.below(total);
-        for &op in all() {
+        for op in all() {
             match place.checked_sub(op.shape().weight) {
                 Some(rest) => place = rest,
                 None => return op,
@@ -126,18 +180,41 @@ impl Growing<'_> {
         let shape = op.shape();
         let (least, most) = shape.binds;
         let binds = least + self.random.below((most - least + 1) as u32) as usize;
+        let slot = self.slot(op);
+        let blocks = shape.blocks.iter().map(|&kind| {
+            let around = self.filled;
+            self.filled = around.inside(op);
+            let block = self.block(kind, depth + 1);
+            // What an inner block of the same slots has filled is not counted on.
+            self.filled = around;
+            block
+        });
+        let blocks = blocks.collect();
         Node {
             id: 0,
             op,
             binds: (0..binds).map(|_| self.bind(op)).collect(),
-            slot: self.random.below(SLOTS as u32) as u8,
+            slot: slot as u8,
             times: 1 + self.random.below(3) as u8,
-            blocks: shape
-                .blocks
-                .iter()
-                .map(|&kind| self.block(kind, depth + 1))
-                .collect(),
+            blocks,
         }
+    }
+
+    /// A slot that is filled, for what takes from it; an empty one, if there is one, for others.
+    fn slot(&mut self, op: Op) -> usize {
+        let any = self.random.below(SLOTS as u32) as usize;
+        let Some(kind) = op.shape().slot else {
+            return any;
+        };
+        let slots = &mut self.filled.0[kind as usize];
+        let wanted = takes(op);
+        let slot = (0..SLOTS).map(|step| (any + step) % SLOTS);
+        let slot = slot
+            .clone()
+            .find(|&slot| slots[slot] == wanted)
+            .unwrap_or(any);
+        slots[slot] = !matches!(op, Op::Await | Op::DropHandle);
+        slot
     }
 
     fn bind(&mut self, op: Op) -> Bind {

@@ -19,7 +19,8 @@ use crate::model::{self, Conditions};
 use crate::program::Program;
 use crate::real;
 use crate::real::faults::Fault;
-use crate::real::run::{Run, install_panic_hook, unhandled_panic};
+use crate::real::hook::{self, unhandled_panic};
+use crate::real::run::Run;
 use crate::variables::{Bindings, Seen, assign_keys};
 
 /// How long a program may take until it is held to hang. Nothing is measured by it.
@@ -84,7 +85,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A runtime for programs.
 pub(crate) fn runtime(workers: usize) -> Runtime {
-    install_panic_hook();
+    hook::install();
     assign_keys();
     Builder::new()
         .worker_threads(workers)
@@ -97,14 +98,26 @@ pub(crate) fn runtime(workers: usize) -> Runtime {
 pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Result<(), String> {
     let run = Run::new(fault, true);
     let _under_way = UnderWay::new(&run, program);
-    real::execute(&run, program, runtime.handle());
-    run.wait_for_calm();
-    run.end_tasks();
+    to_calm(runtime, &run, program);
     let worker = runtime.block_on(async { spawn_root(async { Seen::now() }).await });
     if worker.ok() != Some(Bindings::default().seen()) {
         run.complain("C-32, C-36: a task at the root sees a binding".to_owned());
     }
     compare(&run, program, false, true).map(drop)
+}
+
+/// What a program comes to.
+pub(crate) fn looks(runtime: &Runtime, program: &Program) -> Vec<(Place, Look)> {
+    let run = Run::new(Fault::None, true);
+    let _under_way = UnderWay::new(&run, program);
+    to_calm(runtime, &run, program);
+    run.take().0
+}
+
+fn to_calm(runtime: &Runtime, run: &Arc<Run>, program: &Program) {
+    real::execute(run, program, runtime.handle());
+    run.wait_for_calm();
+    run.end_tasks();
 }
 
 /// When a runtime is shut down.
@@ -142,7 +155,7 @@ pub(crate) fn check_seeded(
     shut_down: ShutDown,
     fault: Fault,
 ) -> Result<(), String> {
-    install_panic_hook();
+    hook::install();
     assign_keys();
     let first_seed = seeds.start;
     for seed in seeds {

@@ -18,11 +18,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod corpus;
+mod coverage;
 mod expect;
 mod generate;
 mod harness;
 mod model;
 mod mutants;
+mod parse;
 mod program;
 mod real;
 mod shrink;

@@ -112,39 +112,39 @@ ops! {
     // The whole program. Its binding is made around `block_on`.
     Program "program" Sync (0, 1), None, false, &[Async], 0, Nothing;
 
-    Observe "observe" Sync (0, 0), None, false, &[], 6, Nothing;
-    Guard "guard" Sync (0, 0), None, false, &[], 6, Nothing;
+    Observe "observe" Sync (0, 0), None, false, &[], 4, Nothing;
+    Guard "guard" Sync (0, 0), None, false, &[], 5, Nothing;
     Run "run" Sync (1, 2), None, false, &[Sync], 10, Nothing;
     Catch "catch" Sync (0, 0), None, false, &[Sync], 5, Nothing;
     CatchStd "std catch" Sync (0, 0), None, false, &[Sync], 2, Nothing;
-    Panic "panic" Sync (0, 0), None, false, &[], 3, Nothing;
+    Panic "panic" Sync (0, 0), None, false, &[], 5, Nothing;
     Snapshot "snapshot" Sync (0, 0), FRAME, false, &[], 4, Nothing;
     SnapshotInherited "snapshot inherited" Sync (0, 0), FRAME, false, &[], 1, Nothing;
-    Enter "enter" Sync (0, 0), FRAME, false, &[Sync], 4, Nothing;
+    Enter "enter" Sync (0, 0), FRAME, false, &[Sync], 6, Nothing;
     Wrap "wrap" Sync (0, 0), CLOSURE, false, &[Sync], 4, Nothing;
-    Rewrap "rewrap" Sync (0, 0), CLOSURE, false, &[], 1, Nothing;
-    Call "call" Sync (0, 0), CLOSURE, false, &[], 6, Nothing;
-    CallOnThread "call on a thread" Sync (0, 0), CLOSURE, false, &[], 1, Threads;
+    Rewrap "rewrap" Sync (0, 0), CLOSURE, false, &[], 3, Nothing;
+    Call "call" Sync (0, 0), CLOSURE, false, &[], 10, Nothing;
+    CallOnThread "call on a thread" Sync (0, 0), CLOSURE, false, &[], 4, Threads;
     Spawn "spawn" Sync (0, 0), TASK, false, &[Async], 14, Nothing;
     SpawnRoot "spawn_root" Sync (0, 0), TASK, false, &[Async], 2, Nothing;
     SpawnLocal "spawn_local" Sync (0, 0), TASK, false, &[Async], 5, Nothing;
     SpawnFromThread "spawn by a thread in" Sync (0, 0), TASK, false, &[Async], 2, Threads;
     SpawnBlocking "spawn_blocking" Sync (0, 0), TASK, false, &[Sync], 3, Nothing;
-    DropHandle "drop" Sync (0, 0), TASK, false, &[], 2, Nothing;
-    Abort "abort" Sync (0, 0), TASK, false, &[], 3, Nothing;
-    AbortFromThread "abort by a thread" Sync (0, 0), TASK, false, &[], 1, Threads;
+    DropHandle "drop" Sync (0, 0), TASK, false, &[], 4, Nothing;
+    Abort "abort" Sync (0, 0), TASK, false, &[], 7, Nothing;
+    AbortFromThread "abort by a thread" Sync (0, 0), TASK, false, &[], 2, Threads;
     SetTimeout "set_timeout" Sync (0, 0), None, false, &[Sync], 3, Nothing;
     CancelTimeout "set_timeout, cancel" Sync (0, 0), None, true, &[Sync], 2, Nothing;
     SetInterval "set_interval" Sync (0, 0), None, true, &[Sync], 1, Nothing;
-    Unpolled "scope, unpolled" Sync (1, 2), None, false, &[], 2, Nothing;
+    Unpolled "scope, unpolled" Sync (1, 2), None, false, &[], 1, Nothing;
 
     Yield "yield" Async (0, 0), None, false, &[], 8, Nothing;
     Sleep "sleep" Async (0, 0), None, false, &[], 4, Nothing;
     Scope "scope" Async (1, 2), None, false, &[Async], 14, Nothing;
     MadeUnder "made under the first" Async (1, 2), None, false, &[Async], 4, Nothing;
     Moved "begun under the first" Async (1, 2), None, false, &[Sync, Async], 4, Nothing;
-    InFrame "in frame" Async (0, 0), FRAME, false, &[Async], 4, Nothing;
-    Await "await" Async (0, 0), TASK, false, &[], 14, Nothing;
+    InFrame "in frame" Async (0, 0), FRAME, false, &[Async], 6, Nothing;
+    Await "await" Async (0, 0), TASK, false, &[], 20, Nothing;
     AbortParked "spawn, park, abort" Async (0, 1), None, false, &[Async], 5, Nothing;
     AbortParkedFromThread "spawn, park, abort by a thread" Async
         (0, 0), None, false, &[Async], 1, Threads;

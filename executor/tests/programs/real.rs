@@ -1,6 +1,8 @@
 //! The programs on the real runtime: every statement is done by the call that it is named after.
 
+mod branches;
 pub(crate) mod faults;
+pub(crate) mod hook;
 pub(crate) mod run;
 mod slots;
 mod steps;
@@ -83,8 +85,7 @@ fn ended(run: &Run, program: &Program, ended: Result<(), CaughtPanic>) {
         Ok(()) => Note::Done,
         Err(caught) => {
             let (payload, frame) = caught.into_parts();
-            let message = payload.downcast_ref::<String>().map_or("", String::as_str);
-            run.panicked(message, &frame)
+            run.panicked(hook::text(&*payload), &frame)
         }
     };
     run.look((program.0.id, Role::Ended), note);

@@ -1,12 +1,8 @@
 //! One run of a program: what was seen in it, and what of it is still alive.
 
-use std::any::Any;
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
-use std::panic;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,18 +10,13 @@ use framewise::task::AbortHandle;
 use framewise::{Frame, JoinError};
 
 use super::faults::Fault;
+use super::hook;
 use crate::expect::{Look, Note, Place, Role};
 use crate::program::Node;
 use crate::variables::{Made, Seen};
 
 /// How long values may take to go until they are held to leak. Nothing is measured by it.
 const LEAK: Duration = Duration::from_secs(10);
-
-/// All runs, by their number: a panic's message names its run.
-static RUNS: Mutex<BTreeMap<u64, Weak<Run>>> = Mutex::new(BTreeMap::new());
-static NEXT: AtomicU64 = AtomicU64::new(0);
-
-const PLANNED: &str = "planned panic ";
 
 pub(crate) struct Run {
     number: u64,
@@ -51,8 +42,7 @@ struct RunState {
 
 impl Run {
     pub(crate) fn new(fault: Fault, has_hook: bool) -> Arc<Self> {
-        // Ordering: Relaxed; it only makes the numbers different.
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let number = hook::number();
         let run = Arc::new(Self {
             number,
             fault,
@@ -60,7 +50,7 @@ impl Run {
             state: Mutex::default(),
             calm: Condvar::new(),
         });
-        lock(&RUNS).insert(number, Arc::downgrade(&run));
+        hook::register(number, &run);
         run
     }
 
@@ -141,6 +131,15 @@ impl Run {
         }
     }
 
+    /// The runtime's hook was told of the panic of this statement.
+    pub(super) fn told_of(&self, id: u32) {
+        let mut state = self.state();
+        if let Some(place) = state.untold.iter().position(|&untold| untold == id) {
+            state.untold.remove(place);
+            self.less_busy(state);
+        }
+    }
+
     fn less_busy(&self, mut state: MutexGuard<'_, RunState>) {
         state.busy -= 1;
         if state.busy == 0 {
@@ -203,12 +202,12 @@ impl Run {
 
     /// The message of the panic of statement `id`.
     pub(crate) fn message(&self, id: u32) -> String {
-        format!("{PLANNED}{} {id}", self.number)
+        hook::message(self.number, id)
     }
 
     /// Which statement's panic it was.
     pub(crate) fn panic_of(&self, message: &str) -> Note {
-        match planned(message) {
+        match hook::planned(message) {
             Some((number, id)) if number == self.number => Note::Panicked(id),
             _ => {
                 self.complain(format!("an unplanned panic: {message}"));
@@ -263,69 +262,8 @@ impl fmt::Debug for Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        lock(&RUNS).remove(&self.number);
+        hook::forget(self.number);
     }
-}
-
-/// The run and the statement that a panic's message names.
-fn planned(message: &str) -> Option<(u64, u32)> {
-    let (_, names) = message.split_once(PLANNED)?;
-    let (run, id) = names.split_once(' ')?;
-    Some((run.parse().ok()?, id.parse().ok()?))
-}
-
-fn run_of(message: &str) -> Option<(Arc<Run>, u32)> {
-    let (number, id) = planned(message)?;
-    let run = lock(&RUNS).get(&number)?.upgrade()?;
-    Some((run, id))
-}
-
-/// Has the process's panic hook look at planned panics, and be silent about them.
-pub(crate) fn install_panic_hook() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            let message = info
-                .payload()
-                .downcast_ref::<String>()
-                .map_or("", String::as_str);
-            match run_of(message) {
-                Some((run, id)) => {
-                    run.look((id, Role::Hook), Note::Nothing);
-                    LAST_PANIC.set(id);
-                }
-                None => before(info),
-            }
-        }));
-    });
-}
-
-/// For the runtimes: the panic of a task that nobody joins, or of a callback.
-pub(crate) fn unhandled_panic(error: &JoinError) {
-    if let (Some((run, id)), Some(frame)) = (run_of(&error.to_string()), error.frame()) {
-        run.panicked(&error.to_string(), frame);
-        let mut state = run.state();
-        if let Some(place) = state.untold.iter().position(|&untold| untold == id) {
-            state.untold.remove(place);
-            run.less_busy(state);
-        }
-    }
-}
-
-/// The panic of another thread goes on here.
-pub(crate) fn going_on(payload: &(dyn Any + Send)) {
-    if let Some((_, id)) = payload
-        .downcast_ref::<String>()
-        .and_then(|message| planned(message))
-    {
-        LAST_PANIC.set(id);
-    }
-}
-
-thread_local! {
-    /// The statement that panicked last on this thread.
-    static LAST_PANIC: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Looks at the variables when it is dropped.
@@ -351,13 +289,13 @@ impl Drop for Busy {
         let mut state = self.run.state();
         if self.is_callback && self.run.has_hook && thread::panicking() {
             // It is over when the runtime's hook was told of the panic.
-            state.untold.push(LAST_PANIC.get());
+            state.untold.push(hook::last_panic());
         } else {
             self.run.less_busy(state);
         }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

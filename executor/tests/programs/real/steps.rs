@@ -11,7 +11,8 @@ use framewise::runtime::Handle;
 use framewise::time::{TimerCallback, set_interval, set_timeout};
 
 use super::faults::Fault;
-use super::run::{Run, Watched, going_on};
+use super::hook;
+use super::run::{Run, Watched};
 use super::slots::Slots;
 use super::tasks;
 use crate::expect::{Note, Role};
@@ -115,18 +116,14 @@ fn catch(run: &Arc<Run>, node: &Node, slots: &mut Slots) -> Option<Frame> {
                 frame = Some(caught.frame().clone());
                 let told = caught.frame().clone();
                 let (payload, _) = caught.into_parts();
-                let message = payload.downcast_ref::<String>().map_or("", String::as_str);
-                run.panicked(message, &told)
+                run.panicked(hook::text(&*payload), &told)
             }
         }
     } else {
         let body = AssertUnwindSafe(|| block(run, node, 0, slots));
         match std::panic::catch_unwind(body) {
             Ok(()) => Note::Done,
-            Err(payload) => {
-                let message = payload.downcast_ref::<String>().map_or("", String::as_str);
-                run.panic_of(message)
-            }
+            Err(payload) => run.panic_of(hook::text(&*payload)),
         }
     };
     let frame = frame.filter(|_| run.is(Fault::ForgetsToRestoreAfterPanic));
@@ -171,8 +168,7 @@ fn call_on_thread(slots: &mut Slots, slot: usize) {
         threads.spawn(call).join()
     });
     if let Err(payload) = joined {
-        // No hook is called for a panic that goes on here.
-        going_on(&*payload);
+        hook::goes_on(&*payload);
         resume_unwind(payload);
     }
 }

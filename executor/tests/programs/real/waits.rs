@@ -10,9 +10,9 @@ use framewise::task::{LocalSet, block_in_place, yield_now};
 use framewise::time::{interval, sleep, timeout};
 use framewise::{Frame, spawn};
 use futures::channel::oneshot;
-use futures::future::{BoxFuture, FutureExt, join, select};
-use futures::stream::{self, FuturesUnordered, StreamExt};
+use futures::future::{BoxFuture, FutureExt};
 
+use super::branches;
 use super::faults::{self, Fault};
 use super::run::Run;
 use super::slots::Slots;
@@ -20,7 +20,7 @@ use super::steps::{self, Guards};
 use super::tasks;
 use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
-use crate::variables::{run_under, scoped, scoped_stream};
+use crate::variables::{run_under, scoped};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -112,8 +112,8 @@ async fn statement(
             run_under(run.made(node, 0), || task.abort());
             run.ended(id, task.await);
         }
-        Op::Join | Op::Unordered => both(run, node, slots).boxed().await,
-        Op::Select => first(run, node, slots).boxed().await,
+        Op::Join | Op::Unordered => branches::both(run, node, slots).boxed().await,
+        Op::Select => branches::first(run, node, slots).boxed().await,
         Op::Elapse => elapse(run, node, slots).boxed().await,
         Op::WithinLimit => {
             if timeout(HOUR, block(run, node, 0, slots)).await.is_err() {
@@ -127,8 +127,8 @@ async fn statement(
                 steps::block(run, node, 0, slots);
             }
         }
-        Op::Channel => return channel(run, node).boxed().await,
-        Op::Stream => return scoped_items(run, node, slots).boxed().await,
+        Op::Channel => return branches::channel(run, node).boxed().await,
+        Op::Stream => return branches::scoped_items(run, node, slots).boxed().await,
         Op::BlockInPlace => block_in_place(|| steps::block(run, node, 0, slots)),
         Op::LocalSet => local_set(run, node, slots),
         Op::Released => released(run, node).boxed().await,
@@ -225,56 +225,6 @@ async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     run.ended(node.id, task.await);
 }
 
-/// A branch with slots of its own, in its scope.
-fn branch<'a>(run: &'a Arc<Run>, node: &'a Node, index: usize, slots: &Slots) -> BoxFuture<'a, ()> {
-    let mut slots = Slots::new(slots.frames.clone(), slots.local);
-    in_branch(run, node, index, async move {
-        block(run, node, index, &mut slots).await;
-    })
-}
-
-fn in_branch<'a>(
-    run: &Arc<Run>,
-    node: &Node,
-    index: usize,
-    future: impl Future<Output = ()> + Send + 'a,
-) -> BoxFuture<'a, ()> {
-    let made = run.made(node, 0).into_iter().nth(index);
-    scoped(made.into_iter().collect(), future)
-}
-
-async fn both(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
-    let [a, b] = [0, 1].map(|index| branch(run, node, index, slots));
-    if run.is(Fault::BranchesBleed) {
-        let second = run.made(node, 0).into_iter().nth(1);
-        scoped(second.into_iter().collect(), join(a, b).map(drop)).await;
-    } else if node.op == Op::Join {
-        join(a, b).await;
-    } else {
-        let mut all: FuturesUnordered<_> = [a, b].into_iter().collect();
-        while let Some(()) = all.next().await {}
-    }
-}
-
-async fn first(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
-    let winner = branch(run, node, 0, slots);
-    let owned = run.watched(node.id, Role::Owned);
-    let mut inner = Slots::new(slots.frames.clone(), slots.local);
-    let loser = in_branch(run, node, 1, async move {
-        let _owned = owned;
-        let mut guards = Guards::new();
-        steps::statements(run, node, 1, &mut inner, &mut guards);
-        pending::<()>().await;
-    });
-    let loser = faults::loser(run, loser);
-    let over = if node.times > 1 {
-        select(loser, winner).await.factor_first()
-    } else {
-        select(winner, loser).await.factor_first()
-    };
-    drop(over);
-}
-
 async fn elapse(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     let body = async {
         let mut guards = Guards::new();
@@ -284,74 +234,6 @@ async fn elapse(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     if timeout(Duration::from_micros(30), body).await.is_ok() {
         run.complain(format!("#{}: what never ends has ended", node.id));
     }
-}
-
-/// A message with its sender's frame, that says where it is dropped.
-struct Message {
-    _watched: super::run::Watched,
-    frame: Frame,
-}
-
-async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
-    let (sender, receiver) = async_channel::unbounded();
-    let (id, times) = (node.id, node.times);
-    let send = {
-        let run = Arc::clone(run);
-        async move {
-            for _ in 0..times {
-                let message = Message {
-                    _watched: run.watched(id, Role::Message),
-                    frame: Frame::current(),
-                };
-                // The receiver may have ended.
-                let _ = sender.send(message).await;
-                yield_now().await;
-            }
-        }
-    };
-    let send = scoped(run.made(node, 0), send);
-    let held = (run.busy(), run.watched(id, Role::Owned));
-    let task = spawn(async move {
-        let _held = held;
-        send.await;
-    });
-    run.track(task.abort_handle());
-    let mut frame = None;
-    while let Ok(message) = receiver.recv().await {
-        run.look((id, Role::Received), Note::Nothing);
-        message
-            .frame
-            .run(|| run.look((id, Role::Carried), Note::Nothing));
-        frame = Some(message.frame.clone());
-    }
-    frame.filter(|_| run.is(Fault::ReceivesTheSendersFrame))
-}
-
-async fn scoped_items(run: &Arc<Run>, node: &Node, slots: &mut Slots) -> Option<Frame> {
-    let owned = run.watched(node.id, Role::Owned);
-    let (frames, local) = (slots.frames.clone(), slots.local);
-    let item = move || steps::block(run, node, 0, &mut Slots::new(frames.clone(), local));
-    let (mut left, mut waits) = (node.times, true);
-    let items = stream::poll_fn(move |cx| {
-        let _owned = &owned;
-        waits = !waits;
-        if !waits {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        item();
-        Poll::Ready(Some(()))
-    });
-    let leaked = faults::leaked_stream(run, node);
-    let mut items = scoped_stream(run.made(node, 0), items);
-    while let Some(()) = items.next().await {
-        steps::block(run, node, 1, slots);
-    }
-    leaked
 }
 
 fn local_set(run: &Arc<Run>, node: &Node, slots: &Slots) {

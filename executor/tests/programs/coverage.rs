@@ -1,0 +1,61 @@
+//! Tests of the generator: that its programs come to everything that there is to come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::expect::{Note, Role};
+use crate::generate::{Programs, generate};
+use crate::harness::{looks, runtime};
+use crate::program::Op;
+
+/// How many programs are looked at.
+const PROGRAMS: u64 = 1500;
+
+/// How often each must have been come to by then.
+const LEAST: usize = 20;
+
+#[test]
+fn programs_come_to_every_statement_and_every_end() {
+    let runtime = runtime(2);
+    let mut ops: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut ends: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let mut roles: BTreeMap<Role, usize> = BTreeMap::new();
+    for seed in 0..PROGRAMS {
+        let program = generate(&Programs::all(), seed);
+        for ((id, role), (_, note)) in looks(&runtime, &program) {
+            let node = program.find(id).unwrap();
+            let name = node.op.shape().name;
+            *roles.entry(role).or_default() += 1;
+            match role {
+                Role::After => *ops.entry(name).or_default() += 1,
+                Role::Ended => {
+                    let end = match note {
+                        Note::Done => "done",
+                        Note::Cancelled => "cancelled",
+                        Note::Panicked(_) => "panicked",
+                        _ => "strange",
+                    };
+                    *ends.entry((name, end)).or_default() += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    println!("{ops:?}\n{ends:?}\n{roles:?}");
+    let never: BTreeSet<_> = Op::ALL
+        .iter()
+        .filter(|&&op| op != Op::Panic && op != Op::Program)
+        .map(|op| op.shape().name)
+        .filter(|name| ops.get(name).is_none_or(|&times| times < LEAST))
+        .collect();
+    assert!(never.is_empty(), "seldom or never come to: {never:?}");
+    for (op, expected) in [
+        ("program", &["done", "panicked"][..]),
+        ("catch", &["done", "panicked"]),
+        ("await", &["done", "panicked", "cancelled"]),
+        ("spawn, park, abort", &["panicked", "cancelled"]),
+    ] {
+        for &end in expected {
+            assert!(ends.contains_key(&(op, end)), "`{op}` never ends so: {end}");
+        }
+    }
+}
