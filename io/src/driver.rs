@@ -16,7 +16,7 @@ use crate::ready::Ready;
 use crate::slab::{Slab, SourceKey};
 use crate::state::Call;
 #[cfg(target_os = "linux")]
-use crate::timerfd::TimerFd;
+use crate::timerfd::{LateUnpark, TimerFd};
 use crate::unpark::Unpark;
 
 /// How many events one turn fetches.
@@ -101,7 +101,7 @@ pub struct TurnReport {
     pub callbacks: usize,
     /// Whether somebody had asked for the wait to end.
     pub unparked: bool,
-    /// Whether the driver's timer ended the wait.
+    /// Whether the driver's timer ended the wait, or a [late unpark](IoHandle::unpark_within).
     pub timer: bool,
     /// What callbacks and foreign wakers panicked with. The driver goes on; the executor reports
     /// them as it reports a panic of a task that nobody joins.
@@ -124,6 +124,8 @@ impl IoDriver {
                 closed: false,
             }),
             unpark: Unpark::new(waker),
+            #[cfg(target_os = "linux")]
+            late_unpark: LateUnpark::new(poll.registry()).ok(),
             kicked: Mutex::new(Vec::new()),
             blocking,
         });
@@ -202,6 +204,7 @@ impl IoDriver {
             for event in events.by_ref().take(EVENTS_A_LOCK) {
                 match SourceKey::from_token(event.token().0) {
                     SourceKey::UNPARK => report.unparked = true,
+                    SourceKey::LATE_UNPARK => report.timer = true,
                     SourceKey::TIMER => {
                         report.timer = true;
                         #[cfg(target_os = "linux")]

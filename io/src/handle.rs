@@ -7,11 +7,14 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use framewise_sync::{Arc, Mutex};
 
 use crate::slab::{Slab, SourceKey};
 use crate::state::{Call, SourceState};
+#[cfg(target_os = "linux")]
+use crate::timerfd::LateUnpark;
 use crate::unpark::Unpark;
 
 /// Runs a closure on the blocking pool.
@@ -34,6 +37,9 @@ pub(crate) struct IoShared {
     pub(crate) registry: mio::Registry,
     pub(crate) sources: Mutex<Sources>,
     pub(crate) unpark: Unpark<mio::Waker>,
+    /// `None` where the system refuses one.
+    #[cfg(target_os = "linux")]
+    pub(crate) late_unpark: Option<LateUnpark>,
     /// Callbacks that were registered with a source that was already ready: no edge will come for
     /// them, so the driver calls them once of its own accord.
     pub(crate) kicked: Mutex<Vec<Call>>,
@@ -67,6 +73,22 @@ impl IoHandle {
     /// While one such call is still to be seen by the driver, others cost no system call.
     pub fn unpark(&self) {
         self.shared.unpark.unpark();
+    }
+
+    /// Ends the wait of the driver, or its next one, when `limit` has passed, or before. A later call
+    /// takes the place of an earlier one.
+    ///
+    /// It costs one system call, which wakes nobody yet. (Where the system has no timer that can be
+    /// set so, this is [`unpark`](Self::unpark).)
+    pub fn unpark_within(&self, limit: Duration) {
+        #[cfg(target_os = "linux")]
+        if let Some(late) = &self.shared.late_unpark
+            && late.set(limit).is_ok()
+        {
+            return;
+        }
+        let _ = limit;
+        self.unpark();
     }
 
     /// Makes this the thread's current handle until the guard is dropped.

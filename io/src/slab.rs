@@ -12,8 +12,8 @@ const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK: usize = usize::MAX >> INDEX_BITS;
 
-/// The highest index that is handed out; the two above it are the driver's own.
-const INDEX_MAX: usize = INDEX_MASK - 2;
+/// The highest index that is handed out; the three above it are the driver's own.
+const INDEX_MAX: usize = INDEX_MASK - 3;
 
 /// Where a source is, and as which tenant of the slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +24,8 @@ impl SourceKey {
     pub const UNPARK: SourceKey = SourceKey(INDEX_MASK);
     /// The driver's own key of its timer: never handed out.
     pub const TIMER: SourceKey = SourceKey(INDEX_MASK - 1);
+    /// The driver's own key of the timer that other threads set: never handed out.
+    pub const LATE_UNPARK: SourceKey = SourceKey(INDEX_MASK - 2);
 
     fn new(index: usize, generation: usize) -> Self {
         Self((generation << INDEX_BITS) | index)

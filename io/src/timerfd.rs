@@ -1,4 +1,4 @@
-//! The driver's timer: waits that end within microseconds of their deadline, on Linux.
+//! The driver's timers: waits that end within microseconds of their deadline, on Linux.
 //!
 //! # Why a timerfd
 //!
@@ -21,6 +21,8 @@
 //! Whole and long waits get no way of their own through `epoll_wait`'s argument: the kernel's slack
 //! would make 10 ms of a wait of 10 s, and ending early enough to allow for it costs a second
 //! `epoll_wait` and the same call to set the timer for the rest.
+//!
+//! A second one, [`LateUnpark`], belongs to other threads than the one that waits.
 //!
 //! It must not know the driver, nor what the deadlines are for.
 
@@ -51,23 +53,7 @@ pub(crate) struct TimerFd {
 
 impl TimerFd {
     pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
-        // SAFETY: the call takes no pointers.
-        let raw = unsafe {
-            libc::timerfd_create(
-                libc::CLOCK_MONOTONIC,
-                libc::TFD_NONBLOCK | libc::TFD_CLOEXEC,
-            )
-        };
-        if raw < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: `raw` has just been opened and nobody else knows it.
-        let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
-        registry.register(
-            &mut SourceFd(&raw),
-            mio::Token(SourceKey::TIMER.to_token()),
-            mio::Interest::READABLE,
-        )?;
+        let descriptor = open(registry, SourceKey::TIMER)?;
         Ok(Self {
             descriptor,
             fires_at: None,
@@ -86,7 +72,8 @@ impl TimerFd {
         {
             return Ok(());
         }
-        self.set(timeout)?;
+        self.settings += 1;
+        set(&self.descriptor, timeout)?;
         self.fires_at = Some(wanted);
         Ok(())
     }
@@ -100,31 +87,66 @@ impl TimerFd {
     pub(crate) fn settings(&self) -> u64 {
         self.settings
     }
+}
 
-    fn set(&mut self, timeout: Duration) -> io::Result<()> {
-        // Zero would disarm it.
-        let timeout = timeout.max(Duration::from_nanos(1));
-        let value = libc::itimerspec {
-            it_interval: libc::timespec {
-                tv_sec: 0,
-                tv_nsec: 0,
-            },
-            it_value: libc::timespec {
-                tv_sec: timeout.as_secs() as libc::time_t,
-                tv_nsec: timeout.subsec_nanos() as libc::c_long,
-            },
-        };
-        // SAFETY: `value` lives over the call, the old value is not asked for, and the descriptor
-        // is a timerfd that `self` owns.
-        let result = unsafe {
-            libc::timerfd_settime(self.descriptor.as_raw_fd(), 0, &value, std::ptr::null_mut())
-        };
-        self.settings += 1;
-        if result < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+/// A timer that any thread may set, whoever waits. Its descriptor is edge-triggered and never read,
+/// too: an expiry that nobody has fetched ends the next wait.
+#[derive(Debug)]
+pub(crate) struct LateUnpark(OwnedFd);
+
+impl LateUnpark {
+    pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
+        open(registry, SourceKey::LATE_UNPARK).map(Self)
+    }
+
+    /// Sets it anew. What was set before is forgotten, also an expiry that nobody has fetched.
+    pub(crate) fn set(&self, after: Duration) -> io::Result<()> {
+        set(&self.0, after)
+    }
+}
+
+fn open(registry: &mio::Registry, key: SourceKey) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes no pointers.
+    let raw = unsafe {
+        libc::timerfd_create(
+            libc::CLOCK_MONOTONIC,
+            libc::TFD_NONBLOCK | libc::TFD_CLOEXEC,
+        )
+    };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: `raw` has just been opened and nobody else knows it.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
+    registry.register(
+        &mut SourceFd(&raw),
+        mio::Token(key.to_token()),
+        mio::Interest::READABLE,
+    )?;
+    Ok(descriptor)
+}
+
+fn set(descriptor: &OwnedFd, timeout: Duration) -> io::Result<()> {
+    // Zero would disarm it.
+    let timeout = timeout.max(Duration::from_nanos(1));
+    let value = libc::itimerspec {
+        it_interval: libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        },
+        it_value: libc::timespec {
+            tv_sec: timeout.as_secs() as libc::time_t,
+            tv_nsec: timeout.subsec_nanos() as libc::c_long,
+        },
+    };
+    // SAFETY: `value` lives over the call, the old value is not asked for, and the descriptor is
+    // an open timerfd.
+    let result =
+        unsafe { libc::timerfd_settime(descriptor.as_raw_fd(), 0, &value, std::ptr::null_mut()) };
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
     }
 }
 

@@ -40,6 +40,20 @@ fn an_unpark_from_another_thread_ends_a_wait() {
     thread.join().unwrap();
 }
 
+/// A late unpark ends the wait that it meets, or the next one if its time is up before.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_late_unpark_ends_a_wait_in_time() {
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    handle.unpark_within(Duration::from_millis(1));
+    assert!(driver.turn(None).unwrap().timer);
+    handle.unpark_within(Duration::ZERO);
+    assert!(driver.turn(None).unwrap().timer);
+    let thread = std::thread::spawn(move || handle.unpark_within(Duration::from_millis(1)));
+    assert!(driver.turn(None).unwrap().timer);
+    thread.join().unwrap();
+}
+
 /// A wait of less than a millisecond ends by the timer, not before its time, and each takes one
 /// setting of the timer.
 #[cfg(target_os = "linux")]
