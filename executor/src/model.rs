@@ -6,10 +6,10 @@
 
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::park::{Parker, Unparked};
-pub use crate::scheduler::watch::Watch;
+pub use crate::scheduler::watch::{Missing, Watch};
 
 #[cfg(framewise_loom)]
-pub use self::of_tasks::{Claim, ModelScheduler, pass_through_last_in_slot};
+pub use self::of_tasks::{Claim, ModelScheduler, Slot};
 
 #[cfg(framewise_loom)]
 mod of_tasks {
@@ -242,17 +242,33 @@ mod of_tasks {
         }
     }
 
-    /// Puts claims through a shipped last-in slot, which `body` gets as a function that replaces
-    /// what is there and one that takes it.
-    pub fn pass_through_last_in_slot() -> (
-        impl Fn(Claim) -> Option<Claim> + Send + Sync + Clone,
-        impl Fn() -> Option<Claim> + Send + Sync + Clone,
-    ) {
-        let slot = Arc::new(LastInSlot::new());
-        let other = slot.clone();
-        (
-            move |claim: Claim| slot.replace(claim.0).map(Claim),
-            move || other.take().map(Claim),
-        )
+    /// A shipped last-in slot.
+    #[derive(Clone)]
+    pub struct Slot(Arc<LastInSlot>);
+
+    impl Slot {
+        /// An empty one.
+        #[expect(
+            clippy::new_without_default,
+            reason = "a model says what it begins with"
+        )]
+        pub fn new() -> Self {
+            Self(Arc::new(LastInSlot::new()))
+        }
+
+        /// The owner puts a claim in and gets the one that was there.
+        pub fn replace(&self, claim: Claim) -> Option<Claim> {
+            self.0.replace(claim.0).map(Claim)
+        }
+
+        /// The owner takes the claim.
+        pub fn take(&self) -> Option<Claim> {
+            self.0.take().map(Claim)
+        }
+
+        /// A thief takes a claim that a thief has seen before.
+        pub fn take_seen(&self) -> Option<Claim> {
+            self.0.take_seen().map(Claim)
+        }
     }
 }

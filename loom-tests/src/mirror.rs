@@ -4,7 +4,7 @@
 //! loom does not reach. [`Mirror`] does the same steps in the same order with the least queue and
 //! the least driver: **a change of the order there is to be repeated here.** The names are the same.
 
-use framewise::model::{Idle, Parker, Watch};
+use framewise::model::{Idle, Missing, Parker, Watch};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
@@ -55,6 +55,13 @@ struct KernelState {
     events: TaskSet,
 }
 
+impl KernelState {
+    fn take(&mut self) -> Vec<usize> {
+        self.wake = false;
+        std::iter::from_fn(|| self.events.take()).collect()
+    }
+}
+
 impl Kernel {
     /// Ends the driver's sleep, or its next one.
     pub fn wake(&self) {
@@ -74,8 +81,14 @@ impl Kernel {
         while !state.wake && state.events.is_empty() {
             state = self.changed.wait(state);
         }
-        state.wake = false;
-        std::iter::from_fn(|| state.events.take()).collect()
+        state.take()
+    }
+
+    /// Sleeps with a time limit, in which the time is always out.
+    pub fn wait_for_a_round(&self) -> Vec<usize> {
+        // Nothing else may be able to go on without us, so others have their turn.
+        thread::yield_now();
+        self.state.lock().take()
     }
 }
 
@@ -119,9 +132,9 @@ pub struct Mirror {
 
 #[derive(Default)]
 struct Place {
+    /// The last-in slot: what is put here is announced to nobody.
+    slot: TaskSet,
     parker: Parker,
-    /// Set by an unpark that is not the clock's; see `park_for_a_round`.
-    unparked: AtomicBool,
 }
 
 /// What a worker keeps to itself.
@@ -129,6 +142,7 @@ struct Place {
 struct Core {
     searching: bool,
     awoke: bool,
+    awakenings: usize,
 }
 
 impl Mirror {
@@ -152,6 +166,11 @@ impl Mirror {
         self.notify_one();
     }
 
+    /// A push by a task that `worker` runs, to the last-in slot.
+    pub fn push_slot(&self, worker: usize, task: usize) {
+        self.workers[worker].slot.push(task);
+    }
+
     /// Ends every worker's loop.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
@@ -172,31 +191,31 @@ impl Mirror {
     }
 
     fn unpark(&self, worker: usize) {
-        let place = &self.workers[worker];
-        place.unparked.store(true, Ordering::Release);
-        place.parker.unpark(|| self.kernel.wake());
+        self.workers[worker].parker.unpark(|| self.kernel.wake());
     }
 
     fn has_stealable(&self) -> bool {
         !self.injector.is_empty() || !self.siblings.is_empty()
     }
 
-    /// A thread that works, until the closing. `run` gets the task's number.
-    pub fn work(&self, index: usize, run: &dyn Fn(&Self, usize)) {
+    /// A thread that works, until the closing. `run` gets the worker's number, and the
+    /// task's.
+    pub fn work(&self, index: usize, run: &dyn Fn(&Self, usize, usize)) {
         let mut core = Core::default();
         while !self.is_closing() {
-            match self.next_task(&mut core) {
+            match self.next_task(index, &mut core) {
                 Some(task) => {
                     self.before_user_code(index, &mut core);
-                    run(self, task);
+                    run(self, index, task);
                 }
                 None => self.park(index, &mut core, run),
             }
         }
     }
 
-    fn next_task(&self, core: &mut Core) -> Option<usize> {
-        if let Some(task) = self.injector.take() {
+    fn next_task(&self, index: usize, core: &mut Core) -> Option<usize> {
+        let own = self.workers[index].slot.take();
+        if let Some(task) = own.or_else(|| self.injector.take()) {
             return Some(task);
         }
         if !core.searching {
@@ -205,12 +224,17 @@ impl Mirror {
             }
             core.searching = true;
         }
-        self.siblings.take().or_else(|| self.injector.take())
+        let shared = self.siblings.take().or_else(|| self.injector.take());
+        shared.or_else(|| {
+            (0..self.workers.len())
+                .filter(|&victim| victim != index)
+                .find_map(|victim| self.workers[victim].slot.take())
+        })
     }
 
     fn before_user_code(&self, index: usize, core: &mut Core) {
         if std::mem::take(&mut core.awoke) {
-            self.see_to_driver(index);
+            self.see_to_watch(index);
         }
         if std::mem::take(&mut core.searching) && self.idle.stop_searching() && self.has_stealable()
         {
@@ -218,22 +242,29 @@ impl Mirror {
         }
     }
 
-    fn see_to_driver(&self, index: usize) {
-        if self.watch.is_needed()
-            && let Some(sleeper) = self.idle.any_sleeper(index)
-        {
-            self.unpark(sleeper);
+    fn see_to_watch(&self, index: usize) {
+        match self.watch.missing() {
+            Missing::Nothing => {}
+            // The time is always out.
+            Missing::Limit => self.kernel.wake(),
+            Missing::Watcher => {
+                if let Some(sleeper) = self.idle.any_sleeper(index) {
+                    self.unpark(sleeper);
+                }
+            }
         }
     }
 
-    fn park(&self, index: usize, core: &mut Core, run: &dyn Fn(&Self, usize)) {
+    fn park(&self, index: usize, core: &mut Core, run: &dyn Fn(&Self, usize, usize)) {
+        let awakenings = self.watch.awakenings();
+        let was_quiet = std::mem::replace(&mut core.awakenings, awakenings) == awakenings;
         self.idle.park(index, std::mem::take(&mut core.searching));
         let mut batch = Vec::new();
         let found = self.has_stealable();
         if !found && !self.is_closing() {
             match self.driver.try_lock() {
                 Some(_driver) => batch = self.sleep_in_driver(index),
-                None => self.sleep(index),
+                None => self.sleep(index, was_quiet),
             }
         } else {
             // A loop that somebody else must end, as far as loom is concerned.
@@ -244,47 +275,44 @@ impl Mirror {
         if !batch.is_empty() {
             self.before_user_code(index, core);
             for task in batch {
-                run(self, task);
+                run(self, index, task);
             }
         }
     }
 
     fn sleep_in_driver(&self, index: usize) -> Vec<usize> {
+        let keeps_watch = !self.idle.are_all_parked() && !self.watch.is_kept();
         let mut batch = Vec::new();
-        self.watch.attend(index);
+        self.watch.attend(index, keeps_watch);
         if self.workers[index].parker.enter_driver() {
-            batch = self.kernel.wait();
+            batch = if keeps_watch {
+                self.kernel.wait_for_a_round()
+            } else {
+                self.kernel.wait()
+            };
             self.workers[index].parker.leave_driver();
         }
         self.watch.leave();
         batch
     }
 
-    fn sleep(&self, index: usize) {
-        while self.watch.start() {
-            let departures = self.watch.departures();
-            let notified = self.park_for_a_round(index);
+    fn sleep(&self, index: usize, was_quiet: bool) {
+        if (was_quiet && self.idle.are_all_parked()) || !self.watch.start() {
+            self.workers[index].parker.park(None);
+        } else {
+            self.park_for_a_round(index);
             self.watch.stop();
-            if notified || self.watch.attendant().is_none() {
-                return;
-            }
-            if self.watch.may_end(departures) {
-                break;
-            }
         }
-        self.workers[index].parker.park(None);
     }
 
     /// A sleep with a time limit, in which the time is always out. loom knows no time, so the clock
-    /// is an unpark of our own; what else was unparked at the same time says the flag, which is set
-    /// before. (The parker's own way out of a timed wait is modelled in `park_timeouts.rs`.)
-    fn park_for_a_round(&self, index: usize) -> bool {
-        let place = &self.workers[index];
+    /// is an unpark of our own. (The parker's own way out of a timed wait is modelled in
+    /// `park_timeouts.rs`.)
+    fn park_for_a_round(&self, index: usize) {
+        let parker = &self.workers[index].parker;
         // Nothing else may be able to go on without us, so others have their turn.
         thread::yield_now();
-        place.parker.unpark(|| unreachable!("it is awake"));
-        place.parker.park(None);
-        // Whoever sees the flag before the unpark itself sees why, too: the unpark is one too many.
-        place.unparked.swap(false, Ordering::Acquire)
+        parker.unpark(|| unreachable!("it is awake"));
+        parker.park(None);
     }
 }

@@ -19,7 +19,7 @@ const RINGS: usize = 1;
 fn start(
     mirror: &Arc<Mirror>,
     workers: usize,
-    run: impl Fn(&Mirror, usize) + Clone + Send + 'static,
+    run: impl Fn(&Mirror, usize, usize) + Clone + Send + 'static,
 ) -> Vec<thread::JoinHandle<()>> {
     (0..workers)
         .map(|index| {
@@ -35,7 +35,7 @@ fn start(
 fn a_push_meets_a_park_in_the_driver() {
     model("push × park, one worker, driver", || {
         let mirror = Mirror::new(1);
-        let workers = start(&mirror, 1, |mirror, _| mirror.close());
+        let workers = start(&mirror, 1, |mirror, _, _| mirror.close());
         mirror.push(RINGS);
         for worker in workers {
             worker.join().expect("no panic");
@@ -92,7 +92,7 @@ fn a_searcher_that_found_something_else_passes_the_search_on() {
         let mirror = Mirror::new(2);
         mirror.siblings.push(WAITS);
         let bell = Bell::new();
-        let workers = start(&mirror, 2, move |mirror, task| {
+        let workers = start(&mirror, 2, move |mirror, _, task| {
             if task == RINGS {
                 std::task::Wake::wake_by_ref(&bell);
             } else {
@@ -113,7 +113,7 @@ fn two_pushes_wake_two_workers() {
     model("push × push × park × park, two workers", || {
         let mirror = Mirror::new(2);
         let bell = Bell::new();
-        let workers = start(&mirror, 2, move |mirror, task| {
+        let workers = start(&mirror, 2, move |mirror, _, task| {
             if task == RINGS {
                 std::task::Wake::wake_by_ref(&bell);
             } else {

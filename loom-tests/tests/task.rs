@@ -10,7 +10,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use framewise::model::{Claim, ModelScheduler};
+use framewise::model::{Claim, ModelScheduler, Slot};
 use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
@@ -112,7 +112,7 @@ fn run_one(scheduler: &ModelScheduler) {
     }
 }
 
-fn in_thread(f: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+fn in_thread<R: 'static>(f: impl FnOnce() -> R + Send + 'static) -> thread::JoinHandle<R> {
     thread::spawn(f)
 }
 
@@ -518,37 +518,68 @@ fn stale_wakers_free_a_finished_task() {
 
 // ---- the last-in slot ----
 
-/// Race: the owner's take and a thief's, while the owner replaces. Each claim goes to one of them,
-/// with what was done to the task before.
+/// Race: the owner replaces and takes what thieves look at. Each claim goes to one of them, with
+/// what was done to the task before.
 #[test]
 fn a_claim_leaves_the_last_in_slot_once() {
-    model("last-in slot: replace × take × steal", || {
+    model("last-in slot: replace × take × two looks", || {
         let scheduler = ModelScheduler::new();
         let (one, of_one) = Listener::new(&Told::default(), 0);
         let (two, of_two) = Listener::new(&Told::default(), 0);
         let one = scheduler.spawn_detached(one, Frame::root());
         let two = scheduler.spawn_detached(two, Frame::root());
-        let (replace, take) = framewise::model::pass_through_last_in_slot();
-        assert!(replace(one).is_none());
+        let slot = Slot::new();
+        assert!(slot.replace(one).is_none());
         let thief = in_thread({
-            let take = take.clone();
+            let slot = slot.clone();
             move || {
-                if let Some(claim) = take() {
-                    claim.run_to_end();
+                for _ in 0..2 {
+                    if let Some(claim) = slot.take_seen() {
+                        claim.run_to_end();
+                    }
                 }
             }
         });
-        if let Some(claim) = replace(two) {
+        if let Some(claim) = slot.replace(two) {
             claim.run_to_end();
         }
-        if let Some(claim) = take() {
+        if let Some(claim) = slot.take() {
             claim.run_to_end();
         }
         thief.join().expect("no panic");
-        if let Some(claim) = take() {
-            claim.run_to_end();
+        assert!(slot.take().is_none(), "the owner has taken it, or a thief");
+        of_one.both_ended();
+        of_two.both_ended();
+    });
+}
+
+/// A thief that looks twice takes what stays, whoever looked first, and nothing that was put there
+/// since the first look.
+#[test]
+fn a_claim_is_stolen_at_the_second_look() {
+    model("last-in slot: look × look", || {
+        let scheduler = ModelScheduler::new();
+        let (one, of_one) = Listener::new(&Told::default(), 0);
+        let (two, of_two) = Listener::new(&Told::default(), 0);
+        let one = scheduler.spawn_detached(one, Frame::root());
+        let two = scheduler.spawn_detached(two, Frame::root());
+        let slot = Slot::new();
+        assert!(slot.take_seen().is_none());
+        assert!(slot.replace(one).is_none());
+        let thief = in_thread({
+            let slot = slot.clone();
+            move || slot.take_seen().map(Claim::run_to_end).is_some()
+        });
+        let by_this = slot.take_seen().map(Claim::run_to_end).is_some();
+        let by_thief = thief.join().expect("no panic");
+        assert!(!(by_this && by_thief), "a claim goes to one");
+        if !by_this && !by_thief {
+            slot.take_seen().expect("both have looked").run_to_end();
         }
         of_one.both_ended();
+        assert!(slot.replace(two).is_none());
+        assert!(slot.take_seen().is_none(), "not seen before");
+        slot.take_seen().expect("seen before").run_to_end();
         of_two.both_ended();
     });
 }

@@ -142,6 +142,13 @@ impl Idle {
         }
     }
 
+    /// Whether every worker is parked, and no one notified. Asked after [`park`](Self::park), whose
+    /// fence orders it.
+    pub fn are_all_parked(&self) -> bool {
+        // Ordering: Relaxed. After the fence in park; see W2 in `watch.rs`.
+        self.counts.load(Ordering::Relaxed) / PARKED == self.workers
+    }
+
     /// A parked worker other than `but_not`, without waking or counting it.
     pub fn any_sleeper(&self, but_not: usize) -> Option<usize> {
         if self.counts.load(Ordering::Relaxed) < PARKED {

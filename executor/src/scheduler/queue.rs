@@ -2,8 +2,10 @@
 //!
 //! Owns the order in which a worker takes its own tasks. The deque is crossbeam's, and trusted.
 //! The slot holds the task that was woken last: it is what the running task just made ready, so it
-//! runs next, with warm caches; thieves take it only as a last resort, and nobody is ever woken
-//! for it. Yielded tasks wait in a private list until the deque is empty.
+//! runs next, with warm caches. Nobody is ever woken for it. A thief takes it only as a last resort,
+//! and only where a thief has seen it before: then the worker is in a long poll, which may never
+//! end, while the partner of a quick one would be back in the slot by the next look. Yielded tasks
+//! wait in a private list until the deque is empty; no thief reaches them.
 
 use std::collections::VecDeque;
 use std::ptr;
@@ -29,8 +31,13 @@ pub(crate) struct QueueFace {
     slot: LastInSlot,
 }
 
-/// The last-in slot: at most one claim, taken by whoever swaps it out.
+/// The last-in slot: at most one claim, taken by whoever swaps it out. The lowest bit of the pointer
+/// says that a thief has seen this claim here; it goes with the claim.
 pub(crate) struct LastInSlot(AtomicPtr<Header>);
+
+const SEEN: usize = 1;
+
+const _: () = assert!(align_of::<Header>() > SEEN, "the pointer's bit is free");
 
 impl LastInSlot {
     pub(crate) fn new() -> Self {
@@ -45,8 +52,8 @@ impl LastInSlot {
 
     /// Takes the claim out.
     pub(crate) fn take(&self) -> Option<TaskRef> {
-        // Ordering: Relaxed. Saves the read-modify-write where the slot is empty; the owner knows
-        // for sure, and a thief that is too early finds the task next time.
+        // Ordering: Relaxed. Saves the read-modify-write where the slot is empty, which the owner
+        // knows for sure.
         if self.0.load(Ordering::Relaxed).is_null() {
             return None;
         }
@@ -54,7 +61,31 @@ impl LastInSlot {
         Self::wrap(self.0.swap(ptr::null_mut(), Ordering::Acquire))
     }
 
+    /// Takes the claim out if it has been here since a thief looked last.
+    pub(crate) fn take_seen(&self) -> Option<TaskRef> {
+        // Ordering: Relaxed. A thief that is too early finds the task next time.
+        let now = self.0.load(Ordering::Relaxed);
+        if now.is_null() {
+            return None;
+        }
+        if now.addr() & SEEN == 0 {
+            let seen = now.map_addr(|address| address | SEEN);
+            // Ordering: Relaxed, both. Publishes nothing, and being a read-modify-write it keeps
+            // for the taker what replace has released. Where it fails, the worker is at work.
+            let _ = self
+                .0
+                .compare_exchange(now, seen, Ordering::Relaxed, Ordering::Relaxed);
+            return None;
+        }
+        // Ordering: Acquire, pairs with replace; Relaxed where the claim has gone.
+        let taken =
+            self.0
+                .compare_exchange(now, ptr::null_mut(), Ordering::Acquire, Ordering::Relaxed);
+        taken.ok().and_then(Self::wrap)
+    }
+
     fn wrap(pointer: *mut Header) -> Option<TaskRef> {
+        let pointer = pointer.map_addr(|address| address & !SEEN);
         // SAFETY: the slot holds only what `replace` put in, a claim, which keeps its task alive
         // (S3), and a swap gives it to one thread.
         ptr::NonNull::new(pointer).map(|pointer| unsafe { TaskRef::new(pointer) })
@@ -197,8 +228,8 @@ impl LocalQueue {
 }
 
 impl QueueFace {
-    /// A thief's last resort.
+    /// A thief's last resort: a task that a thief has seen in the slot before.
     pub(crate) fn steal_slot(&self) -> Option<TaskRef> {
-        self.slot.take()
+        self.slot.take_seen()
     }
 }

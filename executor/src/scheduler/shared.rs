@@ -19,7 +19,7 @@ use super::idle::Idle;
 use super::park::Parker;
 use super::points;
 use super::queue::{LocalQueue, Pushed, QueueFace};
-use super::watch::Watch;
+use super::watch::{self, Missing, Watch};
 use super::worker;
 use crate::blocking::BlockingPool;
 use crate::task::cell::{self, Schedule};
@@ -138,13 +138,17 @@ impl Shared {
         self.workers[worker].parker.unpark(|| self.io.unpark());
     }
 
-    /// A worker that was asleep is about to run user code: if nobody sees to the driver now, a
-    /// sleeper is woken to (rule W1 in `watch.rs`).
-    pub(crate) fn see_to_driver(&self, worker: usize) {
-        if self.watch.is_needed()
-            && let Some(sleeper) = self.idle.any_sleeper(worker)
-        {
-            self.unpark(sleeper);
+    /// A worker that was asleep is about to run user code: if nobody keeps watch now, somebody is
+    /// made to (rule W1 in `watch.rs`).
+    pub(crate) fn see_to_watch(&self, worker: usize) {
+        match self.watch.missing() {
+            Missing::Nothing => {}
+            Missing::Limit => self.io.unpark_within(watch::ROUND),
+            Missing::Watcher => {
+                if let Some(sleeper) = self.idle.any_sleeper(worker) {
+                    self.unpark(sleeper);
+                }
+            }
         }
     }
 

@@ -1,42 +1,56 @@
-//! The watch: a worker that blocks must not freeze the others' I/O and timers.
+//! The watch: a worker that blocks must not freeze the others' I/O, timers and tasks.
 //!
-//! Only one worker at a time sleeps in the driver and so *attends* it. When it leaves to run a task
-//! that turns out to block, nobody waits for events any more, while the other workers sleep on
-//! their condition variables and know nothing of it. So one of these keeps watch: it sleeps with a
-//! time limit, and when it wakes to find the driver unattended, it takes it over (and looks into
-//! the queues of the worker that blocks). The watch ends when the driver is attended and was not
-//! left during a whole round, so an idle runtime does not wake up at all.
+//! A worker that runs a task which turns out to block (or never ends) leaves things behind: the
+//! driver, which only one worker at a time sleeps in and so *attends*, and the task in its last-in
+//! slot, of which nobody is told. The workers that sleep know nothing of it. So while any worker is
+//! awake and another sleeps, one sleeper keeps watch: it sleeps for a [`ROUND`] at most, and then
+//! looks for work as any worker does, at the slots too, and attends the driver if nobody does. When
+//! all workers sleep nobody keeps watch, so an idle runtime does not wake up at all.
 //!
-//! Two rules keep it safe:
+//! The watch is kept by a worker on its condition variable (the keeper, one at most) or, where there
+//! is none, by the attendant. Two rules keep it safe:
 //!
-//! - W1. A worker that came out of a sleep of any kind asks [`Watch::is_needed`] before it runs
-//!   user code, which may block. If so, it wakes a sleeper, if there is one, which then attends,
-//!   keeps watch, or finds a task and is itself under this rule.
-//! - W2. The keeper gives up only if, after it stopped, the driver is still attended. The attendant
-//!   will come out of its sleep later, and W1 applies to it.
+//! - W1. A worker that came out of a sleep of any kind asks what is [`missing`](Watch::missing)
+//!   before it runs user code, which may block. Where the attendant sleeps without a limit, it sets
+//!   one from outside; where nobody attends, it wakes a sleeper, if there is one. Whoever so wakes
+//!   up keeps watch by W2, or finds a task and is itself under this rule. (An attendant that has
+//!   left by the time that its limit is set has its fence yet to come, and one of these rules.)
+//! - W2. A worker sleeps without a limit only if, after it was counted as parked, somebody else
+//!   kept watch or all workers were parked. Whoever stops keeping watch is awake: it comes back to
+//!   this rule or to W1.
 //!
-//! Both sides write and then read what the other wrote, with a SeqCst fence in between: of an
-//! attendant that leaves and a keeper that stops at the same time, one sees the other.
+//! Both sides write and then read what the other wrote, with a SeqCst fence in between (W2's is the
+//! one in `Idle::park`). W1 writes that the worker is no longer parked and that it keeps watch no
+//! more, and reads who keeps it and who is parked; W2 writes that the worker is parked, and reads
+//! who keeps watch and whether all are parked. So of a worker that wakes up and one that goes to
+//! sleep at the same time, one sees the other.
 //!
-//! Cost: one wake-up a `ROUND` at most while the runtime is busy on some workers and idle on
-//! others, and one notify when that state begins.
+//! Cost: one wake-up a `ROUND` at most while some workers are awake and others asleep. When that
+//! state begins, one notify where the driver was left, and where it was not, one call that sets a
+//! timer and wakes nobody yet: a task that is pushed to an idle runtime does not wait for a sibling
+//! to be woken. The keeper goes on for as long as somebody woke up during the last round, so that
+//! the state does not begin anew with each event.
 
 use std::time::Duration;
 
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
-/// How long the driver may be unattended.
+/// How long nobody looks at what a worker that blocks has left behind.
 pub(crate) const ROUND: Duration = Duration::from_millis(5);
 
-/// Who attends the driver, and whether somebody keeps watch.
+/// Who attends the driver, and who keeps watch.
 #[derive(Debug)]
 pub struct Watch {
-    /// The worker that sleeps in the driver, plus one; zero for none.
+    /// The worker that sleeps in the driver, plus one, above a bit that says that it keeps watch;
+    /// zero for none.
     attendant: AtomicUsize,
+    /// A worker on its condition variable keeps watch.
     kept: AtomicBool,
-    /// How often the driver was left.
-    departures: AtomicUsize,
+    /// How often a worker that was asleep has gone to run user code.
+    awakenings: AtomicUsize,
 }
+
+const KEEPS_WATCH: usize = 1;
 
 impl Watch {
     /// Nobody sleeps.
@@ -44,66 +58,100 @@ impl Watch {
         Self {
             attendant: AtomicUsize::new(0),
             kept: AtomicBool::new(false),
-            departures: AtomicUsize::new(0),
+            awakenings: AtomicUsize::new(0),
         }
     }
 
-    /// A worker goes to sleep in the driver, whose lock it holds.
-    pub fn attend(&self, worker: usize) {
-        // Ordering: Relaxed. Whoever misses it keeps watch or wakes somebody needlessly.
-        self.attendant.store(worker + 1, Ordering::Relaxed);
+    /// A worker goes to sleep in the driver, whose lock it holds, and keeps watch there or not.
+    pub fn attend(&self, worker: usize, keeps_watch: bool) {
+        let attendant = (worker + 1) << 1 | usize::from(keeps_watch);
+        // Ordering: Relaxed. Whoever misses it wakes somebody needlessly. A swap, for loom's sake: to
+        // it a store and a read-modify-write are unordered.
+        self.attendant.swap(attendant, Ordering::Relaxed);
     }
 
     /// That worker is awake again.
     pub fn leave(&self) {
-        // Ordering: Relaxed, both: the fence in is_needed follows, by rule W1.
-        self.departures.fetch_add(1, Ordering::Relaxed);
-        self.attendant.store(0, Ordering::Relaxed);
+        // Ordering: Relaxed. A fence follows, in missing or in `Idle::park`. A swap, as in attend.
+        self.attendant.swap(0, Ordering::Relaxed);
     }
 
     /// The worker that sleeps in the driver.
     pub fn attendant(&self) -> Option<usize> {
-        // Ordering: Relaxed. A hint, but in may_end, which has a fence.
-        self.attendant.load(Ordering::Relaxed).checked_sub(1)
+        // Ordering: Relaxed. A hint.
+        (self.attendant.load(Ordering::Relaxed) >> 1).checked_sub(1)
     }
 
-    /// Whether nobody attends and nobody keeps watch. Asked by a worker that came out of a sleep.
-    #[must_use]
-    pub fn is_needed(&self) -> bool {
-        // Ordering: SeqCst fence, pairs with the one in may_end; see W2.
+    /// What is missing for the watch to be kept: W1. Asked by a worker that came out of a sleep,
+    /// once.
+    pub fn missing(&self) -> Missing {
+        // Ordering: Relaxed. Compared with itself, to keep the watch on while there is traffic.
+        self.awakenings.fetch_add(1, Ordering::Relaxed);
+        // Ordering: SeqCst fence, pairs with the one in `Idle::park`; see the module's head.
         fence(Ordering::SeqCst);
-        // Ordering: Relaxed, both: after the fence.
-        self.attendant.load(Ordering::Relaxed) == 0 && !self.kept.load(Ordering::Relaxed)
+        // Ordering: Relaxed, here and below: after the fence.
+        if self.kept.load(Ordering::Relaxed) {
+            return Missing::Nothing;
+        }
+        let mut attendant = self.attendant.load(Ordering::Relaxed);
+        while attendant != 0 && attendant & KEEPS_WATCH == 0 {
+            match self.attendant.compare_exchange(
+                attendant,
+                attendant | KEEPS_WATCH,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Missing::Limit,
+                Err(now) => attendant = now,
+            }
+        }
+        if attendant == 0 {
+            Missing::Watcher
+        } else {
+            Missing::Nothing
+        }
     }
 
-    /// A worker is about to sleep on its condition variable. True: it keeps the watch.
+    /// Whether a worker on its condition variable keeps watch, so that the attendant need not: W2.
+    pub fn is_kept(&self) -> bool {
+        // Ordering: Relaxed. After the fence in `Idle::park`.
+        self.kept.load(Ordering::Relaxed)
+    }
+
+    /// A worker is about to sleep on its condition variable. True: it keeps watch. False: another
+    /// one does, and this one need not.
     #[must_use]
     pub fn start(&self) -> bool {
-        // Ordering: Relaxed. The swap elects one; nothing is published.
+        // Ordering: Relaxed. The swap elects one. Where it reads what another one's wrote, that one
+        // sees this worker parked after its next fence, as this one's precedes the swap.
         !self.kept.swap(true, Ordering::Relaxed)
     }
 
-    /// The watch ends. The keeper goes on to ask is_needed (W1) or may_end (W2).
+    /// The keeper is awake again.
     pub fn stop(&self) {
-        // Ordering: Relaxed. A fence follows in both. A swap, for loom's sake: to it two stores are
-        // unordered even where a read-modify-write came between.
+        // Ordering: Relaxed. A fence follows, in missing or in `Idle::park`. A swap, since by one
+        // it reads what a start that failed has written.
         self.kept.swap(false, Ordering::Relaxed);
     }
 
-    /// Whether the keeper, having stopped, may sleep without a limit: the driver is attended, and
-    /// was not left since `departures` was read.
-    #[must_use]
-    pub fn may_end(&self, departures: usize) -> bool {
-        // Ordering: SeqCst fence, pairs with the one in is_needed; see W2.
-        fence(Ordering::SeqCst);
-        self.attendant().is_some() && self.departures() == departures
+    /// How often a worker was woken to run user code so far.
+    pub fn awakenings(&self) -> usize {
+        // Ordering: Relaxed. Compared with itself.
+        self.awakenings.load(Ordering::Relaxed)
     }
+}
 
-    /// How often the driver was left so far.
-    pub fn departures(&self) -> usize {
-        // Ordering: Relaxed. Compared with itself, to keep the watch on while there is traffic.
-        self.departures.load(Ordering::Relaxed)
-    }
+/// What a worker has to see to before it runs user code: see W1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Missing {
+    /// Somebody keeps watch.
+    Nothing,
+    /// The attendant sleeps without a limit. It is down as the one that keeps watch now, and the
+    /// caller makes it wake up within a round.
+    Limit,
+    /// Nobody attends, and nobody keeps watch: a sleeper must be woken, if there is one.
+    Watcher,
 }
 
 impl Default for Watch {

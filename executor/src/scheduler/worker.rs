@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use framewise_io::{Batch, IoDriver};
 
-use super::park::Unparked;
 use super::queue::{LocalQueue, Pushed};
 use super::shared::{Shared, Spawner};
 use super::watch;
@@ -37,6 +36,8 @@ pub(crate) struct Core {
     searching: bool,
     /// The worker slept and has run no user code since.
     awoke: bool,
+    /// `Watch::awakenings` when the worker slept last.
+    awakenings: usize,
     random: u32,
 }
 
@@ -49,6 +50,7 @@ impl Core {
             yield_rounds: 0,
             searching: false,
             awoke: false,
+            awakenings: 0,
             random: 0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B),
         })
     }
@@ -363,7 +365,7 @@ impl WorkerThread {
             None => return,
         };
         if awoke {
-            self.shared.see_to_driver(index);
+            self.shared.see_to_watch(index);
         }
         // The last searcher sees to it that somebody looks for more.
         if searched
@@ -423,15 +425,18 @@ impl WorkerThread {
         }
     }
 
-    /// Sleeps until there is something to do.
+    /// Sleeps until there is something to do, or to look for.
     fn park(&self) {
         let shared = &*self.shared;
-        let Some((index, searching)) = self
-            .core
-            .borrow_mut()
-            .as_mut()
-            .map(|core| (core.index, mem::take(&mut core.searching)))
-        else {
+        let awakenings = shared.watch.awakenings();
+        let Some((index, searching, was_quiet)) = self.core.borrow_mut().as_mut().map(|core| {
+            let before = mem::replace(&mut core.awakenings, awakenings);
+            (
+                core.index,
+                mem::take(&mut core.searching),
+                before == awakenings,
+            )
+        }) else {
             return;
         };
         shared.idle.park(index, searching);
@@ -440,7 +445,7 @@ impl WorkerThread {
         if !found && !shared.is_closing() {
             match shared.driver.try_lock() {
                 Some(mut driver) => self.sleep_in_driver(index, &mut driver, &mut batch),
-                None => self.sleep(index),
+                None => self.sleep(index, was_quiet),
             }
         }
         let notified = shared.idle.unpark(index, found);
@@ -455,10 +460,15 @@ impl WorkerThread {
         }
     }
 
+    /// Attends the driver, and keeps watch there if a worker is awake and nobody else does.
     fn sleep_in_driver(&self, index: usize, driver: &mut IoDriver, batch: &mut Batch) {
         let shared = &*self.shared;
-        shared.watch.attend(index);
-        let timeout = shared.timers.before_park();
+        let keeps_watch = !shared.idle.are_all_parked() && !shared.watch.is_kept();
+        shared.watch.attend(index, keeps_watch);
+        let mut timeout = shared.timers.before_park();
+        if keeps_watch {
+            timeout = Some(timeout.map_or(watch::ROUND, |timeout| timeout.min(watch::ROUND)));
+        }
         if shared.workers[index].parker.enter_driver() {
             wait_in(driver, timeout, batch);
             shared.workers[index].parker.leave_driver();
@@ -467,22 +477,17 @@ impl WorkerThread {
         shared.watch.leave();
     }
 
-    /// Sleeps on the condition variable, and keeps the watch if nobody does.
-    fn sleep(&self, index: usize) {
+    /// Sleeps on the condition variable, and keeps watch if nobody does there, unless all workers
+    /// sleep and none woke up since this one slept last.
+    fn sleep(&self, index: usize, was_quiet: bool) {
         let shared = &*self.shared;
         let parker = &shared.workers[index].parker;
-        while shared.watch.start() {
-            let departures = shared.watch.departures();
-            let unparked = parker.park(Some(watch::ROUND));
+        if (was_quiet && shared.idle.are_all_parked()) || !shared.watch.start() {
+            parker.park(None);
+        } else {
+            parker.park(Some(watch::ROUND));
             shared.watch.stop();
-            if unparked == Unparked::Notified || shared.watch.attendant().is_none() {
-                return;
-            }
-            if shared.watch.may_end(departures) {
-                break;
-            }
         }
-        parker.park(None);
     }
 }
 
