@@ -260,8 +260,13 @@ pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) -> bool {
 
 /// Polls `future` until it is ready or it takes too long. Busy: other tasks have a turn in between.
 pub(crate) async fn in_time<F: Future>(future: F) -> Option<F::Output> {
+    at_most(PATIENCE, future).await
+}
+
+/// As [`in_time`], for so long.
+pub(crate) async fn at_most<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + limit;
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
         Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),

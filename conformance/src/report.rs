@@ -115,6 +115,21 @@ impl Report {
             })
     }
 
+    /// An item's failures, each check's once for each likely cause, with the ways in which it failed.
+    fn told(&self, item: Item) -> Vec<(&Finding, &Failure, Vec<String>)> {
+        let mut told: Vec<(&Finding, &Failure, Vec<String>)> = Vec::new();
+        for (found, failure) in self.failures().filter(|(found, _)| found.item == item) {
+            let same = told.iter_mut().find(|(other, known, _)| {
+                other.check == found.check && known.cause == failure.cause
+            });
+            match same {
+                Some((_, _, ways)) => ways.push(found.way.to_string()),
+                None => told.push((found, failure, vec![found.way.to_string()])),
+            }
+        }
+        told
+    }
+
     /// Panics with the report if an item is broken.
     ///
     /// # Panics
@@ -144,15 +159,9 @@ impl fmt::Display for Report {
         )?;
         for item in self.items(ItemState::Failed) {
             writeln!(f, "  {item} FAILED  {}", item.text())?;
-            // The same failure in three ways is told once.
-            let mut told: Vec<(&str, &Failure)> = Vec::new();
-            for found in self.of(item) {
-                if let Outcome::Failed(failure) = &found.outcome
-                    && !told.contains(&(found.check, failure))
-                {
-                    told.push((found.check, failure));
-                    writeln!(f, "    {} ({})\n{failure}", found.check, found.way)?;
-                }
+            for (found, failure, ways) in self.told(item) {
+                let ways = ways.join(", ");
+                writeln!(f, "    {} ({ways})\n{failure}", found.check)?;
             }
         }
         for item in self.items(ItemState::NotApplicable) {

@@ -8,6 +8,7 @@ use std::task::Waker;
 use framewise_context::{Frame, FrameId};
 
 use super::within::{LEFT_BEHIND, in_task, panics, sees};
+use super::workers::{block_on_catching, still_runs};
 use crate::probe::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
@@ -156,6 +157,11 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
             deliberate_panic()
         }));
     });
+    // Until it has; an executor without threads may let the panic out here, or later.
+    let _ = block_on_catching(trial, eventually(|| entered.is_open()))?;
+    if !still_runs(trial)? {
+        return not_applicable("a task that panics takes the executor with it");
+    }
     let log = Log::new();
     let others = |trial: &Trial| {
         for _ in 0..TASKS {
@@ -168,7 +174,7 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
         let done = eventually(|| entered.is_open() && log.entries().len() >= TASKS);
         trial.block_on(done)
     };
-    // An executor without threads may let the panic out here; the second time there is none left.
+    // An executor without threads may let a panic out here, too; the second time there is none left.
     let done = (0..3).find_map(|_| catch_unwind(AssertUnwindSafe(|| others(trial))).ok());
     if done != Some(true) {
         return not_applicable("a task that panics takes the executor with it");

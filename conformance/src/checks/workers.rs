@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use framewise_context::{ContextVar, Frame, bind};
 
-use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, eventually, yield_times};
+use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, at_most, eventually, yield_times};
 use crate::trial::{Trial, not_applicable, panicked};
 use crate::verdict::{Failure, Stop, Verdict};
 
@@ -94,6 +94,25 @@ fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
         .is_some_and(|message| *message == DELIBERATE)
 }
 
+/// Whether the executor still runs tasks where one has panicked: its thread may be gone, or
+/// `block_on` may panic again and again.
+///
+/// # Errors
+///
+/// A failure, if it panics with something else.
+pub(crate) fn still_runs(trial: &Trial) -> Result<bool, Stop> {
+    for _ in 0..2 {
+        let ran = block_on_catching(trial, async {
+            let task = trial.spawn_root(async {});
+            at_most(A_WHILE * 3, task.output()).await
+        })?;
+        if let Some(ran) = ran {
+            return Ok(matches!(ran, Some(Ok(()))));
+        }
+    }
+    Ok(false)
+}
+
 /// What an executor did that had to run a task which panics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
@@ -106,6 +125,10 @@ pub(crate) enum Before {
 /// Checks that workers are at the root between polls: a frame's last holder is whoever polled its
 /// task last, so its values are dropped in that thread's own frame.
 pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
+    const ENDS: &str = "a task that panics ends the thread that polls it";
+    if before == Before::Panic && !still_runs(trial)? {
+        return not_applicable(ENDS);
+    }
     let workers = trial.executor().workers();
     let tasks = workers * 2;
     let log = Log::new();
@@ -148,7 +171,7 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
     }
     match (all_run, before) {
         (Some(true), _) => Ok(()),
-        (_, Before::Panic) => not_applicable("a task that panics ends the thread that polls it"),
+        (_, Before::Panic) => not_applicable(ENDS),
         (None, _) => not_applicable("a panic comes out of block_on"),
         (Some(false), Before::Calm) => Err(Failure::new(
             "the tasks run, and their frames are released",

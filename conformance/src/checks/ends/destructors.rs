@@ -170,6 +170,10 @@ fn joiner_is_woken_in(
         if ends && is_waiting {
             eventually(|| woken().is_some()).await;
         }
+        if ends {
+            // It goes off here, and not where the executor ends.
+            eventually(|| !log.entries().is_empty()).await;
+        }
     })?;
     Ok(woken())
 }

@@ -7,8 +7,8 @@ use crate::trial::Trial;
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The cause where a task sees nothing.
-pub(super) const LOST: &str = "no frame is carried into the task, or it is captured at the first poll, on \
-     a thread that has none: capture the current frame in spawn, and make each poll in it";
+pub(super) const LOST: &str = "no frame is carried, or it is captured at the first poll, on a thread that \
+     has none: capture it in spawn, and make each poll in it";
 
 pub(crate) fn c25_captured_at_spawn(trial: &Trial) -> Verdict {
     let (made_under, spawned_under, awaited_under) = (Some(10), Some(11), Some(12));
