@@ -32,6 +32,10 @@ pub(crate) enum Role {
     Carried,
     /// The destructor of a message.
     Message,
+    /// The code of a waker that is called directly.
+    Called,
+    /// The code of a waker that a timer calls.
+    Woken,
     /// Whether a finished task has let its frame go.
     Released,
 }
@@ -59,6 +63,8 @@ impl Role {
             Role::Received => "the receiver of",
             Role::Carried => "the frame carried by a message of",
             Role::Message => "the drop of a message of",
+            Role::Called => "the waker called by",
+            Role::Woken => "the waker left with a timer by",
             Role::Released => "the value's end at",
         }
     }

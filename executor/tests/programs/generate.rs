@@ -26,6 +26,8 @@ pub(crate) struct Programs {
     pub(crate) statements: u32,
     /// What the runtime can do.
     pub(crate) can: fn(Needs) -> bool,
+    /// What is left out.
+    pub(crate) without: &'static [Op],
 }
 
 impl Programs {
@@ -34,6 +36,15 @@ impl Programs {
         Self {
             statements: 24,
             can: |_| true,
+            without: &[],
+        }
+    }
+
+    /// What a seeded run can do.
+    pub(crate) fn in_seeded_runs() -> Self {
+        Self {
+            can: |needs| needs == Needs::Nothing,
+            ..Self::all()
         }
     }
 }
@@ -146,14 +157,15 @@ impl Growing<'_> {
     }
 
     fn op(&mut self, kind: Kind, depth: u32) -> Op {
-        let (filled, can) = (self.filled, self.programs.can);
+        let (filled, programs) = (self.filled, self.programs);
         let fits = |op: Op| {
             let shape = op.shape();
             (kind == Kind::Async || shape.kind == Kind::Sync)
                 && (depth < DEPTH_MAX || shape.blocks.is_empty())
                 // At the outermost level a panic ends everything at once.
                 && (depth > 1 || op != Op::Panic)
-                && can(shape.needs)
+                && (programs.can)(shape.needs)
+                && !programs.without.contains(&op)
                 && (!takes(op) || shape.slot.is_some_and(|slot| filled.has(slot)))
         };
         // What was made is often used, and soon.

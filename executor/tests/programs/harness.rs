@@ -190,10 +190,11 @@ fn compare(
     has_hook: bool,
 ) -> Result<Vec<(Place, Look)>, String> {
     let leaked = run.leaked();
+    run.wake_late();
     let (looks, mut complaints) = run.take();
     if leaked > 0 {
         complaints.push(format!(
-            "C-19, C-47, C-78: {leaked} values are never dropped"
+            "C-19, C-47, C-48, C-78: {leaked} values are never dropped"
         ));
     }
     if Seen::now() != Bindings::default().seen() {

@@ -77,24 +77,16 @@ fn programs_are_cut_short_by_a_shutdown() {
     });
 }
 
-/// What a seeded run can do: everything but threads of the program's own.
-fn in_seeded_runs() -> Programs {
-    Programs {
-        can: |needs| needs == Needs::Nothing,
-        ..Programs::all()
-    }
-}
-
 #[test]
 fn programs_see_what_the_model_says_in_seeded_runs() {
-    property(&in_seeded_runs(), 4, |program| {
+    property(&Programs::in_seeded_runs(), 4, |program| {
         check_seeded(program, 0..4, ShutDown::WhenCalm, Fault::None)
     });
 }
 
 #[test]
 fn programs_are_cut_short_in_seeded_runs() {
-    property(&in_seeded_runs(), 8, |program| {
+    property(&Programs::in_seeded_runs(), 8, |program| {
         check_seeded(program, 0..4, ShutDown::AtOnce, Fault::None)
     });
 }

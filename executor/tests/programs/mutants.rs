@@ -2,7 +2,7 @@
 //! small program that shows the fault and with the item of the contract that it breaks.
 
 use crate::generate::Programs;
-use crate::harness::{check, runtime, search};
+use crate::harness::{ShutDown, check, check_seeded, check_to_the_end, runtime, search};
 use crate::program::{Op, Program};
 use crate::real::faults::Fault;
 
@@ -16,25 +16,30 @@ const STATEMENTS_MAX: usize = 4;
 /// names the item.
 fn noticed(fault: Fault, ops: &[Op], item: &str) {
     let runtime = runtime(1);
-    let found = search(&Programs::all(), CASES, |program| {
+    noticed_by(&Programs::all(), fault, ops, item, |program| {
         check(&runtime, program, fault)
     });
-    let Some((program, why)) = found else {
+}
+
+fn noticed_by(
+    programs: &Programs,
+    fault: Fault,
+    ops: &[Op],
+    item: &str,
+    check: impl Fn(&Program) -> Result<(), String>,
+) -> (Program, String) {
+    let Some((program, why)) = search(programs, CASES, check) else {
         panic!("{fault:?} was not noticed in {CASES} programs");
     };
     println!("{fault:?}:{program:?}\n{why}\n");
-    assert!(
-        program.len() <= STATEMENTS_MAX,
-        "{fault:?}: {program:?} is not small"
-    );
+    let shown = format!("{fault:?}: {program:?}\n{why}\n");
+    assert!(program.len() <= STATEMENTS_MAX, "{shown} is not small");
     assert!(
         ops.iter().any(|&op| has(&program, op)),
-        "{fault:?}: {program:?} has none of {ops:?}"
+        "{shown} has none of {ops:?}"
     );
-    assert!(
-        why.contains(item),
-        "{fault:?}: {item} is not in the complaint: {why}"
-    );
+    assert!(why.contains(item), "{shown} does not name {item}");
+    (program, why)
 }
 
 fn has(program: &Program, op: Op) -> bool {
@@ -72,6 +77,9 @@ mutants! {
     a_receiver_in_the_senders_frame ReceivesTheSendersFrame [Channel] "C-54";
     a_join_error_with_the_awaiters_frame FrameOfAwaiter [Panic] "C-83";
     a_frame_kept_by_the_handle KeepsFrameByHandle [Released] "C-47";
+    a_timer_that_wakes_at_the_root WakesForeignersAtRoot [ForeignWaker] "C-50";
+    a_waker_that_keeps_the_frame WakersKeepFrames [KeepWaker] "C-48";
+    a_mix_of_interleaved_tasks MixesInterleaved [Spawn SpawnLocal] "C-25 to C-31";
     a_frame_that_is_never_freed LeaksFrames [Run] "C-19";
 }
 
@@ -84,5 +92,46 @@ fn no_fault_is_not_noticed() {
     });
     if let Some((program, why)) = found {
         panic!("{program:?}\n{why}");
+    }
+}
+
+#[test]
+fn a_drop_outside_of_the_frame_at_the_shutdown() {
+    let fault = Fault::DropsOutsideOfFrame;
+    let ops = [Op::LeaveParked];
+    // Nothing else that ends a task before its time.
+    let programs = Programs {
+        without: &[
+            Op::Abort,
+            Op::AbortFromThread,
+            Op::AbortAtOnce,
+            Op::AbortParked,
+            Op::AbortParkedFromThread,
+        ],
+        ..Programs::all()
+    };
+    noticed_by(&programs, fault, &ops, "C-41 to C-45", |program| {
+        check_to_the_end(2, program, ShutDown::WhenCalm, fault)
+    });
+}
+
+/// What a seeded run has found it finds again: the complaint names the seed, and this program fails
+/// under it each time.
+#[test]
+fn a_mix_of_interleaved_tasks_is_found_again_under_its_seed() {
+    let fault = Fault::MixesInterleaved;
+    let programs = Programs::in_seeded_runs();
+    let fails = |program: &Program, seeds| check_seeded(program, seeds, ShutDown::WhenCalm, fault);
+    let ops = [Op::Spawn, Op::SpawnLocal];
+    let found = noticed_by(&programs, fault, &ops, "under seed", |program| {
+        fails(program, 0..4)
+    });
+    let (program, why) = found;
+    let seed = why
+        .strip_prefix("under seed ")
+        .and_then(|why| why.split_once(':'));
+    let seed: u64 = seed.unwrap().0.parse().unwrap();
+    for _ in 0..20 {
+        assert_eq!(fails(&program, seed..seed + 1).unwrap_err(), why);
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Node {
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Bind {
     pub(crate) var: Var,
-    /// The value holds the frame in which it was made.
+    /// The value holds the frame in which it was made, and its destructor spawns a task.
     pub(crate) chained: bool,
 }
 
@@ -155,6 +155,9 @@ ops! {
     Select "select" Async (0, 2), None, true, &[Async, Sync], 4, Nothing;
     Elapse "timeout" Async (0, 0), None, false, &[Sync], 3, Nothing;
     WithinLimit "long timeout" Async (0, 0), None, false, &[Async], 2, Nothing;
+    RaceLimit "racing timeout" Async (0, 0), None, true, &[Async], 3, Nothing;
+    KeepWaker "keep waker" Async (0, 0), None, false, &[], 3, Nothing;
+    ForeignWaker "foreign waker" Async (1, 2), None, false, &[], 2, Nothing;
     Interval "interval" Async (0, 0), None, true, &[Sync], 2, Nothing;
     Channel "channel" Async (0, 1), None, true, &[], 5, Nothing;
     Stream "stream" Async (1, 1), None, true, &[Sync, Sync], 4, Nothing;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Once};
 
+use framewise::runtime::Handle;
 use framewise::{ContextVar, Frame, bind};
 
 use crate::real::run::Run;
@@ -155,6 +156,8 @@ pub(crate) struct Value {
     run: Arc<Run>,
     /// The frame in which the value was made, where it holds that.
     _made_in: Option<Frame>,
+    /// Its destructor spawns a task.
+    spawns: bool,
 }
 
 impl Drop for Value {
@@ -175,6 +178,13 @@ impl Drop for Value {
                 self.name
             ));
         }
+        if self.spawns
+            && let Some(handle) = Handle::try_current()
+        {
+            let held = self.run.busy();
+            let task = handle.spawn(async move { drop(held) });
+            self.run.track(task.abort_handle());
+        }
         self.run.value_dropped(self.serial);
     }
 }
@@ -192,6 +202,7 @@ impl Made {
             serial: run.value_made(),
             run: Arc::clone(run),
             _made_in: chained.then(Frame::current),
+            spawns: chained,
         };
         match var.0 {
             0 => Made::Plain(&NUMBER, name),

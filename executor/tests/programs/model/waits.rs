@@ -41,6 +41,19 @@ impl Model {
             Op::Select => return self.select(node, at, slots),
             Op::Elapse => return self.block(node, 0, at, slots),
             Op::WithinLimit => return self.block(node, 0, at, slots),
+            Op::RaceLimit => {
+                let inside = At {
+                    home: at.bindings.clone(),
+                    certain: false,
+                    ..at.under(at.bindings.clone(), "C-51: a future with a limit")
+                };
+                let mut ends = self.unit(node, 0, &inside, slots.frames.clone());
+                ends.done = true;
+                return ends;
+            }
+            // C-48: it keeps no frame alive, which is seen when the program is over.
+            Op::KeepWaker => {}
+            Op::ForeignWaker => self.foreign_waker(node, at),
             Op::Interval => return self.ticks(node, at, slots),
             Op::Channel => self.channel(node, at),
             Op::Stream => return self.stream(node, at, slots),
@@ -149,6 +162,19 @@ impl Model {
             }
         }
         Ends::done()
+    }
+
+    /// A waker of another executor is left with a timer, and called once under the other binding.
+    fn foreign_waker(&mut self, node: &Node, at: &At) {
+        let with = |index: usize| match node.binds.get(index) {
+            Some(bind) => at.bindings.with(bind.var, node.value(index)),
+            None => at.bindings.clone(),
+        };
+        let item = "C-50: a waker's own code runs in the frame of whoever calls it";
+        self.look((node.id, Role::Called), &with(1), at.certain, item);
+        let item = "C-50: a timer calls a waker in the frame that registered it";
+        // The time may be over before the timer is asked.
+        self.look((node.id, Role::Woken), &with(0), false, item);
     }
 
     /// A task sends under a binding; here it is received.

@@ -1,7 +1,9 @@
 //! Runtimes that break the contract on purpose, each in one way, for the tests of the harness.
 
+use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use framewise::Frame;
@@ -22,7 +24,9 @@ pub(crate) enum Fault {
     InheritsEverything,
     /// A task that is polled again is polled at the root.
     LosesFrameOnSecondPoll,
-    /// An aborted task is dropped at the root.
+    /// A task that goes on after another one had its turn is polled at the root.
+    MixesInterleaved,
+    /// A task that is dropped, not ended, is dropped at the root.
     DropsOutsideOfFrame,
     /// The frame in which a panic began stays current after the catch.
     ForgetsToRestoreAfterPanic,
@@ -54,30 +58,62 @@ pub(crate) enum Fault {
     FrameOfAwaiter,
     /// A task's handle keeps the frame.
     KeepsFrameByHandle,
+    /// A timer calls a waker at the root.
+    WakesForeignersAtRoot,
+    /// A waker keeps its task's frame.
+    WakersKeepFrames,
     /// A frame that was bound is never freed.
     LeaksFrames,
 }
 
 /// Polls and drops a future elsewhere than where it belongs.
 struct Misplaced<'a, T> {
-    /// Where it is polled from the second time on, if not where it belongs.
-    later: Option<Frame>,
-    /// Where it is dropped.
+    polled: Polled,
+    /// Where it is dropped, if not where it belongs.
     at_drop: Option<Frame>,
-    is_first: bool,
+    /// The number of its task; 0 before the first poll.
+    number: u64,
     inner: Option<BoxFuture<'a, T>>,
+}
+
+/// When a future is polled at the root.
+#[derive(Clone, Copy, PartialEq)]
+enum Polled {
+    Never,
+    /// From its second poll on.
+    Again,
+    /// When another one was polled since, on the same thread.
+    AfterOthers,
+}
+
+thread_local! {
+    /// The one that was polled last.
+    static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
 impl<T> Future for Misplaced<'_, T> {
     type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+
         let this = self.get_mut();
-        let is_first = std::mem::replace(&mut this.is_first, false);
+        let is_first = this.number == 0;
+        if is_first {
+            // Ordering: Relaxed; it only makes the numbers different.
+            this.number = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        let others = LAST.replace(this.number) != this.number;
+        let is_misplaced = match this.polled {
+            Polled::Never => false,
+            Polled::Again => !is_first,
+            Polled::AfterOthers => !is_first && others,
+        };
         let inner = this.inner.as_mut().expect("it is there until the drop");
-        match &this.later {
-            Some(frame) if !is_first => frame.run(|| inner.poll_unpin(cx)),
-            _ => inner.poll_unpin(cx),
+        if is_misplaced {
+            Frame::root().run(|| inner.poll_unpin(cx))
+        } else {
+            inner.poll_unpin(cx)
         }
     }
 }
@@ -97,15 +133,16 @@ pub(super) fn task<T: 'static>(
     run: &Run,
     future: impl Future<Output = T> + Send + 'static,
 ) -> BoxFuture<'static, T> {
-    let (later, at_drop) = match run.fault {
-        Fault::LosesFrameOnSecondPoll => (Some(Frame::root()), None),
-        Fault::DropsOutsideOfFrame => (None, Some(Frame::root())),
+    let (polled, at_drop) = match run.fault {
+        Fault::LosesFrameOnSecondPoll => (Polled::Again, None),
+        Fault::MixesInterleaved => (Polled::AfterOthers, None),
+        Fault::DropsOutsideOfFrame => (Polled::Never, Some(Frame::root())),
         _ => return Box::pin(future),
     };
     Box::pin(Misplaced {
-        later,
+        polled,
         at_drop,
-        is_first: true,
+        number: 0,
         inner: Some(Box::pin(future)),
     })
 }
@@ -116,9 +153,9 @@ pub(super) fn loser<'a>(run: &Run, future: BoxFuture<'a, ()>) -> BoxFuture<'a, (
         return future;
     }
     Box::pin(Misplaced {
-        later: None,
+        polled: Polled::Never,
         at_drop: Some(Frame::root()),
-        is_first: true,
+        number: 0,
         inner: Some(future),
     })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +39,8 @@ struct RunState {
     /// Panics of callbacks, of which the runtime's hook has yet to be told.
     untold: Vec<u32>,
     tasks: Vec<AbortHandle>,
+    /// Held until all else is over: they must keep nothing alive.
+    wakers: Vec<Waker>,
 }
 
 impl Run {
@@ -177,6 +180,22 @@ impl Run {
         }
     }
 
+    pub(crate) fn keep_waker(&self, waker: Waker) {
+        self.state().wakers.push(waker);
+    }
+
+    /// Whether a value's destructor has spawned a task that has not ended yet.
+    fn has_late_tasks(&self) -> bool {
+        let state = self.state();
+        !state.tasks.iter().all(AbortHandle::is_finished)
+    }
+
+    /// Calls the wakers that were kept: those of tasks that have ended.
+    pub(crate) fn wake_late(&self) {
+        let wakers = std::mem::take(&mut self.state().wakers);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
     /// How many values are alive after all.
     ///
     /// A timer that has just called a callback or a waker in its frame lets go of it after the
@@ -185,7 +204,10 @@ impl Run {
         let until = Instant::now() + LEAK;
         loop {
             let alive = self.state().values.len();
-            if alive == 0 || !self.is(Fault::None) || Instant::now() > until {
+            if alive == 0 && !self.has_late_tasks()
+                || !self.is(Fault::None)
+                || Instant::now() > until
+            {
                 return alive;
             }
             thread::yield_now();

@@ -2,7 +2,7 @@
 
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use framewise::runtime::Handle;
@@ -18,7 +18,7 @@ use super::run::Run;
 use super::slots::Slots;
 use super::steps::{self, Guards};
 use super::tasks;
-use crate::expect::{Note, Role};
+use crate::expect::{Note, Place, Role};
 use crate::program::{Node, Op};
 use crate::variables::{run_under, scoped};
 
@@ -120,6 +120,23 @@ async fn statement(
                 run.complain(format!("#{id}: an hour has passed"));
             }
         }
+        Op::RaceLimit => {
+            let mut inner = Slots::new(slots.frames.clone(), slots.local);
+            let body = async move { block(run, node, 0, &mut inner).await };
+            // Which is first, the body or the time, is not foreseen.
+            let _ = timeout(Duration::from_micros(40 * u64::from(node.times)), body).await;
+        }
+        Op::KeepWaker => {
+            poll_fn(|cx| {
+                run.keep_waker(cx.waker().clone());
+                if run.is(Fault::WakersKeepFrames) {
+                    std::mem::forget(Frame::current());
+                }
+                Poll::Ready(())
+            })
+            .await;
+        }
+        Op::ForeignWaker => foreign_waker(run, node).await,
         Op::Interval => {
             let mut ticks = interval(Duration::from_micros(20));
             for _ in 0..node.times {
@@ -269,4 +286,46 @@ async fn released(run: &Arc<Run>, node: &Node) {
     };
     run.look((node.id, Role::Released), note);
     drop((task, frame));
+}
+
+/// A waker that looks at the variables where its code runs, and tells that it was called.
+struct LookingWaker {
+    run: Arc<Run>,
+    place: Place,
+    called: async_channel::Sender<()>,
+}
+
+impl Wake for LookingWaker {
+    fn wake(self: Arc<Self>) {
+        self.run.look(self.place, Note::Nothing);
+        // Nobody waits for a direct call.
+        let _ = self.called.try_send(());
+    }
+}
+
+async fn foreign_waker(run: &Arc<Run>, node: &Node) {
+    let (called, calls) = async_channel::unbounded();
+    let waker = |role| {
+        Waker::from(Arc::new(LookingWaker {
+            run: Arc::clone(run),
+            place: (node.id, role),
+            called: called.clone(),
+        }))
+    };
+    let mut made = run.made(node, 0);
+    let direct = waker(Role::Called);
+    run_under(made.split_off(1), || direct.wake());
+    // That of the direct call.
+    let _ = calls.recv().await;
+    let woken = waker(Role::Woken);
+    let mut sleep = Box::pin(sleep(Duration::from_micros(100)));
+    let polled = run_under(made, || {
+        if run.is(Fault::WakesForeignersAtRoot) {
+            return Frame::root().run(|| sleep.as_mut().poll(&mut Context::from_waker(&woken)));
+        }
+        sleep.as_mut().poll(&mut Context::from_waker(&woken))
+    });
+    if polled.is_pending() {
+        let _ = calls.recv().await;
+    }
 }
