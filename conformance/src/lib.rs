@@ -4,16 +4,19 @@
 #![allow(dead_code)]
 
 mod checks;
+mod combinator;
 mod executor;
 mod item;
 mod pool;
 mod probe;
 mod report;
 mod runner;
+mod stream;
 mod trial;
 mod verdict;
 mod way;
 
+pub use combinator::{Child, Combinator};
 pub use executor::{
     Blocking, BoxFuture, BoxStream, CallbackHandle, Duplex, Ended, Executor, JoinHandle, Joining,
     Listener, Local, LocalBoxFuture, Net, Output, PanicHook, Shutdown, Timers, UnhandledPanics,

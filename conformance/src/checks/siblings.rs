@@ -204,8 +204,8 @@ pub(crate) fn c70_a_scope_an_item_in_buffer_unordered(trial: &Trial) -> Verdict 
     let own = trial.clone();
     in_task(trial, async move {
         // Every other one is a task of its own, which is waited for in the scope of another.
-        let make = |number| {
-            if number % 2 == 0 {
+        let make = |number: u64| {
+            if number.is_multiple_of(2) {
                 let task = ID.run(number, || own.spawn(item(number)));
                 ID.scope(9, task.output())
                     .map(|ended| ended.and_then(|inner| inner))
