@@ -76,7 +76,7 @@ fn abort_before_the_first_poll(trial: &Trial) -> Result<bool, Stop> {
 }
 
 /// Who aborts.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 enum Aborter {
     Here,
     AnotherFrame,
@@ -108,11 +108,20 @@ async fn abort(
 
 pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
     trial.joining()?;
-    for aborter in [
-        Aborter::Here,
-        Aborter::AnotherFrame,
-        Aborter::AnotherThread,
-        Aborter::AnotherTask,
+    for (aborter, from) in [
+        (Aborter::Here, "of a task that is aborted while parked"),
+        (
+            Aborter::AnotherFrame,
+            "of a task that is aborted from another frame",
+        ),
+        (
+            Aborter::AnotherThread,
+            "of a task that is aborted from another thread",
+        ),
+        (
+            Aborter::AnotherTask,
+            "of a task that is aborted from another task",
+        ),
     ] {
         let log = Log::new();
         let (outer, inner) = (log.on_drop("outer"), log.on_drop("inner"));
@@ -138,7 +147,6 @@ pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
             eventually(|| log.entries().len() == 2).await;
             Ok::<_, Stop>(())
         })?;
-        let from = format!("of a task that was aborted while parked ({aborter:?})");
         let what = format!("a variable in a scope {from}");
         expect_dropped(&what, 50, log.find("inner"), trial.id())?;
         let what = format!("a variable {from}");
