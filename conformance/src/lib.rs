@@ -215,8 +215,10 @@ mod item;
 mod pool;
 mod probe;
 mod report;
+pub mod results;
 mod runner;
 mod stream;
+mod table;
 mod trial;
 mod verdict;
 mod way;
@@ -231,6 +233,7 @@ pub use item::{Item, LAST_ITEM};
 pub use pool::{Connection, Connector, Pool, Work};
 pub use report::{Finding, ItemState, Outcome, Report};
 pub use runner::Suite;
+pub use table::Table;
 pub use verdict::Failure;
 pub use way::Way;
 

@@ -148,20 +148,17 @@ pub(crate) fn c63_the_executors_own_helper_inherits(trial: &Trial) -> Verdict {
         started.passed().await;
         slot.take().flatten()
     };
-    let seen = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    let seen = trial.block_on(async { trial.spawn(ID.scope(10, task)).output().await })?;
     expect(
-        "ID in a thread that the executor's own helper starts, or gives, for a task under 10",
+        "ID in a thread that the executor's own helper starts, or gives, within 10",
         Some(10),
         seen,
         &[
             (
                 None,
-                "the helper captures no frame, or the task has none (C-25)",
+                "the helper captures no frame: it is to inherit the one of whoever calls it",
             ),
-            (
-                trial.id(),
-                "the task is polled in the frame of the thread that drives",
-            ),
+            (trial.id(), "called in the frame of the thread that drives"),
         ],
     )
 }

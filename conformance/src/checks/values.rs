@@ -7,7 +7,7 @@ use framewise_context::{ContextVar, Frame, bind};
 use super::within::{NOT_CARRIED, fails, in_task, panics, sees};
 use crate::executor::Executor;
 use crate::probe::{Gate, ID, KEPT, Life, Log, deliberate_panic, eventually, yield_times};
-use crate::trial::Trial;
+use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -228,12 +228,21 @@ pub(crate) fn c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once(
 pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_once(
     trial: &Trial,
 ) -> Verdict {
+    if !trial.executor().survives_panicking_destructors() {
+        return not_applicable("the executor aborts the process where a task's destructor panics");
+    }
     let (log, gate) = (Log::new(), Gate::new());
     let frame = bomb(&log);
     let passed = gate.passed();
     // Only the task holds the frame, and lets go of it when it is over.
     frame.run(|| trial.executor().spawn(Box::pin(passed)));
-    drop(frame);
+    if panics(|| drop(frame)) {
+        return fails(
+            "a task holds the frame that it was spawned in",
+            "it ended with its last other holder",
+            NOT_CARRIED,
+        );
+    }
     gate.open();
     // What the panic does to the executor is another matter: it may come out here, or end a thread.
     let ended = || log.entries().len() >= 3;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use framewise::net::{TcpListener, TcpStream};
+use framewise::net::{Interest, ReadyCallback, TcpListener, TcpStream};
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::{self, LocalSet};
 use framewise::time;
@@ -204,6 +204,41 @@ impl Net for Framewise {
 
     fn connect(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>> {
         Box::pin(async move { Ok(Box::new(TcpStream::connect(address).await?) as Box<dyn Duplex>) })
+    }
+
+    fn on_readable(
+        &self,
+        address: SocketAddr,
+        mut callback: Box<dyn FnMut() + Send>,
+    ) -> Option<BoxFuture<'static, io::Result<Arc<dyn CallbackHandle>>>> {
+        Some(Box::pin(async move {
+            let stream = Arc::new(TcpStream::connect(address).await?);
+            let reader = Arc::downgrade(&stream);
+            let registered = stream.on_ready(Interest::READABLE, move |_| {
+                // Calls may be spurious: only what came is told.
+                let Some(stream) = reader.upgrade() else {
+                    return;
+                };
+                while matches!(stream.try_read(&mut [0; 64]), Ok(1..)) {
+                    callback();
+                }
+            })?;
+            Ok(Arc::new(Reading {
+                registered,
+                _stream: stream,
+            }) as Arc<dyn CallbackHandle>)
+        }))
+    }
+}
+
+struct Reading {
+    registered: ReadyCallback,
+    _stream: Arc<TcpStream>,
+}
+
+impl CallbackHandle for Reading {
+    fn cancel(&self) {
+        self.registered.cancel();
     }
 }
 

@@ -1,0 +1,45 @@
+//! framewise on one, two and eight workers: all of the contract, each item in each way.
+
+#[path = "support/framewise.rs"]
+mod support;
+
+use framewise_conformance::{Item, LAST_ITEM, Outcome, Suite, Way};
+use support::Framewise;
+
+fn every_item_holds_in_every_way(workers: usize) {
+    let subject = format!("framewise on {workers}");
+    let report = Suite::executor(subject.as_str(), move || Framewise::new(workers)).run();
+    println!("{report}");
+    let all =
+        format!("{subject}: {LAST_ITEM} of {LAST_ITEM} items held, 0 failed, 0 not applicable");
+    assert_eq!(
+        report.to_string().lines().next(),
+        Some(all.as_str()),
+        "{report}"
+    );
+    for item in Item::all() {
+        for way in Way::ALL {
+            let mut in_this_way = report.of(item).filter(|found| found.way == way);
+            let held = in_this_way.any(|found| found.outcome == Outcome::Held);
+            assert!(
+                held,
+                "no check of {item} applies in the way {way:?}:\n{report}"
+            );
+        }
+    }
+}
+
+#[test]
+fn one_worker() {
+    every_item_holds_in_every_way(1);
+}
+
+#[test]
+fn two_workers() {
+    every_item_holds_in_every_way(2);
+}
+
+#[test]
+fn eight_workers() {
+    every_item_holds_in_every_way(8);
+}
