@@ -124,8 +124,7 @@
 //!   under the same seed. [`check`] runs a seed that fails twice, and says where that shows.
 //! - **Thread-locals.** All tasks, and all blocking calls, share the thread's, those of other runs on
 //!   it included.
-//! - **All orders.** Seeds are samples. The [bounds](Explored) that they were seen to find a bug in are
-//!   no proof that there is none.
+//! - **All orders.** Seeds are samples: what a thousand of them do not find may be there all the same.
 
 mod environment;
 mod explorer;

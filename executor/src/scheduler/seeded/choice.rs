@@ -13,6 +13,9 @@
 //! the same, so that nothing stands still for ever. How often a task is preempted at a point varies
 //! from run to run, too.
 
+#[cfg(test)]
+mod tests;
+
 /// One choice in this many is made evenly in a priority run.
 const EVEN_ONE_IN: usize = 16;
 

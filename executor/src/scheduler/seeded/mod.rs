@@ -13,9 +13,11 @@
 //! the run's own included, are tasks like others, so any level of the loop may poll any of them.
 
 mod choice;
+mod current;
 mod names;
 mod scoped;
 
+pub(crate) use current::{InRun, blocking, with_live, with_run};
 pub(crate) use scoped::{finish, nested};
 
 use std::cell::{Cell, RefCell};
@@ -30,6 +32,7 @@ use framewise_timers::DueTimer;
 use framewise_timers::virtual_time::VirtualTime;
 
 use self::choice::Chooser;
+use self::current::MayBlock;
 use self::names::{Names, Step};
 use super::shared::Shared;
 use crate::blocking::Job;
@@ -38,36 +41,6 @@ use crate::task::header::{Ran, TaskRef};
 /// Steps in a row that did nothing but yield, after which the time goes on all the same: a task
 /// may spin until a timer has fired.
 const SPIN_STEPS: u32 = 1000;
-
-framewise_sync::thread_local! {
-    /// The run that this thread is in.
-    static RUN: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
-    /// Whether there is one, and it has not ended yet.
-    static IS_LIVE: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Calls `f` with the run that this thread is in.
-pub(crate) fn with_run<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
-    // In the destructor of another thread-local there may be nothing left to ask.
-    let run = RUN.try_with(|run| run.borrow().clone()).ok().flatten();
-    run.map(|run| f(&run))
-}
-
-/// As [`with_run`], while the run lasts.
-#[inline]
-pub(crate) fn with_live<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
-    if IS_LIVE.with(Cell::get) {
-        with_run(f)
-    } else {
-        None
-    }
-}
-
-/// Blocking is legal in `f`, if this thread is in a run.
-pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
-    let _restored = with_live(|run| MayBlock::set(run, true));
-    f()
-}
 
 /// Why a run ended before its future was ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,57 +94,6 @@ enum What {
     Task(TaskRef),
     Job(Job),
     Timer(DueTimer),
-}
-
-/// Keeps the thread in a run.
-pub(crate) struct InRun(());
-
-impl InRun {
-    /// Whether the thread is in a run.
-    pub(crate) fn is_set() -> bool {
-        RUN.with(|run| run.borrow().is_some())
-    }
-
-    pub(crate) fn enter(run: &Rc<Run>) -> Self {
-        let previous = RUN.with(|current| current.replace(Some(Rc::clone(run))));
-        debug_assert!(previous.is_none(), "runs do not nest");
-        IS_LIVE.with(|live| live.set(true));
-        Self(())
-    }
-
-    /// Nothing is chosen any more.
-    pub(crate) fn end(&self) {
-        IS_LIVE.with(|live| live.set(false));
-    }
-}
-
-impl Drop for InRun {
-    fn drop(&mut self) {
-        self.end();
-        let run = RUN.with(RefCell::take);
-        drop(run);
-    }
-}
-
-/// Says whether blocking is legal until it is dropped.
-struct MayBlock {
-    flag: Rc<Cell<bool>>,
-    previous: bool,
-}
-
-impl MayBlock {
-    fn set(run: &Run, may_block: bool) -> Self {
-        Self {
-            flag: Rc::clone(&run.may_block),
-            previous: run.may_block.replace(may_block),
-        }
-    }
-}
-
-impl Drop for MayBlock {
-    fn drop(&mut self) {
-        self.flag.set(self.previous);
-    }
 }
 
 impl Run {

@@ -1,0 +1,89 @@
+//! Which run a thread is in, and whether it may block there.
+//!
+//! Owns the thread-locals by which the ordinary code finds the run (`scheduler/points/`).
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use super::Run;
+
+framewise_sync::thread_local! {
+    /// The run that this thread is in.
+    static RUN: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
+    /// Whether there is one, and it has not ended yet.
+    static IS_LIVE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `f` with the run that this thread is in.
+pub(crate) fn with_run<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
+    // In the destructor of another thread-local there may be nothing left to ask.
+    let run = RUN.try_with(|run| run.borrow().clone()).ok().flatten();
+    run.map(|run| f(&run))
+}
+
+/// As [`with_run`], while the run lasts.
+#[inline]
+pub(crate) fn with_live<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
+    if IS_LIVE.with(Cell::get) {
+        with_run(f)
+    } else {
+        None
+    }
+}
+
+/// Blocking is legal in `f`, if this thread is in a run.
+pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
+    let _restored = with_live(|run| MayBlock::set(run, true));
+    f()
+}
+
+/// Keeps the thread in a run.
+pub(crate) struct InRun(());
+
+impl InRun {
+    /// Whether the thread is in a run.
+    pub(crate) fn is_set() -> bool {
+        RUN.with(|run| run.borrow().is_some())
+    }
+
+    pub(crate) fn enter(run: &Rc<Run>) -> Self {
+        let previous = RUN.with(|current| current.replace(Some(Rc::clone(run))));
+        debug_assert!(previous.is_none(), "runs do not nest");
+        IS_LIVE.with(|live| live.set(true));
+        Self(())
+    }
+
+    /// Nothing is chosen any more.
+    pub(crate) fn end(&self) {
+        IS_LIVE.with(|live| live.set(false));
+    }
+}
+
+impl Drop for InRun {
+    fn drop(&mut self) {
+        self.end();
+        let run = RUN.with(RefCell::take);
+        drop(run);
+    }
+}
+
+/// Says whether blocking is legal until it is dropped.
+pub(super) struct MayBlock {
+    flag: Rc<Cell<bool>>,
+    previous: bool,
+}
+
+impl MayBlock {
+    pub(super) fn set(run: &Run, may_block: bool) -> Self {
+        Self {
+            flag: Rc::clone(&run.may_block),
+            previous: run.may_block.replace(may_block),
+        }
+    }
+}
+
+impl Drop for MayBlock {
+    fn drop(&mut self) {
+        self.flag.set(self.previous);
+    }
+}
