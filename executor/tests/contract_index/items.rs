@@ -205,6 +205,8 @@ fn report(tests: &[ItemTest], counts: &BTreeMap<u32, usize>, due: usize) {
     text += &flavour("at the root, bound and captured", &|test| test.three_ways);
     let both = |test: &ItemTest| test.on_workers && test.three_ways;
     text += &flavour("both", &both);
+    let seeded = |test: &ItemTest| test.file.starts_with("executor/tests/seeded");
+    text += &flavour("in seeded runs with virtual time", &seeded);
     let each: Vec<_> = counts
         .iter()
         .map(|(item, count)| format!("C-{item}: {count}"))
