@@ -23,40 +23,52 @@ fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> Verdict {
 
 pub(crate) fn c38_joining_leaves_the_awaiters_frame(trial: &Trial) -> Verdict {
     trial.joining()?;
-    let late = || Failure::new("a task that is joined ends", "it did not in time", "");
+    trial.block_on(joins(trial))?;
+    // A task that waits may be polled where the other one ended.
+    let own = trial.clone();
     trial.block_on(async {
-        let before = || (ID.get(), Frame::current());
-        for aborts in [false, true] {
-            let here = before();
-            let mut task = ID.run(10, || {
-                trial.spawn_joinable(ID.scope(11, async move {
-                    yield_times(3).await;
-                    if aborts {
-                        std::future::pending::<()>().await;
-                    }
-                }))
-            })?;
-            if aborts && !task.abort() {
-                break;
-            }
-            // With its output, or without one where it was aborted.
-            let joined = in_time(task.join()).await.ok_or_else(late)?;
-            is_as_before("ID where a task under 10 was joined", here)?;
-            drop(joined);
-        }
-        // In a scope, and where the task is over before it is joined.
-        ID.scope(12, async {
-            let here = before();
-            let task = ID.run(10, || trial.spawn_joinable(async { ID.get() }))?;
-            let beside = ID.run(11, || trial.spawn(yield_times(3)));
-            beside.output().await?;
-            let joined = in_time(task.join()).await.ok_or_else(late)?;
-            is_as_before("ID in a scope in which a task under 10 was joined", here)?;
-            drop(joined);
-            Ok(())
-        })
-        .await
+        let waits = || trial.spawn(async move { joins(&own).await });
+        ID.run(15, waits).output().await?
     })
+}
+
+async fn joins(trial: &Trial) -> Verdict {
+    let late = || Failure::new("a task that is joined ends", "it did not in time", "");
+    let before = || (ID.get(), Frame::current());
+    for aborts in [false, true] {
+        let here = before();
+        let mut task = ID.run(10, || {
+            trial.spawn_joinable(ID.scope(11, async move {
+                yield_times(3).await;
+                if aborts {
+                    std::future::pending::<()>().await;
+                }
+            }))
+        })?;
+        if aborts && !task.abort() {
+            break;
+        }
+        let joined = if aborts {
+            in_time(task.join()).await.ok_or_else(late)?
+        } else {
+            // Polled when it is woken, and not before: the wake-up may be what polls it.
+            task.join().await
+        };
+        is_as_before("ID where a task under 10 was joined", here)?;
+        drop(joined);
+    }
+    // In a scope, and where the task is over before it is joined.
+    ID.scope(12, async {
+        let here = before();
+        let task = ID.run(10, || trial.spawn_joinable(async { ID.get() }))?;
+        let beside = ID.run(11, || trial.spawn(yield_times(3)));
+        beside.output().await?;
+        let joined = in_time(task.join()).await.ok_or_else(late)?;
+        is_as_before("ID in a scope in which a task under 10 was joined", here)?;
+        drop(joined);
+        Ok(())
+    })
+    .await
 }
 
 pub(crate) fn c38_joining_a_task_that_panicked_leaves_the_awaiters_frame(trial: &Trial) -> Verdict {
