@@ -172,6 +172,51 @@ fn orders<F: Future<Output = Vec<usize>>>(make: impl Fn() -> F) -> BTreeSet<Vec<
 }
 
 #[test]
+fn tasks_that_are_woken_together_run_in_every_order() {
+    let seen = orders(|| async {
+        let waiting = Arc::new(Mutex::new(Vec::<Waker>::new()));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        for number in 0..3 {
+            let (waiting, order) = (Arc::clone(&waiting), Arc::clone(&order));
+            let mut waited = false;
+            drop(spawn(async move {
+                poll_fn(|cx| match std::mem::replace(&mut waited, true) {
+                    true => Poll::Ready(()),
+                    false => {
+                        waiting.lock().unwrap().push(cx.waker().clone());
+                        Poll::Pending
+                    }
+                })
+                .await;
+                order.lock().unwrap().push(number);
+            }));
+        }
+        time::sleep(MS).await;
+        let wakers = std::mem::take(&mut *waiting.lock().unwrap());
+        wakers.into_iter().for_each(Waker::wake);
+        time::sleep(MS).await;
+        let order = order.lock().unwrap();
+        order.clone()
+    });
+    assert_eq!(seen.len(), 6, "{seen:?}");
+}
+
+#[test]
+fn local_tasks_run_in_every_order() {
+    let seen = orders(|| async {
+        let order = Rc::new(std::cell::RefCell::new(Vec::new()));
+        let set = LocalSet::new();
+        for number in 0..3 {
+            let order = Rc::clone(&order);
+            drop(set.spawn_local(async move { order.borrow_mut().push(number) }));
+        }
+        set.await;
+        order.take()
+    });
+    assert_eq!(seen.len(), 6, "{seen:?}");
+}
+
+#[test]
 fn timers_of_equal_deadlines_fire_in_every_order() {
     let callbacks = orders(|| async {
         let order = Arc::new(Mutex::new(Vec::new()));
