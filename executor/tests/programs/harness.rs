@@ -30,7 +30,10 @@ const HANG: Duration = Duration::from_secs(60);
 const CASES: u32 = 4000;
 
 /// How often a smaller program is tried before it is held to pass: it may fail by a race.
-const REPEATS: usize = 5;
+const ROUNDS: u64 = 25;
+
+/// Schedules to a program in seeded runs; others in each round.
+const SEEDS: u64 = 4;
 
 /// The programs under way, by the address of their runs.
 static UNDER_WAY: Mutex<BTreeMap<usize, Begun>> = Mutex::new(BTreeMap::new());
@@ -182,6 +185,11 @@ pub(crate) fn check_seeded(
     Ok(())
 }
 
+/// The seeds of a round.
+pub(crate) fn seeds(round: u64) -> Range<u64> {
+    round * SEEDS..(round + 1) * SEEDS
+}
+
 /// Compares what was seen with what the model says, and gives it.
 fn compare(
     run: &Run,
@@ -221,11 +229,12 @@ fn config() -> Config {
     config
 }
 
-/// Checks that random programs do what the model says; a failing one is made smaller and printed.
+/// Checks that random programs do what the model says; a failing one is made smaller and printed. A program is
+/// checked in several rounds while it is made smaller.
 pub(crate) fn property(
     programs: &Programs,
     share: u32,
-    check: impl Fn(&Program) -> Result<(), String>,
+    check: impl Fn(&Program, u64) -> Result<(), String>,
 ) {
     let mut config = config();
     config.cases = config.cases.div_ceil(share);
@@ -241,7 +250,7 @@ pub(crate) fn property(
 pub(crate) fn search(
     programs: &Programs,
     cases: u32,
-    check: impl Fn(&Program) -> Result<(), String>,
+    check: impl Fn(&Program, u64) -> Result<(), String>,
 ) -> Option<(Program, String)> {
     let config = Config {
         cases,
@@ -255,12 +264,12 @@ pub(crate) fn search(
 fn smallest_failing(
     mut runner: TestRunner,
     programs: &Programs,
-    check: impl Fn(&Program) -> Result<(), String>,
+    check: impl Fn(&Program, u64) -> Result<(), String>,
 ) -> Option<(Program, String)> {
     let shrinks = Cell::new(false);
     let result = runner.run(programs, |program| {
-        for _ in 0..if shrinks.get() { REPEATS } else { 1 } {
-            check(&program).map_err(|why| {
+        for round in 0..if shrinks.get() { ROUNDS } else { 1 } {
+            check(&program, round).map_err(|why| {
                 shrinks.set(true);
                 TestCaseError::fail(why)
             })?;

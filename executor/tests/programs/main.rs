@@ -32,13 +32,13 @@ mod shrink;
 mod variables;
 
 use generate::Programs;
-use harness::{ShutDown, check, check_seeded, check_to_the_end, property, runtime};
+use harness::{ShutDown, check, check_seeded, check_to_the_end, property, runtime, seeds};
 use program::Needs;
 use real::faults::Fault;
 
 fn on_workers(workers: usize, share: u32) {
     let runtime = runtime(workers);
-    property(&Programs::all(), share, |program| {
+    property(&Programs::all(), share, |program, _| {
         check(&runtime, program, Fault::None)
     });
 }
@@ -60,7 +60,7 @@ fn programs_see_what_the_model_says_on_8_workers() {
 
 #[test]
 fn programs_end_with_their_runtime() {
-    property(&Programs::all(), 5, |program| {
+    property(&Programs::all(), 5, |program, _| {
         check_to_the_end(2, program, ShutDown::WhenCalm, Fault::None)
     });
 }
@@ -72,21 +72,21 @@ fn programs_are_cut_short_by_a_shutdown() {
         can: |needs| needs != Needs::NestedBlockOn,
         ..Programs::all()
     };
-    property(&programs, 5, |program| {
+    property(&programs, 5, |program, _| {
         check_to_the_end(2, program, ShutDown::AtOnce, Fault::None)
     });
 }
 
 #[test]
 fn programs_see_what_the_model_says_in_seeded_runs() {
-    property(&Programs::in_seeded_runs(), 4, |program| {
-        check_seeded(program, 0..4, ShutDown::WhenCalm, Fault::None)
+    property(&Programs::in_seeded_runs(), 4, |program, round| {
+        check_seeded(program, seeds(round), ShutDown::WhenCalm, Fault::None)
     });
 }
 
 #[test]
 fn programs_are_cut_short_in_seeded_runs() {
-    property(&Programs::in_seeded_runs(), 8, |program| {
-        check_seeded(program, 0..4, ShutDown::AtOnce, Fault::None)
+    property(&Programs::in_seeded_runs(), 8, |program, round| {
+        check_seeded(program, seeds(round), ShutDown::AtOnce, Fault::None)
     });
 }

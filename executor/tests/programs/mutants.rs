@@ -2,7 +2,7 @@
 //! small program that shows the fault and with the item of the contract that it breaks.
 
 use crate::generate::Programs;
-use crate::harness::{ShutDown, check, check_seeded, check_to_the_end, runtime, search};
+use crate::harness::{ShutDown, check, check_seeded, check_to_the_end, runtime, search, seeds};
 use crate::program::{Op, Program};
 use crate::real::faults::Fault;
 
@@ -16,7 +16,7 @@ const STATEMENTS_MAX: usize = 4;
 /// names the item.
 fn noticed(fault: Fault, ops: &[Op], item: &str) {
     let runtime = runtime(1);
-    noticed_by(&Programs::all(), fault, ops, item, |program| {
+    noticed_by(&Programs::all(), fault, ops, item, |program, _| {
         check(&runtime, program, fault)
     });
 }
@@ -26,7 +26,7 @@ fn noticed_by(
     fault: Fault,
     ops: &[Op],
     item: &str,
-    check: impl Fn(&Program) -> Result<(), String>,
+    check: impl Fn(&Program, u64) -> Result<(), String>,
 ) -> (Program, String) {
     let Some((program, why)) = search(programs, CASES, check) else {
         panic!("{fault:?} was not noticed in {CASES} programs");
@@ -87,7 +87,7 @@ mutants! {
 #[test]
 fn no_fault_is_not_noticed() {
     let runtime = runtime(1);
-    let found = search(&Programs::all(), CASES, |program| {
+    let found = search(&Programs::all(), CASES, |program, _| {
         check(&runtime, program, Fault::None)
     });
     if let Some((program, why)) = found {
@@ -110,7 +110,7 @@ fn a_drop_outside_of_the_frame_at_the_shutdown() {
         ],
         ..Programs::all()
     };
-    noticed_by(&programs, fault, &ops, "C-41 to C-45", |program| {
+    noticed_by(&programs, fault, &ops, "C-41 to C-45", |program, _| {
         check_to_the_end(2, program, ShutDown::WhenCalm, fault)
     });
 }
@@ -123,8 +123,8 @@ fn a_mix_of_interleaved_tasks_is_found_again_under_its_seed() {
     let programs = Programs::in_seeded_runs();
     let fails = |program: &Program, seeds| check_seeded(program, seeds, ShutDown::WhenCalm, fault);
     let ops = [Op::Spawn, Op::SpawnLocal];
-    let found = noticed_by(&programs, fault, &ops, "under seed", |program| {
-        fails(program, 0..4)
+    let found = noticed_by(&programs, fault, &ops, "under seed", |program, round| {
+        fails(program, seeds(round))
     });
     let (program, why) = found;
     let seed = why
