@@ -13,6 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use framewise::spawn;
+use framewise::task::yield_now;
 use framewise::time::sleep;
 use futures::channel::oneshot;
 use support::{HangWatch, pause, runtime};
@@ -101,4 +102,39 @@ fn what_a_blocking_task_woke_last_is_run_by_another_worker() {
         done.spin();
         sleeper.await.unwrap();
     });
+}
+
+/// What a blocking task has spawned is run although the other workers never run out of tasks, so
+/// that none of them searches, and none sleeps.
+#[test]
+fn what_a_blocking_task_spawned_is_run_by_workers_that_are_never_idle() {
+    for workers in [2, 8] {
+        for round in 0..4 {
+            let _watch = HangWatch::new(format!("{workers} workers, round {round}"));
+            let runtime = runtime(workers);
+            let stop = Flag::default();
+            let busy: Vec<_> = (0..8 * workers)
+                .map(|_| {
+                    let stop = stop.clone();
+                    runtime.spawn(async move {
+                        while !stop.is_set() {
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            let blocking = runtime.spawn(async {
+                let done: Vec<_> = (0..5).map(|_| Flag::default()).collect();
+                for done in done.clone() {
+                    drop(spawn(async move { done.set() }));
+                }
+                done.iter().for_each(Flag::spin);
+            });
+            runtime.block_on(blocking).unwrap();
+            stop.set();
+            for task in busy {
+                runtime.block_on(task).unwrap();
+            }
+        }
+    }
 }

@@ -3,13 +3,15 @@
 //! Reading order, along the task's path: [`shared`] (what all workers see; `schedule` and `spawn`
 //! put a task into a queue), [`queue`] (a worker's own queue and its last-in slot), [`worker`] (the
 //! loop that takes tasks out and runs them), [`idle`] (who must be woken for a push), [`park`] (how
-//! one worker sleeps), [`watch`] (a worker that blocks does not freeze the others). In a test's
-//! seeded run `seeded` stands in the workers' place; [`points`] is where others ask it.
+//! one worker sleeps), [`watch`] and [`relief`] (a worker that blocks does not freeze the others, be
+//! they asleep or busy). In a test's seeded run `seeded` stands in the workers' place; [`points`] is
+//! where others ask it.
 
 pub(crate) mod idle;
 pub(crate) mod park;
 pub(crate) mod points;
 pub(crate) mod queue;
+pub(crate) mod relief;
 #[cfg(all(feature = "test-util", not(framewise_loom)))]
 pub(crate) mod seeded;
 pub(crate) mod shared;

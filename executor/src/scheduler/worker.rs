@@ -13,6 +13,7 @@ use std::time::Duration;
 use framewise_io::{Batch, IoDriver};
 
 use super::queue::{LocalQueue, Pushed};
+use super::relief::Relief;
 use super::shared::{Shared, Spawner};
 use super::watch;
 use crate::runtime::enter;
@@ -39,6 +40,7 @@ pub(crate) struct Core {
     /// `Watch::awakenings` when the worker slept last.
     awakenings: usize,
     random: u32,
+    relief: Relief,
 }
 
 impl Core {
@@ -52,6 +54,7 @@ impl Core {
             awoke: false,
             awakenings: 0,
             random: 0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B),
+            relief: Relief::new(),
         })
     }
 
@@ -262,6 +265,11 @@ impl WorkerThread {
         let shared = &*self.shared;
         if tick {
             core.queue.admit_yielded(&shared.injector);
+            shared.workers[core.index].queue.tick();
+            let relieved = core.relief.look(core.index, &core.queue, &shared.workers);
+            if relieved.is_some() {
+                return relieved;
+            }
         }
         if let Some(task) = core
             .queue
