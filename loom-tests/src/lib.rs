@@ -14,6 +14,10 @@ mod poison;
 #[cfg(framewise_loom)]
 mod run;
 
+/// The shipped door, for a test that stands in its place.
+#[cfg(framewise_loom)]
+pub use framewise_sync as door;
+
 #[cfg(framewise_loom)]
 pub use bell::Bell;
 #[cfg(framewise_loom)]

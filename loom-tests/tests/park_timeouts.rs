@@ -19,14 +19,14 @@ mod park;
 
 use std::time::Duration;
 
-use framewise_loom_tests::model;
+use framewise_loom_tests::{door, model};
 use loom::sync::Arc;
 use loom::thread;
 
 use park::{Parker, Unparked};
 
 pub mod atomic {
-    pub use loom::sync::atomic::{AtomicUsize, Ordering};
+    pub use framewise_loom_tests::door::atomic::{AtomicUsize, Ordering};
 }
 
 loom::lazy_static! {
@@ -35,42 +35,45 @@ loom::lazy_static! {
 }
 
 #[derive(Debug)]
-pub struct Mutex<T>(loom::sync::Mutex<T>);
+pub struct Mutex<T>(door::Mutex<T>);
 
 pub struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    guard: loom::sync::MutexGuard<'a, T>,
+    guard: door::MutexGuard<'a, T>,
 }
 
 impl<T> Mutex<T> {
     pub fn new(value: T) -> Self {
-        Self(loom::sync::Mutex::new(value))
+        Self(door::Mutex::new(value))
     }
 
+    #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             mutex: self,
-            guard: self.0.lock().expect("not poisoned"),
+            guard: self.0.lock(),
         }
     }
 }
 
 #[derive(Debug)]
-pub struct Condvar(loom::sync::Condvar);
+pub struct Condvar(door::Condvar);
 
 impl Condvar {
     pub fn new() -> Self {
-        Self(loom::sync::Condvar::new())
+        Self(door::Condvar::new())
     }
 
+    #[track_caller]
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let MutexGuard { mutex, guard } = guard;
-        let guard = self.0.wait(guard).expect("not poisoned");
+        let guard = self.0.wait(guard);
         MutexGuard { mutex, guard }
     }
 
     /// Where the time is out already, the wait lasts as long as it takes to give the lock away and
     /// get it back: everything that can meet a longer one meets this one too.
+    #[track_caller]
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -84,6 +87,7 @@ impl Condvar {
         (mutex.lock(), true)
     }
 
+    #[track_caller]
     pub fn notify_one(&self) {
         self.0.notify_one();
     }

@@ -1,35 +1,9 @@
-//! The build under `--cfg framewise_loom`: loom's primitives behind the same face.
-//!
-//! They work only inside `loom::model`. loom never times a wait out by itself: a model that needs
-//! a time-out makes it an explicit choice of its fake driver or clock.
+//! loom's locks without poisoning, and condition variables, each call of which is a site.
 
-pub use loom::sync::Arc;
-
-/// Atomic integers, pointers and fences.
-pub mod atomic {
-    pub use loom::sync::atomic::{
-        AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
-    };
-}
-
-/// Hints to the processor.
-pub mod hint {
-    pub use loom::hint::spin_loop;
-}
-
-/// Threads.
-pub mod thread {
-    pub use loom::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
-}
-
-/// Interior mutability that loom watches.
-pub mod cell {
-    pub use loom::cell::UnsafeCell;
-    pub use std::cell::Cell;
-}
-
-use std::sync::PoisonError;
+use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
+
+use super::site;
 
 /// A lock that does not report poisoning.
 #[derive(Debug, Default)]
@@ -52,15 +26,18 @@ impl<T> Mutex<T> {
     /// Waits for the lock and takes it.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
+        site::reached("lock");
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the lock if nobody holds it.
+    #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+        site::reached("try_lock");
         match self.0.try_lock() {
             Ok(guard) => Some(guard),
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(std::sync::TryLockError::WouldBlock) => None,
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
         }
     }
 }
@@ -76,16 +53,20 @@ impl Condvar {
     }
 
     /// Gives the lock back and waits; has it again on return.
+    #[track_caller]
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        site::reached("wait");
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// As [`wait`](Self::wait): loom's waits do not time out.
+    #[track_caller]
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
         limit: Duration,
     ) -> (MutexGuard<'a, T>, bool) {
+        site::reached("wait_timeout");
         let (guard, result) = self
             .0
             .wait_timeout(guard, limit)
@@ -94,25 +75,18 @@ impl Condvar {
     }
 
     /// Wakes one waiter.
+    #[track_caller]
     pub fn notify_one(&self) {
-        self.0.notify_one();
+        if site::step("notify_one") {
+            self.0.notify_one();
+        }
     }
 
     /// Wakes every waiter.
+    #[track_caller]
     pub fn notify_all(&self) {
-        self.0.notify_all();
+        if site::step("notify_all") {
+            self.0.notify_all();
+        }
     }
-}
-
-#[doc(hidden)]
-pub use loom as __loom;
-
-/// Declares thread-local statics with `const` initialisers (loom's are not `const`).
-#[macro_export]
-macro_rules! thread_local {
-    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $kind:ty = const $init:block;)+) => {
-        $($crate::__loom::thread_local! {
-            $(#[$attribute])* $visibility static $name: $kind = $init;
-        })+
-    };
 }

@@ -1,0 +1,55 @@
+//! The build under `--cfg framewise_loom`: loom's primitives behind the same face.
+//!
+//! They work only inside `loom::model`. loom never times a wait out by itself: a model that needs
+//! a time-out makes it an explicit choice of its fake driver or clock.
+//!
+//! Every operation that has an ordering, and every lock, wait and notification, tells `site.rs`
+//! where it was called from; which is how one learns whether the models would notice if that
+//! operation were weaker.
+
+mod atomics;
+mod lock;
+mod site;
+mod threads;
+
+pub use lock::{Condvar, Mutex, MutexGuard};
+pub use loom::sync::Arc;
+
+/// Atomic integers, pointers and fences.
+pub mod atomic {
+    pub use super::atomics::{
+        AtomicBool, AtomicI32, AtomicI64, AtomicIsize, AtomicPtr, AtomicU8, AtomicU16, AtomicU32,
+        AtomicU64, AtomicUsize, fence,
+    };
+    pub use std::sync::atomic::Ordering;
+}
+
+/// Hints to the processor.
+pub mod hint {
+    pub use loom::hint::spin_loop;
+}
+
+/// Threads.
+pub mod thread {
+    pub use super::threads::{Builder, JoinHandle, Thread, current, spawn};
+    pub use loom::thread::{park, yield_now};
+}
+
+/// Interior mutability that loom watches.
+pub mod cell {
+    pub use loom::cell::UnsafeCell;
+    pub use std::cell::Cell;
+}
+
+#[doc(hidden)]
+pub use loom as __loom;
+
+/// Declares thread-local statics with `const` initialisers (loom's are not `const`).
+#[macro_export]
+macro_rules! thread_local {
+    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $kind:ty = const $init:block;)+) => {
+        $($crate::__loom::thread_local! {
+            $(#[$attribute])* $visibility static $name: $kind = $init;
+        })+
+    };
+}
