@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "loom-tests",
         &["sync", "context", "timers", "io", "executor"],
     ),
+    ("weaken", &[]),
     ("benches", &["sync", "context", "timers", "io", "executor"]),
 ];
 

@@ -1,0 +1,138 @@
+//! The matrix: each mutant against the models that reach its site, until one of them fails.
+//!
+//! Owns which model is tried first: the one that killed the mutant the last time, so that a table
+//! stays as it is where nothing changed, and then the cheap ones.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use crate::each::each;
+use crate::models::{Ended, Model};
+use crate::mutation::{Mutation, mutations};
+use crate::sites::Site;
+use crate::table::{Key, Outcome, Row};
+
+/// Where results come from.
+pub(crate) struct Campaign<'a> {
+    pub(crate) models: &'a [Model],
+    /// The rows of the table as it was.
+    pub(crate) before: &'a HashMap<Key, Outcome>,
+    /// The places that are reached.
+    pub(crate) reached: &'a HashSet<(String, u32, u32)>,
+    /// Of which files mutants are run; of the others the table's results are kept.
+    pub(crate) runs: &'a (dyn Fn(&str) -> bool + Sync),
+    pub(crate) limit: Duration,
+    pub(crate) jobs: usize,
+}
+
+impl Campaign<'_> {
+    /// The rows of all sites, in their order, and what is missing.
+    pub(crate) fn rows(&self, sites: &[Site]) -> (Vec<Row>, Vec<String>) {
+        let mut rows = Vec::new();
+        let mut problems = Vec::new();
+        for result in each(sites, self.jobs, |site| self.of_site(site)) {
+            match result {
+                Ok(mut of_site) => rows.append(&mut of_site),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        (rows, problems)
+    }
+
+    fn of_site(&self, site: &Site) -> Result<Vec<Row>, String> {
+        let row = |label: &str, outcome| Row {
+            key: Key::new(site, label),
+            outcome,
+        };
+        let place = (site.file.clone(), site.line, site.column);
+        if !self.reached.contains(&place) {
+            return Ok(vec![row("-", Outcome::Unreached)]);
+        }
+        let mutations = mutations(site);
+        if mutations.is_empty() {
+            return Ok(vec![row("-", Outcome::Reached)]);
+        }
+        let mut rows: Vec<Row> = Vec::new();
+        for mutation in mutations {
+            let survived = |label: &String| {
+                let row = rows.iter().find(|row| row.key.label == *label);
+                row.is_some_and(|row| matches!(row.outcome, Outcome::Argued(_) | Outcome::Survives))
+            };
+            if mutation.after.iter().all(survived) {
+                let outcome = self.of_mutant(site, &mutation)?;
+                rows.push(row(&mutation.label, outcome));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn of_mutant(&self, site: &Site, mutation: &Mutation) -> Result<Outcome, String> {
+        let key = Key::new(site, &mutation.label);
+        let before = self.before.get(&key);
+        let outcome = if (self.runs)(&site.file) {
+            let outcome = self.run(site, mutation, before)?;
+            eprintln!("{}: {}: {outcome:?}", site.place(), mutation.label);
+            Some(outcome)
+        } else {
+            before.cloned()
+        };
+        match outcome {
+            None | Some(Outcome::Reached | Outcome::Unreached) => Err(format!(
+                "{}: the table has no row for {} {}, {}: run the mutants of this file",
+                site.place(),
+                site.operation,
+                site.ordering(),
+                mutation.label
+            )),
+            // The source has the last word on what is argued.
+            Some(Outcome::Survives | Outcome::Argued(_)) => {
+                let mut arguments = site.arguments.iter();
+                let argument = arguments.find(|argument| argument.label == mutation.label);
+                Ok(argument.map_or(Outcome::Survives, |argument| {
+                    Outcome::Argued(argument.reason.clone())
+                }))
+            }
+            Some(killed) => Ok(killed),
+        }
+    }
+
+    fn run(
+        &self,
+        site: &Site,
+        mutation: &Mutation,
+        before: Option<&Outcome>,
+    ) -> Result<Outcome, String> {
+        let killer = match before {
+            Some(Outcome::Killed(model) | Outcome::TimedOut(model)) => model.as_str(),
+            _ => "",
+        };
+        let mut models: Vec<&Model> = self
+            .models
+            .iter()
+            .filter(|model| is_there(model, site))
+            .collect();
+        // By magnitude: a measured time is never the same twice.
+        let cost = |model: &Model| model.cost.as_millis().checked_ilog2();
+        models.sort_by_key(|model| (model.name() != killer, cost(model), model.name()));
+        let mut timed_out = None;
+        for model in models {
+            let limit = self.limit.max(model.cost * 20);
+            match model.run(&site.place(), &mutation.change, limit) {
+                Ok(Ended::Passed) => {}
+                Ok(Ended::Failed) => return Ok(Outcome::Killed(model.name())),
+                Ok(Ended::TimedOut) => {
+                    timed_out.get_or_insert_with(|| model.name());
+                }
+                Err(error) => return Err(format!("{}: {error}", model.name())),
+            }
+        }
+        Ok(timed_out.map_or(Outcome::Survives, Outcome::TimedOut))
+    }
+}
+
+/// Whether the model reaches the site.
+pub(crate) fn is_there(model: &Model, site: &Site) -> bool {
+    model.reached.iter().any(|reached| {
+        (reached.line, reached.column) == (site.line, site.column) && reached.file == site.file
+    })
+}

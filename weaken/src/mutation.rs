@@ -1,0 +1,173 @@
+//! What can be weakened at a site, and in which order it is worth trying.
+//!
+//! What is weaker than something that a model notices is noticed too, so a change is tried only when
+//! those that it implies have survived.
+
+use crate::sites::Site;
+
+/// One change of one site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mutation {
+    /// As tables and arguments have it: `AcqRel -> Release`, `failure Acquire -> Relaxed`, `skipped`.
+    pub(crate) label: String,
+    /// As the facade understands it.
+    pub(crate) change: String,
+    /// The labels that must have survived before this one is tried.
+    pub(crate) after: Vec<String>,
+}
+
+/// The changes of a site; none for those that have no ordering and cannot be left out.
+pub(crate) fn mutations(site: &Site) -> Vec<Mutation> {
+    let orderings: Vec<&str> = site.orderings.iter().map(String::as_str).collect();
+    match (site.operation.as_str(), orderings.as_slice()) {
+        ("notify_one" | "notify_all" | "unpark", _) => vec![skipped(Vec::new())],
+        ("fence", [ordering]) => fence(ordering),
+        ("load", [ordering]) => weaker("", "success", ordering, &LOADS),
+        ("store", [ordering]) => {
+            let mut all = weaker("", "success", ordering, &STORES);
+            all.push(skipped(Vec::new()));
+            all
+        }
+        (_, [ordering]) => {
+            let mut all = weaker("", "success", ordering, &BOTH);
+            all.push(skipped(Vec::new()));
+            all
+        }
+        (_, [success, failure]) => {
+            let mut all = weaker("success ", "success", success, &BOTH);
+            all.extend(weaker("failure ", "failure", failure, &LOADS));
+            all
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// From an ordering to a weaker one, and which from-to pairs must have survived before.
+type Step = (&'static str, &'static str, &'static [&'static str]);
+
+const LOADS: [Step; 3] = [
+    ("SeqCst", "Acquire", &[]),
+    ("SeqCst", "Relaxed", &["Acquire"]),
+    ("Acquire", "Relaxed", &[]),
+];
+
+const STORES: [Step; 3] = [
+    ("SeqCst", "Release", &[]),
+    ("SeqCst", "Relaxed", &["Release"]),
+    ("Release", "Relaxed", &[]),
+];
+
+const BOTH: [Step; 9] = [
+    ("SeqCst", "AcqRel", &[]),
+    ("SeqCst", "Release", &["AcqRel"]),
+    ("SeqCst", "Acquire", &["AcqRel"]),
+    ("SeqCst", "Relaxed", &["Release", "Acquire"]),
+    ("AcqRel", "Release", &[]),
+    ("AcqRel", "Acquire", &[]),
+    ("AcqRel", "Relaxed", &["Release", "Acquire"]),
+    ("Acquire", "Relaxed", &[]),
+    ("Release", "Relaxed", &[]),
+];
+
+fn label(prefix: &str, from: &str, to: &str) -> String {
+    format!("{prefix}{from} -> {to}")
+}
+
+fn weaker(prefix: &str, which: &str, ordering: &str, steps: &[Step]) -> Vec<Mutation> {
+    let steps = steps.iter().filter(|(from, ..)| *from == ordering);
+    steps
+        .map(|(from, to, after)| Mutation {
+            label: label(prefix, from, to),
+            change: format!("{which}={to}"),
+            after: after.iter().map(|to| label(prefix, from, to)).collect(),
+        })
+        .collect()
+}
+
+fn skipped(after: Vec<String>) -> Mutation {
+    Mutation {
+        label: "skipped".to_owned(),
+        change: "skip".to_owned(),
+        after,
+    }
+}
+
+/// A fence has no Relaxed: without any of its orderings it is not there.
+fn fence(ordering: &str) -> Vec<Mutation> {
+    let mut all = weaker("", "success", ordering, &BOTH);
+    all.retain(|mutation| !mutation.change.ends_with("=Relaxed"));
+    let halves = all
+        .iter()
+        .filter(|mutation| !mutation.change.ends_with("=AcqRel"));
+    let after = halves.map(|mutation| mutation.label.clone()).collect();
+    all.push(skipped(after));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(operation: &str, orderings: &[&str]) -> Vec<String> {
+        let site = Site {
+            file: String::new(),
+            line: 1,
+            column: 1,
+            function: String::new(),
+            operation: operation.to_owned(),
+            number: 1,
+            orderings: orderings.iter().map(|&o| o.to_owned()).collect(),
+            arguments: Vec::new(),
+        };
+        let told = mutations(&site).into_iter();
+        told.map(|mutation| match mutation.after.is_empty() {
+            true => mutation.label,
+            false => format!("{} after {}", mutation.label, mutation.after.join(", ")),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn each_half_of_a_read_modify_write_and_its_effect() {
+        assert_eq!(
+            labels("swap", &["AcqRel"]),
+            [
+                "AcqRel -> Release",
+                "AcqRel -> Acquire",
+                "AcqRel -> Relaxed after AcqRel -> Release, AcqRel -> Acquire",
+                "skipped"
+            ]
+        );
+        assert_eq!(labels("fetch_or", &["Relaxed"]), ["skipped"]);
+    }
+
+    #[test]
+    fn success_and_failure_apart() {
+        assert_eq!(
+            labels("compare_exchange", &["Acquire", "Acquire"]),
+            ["success Acquire -> Relaxed", "failure Acquire -> Relaxed"]
+        );
+        assert!(labels("compare_exchange", &["Relaxed", "Relaxed"]).is_empty());
+    }
+
+    #[test]
+    fn a_fence_ends_as_none() {
+        assert_eq!(labels("fence", &["Acquire"]), ["skipped"]);
+        assert_eq!(
+            labels("fence", &["SeqCst"]),
+            [
+                "SeqCst -> AcqRel",
+                "SeqCst -> Release after SeqCst -> AcqRel",
+                "SeqCst -> Acquire after SeqCst -> AcqRel",
+                "skipped after SeqCst -> Release, SeqCst -> Acquire"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_has_no_ordering() {
+        assert_eq!(labels("notify_one", &[]), ["skipped"]);
+        assert!(labels("lock", &[]).is_empty());
+        assert!(labels("load", &["Relaxed"]).is_empty());
+    }
+}

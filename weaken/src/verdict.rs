@@ -1,0 +1,145 @@
+//! What must hold of a table: the totals, and everything that makes the command fail.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+use crate::sites::{Listed, Site};
+use crate::table::{Outcome, Row};
+
+/// Files in which sites may be unreached: how many, and why.
+#[derive(Debug, Default)]
+pub(crate) struct Allowances(BTreeMap<String, (usize, String)>);
+
+impl Allowances {
+    /// Reads `file count reason` lines; `#` begins a comment.
+    ///
+    /// # Errors
+    ///
+    /// When a line has another form.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let mut allowances = BTreeMap::new();
+        for line in text.lines().map(str::trim) {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let mut words = line.splitn(3, ' ');
+            let read = || Some((words.next()?, words.next()?.parse().ok()?, words.next()?));
+            let Some((file, count, reason)) = { read }() else {
+                return Err(format!("not `file count reason`: {line}"));
+            };
+            allowances.insert(file.to_owned(), (count, reason.to_owned()));
+        }
+        Ok(Self(allowances))
+    }
+
+    fn count(&self, file: &str) -> usize {
+        self.0.get(file).map_or(0, |(count, _)| *count)
+    }
+}
+
+/// The numbers at the head of the table.
+pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> String {
+    let count =
+        |wanted: fn(&Outcome) -> bool| rows.iter().filter(|row| wanted(&row.outcome)).count();
+    let unreached = count(|outcome| *outcome == Outcome::Unreached);
+    let killed = count(|outcome| matches!(outcome, Outcome::Killed(_)));
+    let timed_out = count(|outcome| matches!(outcome, Outcome::TimedOut(_)));
+    let argued = count(|outcome| matches!(outcome, Outcome::Argued(_)));
+    let survivors = count(|outcome| *outcome == Outcome::Survives);
+    let sites = &listed.sites;
+    let ordered = sites.iter().filter(|site| !site.orderings.is_empty());
+    let is_told = |site: &&Site| {
+        matches!(
+            site.operation.as_str(),
+            "notify_one" | "notify_all" | "unpark"
+        )
+    };
+    let (ordered, told) = (ordered.count(), sites.iter().filter(is_told).count());
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "- Sites: {} ({ordered} atomic operations and fences, {told} notifications, {} locks and \
+         waits); reached: {}; unreached: {unreached}.",
+        sites.len(),
+        sites.len() - ordered - told,
+        sites.len() - unreached,
+    );
+    let _ = writeln!(
+        text,
+        "- Mutants: {}; killed: {}, {timed_out} of them by time-out; argued: {argued}; surviving: \
+         {survivors}.",
+        killed + timed_out + argued + survivors,
+        killed + timed_out,
+    );
+    for (file, (count, reason)) in &allowances.0 {
+        let _ = writeln!(text, "- Allowed unreached: {count} in `{file}`: {reason}");
+    }
+    for (file, count) in &listed.exempt {
+        let _ = writeln!(
+            text,
+            "- Not the facade's, so no model can see them: {count} in `{file}`."
+        );
+    }
+    text
+}
+
+/// Everything that is wrong.
+pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -> Vec<String> {
+    let mut problems = Vec::new();
+    let places: HashMap<_, &Site> = listed
+        .sites
+        .iter()
+        .map(|site| ((&site.file, &site.function, site.title()), site))
+        .collect();
+    let mut unreached: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for Row { key, outcome } in rows {
+        let site = places[&(&key.file, &key.function, key.operation.clone())];
+        let what = format!("{}: {} {}", site.place(), site.operation, site.ordering());
+        match outcome {
+            Outcome::Unreached => unreached.entry(&site.file).or_default().push(what),
+            Outcome::Survives => problems.push(format!(
+                "{what}: {}: every model passes with it, and nothing at the site says why",
+                key.label
+            )),
+            _ => {}
+        }
+    }
+    for site in &listed.sites {
+        for argument in &site.arguments {
+            let argued = |row: &&Row| {
+                row.key.label == argument.label && matches!(row.outcome, Outcome::Argued(_))
+            };
+            let mut rows = rows.iter().filter(|row| {
+                (&row.key.file, &row.key.function) == (&site.file, &site.function)
+                    && row.key.operation == site.title()
+            });
+            if !rows.any(|row| argued(&row)) {
+                problems.push(format!(
+                    "{}: it is said that {} survives, and a model notices it, or a weaker claim",
+                    site.place(),
+                    argument.label
+                ));
+            }
+        }
+    }
+    for place in &listed.stray_arguments {
+        problems.push(format!(
+            "{place}: this says of a mutant that it survives, and there is no such mutant"
+        ));
+    }
+    let allowed = allowances.0.keys().map(String::as_str);
+    let files: std::collections::BTreeSet<&str> =
+        unreached.keys().copied().chain(allowed).collect();
+    for file in files {
+        let found = unreached.get(file).map_or(&[][..], Vec::as_slice);
+        let allowed = allowances.count(file);
+        if found.len() != allowed {
+            problems.push(format!(
+                "{file}: {} sites that no model reaches, and {allowed} allowed: {}",
+                found.len(),
+                found.join("; ")
+            ));
+        }
+    }
+    problems
+}
