@@ -383,6 +383,22 @@ fn c64_block_on_in_a_task_is_refused() {
 }
 
 #[test]
+fn c83_a_panic_keeps_its_frame_through_a_block_on() {
+    in_frames(|id| {
+        for seed in 0..8 {
+            test::run(seed, || async move {
+                let task = spawn(async {
+                    block_in_place(|| block_on(async { ID.run(7, || panic!("on purpose")) }))
+                });
+                let error = task.await.unwrap_err();
+                assert_eq!(error.frame().unwrap().run(|| ID.get()), Some(7));
+                assert_eq!(ID.get(), id);
+            });
+        }
+    });
+}
+
+#[test]
 fn c67_a_scope_sees_its_poller() {
     everywhere(|id| async move {
         let scope = KEPT.scope(Arc::new(()), async {

@@ -77,10 +77,14 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
     });
     match (output.flatten(), future) {
         (Some(Some(Ok(output))), _) => Ok(output),
-        (Some(Some(Err(error))), _) => match error.try_into_panic() {
-            Ok(payload) => panic::resume_unwind(payload),
-            Err(error) => panic!("the future of block_on was dropped: {error}"),
-        },
+        (Some(Some(Err(error))), _) => {
+            let frame = error.frame().cloned().unwrap_or_default();
+            match error.try_into_panic() {
+                // In its own frame: who catches it further out is told of that one (C-83).
+                Ok(payload) => frame.run(|| panic::resume_unwind(payload)),
+                Err(error) => panic!("the future of block_on was dropped: {error}"),
+            }
+        }
         // Unwinds to the run, which knows why.
         (Some(None), _) => panic::resume_unwind(Box::new("the seeded run was stopped")),
         (None, Some(future)) => Err(future),
