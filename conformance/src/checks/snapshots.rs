@@ -196,7 +196,8 @@ const PANIC_LEAVES: &str =
     "the frame is not restored when a poll panics: restore it in a destructor, or use Frame::run";
 
 pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(trial: &Trial) -> Verdict {
-    const CAUSE: &str = "a frame is made for each task, or the root is not kept as what it is";
+    const CAUSE: &str = "a frame is made for each task, or the root is not kept as what it is, \
+                         or not entered as any other frame is (C-36)";
     let own = trial.clone();
     let at_root = async move {
         let seen = || {

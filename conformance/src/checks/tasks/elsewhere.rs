@@ -38,7 +38,7 @@ pub(crate) fn c35_spawned_from_any_thread(trial: &Trial) -> Verdict {
         .into());
     };
     let cause = "spawn has another way in for threads that are not the executor's, which does not \
-                 capture the calling thread's frame";
+                 capture the calling thread's frame; or none is carried at all (C-25)";
     let from = |place: &str, expected: Option<u64>, seen| {
         expect(
             &format!("ID at two polls of a task that was spawned on another thread, {place}"),

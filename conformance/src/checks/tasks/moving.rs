@@ -17,7 +17,10 @@ const MOVES: usize = 3;
 fn sees(expected: u64, place: &str) -> Verdict {
     let seen = ID.get();
     let cause = match seen {
-        None => "the frame is kept by the thread that polled the task before: keep it in the task",
+        None => {
+            "the frame is kept by the thread that polled the task before: keep it in the task; or \
+             none is carried at all (C-25)"
+        }
         Some(_) => {
             "the task is polled in a frame that belongs to the thread: enter the task's own for \
              each poll"
