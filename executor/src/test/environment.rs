@@ -31,9 +31,13 @@ impl Environment {
                 .ok_or_else(|| format!("{name} is `{text}`, which is no number below 2^64")),
             None => Ok(None),
         };
+        let seeds = number("FRAMEWISE_SEEDS")?;
+        if seeds == Some(0) {
+            return Err("FRAMEWISE_SEEDS is 0, under which no test could fail".to_owned());
+        }
         Ok(Self {
             seed: number("FRAMEWISE_SEED")?,
-            seeds: number("FRAMEWISE_SEEDS")?,
+            seeds,
         })
     }
 }
@@ -76,5 +80,11 @@ mod tests {
             assert!(message.contains("FRAMEWISE_SEED"), "{message}");
             assert!(of(&[("FRAMEWISE_SEEDS", text)]).is_err(), "{text}");
         }
+        let none = of(&[("FRAMEWISE_SEEDS", "0")]).unwrap_err();
+        assert!(none.contains("no test could fail"), "{none}");
+        assert!(
+            of(&[("FRAMEWISE_SEED", "0")]).is_ok(),
+            "a seed like any other"
+        );
     }
 }

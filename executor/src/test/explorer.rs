@@ -54,7 +54,12 @@ impl Explorer {
     }
 
     /// How many seeds are tried. By default 100.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `runs` is zero: no test could fail.
     pub fn runs(mut self, runs: u64) -> Self {
+        assert!(runs > 0, "a test needs at least one run");
         self.runs = runs;
         self
     }

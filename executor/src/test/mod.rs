@@ -146,7 +146,7 @@ use std::future::Future;
 /// # Panics
 ///
 /// Panics at the first run that fails, with its failure and how to replay it; within another seeded
-/// run; on a worker of a runtime; and where a variable is no number.
+/// run; on a worker of a runtime; and where a variable is no number, or asks for no seed at all.
 ///
 /// # Frame
 ///
@@ -200,7 +200,7 @@ pub fn run<F: Future>(seed: u64, make: impl FnOnce() -> F) -> F::Output {
 ///
 /// # Panics
 ///
-/// As [`run`], but not where a run fails.
+/// Panics if `runs` is zero; otherwise as [`run`], but not where a run fails.
 ///
 /// # Frame
 ///
