@@ -171,6 +171,34 @@ fn orders<F: Future<Output = Vec<usize>>>(make: impl Fn() -> F) -> BTreeSet<Vec<
     (0..200).map(|seed| test::run(seed, &make)).collect()
 }
 
+/// Whoever yields goes behind the others, but for the choices that are even.
+#[test]
+fn a_task_that_yields_lets_others_go_first() {
+    let seen = (0..100).map(|seed| {
+        test::run(seed, || async {
+            let order = Arc::new(Mutex::new(Vec::new()));
+            let tasks = [0, 1].map(|number| {
+                let order = Arc::clone(&order);
+                spawn(async move {
+                    for _ in 0..20 {
+                        order.lock().unwrap().push(number);
+                        yield_now().await;
+                    }
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            let order = order.lock().unwrap();
+            order
+                .windows(10)
+                .any(|turns| turns.iter().all(|&turn| turn == turns[0]))
+        })
+    });
+    let long = seen.filter(|&long| long).count();
+    assert!(long < 20, "ten turns in a row in {long} of 100 runs");
+}
+
 #[test]
 fn tasks_that_are_woken_together_run_in_every_order() {
     let seen = orders(|| async {
