@@ -14,19 +14,19 @@ impl Model {
             Op::Scope => {
                 let item = "C-67, C-74: a scope's values over the poller's";
                 let inside = at.under(bound(node, &at.bindings, 0), item);
-                return self.block(node, 0, &inside, slots);
+                return self.scope(node, &inside, slots);
             }
             // The first was bound when the scope of the others was made, and is not any more.
             Op::MadeUnder => {
                 let item = "C-66, C-67: made under one frame, polled under another";
                 let inside = at.under(bound(node, &at.bindings, 1), item);
-                return self.block(node, 0, &inside, slots);
+                return self.scope(node, &inside, slots);
             }
             Op::Moved => return self.moved(node, at, slots),
             Op::InFrame => {
                 let item = "C-15, C-16: a future in a snapshot";
                 let inside = at.under(slots.frames[slot].clone(), item);
-                return self.block(node, 0, &inside, slots);
+                return self.scope(node, &inside, slots);
             }
             Op::Await => {
                 if let Some(task) = slots.tasks[slot].take() {
@@ -77,6 +77,18 @@ impl Model {
         Ends::done()
     }
 
+    /// A scope whose future keeps something until it is dropped.
+    fn scope<'p>(&mut self, node: &'p Node, inside: &At, slots: &mut Slots<'p>) -> Ends {
+        self.kept(node, inside, inside.certain);
+        self.block(node, 0, inside, slots)
+    }
+
+    fn kept(&mut self, node: &Node, inside: &At, certain: bool) {
+        let item = "C-69, C-75: what a scope wraps is dropped in it";
+        self.look((node.id, Role::Owned), &inside.bindings, certain, item);
+        self.expected.also((node.id, Role::Owned), inside.item);
+    }
+
     /// A scope that is polled first under one more binding, and then without.
     fn moved<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let item = "C-71: a started scope keeps its variables, the others follow the poller";
@@ -86,6 +98,8 @@ impl Model {
         });
         let before = at.under(bound(node, &under, 1), item);
         let after = at.under(bound(node, &at.bindings, 1), item);
+        // It is dropped here, whether it came to its second block or not.
+        self.kept(node, &after, at.certain);
         let mut guards = Vec::new();
         let begun = self.statements(node, 0, &before, slots, &mut guards);
         if !begun.done {

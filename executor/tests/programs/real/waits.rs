@@ -1,6 +1,7 @@
 //! Statements that await.
 
 use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::branches;
 use super::faults::{self, Fault};
-use super::run::Run;
+use super::run::{Run, Watched};
 use super::slots::Slots;
 use super::steps::{self, Guards};
 use super::tasks;
@@ -90,14 +91,16 @@ async fn statement(
         Op::Scope => {
             let made = run.made(node, 0);
             let leaked = faults::leaked_scope(run, node);
-            scoped(made, block(run, node, 0, slots)).await;
+            scoped(made, kept(run, node, block(run, node, 0, slots))).await;
             return leaked;
         }
         Op::MadeUnder => made_under(run, node, slots).await,
         Op::Moved => moved(run, node, slots).await,
         Op::InFrame => {
             let frame = slots.frames[slot].clone();
-            frame.scope(block(run, node, 0, slots)).await;
+            frame
+                .scope(kept(run, node, block(run, node, 0, slots)))
+                .await;
         }
         Op::Await => {
             if let Some(task) = slots.tasks[slot].take() {
@@ -154,11 +157,32 @@ async fn statement(
     None
 }
 
+/// A future that keeps something until it is dropped, not only until it is ready.
+struct Kept<'a> {
+    inner: BoxFuture<'a, ()>,
+    _owned: Watched,
+}
+
+impl Future for Kept<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.inner.as_mut().poll(cx)
+    }
+}
+
+fn kept<'a>(run: &Arc<Run>, node: &Node, inner: BoxFuture<'a, ()>) -> Kept<'a> {
+    Kept {
+        inner,
+        _owned: run.watched(node.id, Role::Owned),
+    }
+}
+
 async fn made_under(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     let mut first = run.made(node, 0);
     let rest = first.split_off(1);
     let future = run_under(first, || {
-        let scope = scoped(rest, block(run, node, 0, slots));
+        let scope = scoped(rest, kept(run, node, block(run, node, 0, slots)));
         if run.is(Fault::ScopesAreEager) {
             Frame::current().scope(scope).boxed()
         } else {
@@ -177,7 +201,7 @@ async fn moved(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
         pause().await;
         block(run, node, 1, slots).await;
     };
-    let mut future = scoped(rest, body);
+    let mut future = scoped(rest, kept(run, node, Box::pin(body)));
     let mut frame = None;
     poll_fn(|cx| {
         let made = std::mem::take(&mut first);
