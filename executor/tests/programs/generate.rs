@@ -40,10 +40,10 @@ impl Programs {
         }
     }
 
-    /// What a seeded run can do.
+    /// What a seeded run can do: everything but threads of the program's own.
     pub(crate) fn in_seeded_runs() -> Self {
         Self {
-            can: |needs| needs == Needs::Nothing,
+            can: |needs| needs != Needs::Threads,
             ..Self::all()
         }
     }
