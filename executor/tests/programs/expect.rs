@@ -32,6 +32,8 @@ pub(crate) enum Role {
     Carried,
     /// The destructor of a message.
     Message,
+    /// The destructor of what a message has in an envelope.
+    Enveloped,
     /// The code of a waker that is called directly.
     Called,
     /// The code of a waker that a timer calls.
@@ -63,6 +65,7 @@ impl Role {
             Role::Received => "the receiver of",
             Role::Carried => "the frame carried by a message of",
             Role::Message => "the drop of a message of",
+            Role::Enveloped => "the drop of an envelope's content of",
             Role::Called => "the waker called by",
             Role::Woken => "the waker left with a timer by",
             Role::Released => "the value's end at",

@@ -201,7 +201,10 @@ impl Model {
             let item = "C-54: a receiver has its own frame";
             self.look((node.id, Role::Received), &at.bindings, at.certain, item);
             let item = "C-55: a message can carry its sender's frame";
+            // Once by its frame, once by its envelope.
             self.look((node.id, Role::Carried), &sender, at.certain, item);
+            self.look((node.id, Role::Carried), &sender, at.certain, item);
+            self.look((node.id, Role::Enveloped), &sender, at.certain, item);
             let mut droppers = vec![&at.bindings];
             if !at.certain {
                 // Nobody may come to receive it.

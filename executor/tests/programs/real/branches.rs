@@ -4,6 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::task::Poll;
 
+use framewise::context::Framed;
 use framewise::task::yield_now;
 use framewise::{Frame, spawn};
 use futures::future::{BoxFuture, FutureExt, join, select};
@@ -72,6 +73,8 @@ pub(super) async fn first(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
 struct Message {
     _watched: Watched,
     frame: Frame,
+    /// The same in an envelope: opened, or dropped unopened, in the sender's frame.
+    envelope: Framed<Watched>,
 }
 
 pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
@@ -84,6 +87,7 @@ pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
                 let message = Message {
                     _watched: run.watched(id, Role::Message),
                     frame: Frame::current(),
+                    envelope: Framed::new(run.watched(id, Role::Enveloped)),
                 };
                 // The receiver may have ended.
                 let _ = sender.send(message).await;
@@ -101,10 +105,13 @@ pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
     let mut frame = None;
     while let Ok(message) = receiver.recv().await {
         run.look((id, Role::Received), Note::Nothing);
-        message
-            .frame
-            .run(|| run.look((id, Role::Carried), Note::Nothing));
-        frame = Some(message.frame.clone());
+        let carried = || run.look((id, Role::Carried), Note::Nothing);
+        message.frame.run(carried);
+        message.envelope.run(|content| {
+            carried();
+            drop(content);
+        });
+        frame = Some(message.frame);
     }
     frame.filter(|_| run.is(Fault::ReceivesTheSendersFrame))
 }
