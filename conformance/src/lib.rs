@@ -206,8 +206,6 @@
 //!   An executor that aborts the process ends the suite.
 //! - Deadlines and cancellation as a part of a frame, C-84 to C-88, are not checked.
 
-#![allow(dead_code)]
-
 mod checks;
 mod combinator;
 mod executor;

@@ -25,7 +25,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A token: clones share one life, which a [`Life`] watches.
 #[derive(Clone, Debug)]
-pub(crate) struct Alive(Arc<Ending>);
+pub(crate) struct Alive {
+    _ending: Arc<Ending>,
+}
 
 /// Watches the [`Alive`]s that it gave out.
 #[derive(Debug)]
@@ -44,17 +46,13 @@ impl Life {
     /// A token and its watch.
     pub(crate) fn begin() -> (Alive, Life) {
         let gate = Arc::new(Gate::default());
-        (Alive(Arc::new(Ending(Arc::clone(&gate)))), Life(gate))
+        let ending = Arc::new(Ending(Arc::clone(&gate)));
+        (Alive { _ending: ending }, Life(gate))
     }
 
     /// Whether the last token is gone.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_open()
-    }
-
-    /// Waits until the last token is gone, on this thread; false if it takes too long.
-    pub(crate) fn ends(&self) -> bool {
-        self.0.wait()
     }
 }
 
