@@ -1,7 +1,7 @@
 //! Doors for the models in `loom-tests`: the protocols' own types, which are not public otherwise.
 //!
-//! Owns one thing itself, under `framewise_loom` only: `ModelScheduler`, the least scheduler that
-//! a task can have. Models spawn real tasks on it, take the claims out of it on threads of their
+//! Owns, under `framewise_loom` only, what models need around them. `ModelScheduler` is the least
+//! scheduler that a task can have. Models spawn real tasks on it, take the claims out of it on threads of their
 //! choice, and wake, abort and join them through the shipped wakers and handles.
 
 pub use crate::scheduler::idle::Idle;
@@ -10,6 +10,12 @@ pub use crate::scheduler::watch::{Missing, Watch};
 
 #[cfg(framewise_loom)]
 pub use self::of_tasks::{Claim, ModelScheduler, Slot};
+
+#[cfg(framewise_loom)]
+mod relief;
+
+#[cfg(framewise_loom)]
+pub use self::relief::{ModelRelief, ModelWorkers};
 
 #[cfg(framewise_loom)]
 mod of_tasks {
@@ -205,7 +211,7 @@ mod of_tasks {
 
     /// A claim that was taken out of a queue.
     #[must_use = "a claim that is dropped is a task that never runs again"]
-    pub struct Claim(TaskRef);
+    pub struct Claim(pub(super) TaskRef);
 
     impl Claim {
         /// Carries the claim out: one poll. It comes back where the task was woken meanwhile.

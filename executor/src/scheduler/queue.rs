@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::ptr;
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker};
-use framewise_sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use framewise_sync::atomic::{AtomicPtr, Ordering};
 
+use super::relief::Ticks;
 use crate::task::header::{Header, TaskRef};
 
 /// Tasks in the deque beyond which a push goes to the injector, where every worker looks. The
@@ -29,8 +30,7 @@ const INJECTOR_BATCH_MAX: usize = 32;
 pub(crate) struct QueueFace {
     pub(crate) stealer: Stealer<TaskRef>,
     slot: LastInSlot,
-    /// Ticks of the worker: a busy sibling sees by it that it stands still.
-    ticks: AtomicU32,
+    pub(crate) ticks: Ticks,
 }
 
 /// The last-in slot: at most one claim, taken by whoever swaps it out. The lowest bit of the pointer
@@ -118,7 +118,7 @@ impl LocalQueue {
         let face = QueueFace {
             stealer: deque.stealer(),
             slot: LastInSlot::new(),
-            ticks: AtomicU32::new(0),
+            ticks: Ticks::new(),
         };
         (
             Self {
@@ -231,19 +231,6 @@ impl LocalQueue {
 }
 
 impl QueueFace {
-    /// The worker counts a tick.
-    pub(crate) fn tick(&self) {
-        // Ordering: Relaxed, both. Only compared with itself, and written by the owner.
-        let ticks = self.ticks.load(Ordering::Relaxed).wrapping_add(1);
-        self.ticks.store(ticks, Ordering::Relaxed);
-    }
-
-    /// The worker's ticks so far.
-    pub(crate) fn ticks(&self) -> u32 {
-        // Ordering: Relaxed, as in tick.
-        self.ticks.load(Ordering::Relaxed)
-    }
-
     /// A thief's last resort: a task that a thief has seen in the slot before.
     pub(crate) fn steal_slot(&self) -> Option<TaskRef> {
         self.slot.take_seen()

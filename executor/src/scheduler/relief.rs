@@ -10,13 +10,74 @@
 
 use crossbeam_deque::Steal;
 use crossbeam_utils::CachePadded;
+use framewise_sync::atomic::{AtomicU32, Ordering};
 
 use super::queue::LocalQueue;
 use super::shared::WorkerFace;
 use crate::task::header::TaskRef;
 
 /// Ticks between two looks.
-const TICKS_PER_LOOK: u32 = 16;
+pub(crate) const TICKS_PER_LOOK: u32 = 16;
+
+/// A worker's ticks: by them a busy sibling sees that it stands still.
+pub(crate) struct Ticks(AtomicU32);
+
+impl Ticks {
+    pub(crate) fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// The worker counts a tick.
+    pub(crate) fn count(&self) {
+        // Ordering: Relaxed, both. Only compared with itself, and written by the owner.
+        let ticks = self.0.load(Ordering::Relaxed).wrapping_add(1);
+        self.0.store(ticks, Ordering::Relaxed);
+    }
+
+    /// The worker's ticks so far.
+    fn get(&self) -> u32 {
+        // Ordering: Relaxed, as in count.
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The workers as one that relieves them sees them. (A model has other deques, since loom does not
+/// reach into crossbeam's.)
+pub(crate) trait Siblings {
+    fn len(&self) -> usize;
+
+    fn ticks(&self, sibling: usize) -> &Ticks;
+
+    /// Takes tasks out of its deque: one to run, and others into the own deque.
+    fn steal_from(&self, sibling: usize) -> Steal<TaskRef>;
+
+    /// Takes a task that a thief has seen in its last-in slot before.
+    fn steal_slot(&self, sibling: usize) -> Option<TaskRef>;
+}
+
+/// The siblings of the worker that has this queue.
+pub(crate) struct OfQueue<'a>(
+    pub(crate) &'a LocalQueue,
+    pub(crate) &'a [CachePadded<WorkerFace>],
+);
+
+impl Siblings for OfQueue<'_> {
+    fn len(&self) -> usize {
+        self.1.len()
+    }
+
+    fn ticks(&self, sibling: usize) -> &Ticks {
+        &self.1[sibling].queue.ticks
+    }
+
+    fn steal_from(&self, sibling: usize) -> Steal<TaskRef> {
+        self.0.steal_from(&self.1[sibling].queue)
+    }
+
+    fn steal_slot(&self, sibling: usize) -> Option<TaskRef> {
+        self.1[sibling].queue.steal_slot()
+    }
+}
 
 /// Whom a worker looks at, and what it saw there.
 pub(crate) struct Relief {
@@ -36,22 +97,16 @@ impl Relief {
     }
 
     /// Called at each tick of the worker `own`: a task of a sibling that stands still.
-    pub(crate) fn look(
-        &mut self,
-        own: usize,
-        queue: &LocalQueue,
-        workers: &[CachePadded<WorkerFace>],
-    ) -> Option<TaskRef> {
+    pub(crate) fn look(&mut self, own: usize, siblings: &impl Siblings) -> Option<TaskRef> {
         self.ticks_to_look -= 1;
         if self.ticks_to_look > 0 {
             return None;
         }
         self.ticks_to_look = TICKS_PER_LOOK;
-        let sibling = &workers[self.sibling].queue;
-        if self.sibling != own && sibling.ticks() == self.ticks {
-            let stolen = match queue.steal_from(sibling) {
+        if self.sibling != own && siblings.ticks(self.sibling).get() == self.ticks {
+            let stolen = match siblings.steal_from(self.sibling) {
                 Steal::Success(task) => Some(task),
-                Steal::Empty => sibling.steal_slot(),
+                Steal::Empty => siblings.steal_slot(self.sibling),
                 Steal::Retry => None,
             };
             // There may be more: the next look is at the same one.
@@ -59,11 +114,11 @@ impl Relief {
                 return stolen;
             }
         }
-        self.sibling = (self.sibling + 1) % workers.len();
+        self.sibling = (self.sibling + 1) % siblings.len();
         if self.sibling == own {
-            self.sibling = (self.sibling + 1) % workers.len();
+            self.sibling = (self.sibling + 1) % siblings.len();
         }
-        self.ticks = workers[self.sibling].queue.ticks();
+        self.ticks = siblings.ticks(self.sibling).get();
         None
     }
 }

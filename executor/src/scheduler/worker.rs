@@ -13,7 +13,7 @@ use std::time::Duration;
 use framewise_io::{Batch, IoDriver};
 
 use super::queue::{LocalQueue, Pushed};
-use super::relief::Relief;
+use super::relief::{OfQueue, Relief};
 use super::shared::{Shared, Spawner};
 use super::watch;
 use crate::runtime::enter;
@@ -265,8 +265,9 @@ impl WorkerThread {
         let shared = &*self.shared;
         if tick {
             core.queue.admit_yielded(&shared.injector);
-            shared.workers[core.index].queue.tick();
-            let relieved = core.relief.look(core.index, &core.queue, &shared.workers);
+            shared.workers[core.index].queue.ticks.count();
+            let siblings = OfQueue(&core.queue, &shared.workers);
+            let relieved = core.relief.look(core.index, &siblings);
             if relieved.is_some() {
                 return relieved;
             }

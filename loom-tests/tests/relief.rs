@@ -1,0 +1,223 @@
+//! Relief: a busy worker takes what one that stands still has left, and nothing from a healthy one.
+//!
+//! The shipped look, counts of ticks and last-in slots, with deques that stand in for crossbeam's.
+//! The tasks are made by the worker that queues them, as in a runtime, so that nothing but the
+//! queues orders their making before their run. How a failure shows: a race on the task, a task
+//! that ends twice or not at all, or a busy worker that looks for ever, which loom reports as a
+//! model with too many branches.
+#![cfg(framewise_loom)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Wake};
+
+use framewise::Frame;
+use framewise::model::{Claim, ModelRelief, ModelScheduler, ModelWorkers};
+use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+/// Rings when it is polled, and is ready then.
+struct Errand {
+    bell: StdArc<Bell>,
+    end: EndWatched,
+}
+
+impl Future for Errand {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        self.end.touch();
+        self.bell.wake_by_ref();
+        Poll::Ready(())
+    }
+}
+
+fn errand(bell: &StdArc<Bell>) -> (Claim, EndWatch) {
+    let (end, watch) = EndWatched::new();
+    let errand = Errand {
+        bell: StdArc::clone(bell),
+        end,
+    };
+    let claim = ModelScheduler::new().spawn_detached(errand, Frame::root());
+    (claim, watch)
+}
+
+/// Looks until there is something, as a worker does that never runs out of tasks.
+fn look_until_found(relief: &mut ModelRelief, workers: &ModelWorkers) -> Claim {
+    loop {
+        if let Some(claim) = relief.look(workers) {
+            return claim;
+        }
+        thread::yield_now();
+    }
+}
+
+/// Race: a worker queues tasks that it then waits for, while `own` looks: before, in between, and
+/// after. It has seen the slot empty or full, and the worker's last tick or the one before.
+fn what_a_worker_that_blocks_has_left_is_found(name: &str, own: usize, tasks: usize) {
+    model(name, move || {
+        let workers = ModelWorkers::new(2);
+        let blocking = 1 - own;
+        let sibling = thread::spawn({
+            let workers = workers.clone();
+            move || {
+                workers.tick(blocking);
+                let bell = Bell::new();
+                let mut ends = Vec::new();
+                for _ in 0..tasks {
+                    let (claim, end) = errand(&bell);
+                    workers.push(blocking, claim);
+                    ends.push(end);
+                }
+                for _ in 0..tasks {
+                    bell.wait();
+                }
+                assert!(workers.pop(blocking).is_none(), "a task was queued twice");
+                ends
+            }
+        });
+        let mut relief = ModelRelief::new(own);
+        for _ in 0..tasks {
+            look_until_found(&mut relief, &workers).run_to_end();
+        }
+        let ends = sibling.join().expect("no panic");
+        assert!(ends.iter().all(EndWatch::has_ended));
+        assert!(relief.look(&workers).is_none(), "a task was taken twice");
+    });
+}
+
+#[test]
+fn a_task_in_the_slot_of_a_worker_that_blocks_is_found() {
+    what_a_worker_that_blocks_has_left_is_found("standstill × look, the slot, from above", 1, 1);
+    what_a_worker_that_blocks_has_left_is_found("standstill × look, the slot, from below", 0, 1);
+}
+
+#[test]
+fn all_tasks_of_a_worker_that_blocks_are_found() {
+    what_a_worker_that_blocks_has_left_is_found("standstill × look, deque and slot", 1, 2);
+}
+
+/// Race: two busy workers relieve a third, which is not blocked after all: it ticks and takes its
+/// tasks itself. Each task goes to one of the three.
+#[test]
+fn a_task_goes_to_its_worker_or_to_one_that_relieves_it() {
+    model("look × look × pop, deque and slot", || {
+        let workers = ModelWorkers::new(3);
+        let lookers = [(1, 2), (2, 1)].map(|(own, looks)| {
+            let workers = workers.clone();
+            thread::spawn(move || {
+                let mut relief = ModelRelief::new(own);
+                for _ in 0..looks {
+                    if let Some(claim) = relief.look(&workers) {
+                        claim.run_to_end();
+                    }
+                }
+            })
+        });
+        let bell = Bell::new();
+        let (first, first_ends) = errand(&bell);
+        workers.push(0, first);
+        let (second, second_ends) = errand(&bell);
+        workers.push(0, second);
+        workers.tick(0);
+        while let Some(claim) = workers.pop(0) {
+            claim.run_to_end();
+        }
+        for looker in lookers {
+            looker.join().expect("no panic");
+        }
+        assert!(first_ends.has_ended() && second_ends.has_ended());
+        assert!(workers.pop(0).is_none(), "a task was queued twice");
+    });
+}
+
+const ROUNDS: usize = 4;
+
+/// A worker that ticks in between is not relieved at any look, whatever it has queued: the looker
+/// and the worker have their turns one after the other. (Where they have not, two looks can fall
+/// between two ticks, and then the worker stands still as far as anybody can see.)
+fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
+    model(name, move || {
+        let workers = ModelWorkers::new(2);
+        // Odd: the looker's turn.
+        let turn = Arc::new(AtomicUsize::new(0));
+        let take_turns = |turn: &AtomicUsize, first: usize, mut step: Box<dyn FnMut()>| {
+            for round in 0..ROUNDS {
+                while turn.load(Ordering::Acquire) != 2 * round + first {
+                    thread::yield_now();
+                }
+                step();
+                turn.store(2 * round + first + 1, Ordering::Release);
+            }
+        };
+        let looker = thread::spawn({
+            let (workers, turn) = (workers.clone(), turn.clone());
+            move || {
+                let mut relief = ModelRelief::new(1);
+                let look = move || {
+                    let taken = relief.look(&workers);
+                    assert!(taken.is_none(), "taken from a healthy worker");
+                };
+                take_turns(&turn, 1, Box::new(look));
+            }
+        });
+        let bell = Bell::new();
+        let ends = [(); 2].map(|()| {
+            let (claim, end) = errand(&bell);
+            workers.push(0, claim);
+            end
+        });
+        let tick = {
+            let workers = workers.clone();
+            move || {
+                if ticks {
+                    workers.tick(0);
+                }
+            }
+        };
+        take_turns(&turn, 0, Box::new(tick));
+        looker.join().expect("no panic");
+        while let Some(claim) = workers.pop(0) {
+            claim.run_to_end();
+        }
+        assert!(ends.iter().all(EndWatch::has_ended));
+    });
+}
+
+#[test]
+fn a_worker_that_ticks_keeps_its_tasks() {
+    looks_at_a_healthy_worker("tick × look, in turns", true);
+}
+
+/// A worker that goes on without counting looks as one that stands still.
+#[test]
+#[should_panic(expected = "taken from a healthy worker")]
+fn control_a_worker_that_does_not_tick_is_noticed() {
+    looks_at_a_healthy_worker("control: no ticks", false);
+}
+
+/// A taker that looks and then empties: two of them have one claim.
+#[test]
+#[should_panic(expected = "a claim went to two")]
+fn control_a_slot_that_is_emptied_in_two_steps_is_noticed() {
+    model("control: load and store", || {
+        let slot = Arc::new(AtomicUsize::new(1));
+        let take = |slot: &AtomicUsize| {
+            let claim = slot.load(Ordering::Acquire);
+            slot.store(0, Ordering::Relaxed);
+            claim == 1
+        };
+        let thief = thread::spawn({
+            let slot = slot.clone();
+            move || take(&slot)
+        });
+        let by_owner = take(&slot);
+        let by_thief = thief.join().expect("no panic");
+        assert!(!(by_owner && by_thief), "a claim went to two");
+    });
+}
