@@ -46,21 +46,23 @@ impl LastInSlot {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Puts a claim in and gives the one back that was there.
+    /// The owner puts a claim in and gets the one back that was there.
     pub(crate) fn replace(&self, task: TaskRef) -> Option<TaskRef> {
-        // Ordering: AcqRel. Release publishes the task to a thief; Acquire, for the one displaced.
-        Self::wrap(self.0.swap(task.as_ptr(), Ordering::AcqRel))
+        // Ordering: Release publishes the task to a thief. No Acquire: the one displaced is one that
+        // the owner put here.
+        Self::wrap(self.0.swap(task.as_ptr(), Ordering::Release))
     }
 
-    /// Takes the claim out.
+    /// The owner takes the claim out.
     pub(crate) fn take(&self) -> Option<TaskRef> {
         // Ordering: Relaxed. Saves the read-modify-write where the slot is empty, which the owner
         // knows for sure.
         if self.0.load(Ordering::Relaxed).is_null() {
             return None;
         }
-        // Ordering: Acquire, pairs with replace.
-        Self::wrap(self.0.swap(ptr::null_mut(), Ordering::Acquire))
+        // Ordering: Relaxed. The owner put it here, and where the core has changed threads since, its
+        // way there orders that.
+        Self::wrap(self.0.swap(ptr::null_mut(), Ordering::Relaxed))
     }
 
     /// Takes the claim out if it has been here since a thief looked last.
