@@ -249,6 +249,27 @@ fn an_abort_is_not_lost() {
     });
 }
 
+/// Race: an abort against the run. What the aborter did before is over when the future is dropped.
+#[test]
+fn a_dropped_future_sees_what_the_aborter_did() {
+    model("abort × run", || {
+        let scheduler = ModelScheduler::new();
+        let (listener, watches) = Listener::new(&Told::default(), 1);
+        let handle = scheduler.spawn(listener, Frame::root());
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || scheduler.run_all()
+        });
+        // A look that is not over when the future is dropped is a race.
+        assert!(!watches.future.has_ended(), "only an abort ends it");
+        handle.abort();
+        runner.join().expect("no panic");
+        scheduler.run_all();
+        watches.both_ended();
+        drop(handle);
+    });
+}
+
 /// Race: an abort against the completion. The joiner gets the output or the error, and the output
 /// ends once either way; the frame's value too.
 #[test]
@@ -490,6 +511,28 @@ fn a_fresh_handle_is_dropped_in_one_step() {
         scheduler.run_all();
         watches.both_ended();
     });
+}
+
+/// Race: the handle is dropped while the task completes, and a waker stays: the output ends with the
+/// handle or before it, and does not wait for the waker.
+#[test]
+fn an_output_does_not_wait_for_wakers() {
+    model(
+        "completion × handle dropped × waker kept, bound frame",
+        || {
+            let scheduler = ModelScheduler::new();
+            let (frame, value) = bound_frame();
+            let (handle, watches) = spawn_ready(&scheduler, frame);
+            let claim: Claim = scheduler.take().expect("it was just spawned");
+            let waker = claim.waker();
+            let runner = in_thread(move || claim.run_to_end());
+            drop(handle);
+            runner.join().expect("no panic");
+            watches.both_ended();
+            assert!(value.has_ended());
+            drop(waker);
+        },
+    );
 }
 
 /// Race: two stale wakers go while the task is finished already: the last one frees it.

@@ -50,10 +50,11 @@ impl Parker {
     /// Sleeps on the condition variable until [`unpark`](Self::unpark), or for `limit`.
     pub fn park(&self, limit: Option<Duration>) -> Unparked {
         let mut guard = self.lock.lock();
-        // Ordering: Acquire where it was notified already, pairs with unpark; publishes nothing.
+        // Ordering: Relaxed. EMPTY was written by this worker; where it was notified already,
+        // consume acquires.
         if self
             .state
-            .compare_exchange(EMPTY, WAITING, Ordering::Acquire, Ordering::Acquire)
+            .compare_exchange(EMPTY, WAITING, Ordering::Relaxed, Ordering::Relaxed)
             .is_err()
         {
             self.consume();
@@ -65,8 +66,8 @@ impl Parker {
                 Some(limit) => self.woken.wait_timeout(guard, limit),
                 None => (self.woken.wait(guard), false),
             };
-            // Ordering: Acquire, pairs with unpark: what was pushed before it is seen.
-            if self.state.load(Ordering::Acquire) == NOTIFIED {
+            // Ordering: Relaxed. consume acquires.
+            if self.state.load(Ordering::Relaxed) == NOTIFIED {
                 self.consume();
                 return Unparked::Notified;
             }
@@ -83,11 +84,11 @@ impl Parker {
     /// must not.
     #[must_use]
     pub fn enter_driver(&self) -> bool {
-        // Ordering: Acquire, pairs with unpark. The unparker that comes later sees IN_DRIVER and
-        // wakes the driver, whose own mechanism keeps a wake that precedes the sleep.
+        // Ordering: Relaxed, as in park. The unparker that comes later sees IN_DRIVER and wakes the
+        // driver, whose own mechanism keeps a wake that precedes the sleep.
         let entered =
             self.state
-                .compare_exchange(EMPTY, IN_DRIVER, Ordering::Acquire, Ordering::Acquire);
+                .compare_exchange(EMPTY, IN_DRIVER, Ordering::Relaxed, Ordering::Relaxed);
         if entered.is_err() {
             self.consume();
         }
@@ -102,9 +103,9 @@ impl Parker {
     /// Wakes the worker, or makes its next sleep end at once. `wake_driver` is called where it
     /// sleeps in the driver.
     pub fn unpark(&self, wake_driver: impl FnOnce()) {
-        // Ordering: AcqRel. Release pairs with the parker's Acquire: what was done before the
-        // unpark is seen after the sleep.
-        match self.state.swap(NOTIFIED, Ordering::AcqRel) {
+        // Ordering: Release, pairs with leave: what was done before the unpark is seen after the
+        // sleep. Nothing that the sleeper wrote is read here.
+        match self.state.swap(NOTIFIED, Ordering::Release) {
             WAITING => {
                 // Taking the lock once makes sure that the sleeper is not between its check and
                 // its wait.
@@ -122,8 +123,8 @@ impl Parker {
     }
 
     fn leave(&self) -> usize {
-        // Ordering: AcqRel. Acquire pairs with unpark, for a notification that came just now.
-        self.state.swap(EMPTY, Ordering::AcqRel)
+        // Ordering: Acquire, pairs with unpark: what was pushed before it is seen.
+        self.state.swap(EMPTY, Ordering::Acquire)
     }
 }
 

@@ -165,18 +165,18 @@ impl TaskState {
     /// see what the waker wrote, and for that it must synchronise with this very call.
     #[inline]
     pub(crate) fn wake(&self) -> Wake {
-        // Ordering: AcqRel. Release pairs with start and finish_poll; publishes what the waker
-        // wrote. Acquire: the caller that gets the claim may pass the task on and must hold what
-        // the last poller released.
-        let before = self.0.fetch_or(SCHEDULED, Ordering::AcqRel);
+        // Ordering: Release, pairs with start; publishes what the waker wrote. What the last poller
+        // released is not needed to pass the claim on: start acquires it, since this
+        // read-modify-write continues its release sequence. So do those below.
+        let before = self.0.fetch_or(SCHEDULED, Ordering::Release);
         Self::submit_if_idle(before)
     }
 
     /// Edge 2: asks for the future to be dropped.
     #[inline]
     pub(crate) fn abort(&self) -> Wake {
-        // Ordering: AcqRel, as in wake.
-        let before = self.0.fetch_or(CANCELLED | SCHEDULED, Ordering::AcqRel);
+        // Ordering: Release, as in wake: the future's drop sees what the aborter wrote.
+        let before = self.0.fetch_or(CANCELLED | SCHEDULED, Ordering::Release);
         Self::submit_if_idle(before)
     }
 
@@ -191,9 +191,9 @@ impl TaskState {
     /// Edge 3: the poll returned `Pending`.
     #[inline]
     pub(crate) fn finish_poll(&self) -> Finish {
-        // Ordering: AcqRel. Release pairs with start; publishes this poll's writes to the future.
-        // Acquire pairs with wake, for the repeated poll.
-        let before = self.0.fetch_sub(RUNNING, Ordering::AcqRel);
+        // Ordering: Release, pairs with start; publishes this poll's writes to the future. A
+        // repeated poll begins with start, too, which acquires what the waker wrote.
+        let before = self.0.fetch_sub(RUNNING, Ordering::Release);
         debug_assert!(before & RUNNING != 0, "only a poller ends a poll");
         if before & SCHEDULED == 0 {
             Finish::Idle
@@ -246,8 +246,9 @@ impl TaskState {
     /// Edge 4: the future is gone and the output stored. The frame is still there, so that a
     /// detached task's output can be dropped in it.
     pub(crate) fn complete(&self) -> Complete {
-        // Ordering: AcqRel. Release publishes the output to a handle that is dropped from now on.
-        let before = self.0.fetch_add(COMPLETE - RUNNING, Ordering::AcqRel);
+        // Ordering: Release publishes the output to a handle that is dropped from now on. What
+        // others released is acquired by finish, before the waker's slot is read.
+        let before = self.0.fetch_add(COMPLETE - RUNNING, Ordering::Release);
         debug_assert!(
             before & (RUNNING | COMPLETE) == RUNNING,
             "only a runner completes a task"
@@ -282,11 +283,10 @@ impl TaskState {
     /// empty, and then the reference to [drop](Self::drop_reference).
     #[must_use]
     pub(crate) fn release_join_waker(&self) -> bool {
-        // Ordering: AcqRel. Release: the handle that finds the bit off may write the slot, after
-        // our reading of it. Acquire on refusal: the handle has looked at the slot for the last
-        // time.
+        // Ordering: Release: the handle that finds the bit off may write the slot, after our
+        // reading of it. Acquire on refusal: the handle has looked at the slot for the last time.
         self.0
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            .fetch_update(Ordering::Release, Ordering::Acquire, |now| {
                 debug_assert!(now & JOIN_WAKER != 0, "the slot was the runtime's");
                 // The handle has a reference of its own, so ours is not the last.
                 (now & JOIN_INTEREST != 0).then_some(now - JOIN_WAKER - REFERENCE)
@@ -358,6 +358,8 @@ impl TaskState {
     pub(crate) fn drop_handle_of_fresh_task(&self) -> bool {
         // Ordering: Release, so that a task found alone in complete_and_finish is freed after
         // everything that the handle did. On failure nothing is read.
+        // Survives: success Release -> Relaxed, because the handle of a fresh task has used nothing
+        // but this word; that the exchange itself comes before the memory is freed is not watched.
         self.0
             .compare_exchange(
                 INITIAL,
@@ -396,9 +398,10 @@ impl TaskState {
 
     /// A compare-exchange loop of the join side.
     fn update(&self, f: impl Fn(usize) -> Option<usize>) -> Result<usize, usize> {
-        // Ordering: AcqRel. Release publishes the waker's slot to finish; Acquire pairs with
-        // complete and finish, for the output. The same for a refusal, which reads the output.
-        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, f)
+        // Ordering: Release publishes the waker's slot to finish. Acquire for the value that is
+        // looked at, whether it is then replaced or refused; pairs with complete and finish, for
+        // the output.
+        self.0.fetch_update(Ordering::Release, Ordering::Acquire, f)
     }
 }
 
