@@ -253,6 +253,7 @@ impl ReadinessWord {
     /// Edge 5: nobody is in the list for `interest`. Called with the list's lock held.
     pub fn withdraw(&self, interest: Interest) {
         // Ordering: Relaxed, the list's lock orders it against every other change of these bits.
+        // Survives: skipped, because an event that looks into a list where nobody is finds nobody.
         self.0.fetch_and(!waiters_bits(interest), Ordering::Relaxed);
     }
 
@@ -267,6 +268,7 @@ impl ReadinessWord {
     /// There are no callbacks any more. Called with their lock held.
     pub fn withdraw_callbacks(&self) {
         // Ordering: Relaxed, as in `withdraw`.
+        // Survives: skipped, because an event that looks for callbacks where there are none finds none.
         self.0.fetch_and(!CALLBACKS, Ordering::Relaxed);
     }
 }

@@ -76,6 +76,16 @@ fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
     }
 }
 
+/// Waits in the list until it is ready, and looks once more before it sleeps, with the same waker.
+fn wait_in_list_and_look_twice(readiness: &Readiness, interest: Interest) {
+    let bell = Bell::new();
+    let mut wait = readiness.wait(interest);
+    if bell.poll(&mut wait).is_pending() && bell.poll(&mut wait).is_pending() {
+        bell.wait();
+        assert!(bell.poll(&mut wait).is_ready(), "rung for nothing");
+    }
+}
+
 /// Waits in the list until it is ready.
 fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
     let bell = Bell::new();
@@ -321,6 +331,21 @@ fn both_directions() {
     });
 }
 
+/// Race: a waiter in the list that looks twice before it sleeps, and one event. A failure shows as a
+/// deadlock.
+#[test]
+fn a_waiter_that_looks_twice() {
+    model("readiness: look, look × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        wait_in_list_and_look_twice(&readiness, Interest::READABLE);
+        driver.join().unwrap();
+    });
+}
+
 /// Race: two waiters in the list and one event, which is for both. A failure shows as a deadlock.
 #[test]
 fn two_waiters() {
@@ -499,6 +524,20 @@ fn negative_a_slot_reused_without_generations() {
     });
 }
 
+/// Race: two unparks of a driver that does not look. Failure: more than one system call.
+#[test]
+fn two_unparks_take_one_system_call() {
+    model("unpark: unpark × unpark", || {
+        let unpark = Arc::new(Unpark::new(Device::default()));
+        let other = {
+            let unpark = Arc::clone(&unpark);
+            thread::spawn(move || unpark.unpark())
+        };
+        let calls = usize::from(unpark.unpark()) + usize::from(other.join().unwrap());
+        assert_eq!((calls, unpark.device().writes()), (1, 1));
+    });
+}
+
 /// Race: two threads publish work and unpark the driver, which acknowledges and looks. A failure
 /// shows as work that the driver has not seen when no write is left that would end its wait: the
 /// second unpark took the first one's write for its own.
@@ -599,6 +638,31 @@ fn a_callback_registered_while_the_event_comes_is_told() {
         let before = state.add_callback(&entry).unwrap();
         let called = driver.join().unwrap();
         assert!(called == 1 || before.is_readable(), "the event was lost");
+    });
+}
+
+/// Race: a callback is registered while an event finds that the last one is gone. A failure shows as
+/// an event after that which does not look for callbacks.
+#[test]
+fn a_callback_registered_while_the_last_one_goes_is_told() {
+    model("callback: register × set that withdraws", || {
+        let state = Arc::new(SourceState::new(Ready::EMPTY));
+        let gone = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
+        state.add_callback(&gone).unwrap();
+        gone.cancel();
+        let set = |state: &SourceState| {
+            let (mut wakers, mut calls) = (Vec::new(), Vec::new());
+            state.set(Ready::READABLE, &mut wakers, &mut calls);
+            calls.len()
+        };
+        let driver = {
+            let state = Arc::clone(&state);
+            thread::spawn(move || set(&state))
+        };
+        let entry = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
+        state.add_callback(&entry).unwrap();
+        driver.join().unwrap();
+        assert_eq!(set(&state), 1, "the event was lost");
     });
 }
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use framewise_loom_tests::model;
 use framewise_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-use framewise_timers::gate::{ParkGate, Published};
+use framewise_timers::gate::{NEVER, ParkGate, Published};
 use framewise_timers::queue::{Found, Rearmed, Refused, TimerQueue};
 use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
 
@@ -191,6 +191,25 @@ fn firing_and_arming_against_parking() {
         armer.join().unwrap();
         driven.assert_not_overslept(until, 10);
         assert!(driven.queues[0].next() <= 10, "the timer is hidden");
+        assert_eq!(driven.queues[0].next(), 10, "what has fired is still told");
+    });
+}
+
+/// Race: a timer is armed while the driver, which had parked, is awake. Failure: a system call that
+/// nobody needs.
+#[test]
+fn no_unpark_of_a_driver_that_is_awake() {
+    model("no_unpark_of_a_driver_that_is_awake", || {
+        let driven = Driven::<1>::new();
+        driven.park();
+        driven.gate.unparked();
+        let arming = Arc::clone(&driven);
+        let armer = thread::spawn(move || {
+            arming.arm(0, 10);
+        });
+        driven.queues[0].take_due(1);
+        armer.join().unwrap();
+        assert_eq!(driven.unparks(), 0);
     });
 }
 
@@ -299,6 +318,7 @@ fn closing_against_arming() {
         let armed = armer.join().unwrap();
         assert_eq!(closed, usize::from(armed.is_some()));
         assert!(queue.is_empty());
+        assert_eq!(queue.next(), NEVER, "a closed queue wakes the driver");
         if let Some(key) = armed {
             assert_eq!(queue.look(key, |_| ()), Found::Closed);
         }

@@ -101,6 +101,7 @@ impl ParkGate {
             // A compare-exchange would keep the mark of such a caller, but who finds that the
             // driver sleeps for less time is right, too, and the wake-up is on its way.
             // Ordering: Relaxed; a reader that sees the older, later value wakes us needlessly.
+            // Survives: skipped, because with the older, later value there all wake us needlessly.
             self.parked_until.store(second, Ordering::Relaxed);
             return second;
         }
