@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["sync", "context", "timers", "io", "executor"],
     ),
     ("weaken", &[]),
+    ("weaken/example", &["sync"]),
     ("benches", &["sync", "context", "timers", "io", "executor"]),
 ];
 

@@ -1,0 +1,48 @@
+//! A model of the ring with the planted bug. It passes, for it uses the place only once: it is too
+//! weak, which is what the command says of it.
+#![cfg(framewise_loom)]
+
+use framewise_sync::{Arc, thread};
+use framewise_weaken_example::planted::Ring;
+
+/// Race: a push against a pop.
+#[test]
+fn a_value_comes_out() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new());
+        let producer = thread::spawn({
+            let ring = ring.clone();
+            move || ring.push(7).expect("the ring is empty")
+        });
+        while ring.pop().is_none_or(|value| value != 7) {
+            thread::yield_now();
+        }
+        producer.join().expect("no panic");
+        assert!(ring.pop().is_none());
+    });
+}
+
+/// Control: a model in which the place is used twice notices the bug.
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn control_a_second_value_shows_the_bug() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new());
+        let producer = thread::spawn({
+            let ring = ring.clone();
+            move || {
+                for value in 0..2 {
+                    while ring.push(value).is_err() {
+                        thread::yield_now();
+                    }
+                }
+            }
+        });
+        for _ in 0..2 {
+            while ring.pop().is_none() {
+                thread::yield_now();
+            }
+        }
+        producer.join().expect("no panic");
+    });
+}
