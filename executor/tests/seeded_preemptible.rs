@@ -154,9 +154,43 @@ mod everywhere {
     }
 }
 
+/// Functions whose bodies, or parts of them, are written by macros.
+#[preemptible]
+mod by_macros {
+    use super::ready;
+
+    macro_rules! wait {
+        ($future:expr) => {
+            $future.await
+        };
+    }
+    pub(crate) use wait;
+
+    pub(crate) async fn expanded() -> u32 {
+        wait!(ready(1)) + ready(1).await
+    }
+}
+
+macro_rules! function {
+    ($name:ident $body:block) => {
+        #[preemptible]
+        async fn $name() -> u32 $body
+    };
+}
+
+function!(passed_on { ready(3).await });
+
+/// What a definition stands for in other places has no points.
+async fn elsewhere() -> u32 {
+    by_macros::wait!(ready(4))
+}
+
 #[test]
 fn it_understands_every_place_of_an_await() {
     test::check(|| async {
+        assert_eq!(by_macros::expanded().await, 2);
+        assert_eq!(passed_on().await, 3);
+        assert_eq!(elsewhere().await, 4);
         assert_eq!(everywhere::all().await, 2 + 3 + 1 + 1);
         let mut doubler = everywhere::Doubler(4);
         assert_eq!(doubler.doubled().await, 10);
@@ -182,7 +216,7 @@ fn outside_of_runs_nothing_is_added() {
 #[test]
 fn a_point_never_holds_an_output_back() {
     let polls = Mutex::new(std::collections::BTreeSet::new());
-    test::check(|| async {
+    let explored = test::explore(100, || async {
         let mut future = Polls(0);
         let mut before = 0;
         let mut marked = pin!((&mut future).preemptible());
@@ -197,5 +231,6 @@ fn a_point_never_holds_an_output_back() {
         assert_eq!(output, 1, "it was polled once");
         polls.lock().unwrap().insert(before.min(2));
     });
+    assert_eq!(explored.failures(), 0, "{explored}");
     assert_eq!(polls.into_inner().unwrap(), [0, 1, 2].into());
 }

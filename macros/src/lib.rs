@@ -12,8 +12,9 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 /// `impl` block or a module.
 ///
 /// Each `expr.await` in it becomes `expr.preemptible().await`, also in nested blocks, closures and
-/// the arguments of macros. The trait that has the method is imported into every function body that
-/// awaits, without a name. The name `framewise` must be that of the crate.
+/// the arguments of macros; definitions by `macro_rules!` are left as they are. The trait that has
+/// the method is imported into every function body that awaits, without a name. The name `framewise`
+/// must be that of the crate.
 ///
 /// Outside of seeded runs a point costs reading one thread-local. It is for tests all the same:
 /// `#[cfg_attr(test, framewise::test::preemptible)]`. Where the awaited type is no future, the error
@@ -23,23 +24,36 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 #[proc_macro_attribute]
 pub fn preemptible(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if !arguments.is_empty() {
-        return "::core::compile_error!(\"`preemptible` takes no arguments\");"
+        let error: TokenStream = "::core::compile_error!(\"`preemptible` takes no arguments\");"
             .parse()
-            .unwrap_or_default();
+            .expect("this is a stream of valid tokens");
+        // With the item, so that nobody is told of its absence, too.
+        return error.into_iter().chain(item).collect();
     }
-    rewrite(item).0
+    rewrite(item, &mut Body::default()).0
 }
 
-/// Rewrites every `.await`, and says whether there was one.
-fn rewrite(tokens: TokenStream) -> (TokenStream, bool) {
+/// Rewrites every `.await`, and says whether there was one. `body` knows what came before.
+fn rewrite(tokens: TokenStream, body: &mut Body) -> (TokenStream, bool) {
     let mut rewritten = Vec::new();
     let mut awaits = false;
-    let mut body = Body::default();
+    let mut definition = Definition::default();
     for token in tokens {
-        let is_body = body.begins_with(&token);
+        if definition.ends_with(&token) {
+            rewritten.push(token);
+            continue;
+        }
+        let is_transparent = matches!(&token, TokenTree::Group(group)
+            if group.delimiter() == Delimiter::None);
+        let is_body = !is_transparent && body.begins_with(&token);
         match token {
             TokenTree::Group(group) => {
-                let (mut inner, inner_awaits) = rewrite(group.stream());
+                // What a macro has passed on (`$body`) stands as if there were no group around it.
+                let (mut inner, inner_awaits) = if is_transparent {
+                    rewrite(group.stream(), body)
+                } else {
+                    rewrite(group.stream(), &mut Body::default())
+                };
                 awaits |= inner_awaits;
                 if is_body && inner_awaits {
                     inner = with_import(inner);
@@ -99,6 +113,27 @@ fn with_import(body: TokenStream) -> TokenStream {
 
 fn is_mark(token: &TokenTree, mark: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
+}
+
+/// Finds the rules of a `macro_rules!`, which may stand for code in other places than this.
+#[derive(Default)]
+struct Definition {
+    /// How many of its four tokens have come: `macro_rules`, `!`, the name, the rules.
+    tokens: usize,
+}
+
+impl Definition {
+    /// Takes the next token, and says whether it is the rules.
+    fn ends_with(&mut self, token: &TokenTree) -> bool {
+        self.tokens = match (self.tokens, token) {
+            (2, TokenTree::Ident(_)) => 3,
+            (3, TokenTree::Group(_)) => 4,
+            (1, mark) if is_mark(mark, '!') => 2,
+            (_, TokenTree::Ident(word)) if word.to_string() == "macro_rules" => 1,
+            _ => 0,
+        };
+        self.tokens == 4
+    }
 }
 
 /// Finds the braces that are the body of a function or an `async` block, among the tokens of one
