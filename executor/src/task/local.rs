@@ -228,8 +228,33 @@ impl fmt::Debug for LocalSet {
     }
 }
 
+/// No set is current on this thread until the guard is dropped.
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+pub(crate) fn leave_current_set() -> MadeCurrent {
+    MadeCurrent(CURRENT.with(|current| current.replace(ptr::null())))
+}
+
+/// `future`, in whose polls the set is current that is so here. It must end before the caller
+/// returns: until then the set is being polled, further down on the stack.
+///
+/// # Safety
+///
+/// As said: a task that it spawns onto the set finds the set by a pointer.
+#[cfg(all(feature = "test-util", not(framewise_loom)))]
+pub(crate) unsafe fn in_current_set<F: Future>(future: F) -> impl Future<Output = F::Output> {
+    let set = CURRENT.with(Cell::get);
+    async move {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|cx| {
+            let _current = MadeCurrent(CURRENT.with(|current| current.replace(set)));
+            future.as_mut().poll(cx)
+        })
+        .await
+    }
+}
+
 /// Puts the set back that was polled before, also on unwind.
-struct MadeCurrent(*const LocalShared);
+pub(crate) struct MadeCurrent(*const LocalShared);
 
 impl Drop for MadeCurrent {
     fn drop(&mut self) {

@@ -12,7 +12,7 @@ pub(crate) mod cell;
 mod error;
 pub(crate) mod header;
 mod join;
-mod local;
+pub(crate) mod local;
 pub(crate) mod owned;
 mod spawn;
 pub(crate) mod state;

@@ -262,7 +262,7 @@ impl Explored {
         self.first.as_ref()
     }
 
-    /// How many runs differed from all others in their decisions.
+    /// How many different runs there were: those that decided alike count once.
     pub fn distinct(&self) -> usize {
         self.digests.len()
     }

@@ -17,6 +17,7 @@ pub struct Failure {
     digest: u64,
     trace: Vec<String>,
     has_strangers: bool,
+    has_held_back: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,16 @@ enum FailureKind {
     UnhandledPanic,
     Deadlock,
     StepLimit,
+}
+
+impl FailureKind {
+    fn of(stop: &Stop) -> Self {
+        match stop {
+            Stop::Deadlock(_) => Self::Deadlock,
+            Stop::StepLimit(..) => Self::StepLimit,
+            Stop::Unhandled(_) => Self::UnhandledPanic,
+        }
+    }
 }
 
 impl Failure {
@@ -67,7 +78,7 @@ impl Failure {
         let (kind, message) = match outcome {
             RunOutcome::Output(output) => return Ok(output),
             RunOutcome::Panic(error) => (FailureKind::Panic, panic_message(error)),
-            RunOutcome::Stopped(stop) => of_stop(stop, report.steps),
+            RunOutcome::Stopped(stop) => (FailureKind::of(&stop), stop.to_string()),
         };
         Err(Self {
             seed,
@@ -77,24 +88,8 @@ impl Failure {
             digest: report.digest,
             trace: report.trace,
             has_strangers: report.has_strangers,
+            has_held_back: report.has_held_back,
         })
-    }
-}
-
-fn of_stop(stop: Stop, steps: u64) -> (FailureKind, String) {
-    match stop {
-        Stop::Deadlock(waiting) => (
-            FailureKind::Deadlock,
-            format!("deadlock: nothing can run, no timer is armed, and {waiting}"),
-        ),
-        Stop::StepLimit(waiting) => (
-            FailureKind::StepLimit,
-            format!("the run did not end within {steps} steps (a livelock?); {waiting}"),
-        ),
-        Stop::Unhandled(message) => (
-            FailureKind::UnhandledPanic,
-            format!("a panic that nobody joined: {message}"),
-        ),
     }
 }
 
@@ -125,6 +120,14 @@ impl fmt::Display for Failure {
             writeln!(
                 f,
                 "a thread outside of the run woke or spawned a task: a replay may go differently"
+            )?;
+        }
+        if self.has_held_back {
+            writeln!(
+                f,
+                "a `block_on` was ready and could not return, because another one that began within \
+                 it had not: on threads of their own this may go differently (`framewise::test`, \
+                 one stack)"
             )?;
         }
         write!(f, "the last steps:")?;

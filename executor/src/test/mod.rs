@@ -11,6 +11,10 @@
 //! framewise = { version = "0.1", features = ["test-util"] }
 //! ```
 //!
+//! Cargo compiles the feature into what needs the dev-dependencies (tests, examples, benchmarks) and not
+//! into what `cargo build` makes. Where it is compiled in and no run is under way, a clock that is
+//! read, a timer or a join handle that is polled, and a spawn each look at one thread-local more.
+//!
 //! # A lost update
 //!
 //! Two tasks count. Each reads, and then writes one more than it read:
@@ -117,11 +121,18 @@
 //! - **Other threads.** Wakes from threads that the test starts are seen only by luck, and the failure
 //!   says so; where only they could go on, the run is held to be deadlocked. A blocking call that
 //!   waits for another one (by a lock or a channel of `std`'s) never returns, since it is a step.
+//! - **Other runtimes.** One that is started within a run goes by the real clock, and the run's thread
+//!   by the virtual one: timers of one that the other waits for may be hours late.
+//! - **Stacks of their own.** `block_on` is legal in blocking calls and in `block_in_place`, and others
+//!   run further up on the same stack meanwhile; so it returns only after every `block_on` that began
+//!   within it, and time may go on before. Two blocking calls, one of which waits in `block_on` for what
+//!   the other does after its own, are held to be deadlocked under some seeds; the failure says that
+//!   a `block_on` was ready. And hundreds of them at the same time need a thread with a larger stack.
 //! - **I/O.** Sockets and name look-ups give an error of the kind
 //!   [`Unsupported`](std::io::ErrorKind::Unsupported). Give the code something else to talk to.
 //! - **Randomness of its own.** What depends on the real time, on the order of a `HashMap`, or on
-//!   `futures::select!` (which polls in random order; `select_biased!` does not) may go differently
-//!   under the same seed. [`check`] runs a seed that fails twice, and says where that shows.
+//!   `futures::select!` or `tokio::select!` (which poll in random order; `select_biased!` and `biased;`
+//!   do not) may go differently under the same seed. [`check`] runs a seed that fails twice, and says where that shows.
 //! - **Thread-locals.** All tasks, and all blocking calls, share the thread's, those of other runs on
 //!   it included.
 //! - **All orders.** Seeds are samples: what a thousand of them do not find may be there all the same.

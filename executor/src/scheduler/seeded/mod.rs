@@ -14,11 +14,14 @@
 
 mod choice;
 mod current;
+mod levels;
 mod names;
 mod scoped;
+mod stop;
 
 pub(crate) use current::{InRun, blocking, with_live, with_run};
 pub(crate) use scoped::{finish, nested};
+pub(crate) use stop::Stop;
 
 use std::cell::{Cell, RefCell};
 use std::panic::Location;
@@ -33,6 +36,7 @@ use framewise_timers::virtual_time::VirtualTime;
 
 use self::choice::Chooser;
 use self::current::MayBlock;
+use self::levels::Levels;
 use self::names::{Names, Step};
 use super::shared::Shared;
 use crate::blocking::Job;
@@ -42,17 +46,6 @@ use crate::task::header::{Ran, TaskRef};
 /// may spin until a timer has fired.
 const SPIN_STEPS: u32 = 1000;
 
-/// Why a run ended before its future was ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// Nothing can run, and no timer is armed.
-    Deadlock(String),
-    /// More steps than allowed.
-    StepLimit(String),
-    /// A panic that nobody joined.
-    Unhandled(String),
-}
-
 /// What became of a run, besides its output.
 pub(crate) struct RunReport {
     pub(crate) steps: u64,
@@ -60,10 +53,12 @@ pub(crate) struct RunReport {
     pub(crate) elapsed: Duration,
     pub(crate) trace: Vec<String>,
     pub(crate) has_strangers: bool,
+    pub(crate) has_held_back: bool,
 }
 
 /// A run under one seed.
 pub(crate) struct Run {
+    seed: u64,
     shared: Arc<Shared>,
     chooser: RefCell<Chooser>,
     names: RefCell<Names>,
@@ -83,6 +78,9 @@ pub(crate) struct Run {
     /// Whether the code that runs now may call `block_on`.
     may_block: Rc<Cell<bool>>,
     stop: RefCell<Option<Stop>>,
+    /// How often `block_on` was called after that.
+    refusals: Cell<u32>,
+    levels: Levels,
 }
 
 struct Runnable {
@@ -105,6 +103,7 @@ impl Run {
         steps_max: u64,
     ) -> Rc<Self> {
         Rc::new(Self {
+            seed,
             shared,
             chooser: RefCell::new(Chooser::new(seed)),
             names: RefCell::default(),
@@ -119,6 +118,8 @@ impl Run {
             lowest: Cell::new(0),
             may_block: Rc::new(Cell::new(false)),
             stop: RefCell::new(None),
+            refusals: Cell::new(0),
+            levels: Levels::default(),
         })
     }
 
@@ -142,6 +143,7 @@ impl Run {
             elapsed: framewise_timers::now().saturating_duration_since(self.start),
             trace: self.names.borrow().trace(),
             has_strangers: self.has_strangers.get(),
+            has_held_back: self.levels.has_held_back(),
         }
     }
 
@@ -194,12 +196,14 @@ impl Run {
         self.collect();
         if self.runnable.borrow().is_empty() || self.spins.get() >= SPIN_STEPS {
             self.spins.set(0);
+            self.levels.look();
             if !self.advance() && self.runnable.borrow().is_empty() {
                 return self.stop(Stop::Deadlock(self.names.borrow().waiting()));
             }
         }
         if self.steps.get() == self.steps_max {
-            return self.stop(Stop::StepLimit(self.names.borrow().waiting()));
+            let waiting = self.names.borrow().waiting();
+            return self.stop(Stop::StepLimit(self.steps_max, waiting));
         }
         self.steps.set(self.steps.get() + 1);
         let chosen = {
@@ -236,6 +240,9 @@ impl Run {
                 let mut names = self.names.borrow_mut();
                 names.get(task).map(|info| info.priority)
             });
+            if info.is_none() && job.task().is_some() {
+                self.has_strangers.set(true);
+            }
             self.add(What::Job(job), info);
         }
     }

@@ -4,15 +4,16 @@
 
 use std::future::Future;
 use std::panic::{self, Location};
-use std::process;
 use std::sync::Arc;
+use std::{mem, process, thread};
 
 use framewise_context::Frame;
 
-use super::{Run, What, with_run};
+use super::{Run, What, stop, with_run};
 use crate::runtime::enter;
 use crate::scheduler::shared::Spawner;
-use crate::task::{JoinError, JoinHandle};
+use crate::task::header::TaskRef;
+use crate::task::{JoinError, JoinHandle, local};
 
 /// A task that is complete when this has been dropped.
 struct Scoped<'run, T> {
@@ -22,15 +23,26 @@ struct Scoped<'run, T> {
 
 impl<T> Drop for Scoped<'_, T> {
     fn drop(&mut self) {
+        /// Unwinding would leave a future with references into a stack that is gone.
+        struct Abort;
+        impl Drop for Abort {
+            fn drop(&mut self) {
+                process::abort();
+            }
+        }
+
         if self.handle.is_finished() {
             return;
         }
+        let unwinds = Abort;
         self.handle.abort();
-        self.run.end_task(self.handle.task());
-        if !self.handle.is_finished() {
-            // Going on would leave a future with references into a stack that is gone.
-            process::abort();
+        while !self.handle.is_finished() {
+            if !self.run.end_task(self.handle.task()) {
+                // Another thread that has woken it has the claim in hand, and is about to push it.
+                thread::yield_now();
+            }
         }
+        mem::forget(unwinds);
     }
 }
 
@@ -45,12 +57,19 @@ pub(crate) fn finish<F: Future>(
 ) -> Option<Result<F::Output, JoinError>> {
     // SAFETY: the task is complete, and its output gone or ours, when `scoped` has been dropped or
     // taken from, and that is before this returns or unwinds.
-    let handle = unsafe { Arc::clone(spawner).spawn_borrowing(future, Frame::current()) };
+    let handle = unsafe {
+        let future = local::in_current_set(future);
+        Arc::clone(spawner).spawn_borrowing(future, Frame::current())
+    };
     let mut scoped = Scoped { run, handle };
     run.adopt(scoped.handle.task(), site);
+    let level = run.levels.enter(scoped.handle.task());
+    // The other tasks are not in the set that the caller is in.
+    let left = local::leave_current_set();
     let is_done = run.run_until(|| scoped.handle.is_finished());
     let output = is_done.then(|| scoped.handle.take_output());
     after();
+    drop((left, level));
     output
 }
 
@@ -73,11 +92,12 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
              use .await, or wrap the call in block_in_place or spawn_blocking"
         );
         let future = future.take()?;
-        Some(finish(run, &spawner, future, site, || ()))
+        let output = finish(run, &spawner, future, site, || ());
+        Some(output.unwrap_or_else(|| run.unwind_stopped()))
     });
     match (output.flatten(), future) {
-        (Some(Some(Ok(output))), _) => Ok(output),
-        (Some(Some(Err(error))), _) => {
+        (Some(Ok(output)), _) => Ok(output),
+        (Some(Err(error)), _) => {
             let frame = error.frame().cloned().unwrap_or_default();
             match error.try_into_panic() {
                 // In its own frame: who catches it further out is told of that one (C-83).
@@ -85,8 +105,6 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
                 Err(error) => panic!("the future of block_on was dropped: {error}"),
             }
         }
-        // Unwinds to the run, which knows why.
-        (Some(None), _) => panic::resume_unwind(Box::new("the seeded run was stopped")),
         (None, Some(future)) => Err(future),
         (None, None) => unreachable!("the future was taken to be run"),
     }
@@ -94,7 +112,7 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
 
 impl Run {
     /// The task of a `block_on`, which may call `block_on` in turn.
-    fn adopt(&self, task: crate::task::header::TaskRef, site: &'static Location<'static>) {
+    fn adopt(&self, task: TaskRef, site: &'static Location<'static>) {
         let mut names = self.names.borrow_mut();
         if let Some(info) = names.get(task) {
             info.may_block = true;
@@ -102,17 +120,26 @@ impl Run {
         }
     }
 
-    /// Carries the claim of a task out that was aborted.
-    fn end_task(&self, task: crate::task::header::TaskRef) {
+    /// Unwinds to the run, which knows why.
+    fn unwind_stopped(&self) -> ! {
+        let reason = self.stopped();
+        let reason = reason.expect("a run that does not finish a future was stopped");
+        stop::unwind(&reason, self.seed, &self.refusals)
+    }
+
+    /// Carries the claim of a task out that was aborted. False: it is not here yet.
+    fn end_task(&self, task: TaskRef) -> bool {
         self.collect();
         let place = self
             .runnable
             .borrow()
             .iter()
             .position(|entry| matches!(entry.what, What::Task(other) if other == task));
-        if let Some(index) = place {
-            let entry = self.runnable.borrow_mut().swap_remove(index);
-            Frame::root().run(|| self.run(entry.what));
-        }
+        let Some(index) = place else {
+            return false;
+        };
+        let entry = self.runnable.borrow_mut().swap_remove(index);
+        Frame::root().run(|| self.run(entry.what));
+        true
     }
 }
