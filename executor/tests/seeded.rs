@@ -147,7 +147,7 @@ async fn is_a_point(future: impl Future, waited: &Mutex<BTreeSet<bool>>) {
 #[test]
 fn the_runtimes_own_futures_are_points_though_they_are_ready() {
     let seen: [Mutex<BTreeSet<bool>>; 6] = Default::default();
-    test::check(|| async {
+    let explored = test::explore(100, || async {
         let task = spawn(async {});
         let call = spawn_blocking(|| ());
         time::sleep(MS).await;
@@ -160,6 +160,7 @@ fn the_runtimes_own_futures_are_points_though_they_are_ready() {
         is_a_point(out, &seen[4]).await;
         is_a_point(preempt(), &seen[5]).await;
     });
+    assert_eq!(explored.failures(), 0, "{explored}");
     for (index, waited) in seen.into_iter().enumerate() {
         let waited = waited.into_inner().unwrap();
         assert_eq!(waited, BTreeSet::from([false, true]), "number {index}");
@@ -550,6 +551,8 @@ fn the_environment_chooses_the_seeds() {
         let output = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", NAME, "--nocapture"])
             .env(INNER, "1")
+            .env_remove("FRAMEWISE_SEED")
+            .env_remove("FRAMEWISE_SEEDS")
             .envs(variables.iter().copied())
             .output()
             .unwrap();
