@@ -210,6 +210,7 @@ mod checks;
 mod combinator;
 mod executor;
 mod item;
+mod owner;
 mod pool;
 mod probe;
 mod report;
