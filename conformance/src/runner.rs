@@ -1,6 +1,7 @@
 //! Runs checks: each on a thread of its own, with a limit, so that a hang is a failure that names
 //! its item and not a suite that never ends.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -10,6 +11,7 @@ use framewise_context::Frame;
 
 use crate::executor::Executor;
 use crate::item::Item;
+use crate::probe::DELIBERATE;
 use crate::report::{Finding, Outcome, Report};
 use crate::trial::{Trial, panicked};
 use crate::verdict::{Failure, Verdict, ensure};
@@ -49,7 +51,7 @@ impl Suite {
         make: impl Fn() -> E + Send + Sync + 'static,
     ) -> Self {
         Self::new(subject.into(), crate::checks::executor(), move |way| {
-            Trial::new(Arc::new(make()), way)
+            Trial::new(crate::owner::share(make()), way)
         })
     }
 
@@ -144,7 +146,7 @@ impl Suite {
                 let verdict = catch_unwind(AssertUnwindSafe(|| {
                     run(way).and_then(|()| thread_is_at_root())
                 }));
-                let verdict = verdict.unwrap_or_else(|payload| Err(panicked(&*payload).into()));
+                let verdict = verdict.unwrap_or_else(|payload| Err(came_out(&*payload).into()));
                 // The suite may have given up on this check.
                 let _ = sender.send(verdict);
             });
@@ -173,6 +175,19 @@ impl std::fmt::Debug for Suite {
             .field("checks", &self.cases.len())
             .finish_non_exhaustive()
     }
+}
+
+/// A panic that ended a check. One of a task is awaited where `block_on` or a destructor may let it
+/// out, and nowhere else.
+fn came_out(payload: &(dyn Any + Send)) -> Failure {
+    let mut failure = panicked(payload);
+    if payload.downcast_ref::<&str>() == Some(&DELIBERATE) {
+        failure.cause =
+            "a task's panic came out of whatever the check had called, such as spawn or \
+                         abort: catch it where the task is polled"
+                .to_owned();
+    }
+    failure
 }
 
 fn thread_is_at_root() -> Verdict {

@@ -197,7 +197,13 @@ pub(crate) fn output_of<T: 'static>(ended: Result<Output, Ended>) -> Result<T, S
             panic: Some(payload),
             ..
         }) => Err(panicked(&*payload).into()),
-        Err(_) => Err(Failure::new("a task runs to its end", "it was cancelled", "").into()),
+        Err(_) => Err(Failure::new(
+            "a task that is joined gives its output",
+            "there is neither an output nor a panic, as if it had been aborted",
+            "the task was dropped before its end, or its output before the join took it: joining \
+             consumes the handle, which is not to detach it",
+        )
+        .into()),
     }
 }
 

@@ -184,7 +184,10 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
         "ID in a task at the root, after another has panicked",
         None,
         left,
-        &[(Some(("at the root", Some(10))), PANIC_LEAVES)],
+        &[
+            (Some(("at the root", Some(10))), PANIC_LEAVES),
+            (Some(("at the root", trial.id())), LEFT_BEHIND),
+        ],
     )?;
     sees(
         trial.id(),

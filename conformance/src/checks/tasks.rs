@@ -45,6 +45,7 @@ macro_rules! __tasks_checks {
             c35_spawned_from_any_thread
             c36_a_task_at_the_root_sees_nothing_and_keeps_nothing
             c37_what_is_not_inherited_stays_in_its_task
+            c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled
             c38_joining_leaves_the_awaiters_frame
             c38_joining_a_task_that_panicked_leaves_the_awaiters_frame
         }

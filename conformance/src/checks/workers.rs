@@ -133,7 +133,7 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
     let tasks = workers * 2;
     let log = Log::new();
     let roots = Log::new();
-    let all_run = Frame::root().run(|| {
+    let done = Frame::root().run(|| {
         block_on_catching(trial, async {
             let meetings = [Meeting::of(workers), Meeting::of(workers)];
             for number in 0..tasks {
@@ -152,7 +152,10 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
                     roots.note("a task at the root");
                 }));
             }
-            eventually(|| log.entries().len() == tasks && roots.entries().len() == tasks).await
+            let done = || (log.entries().len(), roots.entries().len());
+            eventually(|| done() == (tasks, tasks)).await;
+            // What is let go at the end of block_on comes too late.
+            done()
         })
     })?;
     let mut noted = log.entries();
@@ -169,18 +172,17 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
             .into());
         }
     }
-    match (all_run, before) {
-        (Some(true), _) => Ok(()),
+    match (done, before) {
+        (Some(done), _) if done == (tasks, tasks) => Ok(()),
         (_, Before::Panic) => not_applicable(ENDS),
         (None, _) => not_applicable("a panic comes out of block_on"),
-        (Some(false), Before::Calm) => Err(Failure::new(
+        (Some((released, ran)), Before::Calm) => Err(Failure::new(
             "the tasks run, and their frames are released",
             format!(
-                "of {tasks} frames {} were released, of {tasks} tasks at the root {} ran",
-                log.entries().len(),
-                roots.entries().len()
+                "of {tasks} frames {released} were released, of {tasks} tasks at the root {ran} ran"
             ),
-            "something keeps a task's frame after the task, such as a worker that remembers it",
+            "a thread stays in a task's frame until its next poll, or something remembers the \
+             frame after the task: leave it, and let go of it, when the poll is over",
         )
         .into()),
     }

@@ -32,6 +32,30 @@ pub(crate) enum Fault {
     BlockingCapturesWhenItRuns,
     PoolThreadsKeepTheFrame,
     CancelledCallsAreDroppedOutside,
+    LeavesAtTheNextPoll,
+    WakersCarryAFrame,
+    FirstPollInSpawn,
+    InheritsAtFirstPoll,
+    BlockInPlaceRunsAtTheRoot,
+    ReplacementsStartInTheFrame,
+    BlockOnStaysInLocalTasks,
+    JoinersArePolledInside,
+    JoinDetaches,
+    DropsWhereItIsAborted,
+    DropsOnAReapersThread,
+}
+
+impl Fault {
+    /// Whether a thread knows in which frame it polled last. Only where that is the fault: what
+    /// remembers a frame keeps it alive.
+    pub(crate) fn remembers_the_last_frame(self) -> bool {
+        matches!(
+            self,
+            Fault::PollsInTheFrameBefore
+                | Fault::StaysInThePanickedFrame
+                | Fault::LeavesAtTheNextPoll
+        )
+    }
 }
 
 /// Each fault with the item that must be reported, and part of the likely cause that must be named.
@@ -132,5 +156,50 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         Fault::CancelledCallsAreDroppedOutside,
         62,
         "outside of its frame",
+    ),
+    (
+        Fault::StaysInThePanickedFrame,
+        21,
+        "not restored when a poll panics",
+    ),
+    (Fault::LeavesAtTheNextPoll, 32, "until its next poll"),
+    (Fault::WakersCarryAFrame, 25, "a waker has no frame"),
+    (Fault::WakersCarryAFrame, 26, "a wake-up replaces"),
+    (Fault::FirstPollInSpawn, 36, "makes the first poll"),
+    (
+        Fault::InheritsAtFirstPoll,
+        37,
+        "when the task is first polled",
+    ),
+    (
+        Fault::BlockInPlaceRunsAtTheRoot,
+        33,
+        "leaves the task's frame for its call",
+    ),
+    (
+        Fault::ReplacementsStartInTheFrame,
+        33,
+        "the thread that takes over was started in the frame",
+    ),
+    (
+        Fault::BlockOnStaysInLocalTasks,
+        34,
+        "the future of block_on is polled in a local task's frame",
+    ),
+    (
+        Fault::JoinersArePolledInside,
+        38,
+        "goes on in that task's frame",
+    ),
+    (Fault::JoinDetaches, 40, "is not to detach it"),
+    (
+        Fault::DropsWhereItIsAborted,
+        42,
+        "in the frame of whoever ends the task",
+    ),
+    (
+        Fault::DropsOnAReapersThread,
+        44,
+        "outside of the task's frame",
     ),
 ];

@@ -87,13 +87,20 @@ impl Completion {
 /// A handle.
 pub(crate) struct Joined {
     done: Completion,
+    detaches: bool,
     abort: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Joined {
-    pub(crate) fn new(done: Completion, abort: impl Fn() + Send + Sync + 'static) -> Self {
+    /// `detaches` is a fault: a handle that is consumed by its join is let go at once.
+    pub(crate) fn new(
+        done: Completion,
+        detaches: bool,
+        abort: impl Fn() + Send + Sync + 'static,
+    ) -> Self {
         Self {
             done,
+            detaches,
             abort: Box::new(abort),
         }
     }
@@ -101,6 +108,9 @@ impl Joined {
 
 impl JoinHandle for Joined {
     fn join(self: Box<Self>) -> BoxFuture<'static, Result<Output, Ended>> {
+        if self.detaches {
+            self.done.leave();
+        }
         Box::pin(async move { poll_fn(|cx| self.done.poll(cx.waker())).await })
     }
 

@@ -12,7 +12,7 @@ use framewise_conformance::LocalBoxFuture;
 use framewise_conformance::context::Frame;
 
 use crate::fault::Fault;
-use crate::lab::BELIEVED;
+use crate::task::BELIEVED;
 
 thread_local! {
     static TASKS: RefCell<VecDeque<Rc<LocalTask>>> = const { RefCell::new(VecDeque::new()) };
@@ -66,7 +66,11 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
         BELIEVED.with(|believed| believed.replace(None));
     }
     loop {
-        if frame.run(|| future.as_mut().poll(&mut cx)).is_ready() {
+        let here = match fault {
+            Fault::BlockOnStaysInLocalTasks => last(&frame),
+            _ => frame.clone(),
+        };
+        if here.run(|| future.as_mut().poll(&mut cx)).is_ready() {
             break;
         }
         if !run_local_tasks(&mut cx) {
@@ -84,6 +88,16 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
         let future = task.future.borrow_mut().take();
         task.frame.run(|| drop(future));
     }
+}
+
+/// The frame of the local task that would be polled before the future, if there is one.
+fn last(own: &Frame) -> Frame {
+    TASKS.with(|tasks| {
+        let tasks = tasks.borrow();
+        tasks
+            .back()
+            .map_or_else(|| own.clone(), |task| task.frame.clone())
+    })
 }
 
 /// Polls each task once. Says whether one of them ended or new ones came, so that the future has its

@@ -7,6 +7,7 @@ mod join;
 mod lab;
 mod local;
 mod pool;
+mod task;
 mod timer;
 
 use fault::{FAULTS, Fault};

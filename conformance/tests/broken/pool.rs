@@ -7,13 +7,14 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
 use framewise_conformance::context::{Frame, catch_unwind};
-use framewise_conformance::{Blocking, Ended, JoinHandle, Output};
+use framewise_conformance::{Ended, JoinHandle, Output};
 
 use crate::fault::Fault;
 use crate::join::{Completion, Joined};
 use crate::lab::lock;
 
-const THREADS: usize = 2;
+/// How many threads it has.
+pub(crate) const THREADS: usize = 2;
 
 /// The pool.
 pub(crate) struct Pool {
@@ -145,8 +146,11 @@ impl Call {
     }
 }
 
-impl Blocking for Pool {
-    fn spawn_blocking(&self, call: Box<dyn FnOnce() -> Output + Send>) -> Box<dyn JoinHandle> {
+impl Pool {
+    pub(crate) fn spawn_blocking(
+        &self,
+        call: Box<dyn FnOnce() -> Output + Send>,
+    ) -> Box<dyn JoinHandle> {
         let done = Completion::new();
         let is_aborted = Arc::new(AtomicBool::new(false));
         let call = Call {
@@ -163,12 +167,8 @@ impl Blocking for Pool {
             calls.queue.push_back(call);
         }
         self.shared.changed.notify_one();
-        Box::new(Joined::new(done, move || {
+        Box::new(Joined::new(done, false, move || {
             is_aborted.store(true, Ordering::SeqCst);
         }))
-    }
-
-    fn threads_max(&self) -> Option<usize> {
-        Some(THREADS)
     }
 }

@@ -108,8 +108,8 @@ async fn abort(
 
 pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
     trial.joining()?;
+    // Those first whose frame has a number of its own: it tells whose was seen.
     for (aborter, from) in [
-        (Aborter::Here, "of a task that is aborted while parked"),
         (
             Aborter::AnotherFrame,
             "of a task that is aborted from another frame",
@@ -122,6 +122,7 @@ pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
             Aborter::AnotherTask,
             "of a task that is aborted from another task",
         ),
+        (Aborter::Here, "of a task that is aborted while parked"),
     ] {
         let log = Log::new();
         let (outer, inner) = (log.on_drop("outer"), log.on_drop("inner"));

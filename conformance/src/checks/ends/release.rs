@@ -11,7 +11,8 @@ use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure};
 
 const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: let go of it \
-     when the task ends, not when its memory is freed";
+     when the task ends, not when its memory is freed; where C-32 is broken, too, it is a thread that \
+     keeps it";
 
 /// Spawns a task whose frame keeps something alive, and that sees it.
 fn keeping(trial: &Trial) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
@@ -114,7 +115,8 @@ impl Wakers {
 }
 
 const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the frame is a part of \
-     that: drop both when the task ends, whoever still has a waker";
+     that: drop both when the task ends, whoever still has a waker; where C-32 is broken, too, it is a \
+     thread that keeps it";
 
 pub(crate) fn c48_stale_wakers_keep_no_frame(trial: &Trial) -> Verdict {
     let wakers = Wakers::default();

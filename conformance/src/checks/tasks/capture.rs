@@ -61,7 +61,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(trial: &Trial) -> 
         "it was not polled in time",
         "tasks are lost when block_on returns",
     )?;
-    release.open();
+    ID.run(22, || release.open());
     let seen = ID.run(21, || trial.block_on(child.output()))?;
     expect(
         "ID at two polls of a child that was spawned under 11",
@@ -80,6 +80,11 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(trial: &Trial) -> 
             (
                 (Some(11), Some(21)),
                 "the first poll happens in spawn, and further ones in no frame of the task's",
+            ),
+            (
+                (Some(11), Some(22)),
+                "the frame of whoever wakes the task replaces the one that was captured at spawn: \
+                 a waker has no frame, the task has",
             ),
             (
                 (Some(11), None),

@@ -5,8 +5,11 @@ use std::thread;
 
 use framewise_context::{Frame, bind};
 
-use crate::probe::{Gate, ID, KEPT, Life, NOT_INHERITED, OTHER, eventually, park, yield_times};
-use crate::trial::{Trial, output_of};
+use crate::checks::workers::while_occupied;
+use crate::probe::{
+    Gate, ID, KEPT, Life, NOT_INHERITED, OTHER, eventually, in_time, park, yield_times,
+};
+use crate::trial::{Slot, Trial, not_applicable, output_of};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 pub(crate) fn c35_spawned_from_any_thread(trial: &Trial) -> Verdict {
@@ -111,7 +114,8 @@ pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(trial: &Tria
             &[
                 (
                     (Some(10), true, false),
-                    "spawn_root captures the current frame as spawn does",
+                    "spawn_root captures the current frame as spawn does, or makes the first poll \
+                     itself, in that frame",
                 ),
                 (
                     (Some(11), false, false),
@@ -198,11 +202,58 @@ pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(trial: &Trial) -> Verd
                 (
                     (Some(5), true, Some(3)),
                     "spawn captures Frame::current() where it should be \
-                     Frame::current().inherited()",
+                     Frame::current().inherited(), or makes the first poll itself, in the \
+                     spawner's frame",
                 ),
                 ((None, false, None), "no frame is carried into the task"),
             ],
         )?;
     }
     Ok(())
+}
+
+/// Notes where it is dropped what [`NOT_INHERITED`] is there.
+struct NotesDrop(Slot<Option<u64>>);
+
+impl Drop for NotesDrop {
+    fn drop(&mut self) {
+        self.0.put(NOT_INHERITED.get());
+    }
+}
+
+pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled(
+    trial: &Trial,
+) -> Verdict {
+    trial.joining()?;
+    let seen = Slot::new();
+    let notes = NotesDrop(seen.clone());
+    trial.block_on(async {
+        let task = while_occupied(trial, || {
+            let fresh = async move { drop(notes) };
+            let mut task = NOT_INHERITED.run(5, || trial.spawn_joinable(fresh))?;
+            match task.abort() {
+                true => Ok(task),
+                false => not_applicable("tasks cannot be aborted"),
+            }
+        })?;
+        drop(in_time(task.join()).await);
+        Ok::<_, Stop>(())
+    })?;
+    // Whether it was polled after all: it is absent there, too.
+    let mut dropped = None;
+    trial.eventually("what an aborted task has is dropped", || {
+        dropped = seen.take();
+        dropped.is_some()
+    })?;
+    expect(
+        "where a task is dropped that was aborted before its first poll: a variable that is not \
+         inherited",
+        Some(None),
+        dropped,
+        &[(
+            Some(Some(5)),
+            "what is not inherited is taken away when the task is first polled, or not at all: \
+             capture Frame::current().inherited() in spawn",
+        )],
+    )
 }

@@ -137,15 +137,22 @@ pub(crate) fn c34_local_tasks_never_mix(trial: &Trial) -> Verdict {
             };
             ID.run(number, || spawn_local(trial, local))
         };
+        let outside = |place: &str| {
+            ensure(
+                ID.get() == id,
+                &format!("ID in the future that block_on runs, {place}: {id:?}"),
+                &format!("{:?}", ID.get()),
+                "the future of block_on is polled in a local task's frame: enter its own for each poll",
+            )
+        };
         let tasks: Vec<_> = (100..120).map(task).collect::<Result<_, _>>()?;
+        for _ in 0..10 {
+            yield_times(1).await;
+            outside("between polls of local tasks")?;
+        }
         for task in tasks {
             task.output().await??;
-            expect(
-                "ID in the future that block_on runs, after a local task",
-                id,
-                ID.get(),
-                &[],
-            )?;
+            outside("after a local task")?;
         }
         Ok(())
     })

@@ -104,6 +104,17 @@ pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(trial: &Trial)
     Ok(())
 }
 
+/// As [`sees`], within `block_in_place`.
+fn sees_in_place(expected: u64, place: &str) -> Verdict {
+    ensure(
+        ID.get() == Some(expected),
+        &format!("ID {place}: {expected}"),
+        &format!("{:?}", ID.get()),
+        "block_in_place leaves the task's frame for its call, or makes it on a thread that has \
+         another one; or none is carried at all (C-25)",
+    )
+}
+
 /// `block_in_place`, where the executor has it.
 fn block_in_place(trial: &Trial, mut call: impl FnMut()) -> Verdict {
     if trial.blocking()?.block_in_place(&mut call) {
@@ -200,13 +211,15 @@ pub(crate) fn c33_block_in_place_keeps_the_callers_frame(trial: &Trial) -> Verdi
                 let mut held = Ok(());
                 let mut replacement = Ok(());
                 block_in_place(&spawner, || {
-                    held = sees(10, "in block_in_place");
+                    held = sees_in_place(10, "in block_in_place");
                     replacement = beside_a_blocked_thread(&spawner);
                 })?;
                 held?;
                 let bound = ID.run(20, || {
                     let mut held = Ok(());
-                    block_in_place(&spawner, || held = sees(20, "in block_in_place under 20"))?;
+                    block_in_place(&spawner, || {
+                        held = sees_in_place(20, "in block_in_place under 20");
+                    })?;
                     sees(20, "after block_in_place, under 20")?;
                     held
                 });

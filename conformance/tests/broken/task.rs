@@ -1,0 +1,275 @@
+//! The lab's tasks: how they are polled, woken, aborted and taken down.
+
+use std::cell::{Cell, RefCell};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, ThreadId};
+
+use framewise_conformance::context::{Frame, catch_unwind};
+use framewise_conformance::{BoxFuture, Ended};
+
+use crate::fault::Fault;
+use crate::join::Completion;
+use crate::lab::{Core, lock};
+
+thread_local! {
+    /// What [`Fault::SpawnTrustsItsOwnRecord`] believes to be current.
+    pub(crate) static BELIEVED: RefCell<Option<Frame>> = const { RefCell::new(None) };
+    /// The frame of the task that was polled before on this thread, for the faults that keep it.
+    pub(crate) static LAST: RefCell<Frame> = const { RefCell::new(Frame::root()) };
+    /// Whether a joiner is being woken, for [`Fault::JoinersArePolledInside`].
+    static SETTLES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What was polled before on this thread.
+pub(crate) fn last() -> Frame {
+    LAST.with(|last| last.borrow().clone())
+}
+
+/// Why a task is taken down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Ready,
+    Panicked,
+    Aborted,
+    Shutdown,
+}
+
+/// A task. Whoever has the lock of `future` polls or drops it.
+pub(crate) struct Task {
+    core: Arc<Core>,
+    frame: Mutex<Option<Frame>>,
+    future: Mutex<Option<BoxFuture<'static, ()>>>,
+    spawner: ThreadId,
+    is_queued: AtomicBool,
+    is_aborted: AtomicBool,
+    was_polled: AtomicBool,
+    first_thread: Mutex<Option<ThreadId>>,
+    done: Completion,
+}
+
+impl Task {
+    /// A task that is about to be queued.
+    pub(crate) fn new(
+        core: &Arc<Core>,
+        future: BoxFuture<'static, ()>,
+        frame: Frame,
+        done: Completion,
+    ) -> Arc<Self> {
+        Arc::new(Task {
+            core: Arc::clone(core),
+            frame: Mutex::new(Some(frame)),
+            future: Mutex::new(Some(future)),
+            spawner: thread::current().id(),
+            is_queued: AtomicBool::new(true),
+            is_aborted: AtomicBool::new(false),
+            was_polled: AtomicBool::new(false),
+            first_thread: Mutex::new(None),
+            done,
+        })
+    }
+
+    fn fault(&self) -> Fault {
+        self.core.fault
+    }
+
+    /// The frame for the next poll.
+    fn frame_to_poll_in(&self) -> Frame {
+        let own = lock(&self.frame).clone().unwrap_or_default();
+        let was_polled = self.was_polled.swap(true, Ordering::Relaxed);
+        let here = thread::current().id();
+        let first = *lock(&self.first_thread).get_or_insert(here);
+        match self.fault() {
+            Fault::CapturesAtFirstPoll if !was_polled => {
+                let first = Frame::current();
+                *lock(&self.frame) = Some(first.clone());
+                first
+            }
+            Fault::InheritsAtFirstPoll if !was_polled => {
+                let inherited = own.inherited();
+                *lock(&self.frame) = Some(inherited.clone());
+                inherited
+            }
+            Fault::FramesTheFirstPollOnly if was_polled => Frame::root(),
+            Fault::LosesTheFrameOnMigration if first != here => Frame::root(),
+            Fault::PollsInTheFrameBefore if was_polled => last(),
+            // "At the root there is nothing to swap": true only if nothing is left behind.
+            Fault::StaysInThePanickedFrame if own.is_root() => Frame::current(),
+            _ => own,
+        }
+    }
+
+    /// Polls once. Says whether that panicked.
+    pub(crate) fn run(self: &Arc<Self>) -> bool {
+        self.is_queued.store(false, Ordering::SeqCst);
+        if self.is_aborted.load(Ordering::SeqCst) {
+            self.end(Ending::Aborted);
+            return false;
+        }
+        let frame = self.frame_to_poll_in();
+        self.run_in(&frame)
+    }
+
+    pub(crate) fn run_in(self: &Arc<Self>, frame: &Frame) -> bool {
+        let Ok(mut slot) = self.future.try_lock() else {
+            // Somebody polls it: once more afterwards.
+            self.clone().wake();
+            return false;
+        };
+        let Some(future) = slot.as_mut() else {
+            return false;
+        };
+        let waker = match self.fault() {
+            Fault::WakersKeepTheFrame => Waker::from(Arc::new(HoldingWaker {
+                task: Arc::clone(self),
+                _frame: frame.clone(),
+            })),
+            _ => Waker::from(Arc::clone(self)),
+        };
+        BELIEVED.with(|believed| believed.replace(Some(frame.clone())));
+        let polled = frame.run(|| {
+            catch_unwind(AssertUnwindSafe(|| {
+                future.as_mut().poll(&mut Context::from_waker(&waker))
+            }))
+        });
+        BELIEVED.with(|believed| believed.replace(None));
+        if self.fault().remembers_the_last_frame() {
+            let before = LAST.with(|last| last.replace(frame.clone()));
+            drop(before);
+        }
+        drop(slot);
+        match polled {
+            Ok(Poll::Pending) => false,
+            Ok(Poll::Ready(())) => {
+                self.end(Ending::Ready);
+                false
+            }
+            Err(caught) => {
+                let (payload, began_in) = caught.into_parts();
+                let told = match self.fault() {
+                    Fault::PanicsNameTheTasksFrame => frame.clone(),
+                    _ => began_in,
+                };
+                let hook = self.core.hook();
+                let unhandled = self.done.fail(Ended {
+                    panic: Some(payload),
+                    frame: Some(told.clone()),
+                });
+                if unhandled && let Some(hook) = hook {
+                    hook(Some(told));
+                }
+                self.end(Ending::Panicked);
+                true
+            }
+        }
+    }
+
+    /// Drops the future where it has lived, then lets go of the frame, then tells who joins.
+    pub(crate) fn end(&self, ending: Ending) {
+        let Some(future) = lock(&self.future).take() else {
+            return;
+        };
+        if self.fault() == Fault::DropsOnAReapersThread {
+            // Reaped before anybody is told.
+            let reaper = thread::spawn(move || drop(future));
+            // A destructor that panics has said so.
+            let _ = reaper.join();
+            let frame = lock(&self.frame).clone().unwrap_or_default();
+            self.let_go(&frame);
+            return;
+        }
+        let frame = lock(&self.frame).clone().unwrap_or_default();
+        let outside = match self.fault() {
+            Fault::DropsAtCompletionOutside => ending == Ending::Ready,
+            Fault::DropsAtPanicOutside => ending == Ending::Panicked,
+            Fault::DropsAtAbortOutside => ending == Ending::Aborted,
+            Fault::DropsAtShutdownOutside => ending == Ending::Shutdown,
+            _ => false,
+        };
+        let place = if outside {
+            Frame::root()
+        } else {
+            frame.clone()
+        };
+        let dropped = place.run(|| std::panic::catch_unwind(AssertUnwindSafe(|| drop(future))));
+        if let Err(payload) = dropped {
+            std::mem::forget(payload);
+            if self.fault() == Fault::StaysInAPanickedDrop {
+                // What is to be done afterwards is done in there.
+                frame.run(|| self.let_go(&Frame::root()));
+                return;
+            }
+        }
+        self.let_go(&frame);
+    }
+
+    fn let_go(&self, frame: &Frame) {
+        if self.fault() != Fault::HandlesKeepTheFrame {
+            drop(lock(&self.frame).take());
+        }
+        let place = match self.fault() {
+            Fault::DropsDetachedOutputsOutside => Frame::root(),
+            _ => frame.clone(),
+        };
+        if self.fault() == Fault::JoinersArePolledInside {
+            SETTLES.set(true);
+            place.run(|| self.done.settle(place.clone()));
+            SETTLES.set(false);
+            return;
+        }
+        self.done.settle(place);
+    }
+
+    pub(crate) fn abort(self: &Arc<Self>) {
+        self.is_aborted.store(true, Ordering::SeqCst);
+        if self.fault() == Fault::DropsWhereItIsAborted {
+            let future = self.future.try_lock().ok().and_then(|mut slot| slot.take());
+            if let Some(future) = future {
+                drop(future);
+                let frame = lock(&self.frame).clone().unwrap_or_default();
+                self.let_go(&frame);
+                return;
+            }
+        }
+        self.clone().wake();
+    }
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        if self.fault() == Fault::RunsInlineWithoutASwap && self.spawner == thread::current().id() {
+            // "The thread is ours, so why queue?"
+            self.run_in(&Frame::current());
+            return;
+        }
+        if SETTLES.get() {
+            // "The joiner is ready, so why queue?"
+            SETTLES.set(false);
+            self.run_in(&Frame::current());
+            return;
+        }
+        if self.fault() == Fault::WakersCarryAFrame && self.was_polled.load(Ordering::Relaxed) {
+            let replaced = lock(&self.frame)
+                .as_mut()
+                .map(|frame| std::mem::replace(frame, Frame::current()));
+            drop(replaced);
+        }
+        if !self.is_queued.swap(true, Ordering::SeqCst) {
+            let core = Arc::clone(&self.core);
+            core.push(self);
+        }
+    }
+}
+
+struct HoldingWaker {
+    task: Arc<Task>,
+    _frame: Frame,
+}
+
+impl Wake for HoldingWaker {
+    fn wake(self: Arc<Self>) {
+        self.task.clone().wake();
+    }
+}
