@@ -29,7 +29,8 @@
 //! state begins, one notify where the driver was left, and where it was not, one call that sets a
 //! timer and wakes nobody yet: a task that is pushed to an idle runtime does not wait for a sibling
 //! to be woken. The keeper goes on for as long as somebody woke up during the last round, so that
-//! the state does not begin anew with each event.
+//! the state does not begin anew with each event. When all sleep again, what was set is not taken
+//! back: the timer and the keeper each wake up once more for nothing.
 
 use std::time::Duration;
 
