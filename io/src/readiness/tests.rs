@@ -106,3 +106,21 @@ fn shutdown_is_not_cleared() {
     word.refute(word.load(), Interest::READABLE | Interest::WRITABLE);
     assert!(word.load().is_shutdown());
 }
+
+/// A snapshot that kept fewer bits of the tick than the word would pass for new after a power of
+/// two of events.
+#[test]
+fn a_snapshot_is_old_after_any_number_of_events() {
+    let word = ReadinessWord::new(Ready::READABLE);
+    let observed = word.load();
+    for events in 1..=1_u32 << 17 {
+        let _ = word.set(Ready::READABLE);
+        if events.is_power_of_two() {
+            word.clear(observed, Interest::READABLE);
+            word.refute(observed, Interest::READABLE);
+            assert_eq!(word.load().ready(), Ready::READABLE, "{events} events");
+        }
+    }
+    word.clear(word.load(), Interest::READABLE);
+    assert_eq!(word.load().ready(), Ready::EMPTY);
+}

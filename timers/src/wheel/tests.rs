@@ -146,6 +146,34 @@ fn the_levels_wrap_around() {
     assert_eq!(due(&mut wheel, 1 << 20), [u64::MAX]);
 }
 
+/// Where a level's last slot has been passed, the next entry's slot has a smaller number than the
+/// present one's; at the top level that once broke others' wheels (tokio 8334).
+#[test]
+fn short_timers_come_out_in_time_where_each_level_wraps() {
+    let mut step = 1_u64;
+    while step < FAR_TICK {
+        // The last slot of a level, the one before it, and the first after the wrap.
+        for start in [step * 62, step * 63, step * 64 - 1, step * 64] {
+            if start >= FAR_TICK - 100 * SLOTS as u64 {
+                continue;
+            }
+            let mut wheel = Wheel::new();
+            assert_eq!(due(&mut wheel, start), []);
+            let mut now = start;
+            for after in [1, 2, 63, 64, 65, 1_000] {
+                let when = now + after;
+                wheel.insert(when, when).unwrap();
+                wheel.insert(when + 1, when + 1).unwrap();
+                assert_eq!(wheel.next_deadline(), Some(when));
+                assert_eq!(due(&mut wheel, when), [when]);
+                assert_eq!(due(&mut wheel, when + 1), [when + 1]);
+                now = when + 1;
+            }
+        }
+        step *= SLOTS as u64;
+    }
+}
+
 #[test]
 fn popping_any_empties_the_wheel() {
     let mut wheel = Wheel::new();
