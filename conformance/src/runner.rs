@@ -46,6 +46,10 @@ pub struct Suite {
 impl Suite {
     /// The suite for an executor. `make` makes a fresh one for each check, on the thread that runs
     /// the check.
+    ///
+    /// It is dropped there, too, after the check. Where a task has outlived a check that failed, and
+    /// is the last to let go of it, it is dropped on a thread of its own: never on one of the
+    /// executor's, so that its `Drop` may wait for those.
     pub fn executor<E: Executor>(
         subject: impl Into<String>,
         make: impl Fn() -> E + Send + Sync + 'static,
