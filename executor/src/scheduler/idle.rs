@@ -88,9 +88,9 @@ impl Idle {
         if 2 * searchers >= self.workers {
             return false;
         }
-        // Ordering: SeqCst, so that a pusher that sees a searcher precedes its looking: the
-        // searcher's fence in park follows before it sleeps.
-        self.counts.fetch_add(1, Ordering::SeqCst);
+        // Ordering: Relaxed. A pusher that sees a searcher relies on its next look, which follows a
+        // fence: in park where it found nothing, in stop_searching where it found something.
+        self.counts.fetch_add(1, Ordering::Relaxed);
         true
     }
 
@@ -98,8 +98,9 @@ impl Idle {
     /// must look whether there is more, and then call [`notify_one`](Self::notify_one).
     #[must_use]
     pub fn stop_searching(&self) -> bool {
-        // Ordering: SeqCst, as in start_searching.
-        let before = self.counts.fetch_sub(1, Ordering::SeqCst);
+        // Ordering: Relaxed. The read-modify-writes of one word elect the last; the fence below
+        // orders its look.
+        let before = self.counts.fetch_sub(1, Ordering::Relaxed);
         debug_assert!(before & SEARCHERS > 0, "only a searcher stops searching");
         let last = before & SEARCHERS == 1;
         if last {
