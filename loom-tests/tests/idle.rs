@@ -43,6 +43,30 @@ fn a_push_meets_a_park_in_the_driver() {
     });
 }
 
+/// Race: the push against the bare end of a search, of a worker that found something which blocks. No
+/// watch is there to help later: either the pusher wakes the sleeper, or the searcher sees the push.
+#[test]
+fn a_push_meets_the_end_of_a_search() {
+    model("push × stop_searching, no watch", || {
+        let shared = Arc::new((Idle::new(2), TaskSet::default()));
+        let (idle, queue) = &*shared;
+        idle.park(1, false);
+        assert!(idle.start_searching(), "nobody else searches");
+        let pusher = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let (idle, queue) = &*shared;
+                queue.push(RINGS);
+                idle.notify_one(NOBODY).is_some()
+            }
+        });
+        let searcher_wakes =
+            idle.stop_searching() && !queue.is_empty() && idle.notify_one(NOBODY).is_some();
+        let pusher_wakes = pusher.join().expect("no panic");
+        assert!(pusher_wakes || searcher_wakes, "the push was lost");
+    });
+}
+
 /// Race: the push against the bare protocol of `Idle` (park, look again, sleep), without a driver,
 /// twice in a row.
 #[test]

@@ -68,6 +68,7 @@ impl Watch {
         let attendant = (worker + 1) << 1 | usize::from(keeps_watch);
         // Ordering: Relaxed. Whoever misses it wakes somebody needlessly. A swap, for loom's sake: to
         // it a store and a read-modify-write are unordered.
+        // Survives: skipped, because who finds no attendant wakes somebody needlessly.
         self.attendant.swap(attendant, Ordering::Relaxed);
     }
 
@@ -87,6 +88,7 @@ impl Watch {
     /// once.
     pub fn missing(&self) -> Missing {
         // Ordering: Relaxed. Compared with itself, to keep the watch on while there is traffic.
+        // Survives: skipped, because the watch then ends sooner, and is taken up again when missed.
         self.awakenings.fetch_add(1, Ordering::Relaxed);
         // Ordering: SeqCst fence, pairs with the one in `Idle::park`; see the module's head.
         fence(Ordering::SeqCst);
