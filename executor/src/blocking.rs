@@ -3,6 +3,8 @@
 //! Owns its queue and decides when a thread starts or ends. A job is a task like any other, with a
 //! frame, a join handle and an abort; its one poll calls the closure.
 
+mod host;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
@@ -12,14 +14,13 @@ use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use framewise_context::Frame;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
-use framewise_sync::{Condvar, Mutex, MutexGuard};
+use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
-use crate::runtime::enter;
+pub(crate) use self::host::{CoreWork, Host};
 use crate::scheduler::points;
 use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;
@@ -35,10 +36,10 @@ framewise_sync::thread_local! {
 
 /// The threads for blocking calls, and the calls that wait for one.
 #[derive(Clone)]
-pub(crate) struct BlockingPool(Arc<Pool>);
+pub(crate) struct BlockingPool<H: Host = Arc<Spawner>>(Arc<Pool<H>>);
 
-struct Pool {
-    state: Mutex<PoolState>,
+struct Pool<H: Host> {
+    state: Mutex<PoolState<H>>,
     work: Condvar,
     ended: Condvar,
     threads_max: usize,
@@ -49,8 +50,8 @@ struct Pool {
     started: AtomicUsize,
 }
 
-struct PoolState {
-    queue: VecDeque<Job>,
+struct PoolState<H: Host> {
+    queue: VecDeque<Job<H::Core>>,
     threads: usize,
     /// Those of them that work with a core, or are about to: the limit does not hold for them.
     cores: usize,
@@ -63,16 +64,19 @@ struct PoolState {
     handles: Vec<thread::JoinHandle<()>>,
 }
 
+/// A job that the pool did not take: where it is not just closed, with the reason.
+type Unqueued<H> = (Job<<H as Host>::Core>, Option<io::Error>);
+
 /// What the pool is asked to do.
-pub(crate) enum Job {
+pub(crate) enum Job<C = CoreJob> {
     Task(TaskRef),
     /// A worker's core that changes threads.
-    Core(CoreJob),
+    Core(C),
     /// A closure of the runtime's own: a name look-up.
     Internal(Box<dyn FnOnce() + Send>),
 }
 
-impl BlockingPool {
+impl<H: Host> BlockingPool<H> {
     pub(crate) fn new(
         threads_max: usize,
         keep_alive: Duration,
@@ -107,13 +111,13 @@ impl BlockingPool {
 
     /// Every job that waits.
     #[cfg(all(feature = "test-util", not(framewise_loom)))]
-    pub(crate) fn take_queue(&self) -> VecDeque<Job> {
+    pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
         mem::take(&mut self.lock().queue)
     }
 
     /// Runs `f` on a thread of the pool, in `frame`.
     #[track_caller]
-    pub(crate) fn spawn<F, R>(&self, f: F, frame: Frame, spawner: &Arc<Spawner>) -> JoinHandle<R>
+    pub(crate) fn spawn<F, R>(&self, f: F, frame: Frame, host: &H) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -127,7 +131,7 @@ impl BlockingPool {
         points::spawned(task);
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };
-        if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), spawner) {
+        if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
             let error = reason.map_or_else(JoinError::cancelled, JoinError::refused);
             // SAFETY: the claim came back to us.
             unsafe { task.refuse(error) }
@@ -136,19 +140,14 @@ impl BlockingPool {
     }
 
     /// Runs a closure of the runtime's own.
-    pub(crate) fn run_internal(
-        &self,
-        job: Box<dyn FnOnce() + Send>,
-        spawner: &Arc<Spawner>,
-    ) -> io::Result<()> {
-        self.push(Job::Internal(job), spawner)
-            .map_err(|(_, error)| {
-                error.unwrap_or_else(|| io::Error::other("the runtime is shutting down"))
-            })
+    pub(crate) fn run_internal(&self, job: Box<dyn FnOnce() + Send>, host: &H) -> io::Result<()> {
+        self.push(Job::Internal(job), host).map_err(|(_, error)| {
+            error.unwrap_or_else(|| io::Error::other("the runtime is shutting down"))
+        })
     }
 
     /// Has a thread go on with a worker's core, at once: the pool's limit does not hold for it.
-    pub(crate) fn run_core(&self, job: CoreJob, spawner: &Arc<Spawner>) -> Result<(), CoreJob> {
+    pub(crate) fn run_core(&self, job: H::Core, host: &H) -> Result<(), H::Core> {
         let mut state = self.lock();
         if state.closed {
             return Err(job);
@@ -161,7 +160,7 @@ impl BlockingPool {
         }
         state.threads += 1;
         drop(state);
-        match self.start_thread(spawner, Job::Core(job)) {
+        match self.start_thread(host, Job::Core(job)) {
             Err((Job::Core(job), error)) => {
                 let mut state = self.lock();
                 state.threads -= 1;
@@ -175,7 +174,7 @@ impl BlockingPool {
 
     /// A thread could not be started: where there is no other, the jobs that relied on it are
     /// refused. (A core in the queue has a thread that was notified for it.)
-    fn refuse_stranded(&self, mut state: MutexGuard<'_, PoolState>, error: &io::Error) {
+    fn refuse_stranded(&self, mut state: MutexGuard<'_, PoolState<H>>, error: &io::Error) {
         if state.threads > state.cores {
             return;
         }
@@ -191,7 +190,7 @@ impl BlockingPool {
 
     /// Queues a job and makes sure that a thread will take it. Gives it back where the pool is
     /// closed (without an error) or has no thread and can start none (with the reason).
-    fn push(&self, job: Job, spawner: &Arc<Spawner>) -> Result<(), (Job, Option<io::Error>)> {
+    fn push(&self, job: Job<H::Core>, host: &H) -> Result<(), Unqueued<H>> {
         let mut state = self.lock();
         if state.closed {
             return Err((job, None));
@@ -205,7 +204,7 @@ impl BlockingPool {
         }
         state.threads += 1;
         drop(state);
-        let Err((job, error)) = self.start_thread(spawner, job) else {
+        let Err((job, error)) = self.start_thread(host, job) else {
             return Ok(());
         };
         let mut state = self.lock();
@@ -224,7 +223,7 @@ impl BlockingPool {
     }
 
     /// Wakes an idle thread, if there is one, for the job that was just queued.
-    fn notify(&self, mut state: MutexGuard<'_, PoolState>) {
+    fn notify(&self, mut state: MutexGuard<'_, PoolState<H>>) {
         if state.idle > 0 {
             // The thread is awake from now on, whatever else happens: the next job does not count
             // on it.
@@ -237,21 +236,19 @@ impl BlockingPool {
 
     /// Starts a thread, which the caller has counted, with a job in its hands. Gives the job back
     /// where it can't.
-    fn start_thread(&self, spawner: &Arc<Spawner>, job: Job) -> Result<(), (Job, io::Error)> {
+    fn start_thread(&self, host: &H, job: Job<H::Core>) -> Result<(), (Job<H::Core>, io::Error)> {
         // Ordering: Relaxed. The number only has to be another one.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         // A thread that is not started drops its closure, so the job is apart.
         let hands = Arc::new(Mutex::new(Some(job)));
-        let started = thread::Builder::new()
-            .name(format!("{}-blocking-{number}", self.0.thread_name))
-            .spawn({
-                let (pool, spawner, hands) =
-                    (self.clone(), Arc::clone(spawner), Arc::clone(&hands));
-                move || {
-                    let job = hands.lock().take();
-                    pool.work(&spawner, job);
-                }
-            });
+        let name = format!("{}-blocking-{number}", self.0.thread_name);
+        let started = host.start(name, {
+            let (pool, host, hands) = (self.clone(), host.clone(), Arc::clone(&hands));
+            move || {
+                let job = hands.lock().take();
+                pool.work(&host, job);
+            }
+        });
         match started {
             Ok(thread) => {
                 let mut state = self.lock();
@@ -266,20 +263,20 @@ impl BlockingPool {
         }
     }
 
-    fn work(&self, spawner: &Arc<Spawner>, first: Option<Job>) {
+    fn work(&self, host: &H, first: Option<Job<H::Core>>) {
         /// Counts the thread out even where a bug of ours unwinds.
-        struct Ended {
-            pool: BlockingPool,
+        struct Ended<H: Host> {
+            pool: BlockingPool<H>,
             counted_out: bool,
         }
-        impl Ended {
+        impl<H: Host> Ended<H> {
             /// Under the lock by which it was decided: nobody counts on the thread from now on.
-            fn count_out(&mut self, mut state: MutexGuard<'_, PoolState>) {
+            fn count_out(&mut self, mut state: MutexGuard<'_, PoolState<H>>) {
                 state.threads -= 1;
                 self.counted_out = true;
             }
         }
-        impl Drop for Ended {
+        impl<H: Host> Drop for Ended<H> {
             fn drop(&mut self) {
                 if !self.counted_out {
                     self.pool.lock().threads -= 1;
@@ -292,7 +289,7 @@ impl BlockingPool {
             pool: self.clone(),
             counted_out: false,
         };
-        let _entered = enter::enter(spawner, spawner.shared.outside());
+        let _entered = host.enter();
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
         let mut next = first;
         let mut state = self.lock();
@@ -357,6 +354,13 @@ impl BlockingPool {
         }
     }
 
+    /// The time goes by: idle threads see that, where a model's `keep_alive` is zero. (A wait in a
+    /// model does not end by itself.)
+    #[cfg(framewise_loom)]
+    pub(crate) fn strike(&self) {
+        self.0.work.notify_all();
+    }
+
     /// Whether this thread is one of the pool's.
     pub(crate) fn is_own_thread(&self) -> bool {
         OWN_POOL.with(|pool| ptr::eq(pool.get(), Arc::as_ptr(&self.0).cast()))
@@ -386,12 +390,12 @@ impl BlockingPool {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, PoolState<H>> {
         self.0.state.lock()
     }
 }
 
-impl Job {
+impl<C: CoreWork> Job<C> {
     /// Carries the job out.
     pub(crate) fn run(self) {
         match self {
@@ -400,7 +404,7 @@ impl Job {
                 let ran = unsafe { task.run() };
                 debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
             }
-            Self::Core(job) => job.run(),
+            Self::Core(job) => job.work(),
             Self::Internal(job) => {
                 // A panic was printed, and the asker is told by the closure's destructor.
                 swallow(job);
@@ -453,9 +457,9 @@ impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
 
 /// The scheduler of blocking jobs: each has its claim in the pool's queue from birth to its end, so
 /// there is nothing to wake.
-struct BlockingSchedule(BlockingPool);
+struct BlockingSchedule<H: Host>(BlockingPool<H>);
 
-impl Schedule for BlockingSchedule {
+impl<H: Host> Schedule for BlockingSchedule<H> {
     fn schedule(&self, _task: TaskRef) {
         unreachable!("a blocking job is claimed from its birth until its end");
     }

@@ -12,7 +12,12 @@ pub use crate::scheduler::watch::{Missing, Watch};
 pub use self::of_tasks::{Claim, ModelScheduler, Slot};
 
 #[cfg(framewise_loom)]
+mod blocking;
+#[cfg(framewise_loom)]
 mod relief;
+
+#[cfg(framewise_loom)]
+pub use self::blocking::ModelPool;
 
 #[cfg(framewise_loom)]
 pub use self::relief::{ModelRelief, ModelWorkers};

@@ -1,0 +1,60 @@
+//! Whom a pool works for: the runtime, or what stands for it in a model.
+//!
+//! Owns the few things that the pool does not do itself: starting a thread, which can fail, making
+//! it one of the runtime's, and working with a core.
+
+use std::io;
+use std::sync::Arc;
+
+use framewise_sync::thread;
+
+use crate::runtime::enter;
+use crate::scheduler::shared::Spawner;
+use crate::scheduler::worker::CoreJob;
+
+/// Whom a pool works for.
+pub(crate) trait Host: Clone + Send + 'static {
+    /// What changes threads in `block_in_place`.
+    type Core: CoreWork;
+    /// Keeps a thread in the runtime.
+    type Entered;
+
+    /// Starts a thread. One that can't be started drops the body.
+    fn start(
+        &self,
+        name: String,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>>;
+
+    /// Makes the calling thread one of the runtime's, until the guard is dropped.
+    fn enter(&self) -> Self::Entered;
+}
+
+/// A worker's core on its way to another thread.
+pub(crate) trait CoreWork: Send + 'static {
+    /// Works with it until it has gone on, or the runtime closes.
+    fn work(self);
+}
+
+impl Host for Arc<Spawner> {
+    type Core = CoreJob;
+    type Entered = enter::Entered;
+
+    fn start(
+        &self,
+        name: String,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        thread::Builder::new().name(name).spawn(body)
+    }
+
+    fn enter(&self) -> enter::Entered {
+        enter::enter(self, self.shared.outside())
+    }
+}
+
+impl CoreWork for CoreJob {
+    fn work(self) {
+        self.run();
+    }
+}

@@ -1,0 +1,101 @@
+//! The shipped pool for calls that block, on threads of a model.
+//!
+//! Owns the host that stands for a runtime: it starts threads, or fails to where the model says so,
+//! and its cores are closures.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use framewise_context::Frame;
+use framewise_sync::thread;
+
+use crate::blocking::{BlockingPool, CoreWork, Host};
+use crate::task::JoinHandle;
+
+/// A pool of a model's threads.
+#[derive(Clone)]
+pub struct ModelPool {
+    pool: BlockingPool<ModelHost>,
+    host: ModelHost,
+}
+
+#[derive(Clone)]
+struct ModelHost {
+    /// The bit of each start that fails.
+    failing: usize,
+    /// No part of the model (std's): the order of starts is what loom makes it.
+    starts: Arc<AtomicUsize>,
+}
+
+/// What changes threads in `block_in_place`, for a model: a closure.
+pub(crate) struct ModelCore(Box<dyn FnOnce() + Send>);
+
+impl CoreWork for ModelCore {
+    fn work(self) {
+        (self.0)();
+    }
+}
+
+impl Host for ModelHost {
+    type Core = ModelCore;
+    type Entered = ();
+
+    fn start(
+        &self,
+        name: String,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        let number = self.starts.fetch_add(1, Ordering::Relaxed);
+        if self.failing & 1 << number != 0 {
+            return Err(io::Error::other("the model has no thread left"));
+        }
+        thread::Builder::new().name(name).spawn(body)
+    }
+
+    fn enter(&self) {}
+}
+
+impl ModelPool {
+    /// A pool whose threads end when the clock strikes ([`strike`](Self::strike)) while they are
+    /// idle. Starts of threads fail where their number's bit is set in `failing`.
+    pub fn new(threads_max: usize, failing: usize) -> Self {
+        Self {
+            pool: BlockingPool::new(threads_max, Duration::ZERO, String::new(), None),
+            host: ModelHost {
+                failing,
+                starts: Arc::default(),
+            },
+        }
+    }
+
+    /// As `spawn_blocking`, at the root.
+    pub fn spawn<R: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> R + Send + 'static,
+    ) -> JoinHandle<R> {
+        self.pool.spawn(f, Frame::root(), &self.host)
+    }
+
+    /// As `block_in_place` hands its core over. False: it came back.
+    pub fn hand_over(&self, core: impl FnOnce() + Send + 'static) -> bool {
+        let core = ModelCore(Box::new(core));
+        self.pool.run_core(core, &self.host).is_ok()
+    }
+
+    /// The time that idle threads wait is out.
+    pub fn strike(&self) {
+        self.pool.strike();
+    }
+
+    /// The end of the pool: refuses jobs, and cancels those that wait.
+    pub fn close(&self) {
+        self.pool.close();
+    }
+
+    /// Waits until all threads have ended.
+    pub fn wait_for_end(&self) {
+        assert!(self.pool.wait_for_end(None), "there is no limit");
+    }
+}

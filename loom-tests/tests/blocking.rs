@@ -1,0 +1,311 @@
+//! The pool for calls that block: what is queued has a thread, whatever ends or fails meanwhile.
+//!
+//! The shipped pool with real jobs, on a model's threads. Starting one fails where a model says so,
+//! and the time that an idle thread waits is out when a model's clock strikes: a wait that ends
+//! then without having been notified is what a time-out is to the pool. How a failure shows: a
+//! joiner that waits for ever, a thread that never ends, a closure that is not dropped once.
+#![cfg(framewise_loom)]
+
+use std::sync::Arc as StdArc;
+
+use framewise::model::ModelPool;
+use framewise::{JoinError, JoinHandle};
+use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, Condvar, Mutex, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+/// A job that does nothing, and who sees its closure's end.
+fn job(pool: &ModelPool) -> (JoinHandle<()>, EndWatch) {
+    let (closure, end) = EndWatched::new();
+    (pool.spawn(move || closure.touch()), end)
+}
+
+/// Waits for the job: true where it ran. Its closure has ended by then, either way.
+#[track_caller]
+fn ran((mut handle, end): (JoinHandle<()>, EndWatch)) -> Result<(), JoinError> {
+    let outcome = Bell::new().block_on(&mut handle);
+    assert!(end.has_ended(), "the closure is still there");
+    outcome
+}
+
+fn end(pool: &ModelPool) {
+    pool.close();
+    pool.wait_for_end();
+}
+
+fn clock(pool: &ModelPool) -> thread::JoinHandle<()> {
+    let pool = pool.clone();
+    thread::spawn(move || pool.strike())
+}
+
+// ---- queued means that a thread exists or wakes ----
+
+/// Race: a push against the idle thread that gives up waiting. Either it takes the job, or it is
+/// gone for the push, which starts another.
+#[test]
+fn a_push_meets_the_end_of_keep_alive() {
+    model("push × keep-alive, one thread", || {
+        let pool = ModelPool::new(1, 0);
+        let first = job(&pool);
+        let clock = clock(&pool);
+        let second = job(&pool);
+        ran(first).expect("the pool is open");
+        ran(second).expect("the pool is open");
+        clock.join().expect("no panic");
+        end(&pool);
+    });
+}
+
+/// Race: two pushes against one thread that becomes idle, and whose time is out in between: the
+/// second must not count on it as well.
+#[test]
+fn two_pushes_meet_one_idle_thread() {
+    model("push, keep-alive, push × going idle", || {
+        let pool = ModelPool::new(2, 0);
+        ran(job(&pool)).expect("the pool is open");
+        let one = job(&pool);
+        pool.strike();
+        let two = job(&pool);
+        ran(one).expect("the pool is open");
+        ran(two).expect("the pool is open");
+        end(&pool);
+    });
+}
+
+// ---- a thread that cannot be started ----
+
+/// Race: a push that relies on a thread which then cannot be started. Both jobs end: refused, or run
+/// by a thread that the later push has started.
+fn a_push_meets_a_start_that_fails(name: &str, threads_max: usize, failing: usize) {
+    model(name, move || {
+        let pool = ModelPool::new(threads_max, failing);
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || ran(job(&pool))
+        });
+        let mine = ran(job(&pool));
+        let others = other.join().expect("no panic");
+        for outcome in [mine, others] {
+            if let Err(error) = outcome {
+                assert!(
+                    !error.is_cancelled(),
+                    "refused with a reason, not cancelled"
+                );
+            }
+        }
+        end(&pool);
+    });
+}
+
+#[test]
+fn a_push_relies_on_a_thread_that_cannot_be_started() {
+    a_push_meets_a_start_that_fails("push × push × start fails, one thread", 1, 0b01);
+    a_push_meets_a_start_that_fails("push × push × start fails, two threads", 2, 0b01);
+    a_push_meets_a_start_that_fails("push × push × second start fails", 2, 0b10);
+}
+
+// ---- the end ----
+
+/// Race: the pool is closed while jobs are pushed and taken: they run or are cancelled.
+#[test]
+fn a_push_meets_the_closing() {
+    model("push × close × take", || {
+        let pool = ModelPool::new(1, 0);
+        let first = job(&pool);
+        let closer = thread::spawn({
+            let pool = pool.clone();
+            move || end(&pool)
+        });
+        let second = job(&pool);
+        for job in [first, second] {
+            if let Err(error) = ran(job) {
+                assert!(error.is_cancelled());
+            }
+        }
+        closer.join().expect("no panic");
+    });
+}
+
+/// Race: the pool is closed while a thread cannot be started on which another job relies.
+#[test]
+fn a_start_that_fails_meets_the_closing() {
+    model("push × push × start fails × close", || {
+        let pool = ModelPool::new(1, 0b01);
+        let closer = thread::spawn({
+            let pool = pool.clone();
+            move || pool.close()
+        });
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || drop(ran(job(&pool)))
+        });
+        drop(ran(job(&pool)));
+        closer.join().expect("no panic");
+        other.join().expect("no panic");
+        pool.wait_for_end();
+    });
+}
+
+/// Race: an abort of a job in the queue against the thread that takes it: it runs once or not at
+/// all, and its joiner hears which.
+#[test]
+fn an_abort_meets_the_thread_that_takes_the_job() {
+    model("abort in the queue × take", || {
+        let pool = ModelPool::new(1, 0);
+        let first = job(&pool);
+        let ran_at = Arc::new(AtomicUsize::new(0));
+        let (closure, end_of_second) = EndWatched::new();
+        let mut second = pool.spawn({
+            let ran_at = ran_at.clone();
+            move || {
+                closure.touch();
+                ran_at.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let aborter = thread::spawn({
+            let abort = second.abort_handle();
+            move || abort.abort()
+        });
+        match Bell::new().block_on(&mut second) {
+            Ok(()) => assert_eq!(ran_at.load(Ordering::Relaxed), 1),
+            // An abort that comes while it runs cannot keep it from running.
+            Err(error) => assert!(error.is_cancelled()),
+        }
+        assert!(end_of_second.has_ended());
+        ran(first).expect("the pool is open");
+        aborter.join().expect("no panic");
+        end(&pool);
+    });
+}
+
+// ---- a core that changes threads ----
+
+/// Race: a core that is handed over, a push, and the idle thread that may be taken by either, or
+/// give up: both are seen to, though the pool has no second thread for jobs.
+#[test]
+fn a_core_meets_a_push() {
+    model("hand-over × push × keep-alive", || {
+        let pool = ModelPool::new(1, 0);
+        ran(job(&pool)).expect("the pool is open");
+        let pusher = thread::spawn({
+            let pool = pool.clone();
+            move || ran(job(&pool)).expect("the pool is open")
+        });
+        let (bell, rung) = (Bell::new(), Bell::new());
+        let handed = pool.hand_over({
+            let (bell, rung) = (StdArc::clone(&bell), StdArc::clone(&rung));
+            move || {
+                std::task::Wake::wake_by_ref(&rung);
+                // Works for as long as the runtime is open: jobs must not wait for it.
+                bell.wait();
+            }
+        });
+        assert!(handed, "the pool is open");
+        pool.strike();
+        rung.wait();
+        pusher.join().expect("no panic");
+        std::task::Wake::wake_by_ref(&bell);
+        end(&pool);
+    });
+}
+
+/// Race: a core whose thread cannot be started, and a push that saw a thread in it: the core comes
+/// back, and the job ends either way.
+#[test]
+fn a_push_meets_a_core_that_cannot_be_handed_over() {
+    model("hand-over × push × start fails", || {
+        let pool = ModelPool::new(1, 0b01);
+        let pusher = thread::spawn({
+            let pool = pool.clone();
+            move || drop(ran(job(&pool)))
+        });
+        let rung = Bell::new();
+        let handed = pool.hand_over({
+            let rung = StdArc::clone(&rung);
+            move || std::task::Wake::wake_by_ref(&rung)
+        });
+        if handed {
+            rung.wait();
+        }
+        pusher.join().expect("no panic");
+        end(&pool);
+    });
+}
+
+// ---- would these models notice? ----
+
+/// The least pool: one thread, one job, and a thread that gives up waiting.
+#[derive(Default)]
+struct Least {
+    state: Mutex<LeastState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct LeastState {
+    queued: bool,
+    done: bool,
+    gone: bool,
+    late: bool,
+}
+
+impl Least {
+    /// A thread that has nothing to do waits, and goes when it is late. `apart`: it tells that it has
+    /// gone in a step of its own.
+    fn work(&self, apart: bool) {
+        let mut state = self.state.lock();
+        while !state.queued && !state.late {
+            state = self.changed.wait(state);
+        }
+        if state.queued {
+            state.done = true;
+            return;
+        }
+        if apart {
+            drop(state);
+            state = self.state.lock();
+        }
+        state.gone = true;
+    }
+
+    fn push_and_strike(name: &str, apart: bool) {
+        model(name, move || {
+            let pool = Arc::new(Self::default());
+            let worker = thread::spawn({
+                let pool = pool.clone();
+                move || pool.work(apart)
+            });
+            let clock = thread::spawn({
+                let pool = pool.clone();
+                move || {
+                    pool.state.lock().late = true;
+                    pool.changed.notify_all();
+                }
+            });
+            let relies = {
+                let mut state = pool.state.lock();
+                state.queued = true;
+                !state.gone
+            };
+            pool.changed.notify_all();
+            worker.join().expect("no panic");
+            clock.join().expect("no panic");
+            assert!(!relies || pool.state.lock().done, "a job without a thread");
+        });
+    }
+}
+
+#[test]
+fn control_the_shape_holds() {
+    Least::push_and_strike("control: a thread goes under the lock", false);
+}
+
+/// A thread that gives up and tells so later: a push relies on it in between.
+#[test]
+#[should_panic(expected = "a job without a thread")]
+fn control_a_thread_that_goes_in_two_steps_is_noticed() {
+    Least::push_and_strike("control: a thread goes in two steps", true);
+}
