@@ -10,6 +10,7 @@ mod due;
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
@@ -293,13 +294,18 @@ impl TimerCommon {
     fn report(&self, caught: CaughtPanic) {
         let (payload, frame) = caught.into_parts();
         let hook = self.panic_hook.lock().clone();
-        let report = || match hook {
+        let reported = catch_unwind(|| match hook {
             Some(hook) => frame.run(|| hook(payload)),
             None => drop(payload),
-        };
-        if let Err(again) = catch_unwind(report) {
-            // The hook, or the payload's destructor. Dropping what it threw might throw again.
-            std::mem::forget(again);
+        });
+        // A value that ends with the frame may panic, too.
+        let ended = catch_unwind(|| drop(frame));
+        for again in [reported, ended].into_iter().filter_map(Result::err) {
+            // What was thrown ends here, and its frame; what that throws in turn is leaked, as
+            // dropping it could go on for ever.
+            if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(again))) {
+                std::mem::forget(last);
+            }
         }
     }
 }

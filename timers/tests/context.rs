@@ -369,3 +369,56 @@ fn c53_a_panic_is_reported_in_its_frame() {
         assert_eq!(REQUEST.get(), None);
     });
 }
+
+/// Found by LeakSanitizer: the frame of what the hook threw was forgotten along with it.
+#[test]
+fn c53_a_hook_that_panics_keeps_no_frame() {
+    static KEPT: ContextVar<Dropped> = ContextVar::new("kept");
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        timers.on_callback_panic(|_| panic!("on purpose: the hook"));
+        let (sender, dropped) = mpsc::channel();
+        REQUEST.run(7, || {
+            set_timeout(LONG, || KEPT.run(Dropped(sender), || panic!("on purpose")))
+        });
+        assert_eq!(timers.fire_at(0, LONG_AFTER), 1);
+        assert_eq!(
+            dropped.try_recv(),
+            Ok(None),
+            "the frame of the panic is kept"
+        );
+    });
+}
+
+/// Whoever reports a panic may hold its frame as the last, so that values end with the report.
+#[test]
+fn c53_a_value_that_panics_as_it_ends_with_a_reported_panic_loses_nothing_else() {
+    struct Bomb(mpsc::Sender<()>);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.send(()).unwrap();
+            panic!("on purpose: a value");
+        }
+    }
+    static BOMB: ContextVar<Bomb> = ContextVar::new("bomb");
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let around = Frame::current().id();
+        let (sender, dropped) = mpsc::channel();
+        for _ in 0..2 {
+            let bomb = Bomb(sender.clone());
+            set_timeout(LONG, || BOMB.run(bomb, || panic!("on purpose")));
+        }
+        assert_eq!(timers.fire_at(0, LONG_AFTER), 2);
+        assert_eq!(dropped.try_iter().count(), 2);
+        // The hook panics, too, where the value is bound.
+        timers.on_callback_panic(|_| panic!("on purpose: the hook"));
+        let bomb = Bomb(sender);
+        set_timeout(LONG, || BOMB.run(bomb, || panic!("on purpose")));
+        assert_eq!(timers.fire_at(0, 2 * LONG_AFTER), 1);
+        assert_eq!(dropped.try_iter().count(), 1);
+        assert_eq!(Frame::current().id(), around);
+    });
+}
