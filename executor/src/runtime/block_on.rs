@@ -3,12 +3,14 @@
 //! Owns the waker of such a thread. The workers run the tasks, timers and I/O meanwhile.
 
 use std::future::Future;
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use crate::scheduler::shared::Shared;
 use crate::scheduler::{points, worker};
 
 /// Wakes a thread out of `block_on`. (`std`'s atomics and `Arc`: `Wake` asks for them.)
@@ -31,13 +33,15 @@ impl Wake for ThreadWaker {
     }
 }
 
-/// Polls `future` on this thread until it is ready. The caller has entered the runtime.
+/// Polls `future` on this thread until it is ready. The caller has entered the runtime, which is
+/// `shared`'s.
 ///
 /// # Panics
 ///
-/// Panics on a worker: its other tasks would stand still.
+/// Panics on a worker: its other tasks would stand still. And in a forked child, before it waits:
+/// nobody would wake it.
 #[track_caller]
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     let future = match points::nested(future) {
         Ok(output) => return output,
         Err(future) => future,
@@ -54,9 +58,18 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::clone(&thread_waker));
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
+    let mut may_wait = false;
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
+        }
+        // Asked once, beside a wait, where a system call more does not count.
+        if !mem::replace(&mut may_wait, true) {
+            assert!(
+                !shared.is_in_forked_child(),
+                "block_on would wait for ever: this process was forked from the one that made the \
+                 runtime, and has none of its threads; make a new runtime in the child"
+            );
         }
         // Ordering: Acquire, pairs with wake_by_ref.
         while !thread_waker.woken.swap(false, Ordering::Acquire) {

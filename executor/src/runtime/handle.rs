@@ -90,7 +90,8 @@ impl Handle {
     /// # Panics
     ///
     /// Panics on a worker of a runtime (but not within
-    /// [`block_in_place`](crate::task::block_in_place)), and passes a panic of the future on.
+    /// [`block_in_place`](crate::task::block_in_place)), and where it would wait in a forked child of
+    /// the process that made the runtime; passes a panic of the future on.
     ///
     /// # Frame
     ///
@@ -98,7 +99,7 @@ impl Handle {
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
-        block_on(future)
+        block_on(future, &self.spawner.shared)
     }
 
     /// Puts this thread into the runtime until the guard is dropped, so that

@@ -35,8 +35,20 @@ use crate::task::{JoinError, JoinHandle};
 /// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
 /// one of its own tasks or blocking calls does not wait either, as it would wait for itself.
 ///
-/// A process must not `fork` while a runtime lives and go on using it in the child: its threads do
-/// not exist there.
+/// # Shutdown and blocking code
+///
+/// A task that is in [`block_in_place`](crate::task::block_in_place) cannot be cancelled before it
+/// returns, and the drop waits for it. What it may wait for there is ended before: the other tasks
+/// are dropped, sockets give errors, and polling a timer panics, as for everything that outlives its
+/// runtime.
+///
+/// # Fork
+///
+/// A process that forks must not use its runtimes in the child: their threads do not exist there,
+/// and their epoll instance is the parent's, so that closing a socket in the child silences it in
+/// the parent. Fork before a runtime is made, or make a new one in the child, which works. In a
+/// child, [`block_on`](Self::block_on) panics where it would wait for the threads that are not
+/// there, and a runtime that is dropped, or shut down, leaves everything as it is.
 ///
 /// # Examples
 ///
@@ -111,7 +123,7 @@ impl Runtime {
             match started {
                 Ok(thread) => runtime.threads.push(thread),
                 Err(error) => {
-                    shared.worker_leaves();
+                    shared.worker_leaves(true);
                     shared.close();
                     // Dropping the runtime waits for the workers that did start.
                     return Err(io::Error::new(
@@ -191,6 +203,11 @@ impl Runtime {
     fn shut_down(&mut self, limit: Option<Duration>) -> bool {
         self.is_shut_down = true;
         let shared = &self.handle.spawner.shared;
+        if shared.is_in_forked_child() {
+            // The threads are the parent's, as is what the driver would take out of epoll.
+            self.threads.drain(..).for_each(std::mem::forget);
+            return false;
+        }
         shared.close();
         let waits_for_itself = worker::is_worker_of(shared) || shared.blocking.is_own_thread();
         let limit = if waits_for_itself {

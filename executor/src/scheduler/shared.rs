@@ -52,8 +52,22 @@ pub(crate) struct Shared {
     pub(crate) blocking: BlockingPool,
     unhandled_panic: Option<PanicHook>,
     closing: AtomicBool,
-    live_workers: Mutex<usize>,
+    live: Mutex<Live>,
     last_worker_left: Condvar,
+    /// The process that it was made in: a forked child has its memory, and none of its threads.
+    process: u32,
+}
+
+/// What is still at work.
+struct Live {
+    /// Threads that work, or one of the two below.
+    threads: usize,
+    /// Cores that threads work with.
+    cores: usize,
+    /// Threads that gave their core away: they are in `block_in_place`, or about to leave.
+    coreless: usize,
+    /// Those who are left have been told that nothing comes any more.
+    is_abandoned: bool,
 }
 
 /// What others see of a worker.
@@ -101,8 +115,14 @@ impl Shared {
             blocking,
             unhandled_panic,
             closing: AtomicBool::new(false),
-            live_workers: Mutex::new(0),
+            live: Mutex::new(Live {
+                threads: 0,
+                cores: 0,
+                coreless: 0,
+                is_abandoned: false,
+            }),
             last_worker_left: Condvar::new(),
+            process: std::process::id(),
         };
         (Arc::new(shared), queues)
     }
@@ -183,38 +203,80 @@ impl Shared {
                 .any(|(index, worker)| index != thief && !worker.queue.stealer.is_empty())
     }
 
-    /// A thread begins to work.
+    /// A thread begins to work with a core of its own.
     pub(crate) fn worker_enters(&self) {
-        *self.live_workers.lock() += 1;
+        let mut live = self.live.lock();
+        live.threads += 1;
+        live.cores += 1;
     }
 
-    /// A thread stops working. The last one to leave a closing runtime ends its tasks.
-    pub(crate) fn worker_leaves(&self) {
-        *self.live_workers.lock() -= 1;
+    /// A thread begins to work with the core of another, which is in `block_in_place`.
+    pub(crate) fn worker_replaces(&self) {
+        let mut live = self.live.lock();
+        live.threads += 1;
+        live.coreless += 1;
+    }
+
+    /// A thread stops working, and with it its core unless it gave that away. The last one to leave a
+    /// closing runtime ends its tasks.
+    pub(crate) fn worker_leaves(&self, with_core: bool) {
+        {
+            let mut live = self.live.lock();
+            let count = if with_core {
+                &mut live.cores
+            } else {
+                &mut live.coreless
+            };
+            // A thread that a bug of ours unwinds does not know which it is.
+            *count = count.saturating_sub(1);
+        }
+        if self.is_closing() {
+            self.abandon_the_blocked();
+        }
+        self.live.lock().threads -= 1;
         if self.is_closing() {
             self.end_if_abandoned();
         }
     }
 
+    /// Where all threads that are left gave their cores away, what they wait for may be a timer, a
+    /// socket or a task of this runtime: everything but their own tasks is ended without them, once.
+    fn abandon_the_blocked(&self) {
+        {
+            let mut live = self.live.lock();
+            if live.cores > 0 || live.coreless == 0 || live.is_abandoned {
+                return;
+            }
+            live.is_abandoned = true;
+        }
+        self.cancel_all();
+        self.end_time_and_io();
+    }
+
     /// Ends the tasks of a closing runtime that has no worker left, once.
     fn end_if_abandoned(&self) {
         {
-            let mut live = self.live_workers.lock();
-            if *live != 0 {
+            let mut live = self.live.lock();
+            if live.threads != 0 {
                 return;
             }
-            *live = ENDING;
+            live.threads = ENDING;
         }
         self.end();
         // Only now is the runtime over for those who wait.
-        *self.live_workers.lock() = ENDED;
+        self.live.lock().threads = ENDED;
         self.last_worker_left.notify_all();
+    }
+
+    /// Whether this is a forked child of the process that made the runtime. (A system call.)
+    pub(crate) fn is_in_forked_child(&self) -> bool {
+        std::process::id() != self.process
     }
 
     /// Waits until the last worker has left and ended the tasks. False: the time ran out.
     pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
-        let mut live = self.live_workers.lock();
-        while *live != ENDED {
+        let mut live = self.live.lock();
+        while live.threads != ENDED {
             live = match deadline {
                 None => self.last_worker_left.wait(live),
                 Some(deadline) => {
@@ -231,25 +293,38 @@ impl Shared {
 
     /// Cancels what is left: tasks, then timers, then I/O.
     fn end(&self) {
+        self.cancel_all();
+        // A waker on another thread may have a claim in hand that it has not pushed yet; it is
+        // about to, so the lists become empty.
+        while !(self.owned.iter().all(|owned| owned.is_empty()) && self.injector.is_empty()) {
+            std::thread::yield_now();
+            self.drop_queued();
+        }
+        self.end_time_and_io();
+    }
+
+    /// Aborts every task and drops those that nobody is running.
+    fn cancel_all(&self) {
         for owned in &self.owned {
             owned.close_and_abort_all();
         }
-        // A waker on another thread may have a claim in hand that it has not pushed yet; it is
-        // about to, so the lists become empty.
-        loop {
-            while let Some(task) = self.injector.steal().success() {
-                // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler
-                // may run on any thread. All are aborted, so this drops the future.
-                let ran = unsafe { task.run() };
-                debug_assert!(matches!(ran, crate::task::header::Ran::Done));
-            }
-            if self.owned.iter().all(|owned| owned.is_empty()) && self.injector.is_empty() {
-                break;
-            }
-            std::thread::yield_now();
+        self.drop_queued();
+    }
+
+    /// Drops the aborted tasks that are in the injector.
+    fn drop_queued(&self) {
+        while let Some(task) = self.injector.steal().success() {
+            // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run
+            // on any thread. All are aborted, so this drops the future.
+            let ran = unsafe { task.run() };
+            debug_assert!(matches!(ran, crate::task::header::Ran::Done));
         }
+    }
+
+    /// Those who wait for timers or I/O are told that neither comes any more.
+    fn end_time_and_io(&self) {
         self.timers.close();
-        // The workers are gone, so nobody else asks for the driver's lock while wakers are called.
+        // No core is at work, so nobody else asks for the driver's lock while wakers are called.
         let report = self.driver.lock().shutdown();
         self.unhandled_panics(report.panics);
     }

@@ -154,7 +154,7 @@ impl Drop for CoreJob {
         if let Some(mut core) = self.core.take() {
             let face = &self.shared.workers[core.index].queue;
             core.queue.drain(face, &self.shared.injector);
-            self.shared.worker_leaves();
+            self.shared.worker_leaves(true);
         }
     }
 }
@@ -168,33 +168,39 @@ pub(crate) fn hand_over(start: impl FnOnce(&Arc<Shared>, CoreJob) -> Result<(), 
             return;
         };
         let shared = &worker.shared;
-        shared.worker_enters();
+        shared.worker_replaces();
         let job = CoreJob {
             shared: Arc::clone(shared),
             core: Some(core),
         };
         if let Err(mut job) = start(shared, job) {
             *worker.core.borrow_mut() = job.core.take();
-            shared.worker_leaves();
+            shared.worker_leaves(false);
         }
     });
 }
 
 /// Works until the runtime closes, or until the core has gone to another thread. The caller has
-/// called `worker_enters`.
+/// called `worker_enters`, or `worker_replaces`.
 pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     /// Leaves even where a bug of ours unwinds, so that a shutdown does not wait for ever.
-    struct Leave(Arc<Shared>);
+    struct Leave {
+        shared: Arc<Shared>,
+        has_core: bool,
+    }
     impl Drop for Leave {
         fn drop(&mut self) {
             WORKER.with(|worker| worker.set(ptr::null()));
-            self.0.worker_leaves();
+            self.shared.worker_leaves(self.has_core);
         }
     }
 
     let spawner = Spawner::new(Arc::clone(&shared), core.index);
     let _entered = enter::enter(&spawner, core.index);
-    let _leave = Leave(Arc::clone(&shared));
+    let mut leave = Leave {
+        shared: Arc::clone(&shared),
+        has_core: true,
+    };
     let worker = WorkerThread {
         shared,
         core: RefCell::new(Some(core)),
@@ -203,9 +209,12 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     };
     WORKER.with(|current| current.set(&worker));
     worker.work();
-    if let Some(mut core) = worker.core.borrow_mut().take() {
-        let face = &worker.shared.workers[core.index].queue;
-        core.queue.drain(face, &worker.shared.injector);
+    match worker.core.borrow_mut().take() {
+        Some(mut core) => {
+            let face = &worker.shared.workers[core.index].queue;
+            core.queue.drain(face, &worker.shared.injector);
+        }
+        None => leave.has_core = false,
     }
     WORKER.with(|current| current.set(ptr::null()));
 }

@@ -1,0 +1,55 @@
+//! The blocking pool: a call is in the queue, and no thread comes to make it.
+
+use crate::{Bug, Class, Here};
+
+pub(crate) const CLASS: Class = Class {
+    name: "blocking pool",
+    bugs: &[
+        Bug {
+            id: "tokio 8056",
+            story: "A queue in several parts counted its idle threads apart from its calls; a call \
+                    met a thread that was just leaving, and programs hung.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/blocking.rs",
+                    "a_call_that_races_the_end_of_an_idle_thread_is_made",
+                ),
+                (
+                    "executor/tests/blocking.rs",
+                    "calls_from_many_threads_at_once_are_all_made",
+                ),
+                (
+                    "executor/tests/blocking.rs",
+                    "an_idle_thread_ends_after_its_keep_alive_and_serves_until_then",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 8406",
+            story: "The system gave no thread for a call. The pool left it to the threads that it \
+                    had; but those were the runtime's workers, which never look at its queue.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/blocking.rs",
+                    "a_call_is_refused_and_its_closure_dropped_in_its_frame",
+                ),
+                (
+                    "executor/tests/blocking.rs",
+                    "a_call_waits_for_the_threads_that_there_are",
+                ),
+                (
+                    "executor/tests/blocking.rs",
+                    "many_calls_at_once_are_all_refused_and_none_waits_for_ever",
+                ),
+                (
+                    "executor/tests/blocking.rs",
+                    "block_in_place_calls_where_it_is_and_look_ups_fail",
+                ),
+                (
+                    "executor/tests/blocking.rs",
+                    "no_more_threads_are_started_than_the_limit_says_and_every_call_is_made",
+                ),
+            ]),
+        },
+    ],
+};

@@ -1,0 +1,642 @@
+//! Cancel safety: what the docs say of a future that is dropped before it is ready.
+//!
+//! [`SECTIONS`] has every section `# Cancel safety` of the public docs with its test;
+//! `index_every_section_on_cancel_safety_has_its_test` finds them in the sources.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::path::Path;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
+use framewise::task::{LocalSet, yield_now};
+use framewise::test::{Preemptible, preempt};
+use framewise::time::{sleep, timeout, timeout_at};
+
+use crate::index::{Tests, workspace};
+use crate::support::{OnDrop, on_workers, runtime};
+use crate::{Bug, Class, Here, connection};
+
+const HERE: &str = "executor/tests/bugs/cancel_safety.rs";
+
+pub(crate) const CLASS: Class = Class {
+    name: "cancel safety",
+    bugs: &[Bug {
+        id: "tokio 5947",
+        story: "An operation lost something when it was dropped, though its docs let one think \
+                that it does not; each section of ours has its test.",
+        here: Here::Tests(&[
+            (HERE, "index_every_section_on_cancel_safety_has_its_test"),
+            (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+            (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
+            (HERE, "a_dropped_write_has_written_nothing"),
+            (HERE, "a_dropped_write_all_has_written_some"),
+            (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+            (HERE, "a_dropped_accept_has_accepted_nothing"),
+            (HERE, "a_dropped_connect_closes_its_socket"),
+            (HERE, "a_dropped_bind_leaves_the_address_free"),
+            (HERE, "a_dropped_look_up_goes_on_and_others_are_served"),
+            (
+                HERE,
+                "a_dropped_run_until_drops_its_future_and_keeps_the_tasks",
+            ),
+            (HERE, "a_dropped_yield_leaves_the_task_as_it_was"),
+            (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
+            (HERE, "a_dropped_timeout_drops_its_future"),
+        ]),
+    }],
+};
+
+/// Each section: the file, the item that it stands on, and its test.
+const SECTIONS: &[(&str, &str, (&str, &str))] = &[
+    (
+        "executor/src/task/join.rs",
+        "JoinHandle",
+        (
+            "executor/tests/join.rs",
+            "a_dropped_joiner_lets_its_waker_go_and_the_task_run_on",
+        ),
+    ),
+    (
+        "executor/src/task/local.rs",
+        "run_until",
+        (
+            HERE,
+            "a_dropped_run_until_drops_its_future_and_keeps_the_tasks",
+        ),
+    ),
+    (
+        "executor/src/task/yield_now.rs",
+        "yield_now",
+        (HERE, "a_dropped_yield_leaves_the_task_as_it_was"),
+    ),
+    (
+        "executor/src/test/preempt.rs",
+        "preempt",
+        (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
+    ),
+    (
+        "executor/src/test/preempt.rs",
+        "PreemptibleFuture",
+        (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
+    ),
+    (
+        "io/src/net/listener.rs",
+        "bind",
+        (HERE, "a_dropped_bind_leaves_the_address_free"),
+    ),
+    (
+        "io/src/net/listener.rs",
+        "accept",
+        (HERE, "a_dropped_accept_has_accepted_nothing"),
+    ),
+    (
+        "io/src/net/listener.rs",
+        "readable",
+        (HERE, "a_dropped_accept_has_accepted_nothing"),
+    ),
+    (
+        "io/src/net/addr.rs",
+        "lookup_host",
+        (HERE, "a_dropped_look_up_goes_on_and_others_are_served"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "connect",
+        (HERE, "a_dropped_connect_closes_its_socket"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "read",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "read_vectored",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "read_exact",
+        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "peek",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "write",
+        (HERE, "a_dropped_write_has_written_nothing"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "write_vectored",
+        (HERE, "a_dropped_write_has_written_nothing"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "write_all",
+        (HERE, "a_dropped_write_all_has_written_some"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "ready",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "readable",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/stream.rs",
+        "writable",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "read",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "read_vectored",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "read_exact",
+        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "peek",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "readable",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "write",
+        (HERE, "a_dropped_write_has_written_nothing"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "write_vectored",
+        (HERE, "a_dropped_write_has_written_nothing"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "write_all",
+        (HERE, "a_dropped_write_all_has_written_some"),
+    ),
+    (
+        "io/src/net/half.rs",
+        "writable",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/wait.rs",
+        "ReadinessWait",
+        (
+            "loom-tests/tests/readiness.rs",
+            "a_dropped_waiter_takes_no_event_along",
+        ),
+    ),
+    (
+        "timers/src/interval.rs",
+        "tick",
+        ("timers/tests/futures.rs", "dropping_a_tick_loses_none"),
+    ),
+    (
+        "timers/src/sleep.rs",
+        "sleep",
+        (
+            "timers/tests/sleep.rs",
+            "a_dropped_sleep_leaves_nothing_behind",
+        ),
+    ),
+    (
+        "timers/src/sleep.rs",
+        "sleep_until",
+        (
+            "timers/tests/sleep.rs",
+            "a_dropped_sleep_leaves_nothing_behind",
+        ),
+    ),
+    (
+        "timers/src/timeout.rs",
+        "timeout",
+        (HERE, "a_dropped_timeout_drops_its_future"),
+    ),
+    (
+        "timers/src/timeout.rs",
+        "timeout_at",
+        (HERE, "a_dropped_timeout_drops_its_future"),
+    ),
+];
+
+/// The item that the docs ending above `lines` stand on: the next function or type.
+fn item(lines: &[&str]) -> String {
+    let declaration = lines
+        .iter()
+        .map(|line| line.trim_start())
+        .find(|line| {
+            let is_docs = line.starts_with("//") || line.starts_with('#') || line.is_empty();
+            !is_docs && (line.contains("fn ") || line.contains("struct "))
+        })
+        .expect("docs stand on an item");
+    let keyword = if declaration.contains("fn ") {
+        "fn "
+    } else {
+        "struct "
+    };
+    let name = declaration.split(keyword).nth(1).unwrap_or_default();
+    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
+    name[..end.unwrap_or(name.len())].to_owned()
+}
+
+fn sections_in(directory: &Path, found: &mut BTreeSet<(String, String)>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sections_in(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let source = fs::read_to_string(&path).unwrap();
+            let lines: Vec<_> = source.lines().collect();
+            for (index, line) in lines.iter().enumerate() {
+                if line.trim_start() == "/// # Cancel safety" {
+                    let file = path.strip_prefix(workspace()).unwrap();
+                    let file = file.to_string_lossy().replace('\\', "/");
+                    let is_new = found.insert((file, item(&lines[index + 1..])));
+                    assert!(is_new, "{}: two of one name", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn index_every_section_on_cancel_safety_has_its_test() {
+    let mut found = BTreeSet::new();
+    for package in ["sync", "context", "timers", "io", "macros", "executor"] {
+        sections_in(&workspace().join(package).join("src"), &mut found);
+    }
+    let listed: BTreeSet<_> = SECTIONS
+        .iter()
+        .map(|(file, item, _)| ((*file).to_owned(), (*item).to_owned()))
+        .collect();
+    assert_eq!(found, listed);
+    let mut tests = Tests::default();
+    for (file, item, (test_file, test)) in SECTIONS {
+        assert!(
+            tests.has(test_file, test),
+            "{file}, {item}: {test} is not in {test_file}"
+        );
+    }
+    let line = format!(
+        "cancel safety: {} sections, each with its test\n",
+        found.len()
+    );
+    std::io::stderr().write_all(line.as_bytes()).unwrap();
+}
+
+/// Polls a future once, which must not be enough, and drops it.
+fn give_up<F: Future>(future: F) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
+}
+
+/// A stream that would block in the one direction asked for, and its peer: nothing is there to be
+/// read, or nothing more can be written. What had to be written for that is counted.
+async fn full() -> (TcpStream, std::net::TcpStream, usize) {
+    let (stream, peer) = connection().await;
+    let piece = [0; 64 << 10];
+    let mut written = 0;
+    // Until the system takes no more, and has not taken any for a while: it moves what it has to the
+    // peer in its own time.
+    loop {
+        match stream.try_write(&piece) {
+            Ok(more) => written += more,
+            Err(_) => {
+                let mut pause = pin!(sleep(Duration::from_millis(20)));
+                let still = std::future::poll_fn(|cx| {
+                    if stream.poll_write_ready(cx).is_ready() {
+                        return Poll::Ready(false);
+                    }
+                    pause.as_mut().poll(cx).map(|()| true)
+                })
+                .await;
+                if still {
+                    return (stream, peer, written);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_dropped_read_or_peek_has_read_nothing() {
+    runtime(1).block_on(async {
+        let (mut stream, mut peer) = connection().await;
+        let mut buffer = [0; 8];
+        give_up(stream.read(&mut buffer));
+        give_up(stream.peek(&mut buffer));
+        give_up(stream.read_vectored(&mut [IoSliceMut::new(&mut buffer)]));
+        {
+            let (half, _) = stream.split();
+            give_up(half.read(&mut buffer));
+            give_up(half.peek(&mut buffer));
+            give_up(half.read_vectored(&mut [IoSliceMut::new(&mut buffer)]));
+        }
+        // Dropped when the bytes are there already and its waker was called.
+        {
+            let mut read = pin!(stream.read(&mut buffer));
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(read.as_mut().poll(&mut cx).is_pending());
+            peer.write_all(b"whole").unwrap();
+            stream.readable().await.unwrap();
+        }
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 5);
+        assert_eq!(&buffer[..5], b"whole");
+    });
+}
+
+#[test]
+fn a_dropped_read_exact_has_taken_what_was_there() {
+    runtime(1).block_on(async {
+        let (mut stream, mut peer) = connection().await;
+        for _ in 0..2 {
+            peer.write_all(b"abc").unwrap();
+            stream.readable().await.unwrap();
+            let mut buffer = [0; 5];
+            give_up(stream.read_exact(&mut buffer));
+            // They are in the buffer, as the docs say, and no more in the stream.
+            assert_eq!(&buffer, b"abc\0\0");
+            peer.write_all(b"de").unwrap();
+            assert_eq!(stream.read(&mut buffer).await.unwrap(), 2);
+            assert_eq!(&buffer[..2], b"de");
+        }
+        let (half, _) = stream.split();
+        peer.write_all(b"abc").unwrap();
+        half.readable().await.unwrap();
+        let mut buffer = [0; 5];
+        give_up(half.read_exact(&mut buffer));
+        assert_eq!(&buffer, b"abc\0\0");
+    });
+}
+
+#[test]
+fn a_dropped_write_has_written_nothing() {
+    runtime(1).block_on(async {
+        let (mut stream, mut peer, written) = full().await;
+        give_up(stream.write(b"not written"));
+        give_up(stream.write_vectored(&[IoSlice::new(b"not"), IoSlice::new(b"written")]));
+        {
+            let (_, half) = stream.split();
+            give_up(half.write(b"not written"));
+            give_up(half.write_vectored(&[IoSlice::new(b"not"), IoSlice::new(b"written")]));
+        }
+        drop(stream);
+        let mut got = Vec::new();
+        peer.read_to_end(&mut got).unwrap();
+        assert_eq!(got.len(), written);
+    });
+}
+
+#[test]
+fn a_dropped_write_all_has_written_some() {
+    runtime(1).block_on(async {
+        const MUCH: usize = 64 << 20;
+        for by_half in [false, true] {
+            let (mut stream, mut peer) = connection().await;
+            let much = vec![7; MUCH];
+            if by_half {
+                give_up(stream.split().1.write_all(&much));
+            } else {
+                give_up(stream.write_all(&much));
+            }
+            drop(stream);
+            let mut got = Vec::new();
+            peer.read_to_end(&mut got).unwrap();
+            assert!(!got.is_empty() && got.len() < MUCH, "{}", got.len());
+        }
+    });
+}
+
+#[test]
+fn a_dropped_wait_for_readiness_consumes_none() {
+    runtime(1).block_on(async {
+        let (mut stream, mut peer) = connection().await;
+        give_up(stream.readable());
+        give_up(stream.ready(Interest::READABLE));
+        give_up(stream.split().0.readable());
+        {
+            let mut waits = pin!(stream.readable());
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(waits.as_mut().poll(&mut cx).is_pending());
+            peer.write_all(b"x").unwrap();
+            // Another one sees the event; the first was told of it, too, and is dropped.
+            stream.readable().await.unwrap();
+        }
+        assert!(
+            stream
+                .ready(Interest::READABLE)
+                .await
+                .unwrap()
+                .is_readable()
+        );
+        assert_eq!(stream.try_read(&mut [0; 4]).unwrap(), 1);
+
+        let (mut stream, mut peer, written) = full().await;
+        give_up(stream.writable());
+        give_up(stream.ready(Interest::WRITABLE));
+        give_up(stream.split().1.writable());
+        peer.read_exact(&mut vec![0; written]).unwrap();
+        stream.writable().await.unwrap();
+        assert!(stream.try_write(b"more").unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_dropped_accept_has_accepted_nothing() {
+    runtime(1).block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        give_up(listener.accept());
+        give_up(listener.readable());
+        let mut cx = Context::from_waker(Waker::noop());
+        let client = {
+            let mut accepts = pin!(listener.accept());
+            assert!(accepts.as_mut().poll(&mut cx).is_pending());
+            let client = TcpStream::connect(address).await.unwrap();
+            // It has been told by now, and is dropped.
+            listener.readable().await.unwrap();
+            client
+        };
+        let (_, peer) = listener.accept().await.unwrap();
+        assert_eq!(peer, client.local_addr().unwrap());
+    });
+}
+
+#[test]
+fn a_dropped_connect_closes_its_socket() {
+    runtime(1).block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        // A connection on this machine may be there at once; the first poll still waits for the word
+        // of the driver.
+        let pending = pin!(TcpStream::connect(address)).poll(&mut cx).is_pending();
+        assert!(pending, "it was ready");
+        let (stream, _) = listener.accept().await.unwrap();
+        // The other end is gone: either way, nothing will come.
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    });
+}
+
+#[test]
+fn a_dropped_bind_leaves_the_address_free() {
+    runtime(1).block_on(async {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        // By a name, so that it has to wait for the look-up, which may be quicker than its first
+        // poll.
+        let mut cx = Context::from_waker(Waker::noop());
+        while pin!(TcpListener::bind(("localhost", address.port())))
+            .poll(&mut cx)
+            .is_ready()
+        {}
+        let bound = TcpListener::bind(address).await.unwrap();
+        assert_eq!(bound.local_addr().unwrap(), address);
+    });
+}
+
+#[test]
+fn a_dropped_look_up_goes_on_and_others_are_served() {
+    on_workers(|runtime| {
+        runtime.block_on(async {
+            let mut cx = Context::from_waker(Waker::noop());
+            let mut given_up = 0;
+            // A look-up may be quicker than its first poll.
+            while given_up < 20 {
+                given_up +=
+                    usize::from(pin!(lookup_host("localhost:80")).poll(&mut cx).is_pending());
+            }
+            assert!(lookup_host("localhost:80").await.unwrap().count() > 0);
+        });
+    });
+}
+
+#[test]
+fn a_dropped_run_until_drops_its_future_and_keeps_the_tasks() {
+    on_workers(|runtime| {
+        let set = LocalSet::new();
+        let (go, gone) = async_channel::bounded::<()>(1);
+        let task = set.spawn_local(async move {
+            gone.recv().await.unwrap();
+            7
+        });
+        let kept = Rc::new(());
+        let held = Rc::clone(&kept);
+        runtime.block_on(async {
+            give_up(set.run_until(async move {
+                let _held = held;
+                std::future::pending::<()>().await;
+            }));
+        });
+        assert_eq!(Rc::strong_count(&kept), 1);
+        go.try_send(()).unwrap();
+        assert_eq!(set.block_on(runtime, task).unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_dropped_yield_leaves_the_task_as_it_was() {
+    on_workers(|runtime| {
+        let task = runtime.spawn(async {
+            for _ in 0..100 {
+                // It has woken the task; the next pause is none of its business.
+                std::future::poll_fn(|cx| {
+                    assert!(pin!(yield_now()).poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            sleep(Duration::from_micros(200)).await;
+            7
+        });
+        assert_eq!(runtime.block_on(task).unwrap(), 7);
+    });
+}
+
+#[test]
+fn a_dropped_point_of_a_seeded_run_loses_nothing() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    static WAITED: AtomicUsize = AtomicUsize::new(0);
+
+    for seed in 0..30 {
+        framewise::test::run(seed, || async {
+            let task = framewise::spawn(async {
+                for _ in 0..10 {
+                    std::future::poll_fn(|cx| {
+                        if pin!(preempt()).poll(cx).is_pending() {
+                            WAITED.fetch_add(1, Ordering::Relaxed);
+                        }
+                        let future = async {
+                            let _at_end = OnDrop(|| {
+                                DROPPED.fetch_add(1, Ordering::Relaxed);
+                            });
+                            std::future::pending::<()>().await;
+                        };
+                        assert!(pin!(future.preemptible()).poll(cx).is_pending());
+                        Poll::Ready(())
+                    })
+                    .await;
+                }
+                7
+            });
+            assert_eq!(task.await.unwrap(), 7);
+        });
+    }
+    assert!(
+        WAITED.load(Ordering::Relaxed) > 0,
+        "no seed waited at a point"
+    );
+    assert!(
+        DROPPED.load(Ordering::Relaxed) > 0,
+        "no seed went past a point"
+    );
+}
+
+#[test]
+fn a_dropped_timeout_drops_its_future() {
+    on_workers(|runtime| {
+        runtime.block_on(async {
+            let hour = Duration::from_secs(3_600);
+            let kept = Arc::new(());
+            let holds = || {
+                let held = Arc::clone(&kept);
+                async move {
+                    let _held = held;
+                    std::future::pending::<()>().await;
+                }
+            };
+            give_up(timeout(hour, holds()));
+            give_up(timeout_at(Instant::now() + hour, holds()));
+            assert_eq!(Arc::strong_count(&kept), 1);
+        });
+    });
+}

@@ -1,0 +1,210 @@
+//! Context: somebody sees another's values, or keeps them.
+
+use std::sync::{Arc, Mutex};
+
+use framewise::runtime::Builder;
+use framewise::task::yield_now;
+use framewise::{ContextVar, Frame, bind, spawn};
+
+use crate::support::{DropCall, ID, on_drop, on_workers, with_workers};
+use crate::{Bug, Class, Here};
+
+pub(crate) const CLASS: Class = Class {
+    name: "context",
+    bugs: &[
+        Bug {
+            id: "otel-rust 2871",
+            story: "A guard's end held the thread's stack of contexts borrowed while it dropped \
+                    one of them; a span in it ended, asked for the current context, and panicked.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_scopes.rs",
+                    "c76_get_run_and_spawn_are_legal_in_a_values_drop",
+                ),
+                (
+                    "executor/tests/bugs/context.rs",
+                    "a_values_destructor_may_ask_for_the_current_frame_wherever_it_ends",
+                ),
+            ]),
+        },
+        Bug {
+            id: "otel-rust 3738",
+            story: "The same once more, on another way: a value that asks for the current context \
+                    in its destructor, where the guard's own copy was the last.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_scopes.rs",
+                    "c76_get_run_and_spawn_are_legal_in_a_values_drop",
+                ),
+                (
+                    "executor/tests/bugs/context.rs",
+                    "a_values_destructor_may_ask_for_the_current_frame_wherever_it_ends",
+                ),
+            ]),
+        },
+        Bug {
+            id: "node 46262",
+            story: "The handler for errors that nobody caught is called in a context that is \
+                    neither that of the error nor that of who made the promise, depending on how \
+                    it came to be.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_panics.rs",
+                    "c83_the_hook_for_unhandled_panics_has_the_frame_in_which_the_panic_began",
+                ),
+                (
+                    "executor/tests/bugs/context.rs",
+                    "the_hook_for_panics_tells_each_ones_request_whoever_wakes_the_task",
+                ),
+                (
+                    "context/tests/executors.rs",
+                    "c83_a_caught_panic_has_the_innermost_frame_in_which_it_began",
+                ),
+            ]),
+        },
+        Bug {
+            id: "dotnet/runtime 80232",
+            story: "A connection's own tasks kept the context of the request that had opened it, \
+                    with all its values, as long as the connection lived.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_time_io.rs",
+                    "c57_a_driver_task_started_by_the_first_request_at_the_root_frees_its_values",
+                ),
+                (
+                    "executor/tests/contract_time_io.rs",
+                    "c57_hypers_connection_task_is_put_at_the_root",
+                ),
+                (
+                    "io/tests/frames.rs",
+                    "c56_an_idle_connection_keeps_no_frame",
+                ),
+            ]),
+        },
+        Bug {
+            id: "npgsql 6105",
+            story: "The timer of a connection pool, made by the first request, kept that request's \
+                    values for ever.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_time_io.rs",
+                    "c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel",
+                ),
+                (
+                    "executor/tests/contract_sharing.rs",
+                    "c60_an_initialiser_that_goes_on_for_a_second_request_is_at_the_root_all_along",
+                ),
+                (
+                    "executor/tests/stress.rs",
+                    "requests_over_sockets_never_mix",
+                ),
+            ]),
+        },
+        Bug {
+            id: "kotlinx.coroutines 4121",
+            story: "A coroutine that was resumed right where it was woken, without going through a \
+                    queue, left its thread-local value behind for whoever had woken it.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_tasks.rs",
+                    "c31_a_task_run_from_the_last_in_slot_sees_its_own_frame",
+                ),
+                (
+                    "executor/tests/contract_tasks.rs",
+                    "c31_two_tasks_that_wake_each_other_in_turn_see_their_own_frames",
+                ),
+                (
+                    "executor/tests/contract_tasks.rs",
+                    "c32_a_workers_frame_is_the_root_between_polls",
+                ),
+            ]),
+        },
+        Bug {
+            id: "kotlinx.coroutines 4755",
+            story: "An inner scope that suspended was left only when it was resumed, so that the \
+                    outer one was left first: the thread kept the inner one's value.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/contract_scopes.rs",
+                    "c67_nested_scopes_see_both_across_awaits",
+                ),
+                (
+                    "executor/tests/contract_scopes.rs",
+                    "c74_pending_ready_and_panic_restore_in_a_task_that_lives_on",
+                ),
+                (
+                    "context/tests/scopes.rs",
+                    "c68_scoped_branches_of_join_and_select_never_bleed_into_each_other",
+                ),
+            ]),
+        },
+    ],
+};
+
+static ASKS: ContextVar<Arc<DropCall>> = ContextVar::new("asks");
+
+/// otel-rust 2871, 3738: the last holder of a value is, in turn, a run, a frame, a scope, a task and
+/// a waker; its destructor reads, binds, spawns and keeps the frame that it sees.
+#[test]
+fn a_values_destructor_may_ask_for_the_current_frame_wherever_it_ends() {
+    on_workers(|runtime| {
+        let _entered = runtime.enter();
+        let count = Arc::new(Mutex::new(0));
+        let asks = || {
+            let count = Arc::clone(&count);
+            Arc::new(on_drop(move || {
+                let seen = Frame::current();
+                let _ = ASKS.get();
+                ID.run(1, || assert_eq!(ID.get(), Some(1)));
+                drop(seen.run(Frame::current));
+                *count.lock().unwrap() += 1;
+            }))
+        };
+        ASKS.run(asks(), || ());
+        drop(ASKS.run(asks(), Frame::current));
+        runtime.block_on(ASKS.scope(asks(), yield_now()));
+        // Two levels, the inner of which ends with the outer one.
+        ASKS.run(asks(), || drop(ASKS.run(asks(), Frame::current)));
+        runtime
+            .block_on(ASKS.run(asks(), || spawn(yield_now())))
+            .unwrap();
+        drop(bind(&ASKS, asks()).and(&ID, 2).frame());
+        assert_eq!(*count.lock().unwrap(), 7);
+    });
+}
+
+/// node 46262: tasks of many requests, woken by whomever, panic without anybody who joins them; the
+/// hook is told each one's request.
+#[test]
+fn the_hook_for_panics_tells_each_ones_request_whoever_wakes_the_task() {
+    const REQUESTS: u64 = 40;
+
+    with_workers(|workers| {
+        let (told, is_told) = std::sync::mpsc::channel();
+        let told = Mutex::new(told);
+        let runtime = Builder::new()
+            .worker_threads(workers)
+            .on_unhandled_panic(move |error| {
+                let at = error.frame().map(|frame| frame.run(|| ID.get()));
+                told.lock().unwrap().send(at).unwrap();
+            })
+            .build()
+            .unwrap();
+        let (wake, woken) = async_channel::bounded::<()>(1);
+        for request in 0..REQUESTS {
+            let woken = woken.clone();
+            drop(ID.run(request, || {
+                runtime.spawn(async move {
+                    // Woken by another request's task, or by this thread.
+                    let _ = woken.recv().await;
+                    std::panic::resume_unwind(Box::new("nobody joins this"));
+                })
+            }));
+        }
+        ID.run(1_000, || wake.close());
+        let mut seen: Vec<_> = is_told.iter().take(REQUESTS as usize).collect();
+        seen.sort_unstable();
+        let expected: Vec<_> = (0..REQUESTS).map(|request| Some(Some(request))).collect();
+        assert_eq!(seen, expected);
+    });
+}

@@ -1,0 +1,180 @@
+//! Descriptors: numbers that are used again, duplicates that keep a registration alive, and what
+//! epoll does not take.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use framewise::net::{TcpListener, TcpStream};
+use framewise::spawn;
+
+use crate::support::with_workers;
+use crate::{Bug, Class, Here, connection};
+
+pub(crate) const CLASS: Class = Class {
+    name: "descriptors",
+    bugs: &[
+        Bug {
+            id: "tokio 7563",
+            story: crate::UNREAD,
+            here: Here::Tests(&[
+                (
+                    "io/tests/descriptors.rs",
+                    "descriptors_are_used_again_under_load",
+                ),
+                (
+                    "executor/tests/bugs/descriptors.rs",
+                    "connections_that_are_cut_and_made_anew_never_see_each_others_bytes",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 7773",
+            story: crate::UNREAD,
+            here: Here::Tests(&[
+                (
+                    "io/tests/descriptors.rs",
+                    "a_stream_is_registered_again_after_it_was_given_back",
+                ),
+                (
+                    "loom-tests/tests/readiness.rs",
+                    "a_late_event_of_a_reused_slot_finds_nobody",
+                ),
+                (
+                    "loom-tests/tests/readiness.rs",
+                    "negative_a_slot_reused_without_generations",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 8540",
+            story: "A duplicate keeps a closed descriptor's registration alive in epoll, so that \
+                    events come for what is gone, and for whoever has its number by then.",
+            here: Here::Tests(&[
+                (
+                    "io/tests/descriptors.rs",
+                    "a_duplicate_that_outlives_its_stream_wakes_nobody",
+                ),
+                (
+                    "io/tests/descriptors.rs",
+                    "a_duplicate_may_be_registered_beside_its_stream",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 3103",
+            story: "What gave the socket back did not take it out of epoll: registering it again \
+                    failed, as it was there already.",
+            here: Here::Tests(&[
+                (
+                    "io/tests/descriptors.rs",
+                    "a_stream_is_registered_again_after_it_was_given_back",
+                ),
+                (
+                    "io/tests/descriptors.rs",
+                    "a_descriptor_that_epoll_refuses_is_an_error",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 4549",
+            story: "A socket that was neither connected nor listening hung up at once; that is \
+                    never cleared, so waiting for it was a loop without an end. Ours are always \
+                    one or the other; a hang-up ends a read, and then each one at once.",
+            here: Here::Tests(&[
+                (
+                    "io/tests/tcp.rs",
+                    "the_end_is_read_after_what_was_sent_before_it",
+                ),
+                (
+                    "io/src/readiness/tests.rs",
+                    "clear_takes_one_direction_and_leaves_what_is_closed",
+                ),
+                (
+                    "executor/tests/bugs/descriptors.rs",
+                    "a_stream_that_has_hung_up_ends_each_read_and_starves_nobody",
+                ),
+            ]),
+        },
+    ],
+};
+
+/// Streams come and go on all workers while reads of others are under way, so that numbers are used
+/// again at once: each gets its own bytes and its own end.
+#[test]
+fn connections_that_are_cut_and_made_anew_never_see_each_others_bytes() {
+    with_workers(|workers| {
+        let runtime = crate::support::runtime(workers);
+        runtime.block_on(async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = spawn(async move {
+                loop {
+                    let (stream, _) = listener.accept().await.unwrap();
+                    drop(spawn(async move {
+                        let mut message = [0; 4];
+                        while stream.read_exact(&mut message).await.is_ok() {
+                            let _ = stream.write_all(&message).await;
+                        }
+                    }));
+                }
+            });
+            let clients: Vec<_> = (0..6_u32)
+                .map(|client| {
+                    spawn(async move {
+                        for round in 0..60 {
+                            let stream = Arc::new(TcpStream::connect(address).await.unwrap());
+                            let message = (client * 1_000 + round).to_le_bytes();
+                            stream.write_all(&message).await.unwrap();
+                            if round % 3 == 0 {
+                                // Cut off while a task waits for it: the abort closes it.
+                                let waiting = Arc::clone(&stream);
+                                let read = spawn(async move { waiting.readable().await });
+                                drop(stream);
+                                read.abort();
+                                continue;
+                            }
+                            let mut answer = [0; 4];
+                            stream.read_exact(&mut answer).await.unwrap();
+                            assert_eq!(answer, message);
+                        }
+                    })
+                })
+                .collect();
+            for client in clients {
+                client.await.unwrap();
+            }
+            server.abort();
+        });
+    });
+}
+
+/// tokio 4549: a peer that is gone makes a stream ready for ever. Each read says so at once, and
+/// the tasks beside such a reader go on.
+#[test]
+fn a_stream_that_has_hung_up_ends_each_read_and_starves_nobody() {
+    with_workers(|workers| {
+        let runtime = crate::support::runtime(workers);
+        let (stream, peer) = runtime.block_on(connection());
+        drop(peer);
+        let reads = Arc::new(AtomicUsize::new(0));
+        let reader = runtime.spawn({
+            let reads = Arc::clone(&reads);
+            async move {
+                loop {
+                    stream.readable().await.unwrap();
+                    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+                    reads.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        runtime.block_on(async {
+            for _ in 0..100 {
+                spawn(framewise::task::yield_now()).await.unwrap();
+            }
+        });
+        while reads.load(Ordering::Relaxed) < 1_000 {
+            std::thread::yield_now();
+        }
+        reader.abort();
+    });
+}

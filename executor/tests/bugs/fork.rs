@@ -1,0 +1,184 @@
+//! Fork: a child has its parent's memory and descriptors, and one of its threads.
+//!
+//! A runtime of the parent is of no use in the child: its workers are not there, and its epoll
+//! instance is the parent's. The docs of `Runtime` say so; where it costs nothing beside what is
+//! done anyway, it is told: `block_on` panics where it would wait, and the drop of a runtime does
+//! not wait for threads that do not exist. What is cheap by itself (a spawn, a wake, the closing of
+//! a socket) is not checked.
+
+use std::env;
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use framewise::runtime::Runtime;
+use framewise::time::sleep;
+use framewise::{spawn, spawn_blocking};
+
+use crate::support::{HangWatch, ID, panic_message, runtime};
+use crate::{Bug, Class, Here, connection};
+
+pub(crate) const CLASS: Class = Class {
+    name: "fork",
+    bugs: &[
+        Bug {
+            id: "tokio 4301",
+            story: "Nobody said that a runtime does not survive a fork; in the child all that \
+                    waited for it hung.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/bugs/fork.rs",
+                    "in_a_child_block_on_says_what_is_wrong_instead_of_waiting_for_ever",
+                ),
+                (
+                    "executor/tests/bugs/fork.rs",
+                    "in_a_child_a_runtime_may_be_dropped_and_the_parent_goes_on",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 8204",
+            story: "A new runtime in the child was no good either: it shared a pipe for signals \
+                    with the parent. Nothing of ours belongs to the process: each runtime has its \
+                    own driver.",
+            here: Here::Tests(&[(
+                "executor/tests/bugs/fork.rs",
+                "a_runtime_that_a_child_makes_works_beside_its_parents",
+            )]),
+        },
+        Bug {
+            id: "tokio 3809",
+            story: crate::UNREAD,
+            here: Here::Tests(&[(
+                "executor/tests/bugs/fork.rs",
+                "in_a_child_a_runtime_may_be_dropped_and_the_parent_goes_on",
+            )]),
+        },
+    ],
+};
+
+const CHILD: &str = "FRAMEWISE_TEST_FORK";
+
+unsafe extern "C" {
+    safe fn fork() -> i32;
+    safe fn waitpid(process: i32, status: &mut i32, options: i32) -> i32;
+    safe fn alarm(seconds: u32) -> u32;
+    safe fn _exit(status: i32) -> !;
+}
+
+/// Runs the test of that name again in a process that has no threads but its own, so that no other
+/// test holds a lock at the moment of the fork.
+fn alone(name: &str, test: impl FnOnce()) {
+    if env::var_os(CHILD).is_some() {
+        let _watch = HangWatch::new("a parent");
+        return test();
+    }
+    let name = format!("fork::{name}");
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", &name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {said}", output.status);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
+/// Forks; the child runs `body` and ends, and must have ended well.
+fn in_a_forked_child(body: impl FnOnce()) {
+    let process = fork();
+    assert!(process >= 0, "no process could be made");
+    if process == 0 {
+        // A child that hangs is ended by this signal.
+        alarm(60);
+        let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        _exit(i32::from(ended.is_err()));
+    }
+    let mut status = 0;
+    assert_eq!(waitpid(process, &mut status, 0), process);
+    assert_eq!(status, 0, "the child hung (14: the alarm) or panicked");
+}
+
+/// What a runtime is for, once around.
+fn works(runtime: &Runtime) {
+    let seen = runtime.block_on(ID.scope(7, async {
+        let (stream, mut peer) = connection().await;
+        let stream = Arc::new(stream);
+        let reader = {
+            let stream = Arc::clone(&stream);
+            spawn(async move { stream.read(&mut [0; 8]).await.unwrap() })
+        };
+        sleep(Duration::from_micros(500)).await;
+        peer.write_all(b"bytes").unwrap();
+        assert_eq!(reader.await.unwrap(), 5);
+        assert_eq!(spawn_blocking(|| ID.get()).await.unwrap(), Some(7));
+        spawn(async { ID.get() }).await.unwrap()
+    }));
+    assert_eq!(seen, Some(7));
+}
+
+#[test]
+fn a_runtime_that_a_child_makes_works_beside_its_parents() {
+    alone(
+        "a_runtime_that_a_child_makes_works_beside_its_parents",
+        || {
+            let parents = runtime(2);
+            works(&parents);
+            in_a_forked_child(|| {
+                let childs = runtime(2);
+                works(&childs);
+                drop(childs);
+            });
+            works(&parents);
+        },
+    );
+}
+
+#[test]
+fn in_a_child_block_on_says_what_is_wrong_instead_of_waiting_for_ever() {
+    alone(
+        "in_a_child_block_on_says_what_is_wrong_instead_of_waiting_for_ever",
+        || {
+            let parents = runtime(2);
+            works(&parents);
+            in_a_forked_child(|| {
+                // What is ready at once needs no worker.
+                assert_eq!(parents.block_on(async { 7 }), 7);
+                let message = panic_message(|| parents.block_on(async { spawn(async {}).await }));
+                assert!(message.contains("fork"), "{message}");
+                let message = panic_message(|| parents.block_on(sleep(Duration::from_millis(1))));
+                assert!(message.contains("fork"), "{message}");
+                std::mem::forget(parents);
+            });
+        },
+    );
+}
+
+#[test]
+fn in_a_child_a_runtime_may_be_dropped_and_the_parent_goes_on() {
+    alone(
+        "in_a_child_a_runtime_may_be_dropped_and_the_parent_goes_on",
+        || {
+            for how in 0..3 {
+                let parents = runtime(2);
+                works(&parents);
+                let (stream, mut peer) = parents.block_on(connection());
+                let reader = parents.spawn(async move { stream.read(&mut [0; 8]).await.unwrap() });
+                let mut runtime = Some(parents);
+                in_a_forked_child(|| {
+                    let parents = runtime.take().unwrap();
+                    match how {
+                        0 => drop(parents),
+                        1 => assert!(!parents.shutdown_timeout(Duration::from_secs(3_600))),
+                        _ => parents.shutdown_background(),
+                    }
+                });
+                let parents = runtime.unwrap();
+                peer.write_all(b"still").unwrap();
+                assert_eq!(parents.block_on(reader).unwrap(), 5);
+                works(&parents);
+            }
+        },
+    );
+}

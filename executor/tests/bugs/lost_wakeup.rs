@@ -1,0 +1,186 @@
+//! Lost wake-ups: something is there to be done, somebody waits for it, and nobody is told.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use framewise::time::{set_timeout, sleep};
+use futures::channel::oneshot;
+
+use crate::support::{runtime, while_occupied, with_workers};
+use crate::{Bug, Class, Here};
+
+pub(crate) const CLASS: Class = Class {
+    name: "lost wake-up",
+    bugs: &[
+        Bug {
+            id: "tokio 525",
+            story: "A thread that was woken went from asleep to idle between two steps of the one \
+                    who woke it, and the note that it had been woken was lost.",
+            here: Here::Tests(&[
+                ("loom-tests/tests/park.rs", "an_unpark_ends_the_park"),
+                ("loom-tests/tests/park.rs", "two_unparks_of_a_park"),
+                (
+                    "loom-tests/tests/park_timeouts.rs",
+                    "an_unpark_is_not_swallowed_by_a_time_out",
+                ),
+                ("loom-tests/tests/idle.rs", "two_pushes_meet_a_park"),
+                (
+                    "executor/tests/stress.rs",
+                    "as_many_blocking_tasks_as_workers_run_at_once_spawned_from_outside",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 3190",
+            story: "A worker slept in epoll until a far deadline; a nearer timer that another \
+                    worker armed did not end that sleep.",
+            here: Here::Tests(&[
+                ("loom-tests/tests/timers.rs", "arming_against_parking"),
+                ("loom-tests/tests/timers.rs", "two_wheels_against_parking"),
+                ("io/tests/driver.rs", "a_late_unpark_ends_a_wait_in_time"),
+                (
+                    "executor/tests/bugs/lost_wakeup.rs",
+                    "a_near_timer_interrupts_the_sleep_until_a_far_one",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 8372",
+            story: "A worker was woken past the bookkeeping of the sleepers (for a dump of the \
+                    tasks), was counted twice when it slept again, and then nobody was woken for \
+                    new work any more. We have no such dump; but a timer and an event wake the \
+                    worker that sleeps in the driver past that bookkeeping, too.",
+            here: Here::Tests(&[
+                (
+                    "loom-tests/tests/idle.rs",
+                    "a_notification_meets_a_time_out",
+                ),
+                (
+                    "executor/tests/stress.rs",
+                    "work_of_every_kind_wakes_sleeping_workers",
+                ),
+                (
+                    "executor/tests/bugs/lost_wakeup.rs",
+                    "workers_that_a_timer_woke_are_still_woken_for_new_work",
+                ),
+            ]),
+        },
+        Bug {
+            id: "async-io 78",
+            story: "A source took the reactor's tick for proof that its waker had been called, \
+                    while another thread was just counting that tick; the event was taken for an \
+                    old one.",
+            here: Here::Tests(&[
+                (
+                    "loom-tests/tests/readiness.rs",
+                    "register_against_set_in_the_slot",
+                ),
+                (
+                    "loom-tests/tests/readiness.rs",
+                    "register_against_set_in_the_list",
+                ),
+                (
+                    "executor/tests/stress.rs",
+                    "every_wake_is_followed_by_a_poll",
+                ),
+            ]),
+        },
+        Bug {
+            id: "compio 948",
+            story: "Of two wakes from other threads one was still under way when the task ran and \
+                    parked again; the other one saw the trace of the first, took the task for \
+                    queued, and left it.",
+            here: Here::Tests(&[
+                (
+                    "loom-tests/tests/task.rs",
+                    "a_wake_during_a_poll_means_another_poll",
+                ),
+                (
+                    "loom-tests/tests/task.rs",
+                    "a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote",
+                ),
+                (
+                    "executor/tests/bugs/lost_wakeup.rs",
+                    "two_wakes_from_other_threads_leave_no_task_behind",
+                ),
+            ]),
+        },
+        Bug {
+            id: "glommio 53",
+            story: crate::UNREAD,
+            here: Here::Tests(&[
+                (
+                    "executor/tests/stress.rs",
+                    "a_task_woken_from_another_thread_as_it_parks_is_polled_again",
+                ),
+                (
+                    "loom-tests/tests/idle.rs",
+                    "a_push_meets_a_park_in_the_driver",
+                ),
+            ]),
+        },
+    ],
+};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// tokio 3190: while the driver sleeps for a far timer, one task arms near timers, one after the
+/// other, from whatever worker it is on, and at times from outside.
+#[test]
+fn a_near_timer_interrupts_the_sleep_until_a_far_one() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        let far = runtime.spawn(sleep(HOUR));
+        let near = runtime.spawn(async {
+            for round in 0..300 {
+                sleep(Duration::from_micros(round % 3 * 400)).await;
+            }
+        });
+        runtime.block_on(near).unwrap();
+        for _ in 0..100 {
+            runtime.block_on(sleep(Duration::from_micros(300)));
+        }
+        assert!(!far.is_finished());
+    });
+}
+
+/// tokio 8372: a timer's end wakes a worker that nobody notified; after that each worker must still
+/// be woken for a task from outside. Each of the tasks blocks its worker, so all have to come.
+#[test]
+fn workers_that_a_timer_woke_are_still_woken_for_new_work() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        let _entered = runtime.enter();
+        for round in 0..300_u64 {
+            let (fired, has_fired) = mpsc::channel();
+            set_timeout(Duration::from_micros(round % 5 * 100), move || {
+                fired.send(()).unwrap();
+            });
+            if round % 2 == 0 {
+                has_fired.recv().unwrap();
+            }
+            while_occupied(&runtime, workers, || ());
+        }
+    });
+}
+
+/// compio 948: two threads wake one task, each as soon as it may, and each waits for its own answer
+/// before it goes on.
+#[test]
+fn two_wakes_from_other_threads_leave_no_task_behind() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        for _ in 0..3_000 {
+            let (first, has_first) = oneshot::channel::<()>();
+            let (second, has_second) = oneshot::channel::<()>();
+            let both = runtime.spawn(async { futures::join!(has_first, has_second) });
+            thread::scope(|scope| {
+                scope.spawn(|| first.send(()).unwrap());
+                second.send(()).unwrap();
+            });
+            let (first, second) = runtime.block_on(both).unwrap();
+            assert!(first.is_ok() && second.is_ok());
+        }
+    });
+}

@@ -1,0 +1,161 @@
+//! Starvation: tasks that could run do not, since others are always first or hold their worker.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use framewise::task::yield_now;
+use framewise::time::sleep;
+
+use crate::support::{runtime, while_occupied, with_workers};
+use crate::{Bug, Class, Here, connection};
+
+pub(crate) const CLASS: Class = Class {
+    name: "starvation",
+    bugs: &[
+        Bug {
+            id: "tokio 4941",
+            story: "The task that was woken last sits in a slot that no other worker may take it \
+                    from; if its worker is busy for long, it waits though others are idle.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/long_polls.rs",
+                    "what_a_blocking_task_woke_last_is_run_by_another_worker",
+                ),
+                (
+                    "executor/tests/long_polls.rs",
+                    "what_a_blocking_task_spawned_last_is_run_by_another_worker",
+                ),
+                (
+                    "loom-tests/tests/watch.rs",
+                    "what_a_blocking_task_woke_is_found_by_the_other",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 5686",
+            story: "Tasks that wake each other by way of that slot used up no budget, so the \
+                    worker's queue was never looked at.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/fairness.rs",
+                    "a_ping_pong_pair_starves_nobody",
+                ),
+                (
+                    "executor/tests/fairness.rs",
+                    "a_chain_of_spawns_starves_nobody",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 5712",
+            story: "The mend of it: only so many tasks in a row may come from the slot. A limit \
+                    for the slot must hold for timers and I/O as well.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/fairness.rs",
+                    "self_waking_tasks_starve_nobody",
+                ),
+                ("executor/tests/fairness.rs", "io_is_seen_within_ten_yields"),
+                (
+                    "executor/tests/bugs/starvation.rs",
+                    "a_pair_that_fills_the_slot_leaves_the_queue_timers_and_io_their_turn",
+                ),
+            ]),
+        },
+        Bug {
+            id: "tokio 4730",
+            story: "A worker fetched events, among them its own, and began a task that never \
+                    returned; as it had been the one who looked at the driver, nobody did any \
+                    more.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/fairness.rs",
+                    "a_worker_that_blocks_freezes_neither_io_nor_timers_of_the_others",
+                ),
+                (
+                    "executor/tests/fairness.rs",
+                    "a_task_that_blocks_right_after_its_own_io_or_timer_freezes_no_others",
+                ),
+                (
+                    "loom-tests/tests/watch.rs",
+                    "a_keeper_that_blocks_is_followed_by_another",
+                ),
+                (
+                    "executor/tests/bugs/starvation.rs",
+                    "one_worker_that_is_left_serves_io_timers_and_spawns",
+                ),
+            ]),
+        },
+    ],
+};
+
+/// tokio 5712: a pair of tasks keeps one worker's slot full; a queue of others, a timer and a socket
+/// come to their turn, and the pair itself goes on.
+#[test]
+fn a_pair_that_fills_the_slot_leaves_the_queue_timers_and_io_their_turn() {
+    let runtime = runtime(1);
+    let _watch = crate::support::HangWatch::new("the slot is always full");
+    let (stream, mut peer) = runtime.block_on(connection());
+    let (to_b, from_a) = async_channel::bounded::<()>(1);
+    let (to_a, from_b) = async_channel::bounded::<()>(1);
+    let rounds = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&rounds);
+    let a = runtime.spawn(async move {
+        while to_b.send(()).await.is_ok() && from_b.recv().await.is_ok() {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let b = runtime
+        .spawn(async move { while from_a.recv().await.is_ok() && to_a.send(()).await.is_ok() {} });
+    let others: Vec<_> = (0..100)
+        .map(|_| {
+            runtime.spawn(async {
+                for _ in 0..10 {
+                    yield_now().await;
+                }
+            })
+        })
+        .collect();
+    let timer = runtime.spawn(sleep(Duration::from_millis(2)));
+    let io = runtime.spawn(async move { stream.read(&mut [0; 1]).await.unwrap() });
+    peer.write_all(b"x").unwrap();
+    runtime.block_on(async {
+        for other in others {
+            other.await.unwrap();
+        }
+        timer.await.unwrap();
+        assert_eq!(io.await.unwrap(), 1);
+    });
+    let before = rounds.load(Ordering::Relaxed);
+    while rounds.load(Ordering::Relaxed) == before {
+        std::thread::yield_now();
+    }
+    a.abort();
+    b.abort();
+}
+
+/// tokio 4730: all workers but one are blocked by their tasks; what is left serves everything.
+#[test]
+fn one_worker_that_is_left_serves_io_timers_and_spawns() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        let (stream, mut peer) = runtime.block_on(connection());
+        for round in 0..20_u64 {
+            while_occupied(&runtime, workers - 1, || {
+                peer.write_all(b"x").unwrap();
+                runtime.block_on(async {
+                    assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 1);
+                    sleep(Duration::from_micros(round * 50)).await;
+                });
+                let (told, is_told) = mpsc::channel();
+                drop(runtime.spawn(async move {
+                    yield_now().await;
+                    told.send(()).unwrap();
+                }));
+                is_told.recv().unwrap();
+            });
+        }
+    });
+}
