@@ -7,8 +7,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 8056",
-            story: "A queue in several parts counted its idle threads apart from its calls; a call \
-                    met a thread that was just leaving, and programs hung.",
+            story: "A new queue for the calls, in several parts, made programs hang in \
+                    spawn_blocking, even with a single part; it was taken back.",
             here: Here::Tests(&[
                 (
                     "executor/tests/blocking.rs",

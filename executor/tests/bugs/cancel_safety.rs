@@ -29,8 +29,9 @@ pub(crate) const CLASS: Class = Class {
     name: "cancel safety",
     bugs: &[Bug {
         id: "tokio 5947",
-        story: "An operation lost something when it was dropped, though its docs let one think \
-                that it does not; each section of ours has its test.",
+        story: "(We have not read the report; it is listed for docs on cancel safety.) What docs \
+                say of a \
+                dropped future has to be seen; each section of ours has its test.",
         here: Here::Tests(&[
             (HERE, "index_every_section_on_cancel_safety_has_its_test"),
             (HERE, "a_dropped_read_or_peek_has_read_nothing"),

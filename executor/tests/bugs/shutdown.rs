@@ -34,8 +34,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 1948",
-            story: "A deadlock as the runtime was dropped: a cancelled task's future, dropped with \
-                    the runtime's lock held, came back to it.",
+            story: "A deadlock as a runtime was dropped, several destructors deep in the \
+                    cancelling of a task.",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -50,8 +50,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 2061",
-            story: "The same with sockets: two tasks shared one, and dropping the first woke the \
-                    second while the runtime was being dropped.",
+            story: "A deadlock as a runtime was dropped that had tasks with a UDP socket. (Ours \
+                    has TCP: tasks that share a socket use it in their destructors.)",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -66,8 +66,7 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 2119",
-            story: "A worker that gave its place away by block_in_place was waited for by the \
-                    others, and waited itself; now and then, the shutdown did not end.",
+            story: "A shutdown that met block_in_place deadlocked now and then.",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
