@@ -127,6 +127,7 @@ impl Watch {
     pub fn start(&self) -> bool {
         // Ordering: Relaxed. The swap elects one. Where it reads what another one's wrote, that one
         // sees this worker parked after its next fence, as this one's precedes the swap.
+        // Survives: skipped, because several then keep watch, and somebody is woken needlessly.
         !self.kept.swap(true, Ordering::Relaxed)
     }
 
