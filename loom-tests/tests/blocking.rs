@@ -235,6 +235,26 @@ fn a_push_meets_a_core_that_cannot_be_handed_over() {
     });
 }
 
+/// Race: two pushes, the first of which gets no thread, while the only thread works with a core: it
+/// is none for jobs, so both are refused, or the second push gets a thread.
+#[test]
+fn a_start_that_fails_beside_a_core() {
+    model("push × push × start fails, a core at work", || {
+        let pool = ModelPool::new(1, 0b10);
+        let bell = Bell::new();
+        let core = StdArc::clone(&bell);
+        assert!(pool.hand_over(move || core.wait()), "the pool is open");
+        let other = thread::spawn({
+            let pool = pool.clone();
+            move || drop(ran(job(&pool)))
+        });
+        drop(ran(job(&pool)));
+        other.join().expect("no panic");
+        std::task::Wake::wake_by_ref(&bell);
+        end(&pool);
+    });
+}
+
 // ---- would these models notice? ----
 
 /// The least pool: one thread, one job, and a thread that gives up waiting.
