@@ -14,16 +14,17 @@
 //!   before it runs user code, which may block. Where the attendant sleeps without a limit, it sets
 //!   one from outside; where nobody attends, it wakes a sleeper, if there is one. Whoever so wakes
 //!   up keeps watch by W2, or finds a task and is itself under this rule. (An attendant that has
-//!   left by the time that its limit is set has its fence yet to come, and one of these rules.)
+//!   left by the time that its limit is set comes to that lock yet, and to one of these rules.)
 //! - W2. A worker sleeps without a limit only if, after it was counted as parked, somebody else
 //!   kept watch or all workers were parked. Whoever stops keeping watch is awake: it comes back to
 //!   this rule or to W1.
 //!
-//! Both sides write and then read what the other wrote, with a SeqCst fence in between (W2's is the
-//! one in `Idle::park`). W1 writes that the worker is no longer parked and that it keeps watch no
-//! more, and reads who keeps it and who is parked; W2 writes that the worker is parked, and reads
-//! who keeps watch and whether all are parked. So of a worker that wakes up and one that goes to
-//! sleep at the same time, one sees the other.
+//! Both sides write and then read what the other wrote, and the lock of `Idle`'s list stands between:
+//! W1 has given its attendance or its watch up, takes the lock in `Idle::unpark`, and then reads who
+//! keeps watch and who is parked; W2 takes the lock in `Idle::park`, and then reads who keeps watch
+//! and whether all are parked. Whoever takes it second sees what the first one wrote before. If that
+//! is W2, it sees that a worker is awake and keeps watch no more, and keeps watch itself; if it is
+//! W1, it sees that the other one is parked, and wakes it or sets its limit.
 //!
 //! Cost: one wake-up a `ROUND` at most while some workers are awake and others asleep. When that
 //! state begins, one notify where the driver was left, and where it was not, one call that sets a
@@ -34,7 +35,7 @@
 
 use std::time::Duration;
 
-use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// How long nobody looks at what a worker that blocks has left behind.
 pub(crate) const ROUND: Duration = Duration::from_millis(5);
@@ -74,7 +75,7 @@ impl Watch {
 
     /// That worker is awake again.
     pub fn leave(&self) {
-        // Ordering: Relaxed. A fence follows, in missing or in `Idle::park`. A swap, as in attend.
+        // Ordering: Relaxed. The lock of `Idle`'s list follows. A swap, as in attend.
         self.attendant.swap(0, Ordering::Relaxed);
     }
 
@@ -85,14 +86,12 @@ impl Watch {
     }
 
     /// What is missing for the watch to be kept: W1. Asked by a worker that came out of a sleep,
-    /// once.
+    /// once, after its [`Idle::unpark`](super::idle::Idle::unpark).
     pub fn missing(&self) -> Missing {
         // Ordering: Relaxed. Compared with itself, to keep the watch on while there is traffic.
         // Survives: skipped, because the watch then ends sooner, and is taken up again when missed.
         self.awakenings.fetch_add(1, Ordering::Relaxed);
-        // Ordering: SeqCst fence, pairs with the one in `Idle::park`; see the module's head.
-        fence(Ordering::SeqCst);
-        // Ordering: Relaxed, here and below: after the fence.
+        // Ordering: Relaxed, here and below: after the lock in `Idle::unpark`; see the module's head.
         if self.kept.load(Ordering::Relaxed) {
             return Missing::Nothing;
         }
@@ -117,7 +116,7 @@ impl Watch {
 
     /// Whether a worker on its condition variable keeps watch, so that the attendant need not: W2.
     pub fn is_kept(&self) -> bool {
-        // Ordering: Relaxed. After the fence in `Idle::park`.
+        // Ordering: Relaxed. After the lock in `Idle::park`.
         self.kept.load(Ordering::Relaxed)
     }
 
@@ -126,14 +125,14 @@ impl Watch {
     #[must_use]
     pub fn start(&self) -> bool {
         // Ordering: Relaxed. The swap elects one. Where it reads what another one's wrote, that one
-        // sees this worker parked after its next fence, as this one's precedes the swap.
+        // sees this worker parked when it has next had the lock of `Idle`'s list, which this one had before.
         // Survives: skipped, because several then keep watch, and somebody is woken needlessly.
         !self.kept.swap(true, Ordering::Relaxed)
     }
 
     /// The keeper is awake again.
     pub fn stop(&self) {
-        // Ordering: Relaxed. A fence follows, in missing or in `Idle::park`. A swap, since by one
+        // Ordering: Relaxed. The lock of `Idle`'s list follows. A swap, since by one
         // it reads what a start that failed has written.
         self.kept.swap(false, Ordering::Relaxed);
     }
