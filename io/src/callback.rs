@@ -21,6 +21,7 @@
 //! called twice at once nor dropped while it runs. A call that comes meanwhile is not lost either.
 
 use std::fmt;
+use std::panic::{self, AssertUnwindSafe};
 
 use framewise_context::{CaughtPanic, Frame, catch_unwind};
 use framewise_sync::{Arc, Mutex};
@@ -116,7 +117,13 @@ impl CallbackEntry {
         }
         *self.state.lock() = CallbackState::Gone;
         let dropped = catch_unwind(|| drop(armed));
-        called.and(dropped)
+        match (called, dropped) {
+            (Err(first), Err(second)) => {
+                end(second);
+                Err(first)
+            }
+            (called, dropped) => called.and(dropped),
+        }
     }
 
     /// Edges 1 and 3: takes the closure, or leaves the event to the one who has it.
@@ -147,18 +154,34 @@ impl CallbackEntry {
     }
 }
 
-/// Cancels every one of a source's callbacks, even if destructors panic; the last such panic goes on.
+/// Cancels every one of a source's callbacks, even if destructors panic; the first such panic goes on.
 pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
-    let mut panic = None;
+    let mut first = None;
     for entry in entries {
-        if let Err(caught) = catch_unwind(|| entry.cancel()) {
-            // Dropping a payload might panic again.
-            let (payload, _) = caught.into_parts();
-            std::mem::forget(panic.replace(payload));
+        let Err(caught) = catch_unwind(|| entry.cancel()) else {
+            continue;
+        };
+        if first.is_some() {
+            end(caught);
+            continue;
+        }
+        let (payload, frame) = caught.into_parts();
+        first = Some(payload);
+        // A value that ends with the frame may panic, too.
+        if let Err(again) = catch_unwind(|| drop(frame)) {
+            end(again);
         }
     }
-    if let Some(payload) = panic {
-        std::panic::resume_unwind(payload);
+    if let Some(payload) = first {
+        panic::resume_unwind(payload);
+    }
+}
+
+/// Ends a panic that goes nowhere, and its frame; what that throws in turn is leaked, as dropping it
+/// could go on for ever.
+fn end(caught: CaughtPanic) {
+    if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(caught))) {
+        std::mem::forget(last);
     }
 }
 

@@ -424,6 +424,38 @@ fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
     });
 }
 
+/// A value that panics as it ends with a callback's frame does not keep the others alive either.
+#[test]
+fn c59_a_frame_whose_values_panic_keeps_no_other_callback_alive() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("at an end");
+        }
+    }
+    static BOUND: ContextVar<Panics> = ContextVar::new("bound");
+    three_ways(|| {
+        Reactor::new().run(async {
+            let (_client, server) = pair().await;
+            let callbacks: Vec<ReadyCallback> = (0..3)
+                .map(|_| {
+                    let owned = Panics;
+                    let call = move |_| {
+                        let _ = &owned;
+                    };
+                    BOUND.run(Panics, || {
+                        server.on_ready(Interest::READABLE, call).unwrap()
+                    })
+                })
+                .collect();
+            let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+            let payload = dropped.unwrap_err();
+            assert_eq!(payload.downcast_ref(), Some(&"at an end"));
+            assert!(callbacks.iter().all(ReadyCallback::is_cancelled));
+        });
+    });
+}
+
 #[test]
 fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
     three_ways(|| {
