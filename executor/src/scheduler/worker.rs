@@ -272,25 +272,25 @@ impl WorkerThread {
         let mut core = self.core.borrow_mut();
         let core = core.as_mut()?;
         let shared = &*self.shared;
+        let mut brought = None;
         if tick {
             core.queue.admit_yielded(&shared.injector);
             shared.workers[core.index].queue.ticks.count();
             let siblings = OfQueue(&core.queue, &shared.workers);
-            let relieved = core.relief.look(core.index, &siblings);
-            if relieved.is_some() {
-                return relieved;
-            }
+            brought = core.relief.look(core.index, &siblings);
         }
-        if let Some(task) = core
-            .queue
-            .pop_injector(&shared.injector, shared.workers.len())
-        {
+        if brought.is_none() {
+            brought = core
+                .queue
+                .pop_injector(&shared.injector, shared.workers.len());
+        }
+        if brought.is_some() {
             // The rest of the batch was in nobody's sight for a moment, and a searcher may have
             // gone to sleep over it.
             if core.queue.has_backlog() {
                 shared.notify_one();
             }
-            return Some(task);
+            return brought;
         }
         if tick && let Some(task) = self.pop_own(core) {
             return Some(task);
