@@ -238,6 +238,7 @@ impl<H: Host> BlockingPool<H> {
     /// where it can't.
     fn start_thread(&self, host: &H, job: Job<H::Core>) -> Result<(), (Job<H::Core>, io::Error)> {
         // Ordering: Relaxed. The number only has to be another one.
+        // Survives: skipped, because it is part of a thread's name and nothing else.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         // A thread that is not started drops its closure, so the job is apart.
         let hands = Arc::new(Mutex::new(Some(job)));
