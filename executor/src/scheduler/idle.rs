@@ -144,9 +144,9 @@ impl Idle {
     }
 
     /// Whether every worker is parked, and no one notified. Asked after [`park`](Self::park), whose
-    /// fence orders it.
+    /// lock orders it.
     pub fn are_all_parked(&self) -> bool {
-        // Ordering: Relaxed. After the fence in park; see W2 in `watch.rs`.
+        // Ordering: Relaxed. After the lock in park; see W2 in `watch.rs`.
         self.counts.load(Ordering::Relaxed) / PARKED == self.workers
     }
 
