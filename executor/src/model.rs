@@ -6,6 +6,7 @@
 
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::park::{Parker, Unparked};
+pub use crate::scheduler::sleep::{Wakefulness, Workplace, notify_one, unpark};
 pub use crate::scheduler::watch::{Missing, Watch};
 
 #[cfg(framewise_loom)]

@@ -1,10 +1,13 @@
-//! A worker's loop around the shipped `Idle`, `Parker` and `Watch`.
+//! The least workplace for a worker: one word for each queue, and a flag for the system.
 //!
-//! The shipped loop (`executor/src/scheduler/worker.rs`) sits on crossbeam's deque and on mio, which
-//! loom does not reach. [`Mirror`] does the same steps in the same order with the least queue and
-//! the least driver: **a change of the order there is to be repeated here.** The names are the same.
+//! How a worker falls asleep, wakes, searches and settles is the shipped code
+//! (`executor/src/scheduler/sleep.rs`), run on [`Mirror`] instead of a runtime's common state. What a
+//! whole runtime does is in `tests/runtime.rs`; here the queues and the system are so small that two
+//! workers can be exhausted.
 
-use framewise::model::{Idle, Missing, Parker, Watch};
+use std::time::Duration;
+
+use framewise::model::{Idle, Parker, Wakefulness, Watch, Workplace, notify_one, unpark};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
@@ -98,7 +101,8 @@ impl Kernel {
 #[derive(Default)]
 struct DriverLock(AtomicBool);
 
-struct DriverGuard<'a>(&'a DriverLock);
+/// The right to wait in the [`Kernel`].
+pub struct DriverGuard<'a>(&'a DriverLock);
 
 impl DriverLock {
     fn try_lock(&self) -> Option<DriverGuard<'_>> {
@@ -137,14 +141,6 @@ struct Place {
     parker: Parker,
 }
 
-/// What a worker keeps to itself.
-#[derive(Default)]
-struct Core {
-    searching: bool,
-    awoke: bool,
-    awakenings: usize,
-}
-
 impl Mirror {
     /// All workers are awake and there is nothing to do.
     pub fn new(workers: usize) -> Arc<Self> {
@@ -163,7 +159,7 @@ impl Mirror {
     /// A push from outside.
     pub fn push(&self, task: usize) {
         self.injector.push(task);
-        self.notify_one();
+        notify_one(self);
     }
 
     /// A push by a task that `worker` runs, to the last-in slot.
@@ -175,54 +171,41 @@ impl Mirror {
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
         for worker in 0..self.workers.len() {
-            self.unpark(worker);
+            unpark(self, worker);
         }
-    }
-
-    fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
-    }
-
-    fn notify_one(&self) {
-        let last_choice = self.watch.attendant().unwrap_or(usize::MAX);
-        if let Some(worker) = self.idle.notify_one(last_choice) {
-            self.unpark(worker);
-        }
-    }
-
-    fn unpark(&self, worker: usize) {
-        self.workers[worker].parker.unpark(|| self.kernel.wake());
-    }
-
-    fn has_stealable(&self) -> bool {
-        !self.injector.is_empty() || !self.siblings.is_empty()
     }
 
     /// A thread that works, until the closing. `run` gets the worker's number, and the
     /// task's.
     pub fn work(&self, index: usize, run: &dyn Fn(&Self, usize, usize)) {
-        let mut core = Core::default();
+        let mut wakefulness = Wakefulness::new();
+        let mut batch = Vec::new();
         while !self.is_closing() {
-            match self.next_task(index, &mut core) {
-                Some(task) => {
-                    self.before_user_code(index, &mut core);
+            if let Some(task) = self.next_task(index, &mut wakefulness) {
+                self.before_user_code(index, &mut wakefulness);
+                run(self, index, task);
+                continue;
+            }
+            if !wakefulness.fall_asleep(self, index, &mut batch) {
+                // A loop that somebody else must end, as far as loom is concerned.
+                thread::yield_now();
+            }
+            if !batch.is_empty() {
+                self.before_user_code(index, &mut wakefulness);
+                for task in batch.drain(..) {
                     run(self, index, task);
                 }
-                None => self.park(index, &mut core, run),
             }
         }
     }
 
-    fn next_task(&self, index: usize, core: &mut Core) -> Option<usize> {
+    fn next_task(&self, index: usize, wakefulness: &mut Wakefulness) -> Option<usize> {
         let own = self.workers[index].slot.take();
         if let Some(task) = own.or_else(|| self.injector.take()) {
             return Some(task);
         }
-        if !core.searching {
-            if !self.idle.start_searching() {
-                return None;
-            }
-            core.searching = true;
+        if !wakefulness.start_searching(self) {
+            return None;
         }
         let shared = self.siblings.take().or_else(|| self.injector.take());
         shared.or_else(|| {
@@ -232,84 +215,63 @@ impl Mirror {
         })
     }
 
-    fn before_user_code(&self, index: usize, core: &mut Core) {
-        if std::mem::take(&mut core.awoke) {
-            self.see_to_watch(index);
-        }
-        if std::mem::take(&mut core.searching) && self.idle.stop_searching() && self.has_stealable()
-        {
-            self.notify_one();
+    fn before_user_code(&self, index: usize, wakefulness: &mut Wakefulness) {
+        if !wakefulness.is_settled() {
+            wakefulness.settle(self, index, || false);
         }
     }
+}
 
-    fn see_to_watch(&self, index: usize) {
-        match self.watch.missing() {
-            Missing::Nothing => {}
-            // The time is always out.
-            Missing::Limit => self.kernel.wake(),
-            Missing::Watcher => {
-                if let Some(sleeper) = self.idle.any_sleeper(index) {
-                    self.unpark(sleeper);
-                }
-            }
-        }
+impl Workplace for Mirror {
+    type Driver<'a> = DriverGuard<'a>;
+    type Batch = Vec<usize>;
+
+    fn idle(&self) -> &Idle {
+        &self.idle
     }
 
-    fn park(&self, index: usize, core: &mut Core, run: &dyn Fn(&Self, usize, usize)) {
-        let awakenings = self.watch.awakenings();
-        let was_quiet = std::mem::replace(&mut core.awakenings, awakenings) == awakenings;
-        self.idle.park(index, std::mem::take(&mut core.searching));
-        let mut batch = Vec::new();
-        let found = self.has_stealable();
-        if !found && !self.is_closing() {
-            match self.driver.try_lock() {
-                Some(_driver) => batch = self.sleep_in_driver(index),
-                None => self.sleep(index, was_quiet),
-            }
+    fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn parker(&self, worker: usize) -> &Parker {
+        &self.workers[worker].parker
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    fn has_stealable(&self, _thief: usize) -> bool {
+        !self.injector.is_empty() || !self.siblings.is_empty()
+    }
+
+    fn try_driver(&self) -> Option<DriverGuard<'_>> {
+        self.driver.try_lock()
+    }
+
+    fn wait_in(&self, _: &mut DriverGuard<'_>, limit: Option<Duration>, batch: &mut Vec<usize>) {
+        *batch = if limit.is_some() {
+            self.kernel.wait_for_a_round()
         } else {
-            // A loop that somebody else must end, as far as loom is concerned.
-            thread::yield_now();
-        }
-        core.searching = self.idle.unpark(index, found);
-        core.awoke = true;
-        if !batch.is_empty() {
-            self.before_user_code(index, core);
-            for task in batch {
-                run(self, index, task);
-            }
-        }
+            self.kernel.wait()
+        };
     }
 
-    fn sleep_in_driver(&self, index: usize) -> Vec<usize> {
-        let keeps_watch = !self.idle.are_all_parked() && !self.watch.is_kept();
-        let mut batch = Vec::new();
-        self.watch.attend(index, keeps_watch);
-        if self.workers[index].parker.enter_driver() {
-            batch = if keeps_watch {
-                self.kernel.wait_for_a_round()
-            } else {
-                self.kernel.wait()
-            };
-            self.workers[index].parker.leave_driver();
-        }
-        self.watch.leave();
-        batch
+    fn wake_driver(&self) {
+        self.kernel.wake();
     }
 
-    fn sleep(&self, index: usize, was_quiet: bool) {
-        if (was_quiet && self.idle.are_all_parked()) || !self.watch.start() {
-            self.workers[index].parker.park(None);
-        } else {
-            self.park_for_a_round(index);
-            self.watch.stop();
-        }
+    /// The time is always out.
+    fn wake_driver_within(&self, _limit: Duration) {
+        self.kernel.wake();
     }
 
     /// A sleep with a time limit, in which the time is always out. loom knows no time, so the clock
     /// is an unpark of our own. (The parker's own way out of a timed wait is modelled in
     /// `park_timeouts.rs`.)
-    fn park_for_a_round(&self, index: usize) {
-        let parker = &self.workers[index].parker;
+    fn park_for_a_round(&self, worker: usize) {
+        let parker = self.parker(worker);
         // Nothing else may be able to go on without us, so others have their turn.
         thread::yield_now();
         parker.unpark(|| unreachable!("it is awake"));

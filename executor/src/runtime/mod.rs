@@ -17,10 +17,10 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, OnceLock, Weak};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use framewise_io::{BlockingSpawner, IoDriver};
+use framewise_sync::thread;
 
 use crate::blocking::BlockingPool;
 use crate::scheduler::shared::{Shared, Spawner};

@@ -5,21 +5,22 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 use framewise_context::{CaughtPanic, Frame};
-use framewise_io::{IoDriver, IoHandle};
+use framewise_io::{Batch, IoDriver, IoHandle};
 use framewise_sync::atomic::{AtomicBool, Ordering};
-use framewise_sync::{Condvar, Mutex};
+use framewise_sync::{Condvar, Mutex, TryLock, TryLockGuard};
 use framewise_timers::Timers;
 
 use super::idle::Idle;
 use super::park::Parker;
 use super::points;
 use super::queue::{LocalQueue, Pushed, QueueFace};
-use super::watch::{self, Missing, Watch};
+use super::sleep::{self, Workplace};
+use super::watch::Watch;
 use super::worker;
 use crate::blocking::BlockingPool;
 use crate::task::cell::{self, Schedule};
@@ -35,9 +36,6 @@ pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
 const ENDING: usize = usize::MAX - 1;
 const ENDED: usize = usize::MAX;
 
-/// Nobody sleeps in the driver.
-const NO_WORKER: usize = usize::MAX;
-
 /// A runtime's common state.
 pub(crate) struct Shared {
     pub(crate) injector: Injector<TaskRef>,
@@ -46,7 +44,7 @@ pub(crate) struct Shared {
     owned: Box<[CachePadded<OwnedTasks>]>,
     pub(crate) idle: Idle,
     pub(crate) watch: Watch,
-    pub(crate) driver: Mutex<IoDriver>,
+    pub(crate) driver: TryLock<IoDriver>,
     pub(crate) io: IoHandle,
     pub(crate) timers: framewise_sync::Arc<Timers>,
     pub(crate) blocking: BlockingPool,
@@ -109,7 +107,7 @@ impl Shared {
                 .collect(),
             idle: Idle::new(workers),
             watch: Watch::new(),
-            driver: Mutex::new(driver),
+            driver: TryLock::new(driver),
             io,
             timers,
             blocking,
@@ -148,28 +146,7 @@ impl Shared {
 
     /// Wakes a worker, unless all are awake or one searches.
     pub(crate) fn notify_one(&self) {
-        let last_choice = self.watch.attendant().unwrap_or(NO_WORKER);
-        if let Some(worker) = self.idle.notify_one(last_choice) {
-            self.unpark(worker);
-        }
-    }
-
-    pub(crate) fn unpark(&self, worker: usize) {
-        self.workers[worker].parker.unpark(|| self.io.unpark());
-    }
-
-    /// A worker that was asleep is about to run user code: if nobody keeps watch now, somebody is
-    /// made to (rule W1 in `watch.rs`).
-    pub(crate) fn see_to_watch(&self, worker: usize) {
-        match self.watch.missing() {
-            Missing::Nothing => {}
-            Missing::Limit => self.io.unpark_within(watch::ROUND),
-            Missing::Watcher => {
-                if let Some(sleeper) = self.idle.any_sleeper(worker) {
-                    self.unpark(sleeper);
-                }
-            }
-        }
+        sleep::notify_one(self);
     }
 
     /// The list that takes spawns from outside.
@@ -177,30 +154,15 @@ impl Shared {
         self.workers.len()
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        // Ordering: Acquire, pairs with close.
-        self.closing.load(Ordering::Acquire)
-    }
-
     /// Asks every worker to leave. Tasks are cancelled by the last one.
     pub(crate) fn close(&self) {
         // Ordering: Release, pairs with is_closing; the unparks that follow order it for sleepers.
         self.closing.store(true, Ordering::Release);
         for worker in 0..self.workers.len() {
-            self.unpark(worker);
+            sleep::unpark(self, worker);
         }
         // No worker could be started, or a bug of ours ended them all: nobody else will do it.
         self.end_if_abandoned();
-    }
-
-    /// Whether a thief would find something. Called after `Idle::park`, whose fence orders it.
-    pub(crate) fn has_stealable(&self, thief: usize) -> bool {
-        !self.injector.is_empty()
-            || self
-                .workers
-                .iter()
-                .enumerate()
-                .any(|(index, worker)| index != thief && !worker.queue.stealer.is_empty())
     }
 
     /// A thread begins to work with a core of its own.
@@ -327,6 +289,80 @@ impl Shared {
         // No core is at work, so nobody else asks for the driver's lock while wakers are called.
         let report = self.driver.lock().shutdown();
         self.unhandled_panics(report.panics);
+    }
+}
+
+impl Workplace for Shared {
+    type Driver<'a> = TryLockGuard<'a, IoDriver>;
+    type Batch = Batch;
+
+    fn idle(&self) -> &Idle {
+        &self.idle
+    }
+
+    fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    fn parker(&self, worker: usize) -> &Parker {
+        &self.workers[worker].parker
+    }
+
+    fn is_closing(&self) -> bool {
+        // Ordering: Acquire, pairs with close.
+        self.closing.load(Ordering::Acquire)
+    }
+
+    fn has_stealable(&self, thief: usize) -> bool {
+        !self.injector.is_empty()
+            || self
+                .workers
+                .iter()
+                .enumerate()
+                .any(|(index, worker)| index != thief && !worker.queue.stealer.is_empty())
+    }
+
+    fn try_driver(&self) -> Option<TryLockGuard<'_, IoDriver>> {
+        self.driver.try_lock()
+    }
+
+    fn wait_in(
+        &self,
+        driver: &mut TryLockGuard<'_, IoDriver>,
+        limit: Option<Duration>,
+        batch: &mut Batch,
+    ) {
+        let until_due = self.timers.before_park();
+        let timeout = match (limit, until_due) {
+            (Some(limit), Some(until_due)) => Some(limit.min(until_due)),
+            (limit, until_due) => limit.or(until_due),
+        };
+        wait(driver, timeout, batch);
+        self.timers.after_park();
+    }
+
+    fn wake_driver(&self) {
+        self.io.unpark();
+    }
+
+    fn wake_driver_within(&self, limit: Duration) {
+        self.io.unpark_within(limit);
+    }
+}
+
+impl Shared {
+    /// What the driver has by now, if nobody else has the driver.
+    pub(crate) fn look_into_driver(&self, batch: &mut Batch) {
+        if let Some(mut driver) = self.driver.try_lock() {
+            wait(&mut driver, Some(Duration::ZERO), batch);
+        }
+    }
+}
+
+fn wait(driver: &mut IoDriver, timeout: Option<Duration>, batch: &mut Batch) {
+    if let Err(error) = driver.wait(timeout, batch) {
+        // Nothing of ours makes epoll fail; without it no I/O would ever be seen.
+        panic!("the I/O driver failed: {error}");
     }
 }
 

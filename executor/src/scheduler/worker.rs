@@ -5,17 +5,15 @@
 //! task's in).
 
 use std::cell::{Cell, RefCell};
-use std::mem;
 use std::ptr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use framewise_io::{Batch, IoDriver};
+use framewise_io::Batch;
 
 use super::queue::{LocalQueue, Pushed};
 use super::relief::{OfQueue, Relief};
 use super::shared::{Shared, Spawner};
-use super::watch;
+use super::sleep::{Wakefulness, Workplace};
 use crate::runtime::enter;
 use crate::task::header::{Ran, TaskRef};
 
@@ -34,11 +32,7 @@ pub(crate) struct Core {
     queue: LocalQueue,
     polls_to_tick: u32,
     yield_rounds: u32,
-    searching: bool,
-    /// The worker slept and has run no user code since.
-    awoke: bool,
-    /// `Watch::awakenings` when the worker slept last.
-    awakenings: usize,
+    wakefulness: Wakefulness,
     random: u32,
     relief: Relief,
 }
@@ -50,9 +44,7 @@ impl Core {
             queue,
             polls_to_tick: POLLS_PER_TICK,
             yield_rounds: 0,
-            searching: false,
-            awoke: false,
-            awakenings: 0,
+            wakefulness: Wakefulness::new(),
             random: 0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B),
             relief: Relief::new(),
         })
@@ -327,11 +319,8 @@ impl WorkerThread {
         if workers == 1 {
             return None;
         }
-        if !core.searching {
-            if !shared.idle.start_searching() {
-                return None;
-            }
-            core.searching = true;
+        if !core.wakefulness.start_searching(shared) {
+            return None;
         }
         let mut round = 0;
         while round < SEARCH_ROUNDS {
@@ -359,38 +348,15 @@ impl WorkerThread {
             .find_map(|victim| shared.workers[victim].queue.steal_slot())
     }
 
-    /// The worker is about to run user code, which may block: it searches no more, and others see
-    /// to what it would have seen to.
+    /// The worker is about to run user code, which may block.
     #[inline]
     fn before_user_code(&self) {
-        let is_calm = match self.core.borrow().as_ref() {
-            Some(core) => !core.awoke && !core.searching,
-            None => true,
-        };
-        if !is_calm {
-            self.settle();
-        }
-    }
-
-    #[cold]
-    fn settle(&self) {
-        let (index, awoke, searched) = match self.core.borrow_mut().as_mut() {
-            Some(core) => (
-                core.index,
-                mem::take(&mut core.awoke),
-                mem::take(&mut core.searching),
-            ),
-            None => return,
-        };
-        if awoke {
-            self.shared.see_to_watch(index);
-        }
-        // The last searcher sees to it that somebody looks for more.
-        if searched
-            && self.shared.idle.stop_searching()
-            && (self.has_backlog() || self.shared.has_stealable(index))
+        if let Some(core) = self.core.borrow_mut().as_mut()
+            && !core.wakefulness.is_settled()
         {
-            self.shared.notify_one();
+            let has_backlog = || core.queue.has_backlog();
+            core.wakefulness
+                .settle(&*self.shared, core.index, has_backlog);
         }
     }
 
@@ -404,9 +370,7 @@ impl WorkerThread {
     /// A look at the driver and the clock between polls.
     fn tick(&self) {
         let mut batch = self.batch.take();
-        if let Some(mut driver) = self.shared.driver.try_lock() {
-            wait_in(&mut driver, Some(Duration::ZERO), &mut batch);
-        }
+        self.shared.look_into_driver(&mut batch);
         self.dispatch_events(batch);
         if self.shared.timers.has_due() {
             self.fire();
@@ -445,73 +409,15 @@ impl WorkerThread {
 
     /// Sleeps until there is something to do, or to look for.
     fn park(&self) {
-        let shared = &*self.shared;
-        let awakenings = shared.watch.awakenings();
-        let Some((index, searching, was_quiet)) = self.core.borrow_mut().as_mut().map(|core| {
-            let before = mem::replace(&mut core.awakenings, awakenings);
-            (
-                core.index,
-                mem::take(&mut core.searching),
-                before == awakenings,
-            )
-        }) else {
-            return;
-        };
-        shared.idle.park(index, searching);
         let mut batch = self.batch.take();
-        let found = shared.has_stealable(index);
-        if !found && !shared.is_closing() {
-            match shared.driver.try_lock() {
-                Some(mut driver) => self.sleep_in_driver(index, &mut driver, &mut batch),
-                None => self.sleep(index, was_quiet),
-            }
-        }
-        let notified = shared.idle.unpark(index, found);
         if let Some(core) = self.core.borrow_mut().as_mut() {
-            core.searching = notified;
-            core.awoke = true;
+            core.wakefulness
+                .fall_asleep(&*self.shared, core.index, &mut batch);
         }
         self.dispatch_events(batch);
-        if shared.timers.has_due() {
+        if self.shared.timers.has_due() {
             self.before_user_code();
             self.fire();
         }
-    }
-
-    /// Attends the driver, and keeps watch there if a worker is awake and nobody else does.
-    fn sleep_in_driver(&self, index: usize, driver: &mut IoDriver, batch: &mut Batch) {
-        let shared = &*self.shared;
-        let keeps_watch = !shared.idle.are_all_parked() && !shared.watch.is_kept();
-        shared.watch.attend(index, keeps_watch);
-        let mut timeout = shared.timers.before_park();
-        if keeps_watch {
-            timeout = Some(timeout.map_or(watch::ROUND, |timeout| timeout.min(watch::ROUND)));
-        }
-        if shared.workers[index].parker.enter_driver() {
-            wait_in(driver, timeout, batch);
-            shared.workers[index].parker.leave_driver();
-        }
-        shared.timers.after_park();
-        shared.watch.leave();
-    }
-
-    /// Sleeps on the condition variable, and keeps watch if nobody does there, unless all workers
-    /// sleep and none woke up since this one slept last.
-    fn sleep(&self, index: usize, was_quiet: bool) {
-        let shared = &*self.shared;
-        let parker = &shared.workers[index].parker;
-        if (was_quiet && shared.idle.are_all_parked()) || !shared.watch.start() {
-            parker.park(None);
-        } else {
-            parker.park(Some(watch::ROUND));
-            shared.watch.stop();
-        }
-    }
-}
-
-fn wait_in(driver: &mut IoDriver, timeout: Option<Duration>, batch: &mut Batch) {
-    if let Err(error) = driver.wait(timeout, batch) {
-        // Nothing of ours makes epoll fail; without it no I/O would ever be seen.
-        panic!("the I/O driver failed: {error}");
     }
 }

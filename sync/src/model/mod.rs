@@ -11,9 +11,11 @@ mod atomics;
 mod lock;
 mod site;
 mod threads;
+mod try_lock;
 
 pub use lock::{Condvar, Mutex, MutexGuard};
 pub use loom::sync::Arc;
+pub use try_lock::{TryLock, TryLockGuard};
 
 /// Atomic integers, pointers and fences.
 pub mod atomic {
