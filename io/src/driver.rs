@@ -1,6 +1,6 @@
 //! The driver: waits for the operating system's events and tells whoever waits for them.
 //!
-//! Owns mio's `Poll`, the buffer of events and the timer. One thread at a time has it. It must not
+//! Owns the system's `Poll`, the buffer of events and the timer. One thread at a time has it. It must not
 //! know tasks: it wakes wakers, each in the frame that registered it, and calls callbacks, each in
 //! its own frame. What a wait found is handed out as a [`Batch`], which is called when the driver has
 //! been given up, and holds no lock.
@@ -15,6 +15,7 @@ use crate::handle::{BlockingSpawner, IoHandle, IoShared, Sources};
 use crate::ready::Ready;
 use crate::slab::{Slab, SourceKey};
 use crate::state::Call;
+use crate::system;
 #[cfg(target_os = "linux")]
 use crate::timerfd::{LateUnpark, TimerFd};
 use crate::unpark::Unpark;
@@ -22,8 +23,13 @@ use crate::unpark::Unpark;
 /// How many events one turn fetches.
 const EVENTS: usize = 1024;
 
-/// How many events are looked up under one hold of the sources' lock.
-const EVENTS_A_LOCK: usize = 64;
+/// How many events are looked up under one hold of the sources' lock. In a model each gets a hold of its
+/// own, so that what may happen between two holds may happen between any two events.
+const EVENTS_A_LOCK: usize = if cfg!(any(framewise_loom, framewise_shuttle)) {
+    1
+} else {
+    64
+};
 
 /// Waits for events and dispatches them.
 ///
@@ -31,8 +37,8 @@ const EVENTS_A_LOCK: usize = 64;
 /// share its descriptors with the parent, and events would go to either of them. Make a runtime
 /// after forking, not before.
 pub struct IoDriver {
-    poll: mio::Poll,
-    events: mio::Events,
+    poll: system::Poll,
+    events: system::Events,
     /// `None` where the system refuses one: waits then end on whole milliseconds.
     #[cfg(target_os = "linux")]
     timer: Option<TimerFd>,
@@ -115,8 +121,9 @@ impl IoDriver {
     ///
     /// Fails when the operating system refuses a descriptor.
     pub fn new(blocking: BlockingSpawner) -> io::Result<(IoDriver, IoHandle)> {
-        let poll = mio::Poll::new()?;
-        let waker = mio::Waker::new(poll.registry(), mio::Token(SourceKey::UNPARK.to_token()))?;
+        let poll = system::Poll::new()?;
+        let waker =
+            system::Waker::new(poll.registry(), system::Token(SourceKey::UNPARK.to_token()))?;
         let shared = Arc::new(IoShared {
             registry: poll.registry().try_clone()?,
             sources: Mutex::new(Sources {
@@ -133,7 +140,7 @@ impl IoDriver {
             #[cfg(target_os = "linux")]
             timer: TimerFd::new(poll.registry()).ok(),
             poll,
-            events: mio::Events::with_capacity(EVENTS),
+            events: system::Events::with_capacity(EVENTS),
             shared: Arc::clone(&shared),
             batch: Batch::default(),
         };
@@ -177,7 +184,7 @@ impl IoDriver {
         waited.map(|()| report)
     }
 
-    /// Sets the timer if it is needed; answers what mio has to wait for.
+    /// Sets the timer if it is needed; answers what the system has to wait for.
     #[cfg(target_os = "linux")]
     fn arm(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         match (timeout, &mut self.timer) {
@@ -189,7 +196,7 @@ impl IoDriver {
         }
     }
 
-    /// mio's own time-outs are as fine as the system's.
+    /// Time-outs are as fine as the system's.
     #[cfg(not(target_os = "linux"))]
     fn arm(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         Ok(timeout)
@@ -299,8 +306,8 @@ fn wake_all(wakers: &mut Vec<FramedWaker>, report: &mut TurnReport) {
     }
 }
 
-/// What mio says, in our words.
-fn ready_of(event: &mio::event::Event) -> Ready {
+/// What the system says, in our words.
+fn ready_of(event: &system::Event) -> Ready {
     let facts = [
         (event.is_readable(), Ready::READABLE),
         (event.is_writable(), Ready::WRITABLE),

@@ -13,6 +13,7 @@ use framewise_sync::{Arc, Mutex};
 
 use crate::slab::{Slab, SourceKey};
 use crate::state::{Call, SourceState};
+use crate::system;
 #[cfg(target_os = "linux")]
 use crate::timerfd::LateUnpark;
 use crate::unpark::Unpark;
@@ -34,9 +35,9 @@ pub(crate) struct Sources {
 
 /// What the driver and its handles share.
 pub(crate) struct IoShared {
-    pub(crate) registry: mio::Registry,
+    pub(crate) registry: system::Registry,
     pub(crate) sources: Mutex<Sources>,
-    pub(crate) unpark: Unpark<mio::Waker>,
+    pub(crate) unpark: Unpark<system::Waker>,
     /// `None` where the system refuses one.
     #[cfg(target_os = "linux")]
     pub(crate) late_unpark: Option<LateUnpark>,

@@ -10,6 +10,7 @@
 //! - `readiness`: the word that holds it, which knows no operating system; `waiters` and `wait`:
 //!   who waits.
 //! - `slab`, `state`, `handle`: how the driver finds a source, and what threads share.
+//! - `system`: the door to the operating system's queue of events.
 //! - `driver`, with `timerfd` and `unpark`: waiting for events and telling of them.
 //! - `registration`, `source`: a socket's place with the driver, and operations that wait.
 //! - [`net`]: the sockets. `traits`: the I/O traits of other crates, for them.
@@ -24,12 +25,16 @@ mod handle;
 pub mod net;
 mod registration;
 mod source;
+mod system;
 #[cfg(target_os = "linux")]
 mod timerfd;
 
 // For the models, which drive the protocols without an operating system.
 #[doc(hidden)]
 pub mod callback;
+#[cfg(any(framewise_loom, framewise_shuttle))]
+#[doc(hidden)]
+pub mod model;
 #[doc(hidden)]
 pub mod readiness;
 mod ready;

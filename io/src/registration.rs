@@ -17,15 +17,16 @@ use crate::readiness::ReadyEvent;
 use crate::ready::{Direction, Interest, Ready};
 use crate::slab::SourceKey;
 use crate::state::SourceState;
+use crate::system;
 
 /// The interest of every source: both directions, once and for all.
 ///
 /// Urgent data is asked for so that it can be told: while it is about, a short read does not mean
 /// that nothing is left (see [`crate::source`]).
-fn both_directions() -> mio::Interest {
-    let both = mio::Interest::READABLE | mio::Interest::WRITABLE;
+fn both_directions() -> system::Interest {
+    let both = system::Interest::READABLE | system::Interest::WRITABLE;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let both = both | mio::Interest::PRIORITY;
+    let both = both | system::Interest::PRIORITY;
     both
 }
 
@@ -40,13 +41,13 @@ impl Registration {
     /// Registers a source, edge-triggered, for both directions.
     pub(crate) fn new(
         handle: IoHandle,
-        source: &mut impl mio::event::Source,
+        source: &mut impl system::Source,
         initial: Ready,
     ) -> io::Result<Self> {
         let state = Arc::new(SourceState::new(initial));
         // First the table, then the system: an event finds its source.
         let key = handle.insert(&state)?;
-        let token = mio::Token(key.to_token());
+        let token = system::Token(key.to_token());
         if let Err(error) = handle
             .shared()
             .registry
@@ -62,7 +63,7 @@ impl Registration {
     ///
     /// The system is told even though the descriptor is about to be closed: while a duplicate of
     /// it lives, closing would leave the registration behind, with nobody able to end it.
-    pub(crate) fn deregister(&mut self, source: &mut impl mio::event::Source) -> io::Result<()> {
+    pub(crate) fn deregister(&mut self, source: &mut impl system::Source) -> io::Result<()> {
         let result = self.handle.shared().registry.deregister(source);
         self.handle.remove(self.key);
         cancel_all(self.state.take_callbacks());

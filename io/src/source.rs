@@ -20,6 +20,7 @@ use crate::handle::IoHandle;
 use crate::readiness::ReadyEvent;
 use crate::ready::{Direction, Interest, Ready};
 use crate::registration::Registration;
+use crate::system;
 
 /// Whether a short transfer means drained: epoll and kqueue.
 const SHORT_MEANS_DRAINED: bool = cfg!(any(
@@ -46,13 +47,13 @@ pub(crate) fn capacity(buffer_lens: impl Iterator<Item = usize>) -> usize {
 }
 
 /// A source with its registration.
-pub(crate) struct IoSource<S: mio::event::Source> {
+pub(crate) struct IoSource<S: system::Source> {
     registration: Registration,
     /// `None` only while it is given back.
     source: Option<S>,
 }
 
-impl<S: mio::event::Source> IoSource<S> {
+impl<S: system::Source> IoSource<S> {
     /// Registers `source` with the thread's current driver. `initial` is what can be taken for
     /// granted about it before any event.
     pub(crate) fn new(mut source: S, initial: Ready) -> io::Result<Self> {
@@ -201,7 +202,7 @@ impl<S: mio::event::Source> IoSource<S> {
     }
 }
 
-impl<S: mio::event::Source> Drop for IoSource<S> {
+impl<S: system::Source> Drop for IoSource<S> {
     fn drop(&mut self) {
         if let Some(mut source) = self.source.take() {
             // Nobody can be told of a failure here, and closing the descriptor follows anyway.

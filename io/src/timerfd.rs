@@ -27,12 +27,10 @@
 //! It must not know the driver, nor what the deadlines are for.
 
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use mio::unix::SourceFd;
-
 use crate::slab::SourceKey;
+use crate::system::{Registry, TimerDescriptor, Token};
 
 /// How much later than wanted a wait may end for the sake of one system call less.
 const TOLERANCE: Duration = Duration::from_micros(50);
@@ -43,7 +41,7 @@ const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
 /// A timerfd and when it will fire.
 #[derive(Debug)]
 pub(crate) struct TimerFd {
-    descriptor: OwnedFd,
+    descriptor: TimerDescriptor,
     /// When it fires, unless that has been seen. A setting fires no sooner than this says, so one
     /// whose time is still to come will end a wait.
     fires_at: Option<Instant>,
@@ -52,8 +50,8 @@ pub(crate) struct TimerFd {
 }
 
 impl TimerFd {
-    pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
-        let descriptor = open(registry, SourceKey::TIMER)?;
+    pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
+        let descriptor = TimerDescriptor::open(registry, Token(SourceKey::TIMER.to_token()))?;
         Ok(Self {
             descriptor,
             fires_at: None,
@@ -73,7 +71,7 @@ impl TimerFd {
             return Ok(());
         }
         self.settings += 1;
-        set(&self.descriptor, timeout)?;
+        self.descriptor.set(timeout)?;
         self.fires_at = Some(wanted);
         Ok(())
     }
@@ -92,63 +90,18 @@ impl TimerFd {
 /// A timer that any thread may set, whoever waits. Its descriptor is edge-triggered and never read,
 /// too: an expiry that nobody has fetched ends the next wait.
 #[derive(Debug)]
-pub(crate) struct LateUnpark(OwnedFd);
+pub(crate) struct LateUnpark(TimerDescriptor);
 
 impl LateUnpark {
-    pub(crate) fn new(registry: &mio::Registry) -> io::Result<Self> {
-        open(registry, SourceKey::LATE_UNPARK).map(Self)
+    pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
+        TimerDescriptor::open(registry, Token(SourceKey::LATE_UNPARK.to_token())).map(Self)
     }
 
     /// Sets it anew. What was set before is forgotten, also an expiry that nobody has fetched.
     pub(crate) fn set(&self, after: Duration) -> io::Result<()> {
-        set(&self.0, after)
+        self.0.set(after)
     }
 }
 
-fn open(registry: &mio::Registry, key: SourceKey) -> io::Result<OwnedFd> {
-    // SAFETY: the call takes no pointers.
-    let raw = unsafe {
-        libc::timerfd_create(
-            libc::CLOCK_MONOTONIC,
-            libc::TFD_NONBLOCK | libc::TFD_CLOEXEC,
-        )
-    };
-    if raw < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: `raw` has just been opened and nobody else knows it.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
-    registry.register(
-        &mut SourceFd(&raw),
-        mio::Token(key.to_token()),
-        mio::Interest::READABLE,
-    )?;
-    Ok(descriptor)
-}
-
-fn set(descriptor: &OwnedFd, timeout: Duration) -> io::Result<()> {
-    // Zero would disarm it.
-    let timeout = timeout.max(Duration::from_nanos(1));
-    let value = libc::itimerspec {
-        it_interval: libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        },
-        it_value: libc::timespec {
-            tv_sec: timeout.as_secs() as libc::time_t,
-            tv_nsec: timeout.subsec_nanos() as libc::c_long,
-        },
-    };
-    // SAFETY: `value` lives over the call, the old value is not asked for, and the descriptor is
-    // an open timerfd.
-    let result =
-        unsafe { libc::timerfd_settime(descriptor.as_raw_fd(), 0, &value, std::ptr::null_mut()) };
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
-}
-
-#[cfg(all(test, not(framewise_loom)))]
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
 mod tests;

@@ -1,7 +1,7 @@
 //! Waking the thread that waits in the driver, with one system call at most for each wait.
 //!
-//! Owns the flag that says that a wake-up is under way. It must not know mio: what does the waking
-//! is a [`WakeDevice`], so that loom can drive the flag with a device of its own.
+//! Owns the flag that says that a wake-up is under way. It must not know the system: what does the
+//! waking is a [`WakeDevice`], so that loom can drive the flag with a device of its own.
 //!
 //! # Why no wake-up is lost
 //!
@@ -17,15 +17,17 @@ use std::io;
 
 use framewise_sync::atomic::{AtomicBool, Ordering};
 
+use crate::system;
+
 /// What ends the wait of the thread in the driver.
 pub trait WakeDevice {
     /// Ends the current wait, or the next if there is none now.
     fn wake(&self) -> io::Result<()>;
 }
 
-impl WakeDevice for mio::Waker {
+impl WakeDevice for system::Waker {
     fn wake(&self) -> io::Result<()> {
-        mio::Waker::wake(self)
+        system::Waker::wake(self)
     }
 }
 

@@ -15,7 +15,7 @@
 mod addr;
 mod half;
 mod listener;
-mod lookup;
+pub(crate) mod lookup;
 #[cfg(unix)]
 mod options;
 mod split;

@@ -1,0 +1,111 @@
+//! Doors for the models in `loom-tests`: the driver's surroundings, which are not public otherwise.
+//!
+//! Owns nothing of the driver: [`Kernel`] is the operating system below it, [`ModelSource`] a socket
+//! above it, with the operations that every shipped one has.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll};
+
+use crate::callback::ReadyCallback;
+use crate::handle::IoHandle;
+use crate::ready::{Direction, Interest, Ready};
+use crate::source::IoSource;
+pub use crate::system::{Descriptor, Kernel, Peer};
+
+/// The kernel below a driver.
+pub fn kernel(handle: &IoHandle) -> Kernel {
+    handle.shared().registry.kernel().clone()
+}
+
+/// The shipped look-up.
+///
+/// # Errors
+///
+/// As it has them.
+pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let answer = crate::net::lookup::lookup(host.to_owned(), port).await;
+    answer.map(Iterator::collect)
+}
+
+/// A registered source, as every kind of socket is one.
+pub struct ModelSource(IoSource<Descriptor>);
+
+impl ModelSource {
+    /// Registers with the thread's current driver.
+    ///
+    /// # Errors
+    ///
+    /// As the shipped operation; so are those below.
+    pub fn new(descriptor: Descriptor, initial: Ready) -> io::Result<Self> {
+        IoSource::new(descriptor, initial).map(Self)
+    }
+
+    /// Deregisters and gives the descriptor back.
+    pub fn into_descriptor(self) -> io::Result<Descriptor> {
+        self.0.into_source()
+    }
+
+    /// Waits in the list.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        self.0.ready(interest).await
+    }
+
+    /// Waits in the slot.
+    pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
+        self.0.poll_ready(cx, direction)
+    }
+
+    /// Tries once.
+    pub fn try_io<R>(
+        &self,
+        direction: Direction,
+        operation: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.0.try_io(direction, |_| operation())
+    }
+
+    /// Waits in the slot and tries until it does not block.
+    pub fn poll_io<R>(
+        &self,
+        cx: &mut Context<'_>,
+        direction: Direction,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        self.0.poll_io(cx, direction, |_| operation())
+    }
+
+    /// Waits in the list and tries until it does not block.
+    pub async fn async_io<R>(
+        &self,
+        direction: Direction,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.0.async_io(direction, |_| operation()).await
+    }
+
+    /// As `async_io`, of so many bytes at most: a short transfer means drained.
+    pub async fn transfer(
+        &self,
+        direction: Direction,
+        len: usize,
+        mut operation: impl FnMut() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        self.0.transfer(direction, len, |_| operation()).await
+    }
+
+    /// Registers a callback.
+    pub fn on_ready(
+        &self,
+        interest: Interest,
+        call: impl FnMut(Ready) + Send + 'static,
+    ) -> io::Result<ReadyCallback> {
+        self.0.on_ready(interest, call)
+    }
+}
+
+impl std::fmt::Debug for ModelSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ModelSource").finish_non_exhaustive()
+    }
+}
