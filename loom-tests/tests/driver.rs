@@ -1,0 +1,715 @@
+//! The I/O driver: the shipped `IoDriver`, `IoHandle` and registrations over a kernel of plain data.
+//!
+//! The kernel (`io/src/system/model.rs`) tells edges, each once, with the token of the registration;
+//! its waker saturates; its time passes when a model says so. Bytes are counters beside it, relaxed on
+//! purpose. A wake-up that is lost shows as a deadlock, an event that is lost as bytes that are left.
+#![cfg(framewise_loom)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use framewise::model::Parker;
+use framewise_io::model::{Kernel, ModelSource, Peer, kernel, lookup};
+use framewise_io::{Batch, Direction, Interest, IoDriver, IoHandle, Ready, TurnReport};
+use framewise_loom_tests::{Bell, EndWatched, model};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_sync::{Arc, Mutex, thread};
+
+/// As long as the model says.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+fn driver_with(
+    blocking: impl Fn(Job) -> io::Result<()> + Send + Sync + 'static,
+) -> (IoDriver, IoHandle, Kernel) {
+    let (driver, handle) = IoDriver::new(StdArc::new(blocking)).unwrap();
+    let kernel = kernel(&handle);
+    (driver, handle, kernel)
+}
+
+fn driver() -> (IoDriver, IoHandle, Kernel) {
+    driver_with(|_| unreachable!("no name is looked up here"))
+}
+
+fn turn(driver: &mut IoDriver, limit: Option<Duration>) -> TurnReport {
+    let report = driver.turn(limit).unwrap();
+    assert!(report.panics.is_empty());
+    report
+}
+
+/// A turn that does not wait.
+fn look(driver: &mut IoDriver) -> TurnReport {
+    turn(driver, Some(Duration::ZERO))
+}
+
+/// A wait, and the dispatch of its batch after the driver was given up.
+fn look_and_hand_over(driver: &Mutex<IoDriver>) {
+    let mut batch = Batch::default();
+    let waited = driver.lock().wait(Some(Duration::ZERO), &mut batch);
+    waited.unwrap();
+    assert!(batch.dispatch().panics.is_empty());
+}
+
+/// The bytes of a source.
+#[derive(Debug)]
+struct Pipe {
+    bytes: AtomicUsize,
+    peer: Peer,
+}
+
+impl Pipe {
+    /// A byte comes, and the edge for it.
+    fn arrive(&self) {
+        self.bytes.fetch_add(1, Ordering::Relaxed);
+        self.peer.raise(Ready::READABLE);
+    }
+
+    /// Takes everything there is.
+    fn receive(&self) -> io::Result<usize> {
+        match self.bytes.swap(0, Ordering::Relaxed) {
+            0 => Err(io::ErrorKind::WouldBlock.into()),
+            count => Ok(count),
+        }
+    }
+
+    fn pending(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
+    }
+}
+
+/// A source that is registered, and its bytes.
+fn source(handle: &IoHandle, initial: Ready) -> (Arc<ModelSource>, Arc<Pipe>) {
+    let (descriptor, peer) = kernel(handle).open();
+    let bytes = AtomicUsize::new(0);
+    let _entered = handle.enter();
+    let source = ModelSource::new(descriptor, initial).unwrap();
+    (Arc::new(source), Arc::new(Pipe { bytes, peer }))
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    Bell::new().block_on(&mut pin!(future))
+}
+
+fn join<T>(thread: thread::JoinHandle<T>) -> T {
+    thread.join().unwrap()
+}
+
+/// A thread that reads two bytes and ends the driver's loop.
+fn reader(
+    handle: &IoHandle,
+    done: &Arc<AtomicBool>,
+    source: Arc<ModelSource>,
+    pipe: Arc<Pipe>,
+    short: bool,
+) -> thread::JoinHandle<()> {
+    let (handle, done) = (handle.clone(), Arc::clone(done));
+    thread::spawn(move || {
+        let mut count = 0;
+        while count < 2 {
+            let receive = || pipe.receive();
+            count += match short {
+                true => block_on(source.transfer(Direction::Read, 8, receive)),
+                false => block_on(poll_fn(|cx| source.poll_io(cx, Direction::Read, receive))),
+            }
+            .unwrap();
+        }
+        assert_eq!(count, 2);
+        done.store(true, Ordering::Relaxed);
+        handle.unpark();
+    })
+}
+
+/// Race: edges against a reader that takes what there is, clears, and waits in between. A failure
+/// shows as a reader, or a driver, that sleeps for ever. (That the flag is seen is the unpark's merit.)
+fn event_wait_clear(short: bool) {
+    let (mut driver, handle, _) = driver();
+    let (source, pipe) = source(&handle, Ready::EMPTY);
+    let done = Arc::new(AtomicBool::new(false));
+    pipe.arrive();
+    let reader = reader(&handle, &done, source, Arc::clone(&pipe), short);
+    let peer = thread::spawn(move || pipe.arrive());
+    while !done.load(Ordering::Relaxed) {
+        turn(&mut driver, None);
+    }
+    join(reader);
+    join(peer);
+}
+
+#[test]
+fn an_event_meets_a_reader_that_reads_short() {
+    model("event × wait × clear", || event_wait_clear(true));
+}
+
+#[test]
+fn an_event_meets_a_reader_that_would_block() {
+    model("event × wait × refute, slot", || event_wait_clear(false));
+}
+
+/// Negative control: a reader that leaves a byte and says that it would block. The kernel does not
+/// tell an edge twice.
+#[test]
+#[should_panic(expected = "a byte is left, and no event will come")]
+fn control_an_edge_is_told_once() {
+    model("control: a reader that leaves a byte", || {
+        let (mut driver, handle, _) = driver();
+        let (source, pipe) = source(&handle, Ready::EMPTY);
+        let peer = thread::spawn({
+            let pipe = Arc::clone(&pipe);
+            move || {
+                pipe.arrive();
+                pipe.arrive();
+            }
+        });
+        look(&mut driver);
+        let _ = source.try_io(Direction::Read, || {
+            pipe.bytes.fetch_sub(1, Ordering::Relaxed);
+            Err::<(), _>(io::ErrorKind::WouldBlock.into())
+        });
+        join(peer);
+        look(&mut driver);
+        let ready = source.try_io(Direction::Read, || Ok(())).is_ok();
+        assert!(
+            ready || pipe.pending() == 0,
+            "a byte is left, and no event will come"
+        );
+    });
+}
+
+/// Race: two threads publish work and unpark the driver, whose every wait ends with a look. A failure
+/// shows as a driver that sleeps on work: the second unpark took the first one's write for its own.
+#[test]
+fn unparks_meet_a_wait_and_its_acknowledgement() {
+    model("unpark × unpark × wait", || {
+        let (mut driver, handle, kernel) = driver();
+        let work = Arc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+        let threads = [0, 1].map(|index| {
+            let (handle, work) = (handle.clone(), Arc::clone(&work));
+            thread::spawn(move || {
+                work[index].store(true, Ordering::Relaxed);
+                handle.unpark();
+            })
+        });
+        let mut turns = 0;
+        while !work.iter().all(|work| work.load(Ordering::Relaxed)) {
+            turns += usize::from(turn(&mut driver, None).unparked);
+        }
+        threads.into_iter().for_each(join);
+        let wakes = kernel.wakes();
+        assert!((1..=2).contains(&wakes) && turns <= wakes);
+    });
+}
+
+/// Race: two unparks of a driver that does not look. Failure: more than one system call, or more than
+/// one wait that ends.
+#[test]
+fn two_unparks_take_one_system_call() {
+    model("unpark × unpark", || {
+        let (mut driver, handle, kernel) = driver();
+        let other = thread::spawn({
+            let handle = handle.clone();
+            move || handle.unpark()
+        });
+        handle.unpark();
+        join(other);
+        assert_eq!(kernel.wakes(), 1);
+        assert!(turn(&mut driver, None).unparked);
+        assert!(!look(&mut driver).unparked);
+    });
+}
+
+/// Race: an unpark against a wait whose time runs out at some moment. A failure shows as a second
+/// wait that nobody ends, or as an unpark that ends two.
+#[test]
+fn an_unpark_is_not_swallowed_by_a_limit() {
+    model("unpark × wait with a limit × the clock", || {
+        let (mut driver, handle, kernel) = driver();
+        let clock = thread::spawn(move || kernel.let_time_pass());
+        let unparker = thread::spawn(move || handle.unpark());
+        let first = turn(&mut driver, Some(LIMIT));
+        assert!(first.timer || first.unparked);
+        if !first.unparked {
+            let second = turn(&mut driver, None);
+            assert!(second.unparked);
+        }
+        join(unparker);
+        join(clock);
+        assert!(!look(&mut driver).unparked, "one unpark ended two waits");
+        assert_eq!(driver.timer_settings(), 1);
+    });
+}
+
+/// Race: a late unpark, its time, and a wait without an end. A failure shows as a wait that nobody
+/// ends.
+#[test]
+fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
+    model("late unpark × wait × the clock", || {
+        let (mut driver, handle, kernel) = driver();
+        let work = Arc::new(AtomicBool::new(false));
+        let unparker = thread::spawn({
+            let work = Arc::clone(&work);
+            move || {
+                work.store(true, Ordering::Relaxed);
+                handle.unpark_within(LIMIT);
+            }
+        });
+        let clock = thread::spawn({
+            let kernel = kernel.clone();
+            move || kernel.let_time_pass()
+        });
+        let report = turn(&mut driver, None);
+        assert!(report.timer && work.load(Ordering::Relaxed));
+        join(unparker);
+        join(clock);
+        assert_eq!((kernel.wakes(), kernel.timer_settings()), (0, 1));
+    });
+}
+
+/// Race: a callback is registered with a source that is ready already, while the driver sleeps or is
+/// about to, and while another edge comes. A failure shows as a driver that sleeps, or as bytes that
+/// are left.
+fn kick_against_wait(another_edge: bool) {
+    let (mut driver, handle, _) = driver();
+    let (source, pipe) = source(&handle, Ready::EMPTY);
+    pipe.arrive();
+    assert_eq!(look(&mut driver).events, 1);
+    let registering = thread::spawn({
+        let pipe = Arc::clone(&pipe);
+        move || {
+            let call = move |_: Ready| drop(pipe.receive());
+            source.on_ready(Interest::READABLE, call).unwrap();
+            source
+        }
+    });
+    let peer = another_edge.then(|| {
+        let pipe = Arc::clone(&pipe);
+        thread::spawn(move || pipe.arrive())
+    });
+    let mut calls = 0;
+    while calls == 0 {
+        calls += turn(&mut driver, None).callbacks;
+    }
+    let _source = join(registering);
+    peer.map(join);
+    calls += look(&mut driver).callbacks;
+    assert!(calls <= 1 + 2 * usize::from(another_edge));
+    assert_eq!(pipe.pending(), 0, "an event was not called for");
+}
+
+#[test]
+fn a_callback_of_a_ready_source_ends_the_wait() {
+    model("kick × wait", || kick_against_wait(false));
+}
+
+#[test]
+fn a_callback_of_a_ready_source_meets_another_edge() {
+    model("kick × wait × event", || kick_against_wait(true));
+}
+
+/// Race: a source is dropped while an event of it is raised, fetched, looked up and called for, and a
+/// new source gets its descriptor, and where it may its slot. A failure shows as a new source that is told,
+/// as a race on what the old one's callback owns, or as an end that comes twice or never.
+fn reuse_against_late_event(report_late: bool) {
+    let (mut driver, handle, kernel) = driver();
+    if report_late {
+        kernel.report_late();
+    }
+    let (old, old_pipe) = source(&handle, Ready::EMPTY);
+    let (owned, watch) = EndWatched::new();
+    let call = move |_: Ready| owned.touch();
+    old.on_ready(Interest::READABLE, call).unwrap();
+    // So that the batch has two holds of the lock, or the event is not in the first batch.
+    handle.unpark();
+    let peer = thread::spawn(move || old_pipe.peer.raise(Ready::READABLE));
+    let driving = thread::spawn(move || {
+        let first = look(&mut driver);
+        let second = look(&mut driver);
+        (driver, first.events + second.events)
+    });
+    drop(old);
+    let (new, new_pipe) = source(&handle, Ready::EMPTY);
+    join(peer);
+    let (mut driver, events) = join(driving);
+    let told = look(&mut driver).events + events;
+    assert!(told <= 1);
+    assert!(watch.has_ended(), "a dropped source's callback is left");
+    let told = new.try_io(Direction::Read, || Ok(()));
+    assert!(told.is_err(), "an event met the wrong source");
+    // And it has a place of its own.
+    new_pipe.arrive();
+    assert_eq!(look(&mut driver).events, 1);
+    assert!(new.try_io(Direction::Read, || new_pipe.receive()).is_ok());
+}
+
+#[test]
+fn a_late_event_of_a_reused_descriptor_finds_nobody() {
+    model("reused descriptor × late event", || {
+        reuse_against_late_event(false)
+    });
+}
+
+/// The system's own rule does not hold: the quarantine and the generation alone do.
+#[test]
+fn a_late_event_that_the_system_has_kept_finds_nobody() {
+    model("reused descriptor × event kept by the system", || {
+        reuse_against_late_event(true)
+    });
+}
+
+/// Negative control: that there is such a late event at all. Somebody who knows sources by the
+/// descriptor would take it for the new one's.
+#[test]
+#[should_panic(expected = "an event came for a descriptor whose source has no bytes")]
+fn control_a_late_event_is_there() {
+    model("control: sources known by their descriptors", || {
+        let (mut driver, handle, kernel) = driver();
+        let (old, old_pipe) = source(&handle, Ready::EMPTY);
+        old_pipe.arrive();
+        let dropped = Arc::new(AtomicBool::new(false));
+        let driving = thread::spawn({
+            let dropped = Arc::clone(&dropped);
+            move || {
+                let mut batch = Batch::default();
+                driver.wait(Some(Duration::ZERO), &mut batch).unwrap();
+                let is_late = dropped.load(Ordering::Acquire);
+                let events = batch.dispatch().events;
+                assert!(
+                    events == 0 || !is_late,
+                    "an event came for a descriptor whose source has no bytes"
+                );
+            }
+        });
+        let number = Arc::try_unwrap(old)
+            .unwrap()
+            .into_descriptor()
+            .unwrap()
+            .number();
+        assert_eq!(kernel.open().0.number(), number);
+        dropped.store(true, Ordering::Release);
+        join(driving);
+    });
+}
+
+/// Race: an event is raised before, while and after its source is registered. A failure shows as a
+/// task that waits for ever.
+#[test]
+fn an_event_meets_the_registration_of_its_source() {
+    model("register × event × wait", || {
+        let (mut driver, handle, kernel) = driver();
+        let (descriptor, peer) = kernel.open();
+        let task = thread::spawn(move || {
+            let _entered = handle.enter();
+            let source = ModelSource::new(descriptor, Ready::EMPTY).unwrap();
+            let ready = block_on(source.ready(Interest::READABLE)).unwrap();
+            assert!(ready.is_readable());
+        });
+        let peer = thread::spawn(move || peer.raise(Ready::READABLE));
+        assert_eq!(turn(&mut driver, None).events, 1);
+        join(peer);
+        join(task);
+    });
+}
+
+/// Race: a reader in the list and a writer in the slot, and an event for each direction. A failure
+/// shows as a deadlock of either.
+#[test]
+fn both_directions_are_told() {
+    model("both directions × wait", || {
+        let (mut driver, handle, _) = driver();
+        let (source, pipe) = source(&handle, Ready::EMPTY);
+        let reader = thread::spawn({
+            let source = Arc::clone(&source);
+            move || block_on(source.ready(Interest::READABLE)).unwrap()
+        });
+        let writer = thread::spawn(move || {
+            block_on(poll_fn(|cx| source.poll_ready(cx, Direction::Write))).unwrap();
+        });
+        pipe.peer.raise(Ready::WRITABLE);
+        turn(&mut driver, None);
+        pipe.peer.raise(Ready::READABLE);
+        turn(&mut driver, None);
+        assert!(join(reader).is_readable());
+        join(writer);
+    });
+}
+
+/// Race: the driver ends while one waits, and another registers and waits. A failure shows as a
+/// deadlock.
+#[test]
+fn shutting_down_meets_who_registers_and_who_waits() {
+    model("shutdown × register × wait", || {
+        let (mut driver, handle, kernel) = driver();
+        let (source, _pipe) = source(&handle, Ready::EMPTY);
+        let waiting =
+            thread::spawn(move || block_on(poll_fn(|cx| source.poll_ready(cx, Direction::Read))));
+        let registering = thread::spawn(move || {
+            let _entered = handle.enter();
+            let (descriptor, _peer) = kernel.open();
+            let source = ModelSource::new(descriptor, Ready::EMPTY)?;
+            block_on(source.ready(Interest::READABLE)).map(drop)
+        });
+        assert!(driver.shutdown().panics.is_empty());
+        assert!(join(waiting).is_err());
+        assert!(join(registering).is_err());
+    });
+}
+
+/// Race: a callback is registered with a ready source, which kicks the driver, while the driver ends.
+/// A failure shows as a callback that was refused or cancelled and whose value stays, or that was
+/// accepted after the end.
+#[test]
+fn shutting_down_meets_a_kick() {
+    model("shutdown × kick", || {
+        let (mut driver, handle, _) = driver();
+        let (source, _pipe) = source(&handle, Ready::READABLE);
+        let (owned, watch) = EndWatched::new();
+        let registering = thread::spawn(move || {
+            let call = move |_: Ready| owned.touch();
+            let registered = source.on_ready(Interest::READABLE, call);
+            (source, registered)
+        });
+        look(&mut driver);
+        driver.shutdown();
+        let (_source, registered) = join(registering);
+        if let Ok(callback) = registered {
+            assert!(
+                callback.is_cancelled(),
+                "it waits for a driver that is gone"
+            );
+        }
+        assert!(watch.has_ended(), "a callback's value is left");
+        // What was kicked too late finds nobody.
+        assert_eq!(look(&mut driver).panics.len(), 0);
+    });
+}
+
+/// Race: a batch is dispatched by a thread that has given the driver to another one, which ends it. A
+/// failure shows as a callback that is used after its end, or that has none.
+#[test]
+fn shutting_down_meets_a_batch() {
+    model("dispatch × shutdown", || {
+        let (driver, handle, _) = driver();
+        let driver = Arc::new(Mutex::new(driver));
+        let (source, pipe) = source(&handle, Ready::EMPTY);
+        let (owned, watch) = EndWatched::new();
+        let call = move |_: Ready| owned.touch();
+        source.on_ready(Interest::READABLE, call).unwrap();
+        pipe.arrive();
+        let other = thread::spawn({
+            let driver = Arc::clone(&driver);
+            move || look_and_hand_over(&driver)
+        });
+        assert!(driver.lock().shutdown().panics.is_empty());
+        join(other);
+        assert!(watch.has_ended(), "a callback's value is left");
+        assert!(source.try_io(Direction::Write, || Ok(())).is_err());
+    });
+}
+
+/// Race: two threads have the driver one after the other, and each calls its batch when it has given
+/// it up, while a reader waits. A failure shows as a reader that sleeps for ever.
+#[test]
+fn a_reader_is_told_across_a_hand_over() {
+    model("hand-over × reader", || {
+        let (driver, handle, _) = driver();
+        let driver = Arc::new(Mutex::new(driver));
+        let (source, pipe) = source(&handle, Ready::EMPTY);
+        pipe.arrive();
+        let first = thread::spawn({
+            let driver = Arc::clone(&driver);
+            move || look_and_hand_over(&driver)
+        });
+        let second = thread::spawn({
+            let (driver, pipe) = (Arc::clone(&driver), Arc::clone(&pipe));
+            move || {
+                pipe.arrive();
+                look_and_hand_over(&driver);
+            }
+        });
+        let mut count = 0;
+        while count < 2 {
+            count += block_on(source.async_io(Direction::Read, || pipe.receive())).unwrap();
+        }
+        join(first);
+        join(second);
+    });
+}
+
+/// Race: a worker gives the driver up by unparking another one, and calls a callback while the other
+/// fetches a newer event of the same source. A failure shows as bytes that are left: the second call
+/// found the first one under way and was lost.
+#[test]
+fn a_callback_is_called_again_across_a_hand_over() {
+    model("hand-over by a parker × callback", || {
+        let (driver, handle, _) = driver();
+        let driver = Arc::new(Mutex::new(driver));
+        let parker = Arc::new(Parker::new());
+        let (source, pipe) = source(&handle, Ready::EMPTY);
+        let receiving = Arc::clone(&pipe);
+        let call = move |_: Ready| drop(receiving.receive());
+        source.on_ready(Interest::READABLE, call).unwrap();
+        let successor = thread::spawn({
+            let (driver, parker) = (Arc::clone(&driver), Arc::clone(&parker));
+            move || {
+                parker.park(None);
+                look_and_hand_over(&driver);
+            }
+        });
+        let predecessor = thread::spawn({
+            let driver = Arc::clone(&driver);
+            move || {
+                let mut batch = Batch::default();
+                driver.lock().wait(None, &mut batch).unwrap();
+                parker.unpark(|| unreachable!("it does not sleep in the driver"));
+                assert!(batch.dispatch().panics.is_empty());
+            }
+        });
+        pipe.arrive();
+        pipe.arrive();
+        join(predecessor);
+        join(successor);
+        look_and_hand_over(&driver);
+        assert_eq!(pipe.pending(), 0, "an event was not called for");
+    });
+}
+
+/// Race: a worker sleeps in the driver through its parker, while it is unparked for what was pushed,
+/// and an event comes. A failure shows as a deadlock.
+#[test]
+fn a_parker_wakes_its_worker_in_the_driver() {
+    model("unpark × event × parker in the driver", || {
+        let (mut driver, handle, _) = driver();
+        let (source, pipe) = source(&handle, Ready::EMPTY);
+        let receiving = Arc::clone(&pipe);
+        let call = move |_: Ready| drop(receiving.receive());
+        source.on_ready(Interest::READABLE, call).unwrap();
+        let shared = Arc::new((Parker::new(), AtomicBool::new(false)));
+        let pusher = thread::spawn({
+            let shared = Arc::clone(&shared);
+            move || {
+                let (parker, pushed) = &*shared;
+                pushed.store(true, Ordering::Relaxed);
+                parker.unpark(|| handle.unpark());
+            }
+        });
+        let peer = thread::spawn(move || pipe.arrive());
+        let (parker, pushed) = &*shared;
+        let (mut called, mut ran) = (0, false);
+        while called == 0 || !ran {
+            let mut batch = Batch::default();
+            if parker.enter_driver() {
+                driver.wait(None, &mut batch).unwrap();
+                parker.leave_driver();
+            }
+            called += batch.dispatch().callbacks;
+            ran |= pushed.load(Ordering::Relaxed);
+        }
+        join(pusher);
+        join(peer);
+        assert_eq!(called, 1);
+        drop(source);
+    });
+}
+
+/// A pool of one thread for each job.
+fn threads(job: Job) -> io::Result<()> {
+    thread::spawn(job);
+    Ok(())
+}
+
+fn look_up(handle: &IoHandle) -> impl Future<Output = io::Result<Vec<std::net::SocketAddr>>> {
+    let handle = handle.clone();
+    async move {
+        let _entered = handle.enter();
+        lookup("127.0.0.1", 80).await
+    }
+}
+
+/// Race: the answer comes before, while and after the task polls. A failure shows as a deadlock.
+#[test]
+fn an_answer_meets_a_poll() {
+    model("look-up: answer × poll", || {
+        let (_driver, handle, _) = driver_with(threads);
+        let found = block_on(look_up(&handle)).unwrap();
+        assert_eq!(found, [([127, 0, 0, 1], 80).into()]);
+    });
+}
+
+/// Race: the task polls a second time, with another waker. A failure shows as a deadlock: the answer
+/// has woken the first one.
+#[test]
+fn an_answer_meets_another_waker() {
+    model("look-up: answer × poll × poll with another waker", || {
+        let (_driver, handle, _) = driver_with(threads);
+        let mut looking = pin!(look_up(&handle));
+        if Bell::new().poll(&mut looking).is_pending() {
+            block_on(looking).unwrap();
+        }
+    });
+}
+
+/// Race: the future is dropped while the answer comes. A failure shows as a waker that is left.
+#[test]
+fn an_answer_meets_the_end_of_the_future() {
+    model("look-up: answer × future dropped", || {
+        let answering = Arc::new(Mutex::new(None));
+        let (_driver, handle, _) = driver_with({
+            let answering = Arc::clone(&answering);
+            move |job| {
+                *answering.lock() = Some(thread::spawn(job));
+                Ok(())
+            }
+        });
+        let (owned, watch) = EndWatched::new();
+        let waker = Waker::from(StdArc::new(OwningWaker(owned)));
+        {
+            let mut looking = pin!(look_up(&handle));
+            let _ = looking.as_mut().poll(&mut Context::from_waker(&waker));
+        }
+        let answering = answering.lock().take();
+        join(answering.unwrap());
+        // After the other thread: loom does not see the counts of `std`'s `Arc`.
+        drop(waker);
+        assert!(watch.has_ended(), "a waker is left");
+    });
+}
+
+/// A waker that is used when it is woken, and whose end is watched.
+struct OwningWaker(EndWatched);
+
+impl std::task::Wake for OwningWaker {
+    fn wake(self: StdArc<Self>) {
+        self.0.touch();
+    }
+}
+
+/// Race: the pool drops the closure on a thread of its own. A failure shows as a deadlock.
+#[test]
+fn a_closure_that_is_dropped_meets_a_poll() {
+    model("look-up: closure dropped × poll", || {
+        let (_driver, handle, _) = driver_with(|job| {
+            thread::spawn(move || drop(job));
+            Ok(())
+        });
+        assert!(block_on(look_up(&handle)).is_err());
+    });
+}
+
+/// The pool refuses: its reason comes out, and nothing waits. (No race, but for the one with a pool
+/// that keeps the closure a while.)
+#[test]
+fn a_pool_that_refuses_is_an_error() {
+    model("look-up: refused × closure dropped", || {
+        let (_driver, handle, _) = driver_with(|job| {
+            thread::spawn(move || drop(job));
+            Err(io::ErrorKind::QuotaExceeded.into())
+        });
+        let error = block_on(look_up(&handle)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
+    });
+}
