@@ -15,13 +15,13 @@ pub use self::of_tasks::{Claim, ModelScheduler, Slot};
 #[cfg(framewise_loom)]
 mod blocking;
 #[cfg(framewise_loom)]
-mod relief;
+mod workers;
 
 #[cfg(framewise_loom)]
 pub use self::blocking::ModelPool;
 
 #[cfg(framewise_loom)]
-pub use self::relief::{ModelRelief, ModelWorkers};
+pub use self::workers::{ModelWorker, ModelWorkers};
 
 #[cfg(framewise_loom)]
 mod of_tasks {

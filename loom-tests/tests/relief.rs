@@ -1,6 +1,6 @@
 //! Relief: a busy worker takes what one that stands still has left, and nothing from a healthy one.
 //!
-//! The shipped look, counts of ticks and last-in slots, with deques that stand in for crossbeam's.
+//! The shipped queues, counts of ticks and look, on the stand-in for the deque.
 //! The tasks are made by the worker that queues them, as in a runtime, so that nothing but the
 //! queues orders their making before their run. How a failure shows: a race on the task, a task
 //! that ends twice or not at all, or a busy worker that looks for ever, which loom reports as a
@@ -13,7 +13,7 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake};
 
 use framewise::Frame;
-use framewise::model::{Claim, ModelRelief, ModelScheduler, ModelWorkers};
+use framewise::model::{Claim, ModelScheduler, ModelWorker, ModelWorkers};
 use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
@@ -48,9 +48,9 @@ fn errand(bell: &StdArc<Bell>) -> (Claim, EndWatch) {
 }
 
 /// Looks until there is something, as a worker does that never runs out of tasks.
-fn look_until_found(relief: &mut ModelRelief, workers: &ModelWorkers) -> Claim {
+fn look_until_found(worker: &mut ModelWorker) -> Claim {
     loop {
-        if let Some(claim) = relief.look(workers) {
+        if let Some(claim) = worker.look() {
             return claim;
         }
         thread::yield_now();
@@ -61,33 +61,30 @@ fn look_until_found(relief: &mut ModelRelief, workers: &ModelWorkers) -> Claim {
 /// after. It has seen the slot empty or full, and the worker's last tick or the one before.
 fn what_a_worker_that_blocks_has_left_is_found(name: &str, own: usize, tasks: usize) {
     model(name, move || {
-        let workers = ModelWorkers::new(2);
-        let blocking = 1 - own;
-        let sibling = thread::spawn({
-            let workers = workers.clone();
-            move || {
-                workers.tick(blocking);
-                let bell = Bell::new();
-                let mut ends = Vec::new();
-                for _ in 0..tasks {
-                    let (claim, end) = errand(&bell);
-                    workers.push(blocking, claim);
-                    ends.push(end);
-                }
-                for _ in 0..tasks {
-                    bell.wait();
-                }
-                assert!(workers.pop(blocking).is_none(), "a task was queued twice");
-                ends
+        let (_, mut workers) = ModelWorkers::new(2);
+        let mut looker = workers.remove(own);
+        let mut blocking = workers.remove(0);
+        let sibling = thread::spawn(move || {
+            blocking.tick();
+            let bell = Bell::new();
+            let mut ends = Vec::new();
+            for _ in 0..tasks {
+                let (claim, end) = errand(&bell);
+                blocking.push(claim);
+                ends.push(end);
             }
+            for _ in 0..tasks {
+                bell.wait();
+            }
+            assert!(blocking.pop().is_none(), "a task was queued twice");
+            ends
         });
-        let mut relief = ModelRelief::new(own);
         for _ in 0..tasks {
-            look_until_found(&mut relief, &workers).run_to_end();
+            look_until_found(&mut looker).run_to_end();
         }
         let ends = sibling.join().expect("no panic");
         assert!(ends.iter().all(EndWatch::has_ended));
-        assert!(relief.look(&workers).is_none(), "a task was taken twice");
+        assert!(looker.look().is_none(), "a task was taken twice");
     });
 }
 
@@ -107,32 +104,32 @@ fn all_tasks_of_a_worker_that_blocks_are_found() {
 #[test]
 fn a_task_goes_to_its_worker_or_to_one_that_relieves_it() {
     model("look × look × pop, deque and slot", || {
-        let workers = ModelWorkers::new(3);
-        let lookers = [(1, 2), (2, 1)].map(|(own, looks)| {
-            let workers = workers.clone();
+        let (_, mut workers) = ModelWorkers::new(3);
+        let lookers = [(2, 1), (1, 2)].map(|(own, looks)| {
+            let mut worker = workers.remove(own);
             thread::spawn(move || {
-                let mut relief = ModelRelief::new(own);
                 for _ in 0..looks {
-                    if let Some(claim) = relief.look(&workers) {
+                    if let Some(claim) = worker.look() {
                         claim.run_to_end();
                     }
                 }
             })
         });
+        let mut worker = workers.remove(0);
         let bell = Bell::new();
         let (first, first_ends) = errand(&bell);
-        workers.push(0, first);
+        worker.push(first);
         let (second, second_ends) = errand(&bell);
-        workers.push(0, second);
-        workers.tick(0);
-        while let Some(claim) = workers.pop(0) {
+        worker.push(second);
+        worker.tick();
+        while let Some(claim) = worker.pop() {
             claim.run_to_end();
         }
         for looker in lookers {
             looker.join().expect("no panic");
         }
         assert!(first_ends.has_ended() && second_ends.has_ended());
-        assert!(workers.pop(0).is_none(), "a task was queued twice");
+        assert!(worker.pop().is_none(), "a task was queued twice");
     });
 }
 
@@ -143,10 +140,12 @@ const ROUNDS: usize = 4;
 /// between two ticks, and then the worker stands still as far as anybody can see.)
 fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
     model(name, move || {
-        let workers = ModelWorkers::new(2);
+        let (_, mut workers) = ModelWorkers::new(2);
+        let mut looking = workers.remove(1);
+        let mut healthy = workers.remove(0);
         // Odd: the looker's turn.
         let turn = Arc::new(AtomicUsize::new(0));
-        let take_turns = |turn: &AtomicUsize, first: usize, mut step: Box<dyn FnMut()>| {
+        let take_turns = |turn: &AtomicUsize, first: usize, mut step: Box<dyn FnMut() + '_>| {
             for round in 0..ROUNDS {
                 while turn.load(Ordering::Acquire) != 2 * round + first {
                     thread::yield_now();
@@ -156,11 +155,10 @@ fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
             }
         };
         let looker = thread::spawn({
-            let (workers, turn) = (workers.clone(), turn.clone());
+            let turn = turn.clone();
             move || {
-                let mut relief = ModelRelief::new(1);
                 let look = move || {
-                    let taken = relief.look(&workers);
+                    let taken = looking.look();
                     assert!(taken.is_none(), "taken from a healthy worker");
                 };
                 take_turns(&turn, 1, Box::new(look));
@@ -169,20 +167,17 @@ fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
         let bell = Bell::new();
         let ends = [(); 2].map(|()| {
             let (claim, end) = errand(&bell);
-            workers.push(0, claim);
+            healthy.push(claim);
             end
         });
-        let tick = {
-            let workers = workers.clone();
-            move || {
-                if ticks {
-                    workers.tick(0);
-                }
+        let tick = || {
+            if ticks {
+                healthy.tick();
             }
         };
         take_turns(&turn, 0, Box::new(tick));
         looker.join().expect("no panic");
-        while let Some(claim) = workers.pop(0) {
+        while let Some(claim) = healthy.pop() {
             claim.run_to_end();
         }
         assert!(ends.iter().all(EndWatch::has_ended));

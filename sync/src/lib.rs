@@ -1,4 +1,4 @@
-//! The one door to atomics, locks, cells and threads.
+//! The one door to atomics, locks, cells, threads and the deque.
 //!
 //! Every crate of the workspace takes its concurrency primitives from here and from nowhere else.
 //! In an ordinary build they are `std`'s, re-exported or thinly wrapped. Under
@@ -15,6 +15,7 @@
 //! - [`cell::UnsafeCell`] gives access through closures, which is how loom sees the accesses.
 //! - [`thread_local!`] takes only `const` initialisers.
 
+pub mod deque;
 #[cfg(framewise_loom)]
 mod model;
 #[cfg(not(framewise_loom))]

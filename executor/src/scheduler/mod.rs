@@ -2,8 +2,9 @@
 //!
 //! Reading order, along the task's path: [`shared`] (what all workers see; `schedule` and `spawn`
 //! put a task into a queue), [`queue`] (a worker's own queue and its last-in slot), [`worker`] (the
-//! loop that takes tasks out and runs them), [`sleep`] (the steps to sleep and out of it), [`idle`] (who
-//! must be woken for a push), [`park`] (how one worker sleeps), [`watch`] and [`relief`] (a worker that blocks does not freeze the others, be
+//! loop that takes tasks out and runs them), [`search`] (where it looks when it has none), [`sleep`]
+//! (the steps to sleep and out of it), [`idle`] (who must be woken for a push), [`park`] (how one
+//! worker sleeps), [`watch`] and [`relief`] (a worker that blocks does not freeze the others, be
 //! they asleep or busy). In a test's seeded run `seeded` stands in the workers' place; [`points`] is
 //! where others ask it.
 
@@ -12,6 +13,7 @@ pub(crate) mod park;
 pub(crate) mod points;
 pub(crate) mod queue;
 pub(crate) mod relief;
+pub(crate) mod search;
 #[cfg(all(feature = "test-util", not(framewise_loom)))]
 pub(crate) mod seeded;
 pub(crate) mod shared;

@@ -1,6 +1,7 @@
 //! One worker's tasks: a bounded FIFO deque, a last-in slot, and the yielded.
 //!
-//! Owns the order in which a worker takes its own tasks. The deque is crossbeam's, and trusted.
+//! Owns the order in which a worker takes its own tasks. The deque is crossbeam's, and trusted to
+//! keep the contract in `framewise_sync::deque`.
 //! The slot holds the task that was woken last: it is what the running task just made ready, so it
 //! runs next, with warm caches. Nobody is ever woken for it. A thief takes it only as a last resort,
 //! and only where a thief has seen it before: then the worker is in a long poll, which may never
@@ -10,15 +11,19 @@
 use std::collections::VecDeque;
 use std::ptr;
 
-use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use framewise_sync::atomic::{AtomicPtr, Ordering};
+use framewise_sync::deque::{Injector, Steal, Stealer, Worker};
 
 use super::relief::Ticks;
 use crate::task::header::{Header, TaskRef};
 
 /// Tasks in the deque beyond which a push goes to the injector, where every worker looks. The
-/// deque's buffer would grow and shrink with allocations.
-const DEQUE_LEN_MAX: usize = 256;
+/// deque's buffer would grow and shrink with allocations. (Small in a model, which reaches it.)
+const DEQUE_LEN_MAX: usize = if cfg!(any(framewise_loom, framewise_shuttle)) {
+    2
+} else {
+    256
+};
 
 /// Tasks in a row that may come from the last-in slot before the deque has its turn.
 const SLOT_STREAK_MAX: u32 = 3;

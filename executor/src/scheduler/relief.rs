@@ -8,9 +8,9 @@
 //! Nothing is measured in time. A sibling whose polls take so much longer than this worker's that it
 //! only seems to stand still gives up tasks to one that is quicker, which does no harm.
 
-use crossbeam_deque::Steal;
 use crossbeam_utils::CachePadded;
 use framewise_sync::atomic::{AtomicU32, Ordering};
+use framewise_sync::deque::Steal;
 
 use super::queue::LocalQueue;
 use super::shared::WorkerFace;
@@ -41,44 +41,6 @@ impl Ticks {
     }
 }
 
-/// The workers as one that relieves them sees them. (A model has other deques, since loom does not
-/// reach into crossbeam's.)
-pub(crate) trait Siblings {
-    fn len(&self) -> usize;
-
-    fn ticks(&self, sibling: usize) -> &Ticks;
-
-    /// Takes tasks out of its deque: one to run, and others into the own deque.
-    fn steal_from(&self, sibling: usize) -> Steal<TaskRef>;
-
-    /// Takes a task that a thief has seen in its last-in slot before.
-    fn steal_slot(&self, sibling: usize) -> Option<TaskRef>;
-}
-
-/// The siblings of the worker that has this queue.
-pub(crate) struct OfQueue<'a>(
-    pub(crate) &'a LocalQueue,
-    pub(crate) &'a [CachePadded<WorkerFace>],
-);
-
-impl Siblings for OfQueue<'_> {
-    fn len(&self) -> usize {
-        self.1.len()
-    }
-
-    fn ticks(&self, sibling: usize) -> &Ticks {
-        &self.1[sibling].queue.ticks
-    }
-
-    fn steal_from(&self, sibling: usize) -> Steal<TaskRef> {
-        self.0.steal_from(&self.1[sibling].queue)
-    }
-
-    fn steal_slot(&self, sibling: usize) -> Option<TaskRef> {
-        self.1[sibling].queue.steal_slot()
-    }
-}
-
 /// Whom a worker looks at, and what it saw there.
 pub(crate) struct Relief {
     ticks_to_look: u32,
@@ -96,17 +58,24 @@ impl Relief {
         }
     }
 
-    /// Called at each tick of the worker `own`: a task of a sibling that stands still.
-    pub(crate) fn look(&mut self, own: usize, siblings: &impl Siblings) -> Option<TaskRef> {
+    /// Called at each tick of the worker `own`, which has this queue: a task of a sibling that stands
+    /// still.
+    pub(crate) fn look(
+        &mut self,
+        own: usize,
+        queue: &LocalQueue,
+        workers: &[CachePadded<WorkerFace>],
+    ) -> Option<TaskRef> {
         self.ticks_to_look -= 1;
         if self.ticks_to_look > 0 {
             return None;
         }
         self.ticks_to_look = TICKS_PER_LOOK;
-        if self.sibling != own && siblings.ticks(self.sibling).get() == self.ticks {
-            let stolen = match siblings.steal_from(self.sibling) {
+        let sibling = &workers[self.sibling].queue;
+        if self.sibling != own && sibling.ticks.get() == self.ticks {
+            let stolen = match queue.steal_from(sibling) {
                 Steal::Success(task) => Some(task),
-                Steal::Empty => siblings.steal_slot(self.sibling),
+                Steal::Empty => sibling.steal_slot(),
                 Steal::Retry => None,
             };
             // There may be more: the next look is at the same one.
@@ -114,11 +83,11 @@ impl Relief {
                 return stolen;
             }
         }
-        self.sibling = (self.sibling + 1) % siblings.len();
+        self.sibling = (self.sibling + 1) % workers.len();
         if self.sibling == own {
-            self.sibling = (self.sibling + 1) % siblings.len();
+            self.sibling = (self.sibling + 1) % workers.len();
         }
-        self.ticks = siblings.ticks(self.sibling).get();
+        self.ticks = workers[self.sibling].queue.ticks.get();
         None
     }
 }

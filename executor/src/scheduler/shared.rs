@@ -7,11 +7,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_deque::Injector;
 use crossbeam_utils::CachePadded;
 use framewise_context::{CaughtPanic, Frame};
 use framewise_io::{Batch, IoDriver, IoHandle};
 use framewise_sync::atomic::{AtomicBool, Ordering};
+use framewise_sync::deque::Injector;
 use framewise_sync::{Condvar, Mutex, TryLock, TryLockGuard};
 use framewise_timers::Timers;
 
@@ -19,6 +19,7 @@ use super::idle::Idle;
 use super::park::Parker;
 use super::points;
 use super::queue::{LocalQueue, Pushed, QueueFace};
+use super::search;
 use super::sleep::{self, Workplace};
 use super::watch::Watch;
 use super::worker;
@@ -314,12 +315,7 @@ impl Workplace for Shared {
     }
 
     fn has_stealable(&self, thief: usize) -> bool {
-        !self.injector.is_empty()
-            || self
-                .workers
-                .iter()
-                .enumerate()
-                .any(|(index, worker)| index != thief && !worker.queue.stealer.is_empty())
+        search::has_stealable(thief, &self.workers, &self.injector)
     }
 
     fn try_driver(&self) -> Option<TryLockGuard<'_, IoDriver>> {

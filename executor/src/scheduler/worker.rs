@@ -11,7 +11,8 @@ use std::sync::Arc;
 use framewise_io::Batch;
 
 use super::queue::{LocalQueue, Pushed};
-use super::relief::{OfQueue, Relief};
+use super::relief::Relief;
+use super::search;
 use super::shared::{Shared, Spawner};
 use super::sleep::{Wakefulness, Workplace};
 use crate::runtime::enter;
@@ -23,9 +24,6 @@ const POLLS_PER_TICK: u32 = 61;
 /// Rounds of yields between two looks at the driver and the clock.
 const YIELD_ROUNDS_PER_TICK: u32 = 8;
 
-/// Rounds over all siblings before a search is given up.
-const SEARCH_ROUNDS: usize = 2;
-
 /// What makes a thread a worker. It can pass to another thread (`block_in_place`).
 pub(crate) struct Core {
     index: usize,
@@ -33,7 +31,7 @@ pub(crate) struct Core {
     polls_to_tick: u32,
     yield_rounds: u32,
     wakefulness: Wakefulness,
-    random: u32,
+    random: Random,
     relief: Relief,
 }
 
@@ -45,17 +43,22 @@ impl Core {
             polls_to_tick: POLLS_PER_TICK,
             yield_rounds: 0,
             wakefulness: Wakefulness::new(),
-            random: 0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B),
+            random: Random(0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B)),
             relief: Relief::new(),
         })
     }
+}
 
-    /// A number below `limit`. Marsaglia's xorshift (2003), which is plenty to choose a victim.
-    fn random_below(&mut self, limit: usize) -> usize {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 17;
-        self.random ^= self.random << 5;
-        (self.random as usize) % limit
+/// Chooses victims. Marsaglia's xorshift (2003), which is plenty for that.
+struct Random(u32);
+
+impl Random {
+    /// A number below `limit`.
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 17;
+        self.0 ^= self.0 << 5;
+        (self.0 as usize) % limit
     }
 }
 
@@ -268,8 +271,7 @@ impl WorkerThread {
         if tick {
             core.queue.admit_yielded(&shared.injector);
             shared.workers[core.index].queue.ticks.count();
-            let siblings = OfQueue(&core.queue, &shared.workers);
-            brought = core.relief.look(core.index, &siblings);
+            brought = core.relief.look(core.index, &core.queue, &shared.workers);
         }
         if brought.is_none() {
             brought = core
@@ -322,30 +324,11 @@ impl WorkerThread {
         if !core.wakefulness.start_searching(shared) {
             return None;
         }
-        let mut round = 0;
-        while round < SEARCH_ROUNDS {
-            let mut retry = false;
-            let first = core.random_below(workers);
-            for victim in (0..workers).map(|step| (first + step) % workers) {
-                if victim == core.index {
-                    continue;
-                }
-                match core.queue.steal_from(&shared.workers[victim].queue) {
-                    crossbeam_deque::Steal::Success(task) => return Some(task),
-                    crossbeam_deque::Steal::Retry => retry = true,
-                    crossbeam_deque::Steal::Empty => {}
-                }
-            }
-            let share = core.queue.pop_injector(&shared.injector, workers);
-            if share.is_some() {
-                return share;
-            }
-            // Retry means that somebody else is at the queue, not that it is empty.
-            round += usize::from(!retry);
-        }
-        (0..workers)
-            .filter(|&victim| victim != core.index)
-            .find_map(|victim| shared.workers[victim].queue.steal_slot())
+        let (index, queue) = (core.index, &core.queue);
+        let random = &mut core.random;
+        search::look_everywhere(index, queue, &shared.workers, &shared.injector, || {
+            random.below(workers)
+        })
     }
 
     /// The worker is about to run user code, which may block.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 use framewise::spawn;
+use framewise_sync::deque::{Injector, Steal, Stealer, Worker};
 
 use crate::support::{HangWatch, runtime, with_workers};
 use crate::{Bug, Class, Here};

@@ -29,8 +29,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_deque::Steal;
 use framewise_context::Frame;
+use framewise_sync::deque::Steal;
 use framewise_timers::DueTimer;
 use framewise_timers::virtual_time::VirtualTime;
 

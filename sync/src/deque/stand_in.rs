@@ -1,0 +1,440 @@
+//! The deque and the injector in a model: the contract of `mod.rs`, in as few steps as can be.
+//!
+//! One chain of items serves both. Two words are all that a model sees of it: how many items
+//! were taken, and how many were pushed, with the place of the last. Takers claim by a
+//! compare-exchange of the first; a push publishes by the second. No item is ever written to a place
+//! that was in use, so nothing is read too early or overwritten too late, and no lock orders
+//! more than the contract says.
+//!
+//! Where items lie is bookkeeping, by `std`'s primitives, which no model sees or counts.
+//!
+//! Knows only the door's atomics and cells, so it serves every kind of model; `tests/deque/`
+//! compiles it over `std`'s, too.
+
+use std::cell::Cell;
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicUsize as UnseenUsize;
+
+use crate::Arc;
+use crate::atomic::{AtomicUsize, Ordering};
+use crate::cell::UnsafeCell;
+
+/// Items that a steal takes at most where no limit is said.
+const BATCH_MAX: usize = 32;
+
+/// The low bits of a mark are a place, the others are the number of items pushed.
+const PLACE_BITS: u32 = 16;
+
+/// Places in the first block; each block has twice as many as the one before.
+const FIRST_BLOCK: usize = 16;
+const BLOCKS: usize = 12;
+const PLACES: usize = FIRST_BLOCK * ((1 << BLOCKS) - 1);
+
+const _: () = assert!(PLACES <= 1 << PLACE_BITS, "a mark has room for every place");
+
+/// How many items were pushed, and where the last of them lies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Mark(usize);
+
+impl Mark {
+    /// Nothing was pushed.
+    const NONE: Self = Self(0);
+
+    fn after(self, place: usize) -> Self {
+        Self(self.pushed() + 1 << PLACE_BITS | place)
+    }
+
+    fn pushed(self) -> usize {
+        self.0 >> PLACE_BITS
+    }
+
+    fn place(self) -> usize {
+        self.0 & ((1 << PLACE_BITS) - 1)
+    }
+}
+
+struct Node<T> {
+    /// The item's number is one more than this mark's.
+    before: Mark,
+    item: UnsafeCell<Option<T>>,
+}
+
+type Block<T> = Box<[OnceLock<Node<T>>]>;
+
+struct Chain<T> {
+    /// Items that were taken.
+    taken: AtomicUsize,
+    /// The mark of the last item.
+    last: AtomicUsize,
+    /// A guess at the same, which saves a model a load.
+    guess: UnseenUsize,
+    /// Places that were given out.
+    places: UnseenUsize,
+    blocks: [OnceLock<Block<T>>; BLOCKS],
+}
+
+// SAFETY: an item is reached only by the thread that pushes it, before the push, and by the one
+// that has claimed its number. Nothing refers to an item in its place.
+unsafe impl<T: Send> Send for Chain<T> {}
+// SAFETY: as for Send.
+unsafe impl<T: Send> Sync for Chain<T> {}
+
+/// Numbers of items that were claimed, and a mark that leads to them.
+struct Claim {
+    last: Mark,
+    first: usize,
+    count: usize,
+}
+
+impl<T> Chain<T> {
+    fn new() -> Self {
+        Self {
+            taken: AtomicUsize::new(0),
+            last: AtomicUsize::new(0),
+            guess: UnseenUsize::new(0),
+            places: UnseenUsize::new(0),
+            blocks: [const { OnceLock::new() }; BLOCKS],
+        }
+    }
+
+    fn place(&self, place: usize) -> &OnceLock<Node<T>> {
+        let block = (place / FIRST_BLOCK + 1).ilog2() as usize;
+        let first = FIRST_BLOCK * ((1 << block) - 1);
+        let places = self.blocks[block]
+            .get_or_init(|| (0..FIRST_BLOCK << block).map(|_| OnceLock::new()).collect());
+        &places[place - first]
+    }
+
+    fn node(&self, mark: Mark) -> &Node<T> {
+        let node = self.place(mark.place()).get();
+        node.expect("a mark is made after its node")
+    }
+
+    /// A place that nobody else has.
+    fn fresh_place(&self) -> usize {
+        let place = self.places.fetch_add(1, Ordering::Relaxed);
+        assert!(
+            place < PLACES,
+            "a model pushes {PLACES} items to one queue at most, in all of its life"
+        );
+        place
+    }
+
+    /// Puts an item behind `before`, to be published.
+    fn put(&self, place: usize, item: T, before: Mark) -> Mark {
+        let node = Node {
+            before,
+            item: UnsafeCell::new(Some(item)),
+        };
+        let was_free = self.place(place).set(node).is_ok();
+        assert!(was_free, "a place is given out once");
+        before.after(place)
+    }
+
+    /// Publishes what the only pusher has put, up to `last`.
+    fn publish(&self, last: Mark) {
+        // Ordering: Release, pairs with claim (D2).
+        self.last.store(last.0, Ordering::Release);
+    }
+
+    /// Pushes, where others may, too.
+    fn push(&self, item: T) {
+        let mut item = item;
+        let mut before = Mark(self.guess.load(Ordering::Acquire));
+        loop {
+            let place = self.fresh_place();
+            let last = self.put(place, item, before);
+            // Ordering: Release, pairs with claim, which also sees the earlier pushes, as this is a
+            // read-modify-write (D2); Relaxed where another push came first: reads no item.
+            let pushed =
+                self.last
+                    .compare_exchange(before.0, last.0, Ordering::Release, Ordering::Relaxed);
+            match pushed {
+                Ok(_) => {
+                    self.guess.store(last.0, Ordering::Release);
+                    return;
+                }
+                Err(now) => {
+                    before = Mark(now);
+                    item = self.take_out(last);
+                }
+            }
+        }
+    }
+
+    /// A mark that may be old, for looks.
+    fn look(&self) -> (usize, Mark) {
+        // Ordering: Relaxed, both. The items counted as taken were taken. A push that is ordered
+        // before the call, be it by a fence, is in the second (D4, D5).
+        let taken = self.taken.load(Ordering::Relaxed);
+        (taken, Mark(self.last.load(Ordering::Relaxed)))
+    }
+
+    fn len(&self) -> usize {
+        let (taken, last) = self.look();
+        last.pushed().saturating_sub(taken)
+    }
+
+    /// Claims half of the items, up to `limit`, and one at least.
+    fn claim(&self, limit: usize) -> Steal<Claim> {
+        assert!(limit > 0);
+        if is_to_retry() {
+            return Steal::Retry;
+        }
+        // Ordering: Relaxed. The compare-exchange below finds out whether it is old.
+        let taken = self.taken.load(Ordering::Relaxed);
+        // Ordering: Acquire, pairs with the pushes.
+        let last = Mark(self.last.load(Ordering::Acquire));
+        let Some(len) = last.pushed().checked_sub(taken).filter(|len| *len > 0) else {
+            return Steal::Empty;
+        };
+        let count = len.div_ceil(2).min(limit);
+        // Ordering: Relaxed, both. Says who takes what, and publishes nothing.
+        let claimed =
+            self.taken
+                .compare_exchange(taken, taken + count, Ordering::Relaxed, Ordering::Relaxed);
+        match claimed {
+            Ok(_) => Steal::Success(Claim {
+                last,
+                first: taken + 1,
+                count,
+            }),
+            Err(_) => Steal::Retry,
+        }
+    }
+
+    /// Takes out what was claimed, in order.
+    fn take(&self, claim: &Claim) -> Vec<T> {
+        let mut mark = claim.last;
+        let mut items = Vec::with_capacity(claim.count);
+        while mark.pushed() >= claim.first {
+            if mark.pushed() < claim.first + claim.count {
+                items.push(self.take_out(mark));
+            }
+            mark = self.node(mark).before;
+        }
+        items.reverse();
+        items
+    }
+
+    fn take_out(&self, mark: Mark) -> T {
+        let item = self.node(mark).item.with_mut(|item| {
+            // SAFETY: the item is the caller's: claimed, or not published.
+            unsafe { (*item).take() }
+        });
+        item.expect("an item is claimed once")
+    }
+}
+
+/// A steal: one item for the caller, the others of the batch for its deque.
+fn steal<T>(chain: &Chain<T>, own: &Worker<T>, limit: usize) -> Steal<T> {
+    match chain.claim(limit) {
+        Steal::Success(claim) => {
+            let mut items = chain.take(&claim).into_iter();
+            let first = items.next().expect("a claim is not empty");
+            own.push_all(items);
+            Steal::Success(first)
+        }
+        Steal::Empty => Steal::Empty,
+        Steal::Retry => Steal::Retry,
+    }
+}
+
+/// What came of a steal.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steal<T> {
+    /// There was nothing.
+    Empty,
+    /// At least one item was taken.
+    Success(T),
+    /// It is not known whether there is something.
+    Retry,
+}
+
+impl<T> Steal<T> {
+    /// What was taken, if anything.
+    pub fn success(self) -> Option<T> {
+        match self {
+            Steal::Success(item) => Some(item),
+            Steal::Empty | Steal::Retry => None,
+        }
+    }
+}
+
+/// A deque, in its owner's hands.
+pub struct Worker<T> {
+    chain: Arc<Chain<T>>,
+    /// The mark of the last item; the owner alone pushes.
+    last: Cell<Mark>,
+    /// Items taken, as far as the owner knows.
+    taken: Cell<usize>,
+}
+
+// SAFETY: the chain may be shared, by its own argument, and the rest is plain numbers.
+unsafe impl<T: Send> Send for Worker<T> {}
+
+impl<T> Worker<T> {
+    /// An empty deque, first in, first out.
+    #[must_use]
+    pub fn new_fifo() -> Self {
+        Self {
+            chain: Arc::new(Chain::new()),
+            last: Cell::new(Mark::NONE),
+            taken: Cell::new(0),
+        }
+    }
+
+    /// What thieves have of it.
+    pub fn stealer(&self) -> Stealer<T> {
+        Stealer(Arc::clone(&self.chain))
+    }
+
+    /// How many items there are, or more.
+    pub fn len(&self) -> usize {
+        // Ordering: Relaxed. An old count makes the length too large (D8).
+        let taken = self.chain.taken.load(Ordering::Relaxed);
+        self.last.get().pushed() - taken
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts an item behind all others.
+    pub fn push(&self, item: T) {
+        self.push_all([item]);
+    }
+
+    fn push_all(&self, items: impl IntoIterator<Item = T>) {
+        let before = self.last.get();
+        let mut last = before;
+        for item in items {
+            last = self.chain.put(self.chain.fresh_place(), item, last);
+        }
+        if last != before {
+            self.last.set(last);
+            self.chain.publish(last);
+        }
+    }
+
+    /// Takes the first item. (No step of a model where the owner knows that there is none.)
+    pub fn pop(&self) -> Option<T> {
+        let last = self.last.get();
+        loop {
+            let taken = self.taken.get();
+            if taken >= last.pushed() {
+                return None;
+            }
+            // Ordering: Relaxed, both. As in claim; what it takes the owner has pushed itself.
+            let claimed = self.chain.taken.compare_exchange(
+                taken,
+                taken + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            match claimed {
+                Ok(_) => {
+                    self.taken.set(taken + 1);
+                    let claim = Claim {
+                        last,
+                        first: taken + 1,
+                        count: 1,
+                    };
+                    return self.chain.take(&claim).pop();
+                }
+                Err(now) => self.taken.set(now),
+            }
+        }
+    }
+}
+
+/// A deque, in thieves' hands.
+pub struct Stealer<T>(Arc<Chain<T>>);
+
+// SAFETY: the chain may be shared, by its own argument.
+unsafe impl<T: Send> Send for Stealer<T> {}
+// SAFETY: as for Send.
+unsafe impl<T: Send> Sync for Stealer<T> {}
+
+impl<T> Stealer<T> {
+    /// Whether there is nothing to steal: a hint (D4, D5).
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+
+    /// Takes a batch: one for the caller, the rest into its `own` deque.
+    pub fn steal_batch_and_pop(&self, own: &Worker<T>) -> Steal<T> {
+        steal(&self.0, own, BATCH_MAX)
+    }
+}
+
+impl<T> Clone for Stealer<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// A queue into which every thread may push.
+pub struct Injector<T>(Chain<T>);
+
+impl<T> Injector<T> {
+    /// An empty one.
+    #[expect(clippy::new_without_default, reason = "nobody asks for it")]
+    pub fn new() -> Self {
+        Self(Chain::new())
+    }
+
+    /// Puts an item behind all others.
+    pub fn push(&self, item: T) {
+        self.0.push(item);
+    }
+
+    /// How many items there are: a hint.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is nothing to take: a hint (D4, D5).
+    pub fn is_empty(&self) -> bool {
+        self.0.len() == 0
+    }
+
+    /// Takes one item.
+    pub fn steal(&self) -> Steal<T> {
+        match self.0.claim(1) {
+            Steal::Success(claim) => {
+                let item = self.0.take(&claim).pop();
+                Steal::Success(item.expect("a claim is not empty"))
+            }
+            Steal::Empty => Steal::Empty,
+            Steal::Retry => Steal::Retry,
+        }
+    }
+
+    /// Takes a batch of `limit` at most: one for the caller, the rest into its `own` deque.
+    pub fn steal_batch_with_limit_and_pop(&self, own: &Worker<T>, limit: usize) -> Steal<T> {
+        steal(&self.0, own, limit)
+    }
+}
+
+crate::thread_local! {
+    /// Steals of this thread that are still to answer `Retry`.
+    static RETRIES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The adversary: the next `steals` steals of this thread, from whatever queue, answer `Retry` and
+/// do nothing else. (Besides these there are those that lost a race.) A model that wants a choice
+/// reads a flag, which another of its threads stores, and calls this if it is set.
+pub fn retry_next(steals: usize) {
+    RETRIES.with(|retries| retries.set(steals));
+}
+
+fn is_to_retry() -> bool {
+    RETRIES.with(|retries| {
+        let left = retries.get();
+        retries.set(left.saturating_sub(1));
+        left > 0
+    })
+}
