@@ -2,8 +2,8 @@
 //!
 //! How a worker falls asleep, wakes, searches and settles is the shipped code
 //! (`executor/src/scheduler/sleep.rs`), run on [`Mirror`] instead of a runtime's common state. What a
-//! whole runtime does is in `tests/runtime.rs`; here the queues and the system are so small that two
-//! workers can be exhausted.
+//! whole runtime does is in `tests/runtime.rs`, and its queues are in `tests/deque.rs`; here the queues
+//! and the system are so small that two workers can be exhausted.
 
 use std::time::Duration;
 

@@ -1,0 +1,653 @@
+//! The workers' queues: what is pushed is taken once, whoever takes it, and nothing is left behind.
+//!
+//! The shipped `LocalQueue`, search and look before the sleep, on the stand-in for the deque
+//! (`sync/src/deque/`), and the stand-in itself under the bodies that also hold crossbeam's to the
+//! contract. How a failure shows: a task that ends twice or not at all, a race on the task, a
+//! history that the contract does not allow, a worker that finds nothing though something is there.
+#![cfg(framewise_loom)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use framewise::Frame;
+use framewise::model::{Claim, Idle, ModelScheduler, ModelWorker, ModelWorkers};
+use framewise_loom_tests::{EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_sync::deque::{self as door, Steal, retry_next};
+use framewise_sync::{Arc, thread};
+
+use self::bodies::Size;
+use self::faces::{Item, Queues, Stolen};
+
+#[path = "../../sync/tests/deque/bodies.rs"]
+mod bodies;
+#[path = "../../sync/tests/deque/faces.rs"]
+mod faces;
+#[path = "../../sync/tests/deque/history.rs"]
+mod history;
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+faces::queues!(StandIn, door);
+
+/// Ready when it is polled.
+struct Task(EndWatched);
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        self.0.touch();
+        Poll::Ready(())
+    }
+}
+
+/// A task's claim. It is made by the thread that queues it, so that nothing but the queues orders
+/// its making before its run.
+fn task() -> (Claim, EndWatch) {
+    let (end, watch) = EndWatched::new();
+    let claim = ModelScheduler::new().spawn_detached(Task(end), Frame::root());
+    (claim, watch)
+}
+
+/// The worker's own tasks, all of them, run.
+fn run_own(worker: &mut ModelWorker) {
+    while let Some(claim) = worker.pop() {
+        claim.run_to_end();
+    }
+}
+
+/// What is left when all threads have ended: of the workers, and in the injector.
+fn run_left(common: &ModelWorkers, workers: impl IntoIterator<Item = ModelWorker>) {
+    for mut worker in workers {
+        run_own(&mut worker);
+    }
+    loop {
+        match common.steal_injected() {
+            Steal::Success(claim) => claim.run_to_end(),
+            Steal::Retry => {}
+            Steal::Empty => break,
+        }
+    }
+}
+
+fn all_ended<'a>(ends: impl IntoIterator<Item = &'a EndWatch>) {
+    assert!(
+        ends.into_iter().all(EndWatch::has_ended),
+        "a task was left behind"
+    );
+}
+
+fn pair() -> (ModelWorkers, ModelWorker, ModelWorker) {
+    let (common, mut workers) = ModelWorkers::new(2);
+    let second = workers.remove(1);
+    (common, workers.remove(0), second)
+}
+
+/// One steal, and the run of what it brought.
+fn steal_and_run(thief: &mut ModelWorker, victim: usize) {
+    if let Steal::Success(claim) = thief.steal_from(victim) {
+        claim.run_to_end();
+    }
+    run_own(thief);
+}
+
+/// Race: the owner pushes three tasks, of which two are displaced from the slot into the deque, and
+/// pops; a thief takes half; a push from outside comes to whoever looks at the injector.
+#[test]
+fn a_pop_meets_a_batch_steal_and_the_injector() {
+    model("push and pop × batch steal × injector", || {
+        let (common, mut owner, mut thief) = pair();
+        let thief = thread::spawn(move || {
+            steal_and_run(&mut thief, 0);
+            if let Some(claim) = thief.pop_injector() {
+                claim.run_to_end();
+            }
+            thief
+        });
+        let pusher = thread::spawn({
+            let common = common.clone();
+            move || {
+                let (claim, end) = task();
+                common.inject(claim);
+                end
+            }
+        });
+        let ends = [(); 3].map(|()| {
+            let (claim, end) = task();
+            owner.push(claim);
+            end
+        });
+        run_own(&mut owner);
+        let thief = thief.join().expect("no panic");
+        let injected = pusher.join().expect("no panic");
+        run_left(&common, [owner, thief]);
+        all_ended(ends.iter().chain([&injected]));
+    });
+}
+
+/// Race: more tasks than the slot and the deque hold (two, in a model), while a thief makes room and
+/// looks at the injector, to which the rest goes.
+#[test]
+fn an_overflow_to_the_injector_loses_none() {
+    model("overflow × batch steal × pop_injector", || {
+        let (common, mut owner, mut thief) = pair();
+        let thief = thread::spawn(move || {
+            steal_and_run(&mut thief, 0);
+            if let Some(claim) = thief.pop_injector() {
+                claim.run_to_end();
+            }
+            thief
+        });
+        let ends = [(); 5].map(|()| {
+            let (claim, end) = task();
+            owner.push(claim);
+            end
+        });
+        run_own(&mut owner);
+        let thief = thief.join().expect("no panic");
+        run_left(&common, [owner, thief]);
+        all_ended(&ends);
+    });
+}
+
+/// Race: the slot's streak is over, so that its task goes into the deque, where a thief may take it.
+#[test]
+fn a_streak_of_the_slot_meets_a_steal() {
+    model("slot streak × batch steal", || {
+        let (common, mut owner, mut thief) = pair();
+        let thief = thread::spawn(move || {
+            steal_and_run(&mut thief, 0);
+            thief
+        });
+        let ends = [(); 4].map(|()| {
+            let (claim, end) = task();
+            owner.push(claim);
+            if let Some(claim) = owner.pop() {
+                claim.run_to_end();
+            }
+            end
+        });
+        let thief = thief.join().expect("no panic");
+        run_left(&common, [owner, thief]);
+        all_ended(&ends);
+    });
+}
+
+/// Race: the yielded come into the deque, and one of them into the injector, while a thief steals.
+#[test]
+fn admitting_the_yielded_meets_a_steal() {
+    model("admit_yielded × batch steal", || {
+        let (common, mut owner, mut thief) = pair();
+        let thief = thread::spawn(move || {
+            steal_and_run(&mut thief, 0);
+            thief
+        });
+        let ends = [(); 3].map(|()| {
+            let (claim, end) = task();
+            owner.push_yielded(claim);
+            end
+        });
+        assert!(owner.admit_yielded(), "siblings may take some");
+        run_own(&mut owner);
+        let thief = thief.join().expect("no panic");
+        run_left(&common, [owner, thief]);
+        all_ended(&ends);
+    });
+}
+
+/// Race: a worker leaves, and gives all it has to the injector, while a thief steals and looks there.
+#[test]
+fn draining_meets_a_steal() {
+    model("drain × batch steal × pop_injector", || {
+        let (common, mut owner, mut thief) = pair();
+        let thief = thread::spawn(move || {
+            steal_and_run(&mut thief, 0);
+            if let Some(claim) = thief.pop_injector() {
+                claim.run_to_end();
+            }
+            thief
+        });
+        let ends = [false, false, true].map(|yields| {
+            let (claim, end) = task();
+            if yields {
+                owner.push_yielded(claim);
+            } else {
+                owner.push(claim);
+            }
+            end
+        });
+        owner.drain();
+        assert!(
+            owner.pop().is_none() && !owner.has_backlog(),
+            "it is drained"
+        );
+        let thief = thief.join().expect("no panic");
+        run_left(&common, [owner, thief]);
+        all_ended(&ends);
+    });
+}
+
+/// Race: two workers take their shares of the injector, while it is pushed to.
+#[test]
+fn two_workers_share_the_injector() {
+    model("pop_injector × pop_injector × push", || {
+        let (common, first, second) = pair();
+        let inject = |count: usize| {
+            let common = common.clone();
+            move || {
+                let ends = (0..count).map(|_| {
+                    let (claim, end) = task();
+                    common.inject(claim);
+                    end
+                });
+                ends.collect::<Vec<_>>()
+            }
+        };
+        let mut ends = inject(3)();
+        let pusher = thread::spawn(inject(1));
+        let share = |mut worker: ModelWorker| {
+            move || {
+                if let Some(claim) = worker.pop_injector() {
+                    claim.run_to_end();
+                }
+                run_own(&mut worker);
+                worker
+            }
+        };
+        let second = thread::spawn(share(second));
+        let first = share(first)();
+        let second = second.join().expect("no panic");
+        ends.extend(pusher.join().expect("no panic"));
+        run_left(&common, [first, second]);
+        all_ended(&ends);
+    });
+}
+
+/// Race: the rest of a batch is in the first thief's deque, from which a second one steals: the task
+/// comes to it by two queues, and so does what its maker did (D2).
+#[test]
+fn the_rest_of_a_batch_is_stolen_on() {
+    model("batch steal × batch steal of the rest", || {
+        let (common, mut workers) = ModelWorkers::new(3);
+        let mut second = workers.remove(2);
+        let first = workers.remove(1);
+        let owner = workers.remove(0);
+        let first = thread::spawn(move || {
+            if let Steal::Success(claim) = first.steal_from(0) {
+                claim.run_to_end();
+            }
+            first
+        });
+        let second = thread::spawn(move || {
+            steal_and_run(&mut second, 1);
+            second
+        });
+        let ends = [(); 4].map(|()| {
+            let (claim, end) = task();
+            owner.push(claim);
+            end
+        });
+        let first = first.join().expect("no panic");
+        let second = second.join().expect("no panic");
+        run_left(&common, [owner, first, second]);
+        all_ended(&ends);
+    });
+}
+
+/// Race: a searcher meets the owner's pops; whatever comes of it, a `Retry`, be it of a lost race or
+/// of the adversary, whom a flag of another thread lets loose, is not taken for "empty": with
+/// what the owner left, the search finds something.
+fn a_search_meets_retries(name: &str, adversary: usize) {
+    model(name, move || {
+        let (common, mut owner, searcher) = pair();
+        let ends = [(); 3].map(|()| {
+            let (claim, end) = task();
+            owner.push(claim);
+            end
+        });
+        // The slot's and the first of the deque are the owner's; one more is there for the searcher.
+        let choice = Arc::new(AtomicBool::new(false));
+        let searcher = thread::spawn({
+            let choice = choice.clone();
+            move || {
+                // Ordering: Relaxed. A choice.
+                if choice.load(Ordering::Relaxed) {
+                    retry_next(adversary);
+                }
+                let found = searcher.search();
+                retry_next(0);
+                found
+                    .expect("there is one left for the searcher")
+                    .run_to_end();
+                searcher
+            }
+        });
+        choice.store(true, Ordering::Relaxed);
+        for _ in 0..2 {
+            owner.pop().expect("two at least").run_to_end();
+        }
+        let searcher = searcher.join().expect("no panic");
+        run_left(&common, [owner, searcher]);
+        all_ended(&ends);
+    });
+}
+
+#[test]
+fn a_search_takes_no_retry_for_empty() {
+    a_search_meets_retries("search × pop, a retry", 1);
+    a_search_meets_retries("search × pop, retries", 5);
+}
+
+/// Race: shares of the injector are taken under retries: with two tasks and two workers, each gets one.
+#[test]
+fn a_share_takes_no_retry_for_empty() {
+    model("pop_injector × pop_injector, retries", || {
+        let (common, first, second) = pair();
+        let ends = [(); 2].map(|()| {
+            let (claim, end) = task();
+            common.inject(claim);
+            end
+        });
+        let share = |worker: ModelWorker, retries| {
+            move || {
+                retry_next(retries);
+                let claim = worker.pop_injector();
+                claim.expect("there is one for each").run_to_end();
+                assert!(!worker.has_backlog(), "half of two is one");
+            }
+        };
+        let second = thread::spawn(share(second, 2));
+        share(first, 1)();
+        second.join().expect("no panic");
+        all_ended(&ends);
+    });
+}
+
+/// Race: a push from outside meets a worker that is about to sleep (D5): the worker finds the task
+/// in its look after `Idle::park`, or the pusher finds the worker parked. The same for a push
+/// to a sibling's deque.
+fn a_push_meets_a_park(name: &str, outside: bool) {
+    model(name, move || {
+        let (common, sleeper, sibling) = pair();
+        let idle = Arc::new(Idle::new(2));
+        let parked = thread::spawn({
+            let (common, idle) = (common.clone(), idle.clone());
+            move || {
+                idle.park(0, false);
+                let found = common.has_stealable(0);
+                (found, sleeper)
+            }
+        });
+        let mut ends = Vec::new();
+        // The first goes to the slot, which is announced to nobody.
+        for _ in 0..if outside { 1 } else { 2 } {
+            let (claim, end) = task();
+            if outside {
+                common.inject(claim);
+            } else {
+                sibling.push(claim);
+            }
+            ends.push(end);
+        }
+        let woken = idle.notify_one(usize::MAX);
+        let (found, sleeper) = parked.join().expect("no panic");
+        assert!(found || woken == Some(0), "both sides missed the other");
+        run_left(&common, [sleeper, sibling]);
+        all_ended(&ends);
+    });
+}
+
+#[test]
+fn a_push_and_a_look_before_the_sleep_do_not_miss_each_other() {
+    a_push_meets_a_park("push to the injector × park", true);
+    a_push_meets_a_park("push to a deque × park", false);
+}
+
+/// The contract's own bodies, on the stand-in: histories of a deque and of an injector.
+#[test]
+fn the_stand_in_keeps_its_histories() {
+    let size = Size {
+        items: 3,
+        burst: 3,
+        takers: 1,
+        attempts: 2,
+        asks: false,
+    };
+    model("contract: deque, one thief", move || {
+        let calls = bodies::deque::<StandIn>(size);
+        history::check(&calls, &[0..size.items]).expect("the contract");
+    });
+    let asks = Size {
+        items: 2,
+        attempts: 1,
+        asks: true,
+        ..size
+    };
+    model("contract: deque, one thief, lengths and looks", move || {
+        let calls = bodies::deque::<StandIn>(asks);
+        history::check(&calls, &[0..asks.items]).expect("the contract");
+    });
+    let of_injector = Size { items: 2, ..size };
+    model("contract: injector, one pusher, one taker", move || {
+        let calls = bodies::injector::<StandIn>(1, of_injector);
+        history::check(&calls, &[0..of_injector.items]).expect("the contract");
+    });
+    let two_pushers = Size {
+        items: 1,
+        attempts: 1,
+        ..size
+    };
+    model("contract: injector, two pushers, one taker", move || {
+        let calls = bodies::injector::<StandIn>(2, two_pushers);
+        history::check(&calls, &[0..1, 1..2]).expect("the contract");
+    });
+}
+
+/// An item comes with its payload through up to three queues, and nothing else orders it (D2).
+#[test]
+fn the_stand_in_publishes_through_hops() {
+    model("contract: hops through three queues", || {
+        let mut taken = bodies::hops::<StandIn>(2, 1);
+        taken.sort_unstable();
+        assert_eq!(taken, [0, 1]);
+    });
+}
+
+/// The two sides of D5, with what is between push and look left out where it is a control.
+fn both_sides(name: &str, fences: bool) {
+    model(name, move || {
+        let worker = StandIn::worker();
+        let stealer = StandIn::stealer(&worker);
+        let flag = Arc::new(AtomicBool::new(false));
+        let looker = thread::spawn({
+            let flag = flag.clone();
+            move || {
+                if fences {
+                    return bodies::flag_and_look(|| StandIn::is_empty(&stealer), &flag);
+                }
+                flag.store(true, Ordering::Relaxed);
+                StandIn::is_empty(&stealer)
+            }
+        });
+        let saw_flag = if fences {
+            bodies::push_and_look(|| StandIn::push(&worker, Item::new(1)), &flag)
+        } else {
+            StandIn::push(&worker, Item::new(1));
+            flag.load(Ordering::Relaxed)
+        };
+        let looked_empty = looker.join().expect("no panic");
+        assert!(saw_flag || !looked_empty, "both sides missed the other");
+    });
+}
+
+#[test]
+fn a_push_and_a_look_do_not_miss_each_other() {
+    both_sides("contract: the fence, deque", true);
+    model("contract: the fence, injector", || {
+        let injector = Arc::new(StandIn::injector());
+        let flag = Arc::new(AtomicBool::new(false));
+        let looker = thread::spawn({
+            let (injector, flag) = (injector.clone(), flag.clone());
+            move || bodies::flag_and_look(|| StandIn::is_injector_empty(&injector), &flag)
+        });
+        let push = || StandIn::inject(&injector, Item::new(1));
+        let saw_flag = bodies::push_and_look(push, &flag);
+        let looked_empty = looker.join().expect("no panic");
+        assert!(saw_flag || !looked_empty, "both sides missed the other");
+    });
+}
+
+/// The stand-in orders so little that a fence which is left out is missed.
+#[test]
+#[should_panic(expected = "both sides missed the other")]
+fn control_a_missing_fence_is_noticed() {
+    both_sides("control: no fence", false);
+}
+
+/// A steal that takes Retry for an empty queue, as the shipped search does not.
+#[test]
+#[should_panic(expected = "there is one for the thief")]
+fn control_a_retry_that_is_taken_for_empty_is_noticed() {
+    model("control: retry is empty", || {
+        let (common, mut owner, thief) = pair();
+        let ends = [(); 3].map(|()| {
+            let (claim, end) = task();
+            owner.push(claim);
+            end
+        });
+        let thief = thread::spawn(move || {
+            let found = thief.steal_from(0).success().map(Claim::run_to_end);
+            (found.is_some(), thief)
+        });
+        for _ in 0..2 {
+            owner.pop().expect("two at least").run_to_end();
+        }
+        let (found, thief) = thief.join().expect("no panic");
+        run_left(&common, [owner, thief]);
+        all_ended(&ends);
+        assert!(found, "there is one for the thief");
+    });
+}
+
+/// A deque whose takers claim in two steps, a load and a store.
+struct TwoSteps;
+
+struct Counts {
+    taken: AtomicUsize,
+    pushed: AtomicUsize,
+}
+
+impl Counts {
+    fn take(&self) -> Option<Item> {
+        let taken = self.taken.load(Ordering::Acquire);
+        if taken == self.pushed.load(Ordering::Acquire) {
+            return None;
+        }
+        self.taken.store(taken + 1, Ordering::Release);
+        Some(Item::new(taken))
+    }
+
+    fn len(&self) -> usize {
+        let taken = self.taken.load(Ordering::Acquire);
+        self.pushed.load(Ordering::Acquire).saturating_sub(taken)
+    }
+}
+
+impl Queues for TwoSteps {
+    type Worker = Arc<Counts>;
+    type Stealer = Arc<Counts>;
+    type Injector = ();
+
+    fn worker() -> Arc<Counts> {
+        Arc::new(Counts {
+            taken: AtomicUsize::new(0),
+            pushed: AtomicUsize::new(0),
+        })
+    }
+
+    fn stealer(worker: &Arc<Counts>) -> Arc<Counts> {
+        worker.clone()
+    }
+
+    fn push(worker: &Arc<Counts>, item: Item) {
+        worker.pushed.store(item.open() + 1, Ordering::Release);
+    }
+
+    fn pop(worker: &Arc<Counts>) -> Option<Item> {
+        worker.take()
+    }
+
+    fn len(worker: &Arc<Counts>) -> usize {
+        worker.len()
+    }
+
+    fn steal(victim: &Arc<Counts>, _own: &Arc<Counts>) -> Stolen {
+        victim.take().map_or(Stolen::Empty, Stolen::Item)
+    }
+
+    fn is_empty(victim: &Arc<Counts>) -> bool {
+        victim.len() == 0
+    }
+
+    fn injector() {}
+
+    fn inject((): &(), _item: Item) {
+        unreachable!("only the deque is a control");
+    }
+
+    fn steal_one((): &()) -> Stolen {
+        Stolen::Empty
+    }
+
+    fn steal_injected((): &(), _own: &Arc<Counts>, _limit: usize) -> Stolen {
+        Stolen::Empty
+    }
+
+    fn is_injector_empty((): &()) -> bool {
+        true
+    }
+}
+
+/// The histories find an item that went to two.
+#[test]
+#[should_panic(expected = "came twice")]
+fn control_a_claim_in_two_steps_is_noticed() {
+    let size = Size {
+        items: 1,
+        burst: 1,
+        takers: 1,
+        attempts: 1,
+        asks: false,
+    };
+    model("control: claims in two steps", move || {
+        let calls = bodies::deque::<TwoSteps>(size);
+        history::check(&calls, &[0..size.items]).expect("the contract");
+    });
+}
+
+/// The adversary's retries are those of one thread, and take nothing.
+#[test]
+fn an_adversary_takes_nothing() {
+    model("contract: retries of one thread", || {
+        let (victim, own) = (StandIn::worker(), StandIn::worker());
+        StandIn::push(&victim, Item::new(1));
+        let stealer = StandIn::stealer(&victim);
+        let other = thread::spawn({
+            let stealer = StandIn::stealer(&victim);
+            move || {
+                retry_next(1);
+                let own = StandIn::worker();
+                assert!(matches!(StandIn::steal(&stealer, &own), Stolen::Retry));
+            }
+        });
+        // The other thread's retries are not this one's.
+        let Stolen::Item(item) = StandIn::steal(&stealer, &own) else {
+            panic!("it is there, and nobody else takes it");
+        };
+        assert_eq!(item.open(), 1);
+        other.join().expect("no panic");
+    });
+}
