@@ -260,7 +260,7 @@ impl Shared {
         // A waker on another thread may have a claim in hand that it has not pushed yet; it is
         // about to, so the lists become empty.
         while !(self.owned.iter().all(|owned| owned.is_empty()) && self.injector.is_empty()) {
-            std::thread::yield_now();
+            framewise_sync::thread::yield_now();
             self.drop_queued();
         }
         self.end_time_and_io();
