@@ -103,7 +103,15 @@ fn a_push_meets_a_start_that_fails(name: &str, threads_max: usize, failing: usiz
 #[test]
 fn a_push_relies_on_a_thread_that_cannot_be_started() {
     a_push_meets_a_start_that_fails("push × push × start fails, one thread", 1, 0b01);
+}
+
+#[test]
+fn a_push_relies_on_one_of_two_threads_that_cannot_be_started() {
     a_push_meets_a_start_that_fails("push × push × start fails, two threads", 2, 0b01);
+}
+
+#[test]
+fn a_push_meets_a_second_thread_that_cannot_be_started() {
     a_push_meets_a_start_that_fails("push × push × second start fails", 2, 0b10);
 }
 
