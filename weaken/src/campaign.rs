@@ -7,8 +7,9 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::each::each;
-use crate::models::{Ended, Model};
+use crate::models::Model;
 use crate::mutation::{Mutation, mutations};
+use crate::process::Ended;
 use crate::sites::Site;
 use crate::table::{Key, Outcome, Row};
 
@@ -28,15 +29,45 @@ pub(crate) struct Campaign<'a> {
 impl Campaign<'_> {
     /// The rows of all sites, in their order, and what is missing.
     pub(crate) fn rows(&self, sites: &[Site]) -> (Vec<Row>, Vec<String>) {
+        // The long ones first, so that none is left over when the other processes are through.
+        let mut order: Vec<usize> = (0..sites.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(self.estimate(&sites[index])));
+        let results = each(&order, self.jobs, |&index| self.of_site(&sites[index]));
+        let mut results: Vec<_> = order.into_iter().zip(results).collect();
+        results.sort_by_key(|(index, _)| *index);
+
         let mut rows = Vec::new();
         let mut problems = Vec::new();
-        for result in each(sites, self.jobs, |site| self.of_site(site)) {
+        for (_, result) in results {
             match result {
                 Ok(mut of_site) => rows.append(&mut of_site),
                 Err(problem) => problems.push(problem),
             }
         }
         (rows, problems)
+    }
+
+    /// How long the site's mutants may take together, if they end as they did the last time.
+    fn estimate(&self, site: &Site) -> Duration {
+        if !(self.runs)(&site.file) {
+            return Duration::ZERO;
+        }
+        let there = self.models.iter().filter(|model| is_there(model, site));
+        let all: Duration = there.map(|model| model.cost).sum();
+        let of_mutant = |mutation: &Mutation| {
+            let Some(Outcome::Killed(killer) | Outcome::TimedOut(killer)) =
+                self.before.get(&Key::new(site, &mutation.label))
+            else {
+                return all;
+            };
+            let killer = self.models.iter().find(|model| model.name() == *killer);
+            killer.map_or(all, |model| model.cost)
+        };
+        // A mutant without a row is weaker than one that was killed, or new.
+        let has_row = |mutation: &&Mutation| {
+            mutation.after.is_empty() || self.before.contains_key(&Key::new(site, &mutation.label))
+        };
+        mutations(site).iter().filter(has_row).map(of_mutant).sum()
     }
 
     fn of_site(&self, site: &Site) -> Result<Vec<Row>, String> {

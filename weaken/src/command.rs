@@ -1,37 +1,22 @@
-//! The command line, and what follows what.
+//! What follows what: from the command line to the last line.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io::Read as _;
 use std::process::ExitCode;
-use std::time::Duration;
 
+use crate::bounds;
 use crate::campaign::{Campaign, is_there};
+use crate::groups::Protocols;
 use crate::models::{self, Model};
+use crate::options::{Action, Options, USAGE};
+use crate::plants;
 use crate::protocol::{self, Reached};
+use crate::runs::{self, Run};
 use crate::sites::{self, Listed};
+use crate::summary::Told;
 use crate::table;
-use crate::verdict::{self, Allowances};
-
-const USAGE: &str = "\
-usage: framewise-weaken --sources PATH... --table FILE [--allow FILE] [--facade CRATE] ACTION
-
-  --sources PATH...    the shipped code: directories or files, relative as the compiler names them
-  --table FILE         the table that is read and written
-  --allow FILE         `file count reason` lines: where sites may be unreached
-  --facade CRATE       the crate whose primitives are sites (framewise_sync)
-
-actions
-  --run FILE           run the mutants with the test executables that FILE names (`-`: standard
-                       input): cargo's messages (--message-format=json), or one path a line
-      --only TEXT...   of the files whose path contains one of these; keep the other rows
-      --jobs N         processes at a time (2)
-      --limit SECONDS  for a mutated model, if 20 times its own time is less (60)
-  --list FILE          the same executables: only tell which models reach which site
-  --check RECORD       run nothing: compare the sources with the table and with the sites that the
-                       models recorded (FRAMEWISE_SITES=\"record FILE\")
-  --update RECORD      run nothing: write the table anew from its own results
-";
+use crate::verdict::{self, Allowances, Counts};
 
 /// Runs the command with these arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -42,103 +27,46 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match options.execute() {
-        Ok(problems) if problems.is_empty() => ExitCode::SUCCESS,
-        Ok(problems) => {
-            for problem in &problems {
-                println!("problem: {problem}");
-            }
-            println!("{} problems", problems.len());
-            ExitCode::FAILURE
-        }
-        Err(problem) => {
-            println!("problem: {problem}");
-            ExitCode::FAILURE
-        }
+    let verdict = options.execute().unwrap_or_else(|problem| Verdict {
+        problems: vec![problem],
+        summary: String::new(),
+    });
+    for problem in &verdict.problems {
+        println!("problem: {problem}");
     }
+    print!("{}", verdict.summary);
+    if verdict.problems.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("{} problems", verdict.problems.len());
+    ExitCode::FAILURE
 }
 
-#[derive(Debug)]
-enum Action {
-    Run(String),
-    List(String),
-    Check(String),
-    Update(String),
-}
-
-#[derive(Debug)]
-struct Options {
-    sources: Vec<String>,
-    table: String,
-    allow: Option<String>,
-    facade: String,
-    action: Action,
-    only: Vec<String>,
-    jobs: usize,
-    limit: Duration,
+/// What is wrong, and the last lines.
+#[derive(Debug, Default)]
+struct Verdict {
+    problems: Vec<String>,
+    summary: String,
 }
 
 impl Options {
-    fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut arguments = arguments.peekable();
-        let (mut sources, mut only) = (Vec::new(), Vec::new());
-        let (mut table, mut allow, mut action) = (None, None, None);
-        let (mut facade, mut jobs, mut limit) = ("framewise_sync".to_owned(), 2, 60);
-        while let Some(option) = arguments.next() {
-            let mut values = Vec::new();
-            while let Some(value) = arguments.next_if(|value| !value.starts_with("--")) {
-                values.push(value);
-            }
-            match option.as_str() {
-                "--sources" => sources = values,
-                "--only" => only = values,
-                _ => {
-                    let [value] = values.as_slice() else {
-                        return Err(format!("{option} needs one value"));
-                    };
-                    let value = value.clone();
-                    let number = || value.parse::<usize>().map_err(|e| format!("{option}: {e}"));
-                    match option.as_str() {
-                        "--table" => table = Some(value),
-                        "--allow" => allow = Some(value),
-                        "--facade" => facade = value,
-                        "--jobs" => jobs = number()?,
-                        "--limit" => limit = number()? as u64,
-                        "--run" => action = Some(Action::Run(value)),
-                        "--list" => action = Some(Action::List(value)),
-                        "--check" => action = Some(Action::Check(value)),
-                        "--update" => action = Some(Action::Update(value)),
-                        _ => return Err(format!("no such option: {option}")),
-                    }
-                }
-            }
-        }
-        if sources.is_empty() {
-            return Err("--sources is missing".to_owned());
-        }
-        Ok(Self {
-            sources,
-            table: table.ok_or("--table is missing")?,
-            allow,
-            facade,
-            action: action.ok_or("an action is missing")?,
-            only,
-            jobs,
-            limit: Duration::from_secs(limit),
-        })
-    }
-
-    /// Does it; returns what is wrong.
-    fn execute(&self) -> Result<Vec<String>, String> {
+    /// Does what is asked for.
+    fn execute(&self) -> Result<Verdict, String> {
+        let mut runs = match &self.models {
+            Some(file) => runs::parse(&read(file)?)?,
+            None => Vec::new(),
+        };
         let (models, reached) = match &self.action {
+            Action::Bounds(file) => return self.measure_bounds(file),
             Action::Run(file) | Action::List(file) => {
                 let executables = models::executables(&read(file)?);
-                let models = models::record(&executables, self.jobs)?;
+                let (models, of_models) = models::record(&executables, self.jobs)?;
+                runs = of_models;
                 let reached = models.iter().flat_map(|model| model.reached.clone());
                 let reached: HashSet<Reached> = reached.collect();
                 (models, reached)
             }
-            Action::Check(file) | Action::Update(file) => {
+            Action::Check(file) | Action::Update(file) | Action::Plants(file) => {
                 (Vec::new(), protocol::parse(&read(file)?))
             }
         };
@@ -146,44 +74,56 @@ impl Options {
             .map_err(|error| format!("the sources: {error}"))?;
         if let Action::List(_) = self.action {
             tell(&listed, &models);
-            return Ok(Vec::new());
+            return Ok(Verdict::default());
         }
         if reached.is_empty() {
             return Err("no model reached anything: were they built with the cfg?".to_owned());
         }
-        self.judge(&listed, &models, &reached)
+        self.judge(&listed, &models, &runs, &reached)
     }
 
     fn judge(
         &self,
         listed: &Listed,
         models: &[Model],
+        runs: &[Run],
         reached: &HashSet<Reached>,
-    ) -> Result<Vec<String>, String> {
-        let allowances = match &self.allow {
+    ) -> Result<Verdict, String> {
+        let mut allowances = match &self.allow {
             Some(file) => Allowances::parse(&read(file)?)?,
             None => Allowances::default(),
+        };
+        let protocols = match &self.protocols {
+            Some(file) => Some(Protocols::parse(&read(file)?).map_err(|e| format!("{file}: {e}"))?),
+            None => None,
         };
         let before = fs::read_to_string(&self.table).unwrap_or_default();
         let reached = reached
             .iter()
             .map(|site| (site.file.clone(), site.line, site.column));
+        let runs_mutants = matches!(self.action, Action::Run(_));
         let campaign = Campaign {
             models,
             before: &table::read(&before),
             reached: &reached.collect(),
-            runs: &|file| {
-                let is_named = |text: &String| file.contains(text.as_str());
-                matches!(self.action, Action::Run(_))
-                    && (self.only.is_empty() || self.only.iter().any(is_named))
-            },
+            runs: &|file| runs_mutants && self.is_named(file),
             limit: self.limit,
             jobs: self.jobs,
         };
         let (rows, mut problems) = campaign.rows(&listed.sites);
-        problems.extend(verdict::problems(&rows, listed, &allowances));
+        if let Action::Plants(_) = self.action {
+            let plants = plants::list(&listed.sites, &rows, |file| self.is_named(file));
+            return Ok(Verdict {
+                problems,
+                summary: plants,
+            });
+        }
         let totals = verdict::totals(&rows, listed, &allowances);
         print!("{totals}");
+        if self.whole {
+            allowances = Allowances::default();
+        }
+        problems.extend(verdict::problems(&rows, listed, &allowances));
         let after = table::write(&totals, &rows);
         if let Action::Check(_) = self.action {
             if after != before {
@@ -196,7 +136,43 @@ impl Options {
         } else {
             fs::write(&self.table, after).map_err(|error| format!("{}: {error}", self.table))?;
         }
-        Ok(problems)
+        let told = Told {
+            runs,
+            protocols: protocols.as_ref(),
+            whole: self.whole,
+        };
+        problems.extend(told.problems());
+        let source = match (runs_mutants, self.only.is_empty()) {
+            (true, true) => "all run now",
+            (true, false) => "run now for some files, and else as the table has them",
+            (false, _) => "as the table has them",
+        };
+        Ok(Verdict {
+            problems,
+            summary: told.lines(listed, &Counts::of(&rows), source),
+        })
+    }
+
+    fn measure_bounds(&self, file: &str) -> Result<Verdict, String> {
+        let executables = models::executables(&read(file)?);
+        let is_named = |name: &str| self.is_named(name);
+        let (rows, mut problems) =
+            bounds::measure(&executables, is_named, self.jobs, self.seconds)?;
+        if rows.is_empty() {
+            problems.push("no model told of its run".to_owned());
+        } else if let Some(into) = self.into.as_ref().filter(|_| self.only.is_empty()) {
+            let table = bounds::write(&rows, self.seconds);
+            fs::write(into, table).map_err(|error| format!("{into}: {error}"))?;
+        }
+        Ok(Verdict {
+            problems,
+            summary: bounds::totals(&rows),
+        })
+    }
+
+    /// Whether `--only` asks for it, by part of its name.
+    fn is_named(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str()))
     }
 }
 
@@ -210,15 +186,25 @@ fn read(file: &str) -> Result<String, String> {
     Ok(text)
 }
 
+/// The first row that differs, which says more than a total; or else the first line.
 fn first_difference(before: &str, after: &str) -> String {
-    let mut lines = before.lines();
-    for line in after.lines() {
-        let old = lines.next();
-        if old != Some(line) {
-            return format!("it has {:?} instead of {line:?}", old.unwrap_or("its end"));
+    let is_row = |line: &&str| line.starts_with("| `");
+    let of = |is_meant: &dyn Fn(&&str) -> bool| {
+        let mut old = before.lines().filter(is_meant);
+        let mut new = after.lines().filter(is_meant);
+        loop {
+            match (old.next(), new.next()) {
+                (None, None) => return None,
+                (old, new) if old != new => return Some((old, new)),
+                _ => {}
+            }
         }
+    };
+    let told = |line: Option<&str>| line.map_or("its end".to_owned(), |line| format!("{line:?}"));
+    match of(&is_row).or_else(|| of(&|_| true)) {
+        Some((old, new)) => format!("it has {} instead of {}", told(old), told(new)),
+        None => "only the ends of its lines differ".to_owned(),
     }
-    format!("it goes on with {:?}", lines.next().unwrap_or_default())
 }
 
 /// Each site with the models that reach it.
@@ -235,5 +221,23 @@ fn tell(listed: &Listed, models: &[Model]) {
             names.len(),
             names.join(" ")
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_says_more_than_a_total() {
+        let before = "- Mutants: 2.\n| `f` | a |\n| `g` | a |\n";
+        let after = "- Mutants: 1.\n| `f` | a |\n| `g` | b |\n";
+        let told = r#"it has "| `g` | a |" instead of "| `g` | b |""#;
+        assert_eq!(first_difference(before, after), told);
+        let after = "- Mutants: 1.\n| `f` | a |\n| `g` | a |\n";
+        let told = r#"it has "- Mutants: 2." instead of "- Mutants: 1.""#;
+        assert_eq!(first_difference(before, after), told);
+        let told = r#"it has "| `f` | a |" instead of its end"#;
+        assert_eq!(first_difference("| `f` | a |\n", ""), told);
     }
 }

@@ -11,15 +11,22 @@
 //! protocols, and what is right.
 
 mod arguments;
+mod bounds;
 mod campaign;
 mod command;
 mod each;
+mod groups;
 mod lexer;
 mod models;
 mod mutation;
+mod options;
+mod plants;
+mod process;
 mod protocol;
+mod runs;
 mod sites;
 mod source;
+mod summary;
 mod table;
 mod verdict;
 

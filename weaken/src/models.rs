@@ -1,18 +1,19 @@
 //! The models: tests in executables that others built, each run in a process of its own.
 //!
-//! Owns the processes and their limits. A model is any test that passes and reaches a site; a test
-//! that should panic is a control and no model. What it learns goes on to `campaign.rs`.
+//! A model is any test that passes and reaches a site; a test that should panic is a control and no
+//! model. What it learns goes on to `campaign.rs`.
 
 use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::each::each;
+use crate::process::{self, Ended, PATIENCE, Temporary, wait};
 use crate::protocol::{self, Reached, VARIABLE};
+use crate::runs::{self, Run};
 
 /// A test executable.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,17 +34,6 @@ pub(crate) struct Model {
     pub(crate) cost: Duration,
     pub(crate) reached: HashSet<Reached>,
 }
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Passed,
-    Failed,
-    TimedOut,
-}
-
-/// How long a test may take that is not mutated.
-const PATIENCE: Duration = Duration::from_secs(3600);
 
 /// Reads cargo's messages (`--message-format=json`), or one path a line.
 pub(crate) fn executables(text: &str) -> Vec<Executable> {
@@ -111,105 +101,125 @@ impl Executable {
     }
 }
 
-/// Runs every test once, alone, and keeps those that are models.
+/// Each test with its executable.
 ///
 /// # Errors
 ///
-/// When an executable cannot be run, or a test fails that is not mutated.
-pub(crate) fn record(executables: &[Executable], jobs: usize) -> Result<Vec<Model>, String> {
+/// When an executable cannot be run.
+pub(crate) fn tests(executables: &[Executable]) -> Result<Vec<(&Executable, String)>, String> {
     let mut tests = Vec::new();
     for executable in executables {
         let names = executable.tests();
         let names = names.map_err(|error| format!("{}: {error}", executable.path.display()))?;
         tests.extend(names.into_iter().map(|test| (executable, test)));
     }
+    Ok(tests)
+}
+
+/// Runs every test once, alone, and keeps those that are models, and what all of them tell of their
+/// runs.
+///
+/// # Errors
+///
+/// When an executable cannot be run, or a test fails that is not mutated.
+pub(crate) fn record(
+    executables: &[Executable],
+    jobs: usize,
+) -> Result<(Vec<Model>, Vec<Run>), String> {
+    let tests = tests(executables)?;
     let done = each(&tests, jobs, |(executable, test)| {
         record_one(executable, test)
     });
-    let mut models = Vec::new();
-    for model in done {
-        models.extend(model?);
+    let (mut models, mut runs) = (Vec::new(), Vec::new());
+    for recorded in done {
+        let (model, mut of_test) = recorded?;
+        models.extend(model);
+        runs.append(&mut of_test);
     }
     models.sort_by_key(Model::name);
-    Ok(models)
+    Ok((models, runs))
 }
 
-fn record_one(executable: &Executable, test: &str) -> Result<Option<Model>, String> {
-    let name = format!("{}::{test}", executable.target);
-    let file = temporary(&name);
-    let text = file.to_string_lossy();
-    let output_file = format!("{text}.out");
-    let failed = |error: io::Error| format!("{name}: {error}");
-    let output = fs::File::create(&output_file).map_err(failed)?;
+fn record_one(executable: &Executable, test: &str) -> Result<(Option<Model>, Vec<Run>), String> {
+    let name = executable.name_of(test);
+    let sites = Temporary::new(&name, "sites");
     let begun = Instant::now();
-    let mut command = command(executable, test, &protocol::record(&text));
-    command.stdout(output);
-    let ended = wait(command, PATIENCE).map_err(failed)?;
+    let environment = [(VARIABLE, protocol::record(&sites.0))];
+    let recorded = executable.run_recorded(test, &environment)?;
     let cost = begun.elapsed();
-    let output = fs::read_to_string(&output_file).unwrap_or_default();
-    let record = fs::read_to_string(&file).unwrap_or_default();
-    let _ = fs::remove_file(&output_file);
-    let _ = fs::remove_file(&file);
-    if ended != Ended::Passed {
-        return Err(format!("{name} fails without a mutation:\n{output}"));
+    if recorded.ended != Ended::Passed {
+        return Err(format!(
+            "{name} fails without a mutation:\n{}",
+            recorded.output
+        ));
     }
-    let is_control = output.contains(" - should panic ... ");
-    let reached = protocol::parse(&record);
-    if is_control || reached.is_empty() {
-        return Ok(None);
+    let reached = protocol::parse(&sites.read());
+    if recorded.is_control() || reached.is_empty() {
+        return Ok((None, recorded.runs));
     }
     eprintln!("recorded {name}: {} sites, {cost:.1?}", reached.len());
-    Ok(Some(Model {
+    let model = Model {
         executable: executable.clone(),
         test: test.to_owned(),
         cost,
         reached,
-    }))
+    };
+    Ok((Some(model), recorded.runs))
 }
 
-fn temporary(name: &str) -> PathBuf {
-    let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };
-    let name: String = name.chars().map(plain).collect();
-    std::env::temp_dir().join(format!("framewise-weaken-{}-{name}", std::process::id()))
+/// What a test said.
+pub(crate) struct Recorded {
+    ended: Ended,
+    output: String,
+    /// What its models told of their runs.
+    pub(crate) runs: Vec<Run>,
 }
 
-fn command(executable: &Executable, test: &str, sites: &str) -> Command {
-    let mut command = executable.command();
-    command
-        .args(["--exact", test, "--test-threads", "1"])
-        .env(VARIABLE, sites)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    command
+impl Recorded {
+    /// Whether it passed, and should panic.
+    pub(crate) fn is_control(&self) -> bool {
+        self.ended == Ended::Passed && self.output.contains(" - should panic ... ")
+    }
 }
 
-/// Waits for the process, or ends it.
-fn wait(mut command: Command, limit: Duration) -> io::Result<Ended> {
-    let begun = Instant::now();
-    let mut child = command.spawn()?;
-    let mut pause = Duration::from_millis(1);
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(match status.success() {
-                true => Ended::Passed,
-                false => Ended::Failed,
-            });
-        }
-        if begun.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(Ended::TimedOut);
-        }
-        thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(50));
+impl Executable {
+    /// As tables have it: the test target and the test.
+    pub(crate) fn name_of(&self, test: &str) -> String {
+        format!("{}::{test}", self.target)
+    }
+
+    /// Runs a test and keeps what it says.
+    ///
+    /// # Errors
+    ///
+    /// When the process cannot be run, or its record is not understood.
+    pub(crate) fn run_recorded(
+        &self,
+        test: &str,
+        environment: &[(&str, String)],
+    ) -> Result<Recorded, String> {
+        let name = self.name_of(test);
+        let (record, told) = (Temporary::new(&name, "runs"), Temporary::new(&name, "out"));
+        let failed = |error: io::Error| format!("{name}: {error}");
+        let output = fs::File::create(&told.0).map_err(failed)?;
+        let mut command = process::test(self.command(), test);
+        command
+            .env(runs::VARIABLE, &record.0)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
+            .stdout(output);
+        let ended = wait(command, PATIENCE).map_err(failed)?;
+        Ok(Recorded {
+            ended,
+            output: told.read(),
+            runs: runs::parse(&record.read())?,
+        })
     }
 }
 
 impl Model {
     /// As tables have it: the test target and the test.
     pub(crate) fn name(&self) -> String {
-        format!("{}::{}", self.executable.target, self.test)
+        self.executable.name_of(&self.test)
     }
 
     /// Runs it with one operation weakened.
@@ -218,8 +228,9 @@ impl Model {
     ///
     /// When the process cannot be run.
     pub(crate) fn run(&self, place: &str, change: &str, limit: Duration) -> io::Result<Ended> {
-        let sites = protocol::mutate(place, change);
-        wait(command(&self.executable, &self.test, &sites), limit)
+        let mut command = process::test(self.executable.command(), &self.test);
+        command.env(VARIABLE, protocol::mutate(place, change));
+        wait(command, limit)
     }
 }
 
@@ -252,19 +263,5 @@ mod tests {
                 ("two_words", Some("/t/deps/two_words-99ff"), &None),
             ]
         );
-    }
-
-    #[test]
-    fn a_process_that_does_not_end_is_ended() {
-        let mut command = Command::new("sleep");
-        command.arg("1000");
-        assert_eq!(wait(command, Duration::ZERO).unwrap(), Ended::TimedOut);
-    }
-
-    #[test]
-    fn a_process_tells_by_its_status() {
-        for (program, ended) in [("true", Ended::Passed), ("false", Ended::Failed)] {
-            assert_eq!(wait(Command::new(program), PATIENCE).unwrap(), ended);
-        }
     }
 }

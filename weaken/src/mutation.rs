@@ -117,6 +117,7 @@ mod tests {
             operation: operation.to_owned(),
             number: 1,
             orderings: orderings.iter().map(|&o| o.to_owned()).collect(),
+            written: Vec::new(),
             arguments: Vec::new(),
         };
         let told = mutations(&site).into_iter();

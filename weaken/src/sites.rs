@@ -26,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) number: usize,
     /// The orderings that are asked for: none, one, or one for success and one for failure.
     pub(crate) orderings: Vec<String>,
+    /// Where they are written, line and column; empty where only a model shows them.
+    pub(crate) written: Vec<(u32, u32)>,
     /// What the source says about mutants that survive.
     pub(crate) arguments: Vec<Argument>,
 }
@@ -175,7 +177,11 @@ fn list_source(
             *listed.exempt.entry(source.path.clone()).or_default() += 1;
             continue;
         }
-        sites.push(site(source, at, source.tokens[at].text.clone(), orderings));
+        let tokens = orderings.iter().map(|&at| &source.tokens[at]);
+        let names = tokens.clone().map(|token| token.text.clone()).collect();
+        let mut site = site(source, at, source.tokens[at].text.clone(), names);
+        site.written = tokens.map(|token| (token.line, token.column)).collect();
+        sites.push(site);
     }
     // What a model was at, and the shapes above do not show.
     for place in reached.iter().filter(|place| place.file == source.path) {
@@ -210,6 +216,7 @@ fn site(source: &Source, at: usize, operation: String, orderings: Vec<String>) -
         operation,
         number: 1,
         orderings,
+        written: Vec::new(),
         arguments: Vec::new(),
     }
 }
@@ -224,8 +231,8 @@ fn number(sites: &mut [Site]) {
     }
 }
 
-/// The orderings of the operation that is called at this token, if one is.
-fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<String>> {
+/// The orderings of the operation that is called at this token, as tokens, if one is.
+fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<usize>> {
     let tokens = &source.tokens;
     let name = tokens[at].text.as_str();
     if !tokens[at].is_identifier() || !tokens.get(at + 1)?.is("(") {
@@ -259,7 +266,7 @@ fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<String
 }
 
 /// `Ordering::…` among the arguments of the call whose brackets open at `open`.
-fn orderings(source: &Source, open: usize) -> Vec<String> {
+fn orderings(source: &Source, open: usize) -> Vec<usize> {
     let end = open + closing(&source.tokens[open..]);
     let mut depth = 0;
     let mut found = Vec::new();
@@ -275,7 +282,7 @@ fn orderings(source: &Source, open: usize) -> Vec<String> {
                 && at >= 3
                 && source.tokens[at - 3].is("Ordering") =>
             {
-                found.push(name.to_owned());
+                found.push(at);
             }
             _ => {}
         }

@@ -37,15 +37,41 @@ impl Allowances {
     }
 }
 
+/// How many rows there are of each outcome.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) killed: usize,
+    pub(crate) timed_out: usize,
+    pub(crate) argued: usize,
+    pub(crate) survivors: usize,
+    /// Sites, and no mutants.
+    pub(crate) unreached: usize,
+}
+
+impl Counts {
+    pub(crate) fn of(rows: &[Row]) -> Self {
+        let mut counts = Self::default();
+        for row in rows {
+            match row.outcome {
+                Outcome::Killed(_) => counts.killed += 1,
+                Outcome::TimedOut(_) => counts.timed_out += 1,
+                Outcome::Argued(_) => counts.argued += 1,
+                Outcome::Survives => counts.survivors += 1,
+                Outcome::Unreached => counts.unreached += 1,
+                Outcome::Reached => {}
+            }
+        }
+        counts
+    }
+
+    pub(crate) fn mutants(&self) -> usize {
+        self.killed + self.timed_out + self.argued + self.survivors
+    }
+}
+
 /// The numbers at the head of the table.
 pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> String {
-    let count =
-        |wanted: fn(&Outcome) -> bool| rows.iter().filter(|row| wanted(&row.outcome)).count();
-    let unreached = count(|outcome| *outcome == Outcome::Unreached);
-    let killed = count(|outcome| matches!(outcome, Outcome::Killed(_)));
-    let timed_out = count(|outcome| matches!(outcome, Outcome::TimedOut(_)));
-    let argued = count(|outcome| matches!(outcome, Outcome::Argued(_)));
-    let survivors = count(|outcome| *outcome == Outcome::Survives);
+    let counts = Counts::of(rows);
     let sites = &listed.sites;
     let ordered = sites.iter().filter(|site| !site.orderings.is_empty());
     let is_told = |site: &&Site| {
@@ -59,17 +85,20 @@ pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> 
     let _ = writeln!(
         text,
         "- Sites: {} ({ordered} atomic operations and fences, {told} notifications, {} locks and \
-         waits); reached: {}; unreached: {unreached}.",
+         waits); reached: {}; unreached: {}.",
         sites.len(),
         sites.len() - ordered - told,
-        sites.len() - unreached,
+        sites.len() - counts.unreached,
+        counts.unreached,
     );
     let _ = writeln!(
         text,
-        "- Mutants: {}; killed: {}, {timed_out} of them by time-out; argued: {argued}; surviving: \
-         {survivors}.",
-        killed + timed_out + argued + survivors,
-        killed + timed_out,
+        "- Mutants: {}; killed: {}, {} of them by time-out; argued: {}; surviving: {}.",
+        counts.mutants(),
+        counts.killed + counts.timed_out,
+        counts.timed_out,
+        counts.argued,
+        counts.survivors,
     );
     for (file, (count, reason)) in &allowances.0 {
         let _ = writeln!(text, "- Allowed unreached: {count} in `{file}`: {reason}");

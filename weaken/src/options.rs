@@ -1,0 +1,171 @@
+//! The command line, read.
+
+use std::time::Duration;
+
+pub(crate) const USAGE: &str = "\
+usage: framewise-weaken --sources PATH... --table FILE [OPTION...] ACTION
+
+  --sources PATH...    the shipped code: directories or files, relative as the compiler names them
+  --table FILE         the table that is read and written
+  --allow FILE         `file count reason` lines: where sites may be unreached
+  --protocols FILE     which models each protocol has: `[name]`, and tests below it, with `*`
+  --whole              nothing may be unreached or without a model, also where it is allowed so far
+  --facade CRATE       the crate whose primitives are sites (framewise_sync)
+
+actions
+  --run FILE           run the mutants with the test executables that FILE names (`-`: standard
+                       input): cargo's messages (--message-format=json), or one path a line
+      --only TEXT...   of the files whose path contains one of these; keep the other rows
+      --jobs N         processes at a time (2)
+      --limit SECONDS  for a mutated model, if 20 times its own time is less (60)
+  --list FILE          the same executables: only tell which models reach which site
+  --check RECORD       run nothing: compare the sources with the table and with the sites that the
+                       models recorded (FRAMEWISE_SITES=\"record FILE\")
+      --models FILE    and with what they said of their runs (FRAMEWISE_MODELS=FILE)
+  --update RECORD      run nothing: write the table anew from its own results
+  --plants RECORD      run nothing: list every ordering that can be weakened where it is written, with
+                       the model that notices
+      --only TEXT...   of the files whose path contains one of these
+  --bounds FILE        the same executables, no mutants, neither --sources nor --table: run each model
+                       with the preemption bounds 2 and 3 and without any
+      --into FILE      the table of that
+      --seconds N      for a model and a bound; what is not exhausted by then is cut off (20)
+      --only TEXT...   of the tests whose name contains one of these; no table is written
+      --jobs N         processes at a time (2)
+";
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Run(String),
+    List(String),
+    Check(String),
+    Update(String),
+    Plants(String),
+    Bounds(String),
+}
+
+/// And with what.
+#[derive(Debug)]
+pub(crate) struct Options {
+    pub(crate) sources: Vec<String>,
+    pub(crate) table: String,
+    pub(crate) allow: Option<String>,
+    pub(crate) protocols: Option<String>,
+    pub(crate) models: Option<String>,
+    pub(crate) whole: bool,
+    pub(crate) facade: String,
+    pub(crate) action: Action,
+    pub(crate) only: Vec<String>,
+    pub(crate) jobs: usize,
+    pub(crate) limit: Duration,
+    pub(crate) into: Option<String>,
+    pub(crate) seconds: usize,
+}
+
+impl Options {
+    /// Reads the arguments.
+    ///
+    /// # Errors
+    ///
+    /// When they are not as the usage has them.
+    pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut arguments = arguments.peekable();
+        let (mut table, mut action) = (None, None);
+        let mut options = Self {
+            sources: Vec::new(),
+            table: String::new(),
+            allow: None,
+            protocols: None,
+            models: None,
+            whole: false,
+            facade: "framewise_sync".to_owned(),
+            action: Action::List(String::new()),
+            only: Vec::new(),
+            jobs: 2,
+            limit: Duration::from_secs(60),
+            into: None,
+            seconds: 20,
+        };
+        while let Some(option) = arguments.next() {
+            let mut values = Vec::new();
+            while let Some(value) = arguments.next_if(|value| !value.starts_with("--")) {
+                values.push(value);
+            }
+            match option.as_str() {
+                "--sources" => options.sources = values,
+                "--only" => options.only = values,
+                "--whole" if values.is_empty() => options.whole = true,
+                "--whole" => return Err("--whole takes no value".to_owned()),
+                _ => {
+                    let [value] = values.as_slice() else {
+                        return Err(format!("{option} needs one value"));
+                    };
+                    let value = value.clone();
+                    let number = || value.parse::<usize>().map_err(|e| format!("{option}: {e}"));
+                    match option.as_str() {
+                        "--table" => table = Some(value),
+                        "--allow" => options.allow = Some(value),
+                        "--protocols" => options.protocols = Some(value),
+                        "--models" => options.models = Some(value),
+                        "--facade" => options.facade = value,
+                        "--jobs" => options.jobs = number()?,
+                        "--limit" => options.limit = Duration::from_secs(number()? as u64),
+                        "--into" => options.into = Some(value),
+                        "--seconds" => options.seconds = number()?,
+                        "--run" => action = Some(Action::Run(value)),
+                        "--list" => action = Some(Action::List(value)),
+                        "--check" => action = Some(Action::Check(value)),
+                        "--update" => action = Some(Action::Update(value)),
+                        "--plants" => action = Some(Action::Plants(value)),
+                        "--bounds" => action = Some(Action::Bounds(value)),
+                        _ => return Err(format!("no such option: {option}")),
+                    }
+                }
+            }
+        }
+        options.action = action.ok_or("an action is missing")?;
+        if !matches!(options.action, Action::Bounds(_)) {
+            if options.sources.is_empty() {
+                return Err("--sources is missing".to_owned());
+            }
+            options.table = table.ok_or("--table is missing")?;
+        }
+        Ok(options)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Options, String> {
+        Options::parse(text.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn lists_flags_and_values() {
+        let options = parse("--sources a b --table t --whole --check r --models m --jobs 3");
+        let options = options.expect("it is as the usage has it");
+        assert_eq!(options.sources, ["a", "b"]);
+        assert_eq!(options.action, Action::Check("r".to_owned()));
+        assert_eq!(options.models.as_deref(), Some("m"));
+        assert!(options.whole);
+        assert_eq!(options.jobs, 3);
+    }
+
+    #[test]
+    fn what_an_action_needs() {
+        assert!(parse("--table t --check r").is_err());
+        assert!(parse("--sources a --check r").is_err());
+        assert!(parse("--sources a --table t").is_err());
+        assert!(parse("--bounds f").is_ok());
+    }
+
+    #[test]
+    fn what_is_not_understood() {
+        assert!(parse("--sources a --table t --chekc r").is_err());
+        assert!(parse("--sources a --table t --check r --whole yes").is_err());
+        assert!(parse("--bounds f --seconds soon").is_err());
+    }
+}

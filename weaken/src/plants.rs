@@ -1,0 +1,90 @@
+//! Every ordering that can be weakened where it is written, for whoever wants to see that it would
+//! not go unnoticed: one line each, of six fields with tabs between them.
+//!
+//! Owns the list. It plants nothing.
+
+use std::fmt::Write as _;
+
+use crate::mutation::{Mutation, mutations};
+use crate::sites::Site;
+use crate::table::{Outcome, Row};
+
+/// File, line and column of the ordering, what it is, what it could be, and the model that notices
+/// (`-`: none, for a reason that stands there).
+pub(crate) fn list(sites: &[Site], rows: &[Row], is_named: impl Fn(&str) -> bool) -> String {
+    let mut text = String::new();
+    for site in sites.iter().filter(|site| is_named(&site.file)) {
+        for mutation in mutations(site) {
+            let Some((which, to)) = mutation.change.split_once('=') else {
+                continue;
+            };
+            let index = usize::from(which == "failure");
+            let Some((line, column)) = site.written.get(index) else {
+                continue;
+            };
+            let _ = writeln!(
+                text,
+                "{}\t{line}\t{column}\t{}\t{to}\t{}",
+                site.file,
+                site.orderings[index],
+                killer(site, &mutation, rows).unwrap_or("-")
+            );
+        }
+    }
+    text
+}
+
+/// Who notices: what is weaker than a killed mutant has no row of its own.
+fn killer<'a>(site: &Site, mutation: &Mutation, rows: &'a [Row]) -> Option<&'a str> {
+    let mut labels = std::iter::once(&mutation.label).chain(&mutation.after);
+    labels.find_map(|label| {
+        let is_it = |row: &&Row| {
+            row.key.label == *label
+                && (&row.key.file, &row.key.function) == (&site.file, &site.function)
+                && row.key.operation == site.title()
+        };
+        match &rows.iter().find(is_it)?.outcome {
+            Outcome::Killed(model) | Outcome::TimedOut(model) => Some(model.as_str()),
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::Key;
+
+    #[test]
+    fn each_ordering_and_who_notices() {
+        let site = Site {
+            file: "a.rs".to_owned(),
+            line: 3,
+            column: 9,
+            function: "f".to_owned(),
+            operation: "compare_exchange".to_owned(),
+            number: 1,
+            orderings: vec!["AcqRel".to_owned(), "Acquire".to_owned()],
+            written: vec![(3, 40), (4, 12)],
+            arguments: Vec::new(),
+        };
+        let row = |label: &str, outcome| Row {
+            key: Key::new(&site, label),
+            outcome,
+        };
+        let rows = [
+            row("success AcqRel -> Release", Outcome::Killed("t::a".into())),
+            row("success AcqRel -> Acquire", Outcome::Argued("so".into())),
+            row("failure Acquire -> Relaxed", Outcome::Killed("t::b".into())),
+        ];
+        let sites = std::slice::from_ref(&site);
+        assert_eq!(
+            list(sites, &rows, |_| true),
+            "a.rs\t3\t40\tAcqRel\tRelease\tt::a\n\
+             a.rs\t3\t40\tAcqRel\tAcquire\t-\n\
+             a.rs\t3\t40\tAcqRel\tRelaxed\tt::a\n\
+             a.rs\t4\t12\tAcquire\tRelaxed\tt::b\n"
+        );
+        assert!(list(sites, &rows, |file| file == "b.rs").is_empty());
+    }
+}
