@@ -20,7 +20,15 @@ only=("${@:3}")
 needed=(executor/src/task/state.rs executor/src/scheduler/idle.rs timers/src/gate.rs
     io/src/readiness.rs context/src/release.rs)
 
-scratch=$(mktemp -d)
+if [ "$run" = run ]; then
+    # Always the same place, so that cargo builds anew only what was planted into.
+    target=$(realpath -m "${PLANTED_TARGET_DIR:-target/planted}")
+    scratch=$target/tree
+    rm -rf "$scratch"
+    mkdir -p "$scratch"
+else
+    scratch=$(mktemp -d)
+fi
 trap 'rm -rf "$scratch"' EXIT
 cargo build --locked --quiet --release --package framewise-weaken
 weaken=$(realpath "${CARGO_TARGET_DIR:-target}/release/framewise-weaken")
@@ -42,7 +50,7 @@ model_fails() {
     local told=$scratch/told
     (cd "$scratch" && RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --release \
         --package framewise-loom-tests --test "$1" \
-        --target-dir "${PLANTED_TARGET_DIR:-$OLDPWD/target/planted}" \
+        --target-dir "$target" \
         -- --exact "$2" >"$told" 2>&1) && return 1
     grep -q -e '^test result: FAILED' -e '(signal: ' "$told" && return
     cat "$told"
