@@ -13,6 +13,12 @@ mod once;
 mod poison;
 #[cfg(framewise_loom)]
 mod run;
+#[cfg(all(
+    framewise_loom,
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+mod stacks;
 
 /// The shipped door, for a test that stands in its place.
 #[cfg(framewise_loom)]

@@ -63,6 +63,12 @@ pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
         builder.checkpoint_interval = 1;
     }
 
+    #[cfg(all(
+        target_os = "linux",
+        any(target_arch = "x86_64", target_arch = "aarch64")
+    ))]
+    crate::stacks::keep();
+
     let mut run = Run::begin(name, builder.preemption_bound);
     let executions = Arc::clone(&run.executions);
     listen_for_panics();
