@@ -280,12 +280,17 @@ impl Walk<'_> {
             .filter(|token| token.is_identifier())
             .map(|token| token.text.as_str())
             .collect();
+        let for_models =
+            |word: &&str| *word == "test" || word.ends_with("_loom") || word.ends_with("_shuttle");
+        // Of several conditions any of which is enough, each has to be of a model or a test.
         let unshipped = words.first() == Some(&"cfg")
             && !words.contains(&"not")
-            && !words.contains(&"any")
-            && words
-                .iter()
-                .any(|word| *word == "test" || word.ends_with("_loom"));
+            && match words.contains(&"any") {
+                true => words[1..]
+                    .iter()
+                    .all(|word| *word == "any" || for_models(word)),
+                false => words.iter().any(for_models),
+            };
         if unshipped && inner {
             self.scopes
                 .last_mut()

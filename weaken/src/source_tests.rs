@@ -33,7 +33,9 @@ fn what_is_behind_a_tests_cfg_is_not_shipped() {
          #[cfg(all(test, unix))] use x::b;
          #[cfg(framewise_loom)] fn g() { c }
          #[cfg(not(test))] fn h() { d }
-         #[cfg(test)] mod other; fn i() { e }",
+         #[cfg(test)] mod other; fn i() { e }
+         #[cfg(any(framewise_loom, framewise_shuttle))] fn j() { f }
+         #[cfg(any(framewise_loom, unix))] fn k() { z }",
     );
     for (name, unshipped) in [
         ("a", true),
@@ -41,6 +43,8 @@ fn what_is_behind_a_tests_cfg_is_not_shipped() {
         ("c", true),
         ("d", false),
         ("e", false),
+        ("f", true),
+        ("z", false),
     ] {
         assert_eq!(place(&source, name).1, unshipped, "{name}");
     }
