@@ -18,6 +18,11 @@ pub fn kernel(handle: &IoHandle) -> Kernel {
     handle.shared().registry.kernel().clone()
 }
 
+/// How many sources are in a driver's table.
+pub fn sources(handle: &IoHandle) -> usize {
+    handle.shared().sources.lock().slab.len()
+}
+
 /// The shipped look-up.
 ///
 /// # Errors

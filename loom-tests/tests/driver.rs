@@ -14,7 +14,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use framewise::model::Parker;
-use framewise_io::model::{Kernel, ModelSource, Peer, kernel, lookup};
+use framewise_io::model::{Kernel, ModelSource, Peer, kernel, lookup, sources};
 use framewise_io::{Batch, Direction, Interest, IoDriver, IoHandle, Ready, TurnReport};
 use framewise_loom_tests::{Bell, EndWatched, model};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -244,6 +244,29 @@ fn an_unpark_is_not_swallowed_by_a_limit() {
     });
 }
 
+/// Race: the clock against two waits with a limit. A failure shows as a wait that relies on a setting
+/// whose event it has had.
+#[test]
+fn a_limit_that_is_out_ends_one_wait() {
+    model(
+        "wait with a limit × wait with a limit × the clock",
+        || {
+            let (mut driver, _handle, kernel) = driver();
+            let clock = thread::spawn({
+                let kernel = kernel.clone();
+                move || kernel.let_time_pass()
+            });
+            for settings in 1..=2 {
+                assert!(turn(&mut driver, Some(LIMIT)).timer);
+                assert_eq!(driver.timer_settings(), settings);
+            }
+            join(clock);
+            assert!(!look(&mut driver).timer);
+            assert_eq!(kernel.timer_settings(), 2);
+        },
+    );
+}
+
 /// Race: a late unpark, its time, and a wait without an end. A failure shows as a wait that nobody
 /// ends.
 #[test]
@@ -273,11 +296,15 @@ fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
 /// Race: a callback is registered with a source that is ready already, while the driver sleeps or is
 /// about to, and while another edge comes. A failure shows as a driver that sleeps, or as bytes that
 /// are left.
-fn kick_against_wait(another_edge: bool) {
+fn kick_against_wait(another_edge: bool, unpark: bool) {
     let (mut driver, handle, _) = driver();
     let (source, pipe) = source(&handle, Ready::EMPTY);
     pipe.arrive();
     assert_eq!(look(&mut driver).events, 1);
+    if unpark {
+        // The kick relies on this one's write until the driver has acknowledged it.
+        handle.unpark();
+    }
     let registering = thread::spawn({
         let pipe = Arc::clone(&pipe);
         move || {
@@ -303,61 +330,129 @@ fn kick_against_wait(another_edge: bool) {
 
 #[test]
 fn a_callback_of_a_ready_source_ends_the_wait() {
-    model("kick × wait", || kick_against_wait(false));
+    model("kick × wait", || kick_against_wait(false, false));
 }
 
 #[test]
 fn a_callback_of_a_ready_source_meets_another_edge() {
-    model("kick × wait × event", || kick_against_wait(true));
+    model("kick × wait × event", || kick_against_wait(true, false));
+}
+
+#[test]
+fn a_callback_of_a_ready_source_meets_an_unpark() {
+    model("kick × unpark × wait", || kick_against_wait(false, true));
+}
+
+/// What a source is told that must hear nothing, and what is left of the one before it.
+fn assert_untold(driver: &mut IoDriver, handle: &IoHandle, new: &ModelSource, pipe: &Pipe) {
+    let told = new.try_io(Direction::Read, || Ok(()));
+    assert!(told.is_err(), "an event met the wrong source");
+    assert_eq!(sources(handle), 1, "a dropped source is in the table");
+    // And it has a place of its own.
+    pipe.arrive();
+    assert_eq!(look(driver).events, 1);
+    assert_eq!(new.try_io(Direction::Read, || pipe.receive()).unwrap(), 1);
 }
 
 /// Race: a source is dropped while an event of it is raised, fetched, looked up and called for, and a
-/// new source gets its descriptor, and where it may its slot. A failure shows as a new source that is told,
-/// as a race on what the old one's callback owns, or as an end that comes twice or never.
-fn reuse_against_late_event(report_late: bool) {
-    let (mut driver, handle, kernel) = driver();
-    if report_late {
-        kernel.report_late();
-    }
-    let (old, old_pipe) = source(&handle, Ready::EMPTY);
-    let (owned, watch) = EndWatched::new();
-    let call = move |_: Ready| owned.touch();
-    old.on_ready(Interest::READABLE, call).unwrap();
-    // So that the batch has two holds of the lock, or the event is not in the first batch.
-    handle.unpark();
-    let peer = thread::spawn(move || old_pipe.peer.raise(Ready::READABLE));
-    let driving = thread::spawn(move || {
-        let first = look(&mut driver);
-        let second = look(&mut driver);
-        (driver, first.events + second.events)
+/// new source is opened. A failure shows as a new source that is told, as a race on what the old one's
+/// callback owns, or as an end that comes twice or never.
+#[test]
+fn an_event_meets_the_end_of_its_source() {
+    model("free × event × register", || {
+        let (mut driver, handle, _) = driver();
+        let (old, old_pipe) = source(&handle, Ready::EMPTY);
+        let (owned, watch) = EndWatched::new();
+        let call = move |_: Ready| owned.touch();
+        let callback = old.on_ready(Interest::READABLE, call).unwrap();
+        let peer = thread::spawn(move || old_pipe.peer.raise(Ready::READABLE));
+        let driving = thread::spawn(move || {
+            let events = look(&mut driver).events;
+            (driver, events)
+        });
+        drop(old);
+        let (new, pipe) = source(&handle, Ready::EMPTY);
+        join(peer);
+        let (mut driver, events) = join(driving);
+        assert!(events + look(&mut driver).events <= 1);
+        assert!(
+            callback.is_cancelled(),
+            "it waits for a source that is gone"
+        );
+        assert!(watch.has_ended(), "a dropped source's callback is left");
+        assert_untold(&mut driver, &handle, &new, &pipe);
     });
-    drop(old);
-    let (new, new_pipe) = source(&handle, Ready::EMPTY);
-    join(peer);
-    let (mut driver, events) = join(driving);
-    let told = look(&mut driver).events + events;
-    assert!(told <= 1);
-    assert!(watch.has_ended(), "a dropped source's callback is left");
-    let told = new.try_io(Direction::Read, || Ok(()));
-    assert!(told.is_err(), "an event met the wrong source");
-    // And it has a place of its own.
-    new_pipe.arrive();
-    assert_eq!(look(&mut driver).events, 1);
-    assert!(new.try_io(Direction::Read, || new_pipe.receive()).is_ok());
+}
+
+/// How the late event of a reused descriptor comes to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// It has been fetched, behind another event of the batch.
+    Fetched,
+    /// The same, and the descriptor is not closed but given back, and registered again.
+    Moved,
+    /// The system has kept it over the deregistration, so that it comes a batch later.
+    Kept,
+}
+
+/// Race: a source is given back while the driver looks up a batch, and a new one with the descriptor's
+/// number is registered, in the same slot where the driver has released it. A failure shows as a new
+/// source that is told. Two threads, one after the other, so that few preemptions reach far.
+fn reuse_against_late_event(late: Late) {
+    let (mut driver, handle, kernel) = driver();
+    let (old, old_pipe) = source(&handle, Ready::EMPTY);
+    let (bytes, peer) = (AtomicUsize::new(0), old_pipe.peer.clone());
+    let old_pipe_again = Arc::new(Pipe { bytes, peer });
+    handle.unpark();
+    if late == Late::Kept {
+        kernel.report_late();
+    } else {
+        old_pipe.peer.raise(Ready::READABLE);
+    }
+    let freeing = thread::spawn(move || {
+        if late == Late::Kept {
+            old_pipe.peer.raise(Ready::READABLE);
+        }
+        let old = Arc::try_unwrap(old).unwrap();
+        let descriptor = old.into_descriptor().unwrap();
+        (late == Late::Moved).then_some(descriptor)
+    });
+    let registering = thread::spawn({
+        let handle = handle.clone();
+        move || match join(freeing) {
+            None => source(&handle, Ready::EMPTY),
+            Some(descriptor) => {
+                let _entered = handle.enter();
+                let source = ModelSource::new(descriptor, Ready::EMPTY).unwrap();
+                (Arc::new(source), old_pipe_again)
+            }
+        }
+    });
+    let events = look(&mut driver).events + look(&mut driver).events;
+    let (new, pipe) = join(registering);
+    assert!(events + look(&mut driver).events <= 1);
+    assert_untold(&mut driver, &handle, &new, &pipe);
 }
 
 #[test]
 fn a_late_event_of_a_reused_descriptor_finds_nobody() {
     model("reused descriptor × late event", || {
-        reuse_against_late_event(false)
+        reuse_against_late_event(Late::Fetched)
     });
 }
 
-/// The system's own rule does not hold: the quarantine and the generation alone do.
+#[test]
+fn a_late_event_of_a_descriptor_that_moves_finds_nobody() {
+    model("descriptor registered again × late event", || {
+        reuse_against_late_event(Late::Moved)
+    });
+}
+
+/// The system's own rule does not hold: the generation alone does.
 #[test]
 fn a_late_event_that_the_system_has_kept_finds_nobody() {
     model("reused descriptor × event kept by the system", || {
-        reuse_against_late_event(true)
+        reuse_against_late_event(Late::Kept)
     });
 }
 
