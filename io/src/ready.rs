@@ -156,6 +156,11 @@ impl Interest {
         Interest(self.0 | other.0)
     }
 
+    /// Whether a direction is in both.
+    pub(crate) const fn overlaps(self, other: Interest) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether reading is waited for.
     pub const fn is_readable(self) -> bool {
         self.0 & Self::READABLE.0 != 0

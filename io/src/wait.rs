@@ -67,7 +67,11 @@ impl Readiness {
     }
 
     fn withdraw_idle(&self, waiters: &Waiters<FramedWaker>) {
-        if let Some(idle) = waiters.idle() {
+        // The bits change only under the lock that is held here, so the look is no guess. It spares
+        // a read-modify-write: who was told finds them withdrawn when it gives its entry back.
+        if let Some(idle) = waiters.idle()
+            && self.word.has_waiters(idle)
+        {
             self.word.withdraw(idle);
         }
     }

@@ -85,44 +85,70 @@ impl<W> Waiters<W> {
         let entry = self.list[key.0].as_mut().expect("a key is of an entry");
         let armed = waker.is_some();
         let old = std::mem::replace(&mut entry.waker, waker);
-        for index in indices(entry.interest) {
-            self.waiting[index] =
-                self.waiting[index] + usize::from(armed) - usize::from(old.is_some());
+        if armed != old.is_some() {
+            let interest = entry.interest;
+            self.count(interest, armed);
         }
         old
     }
 
     /// Gives an entry back; returns its waker if it has not been told.
     pub fn remove(&mut self, key: WaiterKey) -> Option<W> {
-        let old = self.put(&key, None);
-        self.list[key.0] = None;
-        self.vacant.push(key.0);
-        if self.vacant.len() == self.list.len() {
-            self.vacant.clear();
-            self.vacant.shrink_to(KEPT);
-            self.list.clear();
-            self.list.shrink_to(KEPT);
+        let entry = self.list[key.0].take().expect("a key is of an entry");
+        if entry.waker.is_some() {
+            self.count(entry.interest, false);
         }
-        old
+        if self.vacant.len() + 1 < self.list.len() {
+            self.vacant.push(key.0);
+        } else {
+            // The last one.
+            self.vacant.clear();
+            self.list.clear();
+            if self.list.capacity() > KEPT {
+                self.vacant.shrink_to(KEPT);
+                self.list.shrink_to(KEPT);
+            }
+        }
+        entry.waker
+    }
+
+    /// A waker for `interest` has come or gone.
+    fn count(&mut self, interest: Interest, armed: bool) {
+        let change = if armed { 1 } else { usize::MAX };
+        if interest.is_readable() {
+            self.waiting[0] = self.waiting[0].wrapping_add(change);
+        }
+        if interest.is_writable() {
+            self.waiting[1] = self.waiting[1].wrapping_add(change);
+        }
+    }
+
+    /// Whether anybody waits for one of the directions.
+    fn is_awaited(&self, interest: Interest) -> bool {
+        (interest.is_readable() && self.waiting[0] > 0)
+            || (interest.is_writable() && self.waiting[1] > 0)
     }
 
     /// Takes out every waker that waits for one of the directions of `interest`.
     pub fn take(&mut self, interest: Interest, into: &mut Vec<W>) {
-        for index in indices(interest) {
-            if let Some(waker) = self.slots[index].take() {
-                self.waiting[index] -= 1;
+        for direction in [Direction::Read, Direction::Write] {
+            if interest.overlaps(direction.interest())
+                && let Some(waker) = self.slots[direction as usize].take()
+            {
+                self.waiting[direction as usize] -= 1;
                 into.push(waker);
             }
         }
-        if indices(interest).all(|index| self.waiting[index] == 0) {
-            return;
-        }
-        for entry in self.list.iter_mut().flatten() {
-            let wanted = indices(entry.interest).any(|i| indices(interest).any(|j| i == j));
-            if wanted && let Some(waker) = entry.waker.take() {
-                for index in indices(entry.interest) {
-                    self.waiting[index] -= 1;
-                }
+        let mut places = 0..self.list.len();
+        while self.is_awaited(interest)
+            && let Some(place) = places.next()
+        {
+            if let Some(entry) = &mut self.list[place]
+                && entry.interest.overlaps(interest)
+                && let Some(waker) = entry.waker.take()
+            {
+                let interest = entry.interest;
+                self.count(interest, false);
                 into.push(waker);
             }
         }
@@ -149,17 +175,6 @@ impl<W> Default for Waiters<W> {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The places of the directions of `interest` in the arrays above.
-fn indices(interest: Interest) -> impl Iterator<Item = usize> {
-    [
-        (Direction::Read, interest.is_readable()),
-        (Direction::Write, interest.is_writable()),
-    ]
-    .into_iter()
-    .filter(|(_, wanted)| *wanted)
-    .map(|(direction, _)| direction as usize)
 }
 
 #[cfg(all(test, not(framewise_loom)))]
