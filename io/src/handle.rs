@@ -76,20 +76,35 @@ impl IoHandle {
         self.shared.unpark.unpark();
     }
 
-    /// Ends the wait of the driver, or its next one, when `limit` has passed, or before. A later call
-    /// takes the place of an earlier one.
+    /// Ends the wait of the driver, or its next one, when `limit` has passed (give or take 50 us), or
+    /// before. A wait that is ended so may be one that has not begun yet.
     ///
-    /// It costs one system call, which wakes nobody yet. (Where the system has no timer that can be
-    /// set so, this is [`unpark`](Self::unpark).)
+    /// It costs one system call, which wakes nobody yet, and none where an earlier call has not ended a
+    /// wait yet and will do so in time: so one for each `limit` at most, however often it is called
+    /// with it. (Where the system has no timer that can be set so, this is [`unpark`](Self::unpark).)
     pub fn unpark_within(&self, limit: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(late) = &self.shared.late_unpark
-            && late.set(limit).is_ok()
+            && late.ensure(limit).is_ok()
         {
             return;
         }
         let _ = limit;
         self.unpark();
+    }
+
+    /// How often the timer of [`unpark_within`](Self::unpark_within) has been set, a system call each:
+    /// for tests and tools.
+    #[doc(hidden)]
+    pub fn late_settings(&self) -> u64 {
+        #[cfg(target_os = "linux")]
+        return self
+            .shared
+            .late_unpark
+            .as_ref()
+            .map_or(0, LateUnpark::settings);
+        #[cfg(not(target_os = "linux"))]
+        0
     }
 
     /// Makes this the thread's current handle until the guard is dropped.

@@ -22,12 +22,15 @@
 //! would make 10 ms of a wait of 10 s, and ending early enough to allow for it costs a second
 //! `epoll_wait` and the same call to set the timer for the rest.
 //!
-//! A second one, [`LateUnpark`], belongs to other threads than the one that waits.
+//! A second one, [`LateUnpark`], belongs to other threads than the one that waits. It is left alone
+//! by the same rules.
 //!
 //! It must not know the driver, nor what the deadlines are for.
 
 use std::io;
 use std::time::{Duration, Instant};
+
+use framewise_sync::Mutex;
 
 use crate::slab::SourceKey;
 use crate::system::{Registry, TimerDescriptor, Token};
@@ -51,9 +54,12 @@ pub(crate) struct TimerFd {
 
 impl TimerFd {
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
-        let descriptor = TimerDescriptor::open(registry, Token(SourceKey::TIMER.to_token()))?;
+        Self::with_key(registry, SourceKey::TIMER)
+    }
+
+    fn with_key(registry: &Registry, key: SourceKey) -> io::Result<Self> {
         Ok(Self {
-            descriptor,
+            descriptor: TimerDescriptor::open(registry, Token(key.to_token()))?,
             fires_at: None,
             settings: 0,
         })
@@ -62,7 +68,7 @@ impl TimerFd {
     /// Sees to it that the timer fires in `timeout` from now, or somewhat before.
     pub(crate) fn ensure(&mut self, timeout: Duration) -> io::Result<()> {
         let timeout = timeout.min(LONGEST);
-        let now = Instant::now();
+        let now = self.descriptor.now();
         let wanted = now + timeout;
         if let Some(fires_at) = self.fires_at
             && fires_at > now
@@ -87,19 +93,28 @@ impl TimerFd {
     }
 }
 
-/// A timer that any thread may set, whoever waits. Its descriptor is edge-triggered and never read,
-/// too: an expiry that nobody has fetched ends the next wait.
+/// A timer that any thread may set, whoever waits. An expiry that nobody has fetched ends the next
+/// wait.
+///
+/// Nobody tells it of its expiry, so the clock alone says whether what is set is still to come. The
+/// lock keeps that true: who sees that it is, sees it before it fires, and who sets the timer anew takes
+/// nothing back that another one has just relied on.
 #[derive(Debug)]
-pub(crate) struct LateUnpark(TimerDescriptor);
+pub(crate) struct LateUnpark(Mutex<TimerFd>);
 
 impl LateUnpark {
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
-        TimerDescriptor::open(registry, Token(SourceKey::LATE_UNPARK.to_token())).map(Self)
+        TimerFd::with_key(registry, SourceKey::LATE_UNPARK).map(|timer| Self(Mutex::new(timer)))
     }
 
-    /// Sets it anew. What was set before is forgotten, also an expiry that nobody has fetched.
-    pub(crate) fn set(&self, after: Duration) -> io::Result<()> {
-        self.0.set(after)
+    /// Sees to it that the timer fires in `after` from now, or somewhat before, but not before now.
+    pub(crate) fn ensure(&self, after: Duration) -> io::Result<()> {
+        self.0.lock().ensure(after)
+    }
+
+    /// How often it has been set.
+    pub(crate) fn settings(&self) -> u64 {
+        self.0.lock().settings()
     }
 }
 

@@ -54,6 +54,23 @@ fn a_late_unpark_ends_a_wait_in_time() {
     thread.join().unwrap();
 }
 
+/// A late unpark that will come in time anyway is not asked for again, one that is over is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_late_unpark_is_set_once_each_time_that_it_fires() {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
+    handle.unpark_within(HOUR);
+    handle.unpark_within(HOUR);
+    handle.unpark_within(2 * HOUR);
+    assert_eq!(handle.late_settings(), 1);
+    for round in 1..=3 {
+        handle.unpark_within(Duration::from_millis(1));
+        assert!(driver.turn(None).unwrap().timer);
+        assert_eq!(handle.late_settings(), 1 + round);
+    }
+}
+
 /// A wait of less than a millisecond ends by the timer, not before its time, and each takes one
 /// setting of the timer.
 #[cfg(target_os = "linux")]

@@ -29,7 +29,9 @@
 //! Cost: one wake-up a `ROUND` at most while some workers are awake and others asleep. When that
 //! state begins, one notify where the driver was left, and where it was not, one call that sets a
 //! timer and wakes nobody yet: a task that is pushed to an idle runtime does not wait for a sibling
-//! to be woken. The keeper goes on for as long as somebody woke up during the last round, so that
+//! to be woken. While that timer is still to fire it is not set again, so that a busy runtime, whose
+//! attendant is off to sleep before the keeper that it has notified is awake, makes that call once a
+//! `ROUND` at most. The keeper goes on for as long as somebody woke up during the last round, so that
 //! the state does not begin anew with each event. When all sleep again, what was set is not taken
 //! back: the timer and the keeper each wake up once more for nothing.
 

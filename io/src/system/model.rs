@@ -18,7 +18,8 @@
 //! who fetches an event sees what was done before it was raised.
 
 use std::io;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use framewise_sync::{Arc, Condvar, Mutex};
 pub(crate) use mio::{Interest, Token};
@@ -44,6 +45,8 @@ struct KernelState {
     /// The timers that have been set and have not fired.
     armed: Vec<Token>,
     time_is_out: bool,
+    /// Ages that have passed: one for each look at the clock, when time passes.
+    ages: u32,
     is_late: bool,
     wakes: usize,
     timer_settings: usize,
@@ -417,6 +420,15 @@ impl TimerDescriptor {
     pub(crate) fn open(registry: &Registry, token: Token) -> io::Result<Self> {
         let kernel = registry.0.clone();
         Ok(Self { kernel, token })
+    }
+
+    /// Once time passes, whatever was set before a look at the clock is over by then.
+    pub(crate) fn now(&self) -> Instant {
+        const AGE: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+        static BEGINNING: OnceLock<Instant> = OnceLock::new();
+        let mut state = self.kernel.0.state.lock();
+        state.ages += u32::from(state.time_is_out);
+        *BEGINNING.get_or_init(Instant::now) + AGE * state.ages
     }
 
     /// Takes back what it was set to, and an expiry that nobody has fetched.

@@ -10,7 +10,7 @@ pub(crate) use self::timer::TimerDescriptor;
 mod timer {
     use std::io;
     use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use mio::unix::SourceFd;
 
@@ -36,6 +36,11 @@ mod timer {
             let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
             registry.register(&mut SourceFd(&raw), token, mio::Interest::READABLE)?;
             Ok(Self(descriptor))
+        }
+
+        /// The time by which it fires.
+        pub(crate) fn now(&self) -> Instant {
+            Instant::now()
         }
 
         /// Has it fire once, in `timeout` from now.
