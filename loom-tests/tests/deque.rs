@@ -128,7 +128,7 @@ fn a_pop_meets_a_batch_steal_and_the_injector() {
     });
 }
 
-/// Race: more tasks than the slot and the deque hold (two, in a model), while a thief makes room and
+/// Race: more tasks than the slot and the deque hold (three, in a model), while a thief makes room and
 /// looks at the injector, to which the rest goes.
 #[test]
 fn an_overflow_to_the_injector_loses_none() {
@@ -185,7 +185,7 @@ fn admitting_the_yielded_meets_a_steal() {
             steal_and_run(&mut thief, 0);
             thief
         });
-        let ends = [(); 3].map(|()| {
+        let ends = [(); 4].map(|()| {
             let (claim, end) = task();
             owner.push_yielded(claim);
             end
@@ -279,6 +279,7 @@ fn the_rest_of_a_batch_is_stolen_on() {
             if let Steal::Success(claim) = first.steal_from(0) {
                 claim.run_to_end();
             }
+            // The rest, if there is one, is in its deque.
             first
         });
         let second = thread::spawn(move || {
@@ -450,9 +451,10 @@ fn the_stand_in_keeps_its_histories() {
 #[test]
 fn the_stand_in_publishes_through_hops() {
     model("contract: hops through three queues", || {
-        let mut taken = bodies::hops::<StandIn>(2, 1);
+        // So many that the rest of a batch has a rest again.
+        let mut taken = bodies::hops::<StandIn>(7, 1);
         taken.sort_unstable();
-        assert_eq!(taken, [0, 1]);
+        assert!(taken.into_iter().eq(0..7));
     });
 }
 

@@ -18,9 +18,10 @@ use super::relief::Ticks;
 use crate::task::header::{Header, TaskRef};
 
 /// Tasks in the deque beyond which a push goes to the injector, where every worker looks. The
-/// deque's buffer would grow and shrink with allocations. (Small in a model, which reaches it.)
+/// deque's buffer would grow and shrink with allocations. (In a model it is just so many that a
+/// batch has a rest.)
 const DEQUE_LEN_MAX: usize = if cfg!(any(framewise_loom, framewise_shuttle)) {
-    2
+    3
 } else {
     256
 };
