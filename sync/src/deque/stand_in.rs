@@ -379,9 +379,15 @@ impl<T> Clone for Stealer<T> {
 /// A queue into which every thread may push.
 pub struct Injector<T>(Chain<T>);
 
+impl<T> Default for Injector<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Injector<T> {
     /// An empty one.
-    #[expect(clippy::new_without_default, reason = "nobody asks for it")]
+    #[must_use]
     pub fn new() -> Self {
         Self(Chain::new())
     }

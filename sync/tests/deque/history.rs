@@ -76,11 +76,12 @@ impl Recorder {
 }
 
 /// Everything that must hold of all the calls on one queue, the items of which are numbered in the
-/// order of their pushes, for each pusher in a range of its own. Nothing is left in the queue.
-pub(crate) fn check(calls: &[Call], pushers: &[Range<usize>]) -> Result<(), String> {
+/// order of their pushes: those of the pusher `n` begin with `n * items`. Nothing is left in the
+/// queue.
+pub(crate) fn check(calls: &[Call], pushers: usize, items: usize) -> Result<(), String> {
     once(calls)?;
-    for pusher in pushers {
-        order(calls, pusher)?;
+    for pusher in 0..pushers {
+        order(calls, &(pusher * items..(pusher + 1) * items))?;
     }
     emptiness(calls)?;
     lengths(calls)
