@@ -41,7 +41,7 @@ impl Mark {
     const NONE: Self = Self(0);
 
     fn after(self, place: usize) -> Self {
-        Self(self.pushed() + 1 << PLACE_BITS | place)
+        Self(((self.pushed() + 1) << PLACE_BITS) | place)
     }
 
     fn pushed(self) -> usize {

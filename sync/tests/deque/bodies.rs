@@ -210,24 +210,11 @@ pub(crate) fn hops<Q: Queues>(items: usize, attempts: usize) -> Vec<usize> {
             }
         }
     });
-    let take = move |own: Q::Worker, steal: Box<dyn Fn(&Q::Worker) -> Stolen>| {
-        let mut taken = Vec::new();
-        for _ in 0..attempts {
-            match steal(&own) {
-                Stolen::Item(item) => taken.push(item.open()),
-                Stolen::Empty | Stolen::Retry => thread::yield_now(),
-            }
-        }
-        (own, taken)
-    };
-    let middle =
-        thread::spawn(move || take(second, Box::new(move |own| Q::steal(&from_first, own))));
-    let last = thread::spawn(move || take(third, Box::new(move |own| Q::steal(&from_second, own))));
-    let from_injector = {
-        let injector = Arc::clone(&injector);
-        Box::new(move |own: &Q::Worker| Q::steal_injected(&injector, own, BATCH_MAX))
-    };
-    let (first, mut taken) = take(first, from_injector);
+    let middle = thread::spawn(move || take(second, attempts, |own| Q::steal(&from_first, own)));
+    let last = thread::spawn(move || take(third, attempts, |own| Q::steal(&from_second, own)));
+    let (first, mut taken) = take(first, attempts, |own| {
+        Q::steal_injected(&injector, own, BATCH_MAX)
+    });
     pusher.join().expect("no panic");
     let mut left = vec![first];
     for thread in [middle, last] {
@@ -246,6 +233,18 @@ pub(crate) fn hops<Q: Queues>(items: usize, attempts: usize) -> Vec<usize> {
         taken.extend(std::iter::from_fn(|| Q::pop(&own)).map(Item::open));
     }
     taken
+}
+
+/// Steals so many times, and gives the deque back with what is left in it.
+fn take<W>(own: W, attempts: usize, steal: impl Fn(&W) -> Stolen) -> (W, Vec<usize>) {
+    let mut taken = Vec::new();
+    for _ in 0..attempts {
+        match steal(&own) {
+            Stolen::Item(item) => taken.push(item.open()),
+            Stolen::Empty | Stolen::Retry => thread::yield_now(),
+        }
+    }
+    (own, taken)
 }
 
 /// One side of D5: whether the pusher saw the flag.
