@@ -7,14 +7,26 @@
 use std::fmt;
 use std::path::Path;
 
-#[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
+#[cfg(all(
+    any(debug_assertions, feature = "census"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
 mod sites;
-#[cfg(not(all(any(debug_assertions, feature = "census"), not(framewise_loom))))]
+#[cfg(not(all(
+    any(debug_assertions, feature = "census"),
+    not(any(framewise_loom, framewise_shuttle))
+)))]
 mod uncounted;
 
-#[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
+#[cfg(all(
+    any(debug_assertions, feature = "census"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
 pub(crate) use sites::Origin;
-#[cfg(not(all(any(debug_assertions, feature = "census"), not(framewise_loom))))]
+#[cfg(not(all(
+    any(debug_assertions, feature = "census"),
+    not(any(framewise_loom, framewise_shuttle))
+)))]
 pub(crate) use uncounted::Origin;
 
 /// Counts the live frames of this process, by the place that made them.

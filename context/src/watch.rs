@@ -1,13 +1,13 @@
 //! What lets a model see the life of a part of a frame. Empty in an ordinary build.
 //!
-//! Under `framewise_loom` each part holds a cell that its readers read and its end writes, so a use
+//! In a model each part holds a cell that its readers read and its end writes, so a use
 //! that does not happen before the end is a race, and a counted token, so a part that is never
 //! taken down is a leak.
 
-#[cfg(not(framewise_loom))]
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub(crate) struct Watch;
 
-#[cfg(not(framewise_loom))]
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
 impl Watch {
     #[inline(always)]
     pub(crate) fn new() -> Self {
@@ -21,13 +21,13 @@ impl Watch {
     pub(crate) fn end(&self) {}
 }
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 pub(crate) struct Watch {
     ended: framewise_sync::cell::UnsafeCell<bool>,
     _token: framewise_sync::Arc<()>,
 }
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 impl Watch {
     pub(crate) fn new() -> Self {
         Self {

@@ -104,13 +104,13 @@ impl<H: Host> BlockingPool<H> {
     }
 
     /// A pool that starts no thread: whoever made it takes the jobs out and runs them.
-    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
         Self::new(0, Duration::ZERO, String::new(), unhandled_panic)
     }
 
     /// Every job that waits.
-    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
         mem::take(&mut self.lock().queue)
     }
@@ -357,7 +357,7 @@ impl<H: Host> BlockingPool<H> {
 
     /// The time goes by: idle threads see that, where a model's `keep_alive` is zero. (A wait in a
     /// model does not end by itself.)
-    #[cfg(framewise_loom)]
+    #[cfg(any(framewise_loom, framewise_shuttle))]
     pub(crate) fn strike(&self) {
         self.0.work.notify_all();
     }
@@ -433,7 +433,7 @@ impl<C: CoreWork> Job<C> {
     }
 
     /// The task that the job is, if it is one.
-    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn task(&self) -> Option<TaskRef> {
         match self {
             Self::Task(task) => Some(*task),

@@ -44,11 +44,11 @@
     doc = "- `hyper` (a feature): hyper's executor and timer."
 )]
 #![cfg_attr(
-    all(feature = "test-util", not(framewise_loom)),
+    all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))),
     doc = "- [`test`](mod@test): deterministic tests, under many seeds and with virtual time."
 )]
 #![cfg_attr(
-    any(not(feature = "test-util"), framewise_loom),
+    any(not(feature = "test-util"), framewise_loom, framewise_shuttle),
     doc = "- `test` (feature `test-util`): deterministic tests, under many seeds and with virtual time."
 )]
 //!
@@ -74,7 +74,7 @@ pub mod model;
 pub mod runtime;
 mod scheduler;
 pub mod task;
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;
 
 pub use framewise_context::{ContextVar, Frame, bind};

@@ -1,57 +1,55 @@
 //! Doors for the models in `loom-tests`: the protocols' own types, which are not public otherwise.
 //!
-//! Owns, under `framewise_loom` only, what models need around them. `ModelScheduler` is the least
-//! scheduler that a task can have. Models spawn real tasks on it, take the claims out of it on threads of their
-//! choice, and wake, abort and join them through the shipped wakers and handles.
+//! Owns, under `framewise_loom` and `framewise_shuttle` only, what models need around them.
+//! `ModelScheduler` is the least scheduler that a task can have. Models spawn real tasks on it, take the
+//! claims out of it on threads of their choice, and wake, abort and join them through the shipped wakers
+//! and handles.
 
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::park::{Parker, Unparked};
 pub use crate::scheduler::sleep::{Wakefulness, Workplace, notify_one, unpark};
 pub use crate::scheduler::watch::{Missing, Watch};
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::of_tasks::{Claim, ModelScheduler, Slot};
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 mod blocking;
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
+mod claims;
+#[cfg(any(framewise_loom, framewise_shuttle))]
 mod workers;
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::blocking::ModelPool;
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::workers::{ModelWorker, ModelWorkers};
 
-#[cfg(framewise_loom)]
+#[cfg(any(framewise_loom, framewise_shuttle))]
 mod of_tasks {
     use std::future::Future;
-    use std::ptr;
     use std::task::Waker;
 
     use framewise_context::Frame;
     use framewise_sync::Arc;
-    use framewise_sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+    use framewise_sync::atomic::{AtomicUsize, Ordering};
     use framewise_sync::cell::UnsafeCell;
 
+    use super::claims::Claims;
     use crate::scheduler::queue::LastInSlot;
     use crate::task::cell::{self, Schedule};
-    use crate::task::header::{Header, Ran, TaskRef};
+    use crate::task::header::{Ran, TaskRef};
     use crate::task::owned::OwnedTasks;
     use crate::task::waker::BorrowedWaker;
     use crate::task::{JoinError, JoinHandle};
 
-    /// Claims that can be in a scheduler at a time; a model has as many tasks at most.
-    const PLACES: usize = 2;
-
-    /// A scheduler whose queue promises what any queue does and no more: a claim that is taken was
-    /// put in before, and the taker sees what the putter did (a lock would order more than that,
-    /// and hide what the task's own state must order).
+    /// A scheduler with the least queue there is.
     #[derive(Clone)]
     pub struct ModelScheduler(Arc<Common>);
 
     struct Common {
-        places: [AtomicPtr<Header>; PLACES],
+        claims: Claims,
         owned: Option<OwnedTasks>,
         unhandled_panics: AtomicUsize,
     }
@@ -69,7 +67,7 @@ mod of_tasks {
 
         fn build(owned: Option<OwnedTasks>) -> Self {
             Self(Arc::new(Common {
-                places: std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())),
+                claims: Claims::new(),
                 owned,
                 unhandled_panics: AtomicUsize::new(0),
             }))
@@ -81,7 +79,7 @@ mod of_tasks {
             // SAFETY: the handle's reference is ours to pass on.
             let handle = unsafe { JoinHandle::new(task) };
             if self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)) {
-                self.0.put(task);
+                self.0.claims.put(task);
             } else {
                 // SAFETY: the claim of a fresh task is its spawner's.
                 unsafe { task.refuse(JoinError::cancelled()) }
@@ -101,12 +99,7 @@ mod of_tasks {
 
         /// Takes a claim, if there is one.
         pub fn take(&self) -> Option<Claim> {
-            // Ordering: Acquire, pairs with put: all that a queue promises.
-            self.0.places.iter().find_map(|place| {
-                let task = ptr::NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire))?;
-                // SAFETY: the place held a claim, which keeps its task alive (S3).
-                Some(Claim(unsafe { TaskRef::new(task) }))
-            })
+            self.0.claims.take().map(Claim)
         }
 
         /// Takes and runs claims until there is none.
@@ -141,25 +134,6 @@ mod of_tasks {
     impl Default for ModelScheduler {
         fn default() -> Self {
             Self::new()
-        }
-    }
-
-    impl Common {
-        fn put(&self, task: TaskRef) {
-            for place in &self.places {
-                // Ordering: Release, pairs with take; Relaxed where the place is taken.
-                let put = place.compare_exchange(
-                    ptr::null_mut(),
-                    task.as_ptr(),
-                    Ordering::Release,
-                    Ordering::Relaxed,
-                );
-                match put {
-                    Ok(_) => return,
-                    Err(other) => assert!(other != task.as_ptr(), "one queue entry at a time (S1)"),
-                }
-            }
-            panic!("more claims than tasks (S1)");
         }
     }
 
@@ -198,7 +172,7 @@ mod of_tasks {
 
     impl Schedule for TaskScheduler {
         fn schedule(&self, task: TaskRef) {
-            self.alive().put(task);
+            self.alive().claims.put(task);
             // The waker's reference must keep the task until scheduling is over.
             self.alive();
         }
@@ -250,7 +224,7 @@ mod of_tasks {
 
         /// Puts the claim (back) into the queue.
         pub fn put(self, scheduler: &ModelScheduler) {
-            scheduler.0.put(self.0);
+            scheduler.0.claims.put(self.0);
         }
     }
 

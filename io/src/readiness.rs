@@ -289,5 +289,5 @@ const fn waiters_bits(interest: Interest) -> u64 {
     bits
 }
 
-#[cfg(all(test, not(framewise_loom)))]
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
 mod tests;

@@ -141,5 +141,5 @@ impl<T> Default for Slab<T> {
     }
 }
 
-#[cfg(all(test, not(framewise_loom)))]
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
 mod tests;

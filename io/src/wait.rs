@@ -187,5 +187,5 @@ impl Drop for ReadinessWait<'_> {
     }
 }
 
-#[cfg(all(test, not(framewise_loom)))]
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
 mod tests;

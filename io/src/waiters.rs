@@ -177,5 +177,5 @@ impl<W> Default for Waiters<W> {
     }
 }
 
-#[cfg(all(test, not(framewise_loom)))]
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
 mod tests;

@@ -2,9 +2,11 @@
 //!
 //! Every crate of the workspace takes its concurrency primitives from here and from nowhere else.
 //! In an ordinary build they are `std`'s, re-exported or thinly wrapped. Under
-//! `--cfg framewise_loom` they are [loom](https://docs.rs/loom)'s, so that the shipped code itself
-//! runs inside loom's models. The cfg is our own because plain `--cfg loom` is read by other crates
-//! too and changes or breaks them.
+//! `--cfg framewise_loom` they are [loom](https://docs.rs/loom)'s, and under
+//! `--cfg framewise_shuttle` [shuttle](https://docs.rs/shuttle)'s, so that the shipped code itself
+//! runs inside models: small ones that loom exhausts, weak orderings and all, and large ones that
+//! shuttle runs under random schedules. The cfgs are our own because plain `--cfg loom` is read by
+//! other crates too and changes or breaks them.
 //!
 //! What this crate must not know: tasks, frames, timers, I/O. It adds no protocol of its own.
 //!
@@ -12,19 +14,27 @@
 //!
 //! - [`Mutex::lock`] does not report poisoning. No lock of the runtime is held while user code
 //!   runs, so a panic under one is a bug of ours and not a state that callers could handle.
-//! - [`cell::UnsafeCell`] gives access through closures, which is how loom sees the accesses.
+//! - [`cell::UnsafeCell`] gives access through closures, which is how models see the accesses.
 //! - [`thread_local!`] takes only `const` initialisers.
 
 pub mod deque;
+
+#[cfg(all(framewise_loom, framewise_shuttle))]
+compile_error!("one kind of models at a time: framewise_loom or framewise_shuttle");
+
 #[cfg(framewise_loom)]
 mod model;
-#[cfg(not(framewise_loom))]
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
 mod native;
+#[cfg(framewise_shuttle)]
+mod random;
 
 #[cfg(framewise_loom)]
 pub use model::*;
-#[cfg(not(framewise_loom))]
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub use native::*;
+#[cfg(framewise_shuttle)]
+pub use random::*;
 
 /// Atomics that live in a `static`: always `std`'s.
 ///

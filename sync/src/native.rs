@@ -99,33 +99,12 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-/// A lock that is tried for, and waited for only where it is free or about to be.
-///
-/// It is [`Mutex`]; in a model it is another lock, since loom's makes those wait who only try.
-#[derive(Debug, Default)]
-pub struct TryLock<T>(Mutex<T>);
+/// A lock that is tried for, and waited for only where it is free or about to be. A type of its own in
+/// a model, since loom's locks make those wait who only try.
+pub type TryLock<T> = Mutex<T>;
 
 /// The guard of a [`TryLock`].
 pub type TryLockGuard<'a, T> = MutexGuard<'a, T>;
-
-impl<T> TryLock<T> {
-    /// Makes an unlocked lock around `value`.
-    #[inline]
-    pub const fn new(value: T) -> Self {
-        Self(Mutex::new(value))
-    }
-
-    /// Takes the lock if nobody holds it.
-    #[inline]
-    pub fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
-        self.0.try_lock()
-    }
-
-    /// Waits for the lock and takes it.
-    pub fn lock(&self) -> TryLockGuard<'_, T> {
-        self.0.lock()
-    }
-}
 
 /// A condition variable for [`Mutex`]. Wake-ups may be spurious.
 #[derive(Debug, Default)]

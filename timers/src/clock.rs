@@ -39,7 +39,7 @@ impl Clock {
     /// The time, read afresh: the system's, or this thread's virtual one.
     #[inline]
     pub fn now() -> Instant {
-        #[cfg(all(feature = "test-util", not(framewise_loom)))]
+        #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
         if let Some(now) = crate::virtual_time::now() {
             return now;
         }
@@ -75,7 +75,7 @@ impl Clock {
     }
 
     /// When tick `ticks` begins.
-    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn instant(&self, ticks: u64) -> Instant {
         add_saturating(
             self.start,

@@ -25,7 +25,7 @@ mod sleep;
 mod timeout;
 mod timers;
 
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 #[doc(hidden)]
 pub mod virtual_time;
 
@@ -44,7 +44,7 @@ pub use callback::{TimerCallback, set_interval, set_timeout};
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 #[doc(hidden)]
 pub use timers::DueTimer;
 pub use timers::{TimerHandle, Timers};

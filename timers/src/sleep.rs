@@ -212,7 +212,7 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        #[cfg(all(feature = "test-util", not(framewise_loom)))]
+        #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
         std::task::ready!(crate::virtual_time::poll_preempt(cx));
         let this = self.get_mut();
         match this.state {

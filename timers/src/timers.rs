@@ -5,7 +5,7 @@
 //! passes in how a parked driver is woken, and calls [`Timers::before_park`],
 //! [`Timers::after_park`] and [`Timers::fire`].
 
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 mod due;
 
 use std::any::Any;
@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::gate::{NEVER, ParkGate, Published};
 use crate::queue::TimerQueue;
 
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub use due::DueTimer;
 
 /// The timers of one runtime.

@@ -7,7 +7,7 @@ pub(crate) mod block_on;
 mod builder;
 pub(crate) mod enter;
 mod handle;
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) mod seeded;
 
 pub use builder::Builder;

@@ -14,7 +14,7 @@ pub(crate) mod points;
 pub(crate) mod queue;
 pub(crate) mod relief;
 pub(crate) mod search;
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) mod seeded;
 pub(crate) mod shared;
 pub(crate) mod sleep;

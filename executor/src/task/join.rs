@@ -83,7 +83,7 @@ impl<T> JoinHandle<T> {
         self.task.header().state.is_finished()
     }
 
-    #[cfg(all(feature = "test-util", not(framewise_loom)))]
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn task(&self) -> TaskRef {
         self.task
     }

@@ -208,7 +208,7 @@ impl Drop for LocalSet {
                 Some(task) => self.run(task),
                 None if self.shared.owned.is_empty() => break,
                 // Another thread has a claim in hand and is about to push it.
-                None => std::thread::yield_now(),
+                None => framewise_sync::thread::yield_now(),
             }
         }
         let waker = self.shared.woken.lock().waker.take();
@@ -229,7 +229,7 @@ impl fmt::Debug for LocalSet {
 }
 
 /// No set is current on this thread until the guard is dropped.
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) fn leave_current_set() -> MadeCurrent {
     MadeCurrent(CURRENT.with(|current| current.replace(ptr::null())))
 }
@@ -240,7 +240,7 @@ pub(crate) fn leave_current_set() -> MadeCurrent {
 /// # Safety
 ///
 /// As said: a task that it spawns onto the set finds the set by a pointer.
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) unsafe fn in_current_set<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let set = CURRENT.with(Cell::get);
     async move {

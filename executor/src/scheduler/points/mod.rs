@@ -4,12 +4,12 @@
 //! this thread is in, if it is in one; `plain.rs` compiles to nothing. Tasks, handles and sets call
 //! these and know no run.
 
-#[cfg(any(not(feature = "test-util"), framewise_loom))]
+#[cfg(any(not(feature = "test-util"), framewise_loom, framewise_shuttle))]
 mod plain;
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 mod seeded;
 
-#[cfg(any(not(feature = "test-util"), framewise_loom))]
+#[cfg(any(not(feature = "test-util"), framewise_loom, framewise_shuttle))]
 pub(crate) use plain::{blocking, ended, interrupts, nested, poll, pushed, spawned, take_one};
-#[cfg(all(feature = "test-util", not(framewise_loom)))]
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) use seeded::{blocking, ended, interrupts, nested, poll, pushed, spawned, take_one};

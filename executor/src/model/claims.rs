@@ -1,0 +1,84 @@
+//! The queue of a model's scheduler: it promises what any queue does and no more.
+//!
+//! A claim that is taken was put in before, and the taker sees what the putter did. Under loom the
+//! queue is a pair of places, since a lock would order more than that, and hide what the task's own
+//! state must order. shuttle sees no orderings, and has many tasks: there it is a list under a lock.
+
+#[cfg(framewise_shuttle)]
+pub(super) use self::list::Claims;
+#[cfg(framewise_loom)]
+pub(super) use self::places::Claims;
+
+#[cfg(framewise_loom)]
+mod places {
+    use std::ptr;
+
+    use framewise_sync::atomic::{AtomicPtr, Ordering};
+
+    use crate::task::header::{Header, TaskRef};
+
+    /// Claims that can be in a scheduler at a time; a model has as many tasks at most.
+    const PLACES: usize = 2;
+
+    pub(in crate::model) struct Claims([AtomicPtr<Header>; PLACES]);
+
+    impl Claims {
+        pub(in crate::model) fn new() -> Self {
+            Self(std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())))
+        }
+
+        pub(in crate::model) fn put(&self, task: TaskRef) {
+            for place in &self.0 {
+                // Ordering: Release, pairs with take; Relaxed where the place is taken.
+                let put = place.compare_exchange(
+                    ptr::null_mut(),
+                    task.as_ptr(),
+                    Ordering::Release,
+                    Ordering::Relaxed,
+                );
+                match put {
+                    Ok(_) => return,
+                    Err(other) => assert!(other != task.as_ptr(), "one queue entry at a time (S1)"),
+                }
+            }
+            panic!("more claims than tasks (S1)");
+        }
+
+        pub(in crate::model) fn take(&self) -> Option<TaskRef> {
+            // Ordering: Acquire, pairs with put: all that a queue promises.
+            self.0.iter().find_map(|place| {
+                let task = ptr::NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire))?;
+                // SAFETY: the place held a claim, which keeps its task alive (S3).
+                Some(unsafe { TaskRef::new(task) })
+            })
+        }
+    }
+}
+
+#[cfg(framewise_shuttle)]
+mod list {
+    use std::collections::VecDeque;
+
+    use framewise_sync::Mutex;
+
+    use crate::task::header::TaskRef;
+
+    pub(in crate::model) struct Claims(Mutex<VecDeque<TaskRef>>);
+
+    impl Claims {
+        pub(in crate::model) fn new() -> Self {
+            Self(Mutex::new(VecDeque::new()))
+        }
+
+        pub(in crate::model) fn put(&self, task: TaskRef) {
+            let mut claims = self.0.lock();
+            let is_there = claims.iter().any(|other| other.as_ptr() == task.as_ptr());
+            assert!(!is_there, "one queue entry at a time (S1)");
+            claims.push_back(task);
+        }
+
+        pub(in crate::model) fn take(&self) -> Option<TaskRef> {
+            self.0.lock().pop_front()
+        }
+    }
+}
