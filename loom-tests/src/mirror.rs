@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use framewise::model::{Idle, Parker, Wakefulness, Watch, Workplace, notify_one, unpark};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use framewise_sync::{Arc, Condvar, Mutex, thread};
+use framewise_sync::{Arc, Condvar, Mutex, TryLock, TryLockGuard, thread};
+
+/// How long a keeper sleeps. (shuttle knows no time: its length is nothing but a name.)
+#[cfg(framewise_shuttle)]
+const ROUND: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Tasks, one a bit. Promises what a queue does and no more: what is taken was put in, and its
 /// taker sees what the putter did. (A lock would order so much that no fence would be missed.)
@@ -88,33 +92,22 @@ impl Kernel {
     }
 
     /// Sleeps with a time limit, in which the time is always out.
+    #[cfg(framewise_loom)]
     pub fn wait_for_a_round(&self) -> Vec<usize> {
         // Nothing else may be able to go on without us, so others have their turn.
         thread::yield_now();
         self.state.lock().take()
     }
-}
 
-/// The lock around the driver, which is only ever tried. Not `Mutex`: where a thread is about to
-/// try a lock of loom's that another one just takes, loom blocks it until the lock is given back,
-/// as if it did not only try; and a sleeper in the driver keeps the lock.
-#[derive(Default)]
-struct DriverLock(AtomicBool);
-
-/// The right to wait in the [`Kernel`].
-pub struct DriverGuard<'a>(&'a DriverLock);
-
-impl DriverLock {
-    fn try_lock(&self) -> Option<DriverGuard<'_>> {
-        let locked = self.0.swap(true, Ordering::Acquire);
-        (!locked).then_some(DriverGuard(self))
-    }
-}
-
-impl Drop for DriverGuard<'_> {
-    fn drop(&mut self) {
-        // A swap: what loom does not know to be ordered, it takes for unordered.
-        self.0.0.swap(false, Ordering::Release);
+    /// Sleeps with a time limit.
+    #[cfg(framewise_shuttle)]
+    pub fn wait_for_a_round(&self) -> Vec<usize> {
+        let mut state = self.state.lock();
+        let mut is_late = false;
+        while !state.wake && state.events.is_empty() && !is_late {
+            (state, is_late) = self.changed.wait_timeout(state, ROUND);
+        }
+        state.take()
     }
 }
 
@@ -128,7 +121,7 @@ pub struct Mirror {
     pub idle: Idle,
     watch: Watch,
     workers: Vec<Place>,
-    driver: DriverLock,
+    driver: TryLock<()>,
     /// The system under the driver.
     pub kernel: Kernel,
     closing: AtomicBool,
@@ -150,7 +143,7 @@ impl Mirror {
             idle: Idle::new(workers),
             watch: Watch::new(),
             workers: (0..workers).map(|_| Place::default()).collect(),
-            driver: DriverLock::default(),
+            driver: TryLock::new(()),
             kernel: Kernel::default(),
             closing: AtomicBool::new(false),
         })
@@ -223,7 +216,7 @@ impl Mirror {
 }
 
 impl Workplace for Mirror {
-    type Driver<'a> = DriverGuard<'a>;
+    type Driver<'a> = TryLockGuard<'a, ()>;
     type Batch = Vec<usize>;
 
     fn idle(&self) -> &Idle {
@@ -246,11 +239,16 @@ impl Workplace for Mirror {
         !self.injector.is_empty() || !self.siblings.is_empty()
     }
 
-    fn try_driver(&self) -> Option<DriverGuard<'_>> {
+    fn try_driver(&self) -> Option<TryLockGuard<'_, ()>> {
         self.driver.try_lock()
     }
 
-    fn wait_in(&self, _: &mut DriverGuard<'_>, limit: Option<Duration>, batch: &mut Vec<usize>) {
+    fn wait_in(
+        &self,
+        _: &mut TryLockGuard<'_, ()>,
+        limit: Option<Duration>,
+        batch: &mut Vec<usize>,
+    ) {
         *batch = if limit.is_some() {
             self.kernel.wait_for_a_round()
         } else {
@@ -270,6 +268,7 @@ impl Workplace for Mirror {
     /// A sleep with a time limit, in which the time is always out. loom knows no time, so the clock
     /// is an unpark of our own. (The parker's own way out of a timed wait is modelled in
     /// `park_timeouts.rs`.)
+    #[cfg(framewise_loom)]
     fn park_for_a_round(&self, worker: usize) {
         let parker = self.parker(worker);
         // Nothing else may be able to go on without us, so others have their turn.

@@ -1,5 +1,4 @@
-//! How a model is run: its bounds, saying and recording what they were, and hearing of panics that
-//! were caught.
+//! How a model is run by loom: its bounds, saying and recording what they were.
 //!
 //! | variable | what it does |
 //! | --- | --- |
@@ -12,15 +11,15 @@
 //! executions, its preemption bound (`-`: none), how it ended (`exhausted`, `cut off` or `failed`),
 //! and its seconds. The other end of this is the crate `framewise-weaken`.
 
-use std::cell::Cell;
 use std::env;
 use std::fmt;
 use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::panic;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
+
+use crate::panics::{listen_for_panics, no_panic_was_caught};
 
 /// Preemptions a thread may suffer in one execution, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
 const DEFAULT_PREEMPTION_BOUND: usize = 2;
@@ -28,12 +27,6 @@ const DEFAULT_PREEMPTION_BOUND: usize = 2;
 const UNBOUNDED: &str = "FRAMEWISE_UNBOUNDED";
 const SECONDS: &str = "FRAMEWISE_SECONDS";
 const MODELS: &str = "FRAMEWISE_MODELS";
-
-thread_local! {
-    /// Whether an execution panicked, also where the panic was caught. loom runs all threads of a
-    /// model on the one that called it, so this is the model's own.
-    static PANICKED: Cell<bool> = const { Cell::new(false) };
-}
 
 /// Runs `body` under every interleaving within the preemption bound, and prints and records how
 /// many there were.
@@ -194,24 +187,4 @@ fn test() -> String {
     let target = stem.rsplit_once('-').map_or(&*stem, |(target, _)| target);
     let thread = std::thread::current();
     format!("{target}::{}", thread.name().unwrap_or("-"))
-}
-
-fn listen_for_panics() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = panic::take_hook();
-        panic::set_hook(Box::new(move |info| {
-            // Without the thread-local the thread is at its end, and no model runs on it.
-            let _ = PANICKED.try_with(|panicked| panicked.set(true));
-            before(info);
-        }));
-    });
-    PANICKED.with(|panicked| panicked.set(false));
-}
-
-fn no_panic_was_caught() {
-    assert!(
-        !PANICKED.with(Cell::get),
-        "an execution panicked, and something caught it: see above"
-    );
 }

@@ -9,32 +9,12 @@
 use std::sync::Arc as StdArc;
 
 use framewise::model::ModelPool;
-use framewise::{JoinError, JoinHandle};
-use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_loom_tests::{Bell, EndWatched, PoisoningAllocator, end_of_pool, job, model, ran};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
-
-/// A job that does nothing, and who sees its closure's end.
-fn job(pool: &ModelPool) -> (JoinHandle<()>, EndWatch) {
-    let (closure, end) = EndWatched::new();
-    (pool.spawn(move || closure.touch()), end)
-}
-
-/// Waits for the job: true where it ran. Its closure has ended by then, either way.
-#[track_caller]
-fn ran((mut handle, end): (JoinHandle<()>, EndWatch)) -> Result<(), JoinError> {
-    let outcome = Bell::new().block_on(&mut handle);
-    assert!(end.has_ended(), "the closure is still there");
-    outcome
-}
-
-fn end(pool: &ModelPool) {
-    pool.close();
-    pool.wait_for_end();
-}
 
 fn clock(pool: &ModelPool) -> thread::JoinHandle<()> {
     let pool = pool.clone();
@@ -55,7 +35,7 @@ fn a_push_meets_the_end_of_keep_alive() {
         ran(first).expect("the pool is open");
         ran(second).expect("the pool is open");
         clock.join().expect("no panic");
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 
@@ -71,7 +51,7 @@ fn two_pushes_meet_one_idle_thread() {
         let two = job(&pool);
         ran(one).expect("the pool is open");
         ran(two).expect("the pool is open");
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 
@@ -96,7 +76,7 @@ fn a_push_meets_a_start_that_fails(name: &str, threads_max: usize, failing: usiz
                 );
             }
         }
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 
@@ -125,7 +105,7 @@ fn a_push_meets_the_closing() {
         let first = job(&pool);
         let closer = thread::spawn({
             let pool = pool.clone();
-            move || end(&pool)
+            move || end_of_pool(&pool)
         });
         let second = job(&pool);
         for job in [first, second] {
@@ -185,7 +165,7 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
         assert!(end_of_second.has_ended());
         ran(first).expect("the pool is open");
         aborter.join().expect("no panic");
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 
@@ -216,7 +196,7 @@ fn a_core_meets_a_push() {
         rung.wait();
         pusher.join().expect("no panic");
         std::task::Wake::wake_by_ref(&bell);
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 
@@ -239,7 +219,7 @@ fn a_push_meets_a_core_that_cannot_be_handed_over() {
             rung.wait();
         }
         pusher.join().expect("no panic");
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 
@@ -259,7 +239,7 @@ fn a_start_that_fails_beside_a_core() {
         drop(ran(job(&pool)));
         other.join().expect("no panic");
         std::task::Wake::wake_by_ref(&bell);
-        end(&pool);
+        end_of_pool(&pool);
     });
 }
 

@@ -6,52 +6,11 @@
 //! the count of drops is not one; loom finds a part's token leaked.
 #![cfg(framewise_loom)]
 
-use std::sync::atomic::{AtomicUsize as StdAtomicUsize, Ordering as StdOrdering};
-
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
-use framewise_loom_tests::model;
+use framewise_loom_tests::{Drops, Probe, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, thread};
-
-/// A value that loom watches: reading it and dropping it must not race.
-struct Probe {
-    accessed: UnsafeCell<()>,
-    drops: std::sync::Arc<StdAtomicUsize>,
-}
-
-// SAFETY: the cell holds nothing; whether its accesses race is what the models ask.
-unsafe impl Sync for Probe {}
-
-impl Probe {
-    fn new(drops: &Drops) -> Self {
-        Self {
-            accessed: UnsafeCell::new(()),
-            drops: std::sync::Arc::clone(&drops.0),
-        }
-    }
-
-    fn read(&self) {
-        self.accessed.with(|_| ());
-    }
-}
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        self.accessed.with_mut(|_| ());
-        self.drops.fetch_add(1, StdOrdering::SeqCst);
-    }
-}
-
-/// Counts the drops of one execution, unseen by loom.
-#[derive(Default)]
-struct Drops(std::sync::Arc<StdAtomicUsize>);
-
-impl Drops {
-    fn count(&self) -> usize {
-        self.0.load(StdOrdering::SeqCst)
-    }
-}
 
 static PROBE: ContextVar<Probe> = ContextVar::new("probe");
 static OTHER: ContextVar<Probe> = ContextVar::new("other");

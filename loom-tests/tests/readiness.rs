@@ -5,9 +5,8 @@
 #![cfg(framewise_loom)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::pin::pin;
 use std::sync::Arc as StdArc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use framewise_context::FramedWaker;
 use framewise_io::callback::CallbackEntry;
@@ -18,7 +17,7 @@ use framewise_io::unpark::{Unpark, WakeDevice};
 use framewise_io::wait::Readiness;
 use framewise_io::waiters::Waiters;
 use framewise_io::{Direction, Interest, Ready};
-use framewise_loom_tests::{Bell, model};
+use framewise_loom_tests::{Bell, drive, model, wait_in_list, wait_in_slot};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
@@ -57,25 +56,6 @@ impl Point {
     }
 }
 
-fn drive(readiness: &Readiness, ready: Ready) {
-    let mut wakers: Vec<FramedWaker> = Vec::new();
-    let _ = readiness.set(ready, &mut wakers);
-    wakers.into_iter().for_each(FramedWaker::wake);
-}
-
-/// Waits in the slot until it is ready.
-fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
-    let bell = Bell::new();
-    let waker = Waker::from(StdArc::clone(&bell));
-    let mut cx = Context::from_waker(&waker);
-    loop {
-        match readiness.poll_ready(&mut cx, direction) {
-            Poll::Ready(event) => return event.is_shutdown(),
-            Poll::Pending => bell.wait(),
-        }
-    }
-}
-
 /// Waits in the list until it is ready, and looks once more before it sleeps, with the same waker.
 fn wait_in_list_and_look_twice(readiness: &Readiness, interest: Interest) {
     let bell = Bell::new();
@@ -83,20 +63,6 @@ fn wait_in_list_and_look_twice(readiness: &Readiness, interest: Interest) {
     if bell.poll(&mut wait).is_pending() && bell.poll(&mut wait).is_pending() {
         bell.wait();
         assert!(bell.poll(&mut wait).is_ready(), "rung for nothing");
-    }
-}
-
-/// Waits in the list until it is ready.
-fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
-    let bell = Bell::new();
-    let waker = Waker::from(StdArc::clone(&bell));
-    let mut cx = Context::from_waker(&waker);
-    let mut wait = pin!(readiness.wait(interest));
-    loop {
-        match wait.as_mut().poll(&mut cx) {
-            Poll::Ready(event) => return event.is_shutdown(),
-            Poll::Pending => bell.wait(),
-        }
     }
 }
 

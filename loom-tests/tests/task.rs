@@ -6,15 +6,14 @@
 //! rest.
 #![cfg(framewise_loom)]
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
 use framewise::model::{Claim, ModelScheduler, Slot};
 use framewise::{ContextVar, Frame, JoinHandle};
-use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_loom_tests::{
+    Bell, EndWatch, EndWatched, Listener, PoisoningAllocator, Told, Watches, model,
+};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
-use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, thread};
 
 #[global_allocator]
@@ -26,78 +25,6 @@ static REQUEST: ContextVar<EndWatched> = ContextVar::new("request");
 fn bound_frame() -> (Frame, EndWatch) {
     let (value, watch) = EndWatched::new();
     (REQUEST.run(value, Frame::current), watch)
-}
-
-/// What wakers tell a future. Relaxed on purpose: that a poll sees it is the merit of the wake.
-#[derive(Clone, Default)]
-struct Told(Arc<AtomicUsize>);
-
-impl Told {
-    fn tell(&self, bit: usize) {
-        self.0.fetch_or(bit, Ordering::Relaxed);
-    }
-
-    fn heard(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Ready once it was told all of `wanted`.
-struct Listener {
-    told: Told,
-    wanted: usize,
-    /// Written by every poll: two pollers at a time, or one that does not see the last one's
-    /// writes, are a race.
-    polls: UnsafeCell<usize>,
-    _future: EndWatched,
-    output: Option<EndWatched>,
-}
-
-struct Watches {
-    future: EndWatch,
-    output: EndWatch,
-}
-
-impl Watches {
-    /// Both have ended, once each, and are seen to have.
-    #[track_caller]
-    fn both_ended(&self) {
-        assert!(self.future.has_ended(), "the future was not dropped");
-        assert!(self.output.has_ended(), "the output was not dropped");
-    }
-}
-
-impl Listener {
-    fn new(told: &Told, wanted: usize) -> (Self, Watches) {
-        let (future, watch_future) = EndWatched::new();
-        let (output, watch_output) = EndWatched::new();
-        let listener = Self {
-            told: told.clone(),
-            wanted,
-            polls: UnsafeCell::new(0),
-            _future: future,
-            output: Some(output),
-        };
-        let watches = Watches {
-            future: watch_future,
-            output: watch_output,
-        };
-        (listener, watches)
-    }
-}
-
-impl Future for Listener {
-    type Output = EndWatched;
-
-    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<EndWatched> {
-        // SAFETY: loom reports an access at the same time.
-        self.polls.with_mut(|polls| unsafe { *polls += 1 });
-        if self.told.heard() == self.wanted {
-            Poll::Ready(self.output.take().expect("polled once more after Ready"))
-        } else {
-            Poll::Pending
-        }
-    }
 }
 
 /// A task that is ready at its first poll.

@@ -12,68 +12,12 @@ use std::sync::atomic::{AtomicUsize as PlainUsize, Ordering as PlainOrdering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use framewise_loom_tests::model;
-use framewise_sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use framewise_loom_tests::{Driven, model};
+use framewise_sync::atomic::{AtomicU64, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 use framewise_timers::gate::{NEVER, ParkGate, Published};
 use framewise_timers::queue::{Found, Rearmed, Refused, TimerQueue};
 use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
-
-/// A driver that parks at most once, with the wheels that it looks at.
-struct Driven<const WHEELS: usize> {
-    queues: [TimerQueue<()>; WHEELS],
-    gate: ParkGate,
-    unparks: AtomicUsize,
-}
-
-impl<const WHEELS: usize> Driven<WHEELS> {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            queues: std::array::from_fn(|_| TimerQueue::new()),
-            gate: ParkGate::new(),
-            unparks: AtomicUsize::new(0),
-        })
-    }
-
-    /// As `Sleep` does it.
-    fn arm(&self, wheel: usize, when: u64) -> framewise_timers::wheel::Key {
-        let (key, published) = self.queues[wheel]
-            .arm(when, ())
-            .expect("open, and in the future");
-        self.announce(published);
-        key
-    }
-
-    fn announce(&self, published: Published) {
-        self.gate.armed(published, || {
-            self.unparks.fetch_add(1, Ordering::Relaxed);
-        });
-    }
-
-    fn earliest(&self) -> u64 {
-        self.queues
-            .iter()
-            .map(TimerQueue::next)
-            .min()
-            .expect("there is a wheel")
-    }
-
-    fn park(&self) -> u64 {
-        self.gate.park(|| self.earliest())
-    }
-
-    fn unparks(&self) -> usize {
-        self.unparks.load(Ordering::Relaxed)
-    }
-
-    /// All other threads are done: a driver that is asleep until `until` must not miss `when`.
-    fn assert_not_overslept(&self, until: u64, when: u64) {
-        assert!(
-            until <= when || self.unparks() > 0,
-            "the driver sleeps until {until}, past {when}, and nobody wakes it"
-        );
-    }
-}
 
 /// Race: a timer is armed while the driver parks. Failure: the driver sleeps past the timer.
 #[test]

@@ -1,0 +1,163 @@
+//! How a model is run by shuttle: under how many schedules, chosen how, and what to do when one
+//! fails.
+//!
+//! | variable | what it says |
+//! | --- | --- |
+//! | `FRAMEWISE_SHUTTLE_ITERATIONS` | schedules of each kind a model, instead of its own number |
+//! | `FRAMEWISE_SHUTTLE_SEED` | another seed; without it every run makes the same choices |
+//! | `FRAMEWISE_SHUTTLE_REPLAY` | a file with the string that a failure printed: only that schedule is run |
+//!
+//! Half of what is chosen is "any thread that can run", at every step. The other half is by
+//! priorities that change at few random steps (PCT): threads run for long and are overtaken where
+//! nobody expects it, which finds what a fair mixture hardly does.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use shuttle::rand::{RngCore as _, thread_rng};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
+use shuttle::{Config, MaxSteps, Runner};
+
+use crate::panics::{listen_for_panics, no_panic_was_caught};
+
+/// Steps after which an execution has failed: nothing in a model takes as long, unless two threads
+/// wait for each other without sleeping.
+const STEPS_MAX: usize = 400_000;
+
+/// At how many steps the priorities change, less one.
+const DEPTH: usize = 4;
+
+const SEED: u64 = 0x6672_616D_6577_6973;
+
+/// A number below `n`, from the schedule's own source: a replay draws it again.
+pub fn below(n: usize) -> usize {
+    (thread_rng().next_u64() % n as u64) as usize
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Random,
+    Priorities,
+}
+
+impl Kind {
+    fn name(self) -> String {
+        match self {
+            Self::Random => "random".to_owned(),
+            Self::Priorities => format!("pct depth {DEPTH}"),
+        }
+    }
+
+    fn scheduler(self, count: usize) -> Box<dyn Scheduler + Send> {
+        let seed = number("FRAMEWISE_SHUTTLE_SEED").unwrap_or(SEED);
+        match self {
+            Self::Random => Box::new(RandomScheduler::new_from_seed(seed, count)),
+            Self::Priorities => Box::new(PctScheduler::new_from_seed(seed, DEPTH, count)),
+        }
+    }
+}
+
+/// Runs `body` under so many random schedules of each kind and prints how many there were.
+///
+/// # Panics
+///
+/// Panics when an execution fails: a thread panicked, also where the panic was caught, or all
+/// threads that are left wait for each other. What is printed says how to replay it.
+pub fn schedules(name: &str, count: usize, body: impl Fn() + Send + Sync + 'static) {
+    let body = Arc::new(body);
+    if let Ok(file) = std::env::var("FRAMEWISE_SHUTTLE_REPLAY") {
+        let replay = ReplayScheduler::new_from_file(&file);
+        let replay = replay.unwrap_or_else(|error| panic!("cannot read {file}: {error}"));
+        run(Box::new(replay), &AtomicUsize::new(0).into(), body);
+        println!("model {name}: the schedule in {file} passes");
+        return;
+    }
+    let count = number("FRAMEWISE_SHUTTLE_ITERATIONS").map_or(count, |count| count as usize);
+    for kind in [Kind::Random, Kind::Priorities] {
+        let executions = Arc::new(AtomicUsize::new(0));
+        let outcome = attempt(kind.scheduler(count), &executions, &body);
+        let executions = executions.load(Ordering::Relaxed);
+        let kind = kind.name();
+        match outcome {
+            Ok(()) => println!("model {name}: {executions} schedules, {kind}, not exhaustive"),
+            Err(payload) => {
+                println!(
+                    "model {name}: the {executions}th schedule failed, {kind}; \
+                     to run it alone, put the string that is printed between quotes into a file, and \
+                     name that in FRAMEWISE_SHUTTLE_REPLAY"
+                );
+                resume_unwind(payload);
+            }
+        }
+    }
+}
+
+/// A control: says after how many schedules shuttle has noticed what is wrong with `body`.
+///
+/// # Panics
+///
+/// Panics when it has not after `within` schedules of either kind, or when a failure is another than
+/// `expected`.
+pub fn finds(name: &str, within: usize, expected: &str, body: impl Fn() + Send + Sync + 'static) {
+    let body = Arc::new(body);
+    let mut found = Vec::new();
+    for kind in [Kind::Random, Kind::Priorities] {
+        let executions = Arc::new(AtomicUsize::new(0));
+        if let Err(payload) = attempt(kind.scheduler(within), &executions, &body) {
+            let message = message(&*payload);
+            assert!(message.contains(expected), "it failed by {message:?}");
+            let executions = executions.load(Ordering::Relaxed);
+            found.push(format!("{}: {executions}", kind.name()));
+        }
+    }
+    assert!(
+        !found.is_empty(),
+        "{name}: not noticed under {within} schedules of each kind"
+    );
+    println!("{name}: noticed at schedule {}", found.join(", "));
+}
+
+fn attempt(
+    scheduler: Box<dyn Scheduler + Send>,
+    executions: &Arc<AtomicUsize>,
+    body: &Arc<impl Fn() + Send + Sync + 'static>,
+) -> Result<(), Box<dyn Any + Send>> {
+    catch_unwind(AssertUnwindSafe(|| {
+        run(scheduler, executions, Arc::clone(body));
+    }))
+}
+
+fn run(
+    scheduler: Box<dyn Scheduler + Send>,
+    executions: &Arc<AtomicUsize>,
+    body: Arc<impl Fn() + Send + Sync + 'static>,
+) {
+    let mut config = Config::new();
+    config.stack_size = 1 << 17;
+    config.max_steps = MaxSteps::FailAfter(STEPS_MAX);
+    config.silence_warnings = true;
+    listen_for_panics();
+    let counted = Arc::clone(executions);
+    Runner::new(scheduler, config).run(move || {
+        no_panic_was_caught();
+        counted.fetch_add(1, Ordering::Relaxed);
+        body();
+    });
+    no_panic_was_caught();
+}
+
+fn message(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("a panic without a message")
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|_| panic!("{variable} is no number: {text:?}")),
+    )
+}

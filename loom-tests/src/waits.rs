@@ -1,0 +1,45 @@
+//! Waiting for readiness, and what ends it.
+
+use std::pin::pin;
+use std::sync::Arc as StdArc;
+use std::task::{Context, Poll, Waker};
+
+use framewise_context::FramedWaker;
+use framewise_io::wait::Readiness;
+use framewise_io::{Direction, Interest, Ready};
+
+use crate::bell::Bell;
+
+/// The driver's part of an event.
+pub fn drive(readiness: &Readiness, ready: Ready) {
+    let mut wakers: Vec<FramedWaker> = Vec::new();
+    let _ = readiness.set(ready, &mut wakers);
+    wakers.into_iter().for_each(FramedWaker::wake);
+}
+
+/// Waits in the slot until it is ready. True: because of the shutdown.
+pub fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
+    let bell = Bell::new();
+    let waker = Waker::from(StdArc::clone(&bell));
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        match readiness.poll_ready(&mut cx, direction) {
+            Poll::Ready(event) => return event.is_shutdown(),
+            Poll::Pending => bell.wait(),
+        }
+    }
+}
+
+/// Waits in the list until it is ready. True: because of the shutdown.
+pub fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
+    let bell = Bell::new();
+    let waker = Waker::from(StdArc::clone(&bell));
+    let mut cx = Context::from_waker(&waker);
+    let mut wait = pin!(readiness.wait(interest));
+    loop {
+        match wait.as_mut().poll(&mut cx) {
+            Poll::Ready(event) => return event.is_shutdown(),
+            Poll::Pending => bell.wait(),
+        }
+    }
+}
