@@ -35,7 +35,7 @@ pub use bell::Bell;
 pub use driven::Driven;
 pub use jobs::{end_of_pool, job, ran};
 pub use listener::{Listener, Told, Watches};
-pub use mirror::{Kernel, Mirror, TaskSet};
+pub use mirror::{Kernel, LeftOut, Mirror, TaskSet};
 pub use once::{EndWatch, EndWatched};
 pub use poison::PoisoningAllocator;
 pub use probe::{Drops, Probe};

@@ -111,6 +111,20 @@ impl Kernel {
     }
 }
 
+/// A step that a control leaves out.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub enum LeftOut {
+    /// All is as shipped.
+    #[default]
+    Nothing,
+    /// Who was asleep or searched goes to its task as if that were nothing.
+    Settling,
+    /// The attendant sleeps without a limit, whoever is awake.
+    AttendantsLimit,
+    /// Who parks, or ends a search, does not look once more after it was counted.
+    LastLook,
+}
+
 /// What the workers of a model see.
 pub struct Mirror {
     /// What siblings could steal from a worker that is not there to run it.
@@ -125,6 +139,7 @@ pub struct Mirror {
     /// The system under the driver.
     pub kernel: Kernel,
     closing: AtomicBool,
+    left_out: LeftOut,
 }
 
 #[derive(Default)]
@@ -137,6 +152,11 @@ struct Place {
 impl Mirror {
     /// All workers are awake and there is nothing to do.
     pub fn new(workers: usize) -> Arc<Self> {
+        Self::without(LeftOut::default(), workers)
+    }
+
+    /// As [`new`](Self::new), for workers that leave a step out.
+    pub fn without(left_out: LeftOut, workers: usize) -> Arc<Self> {
         Arc::new(Self {
             siblings: TaskSet::default(),
             injector: TaskSet::default(),
@@ -146,6 +166,7 @@ impl Mirror {
             driver: TryLock::new(()),
             kernel: Kernel::default(),
             closing: AtomicBool::new(false),
+            left_out,
         })
     }
 
@@ -209,7 +230,7 @@ impl Mirror {
     }
 
     fn before_user_code(&self, index: usize, wakefulness: &mut Wakefulness) {
-        if !wakefulness.is_settled() {
+        if !wakefulness.is_settled() && self.left_out != LeftOut::Settling {
             wakefulness.settle(self, index, || false);
         }
     }
@@ -236,7 +257,8 @@ impl Workplace for Mirror {
     }
 
     fn has_stealable(&self, _thief: usize) -> bool {
-        !self.injector.is_empty() || !self.siblings.is_empty()
+        let is_found = !self.injector.is_empty() || !self.siblings.is_empty();
+        is_found && self.left_out != LeftOut::LastLook
     }
 
     fn try_driver(&self) -> Option<TryLockGuard<'_, ()>> {
@@ -249,7 +271,7 @@ impl Workplace for Mirror {
         limit: Option<Duration>,
         batch: &mut Vec<usize>,
     ) {
-        *batch = if limit.is_some() {
+        *batch = if limit.is_some() && self.left_out != LeftOut::AttendantsLimit {
             self.kernel.wait_for_a_round()
         } else {
             self.kernel.wait()
