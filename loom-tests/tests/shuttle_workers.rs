@@ -1,0 +1,493 @@
+//! Idle, Parker and Watch between three, four and eight workers.
+//!
+//! The shipped types in a mirror of the worker's loop, and bare, without a watch that would help
+//! later. How a failure shows: all workers sleep, or block, and shuttle reports a deadlock.
+#![cfg(framewise_shuttle)]
+
+use std::time::Duration;
+
+use framewise::model::{Idle, Parker, Unparked};
+use framewise_loom_tests::{Kernel, LeftOut, Mirror, TaskSet, below, finds, schedules};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, Condvar, Mutex, thread};
+
+const NOBODY: usize = usize::MAX;
+
+/// Starts workers on their threads.
+fn start(
+    mirror: &Arc<Mirror>,
+    workers: usize,
+    run: impl Fn(&Mirror, usize, usize) + Clone + Send + 'static,
+) -> Vec<thread::JoinHandle<()>> {
+    (0..workers)
+        .map(|index| {
+            let (mirror, run) = (mirror.clone(), run.clone());
+            thread::spawn(move || mirror.work(index, &run))
+        })
+        .collect()
+}
+
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+/// What blocked tasks wait for.
+#[derive(Default)]
+struct Gate {
+    open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    fn open(&self) {
+        *self.open.lock() = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self) {
+        let mut open = self.open.lock();
+        while !*open {
+            open = self.opened.wait(open);
+        }
+    }
+}
+
+// ---- the mirror ----
+
+/// A way for a task to come to a worker.
+fn make_ready(mirror: &Mirror, way: usize, worker: Option<usize>, task: usize) {
+    match (way, worker) {
+        (0, _) => mirror.kernel.raise(task),
+        (1, Some(worker)) => mirror.push_slot(worker, task),
+        _ => mirror.push(task),
+    }
+}
+
+/// Each task but the last makes the next one ready, by an event, in its own slot or by a push, and
+/// then blocks until the last one has run: all workers but one block one after the other, and what
+/// each of them leaves behind is found by those that are left.
+fn a_chain_of_tasks_that_block(workers: usize, left_out: LeftOut) {
+    let mirror = Mirror::without(left_out, workers);
+    let gate = Arc::new(Gate::default());
+    let threads = start(&mirror, workers, move |mirror, worker, task| {
+        if task + 1 == workers {
+            gate.open();
+            mirror.close();
+        } else {
+            make_ready(mirror, below(3), Some(worker), task + 1);
+            gate.wait();
+        }
+    });
+    make_ready(&mirror, below(2) * 2, None, 0);
+    join(threads);
+}
+
+#[test]
+fn what_blocking_tasks_leave_behind_is_found_by_one_of_three() {
+    schedules("chain of blocking tasks, three workers", 1500, || {
+        a_chain_of_tasks_that_block(3, LeftOut::Nothing);
+    });
+}
+
+#[test]
+fn what_blocking_tasks_leave_behind_is_found_by_one_of_four() {
+    schedules("chain of blocking tasks, four workers", 1000, || {
+        a_chain_of_tasks_that_block(4, LeftOut::Nothing);
+    });
+}
+
+#[test]
+fn what_blocking_tasks_leave_behind_is_found_by_one_of_eight() {
+    schedules("chain of blocking tasks, eight workers", 200, || {
+        a_chain_of_tasks_that_block(8, LeftOut::Nothing);
+    });
+}
+
+/// As many tasks as workers, each of which blocks until all have begun: every worker is needed, while
+/// tasks come from two threads outside, and one from the driver. (Not more: the mirror runs what one
+/// turn of the driver brings in a row, where the shipped worker queues it.)
+fn tasks_that_need_each_other(workers: usize) {
+    let mirror = Mirror::new(workers);
+    let begun = Arc::new((Mutex::new(0), Condvar::new()));
+    let threads = start(&mirror, workers, move |mirror, _, _| {
+        let (count, changed) = &*begun;
+        let mut now = count.lock();
+        *now += 1;
+        changed.notify_all();
+        while *now < workers {
+            now = changed.wait(now);
+        }
+        drop(now);
+        mirror.close();
+    });
+    let sources = (0..2).map(|source| {
+        let mirror = mirror.clone();
+        thread::spawn(move || {
+            for task in (source..workers).step_by(2) {
+                make_ready(&mirror, if task == 0 { 0 } else { 2 }, None, task);
+            }
+        })
+    });
+    join(sources.collect::<Vec<_>>());
+    join(threads);
+}
+
+#[test]
+fn tasks_that_need_each_other_find_three_or_four_or_eight_workers() {
+    for (workers, count) in [(3, 1000), (4, 800), (8, 200)] {
+        let name = format!("tasks that need each other, {workers} workers");
+        schedules(&name, count, move || tasks_that_need_each_other(workers));
+    }
+}
+
+/// Short tasks from two threads, from the driver and from other tasks, while some workers sleep and
+/// others are about to: each runs once, and nobody sleeps over the last.
+fn traffic(workers: usize) {
+    /// Each source's tasks; each makes one more ready, so there are as many again.
+    const TASKS: usize = 5;
+    const SOURCES: usize = 3;
+    const ALL: usize = TASKS * SOURCES * 2;
+    let mirror = Mirror::new(workers);
+    let ran = Arc::new(Mutex::new([0; ALL]));
+    let left = Arc::new(AtomicUsize::new(ALL));
+    let threads = start(&mirror, workers, move |mirror, worker, task| {
+        ran.lock()[task] += 1;
+        if task < ALL / 2 {
+            make_ready(mirror, below(3), Some(worker), task + ALL / 2);
+        }
+        if left.fetch_sub(1, Ordering::Relaxed) == 1 {
+            assert_eq!(*ran.lock(), [1; ALL], "each task runs once");
+            mirror.close();
+        }
+    });
+    let sources = (0..SOURCES).map(|source| {
+        let mirror = mirror.clone();
+        thread::spawn(move || {
+            for task in 0..TASKS {
+                make_ready(&mirror, source * 2, None, source * TASKS + task);
+            }
+        })
+    });
+    join(sources.collect::<Vec<_>>());
+    join(threads);
+}
+
+#[test]
+fn short_tasks_run_once_each_on_three_or_four_or_eight_workers() {
+    for (workers, count) in [(3, 300), (4, 250), (8, 100)] {
+        let name = format!("traffic, {workers} workers");
+        schedules(&name, count, move || traffic(workers));
+    }
+}
+
+// ---- Idle without a watch ----
+
+/// What a control leaves out of the bare protocol.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Forgets {
+    Nothing,
+    /// The look after being counted as parked.
+    LookBeforeSleep,
+    /// The look of the last one who stops searching.
+    LookAfterSearch,
+}
+
+struct Bare {
+    idle: Idle,
+    parkers: Vec<Parker>,
+    queue: TaskSet,
+    /// Tasks that have begun, and the number that they wait for.
+    begun: AtomicUsize,
+    gate: Gate,
+    forgets: Forgets,
+}
+
+impl Bare {
+    fn notify(&self) {
+        if let Some(worker) = self.idle.notify_one(NOBODY) {
+            self.parkers[worker].unpark(|| unreachable!("there is no driver"));
+        }
+    }
+
+    fn push(&self, task: usize) {
+        self.queue.push(task);
+        self.notify();
+    }
+
+    /// A worker that runs one task, which blocks. Searchers look twice, as the shipped ones do more often.
+    fn work(&self, index: usize) {
+        let mut searching = false;
+        loop {
+            let mut task = self.queue.take();
+            if task.is_none() && (searching || self.idle.start_searching()) {
+                searching = true;
+                task = self.queue.take();
+            }
+            if task.is_some() {
+                let was_last = searching && self.idle.stop_searching();
+                let looks = self.forgets != Forgets::LookAfterSearch;
+                if was_last && looks && !self.queue.is_empty() {
+                    self.notify();
+                }
+                if self.begun.fetch_add(1, Ordering::Relaxed) + 1 == self.parkers.len() {
+                    self.gate.open();
+                }
+                return self.gate.wait();
+            }
+            self.idle.park(index, std::mem::take(&mut searching));
+            let found = self.forgets != Forgets::LookBeforeSleep && !self.queue.is_empty();
+            if !found {
+                self.parkers[index].park(None);
+            }
+            searching = self.idle.unpark(index, found);
+        }
+    }
+}
+
+/// One task for each worker, from two threads; each task blocks until all have begun. No watch helps:
+/// whoever pushes, or stops searching, or is about to sleep, must see to it.
+fn bare(workers: usize, forgets: Forgets) {
+    let bare = Arc::new(Bare {
+        idle: Idle::new(workers),
+        parkers: (0..workers).map(|_| Parker::new()).collect(),
+        queue: TaskSet::default(),
+        begun: AtomicUsize::new(0),
+        gate: Gate::default(),
+        forgets,
+    });
+    let threads: Vec<_> = (0..workers)
+        .map(|index| {
+            let bare = bare.clone();
+            thread::spawn(move || bare.work(index))
+        })
+        .collect();
+    let pusher = thread::spawn({
+        let bare = bare.clone();
+        move || (0..workers / 2).for_each(|task| bare.push(task))
+    });
+    (workers / 2..workers).for_each(|task| bare.push(task));
+    pusher.join().expect("no panic");
+    join(threads);
+}
+
+#[test]
+fn a_push_finds_a_worker_without_a_watch() {
+    for (workers, count) in [(3, 3000), (4, 2000), (8, 800)] {
+        let name = format!("pushes × searches × parks, no watch, {workers} workers");
+        schedules(&name, count, move || bare(workers, Forgets::Nothing));
+    }
+}
+
+/// Notifications against sleeps that end by themselves, many times over: afterwards nobody sleeps
+/// and nobody searches, as far as the counters go.
+#[test]
+fn the_counters_are_the_sleepers_and_the_searchers() {
+    const WORKERS: usize = 8;
+    schedules("notify_one × time-outs, eight workers", 1000, || {
+        let idle = Arc::new(Idle::new(WORKERS));
+        let sleepers: Vec<_> = (0..WORKERS)
+            .map(|index| {
+                let idle = idle.clone();
+                thread::spawn(move || {
+                    let mut searching = false;
+                    for _ in 0..3 {
+                        if !searching {
+                            searching = idle.start_searching();
+                        }
+                        idle.park(index, std::mem::take(&mut searching));
+                        thread::yield_now();
+                        searching = idle.unpark(index, below(2) == 0);
+                    }
+                    if searching {
+                        let _last = idle.stop_searching();
+                    }
+                })
+            })
+            .collect();
+        let notifiers: Vec<_> = (0..2)
+            .map(|_| {
+                let idle = idle.clone();
+                thread::spawn(move || {
+                    for _ in 0..4 {
+                        let _worker = idle.notify_one(below(WORKERS));
+                    }
+                })
+            })
+            .collect();
+        join(sleepers);
+        join(notifiers);
+        assert_eq!(idle.any_sleeper(NOBODY), None);
+        assert!(idle.start_searching(), "nobody searches any more");
+        assert!(idle.stop_searching(), "it was the only one");
+        assert!(!idle.would_notify());
+    });
+}
+
+// ---- Parker ----
+
+/// Four unparkers, each with something to say, against a worker that sleeps in the driver, or with
+/// a limit, or without one, until it has heard all. A time-out swallows none.
+#[test]
+fn no_unpark_is_lost_to_a_time_out_or_to_the_driver() {
+    const UNPARKERS: usize = 4;
+    schedules("4 unparks × park, timed park, driver", 4000, || {
+        let shared = Arc::new((Parker::new(), Kernel::default(), AtomicUsize::new(0)));
+        let unparkers: Vec<_> = (0..UNPARKERS)
+            .map(|_| {
+                let shared = shared.clone();
+                thread::spawn(move || {
+                    let (parker, kernel, said) = &*shared;
+                    said.fetch_add(1, Ordering::Relaxed);
+                    parker.unpark(|| kernel.wake());
+                })
+            })
+            .collect();
+        let (parker, kernel, said) = &*shared;
+        while said.load(Ordering::Relaxed) < UNPARKERS {
+            match below(3) {
+                0 => {
+                    parker.park(None);
+                }
+                // What it did not notice within the time it notices now.
+                1 if parker.park(Some(Duration::ZERO)) == Unparked::TimedOut => {
+                    if said.load(Ordering::Relaxed) < UNPARKERS {
+                        parker.park(None);
+                    }
+                }
+                1 => {}
+                _ => {
+                    if parker.enter_driver() {
+                        kernel.wait();
+                        parker.leave_driver();
+                    }
+                }
+            }
+        }
+        join(unparkers);
+    });
+}
+
+// ---- would these models notice? ----
+
+#[test]
+fn control_a_searcher_that_does_not_look_again_is_noticed() {
+    finds(
+        "control: the last searcher does not look",
+        3000,
+        "deadlock",
+        || {
+            bare(4, Forgets::LookAfterSearch);
+        },
+    );
+}
+
+#[test]
+fn control_a_worker_that_parks_without_a_look_is_noticed() {
+    finds(
+        "control: a worker parks without a look",
+        3000,
+        "deadlock",
+        || {
+            bare(4, Forgets::LookBeforeSleep);
+        },
+    );
+}
+
+#[test]
+fn control_a_worker_that_forgets_the_watch_is_noticed() {
+    finds(
+        "control: nobody sees to the watch",
+        3000,
+        "deadlock",
+        || {
+            a_chain_of_tasks_that_block(4, LeftOut::LookAtTheWatch);
+        },
+    );
+}
+
+#[test]
+fn control_an_attendant_that_never_keeps_watch_is_noticed() {
+    finds(
+        "control: the attendant does not keep watch",
+        3000,
+        "deadlock",
+        || {
+            a_chain_of_tasks_that_block(4, LeftOut::AttendantsWatch);
+        },
+    );
+}
+
+#[test]
+fn control_the_mirror_without_its_last_look_is_noticed() {
+    finds(
+        "control: the mirror parks without a look",
+        3000,
+        "deadlock",
+        || {
+            traffic(3);
+            traffic_without_a_look();
+        },
+    );
+}
+
+/// One worker, so that no sibling keeps watch.
+fn traffic_without_a_look() {
+    let mirror = Mirror::without(LeftOut::LookBeforeSleep, 1);
+    let threads = start(&mirror, 1, |mirror, _, _| mirror.close());
+    mirror.push(0);
+    join(threads);
+}
+
+/// A parker that forgets its notification when the time is out.
+#[derive(Default)]
+struct Swallows {
+    notified: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl Swallows {
+    fn unpark(&self) {
+        *self.notified.lock() = true;
+        self.woken.notify_one();
+    }
+
+    /// True: it was notified.
+    fn park(&self, limit: Option<Duration>) -> bool {
+        let mut notified = self.notified.lock();
+        while !*notified {
+            let is_late;
+            (notified, is_late) = match limit {
+                Some(limit) => self.woken.wait_timeout(notified, limit),
+                None => (self.woken.wait(notified), false),
+            };
+            if is_late {
+                // Here: whoever unparked since the time was out is not heard.
+                *notified = false;
+                return false;
+            }
+        }
+        std::mem::take(&mut *notified)
+    }
+}
+
+#[test]
+fn control_a_parker_that_swallows_an_unpark_is_noticed() {
+    finds(
+        "control: a time-out swallows an unpark",
+        1000,
+        "deadlock",
+        || {
+            let parker = Arc::new(Swallows::default());
+            let unparker = thread::spawn({
+                let parker = parker.clone();
+                move || parker.unpark()
+            });
+            if !parker.park(Some(Duration::ZERO)) {
+                parker.park(None);
+            }
+            unparker.join().expect("no panic");
+        },
+    );
+}
