@@ -141,9 +141,9 @@ fn run(
     listen_for_panics();
     let counted = Arc::clone(executions);
     Runner::new(scheduler, config).run(move || {
-        no_panic_was_caught();
         counted.fetch_add(1, Ordering::Relaxed);
         body();
+        no_panic_was_caught();
     });
     no_panic_was_caught();
 }

@@ -1,0 +1,192 @@
+//! Frames on many threads: cloned, made current, bound on, carried elsewhere and dropped.
+//!
+//! How a failure shows: a value that is dropped twice, or never, is a wrong count; a part of a frame
+//! that is used or taken down after its end asserts by its own watch (`context/src/watch.rs`).
+#![cfg(framewise_shuttle)]
+
+use framewise_context::{ContextVar, Frame, FramedWaker, bind};
+use framewise_loom_tests::{Drops, PoisoningAllocator, Probe, below, finds, schedules};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, Mutex, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+static FIRST: ContextVar<Probe> = ContextVar::new("first");
+static SECOND: ContextVar<Probe> = ContextVar::new("second");
+static THIRD: ContextVar<Probe> = ContextVar::new("third");
+static VARS: [&ContextVar<Probe>; 3] = [&FIRST, &SECOND, &THIRD];
+
+const THREADS: usize = 6;
+const STEPS: usize = 12;
+
+/// What the threads pass to each other.
+#[derive(Default)]
+struct Shared {
+    frames: Mutex<Vec<Frame>>,
+    wakers: Mutex<Vec<FramedWaker>>,
+    bound: AtomicUsize,
+    drops: Drops,
+}
+
+impl Shared {
+    fn value(&self) -> Probe {
+        self.bound.fetch_add(1, Ordering::Relaxed);
+        Probe::new(&self.drops)
+    }
+
+    /// A clone of any frame, or that frame itself.
+    fn any_frame(&self) -> Frame {
+        let mut frames = self.frames.lock();
+        match frames.len() {
+            0 => Frame::root(),
+            len if below(2) == 0 => frames[below(len)].clone(),
+            len => frames.swap_remove(below(len)),
+        }
+    }
+
+    fn step(&self) {
+        let frame = self.any_frame();
+        frame.run(|| match below(5) {
+            // One value on top of it, or two.
+            0 => {
+                let made = VARS[below(3)].run(self.value(), Frame::current);
+                self.frames.lock().push(made);
+            }
+            1 => {
+                let made = bind(VARS[0], self.value())
+                    .and(VARS[1], self.value())
+                    .frame();
+                self.frames.lock().push(made);
+            }
+            // A waker that holds it, called or dropped by another thread.
+            2 => {
+                let waker = FramedWaker::new(std::task::Waker::noop());
+                self.wakers.lock().push(waker);
+            }
+            3 => {
+                let waker = self.wakers.lock().pop();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            _ => self.frames.lock().push(Frame::current()),
+        });
+        frame.run(|| {
+            for var in VARS {
+                var.with(|probe| {
+                    if let Some(probe) = probe {
+                        probe.read();
+                    }
+                });
+            }
+        });
+    }
+}
+
+fn on_many_threads() -> Arc<Shared> {
+    let shared = Arc::new(Shared::default());
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let shared = shared.clone();
+            thread::spawn(move || (0..STEPS).for_each(|_| shared.step()))
+        })
+        .collect();
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+    shared
+}
+
+#[test]
+fn values_end_once_each() {
+    schedules("frames: 6 threads × 12 steps", 500, || {
+        let shared = on_many_threads();
+        shared.frames.lock().clear();
+        shared.wakers.lock().clear();
+        let bound = shared.bound.load(Ordering::Relaxed);
+        assert_eq!(shared.drops.count(), bound, "each value ends once");
+    });
+}
+
+/// One frame, whose holders on many threads let go of it all at once, while others bind on it.
+#[test]
+fn the_last_of_many_holders_ends_it() {
+    schedules("frames: 8 holders let go", 1500, || {
+        let drops = Drops::default();
+        let frame = bind(&FIRST, Probe::new(&drops))
+            .and(&SECOND, Probe::new(&drops))
+            .frame();
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let (frame, drops) = (frame.clone(), drops.clone());
+                thread::spawn(move || {
+                    if number % 2 == 0 {
+                        frame.run(|| FIRST.with(|probe| probe.expect("bound").read()));
+                        return;
+                    }
+                    let child = frame.run(|| THIRD.run(Probe::new(&drops), Frame::current));
+                    drop(frame);
+                    child.run(|| SECOND.with(|probe| probe.expect("inherited").read()));
+                })
+            })
+            .collect();
+        drop(frame);
+        for thread in threads {
+            thread.join().expect("no panic");
+        }
+        assert_eq!(drops.count(), 2 + 4);
+    });
+}
+
+// ---- would these models notice? ----
+
+/// Negative control on the shipped code: a reference that is never given back is a value that never
+/// ends.
+#[test]
+fn control_a_forgotten_frame_is_noticed() {
+    finds(
+        "control: a frame is forgotten",
+        2,
+        "each value ends once",
+        || {
+            let shared = on_many_threads();
+            std::mem::forget(VARS[0].run(shared.value(), Frame::current));
+            shared.frames.lock().clear();
+            shared.wakers.lock().clear();
+            let bound = shared.bound.load(Ordering::Relaxed);
+            assert_eq!(shared.drops.count(), bound, "each value ends once");
+        },
+    );
+}
+
+/// A count that is read and written in two steps: two holders that let go at once both believe that
+/// the other one is still there, or that they are the last.
+#[test]
+fn control_a_count_in_two_steps_is_noticed() {
+    finds(
+        "control: a count that is no read-modify-write",
+        500,
+        "it ends once",
+        || {
+            let shared = Arc::new((AtomicUsize::new(8), AtomicUsize::new(0)));
+            let threads: Vec<_> = (0..8)
+                .map(|_| {
+                    let shared = shared.clone();
+                    thread::spawn(move || {
+                        let (count, ends) = &*shared;
+                        let left = count.load(Ordering::Acquire) - 1;
+                        count.store(left, Ordering::Release);
+                        if left == 0 {
+                            ends.fetch_add(1, Ordering::Relaxed);
+                        }
+                    })
+                })
+                .collect();
+            for thread in threads {
+                thread.join().expect("no panic");
+            }
+            assert_eq!(shared.1.load(Ordering::Relaxed), 1, "it ends once");
+        },
+    );
+}

@@ -1,0 +1,564 @@
+//! Many tasks on four workers: woken, aborted, joined, let go of and cancelled from many threads.
+//!
+//! Real tasks on a model's scheduler, whose workers are this file's. How a failure shows: a joiner
+//! that waits for ever is a deadlock; `EndWatched` sees an end that is missing or comes twice; a
+//! task that two workers poll, or that is queued twice, is an assertion.
+#![cfg(framewise_shuttle)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use framewise::model::{ModelScheduler, Slot};
+use framewise::{ContextVar, Frame, JoinHandle};
+use framewise_loom_tests::{
+    Bell, EndWatch, EndWatched, Listener, PoisoningAllocator, Told, Watches, below, finds,
+    schedules,
+};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_sync::{Arc, Mutex, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+static REQUEST: ContextVar<EndWatched> = ContextVar::new("request");
+
+const WORKERS: usize = 4;
+
+/// Threads that tell tasks something and wake them.
+const TELLERS: usize = 3;
+
+/// A frame with one value, and who watches that value.
+fn bound_frame() -> (Frame, EndWatch) {
+    let (value, watch) = EndWatched::new();
+    (REQUEST.run(value, Frame::current), watch)
+}
+
+/// Workers that run claims until they are told that no more will come.
+struct Workers {
+    scheduler: ModelScheduler,
+    closing: Arc<AtomicBool>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Workers {
+    fn start(scheduler: &ModelScheduler) -> Self {
+        let closing = Arc::new(AtomicBool::new(false));
+        let threads = (0..WORKERS).map(|_| {
+            let (scheduler, closing) = (scheduler.clone(), closing.clone());
+            thread::spawn(move || work(&scheduler, &closing))
+        });
+        Self {
+            scheduler: scheduler.clone(),
+            threads: threads.collect(),
+            closing,
+        }
+    }
+
+    /// No other thread makes claims any more: those that are left are run, and there are no others.
+    fn end(self) {
+        self.closing.store(true, Ordering::Release);
+        join(self.threads);
+        self.scheduler.run_all();
+    }
+}
+
+fn work(scheduler: &ModelScheduler, closing: &AtomicBool) {
+    loop {
+        let Some(claim) = scheduler.take() else {
+            if closing.load(Ordering::Acquire) {
+                return;
+            }
+            thread::yield_now();
+            continue;
+        };
+        // A task that was woken during its poll goes to the end, or is polled again at once.
+        if let Some(again) = claim.run() {
+            match below(2) {
+                0 => again.put(scheduler),
+                _ => again.run_to_end(),
+            }
+        }
+    }
+}
+
+fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
+    for thread in threads {
+        thread.join().expect("no panic");
+    }
+}
+
+/// What is done with a task's handle.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// Somebody waits for the output.
+    Joined,
+    /// Somebody waits, and somebody else aborts.
+    JoinedAndAborted,
+    /// The handle is dropped while the task may run.
+    LetGo,
+    /// There is no handle.
+    Detached,
+    /// Nobody tells it enough: only the abort ends it.
+    OnlyAborted,
+}
+
+const FATES: [Fate; 5] = [
+    Fate::Joined,
+    Fate::JoinedAndAborted,
+    Fate::LetGo,
+    Fate::Detached,
+    Fate::OnlyAborted,
+];
+
+struct Spawned {
+    told: Told,
+    watches: Watches,
+    value: Option<EndWatch>,
+    wakers: Vec<Waker>,
+}
+
+/// Ten tasks, two of each fate, one of them in a frame; three threads that tell and wake all of them,
+/// by value and by reference; a thread for each joiner; one that aborts, one that lets go.
+fn ten_tasks_of_five_fates() {
+    let scheduler = ModelScheduler::with_list();
+    let workers = Workers::start(&scheduler);
+    let (mut spawned, mut joiners, mut aborts, mut let_go) = (vec![], vec![], vec![], vec![]);
+    for fate in FATES.into_iter().chain(FATES) {
+        let told = Told::default();
+        let wanted = match fate {
+            Fate::OnlyAborted => (1 << (TELLERS + 1)) - 1,
+            _ => (1 << TELLERS) - 1,
+        };
+        let (listener, watches) = Listener::new(&told, wanted);
+        let (frame, value) = match spawned.len() < FATES.len() {
+            true => (Frame::root(), None),
+            false => {
+                let (frame, value) = bound_frame();
+                (frame, Some(value))
+            }
+        };
+        let wakers = Arc::new(Mutex::new(Vec::new()));
+        let task = TellsItsWakers {
+            wakers: (fate != Fate::Detached).then(|| wakers.clone()),
+            listener,
+        };
+        match fate {
+            Fate::Detached => {
+                let claim = scheduler.spawn_detached(task, frame);
+                *wakers.lock() = (0..TELLERS).map(|_| claim.waker()).collect();
+                claim.put(&scheduler);
+            }
+            _ => {
+                let handle = scheduler.spawn(task, frame);
+                if matches!(fate, Fate::JoinedAndAborted | Fate::OnlyAborted) {
+                    aborts.push(handle.abort_handle());
+                }
+                if fate == Fate::LetGo {
+                    let_go.push(handle);
+                } else {
+                    joiners.push(thread::spawn(move || joined(handle, fate)));
+                }
+            }
+        }
+        // Its first poll hands out wakers, where the spawner had none.
+        while wakers.lock().is_empty() {
+            thread::yield_now();
+        }
+        let wakers = std::mem::take(&mut *wakers.lock());
+        spawned.push(Spawned {
+            told,
+            watches,
+            value,
+            wakers,
+        });
+    }
+    let tellers: Vec<_> = (0..TELLERS)
+        .map(|teller| {
+            let mut tasks: Vec<_> = spawned
+                .iter_mut()
+                .map(|task| (task.told.clone(), task.wakers.pop().expect("one a teller")))
+                .collect();
+            thread::spawn(move || {
+                while !tasks.is_empty() {
+                    let (told, waker) = tasks.swap_remove(below(tasks.len()));
+                    told.tell(1 << teller);
+                    if below(2) == 0 {
+                        waker.wake_by_ref();
+                        drop(waker);
+                    } else {
+                        waker.wake();
+                    }
+                }
+            })
+        })
+        .collect();
+    let aborter = thread::spawn(move || aborts.into_iter().for_each(|abort| abort.abort()));
+    let dropper = thread::spawn(move || drop(let_go));
+    join(tellers);
+    join([aborter, dropper]);
+    join(joiners);
+    workers.end();
+    assert!(
+        scheduler.is_empty(),
+        "a task is in the list and in no queue"
+    );
+    for task in &spawned {
+        task.watches.both_ended();
+        assert!(task.value.as_ref().is_none_or(EndWatch::has_ended));
+    }
+}
+
+fn joined(mut handle: JoinHandle<EndWatched>, fate: Fate) {
+    match Bell::new().block_on(&mut handle) {
+        Ok(output) => {
+            assert!(fate != Fate::OnlyAborted, "it was not told enough");
+            output.touch();
+        }
+        Err(error) => {
+            assert!(
+                error.is_cancelled() && fate != Fate::Joined,
+                "nobody aborts it"
+            );
+        }
+    }
+}
+
+/// A listener that gives away wakers of its task when it is polled first.
+struct TellsItsWakers {
+    wakers: Option<Arc<Mutex<Vec<Waker>>>>,
+    listener: Listener,
+}
+
+impl Future for TellsItsWakers {
+    type Output = EndWatched;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndWatched> {
+        if let Some(wakers) = self.wakers.take() {
+            wakers
+                .lock()
+                .extend((0..TELLERS).map(|_| cx.waker().clone()));
+        }
+        Pin::new(&mut self.listener).poll(cx)
+    }
+}
+
+#[test]
+fn tasks_are_woken_and_aborted_and_joined_and_let_go_of() {
+    schedules("ten tasks of five fates", 400, ten_tasks_of_five_fates);
+}
+
+/// A task that spawns two others, wakes itself in between, and waits for both.
+struct Parent {
+    scheduler: ModelScheduler,
+    depth: usize,
+    children: Vec<JoinHandle<usize>>,
+    done: usize,
+    yields: usize,
+    _end: EndWatched,
+    ends: Arc<Mutex<Vec<EndWatch>>>,
+}
+
+impl Parent {
+    fn new(scheduler: &ModelScheduler, depth: usize, ends: &Arc<Mutex<Vec<EndWatch>>>) -> Self {
+        let (end, watch) = EndWatched::new();
+        ends.lock().push(watch);
+        Self {
+            scheduler: scheduler.clone(),
+            depth,
+            children: Vec::new(),
+            done: 0,
+            yields: below(3),
+            _end: end,
+            ends: ends.clone(),
+        }
+    }
+}
+
+impl Future for Parent {
+    /// How many tasks there are below, itself included.
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        if self.yields > 0 {
+            self.yields -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.depth > 0 {
+            let depth = std::mem::take(&mut self.depth) - 1;
+            self.children = (0..2)
+                .map(|_| {
+                    let child = Self::new(&self.scheduler, depth, &self.ends);
+                    self.scheduler.spawn(child, Frame::current())
+                })
+                .collect();
+        }
+        let mut children = std::mem::take(&mut self.children);
+        children.retain_mut(|child| match Pin::new(child).poll(cx) {
+            Poll::Pending => true,
+            Poll::Ready(below) => {
+                // An aborted child has none that count.
+                self.done += below.unwrap_or(0);
+                false
+            }
+        });
+        self.children = children;
+        if self.children.is_empty() {
+            Poll::Ready(self.done + 1)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// A tree of tasks that join their children on other workers' threads: a join waker that gets lost
+/// is a root that is never joined. One of the roots is aborted on its way, and its children run on.
+#[test]
+fn trees_of_tasks_join_their_children() {
+    schedules("two trees of seven tasks, one aborted", 300, || {
+        let scheduler = ModelScheduler::with_list();
+        let workers = Workers::start(&scheduler);
+        let ends = Arc::new(Mutex::new(Vec::new()));
+        let (frame, value) = bound_frame();
+        let whole = scheduler.spawn(Parent::new(&scheduler, 2, &ends), frame);
+        let cut = scheduler.spawn(Parent::new(&scheduler, 2, &ends), Frame::root());
+        let aborter = thread::spawn({
+            let abort = cut.abort_handle();
+            move || abort.abort()
+        });
+        let joiners = [(whole, true), (cut, false)].map(|(mut handle, is_whole)| {
+            thread::spawn(move || match Bell::new().block_on(&mut handle) {
+                Ok(count) => assert_eq!(count, 7),
+                Err(error) => assert!(error.is_cancelled() && !is_whole),
+            })
+        });
+        join(joiners);
+        join([aborter]);
+        // What the cut tree left behind runs on by itself.
+        while !scheduler.is_empty() {
+            thread::yield_now();
+        }
+        workers.end();
+        assert!(ends.lock().iter().all(EndWatch::has_ended));
+        assert!(value.has_ended());
+    });
+}
+
+/// The end of a runtime amid spawns from three threads, wakes and completions: each joiner hears
+/// something, nothing is left in the list.
+#[test]
+fn a_shutdown_meets_everything() {
+    schedules("close × nine spawns × wakes × joins", 400, || {
+        let scheduler = ModelScheduler::with_list();
+        let workers = Workers::start(&scheduler);
+        let spawners: Vec<_> = (0..3)
+            .map(|_| {
+                let scheduler = scheduler.clone();
+                thread::spawn(move || {
+                    let told = Told::default();
+                    let tasks: Vec<_> = (0..3)
+                        .map(|wanted| {
+                            let (frame, value) = bound_frame();
+                            let (listener, watches) = Listener::new(&told, wanted);
+                            (scheduler.spawn(listener, frame), watches, value)
+                        })
+                        .collect();
+                    told.tell(1);
+                    for (mut handle, watches, value) in tasks {
+                        match Bell::new().block_on(&mut handle) {
+                            Ok(output) => output.touch(),
+                            Err(error) => assert!(error.is_cancelled()),
+                        }
+                        assert!(value.has_ended(), "a joined task holds no frame");
+                        watches.both_ended();
+                    }
+                })
+            })
+            .collect();
+        scheduler.close();
+        // As the shipped end does it: a spawner may have a claim in hand.
+        while !scheduler.is_empty() {
+            thread::yield_now();
+            scheduler.run_all();
+        }
+        join(spawners);
+        workers.end();
+        assert!(
+            scheduler.is_empty(),
+            "a task is in the list and in no queue"
+        );
+    });
+}
+
+/// A last-in slot between its owner, who replaces and takes, and four thieves: each claim goes to
+/// one of them.
+#[test]
+fn claims_leave_the_last_in_slot_once() {
+    const TASKS: usize = 8;
+    schedules("last-in slot: eight claims × four thieves", 1500, || {
+        let slot = Slot::new();
+        let thieves: Vec<_> = (0..4)
+            .map(|_| {
+                let slot = slot.clone();
+                thread::spawn(move || {
+                    for _ in 0..4 {
+                        if let Some(claim) = slot.take_seen() {
+                            claim.run_to_end();
+                        }
+                    }
+                })
+            })
+            .collect();
+        let scheduler = ModelScheduler::new();
+        let mut ends = Vec::new();
+        for _ in 0..TASKS {
+            let (listener, watches) = Listener::new(&Told::default(), 0);
+            ends.push(watches);
+            let claim = scheduler.spawn_detached(listener, Frame::root());
+            if let Some(displaced) = slot.replace(claim) {
+                displaced.run_to_end();
+            }
+            if below(3) == 0
+                && let Some(claim) = slot.take()
+            {
+                claim.run_to_end();
+            }
+        }
+        join(thieves);
+        if let Some(claim) = slot.take() {
+            claim.run_to_end();
+        }
+        ends.iter().for_each(Watches::both_ended);
+    });
+}
+
+// ---- would these models notice? ----
+
+const RUNNING: usize = 1;
+const SCHEDULED: usize = 2;
+
+/// Tasks that are nothing but a word each, with the transitions between waker and runner.
+struct Words {
+    words: Vec<AtomicUsize>,
+    told: Vec<AtomicUsize>,
+    queue: Mutex<Vec<usize>>,
+    finish: fn(&AtomicUsize) -> bool,
+}
+
+impl Words {
+    fn wake(&self, task: usize) {
+        if self.words[task].fetch_or(SCHEDULED, Ordering::AcqRel) == 0 {
+            self.queue.lock().push(task);
+        }
+    }
+
+    /// One poll. True: the task has heard all.
+    fn run(&self, task: usize) -> bool {
+        let word = &self.words[task];
+        word.fetch_xor(SCHEDULED | RUNNING, Ordering::Acquire);
+        let heard = self.told[task].load(Ordering::Relaxed) == TELLERS;
+        if (self.finish)(word) {
+            self.queue.lock().push(task);
+        }
+        heard
+    }
+}
+
+/// As the shipped state does it: a wake during the poll is seen.
+fn finish_and_look(word: &AtomicUsize) -> bool {
+    word.fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0
+}
+
+/// Forgets that it was woken during the poll.
+fn finish_and_forget(word: &AtomicUsize) -> bool {
+    word.store(0, Ordering::Release);
+    false
+}
+
+fn many_words(finish: fn(&AtomicUsize) -> bool) {
+    const TASKS: usize = 8;
+    let words = Arc::new(Words {
+        words: (0..TASKS).map(|_| AtomicUsize::new(0)).collect(),
+        told: (0..TASKS).map(|_| AtomicUsize::new(0)).collect(),
+        queue: Mutex::new(Vec::new()),
+        finish,
+    });
+    let told_all = Arc::new(AtomicBool::new(false));
+    let heard = Arc::new(AtomicUsize::new(0));
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|_| {
+            let (words, told_all, heard) = (words.clone(), told_all.clone(), heard.clone());
+            thread::spawn(move || {
+                loop {
+                    let is_last_look = told_all.load(Ordering::Acquire);
+                    let task = words.queue.lock().pop();
+                    match task {
+                        Some(task) => {
+                            if words.run(task) {
+                                heard.fetch_or(1 << task, Ordering::Relaxed);
+                            }
+                        }
+                        None if is_last_look => return,
+                        None => thread::yield_now(),
+                    }
+                }
+            })
+        })
+        .collect();
+    let tellers: Vec<_> = (0..TELLERS)
+        .map(|_| {
+            let words = words.clone();
+            thread::spawn(move || {
+                for task in 0..TASKS {
+                    words.told[task].fetch_add(1, Ordering::Relaxed);
+                    words.wake(task);
+                }
+            })
+        })
+        .collect();
+    join(tellers);
+    told_all.store(true, Ordering::Release);
+    join(workers);
+    let all = (1 << TASKS) - 1;
+    assert_eq!(heard.load(Ordering::Relaxed), all, "a wake led to no poll");
+}
+
+#[test]
+fn control_the_shape_holds() {
+    schedules("control: eight words as shipped", 300, || {
+        many_words(finish_and_look)
+    });
+}
+
+#[test]
+fn control_a_wake_that_is_lost_during_a_poll_is_noticed() {
+    finds(
+        "control: finish_poll with a store",
+        300,
+        "a wake led to no poll",
+        || {
+            many_words(finish_and_forget);
+        },
+    );
+}
+
+/// The tasks catch the panics of their futures, and so those of a model's assertions in them: the
+/// models hear of them all the same.
+#[test]
+fn control_a_panic_that_was_caught_is_noticed() {
+    finds(
+        "control: a future that panics",
+        2,
+        "something caught it",
+        || {
+            let scheduler = ModelScheduler::new();
+            drop(scheduler.spawn(async { panic!("caught by the task") }, Frame::root()));
+            let runner = thread::spawn({
+                let scheduler = scheduler.clone();
+                move || scheduler.run_all()
+            });
+            runner.join().expect("no panic");
+        },
+    );
+}
