@@ -162,14 +162,22 @@ impl<H: Host> BlockingPool<H> {
         drop(state);
         match self.start_thread(host, Job::Core(job)) {
             Err((Job::Core(job), error)) => {
-                let mut state = self.lock();
-                state.threads -= 1;
+                let mut state = self.count_out_unstarted();
                 state.cores -= 1;
                 self.refuse_stranded(state, &error);
                 Err(job)
             }
             _ => Ok(()),
         }
+    }
+
+    /// A thread that was counted could not be started. Whoever waits for the end of all threads may have
+    /// waited for this one.
+    fn count_out_unstarted(&self) -> MutexGuard<'_, PoolState<H>> {
+        let mut state = self.lock();
+        state.threads -= 1;
+        self.0.ended.notify_all();
+        state
     }
 
     /// A thread could not be started: where there is no other, the jobs that relied on it are
@@ -207,8 +215,7 @@ impl<H: Host> BlockingPool<H> {
         let Err((job, error)) = self.start_thread(host, job) else {
             return Ok(());
         };
-        let mut state = self.lock();
-        state.threads -= 1;
+        let mut state = self.count_out_unstarted();
         if state.closed {
             return Err((job, None));
         }

@@ -137,6 +137,35 @@ fn a_start_that_fails_meets_the_closing() {
     });
 }
 
+/// Race: the pool is closed, and somebody waits for its threads, while one that was counted cannot be
+/// started: the wait ends.
+#[test]
+fn a_start_that_fails_meets_the_wait_for_the_end() {
+    model("push × start fails × close and wait", || {
+        let pool = ModelPool::new(1, 0b01);
+        let pusher = thread::spawn({
+            let pool = pool.clone();
+            move || drop(ran(job(&pool)))
+        });
+        end_of_pool(&pool);
+        pusher.join().expect("no panic");
+    });
+}
+
+/// Race: a core that cannot be handed over, in the same way.
+#[test]
+fn a_core_that_cannot_be_handed_over_meets_the_wait_for_the_end() {
+    model("hand-over × start fails × close and wait", || {
+        let pool = ModelPool::new(1, 0b01);
+        let worker = thread::spawn({
+            let pool = pool.clone();
+            move || assert!(!pool.hand_over(|| {}), "no thread can be started")
+        });
+        end_of_pool(&pool);
+        worker.join().expect("no panic");
+    });
+}
+
 /// Race: an abort of a job in the queue against the thread that takes it: it runs once or not at
 /// all, and its joiner hears which.
 #[test]
