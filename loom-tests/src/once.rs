@@ -21,6 +21,10 @@ unsafe impl Sync for EndWatch {}
 impl EndWatched {
     /// A value, and who watches it. Both hold a loom `Arc`, so that a value that never ends is
     /// reported as a leak.
+    #[cfg_attr(
+        framewise_shuttle,
+        expect(clippy::arc_with_non_send_sync, reason = "both holders are")
+    )]
     pub fn new() -> (Self, EndWatch) {
         let ends = Arc::new(UnsafeCell::new(0));
         (Self(Arc::clone(&ends)), EndWatch(ends))
