@@ -96,7 +96,7 @@ fn rounds_of_two(
     is_empty: impl Fn() -> bool + Sync,
     take: impl Fn() -> Option<usize>,
 ) {
-    const ROUNDS: usize = 10_000;
+    const ROUNDS: usize = 5_000;
 
     let flags: Vec<AtomicBool> = (0..ROUNDS).map(|_| AtomicBool::new(false)).collect();
     let meetings = AtomicUsize::new(0);
@@ -224,7 +224,7 @@ macro_rules! held_to_the_contract {
     };
 }
 
-held_to_the_contract!(crossbeam, Crossbeam, 15_000);
+held_to_the_contract!(crossbeam, Crossbeam, 10_000);
 // Its steps are as long as the queue is.
 held_to_the_contract!(the_stand_in, StandIn, 2_000);
 
