@@ -40,7 +40,7 @@ pub use once::{EndWatch, EndWatched};
 pub use poison::PoisoningAllocator;
 pub use probe::{Drops, Probe};
 #[cfg(framewise_loom)]
-pub use run::model;
+pub use run::{model, model_with_panics};
 #[cfg(framewise_shuttle)]
 pub use schedules::{below, finds, schedules};
 pub use waits::{drive, wait_in_list, wait_in_slot};

@@ -138,7 +138,7 @@ fn run(
     config.stack_size = 1 << 17;
     config.max_steps = MaxSteps::FailAfter(STEPS_MAX);
     config.silence_warnings = true;
-    listen_for_panics();
+    listen_for_panics(&[]);
     let counted = Arc::clone(executions);
     Runner::new(scheduler, config).run(move || {
         counted.fetch_add(1, Ordering::Relaxed);

@@ -29,6 +29,10 @@ mod timers;
 #[doc(hidden)]
 pub mod virtual_time;
 
+#[cfg(any(framewise_loom, framewise_shuttle))]
+#[doc(hidden)]
+pub mod model_clock;
+
 // Public for the models in `loom-tests`, which drive the parts one by one.
 #[doc(hidden)]
 pub mod clock;

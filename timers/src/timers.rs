@@ -84,8 +84,9 @@ pub(crate) struct TimerCommon {
     panic_hook: Mutex<Option<PanicHook>>,
 }
 
-/// std's `Arc`: loom's cannot hold a trait object.
-type PanicHook = std::sync::Arc<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
+/// In a box, since loom's `Arc` cannot be made of a trait object. Whoever reports a panic holds it
+/// while it runs, so that one that is replaced meanwhile ends after its last call.
+type PanicHook = Arc<Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>>;
 
 /// The way to one wheel of a runtime's timers.
 ///
@@ -180,7 +181,7 @@ impl Timers {
             .common
             .panic_hook
             .lock()
-            .replace(std::sync::Arc::new(hook));
+            .replace(Arc::new(Box::new(hook)));
         drop(previous);
     }
 
