@@ -1,6 +1,6 @@
 //! The ordinary build: `std`'s primitives, inlined away.
 
-pub use std::sync::Arc;
+pub use std::sync::{Arc, OnceLock};
 
 /// Atomic integers, pointers and fences.
 pub mod atomic {

@@ -9,12 +9,14 @@
 
 mod atomics;
 mod lock;
+mod once;
 mod site;
 mod threads;
 mod try_lock;
 
 pub use lock::{Condvar, Mutex, MutexGuard};
 pub use loom::sync::Arc;
+pub use once::OnceLock;
 pub use try_lock::{TryLock, TryLockGuard};
 
 /// Atomic integers, pointers and fences.
@@ -33,8 +35,8 @@ pub mod hint {
 
 /// Threads.
 pub mod thread {
-    pub use super::threads::{Builder, JoinHandle, Thread, current, spawn};
-    pub use loom::thread::{park, yield_now};
+    pub use super::threads::{Builder, JoinHandle, Thread, current, park, spawn};
+    pub use loom::thread::yield_now;
 }
 
 /// Interior mutability that loom watches.

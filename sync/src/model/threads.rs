@@ -1,26 +1,76 @@
 //! loom's threads, each unpark of which is a site.
+//!
+//! Parking is ours. loom's unpark is no step after which others may go on, ends whatever sleep the
+//! thread is in, also the wait for a lock, and orders what it does not end, too. Here it is a token,
+//! as `std` promises it: who parks takes the token, after what was done before it was set.
 
+use std::cell::RefCell;
 use std::io;
+use std::sync::{Arc, PoisonError};
 
 use super::site;
 
+/// A thread's token. (`std`'s `Arc`: who holds it is not the model's concern.)
+#[derive(Debug, Default)]
+struct Token {
+    is_set: loom::sync::Mutex<bool>,
+    changed: loom::sync::Condvar,
+}
+
+loom::thread_local! {
+    static TOKEN: RefCell<Arc<Token>> = RefCell::default();
+}
+
+fn own_token() -> Arc<Token> {
+    TOKEN.with(|token| Arc::clone(&token.borrow()))
+}
+
+/// What a thread runs that is known by `token`.
+fn with_token<T>(token: Arc<Token>, f: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    move || {
+        TOKEN.with(|own| own.replace(token));
+        f()
+    }
+}
+
 /// A thread, to be unparked.
 #[derive(Clone, Debug)]
-pub struct Thread(loom::thread::Thread);
+pub struct Thread {
+    thread: loom::thread::Thread,
+    token: Arc<Token>,
+}
 
 impl Thread {
     /// Ends the thread's sleep in `park`, or its next one.
     #[track_caller]
     pub fn unpark(&self) {
         if site::step("unpark") {
-            self.0.unpark();
+            // Poisoned by a thread that panics elsewhere: loom runs all of them on one.
+            let is_set = self.token.is_set.lock();
+            *is_set.unwrap_or_else(PoisonError::into_inner) = true;
+            self.token.changed.notify_one();
         }
     }
 
     /// The thread's name, if it has one.
     pub fn name(&self) -> Option<&str> {
-        self.0.name()
+        self.thread.name()
     }
+}
+
+/// Sleeps until somebody has called [`Thread::unpark`] since the last sleep.
+#[track_caller]
+pub fn park() {
+    site::reached("park");
+    let token = own_token();
+    let mut is_set = token.is_set.lock().unwrap_or_else(PoisonError::into_inner);
+    while !*is_set {
+        is_set = token
+            .changed
+            .wait(is_set)
+            .unwrap_or_else(PoisonError::into_inner);
+    }
+    *is_set = false;
 }
 
 /// The right to wait for a thread's end.
@@ -31,8 +81,11 @@ pub struct JoinHandle<T> {
 }
 
 impl<T> JoinHandle<T> {
-    fn new(handle: loom::thread::JoinHandle<T>) -> Self {
-        let thread = Thread(handle.thread().clone());
+    fn new(handle: loom::thread::JoinHandle<T>, token: Arc<Token>) -> Self {
+        let thread = Thread {
+            thread: handle.thread().clone(),
+            token,
+        };
         Self { handle, thread }
     }
 
@@ -59,7 +112,10 @@ impl<T> JoinHandle<T> {
 
 /// The caller's thread.
 pub fn current() -> Thread {
-    Thread(loom::thread::current())
+    Thread {
+        thread: loom::thread::current(),
+        token: own_token(),
+    }
 }
 
 /// Starts a thread.
@@ -69,7 +125,11 @@ where
     F: FnOnce() -> T + 'static,
     T: 'static,
 {
-    JoinHandle::new(loom::thread::spawn(f))
+    let token: Arc<Token> = Arc::default();
+    JoinHandle::new(
+        loom::thread::spawn(with_token(Arc::clone(&token), f)),
+        token,
+    )
 }
 
 /// How a thread is to be started.
@@ -106,6 +166,8 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.0.spawn(f).map(JoinHandle::new)
+        let token: Arc<Token> = Arc::default();
+        let handle = self.0.spawn(with_token(Arc::clone(&token), f))?;
+        Ok(JoinHandle::new(handle, token))
     }
 }
