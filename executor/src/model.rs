@@ -26,6 +26,12 @@ pub use self::blocking::ModelPool;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::workers::{ModelWorker, ModelWorkers};
 
+/// The shipped loop of `block_on`, without a runtime around it.
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
+    crate::runtime::block_on::wait_for(future, || ())
+}
+
 #[cfg(any(framewise_loom, framewise_shuttle))]
 mod of_tasks {
     use std::future::Future;

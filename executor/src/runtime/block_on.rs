@@ -3,17 +3,17 @@
 //! Owns the waker of such a thread. The workers run the tasks, timers and I/O meanwhile.
 
 use std::future::Future;
-use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+
+use framewise_sync::atomic::{AtomicBool, Ordering};
+use framewise_sync::thread::{self, Thread};
 
 use crate::scheduler::shared::Shared;
 use crate::scheduler::{points, worker};
 
-/// Wakes a thread out of `block_on`. (`std`'s atomics and `Arc`: `Wake` asks for them.)
+/// Wakes a thread out of `block_on`. (In `std`'s `Arc`, since `Wake` asks for that.)
 struct ThreadWaker {
     thread: Thread,
     woken: AtomicBool,
@@ -51,6 +51,20 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
         "block_on was called on a worker of a runtime, whose other tasks would stand still: \
          use .await, or wrap the call in block_in_place or spawn_blocking"
     );
+    // Asked beside a wait, where a system call more does not count.
+    wait_for(future, || {
+        assert!(
+            !shared.is_in_forked_child(),
+            "block_on would wait for ever: this process was forked from the one that made the \
+             runtime, and has none of its threads; make a new runtime in the child"
+        );
+    })
+}
+
+/// Polls `future` on this thread until it is ready; calls `before_first_wait` once, unless it is at
+/// the first poll.
+#[track_caller]
+pub(crate) fn wait_for<F: Future>(future: F, before_first_wait: impl FnOnce()) -> F::Output {
     let thread_waker = Arc::new(ThreadWaker {
         thread: thread::current(),
         woken: AtomicBool::new(false),
@@ -58,18 +72,13 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     let waker = Waker::from(Arc::clone(&thread_waker));
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
-    let mut may_wait = false;
+    let mut before_first_wait = Some(before_first_wait);
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        // Asked once, beside a wait, where a system call more does not count.
-        if !mem::replace(&mut may_wait, true) {
-            assert!(
-                !shared.is_in_forked_child(),
-                "block_on would wait for ever: this process was forked from the one that made the \
-                 runtime, and has none of its threads; make a new runtime in the child"
-            );
+        if let Some(before_first_wait) = before_first_wait.take() {
+            before_first_wait();
         }
         // Ordering: Acquire, pairs with wake_by_ref.
         while !thread_waker.woken.swap(false, Ordering::Acquire) {

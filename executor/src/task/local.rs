@@ -11,11 +11,10 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use framewise_context::{Frame, FramedWaker};
-use framewise_sync::Mutex;
+use framewise_sync::{Arc, Mutex, thread};
 
 use super::cell::{self, Schedule};
 use super::header::{Ran, TaskRef};
@@ -208,7 +207,7 @@ impl Drop for LocalSet {
                 Some(task) => self.run(task),
                 None if self.shared.owned.is_empty() => break,
                 // Another thread has a claim in hand and is about to push it.
-                None => framewise_sync::thread::yield_now(),
+                None => thread::yield_now(),
             }
         }
         let waker = self.shared.woken.lock().waker.take();

@@ -1,0 +1,179 @@
+//! `block_on`: a thread that waits for one future, and those who wake it.
+//!
+//! The loop and its waker are the shipped ones; parking is the facade's token. How a failure shows: a
+//! thread that sleeps for ever (a deadlock), or a future that is told of a wake and does not see what
+//! was written before it (it is not ready, and nobody wakes it again; or loom reports a race).
+#![cfg(framewise_loom)]
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use framewise::model::block_on;
+use framewise_loom_tests::{PoisoningAllocator, model};
+use framewise_sync::Arc;
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::thread::{self, JoinHandle};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+/// What wakers tell a future. Relaxed: that a poll sees it is the merit of the wake.
+#[derive(Clone, Default)]
+struct Told(Arc<AtomicUsize>);
+
+/// Starts `start` with its waker at its first poll; ready once it was told `wanted` times.
+struct Listener<S> {
+    told: Told,
+    wanted: usize,
+    start: Option<S>,
+    polls: usize,
+}
+
+impl<S: FnOnce(Waker) + Unpin> Future for Listener<S> {
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        self.polls += 1;
+        if let Some(start) = self.start.take() {
+            start(cx.waker().clone());
+        }
+        if self.told.0.load(Ordering::Relaxed) == self.wanted {
+            Poll::Ready(self.polls)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+fn listen<S>(told: &Told, wanted: usize, start: S) -> Listener<S> {
+    Listener {
+        told: told.clone(),
+        wanted,
+        start: Some(start),
+        polls: 0,
+    }
+}
+
+/// Tells and wakes on a thread of its own.
+fn wake_elsewhere(told: &Told, waker: Waker) -> JoinHandle<()> {
+    let told = told.clone();
+    thread::spawn(move || {
+        told.0.fetch_add(1, Ordering::Relaxed);
+        waker.wake();
+    })
+}
+
+/// Race: a wake against the poll before the sleep, and the sleep. Failure: the sleep does not end.
+#[test]
+fn a_wake_meets_the_park() {
+    model("block_on: wake × park", || {
+        let told = Told::default();
+        let mut waking = None;
+        let polls = block_on(listen(&told, 1, |waker| {
+            waking = Some(wake_elsewhere(&told, waker));
+        }));
+        assert!(polls <= 2, "one wake, one poll more");
+        waking.expect("it was polled").join().unwrap();
+    });
+}
+
+/// Race: two wakes, of which the second may unpark nobody, since the first one's is not heard yet.
+/// Failure: the poll after the first one's unpark does not see what the second one told, and has taken
+/// its mark.
+#[test]
+fn two_wakes_meet_the_park() {
+    model("block_on: wake × wake × park", || {
+        let told = Told::default();
+        let mut waking = Vec::new();
+        block_on(listen(&told, 2, |waker: Waker| {
+            waking.push(wake_elsewhere(&told, waker.clone()));
+            waking.push(wake_elsewhere(&told, waker));
+        }));
+        for waking in waking {
+            waking.join().unwrap();
+        }
+    });
+}
+
+/// Race: a thread unparks this one for a reason of its own, while another one wakes it. Failure: the
+/// future is polled for the token, or the wake is lost with it.
+#[test]
+fn a_needless_unpark_meets_a_wake_and_the_park() {
+    model("block_on: unpark × wake × park", || {
+        let told = Told::default();
+        let this = thread::current();
+        let unparking = thread::spawn(move || this.unpark());
+        let mut waking = None;
+        let polls = block_on(listen(&told, 1, |waker| {
+            waking = Some(wake_elsewhere(&told, waker));
+        }));
+        assert!(polls <= 2, "a token that is no wake is no reason to poll");
+        unparking.join().unwrap();
+        waking.expect("it was polled").join().unwrap();
+    });
+}
+
+/// Race: a `block_on` within the poll of another one, on one thread with one token, while each is
+/// woken. Failure: the inner one takes the token of the outer one's wake, and the outer one sleeps on.
+#[test]
+fn a_wake_of_the_outer_one_meets_the_inner_one() {
+    model("block_on: nested, wake outer × wake inner", || {
+        let (outer, inner) = (Told::default(), Told::default());
+        let mut waking = Vec::new();
+        block_on(listen(&outer, 1, |waker| {
+            waking.push(wake_elsewhere(&outer, waker));
+            block_on(listen(&inner, 1, |waker| {
+                waking.push(wake_elsewhere(&inner, waker));
+            }));
+        }));
+        for waking in waking {
+            waking.join().unwrap();
+        }
+    });
+}
+
+/// Race: a waker is called when its `block_on` is over, and the thread waits in another one. Failure:
+/// the late unpark ends the wrong wait, or the right one's token is lost in it.
+#[test]
+fn a_late_wake_meets_the_next_block_on() {
+    model("block_on: late wake × block_on", || {
+        let first = Told::default();
+        let mut late = None;
+        block_on(listen(&first, 0, |waker| late = Some(waker)));
+        let late = late.expect("it was polled");
+        let lating = thread::spawn(move || late.wake());
+        let second = Told::default();
+        let mut waking = None;
+        let polls = block_on(listen(&second, 1, |waker| {
+            waking = Some(wake_elsewhere(&second, waker));
+        }));
+        assert!(polls <= 2);
+        lating.join().unwrap();
+        waking.expect("it was polled").join().unwrap();
+    });
+}
+
+/// Negative control: a thread that wakes first and tells afterwards.
+#[test]
+#[should_panic(expected = "it was woken, and not told")]
+fn control_a_wake_before_its_word_is_noticed() {
+    model("block_on: control, wake before word", || {
+        let told = Told::default();
+        let mut waking = None;
+        let mut first = true;
+        let heard = block_on(std::future::poll_fn(|cx| {
+            if !std::mem::take(&mut first) {
+                return Poll::Ready(told.0.load(Ordering::Relaxed));
+            }
+            let (told, waker) = (told.clone(), cx.waker().clone());
+            waking = Some(thread::spawn(move || {
+                waker.wake();
+                told.0.fetch_add(1, Ordering::Relaxed);
+            }));
+            Poll::Pending
+        }));
+        waking.expect("it was polled").join().unwrap();
+        assert_eq!(heard, 1, "it was woken, and not told");
+    });
+}

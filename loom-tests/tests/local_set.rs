@@ -1,0 +1,427 @@
+//! `LocalSet`: tasks that other threads wake, abort and join, and that run on the set's thread only.
+//!
+//! The set is the shipped one, with the shipped tasks and list; the set's thread polls it by hand
+//! with a [`Bell`]. How a failure shows: a wake-up that the set loses leaves its thread waiting for
+//! the bell (a deadlock), or a task that is not finished; a future that is dropped on another thread,
+//! in another frame, twice or never is named; loom reports a race, and a leak.
+#![cfg(framewise_loom)]
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use framewise::task::{LocalSet, spawn_local};
+use framewise::{ContextVar, Frame, JoinHandle};
+use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::cell::UnsafeCell;
+use framewise_sync::{Arc, Mutex, thread};
+
+#[global_allocator]
+static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
+
+static REQUEST: ContextVar<u64> = ContextVar::new("request");
+
+framewise_sync::thread_local! {
+    /// Set on the set's thread.
+    static IS_AT_HOME: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What other threads tell a task. Relaxed: that a poll sees it is the merit of the wake.
+#[derive(Clone, Default)]
+struct Told(Arc<AtomicUsize>);
+
+impl Told {
+    fn tell(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Hands its waker out at its first poll, and is ready once it was told often enough. It sees that
+/// it is polled and dropped on its thread and in its frame.
+struct Listener {
+    told: Told,
+    wanted: usize,
+    waker: Arc<Mutex<Option<std::task::Waker>>>,
+    polls: UnsafeCell<usize>,
+    /// A task of a set need not be `Send`.
+    _not_send: Rc<()>,
+    _end: EndWatched,
+}
+
+struct Remote {
+    told: Told,
+    waker: Arc<Mutex<Option<std::task::Waker>>>,
+    end: EndWatch,
+}
+
+impl Listener {
+    fn new(wanted: usize) -> (Self, Remote) {
+        let (end, watch) = EndWatched::new();
+        let listener = Self {
+            told: Told::default(),
+            wanted,
+            waker: Arc::default(),
+            polls: UnsafeCell::new(0),
+            _not_send: Rc::new(()),
+            _end: end,
+        };
+        let remote = Remote {
+            told: listener.told.clone(),
+            waker: Arc::clone(&listener.waker),
+            end: watch,
+        };
+        (listener, remote)
+    }
+}
+
+/// Whether this is the set's thread, in the task's frame.
+#[track_caller]
+fn assert_at_home() {
+    assert!(IS_AT_HOME.with(Cell::get), "on another thread");
+    assert_eq!(REQUEST.get(), Some(7), "in another frame");
+}
+
+impl Future for Listener {
+    type Output = usize;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        assert_at_home();
+        // SAFETY: loom reports an access at the same time.
+        let polls = self.polls.with_mut(|polls| unsafe {
+            *polls += 1;
+            *polls
+        });
+        if polls == 1 {
+            *self.waker.lock() = Some(cx.waker().clone());
+        }
+        if self.told.0.load(Ordering::Relaxed) == self.wanted {
+            Poll::Ready(polls)
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        assert_at_home();
+    }
+}
+
+impl Remote {
+    /// The waker, which the first poll has left.
+    fn waker(&self) -> std::task::Waker {
+        let waker = self.waker.lock().take();
+        waker.expect("the task was polled")
+    }
+}
+
+/// A set, with its thread marked as such.
+fn set() -> LocalSet {
+    IS_AT_HOME.with(|is_at_home| is_at_home.set(true));
+    LocalSet::new()
+}
+
+/// A task in its frame.
+fn spawn(set: &LocalSet, wanted: usize) -> (JoinHandle<usize>, Remote) {
+    let (listener, remote) = Listener::new(wanted);
+    (REQUEST.run(7, || set.spawn_local(listener)), remote)
+}
+
+/// Races: two threads wake the set's task while the set is polled, first of all with another waker
+/// than before. Failure: one takes the set's waker that is replaced just then, and nobody rings.
+#[test]
+fn wakes_meet_polls_of_the_set() {
+    model("local set: wake × wake × poll, new waker", || {
+        let mut set = set();
+        let (handle, remote) = spawn(&set, 2);
+        assert!(Bell::new().poll(&mut set).is_pending());
+        let waker = remote.waker();
+        let waking = [waker.clone(), waker].map(|waker| {
+            let told = remote.told.clone();
+            thread::spawn(move || {
+                told.tell();
+                waker.wake();
+            })
+        });
+        Bell::new().block_on(&mut set);
+        for waking in waking {
+            waking.join().unwrap();
+        }
+        assert!(finished(handle));
+        assert!(remote.end.has_ended());
+    });
+}
+
+/// Race: a thread wakes the set's task while the set, which keeps its waker, is polled. Failure: the
+/// waker that was taken for the wake is thought to be there still.
+#[test]
+fn a_wake_meets_polls_with_the_same_waker() {
+    model("local set: wake, wake × poll, same waker", || {
+        let mut set = set();
+        let (handle, remote) = spawn(&set, 2);
+        let bell = Bell::new();
+        assert!(bell.poll(&mut set).is_pending());
+        let waker = remote.waker();
+        let waking = thread::spawn({
+            let told = remote.told.clone();
+            move || {
+                told.tell();
+                waker.wake_by_ref();
+                told.tell();
+                waker.wake();
+            }
+        });
+        // It is rung once for each waker that was left, and polled again.
+        bell.block_on(&mut set);
+        waking.join().unwrap();
+        assert!(finished(handle));
+        assert!(remote.end.has_ended());
+    });
+}
+
+/// Race: two tasks are woken, each on a thread of its own. Failure: the second one relies on a waker
+/// that the first one has taken for a poll that is over by then.
+#[test]
+fn wakes_of_two_tasks_meet_polls_of_the_set() {
+    model("local set: wake × wake × poll, two tasks", || {
+        let mut set = set();
+        let tasks = [spawn(&set, 1), spawn(&set, 1)];
+        let bell = Bell::new();
+        assert!(bell.poll(&mut set).is_pending());
+        let waking = tasks.each_ref().map(|(_, remote)| {
+            let (told, waker) = (remote.told.clone(), remote.waker());
+            thread::spawn(move || {
+                told.tell();
+                waker.wake();
+            })
+        });
+        bell.block_on(&mut set);
+        for waking in waking {
+            waking.join().unwrap();
+        }
+        for (handle, remote) in tasks {
+            assert!(finished(handle));
+            assert!(remote.end.has_ended());
+        }
+    });
+}
+
+/// Race: another thread aborts the task that a third wakes, while the set runs. Failure: the abort
+/// is lost, so that the set waits for ever; or the future is dropped by the thread that aborts.
+#[test]
+fn an_abort_meets_a_wake_and_the_run() {
+    model("local set: abort × wake × run", || {
+        let mut set = set();
+        let (handle, remote) = spawn(&set, 2);
+        let bell = Bell::new();
+        assert!(bell.poll(&mut set).is_pending());
+        let waker = remote.waker();
+        let aborting = thread::spawn({
+            let abort = handle.abort_handle();
+            move || abort.abort()
+        });
+        let waking = thread::spawn({
+            let told = remote.told.clone();
+            move || {
+                told.tell();
+                waker.wake();
+            }
+        });
+        bell.block_on(&mut set);
+        aborting.join().unwrap();
+        waking.join().unwrap();
+        assert!(!finished(handle), "it was told only once");
+        assert!(remote.end.has_ended());
+    });
+}
+
+/// Race: another thread aborts the task while the set is dropped. Failure: the task has one claim,
+/// in the aborter's hand, and the drop does not wait for it; or it is dropped on another thread.
+#[test]
+fn an_abort_meets_the_drop_of_the_set() {
+    model("local set: abort × drop of the set", || {
+        let mut set = set();
+        let (handle, remote) = spawn(&set, 1);
+        assert!(Bell::new().poll(&mut set).is_pending());
+        let aborting = thread::spawn({
+            let abort = handle.abort_handle();
+            move || abort.abort()
+        });
+        drop(set);
+        assert!(remote.end.has_ended(), "the set's drop leaves a future");
+        assert!(!finished(handle));
+        aborting.join().unwrap();
+    });
+}
+
+/// Race: another thread wakes the task, and a third drops its waker, while the set is dropped.
+/// Failure: as above; or the claim is pushed to a set that is gone.
+#[test]
+fn a_wake_meets_the_drop_of_the_set() {
+    model(
+        "local set: wake × waker dropped × drop of the set",
+        || {
+            let mut set = set();
+            let (handle, remote) = spawn(&set, 1);
+            assert!(Bell::new().poll(&mut set).is_pending());
+            let waker = remote.waker();
+            let dropping = thread::spawn({
+                let waker = waker.clone();
+                move || drop(waker)
+            });
+            let waking = thread::spawn(move || waker.wake());
+            drop(set);
+            assert!(remote.end.has_ended(), "the set's drop leaves a future");
+            assert!(!finished(handle));
+            dropping.join().unwrap();
+            waking.join().unwrap();
+        },
+    );
+}
+
+/// Race: a task spawns another one onto its set, whose handle another thread awaits while the set
+/// runs it. Failure: the joiner's waker is lost, or the set ends without the task.
+#[test]
+fn a_task_spawns_another_that_is_joined_elsewhere() {
+    model("local set: spawn_local in a task × join elsewhere", || {
+        let set = set();
+        let handed: Arc<Mutex<Option<JoinHandle<usize>>>> = Arc::default();
+        let (listener, remote) = Listener::new(0);
+        let outer = REQUEST.run(7, || {
+            let handed = Arc::clone(&handed);
+            set.spawn_local(async move {
+                *handed.lock() = Some(spawn_local(listener));
+            })
+        });
+        let mut set = set;
+        let joining = thread::spawn({
+            let handed = Arc::clone(&handed);
+            move || {
+                let handle = handed.lock().take();
+                // Where it comes too late, it joins nothing.
+                handle.map(|mut handle| Bell::new().block_on(&mut handle))
+            }
+        });
+        Bell::new().block_on(&mut set);
+        if let Some(joined) = joining.join().unwrap() {
+            assert_eq!(joined.ok(), Some(1));
+        }
+        assert!(finished(outer));
+        assert!(remote.end.has_ended());
+    });
+}
+
+/// Race: another thread awaits a task while it completes in the set. Failure: it waits for ever.
+#[test]
+fn a_joiner_elsewhere_meets_the_run() {
+    model("local set: join elsewhere × run", || {
+        let mut set = set();
+        let (mut handle, remote) = spawn(&set, 0);
+        let joining = thread::spawn(move || Bell::new().block_on(&mut handle));
+        assert!(Bell::new().poll(&mut set).is_ready());
+        assert!(remote.end.has_ended());
+        assert_eq!(joining.join().unwrap().ok(), Some(1));
+    });
+}
+
+/// Race: another thread awaits a task, in its frame, while its set is dropped. Failure: it waits for
+/// ever, or hears something else.
+#[test]
+fn a_joiner_elsewhere_meets_the_drop() {
+    model("local set: join elsewhere × drop of the set", || {
+        let set = set();
+        let (mut handle, remote) = spawn(&set, 1);
+        let joining = thread::spawn(move || Bell::new().block_on(&mut handle));
+        drop(set);
+        assert!(remote.end.has_ended());
+        let joined = joining.join().unwrap();
+        assert!(joined.is_err_and(|error| error.is_cancelled()));
+    });
+}
+
+/// Race: the future beside the set's tasks is woken on one thread and a task on another, while
+/// `run_until` is polled. Failure: the set's waker, of the poll before, is the future's, and one of the
+/// two wakes is lost.
+#[test]
+fn wakes_meet_run_until() {
+    model("local set: run_until × wake × wake", || {
+        let set = set();
+        let (handle, remote) = spawn(&set, 1);
+        let (beside, of_beside) = Listener::new(1);
+        let frame = REQUEST.run(7, Frame::current);
+        frame.run(|| {
+            let mut beside = pin!(beside);
+            let mut both = pin!(set.run_until(async {
+                beside.as_mut().await;
+                handle.await
+            }));
+            let bell = Bell::new();
+            assert!(bell.poll(&mut both).is_pending());
+            let waking = [&remote, &of_beside].map(|remote| {
+                let (told, waker) = (remote.told.clone(), remote.waker());
+                thread::spawn(move || {
+                    told.tell();
+                    waker.wake();
+                })
+            });
+            assert_eq!(bell.block_on(&mut both).ok(), Some(2));
+            for waking in waking {
+                waking.join().unwrap();
+            }
+        });
+        drop((set, frame));
+        assert!(remote.end.has_ended() && of_beside.end.has_ended());
+    });
+}
+
+/// The task has ended: whether with an output.
+#[track_caller]
+fn finished<T>(mut handle: JoinHandle<T>) -> bool {
+    match Bell::new().poll(&mut handle) {
+        Poll::Ready(Ok(_)) => true,
+        Poll::Ready(Err(error)) => {
+            assert!(error.is_cancelled());
+            false
+        }
+        Poll::Pending => panic!("the joiner would wait for ever"),
+    }
+}
+
+/// Negative control: a set that is polled with a bell that nobody waits for, and by one wake less
+/// than the task wants.
+#[test]
+#[should_panic(expected = "the joiner would wait for ever")]
+fn control_a_task_that_is_not_woken_is_noticed() {
+    model("local set: control, no wake", || {
+        let mut set = set();
+        let (handle, remote) = spawn(&set, 1);
+        assert!(Bell::new().poll(&mut set).is_pending());
+        remote.told.tell();
+        assert!(Bell::new().poll(&mut set).is_pending());
+        finished(handle);
+    });
+}
+
+/// Negative control: a future that is dropped on a thread that is not the set's.
+#[test]
+#[should_panic(expected = "on another thread")]
+fn control_a_future_that_is_dropped_elsewhere_is_noticed() {
+    /// Takes a task's future where it must not go.
+    struct Smuggled(Listener);
+    // SAFETY: it is not: that is the point, and loom runs all threads on one.
+    unsafe impl Send for Smuggled {}
+
+    model("local set: control, dropped elsewhere", || {
+        let _set = set();
+        let smuggled = Smuggled(Listener::new(1).0);
+        let thread = thread::spawn(move || {
+            let Smuggled(listener) = { smuggled };
+            REQUEST.run(7, || drop(listener));
+        });
+        thread.join().unwrap();
+    });
+}
