@@ -10,6 +10,7 @@ use crate::census::Origin;
 use crate::chunk::CHUNK_KEYS;
 use crate::current;
 use crate::derive;
+use crate::key;
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
 
@@ -133,7 +134,7 @@ impl<T: Send + Sync + 'static> Bound<T> {
         Self {
             var,
             value,
-            key: var.key.index(var.name()),
+            key: key::index(&var.key, var.name()),
         }
     }
 }

@@ -11,21 +11,17 @@ use std::mem;
 use std::ptr;
 
 use framewise_sync::cell::Cell;
-use framewise_sync::statics::{AtomicU64, Ordering};
 
 use crate::block::Block;
 use crate::panic;
+use crate::statics::batches::{Batches, ID_BATCH};
 
 framewise_sync::thread_local! {
     static CURRENT: Cell<*const Block> = const { Cell::new(ptr::null()) };
     static NEXT_ID: Cell<u64> = const { Cell::new(0) };
 }
 
-/// Ids that a thread takes at once.
-const ID_BATCH: u64 = 1024;
-
-/// The first id of the next batch.
-static BATCHES: AtomicU64 = AtomicU64::new(0);
+static BATCHES: Batches = Batches::new();
 
 /// The current frame; null is the root. Alive until the `run` that made it current returns, which
 /// is after its caller returns.
@@ -80,8 +76,7 @@ pub(crate) fn next_id() -> u64 {
 #[inline(never)]
 fn next_batch() -> u64 {
     let ask_again = panic::forget_stale();
-    // Ordering: Relaxed. The ids have only to differ.
-    let mark = BATCHES.fetch_add(ID_BATCH, Ordering::Relaxed);
+    let mark = BATCHES.take();
     mark + if ask_again { ID_BATCH - 1 } else { 1 }
 }
 

@@ -151,12 +151,17 @@ mod leaves;
 mod panic;
 mod release;
 mod scope;
+mod statics;
 mod stream;
 mod var;
 mod waker;
 mod watch;
 mod wrap;
 mod writer;
+
+#[cfg(framewise_loom)]
+#[doc(hidden)]
+pub use statics::model as statics_model;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
 pub use census::{Census, SiteCount, census};

@@ -2,15 +2,13 @@
 
 use std::fmt;
 use std::ptr;
-use std::sync::atomic::AtomicPtr;
-use std::sync::atomic::Ordering;
 use std::task::{RawWakerVTable, Waker};
 
 use crate::Frame;
 use crate::current;
+use crate::statics::frameless::Frameless;
 
-/// The vtable of the wakers that need no frame, or null.
-static FRAMELESS: AtomicPtr<RawWakerVTable> = AtomicPtr::new(ptr::null_mut());
+static FRAMELESS: Frameless = Frameless::new();
 
 /// Says that wakers of this vtable run no foreign code, so that a [`FramedWaker`] of one need not
 /// hold a frame.
@@ -18,13 +16,7 @@ static FRAMELESS: AtomicPtr<RawWakerVTable> = AtomicPtr::new(ptr::null_mut());
 /// For an executor, about its own wakers: they only put a task into a queue. One vtable for the
 /// process; a later call replaces it.
 pub fn set_frameless_vtable(vtable: &'static RawWakerVTable) {
-    // Ordering: Relaxed. The vtable is a static: nothing is published but its address.
-    FRAMELESS.store(ptr::from_ref(vtable).cast_mut(), Ordering::Relaxed);
-}
-
-fn is_frameless(waker: &Waker) -> bool {
-    // Ordering: Relaxed, see above.
-    ptr::eq(waker.vtable(), FRAMELESS.load(Ordering::Relaxed))
+    FRAMELESS.set(vtable);
 }
 
 /// A waker together with the frame in which it was registered.
@@ -52,7 +44,7 @@ impl FramedWaker {
     /// Clones the waker and captures the current frame.
     #[inline]
     pub fn new(waker: &Waker) -> Self {
-        let frame = if is_frameless(waker) {
+        let frame = if FRAMELESS.is_of(waker) {
             Frame::root()
         } else {
             Frame::current()
@@ -82,7 +74,7 @@ impl FramedWaker {
     #[inline]
     pub fn will_wake(&self, waker: &Waker) -> bool {
         self.waker.will_wake(waker)
-            && (ptr::eq(self.frame.as_raw(), current::get()) || is_frameless(waker))
+            && (ptr::eq(self.frame.as_raw(), current::get()) || FRAMELESS.is_of(waker))
     }
 }
 

@@ -1,0 +1,44 @@
+//! What lives in statics and is shared by all threads: the keys and their names, the batches of
+//! ids, the vtable that needs no frame, the census's sites.
+//!
+//! loom's primitives cannot be made in a static. So the protocols are types in files of their own,
+//! which take their primitives from `super::door`, and a model's build compiles the files twice:
+//! here over `std`'s, for the statics, and in [`model`] over the facade's, so that a model can make
+//! one and let threads race for it. The statics themselves are with their users: `key.rs`,
+//! `current.rs`, `waker.rs`, `census/sites.rs`.
+
+#![allow(
+    unreachable_pub,
+    reason = "what the files have is public in a model's build"
+)]
+
+mod door {
+    pub(super) use std::sync::{Mutex, MutexGuard, PoisonError};
+
+    pub(super) use framewise_sync::statics::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+
+    #[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
+    pub(super) use {framewise_sync::statics::AtomicUsize, std::sync::OnceLock};
+
+    /// As the facade's locks: poisoning is not reported.
+    pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A function that makes a primitive: `const` where it is for a static.
+    macro_rules! constructor {
+        ($(#[$attribute:meta])* pub fn $name:ident() -> Self $body:block) => {
+            $(#[$attribute])*
+            pub const fn $name() -> Self $body
+        };
+    }
+    pub(super) use constructor;
+}
+
+pub(crate) mod batches;
+pub(crate) mod frameless;
+#[cfg(framewise_loom)]
+pub mod model;
+pub(crate) mod names;
+#[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
+pub(crate) mod site_list;

@@ -1,0 +1,35 @@
+//! The protocols of the statics over the facade's primitives: for models.
+
+mod door {
+    pub(super) use framewise_sync::atomic::{
+        AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+    };
+    pub(super) use framewise_sync::{Mutex, MutexGuard, OnceLock};
+
+    pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock()
+    }
+
+    macro_rules! constructor {
+        ($(#[$attribute:meta])* pub fn $name:ident() -> Self $body:block) => {
+            $(#[$attribute])*
+            #[expect(clippy::new_without_default, reason = "as in a static, where it is const")]
+            pub fn $name() -> Self $body
+        };
+    }
+    pub(super) use constructor;
+}
+
+#[path = "batches.rs"]
+mod batches;
+#[path = "frameless.rs"]
+mod frameless;
+#[path = "names.rs"]
+mod names;
+#[path = "site_list.rs"]
+mod site_list;
+
+pub use batches::{Batches, ID_BATCH};
+pub use frameless::Frameless;
+pub use names::{Key, Names};
+pub use site_list::{Link, Site};
