@@ -29,7 +29,7 @@ pub use self::workers::{ModelWorker, ModelWorkers};
 /// The shipped loop of `block_on`, without a runtime around it.
 #[cfg(any(framewise_loom, framewise_shuttle))]
 pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
-    crate::runtime::block_on::wait_for(future, || ())
+    crate::runtime::block_on::wait_for(future, None)
 }
 
 #[cfg(any(framewise_loom, framewise_shuttle))]

@@ -83,8 +83,10 @@ impl Kernel {
                 state = self.changed.wait(state);
                 continue;
             };
-            let until = now() + limit;
-            state.overslept |= state.armed.iter().any(|armed| *armed < until);
+            let (begun, until) = (now(), now() + limit);
+            // Of one whose time has come, the thread may not have heard yet.
+            let is_missed = |armed: &Instant| begun < *armed && *armed < until;
+            state.overslept |= state.armed.iter().any(is_missed);
             self.clock.advance(limit);
             return;
         }

@@ -3,6 +3,7 @@
 //! Owns the waker of such a thread. The workers run the tasks, timers and I/O meanwhile.
 
 use std::future::Future;
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -19,13 +20,23 @@ struct ThreadWaker {
     woken: AtomicBool,
 }
 
+impl ThreadWaker {
+    /// Sleeps until there was a wake since the last time. On this waker's own thread.
+    fn wait(&self) {
+        // Ordering: Acquire, pairs with wake_by_ref.
+        while !self.woken.swap(false, Ordering::Acquire) {
+            thread::park();
+        }
+    }
+}
+
 impl Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Ordering: Release, pairs with the swap below: the poll sees what was done before the
+        // Ordering: Release, pairs with wait: the poll sees what was done before the
         // wake. Only the first wake since the last poll makes a system call.
         if !self.woken.swap(true, Ordering::Release) {
             self.thread.unpark();
@@ -51,20 +62,12 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
         "block_on was called on a worker of a runtime, whose other tasks would stand still: \
          use .await, or wrap the call in block_in_place or spawn_blocking"
     );
-    // Asked beside a wait, where a system call more does not count.
-    wait_for(future, || {
-        assert!(
-            !shared.is_in_forked_child(),
-            "block_on would wait for ever: this process was forked from the one that made the \
-             runtime, and has none of its threads; make a new runtime in the child"
-        );
-    })
+    wait_for(future, Some(shared))
 }
 
-/// Polls `future` on this thread until it is ready; calls `before_first_wait` once, unless it is at
-/// the first poll.
+/// Polls `future` on this thread until it is ready. A model has no runtime, and so no `shared`.
 #[track_caller]
-pub(crate) fn wait_for<F: Future>(future: F, before_first_wait: impl FnOnce()) -> F::Output {
+pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Output {
     let thread_waker = Arc::new(ThreadWaker {
         thread: thread::current(),
         woken: AtomicBool::new(false),
@@ -72,17 +75,19 @@ pub(crate) fn wait_for<F: Future>(future: F, before_first_wait: impl FnOnce()) -
     let waker = Waker::from(Arc::clone(&thread_waker));
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
-    let mut before_first_wait = Some(before_first_wait);
+    let mut may_wait = false;
     loop {
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        if let Some(before_first_wait) = before_first_wait.take() {
-            before_first_wait();
+        // Asked once, beside a wait, where a system call more does not count.
+        if !mem::replace(&mut may_wait, true) {
+            assert!(
+                !shared.is_some_and(Shared::is_in_forked_child),
+                "block_on would wait for ever: this process was forked from the one that made the \
+                 runtime, and has none of its threads; make a new runtime in the child"
+            );
         }
-        // Ordering: Acquire, pairs with wake_by_ref.
-        while !thread_waker.woken.swap(false, Ordering::Acquire) {
-            thread::park();
-        }
+        thread_waker.wait();
     }
 }
