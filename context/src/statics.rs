@@ -11,6 +11,13 @@
     unreachable_pub,
     reason = "what the files have is public in a model's build"
 )]
+#![cfg_attr(
+    framewise_loom,
+    allow(
+        clippy::duplicate_mod,
+        reason = "once for the statics, once for models"
+    )
+)]
 
 mod door {
     pub(super) use std::sync::{Mutex, MutexGuard, PoisonError};
