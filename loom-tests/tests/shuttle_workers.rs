@@ -396,13 +396,13 @@ fn control_a_worker_that_parks_without_a_look_is_noticed() {
 }
 
 #[test]
-fn control_a_worker_that_forgets_the_watch_is_noticed() {
+fn control_a_worker_that_does_not_settle_is_noticed() {
     finds(
-        "control: nobody sees to the watch",
+        "control: nobody settles before a task",
         3000,
         "deadlock",
         || {
-            a_chain_of_tasks_that_block(4, LeftOut::LookAtTheWatch);
+            a_chain_of_tasks_that_block(4, LeftOut::Settling);
         },
     );
 }
@@ -414,7 +414,7 @@ fn control_an_attendant_that_never_keeps_watch_is_noticed() {
         3000,
         "deadlock",
         || {
-            a_chain_of_tasks_that_block(4, LeftOut::AttendantsWatch);
+            a_chain_of_tasks_that_block(4, LeftOut::AttendantsLimit);
         },
     );
 }
@@ -434,7 +434,7 @@ fn control_the_mirror_without_its_last_look_is_noticed() {
 
 /// One worker, so that no sibling keeps watch.
 fn traffic_without_a_look() {
-    let mirror = Mirror::without(LeftOut::LookBeforeSleep, 1);
+    let mirror = Mirror::without(LeftOut::LastLook, 1);
     let threads = start(&mirror, 1, |mirror, _, _| mirror.close());
     mirror.push(0);
     join(threads);

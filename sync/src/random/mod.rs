@@ -23,7 +23,7 @@ mod lock;
 mod threads;
 
 pub use lock::{Condvar, Mutex, MutexGuard, TryLock, TryLockGuard};
-pub use std::sync::Arc;
+pub use std::sync::{Arc, OnceLock};
 
 /// Atomic integers, pointers and fences.
 pub mod atomic {
