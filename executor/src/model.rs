@@ -26,6 +26,12 @@ pub use self::blocking::ModelPool;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::workers::{ModelWorker, ModelWorkers};
 
+/// The kernel below the runtime that this thread is in.
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub fn kernel() -> framewise_io::model::Kernel {
+    framewise_io::model::kernel(&framewise_io::IoHandle::current())
+}
+
 /// The shipped loop of `block_on`, without a runtime around it.
 #[cfg(any(framewise_loom, framewise_shuttle))]
 pub fn block_on<F: std::future::Future>(future: F) -> F::Output {

@@ -12,6 +12,8 @@
 //! - The waker saturates: many writes are one event until it is fetched, and it is never read.
 //! - Time does not pass before a model [says so](Kernel::let_time_pass); then each limit is out at
 //!   once. So a model chooses: never, from the beginning, or at some moment by a thread of its own.
+//!   (Where the facade's timed waits run out by themselves, which is shuttle's kind, so do these, and with
+//!   one all timers that have been set.)
 //!
 //! It is stricter than epoll in one way: an event tells what was raised and has not been fetched, and
 //! never what else would not block at the time of the fetch. And it orders more than a system must:
@@ -45,7 +47,8 @@ struct KernelState {
     /// The timers that have been set and have not fired.
     armed: Vec<Token>,
     time_is_out: bool,
-    /// Ages that have passed: one for each look at the clock, when time passes.
+    /// Ages that have passed: one each time that timers fire, and when time passes one for each look
+    /// at the clock.
     ages: u32,
     is_late: bool,
     wakes: usize,
@@ -65,6 +68,14 @@ impl KernelState {
         match self.queue.iter_mut().find(|event| event.token == token) {
             Some(event) => event.ready |= ready,
             None => self.queue.push(Event { token, ready }),
+        }
+    }
+
+    /// What was set is over.
+    fn fire_timers(&mut self) {
+        self.ages += 1;
+        for token in std::mem::take(&mut self.armed) {
+            self.edge(token, Ready::READABLE);
         }
     }
 
@@ -115,9 +126,7 @@ impl Kernel {
     pub fn let_time_pass(&self) {
         let mut state = self.0.state.lock();
         state.time_is_out = true;
-        for token in std::mem::take(&mut state.armed) {
-            state.edge(token, Ready::READABLE);
-        }
+        state.fire_timers();
         self.0.changed.notify_one();
     }
 
@@ -154,7 +163,19 @@ impl Kernel {
         while state.queue.is_empty()
             && timeout.is_none_or(|timeout| !timeout.is_zero() && !state.time_is_out)
         {
-            state = self.0.changed.wait(state);
+            if timeout.is_none() && state.armed.is_empty() {
+                state = self.0.changed.wait(state);
+                continue;
+            }
+            let is_late;
+            let limit = timeout.unwrap_or(Duration::MAX);
+            (state, is_late) = self.0.changed.wait_timeout(state, limit);
+            if is_late {
+                state.fire_timers();
+                if timeout.is_some() {
+                    break;
+                }
+            }
         }
         let fetched = state.queue.len().min(events.capacity);
         events.fetched.clear();
@@ -441,6 +462,9 @@ impl TimerDescriptor {
             self.kernel.0.changed.notify_one();
         } else if !state.armed.contains(&self.token) {
             state.armed.push(self.token);
+            // Who waits for ever by now waits for this, where waits run out.
+            #[cfg(framewise_shuttle)]
+            self.kernel.0.changed.notify_one();
         }
         Ok(())
     }

@@ -1,0 +1,241 @@
+//! Whole runtimes with several workers and many tasks of many kinds, under random schedules.
+//!
+//! The shipped start, workers' loop, driver, blocking pool and shutdown, over the deque's stand-in and the
+//! kernel of plain data, whose time runs out at random. How a failure shows: a joiner that waits for ever
+//! is a deadlock; `EndWatched` sees an end that is missing or comes twice; a wrong frame is an
+//! assertion.
+#![cfg(framewise_shuttle)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::future::poll_fn;
+use std::io;
+use std::task::Poll;
+use std::time::Duration;
+
+use framewise::runtime::{Builder, Runtime};
+use framewise::task::{block_in_place, yield_now};
+use framewise::{ContextVar, JoinHandle, spawn, spawn_blocking, time};
+use framewise_io::model::{ModelSource, Peer};
+use framewise_io::{Direction, Ready};
+use framewise_loom_tests::{Bell, EndWatch, EndWatched, below, finds, schedules};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use framewise_sync::{Arc, thread};
+use framewise_timers::model_clock::ModelClock;
+
+static REQUEST: ContextVar<usize> = ContextVar::new("request");
+
+fn runtime(workers: usize) -> Runtime {
+    let builder = Builder::new().worker_threads(workers);
+    builder.max_blocking_threads(2).build().unwrap()
+}
+
+/// A socket of a model, and what has arrived there.
+struct Pipe {
+    source: ModelSource,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Pipe {
+    /// Within a runtime.
+    fn open() -> (Self, Sender) {
+        let (descriptor, peer) = framewise::model::kernel().open();
+        let bytes = Arc::new(AtomicUsize::new(0));
+        let source = ModelSource::new(descriptor, Ready::EMPTY).unwrap();
+        let sender = Sender {
+            peer,
+            bytes: bytes.clone(),
+        };
+        (Self { source, bytes }, sender)
+    }
+
+    async fn receive(&self) -> io::Result<usize> {
+        poll_fn(|cx| {
+            self.source.poll_io(cx, Direction::Read, || {
+                match self.bytes.swap(0, Ordering::Relaxed) {
+                    0 => Err(io::ErrorKind::WouldBlock.into()),
+                    count => Ok(count),
+                }
+            })
+        })
+        .await
+    }
+}
+
+#[derive(Clone)]
+struct Sender {
+    peer: Peer,
+    bytes: Arc<AtomicUsize>,
+}
+
+impl Sender {
+    fn send(&self) {
+        self.bytes.fetch_add(1, Ordering::Relaxed);
+        self.peer.raise(Ready::READABLE);
+    }
+}
+
+/// One of a request's errands, some of which make others.
+async fn errand(request: usize, kind: usize, value: Arc<EndWatched>) {
+    assert_eq!(REQUEST.get(), Some(request));
+    value.touch();
+    match kind {
+        0 => yield_now().await,
+        1 => {
+            let child = spawn(async move { REQUEST.get() });
+            yield_now().await;
+            assert!(child.await.is_ok_and(|seen| seen == Some(request)));
+        }
+        2 => {
+            let seen = spawn_blocking(|| REQUEST.get()).await;
+            assert!(seen.is_ok_and(|seen| seen == Some(request)));
+        }
+        3 => {
+            // What the worker that stands still has woken must be run by others.
+            let mut child = spawn(async move { REQUEST.get() });
+            let seen = block_in_place(|| Bell::new().block_on(&mut child));
+            assert!(seen.is_ok_and(|seen| seen == Some(request)));
+        }
+        4 => {
+            let (pipe, sender) = Pipe::open();
+            let child = spawn(async move { sender.send() });
+            assert!(pipe.receive().await.is_ok_and(|count| count == 1));
+            child.await.unwrap();
+        }
+        5 => {
+            time::sleep(Duration::from_millis(below(20) as u64)).await;
+            let late = time::timeout(Duration::from_millis(1), poll_fn(|_| Poll::<()>::Pending));
+            assert!(late.await.is_err());
+        }
+        _ => {
+            let mut child = spawn(async move { REQUEST.get() });
+            // It blocks without telling anybody.
+            let seen = Bell::new().block_on(&mut child);
+            assert!(seen.is_ok_and(|seen| seen == Some(request)));
+        }
+    }
+    value.touch();
+    assert_eq!(REQUEST.get(), Some(request));
+}
+
+const KINDS: usize = 7;
+
+/// A request's task, and who watches its value.
+fn request(runtime: &Runtime, request: usize, kinds: usize) -> (JoinHandle<()>, EndWatch) {
+    let (value, end) = EndWatched::new();
+    let value = Arc::new(value);
+    let kind = below(kinds);
+    let task = REQUEST.run(request, || runtime.spawn(errand(request, kind, value)));
+    (task, end)
+}
+
+/// Time goes by until it is stopped.
+struct Time {
+    is_over: Arc<AtomicBool>,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Time {
+    fn start() -> Self {
+        let clock = ModelClock::new();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let thread = thread::spawn({
+            let is_over = is_over.clone();
+            move || {
+                while !is_over.load(Ordering::Relaxed) {
+                    clock.advance(Duration::from_millis(1));
+                    thread::yield_now();
+                }
+            }
+        });
+        Self { is_over, thread }
+    }
+
+    fn stop(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
+/// All errands end, whatever blocks whom. The workers that are blocked at a time are fewer than all.
+#[test]
+fn errands_end() {
+    for (name, workers, requests, count) in [
+        ("errands, 2 workers", 2, 4, 3000),
+        ("errands, 4 workers", 4, 8, 1000),
+    ] {
+        schedules(name, count, move || {
+            let time = Time::start();
+            let runtime = runtime(workers);
+            let mut tasks = Vec::new();
+            for number in 0..requests {
+                // All but one kind may stand still at the same time.
+                let kinds = if number == 0 { KINDS } else { KINDS - 1 };
+                tasks.push(request(&runtime, number, kinds));
+            }
+            for (task, end) in tasks {
+                runtime.block_on(task).unwrap();
+                assert!(end.has_ended());
+            }
+            drop(runtime);
+            time.stop();
+        });
+    }
+}
+
+/// A shutdown amid errands: each ends or is cancelled, none is lost, and none keeps its value. What waits for
+/// others in a blocked worker is ended, too.
+#[test]
+fn a_shutdown_amid_errands() {
+    schedules("shutdown × errands, 3 workers", 3000, || {
+        let runtime = runtime(3);
+        let handle = runtime.handle().clone();
+        let spawner = thread::spawn(move || {
+            let mut tasks = Vec::new();
+            for number in 0..4 {
+                let (value, end) = EndWatched::new();
+                let (value, kind) = (Arc::new(value), below(4));
+                let late = patiently(number, kind, value);
+                tasks.push((REQUEST.run(number, || handle.spawn(late)), end));
+            }
+            for (mut task, end) in tasks {
+                let joined = Bell::new().block_on(&mut task);
+                assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
+                drop(task);
+                assert!(end.has_ended());
+            }
+        });
+        for _ in 0..below(20) {
+            thread::yield_now();
+        }
+        drop(runtime);
+        spawner.join().unwrap();
+    });
+}
+
+/// An errand that takes every refusal for an answer.
+async fn patiently(request: usize, kind: usize, value: Arc<EndWatched>) {
+    value.touch();
+    match kind {
+        0 => drop(spawn(async move { REQUEST.get() }).await),
+        1 => drop(spawn_blocking(|| REQUEST.get()).await),
+        2 => {
+            let mut child = spawn(poll_fn(|_| Poll::<()>::Pending));
+            block_in_place(|| drop(Bell::new().block_on(&mut child)));
+        }
+        _ => poll_fn(|_| Poll::Pending).await,
+    }
+    value.touch();
+    assert_eq!(REQUEST.get(), Some(request));
+}
+
+/// A pool's limit that is kept by all workers: with one worker nobody is left to run what the task that
+/// blocks waits for.
+#[test]
+fn control_a_task_that_blocks_the_only_worker_is_noticed() {
+    finds("control: blocks the only worker", 100, "deadlock", || {
+        let runtime = runtime(1);
+        let (value, _end) = EndWatched::new();
+        let task = REQUEST.run(7, || runtime.spawn(errand(7, KINDS - 1, Arc::new(value))));
+        runtime.block_on(task).unwrap();
+    });
+}
