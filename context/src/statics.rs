@@ -20,17 +20,12 @@
 )]
 
 mod door {
-    pub(super) use std::sync::{Mutex, MutexGuard, PoisonError};
-
-    pub(super) use framewise_sync::statics::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    pub(super) use framewise_sync::statics::{
+        AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, lock,
+    };
 
     #[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
-    pub(super) use {framewise_sync::statics::AtomicUsize, std::sync::OnceLock};
-
-    /// As the facade's locks: poisoning is not reported.
-    pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-        mutex.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    pub(super) use framewise_sync::statics::{AtomicUsize, OnceLock};
 
     /// A function that makes a primitive: `const` where it is for a static.
     macro_rules! constructor {

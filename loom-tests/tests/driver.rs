@@ -275,7 +275,7 @@ fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
         let (mut driver, handle, kernel) = driver();
         let work = Arc::new(AtomicBool::new(false));
         let unparker = thread::spawn({
-            let work = Arc::clone(&work);
+            let (work, handle) = (Arc::clone(&work), handle.clone());
             move || {
                 work.store(true, Ordering::Relaxed);
                 handle.unpark_within(LIMIT);
@@ -290,6 +290,7 @@ fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
         join(unparker);
         join(clock);
         assert_eq!((kernel.wakes(), kernel.timer_settings()), (0, 1));
+        assert_eq!(handle.late_settings(), 1);
     });
 }
 

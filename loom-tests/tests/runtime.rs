@@ -1,6 +1,9 @@
 //! Whole runtimes: the shipped start, workers' loop, spawn, hand-over and shutdown, over the deque's
 //! stand-in and a kernel of plain data.
 //!
+//! Of one worker, and the threads that take its core over: two workers were not exhausted in a minute, and
+//! are in `idle.rs`, `watch.rs`, `deque.rs` and, whole, in `shuttle_runtime.rs`.
+//!
 //! A task that is lost shows as a deadlock: somebody waits for its end. One that ends twice, or not at
 //! all, is seen by its `EndWatched`.
 #![cfg(framewise_loom)]
@@ -8,12 +11,14 @@
 
 use std::future::poll_fn;
 use std::task::{Poll, Wake, Waker};
+use std::time::Duration;
 
 use framewise::runtime::{Builder, Runtime};
-use framewise::task::block_in_place;
-use framewise::{ContextVar, JoinError, JoinHandle};
-use framewise_loom_tests::{Bell, EndWatched, model};
+use framewise::task::{block_in_place, yield_now};
+use framewise::{ContextVar, JoinError, JoinHandle, time};
+use framewise_loom_tests::{Bell, EndWatched, model, model_with_panics};
 use framewise_sync::{Arc, Mutex, thread};
+use framewise_timers::model_clock::ModelClock;
 
 static REQUEST: ContextVar<u8> = ContextVar::new("request");
 
@@ -139,5 +144,193 @@ fn a_blocked_task_meets_a_shutdown() {
         drop(join(&mut blocks));
         drop(blocks);
         assert!(end.has_ended());
+    });
+}
+
+// ---- other ways in and out ----
+
+/// Race: a task that yields, and one that it spawned, against the shutdown: what is in the worker's own
+/// queue, be it yielded, in the slot or in the deque, is drained and ended.
+#[test]
+fn a_workers_own_queue_meets_a_shutdown() {
+    model("yield, slot × shutdown", || {
+        let runtime = runtime(1);
+        let (value, end) = EndWatched::new();
+        let mut parent = runtime.spawn(async move {
+            let child = framewise::spawn(async move { value.touch() });
+            yield_now().await;
+            drop(child.await);
+        });
+        drop(runtime);
+        drop(join(&mut parent));
+        drop(parent);
+        assert!(end.has_ended());
+    });
+}
+
+/// Race: a shutdown that waits for a limited time against a task; the time is not out.
+#[test]
+fn a_shutdown_with_a_limit_meets_a_task() {
+    model("shutdown_timeout × spawn_blocking", || {
+        let builder = Builder::new().worker_threads(1);
+        // Its idle threads wait without a limit.
+        let runtime = builder.thread_keep_alive(Duration::MAX).build().unwrap();
+        let (value, end) = EndWatched::new();
+        let mut job = runtime.spawn_blocking(move || value.touch());
+        assert!(runtime.shutdown_timeout(Duration::from_secs(3600)));
+        if let Err(error) = join(&mut job) {
+            assert!(error.is_cancelled());
+        }
+        drop(job);
+        assert!(end.has_ended());
+    });
+}
+
+/// Race: a runtime that a task of its own drops, which waits for nothing, against the task's joiner.
+#[test]
+fn a_task_drops_its_runtime() {
+    model("a runtime dropped by its task × join", || {
+        let own = Arc::new(Mutex::new(None));
+        let runtime = runtime(1);
+        let handle = runtime.handle().clone();
+        *own.lock() = Some(runtime);
+        let (value, end) = EndWatched::new();
+        let mut task = handle.spawn(async move {
+            let runtime = own.lock().take();
+            drop(runtime);
+            value.touch();
+        });
+        join(&mut task).unwrap();
+        assert!(end.has_ended());
+    });
+}
+
+/// Race: a waker that outlives the runtime, called while that ends and once more after it.
+#[test]
+fn a_waker_outlives_its_runtime() {
+    model("wake × shutdown × wake", || {
+        let runtime = runtime(1);
+        let hook = Hook::default();
+        let (value, end) = EndWatched::new();
+        let task = runtime.spawn({
+            let hook = hook.clone();
+            poll_fn(move |cx| {
+                value.touch();
+                *hook.0.lock() = Some(cx.waker().clone());
+                Poll::<()>::Pending
+            })
+        });
+        drop(task);
+        let thread = thread::spawn(move || {
+            if let Some(waker) = hook.take() {
+                waker.wake_by_ref();
+                *hook.0.lock() = Some(waker);
+            }
+            hook
+        });
+        drop(runtime);
+        let hook = thread.join().unwrap();
+        assert!(end.has_ended());
+        if let Some(waker) = hook.take() {
+            waker.wake();
+        }
+    });
+}
+
+/// Race: a worker that cannot be started against the one that was: it is stopped again, and the error
+/// comes out.
+#[test]
+fn a_worker_that_cannot_be_started_meets_the_first() {
+    model("start × start fails", || {
+        let fails = thread::fail_start(1);
+        let refused = Builder::new().worker_threads(2).build();
+        let error = refused.unwrap_err().to_string();
+        assert!(
+            error.contains("worker 1 of 2 could not be started"),
+            "{error}"
+        );
+        drop(fails);
+        let _fails = thread::fail_start(0);
+        assert!(Builder::new().worker_threads(1).build().is_err());
+    });
+}
+
+/// Race: a core whose next thread cannot be started comes back, and the task blocks its own
+/// worker, while the runtime ends.
+#[test]
+fn a_blocked_tasks_core_comes_back() {
+    model("block_in_place, start fails × shutdown", || {
+        let runtime = runtime(1);
+        let _fails = thread::fail_start(0);
+        let mut task = runtime.spawn(async { block_in_place(|| 7) });
+        drop(runtime);
+        match join(&mut task) {
+            Ok(answer) => assert_eq!(answer, 7),
+            Err(error) => assert!(error.is_cancelled()),
+        }
+    });
+}
+
+// ---- timers ----
+
+/// Race: a task goes to sleep while the worker is on its way to the driver, and the time passes
+/// at some moment: the driver does not sleep past it.
+#[test]
+fn a_sleep_meets_the_driver() {
+    model("sleep × driver × the clock", || {
+        let clock = ModelClock::new();
+        let runtime = runtime(1);
+        let kernel = runtime.block_on(async { framewise::model::kernel() });
+        let mut task = runtime.spawn(time::sleep(Duration::from_millis(1)));
+        clock.advance(Duration::from_secs(1));
+        kernel.let_time_pass();
+        join(&mut task).unwrap();
+        drop(runtime);
+        drop(clock);
+    });
+}
+
+/// Race: a task that sleeps against the shutdown.
+#[test]
+fn a_sleep_meets_a_shutdown() {
+    model("sleep × shutdown", || {
+        let runtime = runtime(1);
+        let (value, end) = EndWatched::new();
+        let mut task = runtime.spawn(async move {
+            time::sleep(Duration::from_millis(1)).await;
+            value.touch();
+        });
+        drop(runtime);
+        assert!(join(&mut task).unwrap_err().is_cancelled());
+        drop(task);
+        assert!(end.has_ended());
+    });
+}
+
+// ---- controls ----
+
+/// A task that keeps its value for ever.
+#[test]
+#[should_panic(expected = "end.has_ended()")]
+fn control_a_value_that_never_ends_is_noticed() {
+    model("control: a task forgets its value", || {
+        let runtime = runtime(1);
+        let (value, end) = EndWatched::new();
+        let mut task = runtime.spawn(async move { std::mem::forget(value) });
+        join(&mut task).unwrap();
+        assert!(end.has_ended());
+    });
+}
+
+/// A panic of a task is the model's, whoever catches it.
+#[test]
+#[should_panic(expected = "something caught it")]
+fn control_a_panic_of_a_task_is_noticed() {
+    model_with_panics("control: a task panics", &["planned"], || {
+        let runtime = runtime(1);
+        let mut planned = runtime.spawn(async { panic!("planned, and no failure") });
+        assert!(join(&mut planned).unwrap_err().is_panic());
+        let mut task = runtime.spawn(async { panic!("another") });
+        assert!(join(&mut task).unwrap_err().is_panic());
     });
 }

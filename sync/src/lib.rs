@@ -41,5 +41,13 @@ pub use random::*;
 /// loom's constructors are not `const`, so a static cannot hold one. Nothing that a model checks
 /// may depend on these: they serve counters that only have to be unique.
 pub mod statics {
+    use std::sync::PoisonError;
+
     pub use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub use std::sync::{Mutex, MutexGuard, OnceLock};
+
+    /// Takes a lock that lives in a static; poisoning is not reported.
+    pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -157,8 +157,10 @@ impl Shared {
 
     /// Asks every worker to leave. Tasks are cancelled by the last one.
     pub(crate) fn close(&self) {
-        // Ordering: Release, pairs with is_closing; the unparks that follow order it for sleepers.
-        self.closing.store(true, Ordering::Release);
+        // Ordering: Relaxed. It publishes nothing but itself. Sleepers see it after the unparks that
+        // follow, and threads that leave by themselves are ordered by the lock of `live`: either they
+        // leave before `end_if_abandoned` below, which sees that, or they see this.
+        self.closing.store(true, Ordering::Relaxed);
         for worker in 0..self.workers.len() {
             sleep::unpark(self, worker);
         }
@@ -310,8 +312,8 @@ impl Workplace for Shared {
     }
 
     fn is_closing(&self) -> bool {
-        // Ordering: Acquire, pairs with close.
-        self.closing.load(Ordering::Acquire)
+        // Ordering: Relaxed, as in close.
+        self.closing.load(Ordering::Relaxed)
     }
 
     fn has_stealable(&self, thief: usize) -> bool {

@@ -35,7 +35,9 @@ pub mod hint {
 
 /// Threads.
 pub mod thread {
-    pub use super::threads::{Builder, JoinHandle, Thread, current, park, spawn};
+    pub use super::threads::{
+        Builder, FailingStart, JoinHandle, Thread, current, fail_start, park, spawn,
+    };
     pub use loom::thread::yield_now;
 }
 

@@ -4,7 +4,7 @@
 //! thread is in, also the wait for a lock, and orders what it does not end, too. Here it is a token,
 //! as `std` promises it: who parks takes the token, after what was done before it was set.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::sync::{Arc, PoisonError};
 
@@ -132,6 +132,31 @@ where
     )
 }
 
+std::thread_local! {
+    /// Starts by a builder before one that fails. No part of the model: loom runs all of a model's
+    /// threads on one of the system.
+    static FAILS_AFTER: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// A start that fails is in force until this is dropped; made by [`fail_start`].
+#[doc(hidden)]
+#[must_use = "starts fail only while this lives"]
+#[derive(Debug)]
+pub struct FailingStart(());
+
+/// After so many starts by a [`Builder`], one fails.
+#[doc(hidden)]
+pub fn fail_start(after: usize) -> FailingStart {
+    FAILS_AFTER.set(Some(after));
+    FailingStart(())
+}
+
+impl Drop for FailingStart {
+    fn drop(&mut self) {
+        FAILS_AFTER.set(None);
+    }
+}
+
 /// How a thread is to be started.
 #[derive(Debug)]
 pub struct Builder(loom::thread::Builder);
@@ -159,13 +184,18 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// None here: a model's threads can always be started.
+    /// Where the model has said that this start [fails](fail_start).
     #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        if FAILS_AFTER.get().is_some_and(|starts| starts == 0) {
+            FAILS_AFTER.set(None);
+            return Err(io::Error::other("the model has no thread left"));
+        }
+        FAILS_AFTER.set(FAILS_AFTER.get().map(|starts| starts - 1));
         let token: Arc<Token> = Arc::default();
         let handle = self.0.spawn(with_token(Arc::clone(&token), f))?;
         Ok(JoinHandle::new(handle, token))
