@@ -272,6 +272,29 @@ fn a_start_that_fails_beside_a_core() {
     });
 }
 
+/// Race: two pushes against the end of a core: its thread is one for jobs again, so with a limit of one
+/// thread there is no second one. A failure shows as two jobs at a time.
+#[test]
+fn a_core_that_ends_meets_two_pushes() {
+    model("core that ends × push × push", || {
+        let pool = ModelPool::new(1, 0);
+        assert!(pool.hand_over(|| ()), "the pool is open");
+        let at_work = Arc::new(AtomicUsize::new(0));
+        let jobs = [(); 2].map(|()| {
+            let at_work = at_work.clone();
+            pool.spawn(move || {
+                let others = at_work.fetch_add(1, Ordering::Relaxed);
+                assert_eq!(others, 0, "two jobs at a time");
+                at_work.fetch_sub(1, Ordering::Relaxed);
+            })
+        });
+        for mut job in jobs {
+            Bell::new().block_on(&mut job).expect("the pool is open");
+        }
+        end_of_pool(&pool);
+    });
+}
+
 // ---- would these models notice? ----
 
 /// The least pool: one thread, one job, and a thread that gives up waiting.
