@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every test of the workspace: unit, integration and documentation tests, then the loom models,
 # and checks that the table of what they would notice is up to date (loom-tests/check.sh says what
-# else, and prints the totals).
+# else, and prints the totals), then the large models under random schedules.
 # Needs a Rust toolchain and a C compiler (SQLite is compiled into the example server).
 # Fails where a test fails, and where a stage ran none.
 set -uo pipefail
@@ -40,5 +40,7 @@ if ! weaken/example/run.sh; then
 fi
 
 stage "models" loom-tests/check.sh quick
+stage "random schedules" env RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_shuttle" cargo test --locked \
+    --release --package framewise-loom-tests --target-dir target/shuttle --test 'shuttle*'
 
 printf '\n%s passed, 0 failed\n' "$total"

@@ -1,8 +1,8 @@
 //! Where the driver finds a source by its token.
 //!
 //! A token is an index and the generation of the slot. A slot that has been given back is
-//! quarantined until the driver has fetched its next batch of events: an event of the batch that
-//! is being dispatched can therefore never meet a slot's next tenant. The generation is a second
+//! quarantined until the driver has looked up the last of the events that it has fetched: an event
+//! that was fetched before can therefore never meet a slot's next tenant. The generation is a second
 //! line, for what an operating system may report about a source after it has been deregistered;
 //! it has 32 bits on 64-bit targets, and with the quarantine its wrap would take 2^32 batches.
 //!
@@ -114,7 +114,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    /// A batch of events has been dispatched: what was removed before may be used again.
+    /// Every event that was fetched has found its source or nobody: what was removed before may be used again.
     pub fn release(&mut self) {
         self.vacant.append(&mut self.quarantined);
     }

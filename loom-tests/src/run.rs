@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::panics::{listen_for_panics, no_panic_was_caught};
 
-/// Preemptions a thread may suffer in one execution, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
+/// Preemptions in one execution, of all its threads together, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
 const DEFAULT_PREEMPTION_BOUND: usize = 2;
 
 const UNBOUNDED: &str = "FRAMEWISE_UNBOUNDED";

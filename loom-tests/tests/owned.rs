@@ -192,44 +192,6 @@ fn neighbours_leave_the_list() {
     });
 }
 
-/// Race: a spawn from outside, a worker that runs what it finds and then leaves, and the end of the
-/// runtime, all at once. Whoever ends waits for the list to become empty, as `Shared::end` does: a
-/// spawner may have a claim in hand that is in the list and not in the queue yet. The task runs or
-/// is cancelled, and its joiner, who waits for it meanwhile, hears which.
-#[test]
-fn a_spawn_meets_a_whole_shutdown() {
-    model("spawn and join × worker leaves × end", || {
-        let scheduler = ModelScheduler::with_list();
-        let spawner = thread::spawn({
-            let scheduler = scheduler.clone();
-            move || {
-                let (mut handle, future) = spawn(&scheduler, 1);
-                if let Err(error) = Bell::new().block_on(&mut handle) {
-                    assert!(error.is_cancelled());
-                }
-                assert!(future.has_ended());
-            }
-        });
-        let worker = thread::spawn({
-            let scheduler = scheduler.clone();
-            move || {
-                if let Some(claim) = scheduler.take() {
-                    claim.run_to_end();
-                }
-            }
-        });
-        scheduler.close();
-        worker.join().expect("no panic");
-        scheduler.run_all();
-        while !scheduler.is_empty() {
-            thread::yield_now();
-            scheduler.run_all();
-        }
-        spawner.join().expect("no panic");
-        assert!(scheduler.take().is_none(), "a claim after the end");
-    });
-}
-
 /// What a list is without its `closed`: the same shape as `a_spawn_meets_the_closing`.
 #[test]
 #[should_panic(expected = "a task is in the list and in no queue")]

@@ -36,10 +36,11 @@ pub use native::*;
 #[cfg(framewise_shuttle)]
 pub use random::*;
 
-/// Atomics that live in a `static`: always `std`'s.
+/// What lives in a `static`: always `std`'s.
 ///
-/// loom's constructors are not `const`, so a static cannot hold one. Nothing that a model checks
-/// may depend on these: they serve counters that only have to be unique.
+/// loom's constructors are not `const`, so a static cannot hold one, and a model sees none of these.
+/// A protocol over them is a type that takes its primitives from outside, so that models can make one
+/// over theirs (`context/src/statics.rs`).
 pub mod statics {
     use std::sync::PoisonError;
 

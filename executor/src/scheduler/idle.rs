@@ -152,6 +152,8 @@ impl Idle {
 
     /// A parked worker other than `but_not`, without waking or counting it.
     pub fn any_sleeper(&self, but_not: usize) -> Option<usize> {
+        // Ordering: Relaxed. Asked after the lock in unpark, which shows who was parked by then; who
+        // parks later sees to the watch itself (W2 in `watch.rs`).
         if self.counts.load(Ordering::Relaxed) < PARKED {
             return None;
         }

@@ -6,7 +6,9 @@
 //!
 //! ```text
 //!   EMPTY ──park──▶ WAITING ──unpark──▶ NOTIFIED ──(woken)──▶ EMPTY
+//!     │ │              └──(the time is out)──▶ EMPTY
 //!     │ └─enter_driver──▶ IN_DRIVER ──unpark──▶ NOTIFIED ──leave_driver──▶ EMPTY
+//!     │                      └──leave_driver (an event, the time)──▶ EMPTY
 //!     └─unpark──▶ NOTIFIED ──park/enter_driver (do not sleep)──▶ EMPTY
 //! ```
 

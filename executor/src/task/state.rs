@@ -42,8 +42,9 @@
 //! - S3. A task that is not complete keeps the reference that it was born with, so a queue entry
 //!   needs none of its own.
 //! - S4. `CANCELLED` implies that a claim exists or will: `abort` sets both bits in one step.
-//! - S5. The join waker's slot is written only by the join handle and only while `JOIN_WAKER` is
-//!   off; while it is on both sides may read it.
+//! - S5. The join waker's slot is written by the join handle, and only while `JOIN_WAKER` is
+//!   off; while it is on both sides may read it. (The one other write is T4's: whoever completes the
+//!   task empties the slot where no handle is left to do it.)
 
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 
