@@ -274,6 +274,7 @@ else
     # Those with threads; the others measure, or take long.
     group context framewise-context --all-features --lib "${threaded[@]/#/--test=}"
 fi
+group sync framewise-sync --test deque
 group timers framewise-timers --all-features --lib --tests
 group io framewise-io --all-features --lib --tests
 for test in stress shutdown blocking join panics contract_drops contract_tasks programs; do
