@@ -7,8 +7,7 @@
 #   loom-tests/check.sh quick [DIRECTORY]
 #                                runs the models only, and takes the mutants' results from SITES.md after
 #                                that was compared with the sources; then plants each weaker ordering
-#                                in a copy of the sources and sees that it would be noticed. What
-#                                unreached.txt and protocols.txt allow so far is allowed. (`test.sh`)
+#                                in a copy of the sources and sees that it would be noticed. (`test.sh`)
 #                                What the models recorded goes to DIRECTORY, where one is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,4 +42,4 @@ FRAMEWISE_SITES="record $records/sites" FRAMEWISE_MODELS="$records/models" \
 printf '\n== sites: the table against the sources and the models\n'
 touch "$records/sites" "$records/models"
 loom-tests/planted.sh "$records"
-loom-tests/weaken.sh check "$records/sites" "$records/models"
+loom-tests/weaken.sh check "$records/sites" "$records/models" --whole

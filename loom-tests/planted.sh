@@ -41,7 +41,7 @@ fi
 
 check() {
     (cd "$scratch" && "$weaken" --sources context/src timers/src io/src executor/src \
-        --table loom-tests/SITES.md --allow loom-tests/unreached.txt \
+        --table loom-tests/SITES.md \
         --protocols loom-tests/protocols.txt --models "$models" "$@")
 }
 

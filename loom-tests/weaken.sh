@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 table=(--sources context/src timers/src io/src executor/src
-    --table loom-tests/SITES.md --allow loom-tests/unreached.txt)
+    --table loom-tests/SITES.md)
 protocols=(--protocols loom-tests/protocols.txt)
 
 weaken() {
