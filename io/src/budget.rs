@@ -19,12 +19,18 @@ framewise_sync::thread_local! {
 }
 
 /// Counts an operation. `Pending`: it waits, and its task has been woken.
+#[inline]
 pub(crate) fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     let left = LEFT.with(Cell::get);
     if left > 0 {
         LEFT.with(|cell| cell.set(left - 1));
         return Poll::Ready(());
     }
+    make_wait(cx)
+}
+
+#[cold]
+fn make_wait(cx: &mut Context<'_>) -> Poll<()> {
     LEFT.with(|cell| cell.set(OPERATIONS));
     cx.waker().wake_by_ref();
     Poll::Pending

@@ -18,8 +18,8 @@
 //! | 4 | `ERROR` | an error has been reported; never cleared |
 //! | 5 | `PRIORITY` | urgent data has been seen; never cleared |
 //! | 6 | `SHUTDOWN` | the driver is gone: no event will come; never cleared |
-//! | 8 | `READ_WAITERS` | somebody may be waiting to read |
-//! | 9 | `WRITE_WAITERS` | somebody may be waiting to write |
+//! | 8 | `READ_WAITERS` | somebody may be waiting to read, and no event is about to tell them |
+//! | 9 | `WRITE_WAITERS` | the same for writing |
 //! | 10 | `CALLBACKS` | there are readiness callbacks |
 //! | 16..64 | tick | how many events have been set, modulo 2^48 |
 //!
@@ -30,14 +30,17 @@
 //! # The states, for one direction (`W`: its waiters bit, `R`: its readiness)
 //!
 //! ```text
-//!            1 announce                    2 set
-//!    .. -----------------> W. ----------------------------> WR
-//!    ^ \                   ^ |                               |
-//!    |  \ 2 set            | | 5 withdraw                    | 5 withdraw (the setter, who took
-//!    |   \                 | v                               |   the waiters out)
-//!    |    +--------------> .R <------------------------------+
-//!    |                      |
-//!    +----------------------+   1 announce on .R is refused: the caller is ready, then 5
+//!           1 announce
+//!    .. ------------------> W.
+//!    ^ ^                    | |
+//!    | +---- 5 withdraw ----+ | 2 set: the setter takes the waiters out
+//!    |                        v
+//!    |        2 set           .R <--- 5 withdraw --- WR
+//!    | ---------------------> |                      ^
+//!    |                        |      1 announce      |
+//!    |                        +----------------------+
+//!    |                        |   it is refused: the caller is ready, then 5
+//!    +------------------------+
 //!      3 clear, 4 refute
 //!      (only while the tick is the one that the caller had observed)
 //! ```
@@ -48,10 +51,23 @@
 //!    the two on this one atomic: if `set` comes first, `announce` sees its bits and the waiter
 //!    does not wait; if `announce` comes first, `set` sees the waiters bit and looks in the list,
 //!    where it finds the waiter because the lock was held over both steps.
-//! 2. [`set`](ReadinessWord::set): the driver adds what an event says, and counts the event.
+//! 2. [`set`](ReadinessWord::set): the driver adds what an event says, and counts the event. The
+//!    waiters bits that it finds on for the event's directions it turns off, and owes for them a look
+//!    in the list, where it takes out everybody who waits for one of these directions, those too who
+//!    come before it has the lock.
 //! 3. [`clear`](ReadinessWord::clear): an operation has shown the source to be drained.
 //! 4. [`refute`](ReadinessWord::refute): the operating system said that it would block.
 //! 5. [`withdraw`](ReadinessWord::withdraw): with the list's lock held, nobody waits any more.
+//!
+//! # Who waits is told
+//!
+//! One in the list whose direction's bit is off has a setter on its way: only `set` turns the bit off
+//! while somebody waits (`withdraw` has the lock, and sees that nobody does). A setter that finds it
+//! off therefore need not look.
+//!
+//! From this follows what [`crate::wait`] makes use of. Readiness bits are turned on by `set` alone. One
+//! who announced himself and was not refused, and who sees later that he need not wait, sees the work
+//! of a `set` after his `announce`, so he has been taken out of the list, or is about to be.
 //!
 //! # Why a clear never erases a newer event
 //!
@@ -60,47 +76,60 @@
 //! edge, hence a `set`, hence a tick other than `t`. If that `set` precedes the `clear`, the clear
 //! sees the other tick and does nothing; if it follows, it adds the bits again.
 
+use std::fmt;
+
 use framewise_sync::atomic::{AtomicU64, Ordering};
 
 use crate::ready::{Interest, Ready};
 
 const SHUTDOWN: u64 = 1 << 6;
-const READ_WAITERS: u64 = 1 << 8;
-const WRITE_WAITERS: u64 = 1 << 9;
+/// `READ_WAITERS`, and above it `WRITE_WAITERS`: an interest's bits, moved up.
+const WAITERS_SHIFT: u32 = 8;
 const CALLBACKS: u64 = 1 << 10;
 const TICK_SHIFT: u32 = 16;
 const TICK_ONE: u64 = 1 << TICK_SHIFT;
+const TICK_MASK: u64 = u64::MAX << TICK_SHIFT;
 
 /// What the readiness word said at one moment: the readiness and the event that it stems from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadyEvent {
-    ready: Ready,
-    tick: u64,
-    shutdown: bool,
-}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct ReadyEvent(u64);
 
 impl ReadyEvent {
     const fn from_word(word: u64) -> ReadyEvent {
-        ReadyEvent {
-            ready: Ready::from_bits(word as u8),
-            tick: word >> TICK_SHIFT,
-            shutdown: word & SHUTDOWN != 0,
-        }
+        // Without the bits that say who waits.
+        ReadyEvent(word & (TICK_MASK | SHUTDOWN | Ready::ALL.bits() as u64))
+    }
+
+    const fn tick(self) -> u64 {
+        self.0 >> TICK_SHIFT
     }
 
     /// What was ready.
+    #[inline]
     pub const fn ready(self) -> Ready {
-        self.ready
+        Ready::from_bits(self.0 as u8)
     }
 
     /// Whether the driver is gone, so that waiting is in vain.
+    #[inline]
     pub const fn is_shutdown(self) -> bool {
-        self.shutdown
+        self.0 & SHUTDOWN != 0
     }
 
     /// Whether one who waits for `interest` need not.
+    #[inline]
     pub const fn ends_wait(self, interest: Interest) -> bool {
-        self.shutdown || self.ready.satisfies(interest)
+        self.0 & (SHUTDOWN | interest.mask().bits() as u64) != 0
+    }
+}
+
+impl fmt::Debug for ReadyEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReadyEvent")
+            .field("ready", &self.ready())
+            .field("tick", &self.tick())
+            .field("is_shutdown", &self.is_shutdown())
+            .finish()
     }
 }
 
@@ -108,7 +137,7 @@ impl ReadyEvent {
 #[must_use = "waiters that are not told sleep for ever"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notify {
-    /// Those of the list who wait for one of these directions.
+    /// Those of the list who wait for one of these directions. Nobody else will tell them.
     pub waiters: Option<Interest>,
     /// The callbacks.
     pub callbacks: bool,
@@ -166,12 +195,14 @@ impl ReadinessWord {
         self.set_bits(SHUTDOWN, Ready::ALL)
     }
 
+    #[inline]
     fn set_bits(&self, bits: u64, told: Ready) -> Notify {
+        let asked = u64::from(told.directions()) << WAITERS_SHIFT;
         // Ordering: Relaxed, the exchange below decides.
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             // The addition wraps in the tick and carries nowhere, since the tick is on top.
-            let next = (word | bits).wrapping_add(TICK_ONE);
+            let next = (word & !asked | bits).wrapping_add(TICK_ONE);
             // Ordering: Release, pairs with `load` and `announce`; publishes that the operating
             // system had reported the event. Acquire is not needed: who waits is read under the
             // list's lock.
@@ -183,14 +214,8 @@ impl ReadinessWord {
                 Err(actual) => word = actual,
             }
         }
-        let mut waiters = None;
-        for (interest, flag) in DIRECTIONS {
-            if word & flag != 0 && told.satisfies(interest) {
-                waiters = Some(waiters.map_or(interest, |other: Interest| other | interest));
-            }
-        }
         Notify {
-            waiters,
+            waiters: Interest::from_bits(((word & asked) >> WAITERS_SHIFT) as u8),
             callbacks: word & CALLBACKS != 0,
         }
     }
@@ -215,12 +240,13 @@ impl ReadinessWord {
         self.remove(observed, interest.mask());
     }
 
+    #[inline]
     fn remove(&self, observed: ReadyEvent, gone: Ready) {
         // Ordering: Relaxed, the exchange below decides.
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
             let next = word & !u64::from(gone.bits());
-            if word >> TICK_SHIFT != observed.tick || next == word {
+            if word >> TICK_SHIFT != observed.tick() || next == word {
                 return;
             }
             // Ordering: Relaxed, nothing is published: that the tick is the observed one is a
@@ -238,6 +264,7 @@ impl ReadinessWord {
 
     /// Edge 1: the next event for `interest` must look in the list. Called with the list's lock
     /// held, by one who is already in the list.
+    #[inline]
     pub fn announce(&self, interest: Interest) -> Announced {
         // Ordering: Acquire, pairs with `set`: one who is told `Ready` comes after the event.
         // Release is not needed: a setter that sees the bit takes the lock that is held here.
@@ -252,7 +279,8 @@ impl ReadinessWord {
 
     /// Edge 5: nobody is in the list for `interest`. Called with the list's lock held.
     pub fn withdraw(&self, interest: Interest) {
-        // Ordering: Relaxed, the list's lock orders it against every other change of these bits.
+        // Ordering: Relaxed, the list's lock orders it against those who turn these bits on; a setter
+        // that turns them off at the same time finds nobody either way.
         // Survives: skipped, because an event that looks into a list where nobody is finds nobody.
         self.0.fetch_and(!waiters_bits(interest), Ordering::Relaxed);
     }
@@ -273,20 +301,8 @@ impl ReadinessWord {
     }
 }
 
-const DIRECTIONS: [(Interest, u64); 2] = [
-    (Interest::READABLE, READ_WAITERS),
-    (Interest::WRITABLE, WRITE_WAITERS),
-];
-
 const fn waiters_bits(interest: Interest) -> u64 {
-    let mut bits = 0;
-    if interest.is_readable() {
-        bits |= READ_WAITERS;
-    }
-    if interest.is_writable() {
-        bits |= WRITE_WAITERS;
-    }
-    bits
+    (interest.bits() as u64) << WAITERS_SHIFT
 }
 
 #[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]

@@ -89,11 +89,27 @@ impl Ready {
         self.0
     }
 
+    /// The directions in which this set ends a wait, as bits of an [`Interest`].
+    pub(crate) const fn directions(self) -> u8 {
+        (self.0 | self.0 >> CLOSED_SHIFT) & (Interest::READABLE.0 | Interest::WRITABLE.0)
+    }
+
     /// The bits above the sixth are not readiness and are dropped.
     pub(crate) const fn from_bits(bits: u8) -> Ready {
         Ready(bits & Self::ALL.0)
     }
 }
+
+/// From a direction's bit to that of its closing.
+const CLOSED_SHIFT: u32 = 2;
+
+const _: () = assert!(
+    Ready::READABLE.0 == Interest::READABLE.0
+        && Ready::WRITABLE.0 == Interest::WRITABLE.0
+        && Ready::READ_CLOSED.0 == Ready::READABLE.0 << CLOSED_SHIFT
+        && Ready::WRITE_CLOSED.0 == Ready::WRITABLE.0 << CLOSED_SHIFT,
+    "the bits of the two sets correspond"
+);
 
 impl BitOr for Ready {
     type Output = Ready;
@@ -161,6 +177,19 @@ impl Interest {
         self.0 & other.0 != 0
     }
 
+    /// One bit for each direction, reading the lowest.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// From [`bits`](Self::bits); those above the second are dropped, and none is no interest.
+    pub(crate) const fn from_bits(bits: u8) -> Option<Interest> {
+        match bits & (Self::READABLE.0 | Self::WRITABLE.0) {
+            0 => None,
+            bits => Some(Interest(bits)),
+        }
+    }
+
     /// Whether reading is waited for.
     pub const fn is_readable(self) -> bool {
         self.0 & Self::READABLE.0 != 0
@@ -173,14 +202,8 @@ impl Interest {
 
     /// The readiness that satisfies this interest.
     pub(crate) const fn mask(self) -> Ready {
-        let mut bits = 0;
-        if self.is_readable() {
-            bits |= Ready::READABLE.0 | Ready::READ_CLOSED.0;
-        }
-        if self.is_writable() {
-            bits |= Ready::WRITABLE.0 | Ready::WRITE_CLOSED.0;
-        }
-        Ready(bits)
+        // A direction, and its closing two bits above.
+        Ready(self.0 | self.0 << CLOSED_SHIFT)
     }
 }
 
@@ -214,6 +237,7 @@ pub enum Direction {
 
 impl Direction {
     /// The interest in this direction alone.
+    #[inline]
     pub const fn interest(self) -> Interest {
         match self {
             Direction::Read => Interest::READABLE,

@@ -4,8 +4,9 @@
 //! both back in the right order. It must not know what the source reads or writes: the operations
 //! come from [`crate::source`] as closures.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use framewise_sync::Arc;
@@ -18,6 +19,7 @@ use crate::ready::{Direction, Interest, Ready};
 use crate::slab::SourceKey;
 use crate::state::SourceState;
 use crate::system;
+use crate::wait::ReadinessWait;
 
 /// The interest of every source: both directions, once and for all.
 ///
@@ -70,11 +72,13 @@ impl Registration {
         result
     }
 
+    #[inline]
     pub(crate) fn load(&self) -> ReadyEvent {
         self.state.readiness().word().load()
     }
 
     /// The operation has shown that nothing is left.
+    #[inline]
     pub(crate) fn clear(&self, observed: ReadyEvent, interest: Interest) {
         self.state.readiness().word().clear(observed, interest);
     }
@@ -91,10 +95,12 @@ impl Registration {
     }
 
     /// Waits in the list.
-    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<ReadyEvent> {
-        let event = self.state.readiness().wait(interest).await;
-        poll_fn(budget::poll_spend).await;
-        checked(event)
+    pub(crate) fn ready(
+        &self,
+        interest: Interest,
+    ) -> impl Future<Output = io::Result<ReadyEvent>> + '_ {
+        let mut wait = self.state.readiness().wait(interest);
+        poll_fn(move |cx| poll_wait(&mut wait, cx))
     }
 
     /// Tries `operation` if the source is thought to be ready, and takes note when it is not.
@@ -127,20 +133,24 @@ impl Registration {
     }
 
     /// As a future: any number may do so at once.
-    pub(crate) async fn async_io<R>(
+    pub(crate) fn async_io<R>(
         &self,
         interest: Interest,
         mut operation: impl FnMut(ReadyEvent) -> io::Result<R>,
-    ) -> io::Result<R> {
-        loop {
-            let event = self.ready(interest).await?;
-            match self.attempt(event, interest, &mut operation) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return result,
+    ) -> impl Future<Output = io::Result<R>> {
+        let mut wait = self.state.readiness().wait(interest);
+        poll_fn(move |cx| {
+            loop {
+                let event = ready!(poll_wait(&mut wait, cx))?;
+                match self.attempt(event, interest, &mut operation) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    result => return Poll::Ready(result),
+                }
             }
-        }
+        })
     }
 
+    #[inline]
     fn attempt<R>(
         &self,
         event: ReadyEvent,
@@ -173,6 +183,15 @@ impl Registration {
     }
 }
 
+/// Waits in the list, within the budget. One that is made to wait by the budget looks at the word anew.
+#[inline]
+fn poll_wait(wait: &mut ReadinessWait<'_>, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
+    let event = ready!(Pin::new(wait).poll(cx));
+    ready!(budget::poll_spend(cx));
+    Poll::Ready(checked(event))
+}
+
+#[inline]
 fn checked(event: ReadyEvent) -> io::Result<ReadyEvent> {
     if event.is_shutdown() {
         Err(shutdown_error())

@@ -178,6 +178,7 @@ impl<S: system::Source> IoSource<S> {
     }
 
     /// Takes note of a short transfer: see the head of the file.
+    #[inline]
     fn transferred(
         &self,
         direction: Direction,

@@ -36,19 +36,25 @@ impl SourceState {
 
     /// An event has come. Collects whom to wake and what to call: the driver does so later, when
     /// it holds no lock.
+    #[inline]
     pub fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>, calls: &mut Vec<Call>) {
         if self.readiness.set(ready, wakers) {
-            let mut callbacks = self.callbacks.lock();
-            callbacks.retain(|entry| !entry.is_gone());
-            if callbacks.is_empty() {
-                self.readiness.word().withdraw_callbacks();
-            }
-            for entry in callbacks
-                .iter()
-                .filter(|entry| ready.satisfies(entry.interest()))
-            {
-                calls.push((Arc::clone(entry), ready));
-            }
+            self.collect_calls(ready, calls);
+        }
+    }
+
+    #[cold]
+    fn collect_calls(&self, ready: Ready, calls: &mut Vec<Call>) {
+        let mut callbacks = self.callbacks.lock();
+        callbacks.retain(|entry| !entry.is_gone());
+        if callbacks.is_empty() {
+            self.readiness.word().withdraw_callbacks();
+        }
+        for entry in callbacks
+            .iter()
+            .filter(|entry| ready.satisfies(entry.interest()))
+        {
+            calls.push((Arc::clone(entry), ready));
         }
     }
 

@@ -9,6 +9,11 @@
 //! wait makes costs as much as the clone that the driver would need in order to call it outside of
 //! the lock, and a waker that is called by value gives its reference to the queue. While nothing
 //! has come, a waiter that is polled again with the same waker in the same frame clones nothing.
+//!
+//! A future that has waited and sees in the word that it need not wait any more does not look into the
+//! list: its entry has been taken out, or is about to be (the head of [`crate::readiness`] says why). In
+//! the latter case whoever was waiting is woken once more than needed. So a wait that ends by an event
+//! takes the lock twice: to register, and for the setter.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -47,6 +52,7 @@ impl Readiness {
     ///
     /// Answers whether the callbacks have to be told too.
     #[must_use = "callbacks that are not told miss the event"]
+    #[inline]
     pub fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>) -> bool {
         self.tell(self.word.set(ready), wakers)
     }
@@ -57,6 +63,7 @@ impl Readiness {
         self.tell(self.word.set_shutdown(), wakers);
     }
 
+    #[inline]
     fn tell(&self, notify: Notify, wakers: &mut Vec<FramedWaker>) -> bool {
         if let Some(interest) = notify.waiters {
             let mut waiters = self.waiters.lock();
@@ -66,9 +73,12 @@ impl Readiness {
         notify.callbacks
     }
 
+    /// Who waits for both directions is told of one, and the other's bit may be left. So may one's who
+    /// has been refused or gives up.
+    #[inline]
     fn withdraw_idle(&self, waiters: &Waiters<FramedWaker>) {
-        // The bits change only under the lock that is held here, so the look is no guess. It spares
-        // a read-modify-write: who was told finds them withdrawn when it gives its entry back.
+        // The bits are turned on only under the lock that is held here, so the look is no guess: it
+        // spares a read-modify-write where a setter has turned them off.
         if let Some(idle) = waiters.idle()
             && self.word.has_waiters(idle)
         {
@@ -112,6 +122,7 @@ impl Readiness {
     }
 
     /// A future that waits in the list: any number may wait at once.
+    #[inline]
     pub fn wait(&self, interest: Interest) -> ReadinessWait<'_> {
         ReadinessWait {
             readiness: self,
@@ -125,7 +136,7 @@ impl Readiness {
 ///
 /// # Cancel safety
 ///
-/// Dropping it gives its entry back. An event that it had been told of and had not reported stays
+/// Dropping it gives its entry back, if it waits. An event that it had been told of and had not reported stays
 /// in the word, for whoever looks next.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
@@ -135,17 +146,12 @@ pub struct ReadinessWait<'a> {
     key: Option<WaiterKey>,
 }
 
-impl Future for ReadinessWait<'_> {
-    type Output = ReadyEvent;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
-        let this = &mut *self;
-        let readiness = this.readiness;
-        let event = readiness.word.load();
-        if event.ends_wait(this.interest) {
-            return Poll::Ready(event);
-        }
-        if let Some(key) = &this.key {
+impl ReadinessWait<'_> {
+    /// Puts itself into the list, unless it is there.
+    #[inline(never)]
+    fn register(&mut self, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
+        let readiness = self.readiness;
+        if let Some(key) = &self.key {
             let waiters = readiness.waiters.lock();
             if waiters
                 .waker(key)
@@ -156,33 +162,56 @@ impl Future for ReadinessWait<'_> {
         }
         let waker = FramedWaker::new(cx.waker());
         let mut waiters = readiness.waiters.lock();
-        let key = this
-            .key
-            .get_or_insert_with(|| waiters.insert(this.interest));
-        let replaced = waiters.put(key, Some(waker));
-        let announced = readiness.word.announce(this.interest);
-        let mut unused = None;
-        if let Announced::Ready(_) = announced {
-            unused = waiters.put(key, None);
-            readiness.withdraw_idle(&waiters);
+        let replaced = self.key.take().and_then(|key| waiters.remove(key));
+        let key = waiters.insert(self.interest, waker);
+        match readiness.word.announce(self.interest) {
+            Announced::Waiting => {
+                self.key = Some(key);
+                drop(waiters);
+                drop(replaced);
+                Poll::Pending
+            }
+            Announced::Ready(event) => {
+                let unused = waiters.remove(key);
+                readiness.withdraw_idle(&waiters);
+                drop(waiters);
+                drop((replaced, unused));
+                Poll::Ready(event)
+            }
         }
+    }
+
+    /// It is dropped while it waits.
+    #[cold]
+    fn give_back(&self, key: WaiterKey) {
+        let mut waiters = self.readiness.waiters.lock();
+        let unused = waiters.remove(key);
+        self.readiness.withdraw_idle(&waiters);
         drop(waiters);
-        drop((replaced, unused));
-        match announced {
-            Announced::Ready(event) => Poll::Ready(event),
-            Announced::Waiting => Poll::Pending,
+        drop(unused);
+    }
+}
+
+impl Future for ReadinessWait<'_> {
+    type Output = ReadyEvent;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
+        let event = self.readiness.word.load();
+        if event.ends_wait(self.interest) {
+            // If it has waited, the setter takes its entry out.
+            self.key = None;
+            return Poll::Ready(event);
         }
+        self.register(cx)
     }
 }
 
 impl Drop for ReadinessWait<'_> {
+    #[inline]
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            let mut waiters = self.readiness.waiters.lock();
-            let unused = waiters.remove(key);
-            self.readiness.withdraw_idle(&waiters);
-            drop(waiters);
-            drop(unused);
+            self.give_back(key);
         }
     }
 }

@@ -2,8 +2,10 @@
 //!
 //! Two slots serve the poll functions, one for each direction: a poll function has no place of its
 //! own to remember a registration in, so the last caller wins, as in every runtime. Futures have
-//! such a place, so any number of them wait in the list, each with the entry that it owns until it
-//! is dropped.
+//! such a place, so any number of them wait in the list, each with an entry from when it waits until
+//! it has been told. Who is told has no entry any more, and nothing to give back: its key fits none.
+//! The list's first place is no part of its memory on the heap, since nearly always one waits there
+//! at most.
 //!
 //! It must not know the readiness word, nor call any waker: it only hands them out. What a waker
 //! is, is left open (`W`), so that the tests need no task.
@@ -13,25 +15,34 @@ use crate::ready::{Direction, Interest};
 /// For how many entries memory is kept when nobody is in the list.
 const KEPT: usize = 16;
 
-/// The entry that a waiting future owns in the list.
+/// The index of the list's first place.
+const FIRST: usize = usize::MAX;
+
+/// The entry that a waiting future owns in the list until it has been told.
 #[derive(Debug)]
-pub struct WaiterKey(usize);
+pub struct WaiterKey {
+    index: usize,
+    id: u64,
+}
 
 #[derive(Debug)]
 struct Entry<W> {
+    /// No other entry has it, or will: a key does not fit whoever is in its place later.
+    id: u64,
     interest: Interest,
-    /// `None` once the waiter has been told, and before it first waits.
-    waker: Option<W>,
+    waker: W,
 }
 
 /// The slots and the list.
 #[derive(Debug)]
 pub struct Waiters<W> {
     slots: [Option<W>; 2],
-    list: Vec<Option<Entry<W>>>,
+    first: Option<Entry<W>>,
+    more: Vec<Option<Entry<W>>>,
     vacant: Vec<usize>,
-    /// How many wakers are here for each direction; one that waits for both counts twice.
-    waiting: [usize; 2],
+    /// How many entries in `more` wait for each direction; one that waits for both counts twice.
+    more_waiting: [usize; 2],
+    last_id: u64,
 }
 
 impl<W> Waiters<W> {
@@ -39,9 +50,11 @@ impl<W> Waiters<W> {
     pub const fn new() -> Self {
         Self {
             slots: [None, None],
-            list: Vec::new(),
+            first: None,
+            more: Vec::new(),
             vacant: Vec::new(),
-            waiting: [0, 0],
+            more_waiting: [0, 0],
+            last_id: 0,
         }
     }
 
@@ -52,122 +65,156 @@ impl<W> Waiters<W> {
 
     /// Puts a waker into the slot, or empties it; gives back what was there.
     pub fn put_slot(&mut self, direction: Direction, waker: Option<W>) -> Option<W> {
-        let index = direction as usize;
-        let armed = waker.is_some();
-        let old = std::mem::replace(&mut self.slots[index], waker);
-        self.waiting[index] = self.waiting[index] + usize::from(armed) - usize::from(old.is_some());
-        old
+        std::mem::replace(&mut self.slots[direction as usize], waker)
     }
 
-    /// Makes an entry that does not wait yet.
-    pub fn insert(&mut self, interest: Interest) -> WaiterKey {
-        let entry = Some(Entry {
+    /// Puts a waker into the list.
+    #[inline]
+    pub fn insert(&mut self, interest: Interest, waker: W) -> WaiterKey {
+        self.last_id += 1;
+        let id = self.last_id;
+        let entry = Entry {
+            id,
             interest,
-            waker: None,
-        });
+            waker,
+        };
+        let index = if self.first.is_none() {
+            self.first = Some(entry);
+            FIRST
+        } else {
+            self.insert_more(entry)
+        };
+        WaiterKey { index, id }
+    }
+
+    #[cold]
+    fn insert_more(&mut self, entry: Entry<W>) -> usize {
+        self.count(entry.interest, 1);
         if let Some(index) = self.vacant.pop() {
-            self.list[index] = entry;
-            return WaiterKey(index);
+            self.more[index] = Some(entry);
+            return index;
         }
-        self.list.push(entry);
-        WaiterKey(self.list.len() - 1)
+        self.more.push(Some(entry));
+        self.more.len() - 1
     }
 
     /// The waker of an entry, `None` when it has been told.
     pub fn waker(&self, key: &WaiterKey) -> Option<&W> {
-        self.list[key.0]
-            .as_ref()
-            .and_then(|entry| entry.waker.as_ref())
-    }
-
-    /// Puts a waker into an entry, or takes it out; gives back what was there.
-    pub fn put(&mut self, key: &WaiterKey, waker: Option<W>) -> Option<W> {
-        let entry = self.list[key.0].as_mut().expect("a key is of an entry");
-        let armed = waker.is_some();
-        let old = std::mem::replace(&mut entry.waker, waker);
-        if armed != old.is_some() {
-            let interest = entry.interest;
-            self.count(interest, armed);
-        }
-        old
+        let place = match key.index {
+            FIRST => self.first.as_ref(),
+            index => self.more.get(index)?.as_ref(),
+        };
+        place
+            .filter(|entry| entry.id == key.id)
+            .map(|entry| &entry.waker)
     }
 
     /// Gives an entry back; returns its waker if it has not been told.
     pub fn remove(&mut self, key: WaiterKey) -> Option<W> {
-        let entry = self.list[key.0].take().expect("a key is of an entry");
-        if entry.waker.is_some() {
-            self.count(entry.interest, false);
+        let place = match key.index {
+            FIRST => &mut self.first,
+            index => self.more.get_mut(index)?,
+        };
+        let entry = place.take_if(|entry| entry.id == key.id)?;
+        if key.index != FIRST {
+            self.vacant.push(key.index);
+            self.count(entry.interest, usize::MAX);
+            self.tidy();
         }
-        if self.vacant.len() + 1 < self.list.len() {
-            self.vacant.push(key.0);
-        } else {
-            // The last one.
-            self.vacant.clear();
-            self.list.clear();
-            if self.list.capacity() > KEPT {
-                self.vacant.shrink_to(KEPT);
-                self.list.shrink_to(KEPT);
+        Some(entry.waker)
+    }
+
+    /// Entries of `more` for `interest` have come, or gone (`usize::MAX`: one).
+    fn count(&mut self, interest: Interest, change: usize) {
+        for direction in [Direction::Read, Direction::Write] {
+            if interest.overlaps(direction.interest()) {
+                let waiting = &mut self.more_waiting[direction as usize];
+                *waiting = waiting.wrapping_add(change);
             }
         }
-        entry.waker
     }
 
-    /// A waker for `interest` has come or gone.
-    fn count(&mut self, interest: Interest, armed: bool) {
-        let change = if armed { 1 } else { usize::MAX };
-        if interest.is_readable() {
-            self.waiting[0] = self.waiting[0].wrapping_add(change);
+    /// Gives the memory of a crowd back when all of it have gone.
+    fn tidy(&mut self) {
+        if self.more_waiting == [0, 0] {
+            self.vacant.clear();
+            self.more.clear();
+            if self.more.capacity() > KEPT {
+                self.vacant.shrink_to(KEPT);
+                self.more.shrink_to(KEPT);
+            }
         }
-        if interest.is_writable() {
-            self.waiting[1] = self.waiting[1].wrapping_add(change);
-        }
-    }
-
-    /// Whether anybody waits for one of the directions.
-    fn is_awaited(&self, interest: Interest) -> bool {
-        (interest.is_readable() && self.waiting[0] > 0)
-            || (interest.is_writable() && self.waiting[1] > 0)
     }
 
     /// Takes out every waker that waits for one of the directions of `interest`.
+    #[inline]
     pub fn take(&mut self, interest: Interest, into: &mut Vec<W>) {
+        if let Some(entry) = self
+            .first
+            .take_if(|entry| entry.interest.overlaps(interest))
+        {
+            into.push(entry.waker);
+        }
         for direction in [Direction::Read, Direction::Write] {
             if interest.overlaps(direction.interest())
                 && let Some(waker) = self.slots[direction as usize].take()
             {
-                self.waiting[direction as usize] -= 1;
                 into.push(waker);
             }
         }
-        let mut places = 0..self.list.len();
-        while self.is_awaited(interest)
-            && let Some(place) = places.next()
-        {
-            if let Some(entry) = &mut self.list[place]
-                && entry.interest.overlaps(interest)
-                && let Some(waker) = entry.waker.take()
-            {
-                let interest = entry.interest;
-                self.count(interest, false);
-                into.push(waker);
-            }
+        if !self.more.is_empty() {
+            self.take_more(interest, into);
         }
     }
 
-    /// How many entries the list has, in use or not.
+    #[cold]
+    fn take_more(&mut self, interest: Interest, into: &mut Vec<W>) {
+        let mut places = 0..self.more.len();
+        while self.is_awaited_by_more(interest)
+            && let Some(place) = places.next()
+        {
+            if let Some(entry) = self.more[place].take_if(|entry| entry.interest.overlaps(interest))
+            {
+                self.vacant.push(place);
+                self.count(entry.interest, usize::MAX);
+                into.push(entry.waker);
+            }
+        }
+        self.tidy();
+    }
+
+    /// Whether anybody in `more` waits for one of the directions.
+    fn is_awaited_by_more(&self, interest: Interest) -> bool {
+        [Direction::Read, Direction::Write]
+            .into_iter()
+            .any(|direction| {
+                interest.overlaps(direction.interest()) && self.more_waiting[direction as usize] > 0
+            })
+    }
+
+    /// How many entries the list has memory in use for.
     #[cfg(test)]
     pub(crate) fn entries(&self) -> usize {
-        self.list.len()
+        usize::from(self.first.is_some()) + self.more.len()
     }
 
     /// The directions for which nobody waits.
+    #[inline]
     pub fn idle(&self) -> Option<Interest> {
-        match self.waiting {
-            [0, 0] => Some(Interest::READABLE | Interest::WRITABLE),
-            [0, _] => Some(Interest::READABLE),
-            [_, 0] => Some(Interest::WRITABLE),
-            _ => None,
+        let mut idle = 0;
+        for direction in [Direction::Read, Direction::Write] {
+            let interest = direction.interest();
+            let is_awaited = self.slots[direction as usize].is_some()
+                || self
+                    .first
+                    .as_ref()
+                    .is_some_and(|entry| entry.interest.overlaps(interest))
+                || self.more_waiting[direction as usize] > 0;
+            if !is_awaited {
+                idle |= interest.bits();
+            }
         }
+        Interest::from_bits(idle)
     }
 }
 

@@ -355,6 +355,108 @@ fn a_dropped_waiter_takes_no_event_along() {
     });
 }
 
+/// Race: a wait that ends by an event without a look into the list, and the one after it, against
+/// the setter that has still to take the first one's entry out, and a second event. A failure shows as a
+/// deadlock, or as a waker that is in the list for good.
+#[test]
+fn a_wait_after_one_that_did_not_look_into_the_list() {
+    model("readiness: wait, wait × set, set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let kernel = Arc::new(Kernel::default());
+        let driver = {
+            let (readiness, kernel) = (Arc::clone(&readiness), Arc::clone(&kernel));
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    kernel.arrive();
+                    drive(&readiness, Ready::READABLE);
+                }
+            })
+        };
+        let bell = Bell::new();
+        let mut received = 0;
+        while received < 2 {
+            let event = bell.block_on(&mut readiness.wait(Interest::READABLE));
+            match kernel.receive() {
+                0 => readiness.word().refute(event, Interest::READABLE),
+                count => received += count,
+            }
+        }
+        driver.join().unwrap();
+        assert_eq!(StdArc::strong_count(&bell), 1, "a waker is left");
+    });
+}
+
+/// Race: one who has been told, and whose place in the list another one has by now, gives up while
+/// the event for the other comes. A failure shows as a deadlock of the other: its entry was taken for that
+/// of the one who gives up.
+#[test]
+fn one_who_was_told_takes_nobody_elses_entry_along() {
+    model("readiness: drop of one who was told × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut told = Box::pin(readiness.wait(Interest::READABLE));
+        assert!(told.as_mut().poll(&mut cx).is_pending());
+        drive(&readiness, Ready::READABLE);
+        let word = readiness.word();
+        word.refute(word.load(), Interest::READABLE);
+        let bell = Bell::new();
+        let mut other = readiness.wait(Interest::READABLE);
+        assert!(bell.poll(&mut other).is_pending());
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        drop(told);
+        bell.wait();
+        assert!(bell.poll(&mut other).is_ready(), "rung for nothing");
+        driver.join().unwrap();
+    });
+}
+
+/// Race: two events for one waiter, from two threads. Only one of them looks into the list, and it may
+/// be the later to have the lock. A failure shows as a deadlock, or as a waker that is in the list
+/// for good.
+#[test]
+fn two_setters() {
+    model("readiness: wait × set × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let drivers = [Ready::READABLE, Ready::READ_CLOSED].map(|ready| {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, ready))
+        });
+        let bell = Bell::new();
+        bell.block_on(&mut readiness.wait(Interest::READABLE));
+        for driver in drivers {
+            driver.join().unwrap();
+        }
+        assert_eq!(StdArc::strong_count(&bell), 1, "a waker is left");
+    });
+}
+
+/// Negative control: a setter that is told of waiters does not look for them, and leaves them to the
+/// next.
+#[test]
+#[should_panic(expected = "the waiter sleeps for ever")]
+fn negative_a_setter_that_leaves_the_waiters_to_the_next() {
+    model("readiness: set without a look (negative)", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || {
+                let _ = readiness.word().set(Ready::READABLE);
+                drive(&readiness, Ready::READABLE);
+            })
+        };
+        let woken = StdArc::new(Woken::default());
+        let waker = Waker::from(StdArc::clone(&woken));
+        let mut wait = Box::pin(readiness.wait(Interest::READABLE));
+        let polled = wait.as_mut().poll(&mut Context::from_waker(&waker));
+        driver.join().unwrap();
+        let awake = polled.is_ready() || woken.0.load(Ordering::Relaxed) == 1;
+        assert!(awake, "the waiter sleeps for ever");
+    });
+}
+
 /// Race: the waker in the slot is replaced while the event comes. A failure shows as a deadlock:
 /// the event rang the waker that was replaced, and the new one waits for another event.
 #[test]

@@ -13,7 +13,7 @@ fn an_event_is_added_and_counted() {
     );
     let after = word.load();
     assert_eq!(after.ready(), Ready::READABLE | Ready::WRITABLE);
-    assert_ne!(before.tick, after.tick);
+    assert_ne!(before.tick(), after.tick());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn the_tick_wraps_into_nothing_else() {
     let _ = word.set(Ready::WRITABLE);
     let event = word.load();
     assert_eq!(
-        (event.tick, event.ready(), event.is_shutdown()),
+        (event.tick(), event.ready(), event.is_shutdown()),
         (0, Ready::WRITABLE, false)
     );
     assert!(word.has_waiters(Interest::READABLE));
@@ -65,11 +65,21 @@ fn only_the_waiters_of_the_direction_are_told() {
     let told = |ready| word.set(ready).waiters;
     assert_eq!(told(Ready::PRIORITY), None);
     assert_eq!(told(Ready::READ_CLOSED), Some(Interest::READABLE));
+    // The one who was told of them looks for them.
+    assert_eq!(told(Ready::READABLE), None);
     assert_eq!(told(Ready::WRITABLE), Some(Interest::WRITABLE));
-    word.withdraw(Interest::WRITABLE);
-    assert_eq!(told(Ready::ALL), Some(Interest::READABLE));
-    word.withdraw(Interest::READABLE);
     assert_eq!(told(Ready::ALL), None);
+}
+
+#[test]
+fn nobody_is_told_for_one_who_withdrew() {
+    let word = ReadinessWord::new(Ready::EMPTY);
+    let both = Interest::READABLE | Interest::WRITABLE;
+    assert_eq!(word.announce(both), Announced::Waiting);
+    word.withdraw(Interest::WRITABLE);
+    assert!(word.has_waiters(both) && !word.has_waiters(Interest::WRITABLE));
+    assert_eq!(word.set(Ready::ALL).waiters, Some(Interest::READABLE));
+    assert!(!word.has_waiters(both));
 }
 
 #[test]

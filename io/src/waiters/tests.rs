@@ -26,59 +26,73 @@ fn the_slots_are_told_apart() {
 #[test]
 fn one_who_waits_for_both_is_told_once() {
     let mut waiters = Waiters::new();
-    let both = waiters.insert(BOTH);
-    let read = waiters.insert(Interest::READABLE);
-    waiters.put(&both, Some(1));
-    waiters.put(&read, Some(2));
+    let both = waiters.insert(BOTH, 1);
+    let read = waiters.insert(Interest::READABLE, 2);
+    assert_eq!(waiters.idle(), None);
     assert_eq!(taken(&mut waiters, Interest::WRITABLE), [1]);
     assert_eq!(waiters.waker(&both), None);
     assert_eq!(waiters.idle(), Some(Interest::WRITABLE));
     assert_eq!(taken(&mut waiters, BOTH), [2]);
+    assert_eq!(waiters.idle(), Some(BOTH));
     assert_eq!(waiters.remove(both), None);
     assert_eq!(waiters.remove(read), None);
+    assert_eq!(waiters.entries(), 0);
 }
 
 #[test]
-fn an_entry_is_used_again_after_its_removal() {
+fn a_place_is_used_again_after_its_removal() {
     let mut waiters = Waiters::new();
-    let first = waiters.insert(Interest::READABLE);
-    let second = waiters.insert(Interest::READABLE);
-    waiters.put(&first, Some(1));
-    waiters.put(&second, Some(2));
+    let keys = [1, 2, 3].map(|waker| waiters.insert(Interest::READABLE, waker));
+    let [first, second, third] = keys;
     assert_eq!(waiters.remove(first), Some(1));
-    assert_eq!(waiters.idle(), Some(Interest::WRITABLE));
-    let third = waiters.insert(Interest::WRITABLE);
-    waiters.put(&third, Some(3));
-    assert_eq!(waiters.entries(), 2);
-    assert_eq!(taken(&mut waiters, Interest::WRITABLE), [3]);
     assert_eq!(waiters.remove(second), Some(2));
-    assert_eq!(waiters.idle(), Some(BOTH));
+    assert_eq!(waiters.idle(), Some(Interest::WRITABLE));
+    let fourth = waiters.insert(Interest::WRITABLE, 4);
+    let fifth = waiters.insert(Interest::WRITABLE, 5);
+    assert_eq!(waiters.entries(), 3);
+    assert_eq!(waiters.idle(), None);
+    assert_eq!(waiters.waker(&fifth), Some(&5));
+    assert_eq!(waiters.remove(third), Some(3));
+    assert_eq!(waiters.idle(), Some(Interest::READABLE));
+    assert_eq!(taken(&mut waiters, Interest::WRITABLE), [4, 5]);
+    assert_eq!(waiters.remove(fourth), None);
+    assert_eq!(waiters.entries(), 0);
+}
+
+/// In the first place and in the others alike.
+#[test]
+fn the_key_of_one_who_was_told_fits_nobody_who_comes_later() {
+    let mut waiters = Waiters::new();
+    let told = [1, 2].map(|waker| waiters.insert(Interest::READABLE, waker));
+    assert_eq!(taken(&mut waiters, Interest::READABLE), [1, 2]);
+    let later = [3, 4].map(|waker| waiters.insert(Interest::READABLE, waker));
+    for key in told {
+        assert_eq!(waiters.waker(&key), None);
+        assert_eq!(waiters.remove(key), None);
+    }
+    for (key, waker) in later.into_iter().zip([3, 4]) {
+        assert_eq!(waiters.waker(&key), Some(&waker));
+        assert_eq!(waiters.remove(key), Some(waker));
+    }
 }
 
 #[test]
 fn a_crowd_leaves_no_memory_behind() {
-    let mut waiters = Waiters::<u32>::new();
-    let crowd: Vec<_> = (0..10_000)
-        .map(|_| waiters.insert(Interest::READABLE))
-        .collect();
-    assert_eq!(waiters.entries(), 10_000);
-    for key in crowd {
-        waiters.remove(key);
+    for are_told in [false, true] {
+        let mut waiters = Waiters::new();
+        let crowd: Vec<_> = (0..10_000)
+            .map(|waker| waiters.insert(Interest::READABLE, waker))
+            .collect();
+        assert_eq!(waiters.entries(), 10_000);
+        if are_told {
+            assert_eq!(taken(&mut waiters, Interest::READABLE).len(), 10_000);
+        }
+        for key in crowd {
+            assert_ne!(waiters.remove(key).is_some(), are_told);
+        }
+        assert_eq!(waiters.entries(), 0);
+        assert!(waiters.more.capacity() <= KEPT && waiters.vacant.capacity() <= KEPT);
+        let _ = waiters.insert(Interest::READABLE, 1);
+        assert_eq!(taken(&mut waiters, Interest::READABLE), [1]);
     }
-    assert_eq!(waiters.entries(), 0);
-    assert!(waiters.list.capacity() <= KEPT && waiters.vacant.capacity() <= KEPT);
-    let key = waiters.insert(Interest::READABLE);
-    waiters.put(&key, Some(1));
-    assert_eq!(taken(&mut waiters, Interest::READABLE), [1]);
-}
-
-#[test]
-fn a_waker_is_kept_while_it_waits() {
-    let mut waiters = Waiters::new();
-    let key = waiters.insert(Interest::READABLE);
-    assert_eq!(waiters.waker(&key), None);
-    assert_eq!(waiters.put(&key, Some(1)), None);
-    assert_eq!(waiters.waker(&key), Some(&1));
-    assert_eq!(waiters.put(&key, Some(2)), Some(1));
-    assert_eq!(taken(&mut waiters, Interest::READABLE), [2]);
 }
