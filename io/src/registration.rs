@@ -133,21 +133,17 @@ impl Registration {
     }
 
     /// As a future: any number may do so at once.
-    pub(crate) fn async_io<R>(
-        &self,
-        interest: Interest,
-        mut operation: impl FnMut(ReadyEvent) -> io::Result<R>,
-    ) -> impl Future<Output = io::Result<R>> {
-        let mut wait = self.state.readiness().wait(interest);
-        poll_fn(move |cx| {
-            loop {
-                let event = ready!(poll_wait(&mut wait, cx))?;
-                match self.attempt(event, interest, &mut operation) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    result => return Poll::Ready(result),
-                }
-            }
-        })
+    #[inline]
+    pub(crate) fn async_io<R, F>(&self, interest: Interest, operation: F) -> AsyncIo<'_, F>
+    where
+        F: FnMut(ReadyEvent) -> io::Result<R>,
+    {
+        AsyncIo {
+            registration: self,
+            interest,
+            wait: self.state.readiness().wait(interest),
+            operation,
+        }
     }
 
     #[inline]
@@ -180,6 +176,42 @@ impl Registration {
             self.handle.kick((Arc::clone(&entry), before));
         }
         Ok(ReadyCallback::new(entry))
+    }
+}
+
+/// Tries an operation whenever the source is ready, until it does not block. (A type of its own, rather
+/// than a `poll_fn`, for the sake of the hint to inline it.)
+///
+/// # Cancel safety
+///
+/// Dropping it ends the wait. The operation is done only in the poll that returns its result.
+#[must_use = "futures do nothing unless polled"]
+pub(crate) struct AsyncIo<'a, F> {
+    registration: &'a Registration,
+    interest: Interest,
+    wait: ReadinessWait<'a>,
+    operation: F,
+}
+
+// The operation is called, never pinned.
+impl<F> Unpin for AsyncIo<'_, F> {}
+
+impl<R, F: FnMut(ReadyEvent) -> io::Result<R>> Future for AsyncIo<'_, F> {
+    type Output = io::Result<R>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        let this = &mut *self;
+        loop {
+            let event = ready!(poll_wait(&mut this.wait, cx))?;
+            match this
+                .registration
+                .attempt(event, this.interest, &mut this.operation)
+            {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
     }
 }
 
