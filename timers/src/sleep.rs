@@ -22,7 +22,8 @@ use crate::wheel::Key;
 ///
 /// # Panics
 /// The future panics when it is first polled if neither that thread nor the one that made it has
-/// entered a runtime, and when it is polled before its time after its runtime was shut down.
+/// entered a runtime, and when it is polled before its time after its runtime was shut down (but for
+/// a task that is cancelled by that shutdown, and dropped when its poll returns).
 ///
 /// # Cancel safety
 /// Dropping the future ends the wait, at a cost that depends on nothing else.
@@ -163,7 +164,7 @@ impl Sleep {
         match found {
             Found::Armed(()) => Poll::Pending,
             Found::Fired => self.elapse(),
-            Found::Closed => self.poll_closed(),
+            Found::Closed => self.poll_closed(waker),
         }
     }
 
@@ -184,7 +185,7 @@ impl Sleep {
                 Poll::Pending
             }
             Err(Refused::Elapsed(_)) => self.elapse(),
-            Err(Refused::Closed(_)) => self.poll_closed(),
+            Err(Refused::Closed(_)) => self.poll_closed(waker),
         }
     }
 
@@ -194,7 +195,11 @@ impl Sleep {
     }
 
     #[cold]
-    fn poll_closed(&mut self) -> Poll<()> {
+    fn poll_closed(&mut self, waker: &Waker) -> Poll<()> {
+        let common = self.handle.as_ref().map(TimerHandle::common);
+        if !self.is_elapsed() && common.is_some_and(|common| common.is_ending(waker)) {
+            return Poll::Pending;
+        }
         assert!(
             self.is_elapsed(),
             "the runtime of this timer was shut down before the timer's deadline: \

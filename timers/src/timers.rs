@@ -11,6 +11,8 @@ mod due;
 use std::any::Any;
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
+use std::sync::OnceLock;
+use std::task::Waker;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
@@ -82,6 +84,8 @@ pub(crate) struct TimerCommon {
     gate: CachePadded<ParkGate>,
     unpark: Box<dyn Fn() + Send + Sync>,
     panic_hook: Mutex<Option<PanicHook>>,
+    /// Of `std`: it is set once, at the start, and asked only at the end.
+    is_ending: OnceLock<fn(&Waker) -> bool>,
 }
 
 /// In a box, since loom's `Arc` cannot be made of a trait object. Whoever reports a panic holds it
@@ -111,6 +115,7 @@ impl Timers {
             gate: CachePadded::new(ParkGate::new()),
             unpark: Box::new(unpark),
             panic_hook: Mutex::new(None),
+            is_ending: OnceLock::new(),
         });
         let shard = || TimerShard {
             queue: TimerQueue::new(),
@@ -185,11 +190,19 @@ impl Timers {
         drop(previous);
     }
 
+    /// Sets how to tell the wakers of tasks whose end is decided: they are dropped as soon as the poll
+    /// that is under way returns, whether anybody wakes them or not. Polled by such a task, a future
+    /// that has lost its timer is pending and does not panic. The first call counts.
+    pub fn on_poll_when_closed(&self, is_ending: fn(&Waker) -> bool) {
+        let _ = self.common.is_ending.set(is_ending);
+    }
+
     /// Shuts the timers down.
     ///
     /// Every future that waits is woken. From then on, polling one of this runtime's futures
     /// whose deadline has not passed panics: it could not end any more, and a panic is heard
-    /// where a hang is not. Callbacks that have not run are dropped, each in its frame, and those
+    /// where a hang is not. (See [`on_poll_when_closed`](Self::on_poll_when_closed) for an exception.)
+    /// Callbacks that have not run are dropped, each in its frame, and those
     /// that are registered later are dropped at once.
     ///
     /// Dropping `Timers` does the same.
@@ -278,6 +291,13 @@ impl TimerShard {
 }
 
 impl TimerCommon {
+    /// Whether the task of that waker needs no wake to come to its end.
+    #[cold]
+    pub(crate) fn is_ending(&self, waker: &Waker) -> bool {
+        let is_ending = self.is_ending.get();
+        is_ending.is_some_and(|is_ending| is_ending(waker))
+    }
+
     /// Runs code of the user's: a panic goes to the hook, and not on.
     ///
     /// Says whether there was none.

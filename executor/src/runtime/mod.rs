@@ -39,8 +39,8 @@ use crate::task::{JoinError, JoinHandle};
 ///
 /// A task that is in [`block_in_place`](crate::task::block_in_place) cannot be cancelled before it
 /// returns, and the drop waits for it. What it may wait for there is ended before: the other tasks
-/// are dropped, sockets give errors, and polling a timer panics, as for everything that outlives its
-/// runtime.
+/// are dropped, sockets give errors, and waiting for a timer panics, as for everything that outlives its
+/// runtime. When it has returned, the task is dropped at its next `.await` that waits.
 ///
 /// # Fork
 ///

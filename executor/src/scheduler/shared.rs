@@ -28,6 +28,7 @@ use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
 use crate::task::swallow::swallow;
+use crate::task::waker::is_of_ending_task;
 use crate::task::{JoinError, JoinHandle};
 
 /// Called with the panic of a task that nobody joined.
@@ -100,6 +101,7 @@ impl Shared {
             let io = io.clone();
             move || io.unpark()
         });
+        timers.on_poll_when_closed(is_of_ending_task);
         let shared = Self {
             injector: Injector::new(),
             workers: faces.into_boxed_slice(),

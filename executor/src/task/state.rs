@@ -295,6 +295,13 @@ impl TaskState {
             .is_ok()
     }
 
+    /// Whether the task is dropped when it has its next turn.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        // Ordering: Relaxed. Publishes nothing: what whoever asks knows of the abort, it has seen in
+        // an order that includes this bit.
+        self.0.load(Ordering::Relaxed) & CANCELLED != 0
+    }
+
     /// Whether the output can be taken. Called by the join side.
     #[inline]
     pub(crate) fn is_finished(&self) -> bool {

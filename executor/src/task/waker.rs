@@ -6,7 +6,7 @@
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use super::header::{Header, TaskRef};
@@ -35,6 +35,13 @@ impl Deref for BorrowedWaker {
     fn deref(&self) -> &Waker {
         &self.0
     }
+}
+
+/// Whether it is the waker of a task that will be dropped instead of being polled again.
+pub(crate) fn is_of_ending_task(waker: &Waker) -> bool {
+    // SAFETY: a waker with our table, alive here, has our data.
+    ptr::eq(waker.vtable(), &WAKER_VTABLE)
+        && unsafe { task(waker.data()) }.header().state.is_cancelled()
 }
 
 /// # Safety
