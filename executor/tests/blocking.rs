@@ -194,6 +194,35 @@ fn calls_may_make_calls_and_spawn_tasks() {
     });
 }
 
+/// A worker that has entered another runtime hands its core to a thread of its own one, which stays in that
+/// when the core is gone: calls and what they spawn do not stray.
+#[test]
+fn a_core_that_is_handed_over_within_another_runtime_leaves_its_thread_where_it_was() {
+    let _watch = HangWatch::new("two runtimes");
+    let build = |name| {
+        let builder = Builder::new().worker_threads(1).max_blocking_threads(1);
+        builder.thread_name(name).build().unwrap()
+    };
+    let (ours, other) = (build("ours"), build("other"));
+    let entered = other.handle().clone();
+    let task = ours.spawn(async move {
+        let _other = entered.enter();
+        // The second one takes the core back from the first one's thread, which is then free for calls.
+        framewise::task::block_in_place(|| ());
+    });
+    ours.block_on(task).unwrap();
+    let second = ours.spawn(async { framewise::task::block_in_place(|| ()) });
+    ours.block_on(second).unwrap();
+    for _ in 0..3 {
+        let call = ours.spawn_blocking(|| {
+            let spawned = framewise::spawn(async { thread::current().name().map(str::to_owned) });
+            framewise::block_on(spawned).unwrap().unwrap()
+        });
+        let name = ours.block_on(call).unwrap();
+        assert!(name.starts_with("ours"), "it ran on {name}");
+    }
+}
+
 #[test]
 fn calls_from_many_threads_at_once_are_all_made() {
     with_workers(|workers| {

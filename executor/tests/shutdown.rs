@@ -31,6 +31,8 @@ struct Count(Arc<AtomicUsize>);
 
 struct Counted(Count);
 
+const HOUR: Duration = Duration::from_secs(3600);
+
 impl Count {
     fn one(&self) -> Counted {
         Counted(self.clone())
@@ -607,6 +609,66 @@ fn a_shutdown_ends_what_block_in_place_left_behind() {
         seen.sort_unstable();
         assert_eq!(seen, [("in place", Some(2)), ("parked", Some(1))]);
         drop(pool);
+    });
+}
+
+/// The runtime ends while a task is in `block_in_place`, and the task goes on to await a timer of it, which
+/// would never come: it is cancelled, as at any other await, and does not panic.
+#[test]
+fn a_task_that_awaits_a_timer_after_the_end_is_cancelled() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        let (started, is_started) = mpsc::channel();
+        let log = Log::default();
+        let probe = log.probe("task");
+        let task = ID.run(1, || {
+            runtime.spawn(async move {
+                let _probe = probe;
+                let mut armed = Box::pin(sleep(HOUR));
+                assert!(futures::poll!(&mut armed).is_pending());
+                let panicked = block_in_place(|| {
+                    started.send(()).unwrap();
+                    // What is no task of the runtime is told by a panic. By then the timers are closed.
+                    let waits = || futures::executor::block_on(sleep(HOUR));
+                    std::panic::catch_unwind(waits).is_err()
+                });
+                assert!(panicked);
+                futures::join!(sleep(HOUR), armed);
+            })
+        });
+        is_started.recv().unwrap();
+        drop(runtime);
+        assert!(
+            futures::executor::block_on(task)
+                .unwrap_err()
+                .is_cancelled()
+        );
+        assert_eq!(log.wait(1), [("task", Some(1))]);
+    });
+}
+
+/// A core that finds no thread any more, since the pool is closed, keeps nothing alive: what the task that
+/// blocks waits for is ended.
+#[test]
+fn a_task_that_blocks_in_place_after_the_end_began_finds_what_it_waits_for_ended() {
+    with_workers(|workers| {
+        let runtime = runtime(workers);
+        let (started, is_started) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let (heard, is_heard) = mpsc::channel();
+        drop(runtime.spawn(async move {
+            let child = spawn(pending::<()>());
+            started.send(()).unwrap();
+            released.recv().unwrap();
+            block_in_place(|| {
+                let joined = futures::executor::block_on(child);
+                heard.send(joined.unwrap_err().is_cancelled()).unwrap();
+            });
+        }));
+        is_started.recv().unwrap();
+        runtime.shutdown_background();
+        release.send(()).unwrap();
+        assert_eq!(is_heard.recv(), Ok(true));
     });
 }
 

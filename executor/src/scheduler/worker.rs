@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::Arc;
 
+use framewise_context::Frame;
 use framewise_io::Batch;
 
 use super::queue::{LocalQueue, Pushed};
@@ -73,6 +74,8 @@ enum Dispatch {
 /// A thread that works.
 pub(crate) struct WorkerThread {
     shared: Arc<Shared>,
+    /// The way into the runtime that its tasks have; whoever takes the core over gets it.
+    spawner: Arc<Spawner>,
     /// Empty while the core is with another thread.
     core: RefCell<Option<Box<Core>>>,
     /// What the driver found, between the wait and the calls. Kept for its buffers.
@@ -155,8 +158,8 @@ impl Drop for CoreJob {
 }
 
 /// Gives this worker's core to another thread, which `start` finds; `start` gives it back where it
-/// can't. Does nothing on a thread that has no core.
-pub(crate) fn hand_over(start: impl FnOnce(&Arc<Shared>, CoreJob) -> Result<(), CoreJob>) {
+/// can't. In a runtime that is closing the core then ends. Does nothing on a thread that has no core.
+pub(crate) fn hand_over(start: impl FnOnce(&Arc<Spawner>, CoreJob) -> Result<(), CoreJob>) {
     with_worker(|worker| {
         let Some(worker) = worker else { return };
         let Some(core) = worker.core.borrow_mut().take() else {
@@ -168,7 +171,14 @@ pub(crate) fn hand_over(start: impl FnOnce(&Arc<Shared>, CoreJob) -> Result<(), 
             shared: Arc::clone(shared),
             core: Some(core),
         };
-        if let Err(mut job) = start(shared, job) {
+        let Err(mut job) = start(&worker.spawner, job) else {
+            return;
+        };
+        if shared.is_closing() {
+            // Nobody needs the core any more, and who has one is waited for before the end of what this
+            // thread is about to wait for. What ends here is none of the task's own affair.
+            Frame::root().run(|| drop(job));
+        } else {
             *worker.core.borrow_mut() = job.core.take();
             shared.worker_leaves(false);
         }
@@ -198,6 +208,7 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     };
     let worker = WorkerThread {
         shared,
+        spawner,
         core: RefCell::new(Some(core)),
         batch: Cell::default(),
         dispatch: Cell::new(Dispatch::None),

@@ -107,10 +107,8 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    worker::hand_over(|shared, job| match Handle::try_current() {
-        Some(handle) => shared.blocking.run_core(job, &handle.spawner),
-        None => Err(job),
-    });
+    // Not the ambient runtime, which may be another one: the worker's own.
+    worker::hand_over(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
     points::blocking(f)
 }
 
