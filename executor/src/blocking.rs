@@ -53,7 +53,9 @@ struct Pool<H: Host> {
 struct PoolState<H: Host> {
     queue: VecDeque<Job<H::Core>>,
     threads: usize,
-    /// Those of them that work with a core, or are about to: the limit does not hold for them.
+    /// Starts under way: the thread is counted, and may end before its handle is below.
+    starting: usize,
+    /// Those of the threads that work with a core, or are about to: the limit does not hold for them.
     cores: usize,
     /// Threads that wait and have not been notified.
     idle: usize,
@@ -62,6 +64,14 @@ struct PoolState<H: Host> {
     closed: bool,
     /// Threads that ended, or will when they look: joined so that their thread-locals are gone.
     handles: Vec<thread::JoinHandle<()>>,
+}
+
+impl<H: Host> PoolState<H> {
+    /// A thread is about to be started.
+    fn count_start(&mut self) {
+        self.threads += 1;
+        self.starting += 1;
+    }
 }
 
 /// A job that the pool did not take: where it is not just closed, with the reason.
@@ -87,6 +97,7 @@ impl<H: Host> BlockingPool<H> {
             state: Mutex::new(PoolState {
                 queue: VecDeque::new(),
                 threads: 0,
+                starting: 0,
                 cores: 0,
                 idle: 0,
                 notified: 0,
@@ -158,7 +169,7 @@ impl<H: Host> BlockingPool<H> {
             self.notify(state);
             return Ok(());
         }
-        state.threads += 1;
+        state.count_start();
         drop(state);
         match self.start_thread(host, Job::Core(job)) {
             Err((Job::Core(job), error)) => {
@@ -176,6 +187,7 @@ impl<H: Host> BlockingPool<H> {
     fn count_out_unstarted(&self) -> MutexGuard<'_, PoolState<H>> {
         let mut state = self.lock();
         state.threads -= 1;
+        state.starting -= 1;
         self.0.ended.notify_all();
         state
     }
@@ -210,7 +222,7 @@ impl<H: Host> BlockingPool<H> {
             self.notify(state);
             return Ok(());
         }
-        state.threads += 1;
+        state.count_start();
         drop(state);
         let Err((job, error)) = self.start_thread(host, job) else {
             return Ok(());
@@ -262,6 +274,11 @@ impl<H: Host> BlockingPool<H> {
                 let mut state = self.lock();
                 state.handles.retain(|handle| !handle.is_finished());
                 state.handles.push(thread);
+                state.starting -= 1;
+                if state.threads == 0 {
+                    // It has ended already, and whoever waits for the end waits for its handle.
+                    self.0.ended.notify_all();
+                }
                 Ok(())
             }
             Err(error) => {
@@ -377,7 +394,7 @@ impl<H: Host> BlockingPool<H> {
     /// Waits until every thread has ended. False: the time ran out.
     pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.lock();
-        while state.threads > 0 {
+        while state.threads > 0 || state.starting > 0 {
             state = match deadline {
                 None => self.0.ended.wait(state),
                 Some(deadline) => {

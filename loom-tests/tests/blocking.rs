@@ -166,6 +166,42 @@ fn a_core_that_cannot_be_handed_over_meets_the_wait_for_the_end() {
     });
 }
 
+/// Race: the pool is closed, and somebody waits for its threads, while one has just been started, is done
+/// and ends, before whoever started it has said so: it is waited for, its last step included.
+#[test]
+fn a_start_meets_the_wait_for_the_end() {
+    model("push × close and wait × last step", || {
+        let pool = ModelPool::with_last_steps(1, 0);
+        let rung = Bell::new();
+        let pusher = thread::spawn({
+            let (pool, rung) = (pool.clone(), StdArc::clone(&rung));
+            move || drop(pool.spawn(move || std::task::Wake::wake_by_ref(&rung)))
+        });
+        rung.wait();
+        end_of_pool(&pool);
+        pusher.join().expect("no panic");
+    });
+}
+
+/// Race: the same with a core's thread.
+#[test]
+fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
+    model("hand-over × close and wait × last step", || {
+        let pool = ModelPool::with_last_steps(1, 0);
+        let rung = Bell::new();
+        let worker = thread::spawn({
+            let (pool, rung) = (pool.clone(), StdArc::clone(&rung));
+            move || {
+                let handed = pool.hand_over(move || std::task::Wake::wake_by_ref(&rung));
+                assert!(handed, "the pool is open");
+            }
+        });
+        rung.wait();
+        end_of_pool(&pool);
+        worker.join().expect("no panic");
+    });
+}
+
 /// Race: an abort of a job in the queue against the thread that takes it: it runs once or not at
 /// all, and its joiner hears which.
 #[test]

@@ -27,6 +27,8 @@ struct ModelHost {
     failing: usize,
     /// No part of the model (std's): the order of starts is what loom makes it.
     starts: Arc<AtomicUsize>,
+    /// Threads that were started and have not taken their very last step, where a model watches that.
+    left: Option<framewise_sync::Arc<framewise_sync::atomic::AtomicUsize>>,
 }
 
 /// What changes threads in `block_in_place`, for a model: a closure.
@@ -51,7 +53,17 @@ impl Host for ModelHost {
         if self.failing & 1 << number != 0 {
             return Err(io::Error::other("the model has no thread left"));
         }
-        thread::Builder::new().name(name).spawn(body)
+        let left = self.left.clone();
+        if let Some(left) = &left {
+            left.fetch_add(1, Ordering::Relaxed);
+        }
+        thread::Builder::new().name(name).spawn(move || {
+            body();
+            // As the destructor of a thread-local would come: the pool has let the thread go.
+            if let Some(left) = left {
+                left.fetch_sub(1, Ordering::Relaxed);
+            }
+        })
     }
 
     fn enter(&self) {}
@@ -66,8 +78,17 @@ impl ModelPool {
             host: ModelHost {
                 failing,
                 starts: Arc::default(),
+                left: None,
             },
         }
+    }
+
+    /// As [`new`](Self::new); the wait for the end is held to it that every thread has taken its last
+    /// step.
+    pub fn with_last_steps(threads_max: usize, failing: usize) -> Self {
+        let mut pool = Self::new(threads_max, failing);
+        pool.host.left = Some(framewise_sync::Arc::default());
+        pool
     }
 
     /// As `spawn_blocking`, at the root.
@@ -97,5 +118,10 @@ impl ModelPool {
     /// Waits until all threads have ended.
     pub fn wait_for_end(&self) {
         assert!(self.pool.wait_for_end(None), "there is no limit");
+        if let Some(left) = &self.host.left {
+            // Relaxed: that each has been joined is what orders it.
+            let left = left.load(Ordering::Relaxed);
+            assert_eq!(left, 0, "the wait is over, and a thread is not");
+        }
     }
 }
