@@ -172,10 +172,9 @@ impl<H: Host> BlockingPool<H> {
         state.count_start();
         drop(state);
         match self.start_thread(host, Job::Core(job)) {
-            Err((Job::Core(job), error)) => {
-                let mut state = self.count_out_unstarted();
-                state.cores -= 1;
-                self.refuse_stranded(state, &error);
+            Err((Job::Core(job), _)) => {
+                // No job relied on this thread: it was counted with a core from the first.
+                self.count_out_unstarted().cores -= 1;
                 Err(job)
             }
             _ => Ok(()),

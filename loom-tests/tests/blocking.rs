@@ -265,6 +265,24 @@ fn a_core_meets_a_push() {
     });
 }
 
+/// Race: a thread whose core has ended gives up waiting, against a push: the thread counts as one for jobs
+/// again, and when it is gone as none.
+#[test]
+fn the_end_of_a_cores_thread_meets_a_push() {
+    model("hand-over, its end × keep-alive × push", || {
+        let pool = ModelPool::new(1, 0);
+        let rung = Bell::new();
+        let core = StdArc::clone(&rung);
+        let handed = pool.hand_over(move || std::task::Wake::wake_by_ref(&core));
+        assert!(handed, "the pool is open");
+        rung.wait();
+        let clock = clock(&pool);
+        ran(job(&pool)).expect("the pool is open");
+        clock.join().expect("no panic");
+        end_of_pool(&pool);
+    });
+}
+
 /// Race: a core whose thread cannot be started, and a push that saw a thread in it: the core comes
 /// back, and the job ends either way.
 #[test]
