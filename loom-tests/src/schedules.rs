@@ -5,7 +5,8 @@
 //! | --- | --- |
 //! | `FRAMEWISE_SHUTTLE_ITERATIONS` | schedules of each kind a model, instead of its own number |
 //! | `FRAMEWISE_SHUTTLE_SEED` | another seed; without it every run makes the same choices |
-//! | `FRAMEWISE_SHUTTLE_REPLAY` | a file with the string that a failure printed: only that schedule is run |
+//! | `FRAMEWISE_SHUTTLE_REPLAY` | a file with the schedule that a failure printed: only that one is run |
+//! | `FRAMEWISE_SHUTTLE_MODEL` | with it, the name of the model whose schedule it is, where a test has several |
 //!
 //! Half of what is chosen is "any thread that can run", at every step. The other half is by
 //! priorities that change at few random steps (PCT): threads run for long and are overtaken where
@@ -68,6 +69,10 @@ impl Kind {
 pub fn schedules(name: &str, count: usize, body: impl Fn() + Send + Sync + 'static) {
     let body = Arc::new(body);
     if let Ok(file) = std::env::var("FRAMEWISE_SHUTTLE_REPLAY") {
+        if std::env::var("FRAMEWISE_SHUTTLE_MODEL").is_ok_and(|model| model != name) {
+            println!("model {name}: not replayed");
+            return;
+        }
         let replay = ReplayScheduler::new_from_file(&file);
         let replay = replay.unwrap_or_else(|error| panic!("cannot read {file}: {error}"));
         run(Box::new(replay), &AtomicUsize::new(0).into(), body);
@@ -85,8 +90,9 @@ pub fn schedules(name: &str, count: usize, body: impl Fn() + Send + Sync + 'stat
             Err(payload) => {
                 println!(
                     "model {name}: the {executions}th schedule failed, {kind}; \
-                     to run it alone, put the string that is printed between quotes into a file, and \
-                     name that in FRAMEWISE_SHUTTLE_REPLAY"
+                     to run it alone, put what is printed between quotes below `failing schedule` (not the \
+                     seed) into a file, name that in FRAMEWISE_SHUTTLE_REPLAY, and the model in \
+                     FRAMEWISE_SHUTTLE_MODEL"
                 );
                 resume_unwind(payload);
             }

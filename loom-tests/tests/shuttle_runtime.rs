@@ -19,7 +19,7 @@ use framewise_io::model::{ModelSource, Peer};
 use framewise_io::{Direction, Ready};
 use framewise_loom_tests::{Bell, EndWatch, EndWatched, below, finds, schedules};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use framewise_sync::{Arc, thread};
+use framewise_sync::{Arc, Mutex, thread};
 use framewise_timers::model_clock::ModelClock;
 
 static REQUEST: ContextVar<usize> = ContextVar::new("request");
@@ -210,6 +210,95 @@ fn a_shutdown_amid_errands() {
         drop(runtime);
         spawner.join().unwrap();
     });
+}
+
+/// A shutdown amid tasks that block in place: for each other's children, one inside the other, for a call on
+/// the pool, for a socket or a timer, and before they await something that has ended meanwhile. The
+/// runtime is dropped from outside or by one of them. Each ends or is cancelled; none panics.
+#[test]
+fn a_shutdown_amid_tasks_that_block_in_place() {
+    for (workers, tasks) in [(1, 2), (2, 3), (3, 4)] {
+        let name = format!("shutdown × {tasks} tasks in place, {workers} workers");
+        schedules(&name, 1500, move || {
+            let runtime = runtime(workers);
+            let handle = runtime.handle().clone();
+            let owner = Arc::new(Mutex::new(Some(runtime)));
+            let tasks: Vec<_> = (0..tasks)
+                .map(|number| {
+                    let (value, end) = EndWatched::new();
+                    let task = in_place(number, below(7), Arc::new(value), owner.clone());
+                    (REQUEST.run(number, || handle.spawn(task)), end)
+                })
+                .collect();
+            drop(handle);
+            let joiner = thread::spawn(move || {
+                for (mut task, end) in tasks {
+                    let joined = Bell::new().block_on(&mut task);
+                    assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
+                    drop(task);
+                    assert!(end.has_ended());
+                }
+            });
+            for _ in 0..below(20) {
+                thread::yield_now();
+            }
+            let runtime = owner.lock().take();
+            drop(runtime);
+            joiner.join().unwrap();
+        });
+    }
+}
+
+/// A task that blocks in place, and takes every refusal for an answer.
+async fn in_place(
+    number: usize,
+    kind: usize,
+    value: Arc<EndWatched>,
+    owner: Arc<Mutex<Option<Runtime>>>,
+) {
+    value.touch();
+    match kind {
+        0 => {
+            let mut child = spawn(async { yield_now().await });
+            block_in_place(|| block_in_place(|| drop(Bell::new().block_on(&mut child))));
+        }
+        1 => {
+            let mut call = spawn_blocking(|| REQUEST.get());
+            block_in_place(|| drop(Bell::new().block_on(&mut call)));
+            yield_now().await;
+        }
+        2 => {
+            let (pipe, _sender) = Pipe::open();
+            let mut received = Box::pin(pipe.receive());
+            block_in_place(|| drop(Bell::new().block_on(&mut received)));
+            drop(pipe.receive().await);
+        }
+        3 => {
+            block_in_place(thread::yield_now);
+            time::sleep(Duration::from_secs(1)).await;
+        }
+        4 => {
+            let mut sleep = time::sleep(Duration::from_secs(1));
+            assert!(Bell::new().poll(&mut sleep).is_pending());
+            block_in_place(thread::yield_now);
+            block_in_place(thread::yield_now);
+            sleep.await;
+        }
+        5 => block_in_place(|| {
+            thread::yield_now();
+            let runtime = owner.lock().take();
+            drop(runtime);
+        }),
+        _ => {
+            let runtime = owner.lock().take();
+            yield_now().await;
+            drop(runtime);
+            block_in_place(thread::yield_now);
+            yield_now().await;
+        }
+    }
+    value.touch();
+    assert_eq!(REQUEST.get(), Some(number));
 }
 
 /// An errand that takes every refusal for an answer.
