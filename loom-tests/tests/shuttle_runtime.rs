@@ -94,6 +94,8 @@ async fn errand(request: usize, kind: usize, value: Arc<EndWatched>) {
             let mut child = spawn(async move { REQUEST.get() });
             let seen = block_in_place(|| Bell::new().block_on(&mut child));
             assert!(seen.is_ok_and(|seen| seen == Some(request)));
+            // Its thread is no worker any more: others run the rest, be they woken for it.
+            yield_now().await;
         }
         4 => {
             let (pipe, sender) = Pipe::open();
@@ -180,6 +182,26 @@ fn errands_end() {
             time.stop();
         });
     }
+}
+
+/// A task that blocks its worker comes to a runtime that has been idle: whoever is woken for it sees to
+/// it that a sleeper keeps watch, which alone finds what the task waits for.
+#[test]
+fn a_task_that_blocks_comes_to_an_idle_runtime() {
+    schedules("a task that blocks × idle workers, 2", 2000, || {
+        let time = Time::start();
+        let runtime = runtime(2);
+        for _ in 0..below(100) {
+            thread::yield_now();
+        }
+        let (value, end) = EndWatched::new();
+        let task = errand(7, KINDS - 1, Arc::new(value));
+        let task = REQUEST.run(7, || runtime.spawn(task));
+        runtime.block_on(task).unwrap();
+        assert!(end.has_ended());
+        drop(runtime);
+        time.stop();
+    });
 }
 
 /// A shutdown amid errands: each ends or is cancelled, none is lost, and none keeps its value. What waits for
