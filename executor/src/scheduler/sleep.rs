@@ -63,7 +63,7 @@ pub trait Workplace {
     /// The same when `limit` has passed, or before.
     fn wake_driver_within(&self, limit: Duration);
 
-    /// Sleeps on the condition variable until somebody unparks, or for [`watch::ROUND`].
+    /// Sleeps on the condition variable until somebody unparks, or for `watch::ROUND`.
     fn park_for_a_round(&self, worker: usize) {
         self.parker(worker).park(Some(watch::ROUND));
     }
