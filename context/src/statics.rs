@@ -24,7 +24,10 @@ mod door {
         AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, lock,
     };
 
-    #[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
+    #[cfg(all(
+        any(debug_assertions, feature = "census"),
+        not(any(framewise_loom, framewise_shuttle))
+    ))]
     pub(super) use framewise_sync::statics::{AtomicUsize, OnceLock};
 
     /// A function that makes a primitive: `const` where it is for a static.
@@ -42,5 +45,8 @@ pub(crate) mod frameless;
 #[cfg(framewise_loom)]
 pub mod model;
 pub(crate) mod names;
-#[cfg(all(any(debug_assertions, feature = "census"), not(framewise_loom)))]
+#[cfg(all(
+    any(debug_assertions, feature = "census"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
 pub(crate) mod site_list;
