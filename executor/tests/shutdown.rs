@@ -735,3 +735,64 @@ fn a_block_on_in_another_thread_sees_the_end_of_what_it_waits_for() {
         assert_eq!(waiter.join().unwrap(), (true, true));
     });
 }
+
+/// A worker whose driver fails (here somebody puts another file in its descriptor's place) is unwound amid its queue: what it
+/// had is ended with the rest, and the shutdown does not wait for ever.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_driver_that_fails_leaves_no_task_behind() {
+    const NAME: &str = "a_driver_that_fails_leaves_no_task_behind";
+    const CHILD: &str = "FRAMEWISE_TEST_DRIVER_CHILD";
+
+    use std::os::fd::AsRawFd;
+
+    unsafe extern "C" {
+        fn dup2(from: i32, to: i32) -> i32;
+    }
+
+    if std::env::var_os(CHILD).is_none() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture", "--test-threads=1"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {said}", output.status);
+        assert!(said.contains("the I/O driver failed"), "{said}");
+        return;
+    }
+
+    let _watch = support::HangWatch::new("the end of a runtime whose driver failed");
+    let (failed, has_failed) = mpsc::channel();
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        before(info);
+        let _ = failed.send(());
+    }));
+    let runtime = Builder::new().worker_threads(1).build().unwrap();
+    let count = Count::default();
+    let other = std::fs::File::open("/dev/null").unwrap();
+    for entry in std::fs::read_dir("/proc/self/fd").unwrap() {
+        let path = entry.unwrap().path();
+        if std::fs::read_link(&path).is_ok_and(|to| to.as_os_str() == "anon_inode:[eventpoll]") {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let number = name.parse().unwrap();
+            // SAFETY: the call takes no pointers, and whoever has the number has a file there still.
+            assert_eq!(unsafe { dup2(other.as_raw_fd(), number) }, number);
+        }
+    }
+    let tasks: Vec<_> = (0..200)
+        .map(|_| {
+            let counted = count.one();
+            runtime.spawn(async move {
+                let _counted = counted;
+                loop {
+                    yield_now().await;
+                }
+            })
+        })
+        .collect();
+    has_failed.recv().unwrap();
+    drop(runtime);
+    assert_eq!(count.0.load(Ordering::SeqCst), tasks.len());
+}

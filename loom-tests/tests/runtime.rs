@@ -307,6 +307,21 @@ fn a_sleep_meets_a_shutdown() {
     });
 }
 
+/// Race: a task that blocks in place, and waits for a timer when it goes on, against the shutdown: it
+/// is cancelled, and does not panic for want of a timer.
+#[test]
+fn a_blocked_task_that_goes_on_to_sleep_meets_a_shutdown() {
+    model("block_in_place, sleep × shutdown", || {
+        let runtime = runtime(1);
+        let mut task = runtime.spawn(async {
+            block_in_place(|| ());
+            time::sleep(Duration::from_millis(1)).await;
+        });
+        drop(runtime);
+        assert!(join(&mut task).unwrap_err().is_cancelled());
+    });
+}
+
 // ---- controls ----
 
 /// A task that keeps its value for ever.

@@ -188,14 +188,12 @@ pub(crate) fn hand_over(start: impl FnOnce(&Arc<Spawner>, CoreJob) -> Result<(),
 /// Works until the runtime closes, or until the core has gone to another thread. The caller has
 /// called `worker_enters`, or `worker_replaces`.
 pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
-    /// Leaves even where a bug of ours unwinds, so that a shutdown does not wait for ever.
     struct Leave {
         shared: Arc<Shared>,
         has_core: bool,
     }
     impl Drop for Leave {
         fn drop(&mut self) {
-            WORKER.with(|worker| worker.set(ptr::null()));
             self.shared.worker_leaves(self.has_core);
         }
     }
@@ -215,14 +213,19 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     };
     WORKER.with(|current| current.set(&worker));
     worker.work();
-    match worker.core.borrow_mut().take() {
-        Some(mut core) => {
-            let face = &worker.shared.workers[core.index].queue;
-            core.queue.drain(face, &worker.shared.injector);
+    leave.has_core = worker.core.borrow().is_some();
+}
+
+impl Drop for WorkerThread {
+    /// The worker's own tasks go where the runtime's end finds them, and then it leaves: even where
+    /// a bug of ours, or a driver that fails, unwinds it, so that a shutdown does not wait for ever.
+    fn drop(&mut self) {
+        WORKER.with(|worker| worker.set(ptr::null()));
+        if let Some(mut core) = self.core.get_mut().take() {
+            let face = &self.shared.workers[core.index].queue;
+            core.queue.drain(face, &self.shared.injector);
         }
-        None => leave.has_core = false,
     }
-    WORKER.with(|current| current.set(ptr::null()));
 }
 
 impl WorkerThread {
