@@ -208,6 +208,11 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         (HERE, "a_dropped_wait_for_readiness_consumes_none"),
     ),
     (
+        "io/src/registration.rs",
+        "AsyncIo",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
         "io/src/wait.rs",
         "ReadinessWait",
         (
