@@ -366,11 +366,10 @@ fn control_an_item_that_comes_too_late_is_found() {
     let saw_flag = bodies::push_and_look(|| Late::push(&worker, Item::new(1)), &flag);
     let looked_empty = bodies::flag_and_look(|| Late::is_empty(&stealer), &flag);
     assert!(!saw_flag && looked_empty, "both miss the other");
-    assert_found(
-        said(|| {
-            fences::<Late>();
-            Ok(())
-        }),
-        "both sides missed the other",
-    );
+    // By the same, if the threads meet so once; and else by an item that nobody finds.
+    let found = said(|| {
+        fences::<Late>();
+        Ok(())
+    });
+    found.expect_err("the fault was not found");
 }
