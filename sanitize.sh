@@ -37,6 +37,7 @@ leak:c83_a_value_that_panics_as_its_record_is_thrown_away
 leak:no_panic_in_user_code_costs_a_worker
 leak:panics::Bomb
 leak:c59_a_callback_whose_destructor_panics
+leak:c59_a_frame_whose_values_panic_keeps_no_other_callback_alive
 leak:c53_a_value_that_panics_as_it_ends
 # Variables are `static`; these tests make theirs at run time.
 leak:c10_threads_that_race_for_the_first_use
