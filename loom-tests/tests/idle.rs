@@ -1,6 +1,6 @@
 //! Idle and search: what is pushed runs while any worker sleeps.
 //!
-//! The shipped `Idle`, `Parker` and `Watch` in a mirror of the worker's loop. Tasks block until
+//! The shipped `Idle`, `Parker`, `Watch` and steps to sleep, in the least workplace. Tasks block until
 //! others have run, so that a worker that is busy is of no help: how a failure shows is a deadlock.
 #![cfg(framewise_loom)]
 

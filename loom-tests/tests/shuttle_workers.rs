@@ -1,6 +1,6 @@
 //! Idle, Parker and Watch between three, four and eight workers.
 //!
-//! The shipped types in a mirror of the worker's loop, and bare, without a watch that would help
+//! The shipped steps to sleep in the least workplace, and bare, without a watch that would help
 //! later. How a failure shows: all workers sleep, or block, and shuttle reports a deadlock.
 #![cfg(framewise_shuttle)]
 

@@ -1,7 +1,8 @@
 //! The watch: a worker that blocks is never the reason that nobody attends the driver while another
 //! sleeps without a limit.
 //!
-//! The shipped `Watch`, `Idle` and `Parker` in a mirror of the worker's loop. Time-outs come
+//! The shipped `Watch`, `Idle`, `Parker` and steps to sleep, in the least workplace; those with three
+//! workers repeat the steps' order by hand. Time-outs come
 //! always, at once. The tasks block until an event was seen that is raised only when they have
 //! begun: how a failure shows is a deadlock.
 #![cfg(framewise_loom)]
