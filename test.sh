@@ -41,6 +41,6 @@ fi
 
 stage "models" loom-tests/check.sh quick
 stage "random schedules" env RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_shuttle" cargo test --locked \
-    --release --package framewise-loom-tests --target-dir target/shuttle --test 'shuttle*'
+    --profile models --package framewise-loom-tests --target-dir target/shuttle --test 'shuttle*'
 
 printf '\n%s passed, 0 failed\n' "$total"

@@ -36,7 +36,7 @@ mkdir -p "$records"
 records=$(realpath "$records")
 rm -f "$records/sites" "$records/models"
 FRAMEWISE_SITES="record $records/sites" FRAMEWISE_MODELS="$records/models" \
-    RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --release \
+    RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models \
     --package framewise-loom-tests --target-dir "${LOOM_TARGET_DIR:-target/loom}" \
     -- --nocapture --test-threads 1
 printf '\n== sites: the table against the sources and the models\n'

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-20}
 messages=$(mktemp)
 trap 'rm -f "$messages"' EXIT
-RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --release --no-run --quiet \
+RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models --no-run --quiet \
     --package framewise-loom-tests --message-format json \
     --target-dir "${LOOM_TARGET_DIR:-target/loom}" >"$messages"
 cargo run --locked --quiet --release --package framewise-weaken -- \

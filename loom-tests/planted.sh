@@ -48,7 +48,7 @@ check() {
 # model_fails TARGET TEST: whether the model fails; what does not compile is no failure.
 model_fails() {
     local told=$scratch/told
-    (cd "$scratch" && RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --release \
+    (cd "$scratch" && RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models \
         --package framewise-loom-tests --test "$1" \
         --target-dir "$target" \
         -- --exact "$2" >"$told" 2>&1) && return 1

@@ -17,7 +17,7 @@ trap 'rm -f "$messages" "$told" "$table"' EXIT
 
 # The models' executables, one test target at a time.
 models() {
-    RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --release --no-run --quiet \
+    RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models --no-run --quiet \
         --package framewise-weaken-example --test "$1" --message-format json \
         --target-dir "${LOOM_TARGET_DIR:-target/loom}" >"$messages"
 }
