@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use crate::bounds;
 use crate::campaign::{Campaign, is_there};
+use crate::code;
 use crate::groups::Protocols;
 use crate::models::{self, Model};
 use crate::options::{Action, Options, USAGE};
@@ -20,6 +21,11 @@ use crate::verdict::{self, Allowances, Counts};
 
 /// Runs the command with these arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
+    let mut arguments = arguments.peekable();
+    if arguments.next_if_eq("code").is_some() {
+        let arguments: Vec<String> = arguments.collect();
+        return end(code::main(&arguments).map(|(problems, summary)| Verdict { problems, summary }));
+    }
     let options = match Options::parse(arguments) {
         Ok(options) => options,
         Err(problem) => {
@@ -27,7 +33,12 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let verdict = options.execute().unwrap_or_else(|problem| Verdict {
+    end(options.execute())
+}
+
+/// Prints what is wrong, and the last lines.
+fn end(verdict: Result<Verdict, String>) -> ExitCode {
+    let verdict = verdict.unwrap_or_else(|problem| Verdict {
         problems: vec![problem],
         summary: String::new(),
     });

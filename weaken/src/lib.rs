@@ -6,6 +6,7 @@
 //! operation weakened or left out, until one of them fails. What no model notices is either argued
 //! in a comment beside the operation or a failure of the command. Nothing is rebuilt for a mutant:
 //! the facade, `framewise-sync` under `--cfg framewise_loom`, weakens what the environment names.
+//! A second mode, in `code/`, changes the code between the operations.
 //!
 //! See the README for how to use it on a crate of one's own. What this crate must not know: the
 //! protocols, and what is right.
@@ -13,6 +14,7 @@
 mod arguments;
 mod bounds;
 mod campaign;
+mod code;
 mod command;
 mod each;
 mod groups;

@@ -81,7 +81,8 @@ fn text_of(json: &str, field: &str) -> Option<String> {
 }
 
 impl Executable {
-    fn command(&self) -> Command {
+    /// The command that runs it, where cargo would.
+    pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
@@ -169,7 +170,7 @@ fn record_one(executable: &Executable, test: &str) -> Result<(Option<Model>, Vec
 
 /// What a test said.
 pub(crate) struct Recorded {
-    ended: Ended,
+    pub(crate) ended: Ended,
     output: String,
     /// What its models told of their runs.
     pub(crate) runs: Vec<Run>,

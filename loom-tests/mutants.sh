@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Would the models and tests notice a change of the code between the atomic operations? Makes each
+# change of the sources in mutants.txt, one at a time, and writes MUTANTS.md. Fails where one survives
+# without an argument. It works on a copy: the changes are choices at run time, built once.
+#
+#   loom-tests/mutants.sh                     all of them (half an hour of two processors)
+#   loom-tests/mutants.sh --only worker.rs    those of some files; the other rows stay
+#   loom-tests/mutants.sh --stale             only what the table does not have
+#   loom-tests/mutants.sh --list              each with its number, by which a test runs it:
+#                                             FRAMEWISE_MUTANT=7 and a test of the copy in target/
+#   loom-tests/mutants.sh --check             runs none: the table against the sources
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+# A changed loop may allocate without end.
+ulimit -v "${MUTANTS_MEMORY_KIB:-16000000}"
+cargo build --locked --quiet --release --package framewise-weaken
+exec "$target/release/framewise-weaken" code --plan loom-tests/mutants.txt --table loom-tests/MUTANTS.md \
+    --scratch "$target/mutants" --target "$target" "$@"

@@ -1,0 +1,195 @@
+//! Would the models and tests notice a change of the code between the atomic operations?
+//!
+//! The other half of this crate weakens operations of the facade. This one changes what stands
+//! between them: it copies the workspace, writes each change into the copy as a choice at run time
+//! (`points.rs`, `rewrite.rs`), builds all tests of a plan once (`plan.rs`, `build.rs`), learns which
+//! tests reach which choice, and runs those with one change at a time (`run.rs`). The table is
+//! `report.rs`'s. Nothing of it is in the shipped sources but the arguments for survivors.
+
+mod build;
+mod plan;
+mod points;
+mod report;
+mod rewrite;
+mod run;
+
+use std::fs;
+use std::time::Duration;
+
+use crate::each::each;
+use build::Copy;
+use plan::Plan;
+use report::Row;
+use run::{Limits, Outcome};
+
+pub(crate) const USAGE: &str = "\
+usage: framewise-weaken code --plan FILE --table FILE [OPTION...]
+
+  --plan FILE        the suites of tests and the sources that are changed
+  --table FILE       the table that is read and written
+  --scratch DIR      where the workspace is copied to (target/mutants)
+  --target DIR       where it is built (target)
+  --only TEXT...     run the mutants of the files whose path contains one of these; keep other rows
+  --stale            run only what the table does not have
+  --check            run nothing: compare the table with the sources
+  --list             run nothing: print each mutant with its number
+  --jobs N           processes at a time (2)
+  --limit SECONDS    for one test, if five times its own time is less (10)
+  --budget SECONDS   for the tests of a mutant, but those of the plan's first targets (20)
+  --slowest SECONDS  tests that take longer are not run (10)
+";
+
+/// The command line, read.
+#[derive(Default)]
+struct Options {
+    plan: String,
+    table: String,
+    scratch: String,
+    target: String,
+    only: Vec<String>,
+    is_stale: bool,
+    is_check: bool,
+    is_list: bool,
+    /// Jobs, limit, budget, slowest.
+    numbers: [u64; 4],
+}
+
+/// Runs the mode with these arguments; returns what is wrong, and the last lines.
+///
+/// # Errors
+///
+/// When something cannot be read, built or run.
+pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String> {
+    let options = Options::parse(arguments)?;
+    let read = |file: &str| fs::read_to_string(file).map_err(|error| format!("{file}: {error}"));
+    let plan = Plan::parse(&read(&options.plan)?)?;
+    let before = fs::read_to_string(&options.table).unwrap_or_default();
+    let mut sources = build::sources(&plan)?;
+    if options.is_list {
+        let rows = report::rows(&sources);
+        let told = rows
+            .iter()
+            .enumerate()
+            .map(|(number, row)| describe(number, row) + "\n");
+        return Ok((Vec::new(), told.collect()));
+    }
+    let known = report::read(&before);
+    if options.is_check {
+        let mut rows = report::rows(&sources);
+        rows.iter_mut()
+            .for_each(|row| row.outcome = known.get(&row.key()).cloned());
+        let mut problems = report::argue(&mut rows, &sources);
+        if problems.is_empty() && report::write(&rows) != before {
+            problems.push(format!("{} is not what the sources say", options.table));
+        }
+        return Ok((problems, totals(&rows)));
+    }
+    let absolute =
+        |path: &str| std::path::absolute(path).map_err(|error| format!("{path}: {error}"));
+    let copy = Copy {
+        tree: absolute(&options.scratch)?,
+        target: absolute(&options.target)?,
+    };
+    build::reject_known(&mut sources, &known);
+    let suites = copy.build(&plan, &mut sources)?;
+    let limits = options.limits();
+    let tests = run::record(&plan, &suites, &limits)?;
+    let mut rows = report::rows(&sources);
+    for row in rows.iter_mut().filter(|row| row.outcome.is_none()) {
+        row.outcome = known.get(&row.key()).cloned();
+    }
+    // The table is written after each source, so that a run that is broken off has done something.
+    for (source, planned) in sources.iter().zip(&plan.sources) {
+        let numbers: Vec<usize> = source.numbers().collect();
+        let outcomes = each(&numbers, limits.jobs, |&number| {
+            let row = &rows[number];
+            let there = known.get(&row.key());
+            if row.outcome == Some(Outcome::Rejected) || !options.runs(row.path, there) {
+                return Ok(row.outcome.clone());
+            }
+            let outcome = run::run(number, &tests, there, &planned.first, &limits)?;
+            eprintln!("{}: {outcome:?}", describe(number, row));
+            Ok(Some(outcome))
+        });
+        for (number, outcome) in numbers.into_iter().zip(outcomes) {
+            rows[number].outcome = outcome.map_err(|error: String| error)?;
+        }
+        let text = report::write(&rows);
+        fs::write(&options.table, text).map_err(|error| format!("{}: {error}", options.table))?;
+    }
+    let problems = report::argue(&mut rows, &sources);
+    let text = report::write(&rows);
+    fs::write(&options.table, text).map_err(|error| format!("{}: {error}", options.table))?;
+    Ok((problems, totals(&rows)))
+}
+
+fn describe(number: usize, row: &Row<'_>) -> String {
+    let mutant = row.mutant;
+    let place = format!("{number} {}:{} {}", row.path, mutant.line, mutant.function);
+    format!("{place}: {} `{}`", mutant.change, mutant.code)
+}
+
+fn totals(rows: &[Row<'_>]) -> String {
+    let line = report::write(rows);
+    let line = line
+        .lines()
+        .find_map(|line| line.strip_prefix("- Mutants: "));
+    format!("mutants {}\n", line.unwrap_or_default())
+}
+
+impl Options {
+    fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self {
+            scratch: "target/mutants".to_owned(),
+            target: "target".to_owned(),
+            numbers: [2, 10, 20, 10],
+            ..Self::default()
+        };
+        let mut arguments = arguments.iter().cloned().peekable();
+        while let Some(option) = arguments.next() {
+            let mut values = Vec::new();
+            while let Some(value) = arguments.next_if(|value| !value.starts_with("--")) {
+                values.push(value);
+            }
+            match (option.as_str(), values.as_slice()) {
+                ("--only", _) => options.only = values,
+                ("--stale", []) => options.is_stale = true,
+                ("--check", []) => options.is_check = true,
+                ("--list", []) => options.is_list = true,
+                ("--plan", [file]) => options.plan = file.clone(),
+                ("--table", [file]) => options.table = file.clone(),
+                ("--scratch", [directory]) => options.scratch = directory.clone(),
+                ("--target", [directory]) => options.target = directory.clone(),
+                (option, [value]) => {
+                    let names = ["--jobs", "--limit", "--budget", "--slowest"];
+                    let place = names.iter().position(|name| *name == option);
+                    let number = value.parse().ok();
+                    let (Some(place), Some(number)) = (place, number) else {
+                        return Err(format!("not understood: {option} {value}\n\n{USAGE}"));
+                    };
+                    options.numbers[place] = number;
+                }
+                (option, _) => return Err(format!("not understood: {option}\n\n{USAGE}")),
+            }
+        }
+        if options.plan.is_empty() || options.table.is_empty() {
+            return Err(format!("--plan or --table is missing\n\n{USAGE}"));
+        }
+        Ok(options)
+    }
+
+    fn limits(&self) -> Limits {
+        let [jobs, limit, budget, slowest] = self.numbers;
+        Limits {
+            jobs: jobs as usize,
+            run: Duration::from_secs(limit),
+            mutant: Duration::from_secs(budget),
+            slowest: Duration::from_secs(slowest),
+        }
+    }
+
+    fn runs(&self, path: &str, there: Option<&Outcome>) -> bool {
+        let is_named = self.only.is_empty() || self.only.iter().any(|text| path.contains(text));
+        is_named && !(self.is_stale && there.is_some())
+    }
+}

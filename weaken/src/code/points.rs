@@ -1,0 +1,581 @@
+//! The places of a source where its code can be wrong in a small way, and in which way.
+//!
+//! Owns what is a mutant of the code between the atomic operations: a call that is skipped, a
+//! condition that is negated, a statement that moves, and so on. What is behind a `cfg` is not
+//! shipped in an ordinary build and has none; neither have `const fn`s, macros, and `impl`s of
+//! `Debug`. `rewrite.rs` makes text of it.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use syn::spanned::Spanned as _;
+use syn::visit::{self, Visit};
+use syn::{BinOp, Block, Expr, ExprBinary, Pat, ReturnType, Stmt, Type};
+
+/// One change, as the table has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Mutant {
+    pub(crate) function: String,
+    pub(crate) change: String,
+    /// The code that is changed, shortened.
+    pub(crate) code: String,
+    /// The line on which that code begins.
+    pub(crate) line: usize,
+}
+
+/// A piece of the source, and how the text around it chooses between the code and its mutants. The
+/// numbers are indices of mutants.
+#[derive(Debug)]
+pub(crate) struct Point {
+    pub(crate) range: Range<usize>,
+    pub(crate) form: Form,
+}
+
+#[derive(Debug)]
+pub(crate) enum Form {
+    /// The statement, or expression of type `()`, is skipped.
+    Skip(usize),
+    /// The condition is negated.
+    Negate(usize),
+    /// The condition counts as true, or as false.
+    Decide(Vec<(usize, bool)>),
+    /// The operand of `&&` counts as true.
+    True(usize),
+    /// The operand of `||` counts as false.
+    False(usize),
+    /// The condition, which begins here and has a `let`, does not hold.
+    Never(usize),
+    /// Another expression stands here.
+    Instead(usize, String),
+    /// At the top of the function, this is returned.
+    Return(Vec<(usize, String)>),
+    /// Statements in another order.
+    Order(Vec<(usize, String)>),
+    /// A function's body, with all of its mutants.
+    Whole(Vec<usize>),
+}
+
+/// Mutants and points of one source. Of points with the same range the outer one comes first.
+#[derive(Debug, Default)]
+pub(crate) struct Points {
+    pub(crate) mutants: Vec<Mutant>,
+    pub(crate) points: Vec<Point>,
+}
+
+/// Finds the points of a source.
+///
+/// # Errors
+///
+/// When it does not parse.
+pub(crate) fn find(source: &str) -> Result<Points, String> {
+    let file = syn::parse_file(source).map_err(|error| error.to_string())?;
+    let mut finder = Finder {
+        source,
+        found: Points::default(),
+        path: Vec::new(),
+        decided: HashSet::new(),
+    };
+    finder.visit_file(&file);
+    Ok(finder.found)
+}
+
+struct Finder<'a> {
+    source: &'a str,
+    found: Points,
+    /// The type and the functions that are being visited.
+    path: Vec<String>,
+    /// Expressions that have a mutant of their truth already, by their start and end.
+    decided: HashSet<(usize, usize)>,
+}
+
+const SWAPS: [(&str, &str); 12] = [
+    ("min", "max"),
+    ("max", "min"),
+    ("or", "and"),
+    ("and", "or"),
+    ("push_back", "push_front"),
+    ("push_front", "push_back"),
+    ("pop_front", "pop_back"),
+    ("pop_back", "pop_front"),
+    ("any", "all"),
+    ("all", "any"),
+    ("is_some", "is_none"),
+    ("is_none", "is_some"),
+];
+
+impl Finder<'_> {
+    fn text(&self, range: &Range<usize>) -> String {
+        self.source[range.clone()].to_owned()
+    }
+
+    /// A mutant of the code there.
+    fn mutant(&mut self, change: impl Into<String>, range: &Range<usize>) -> usize {
+        let line = self.source[..range.start].matches('\n').count() + 1;
+        let lines = self.source[range.clone()].lines();
+        let code = lines.map(|line| line.split("//").next().unwrap_or_default().trim());
+        let code: String = code
+            .filter(|line| !line.is_empty())
+            .collect::<Vec<_>>()
+            .join(" ");
+        let short: String = code.chars().take(70).collect();
+        self.found.mutants.push(Mutant {
+            function: self.path.join("::"),
+            change: change.into(),
+            code: if short == code { code } else { short + "…" },
+            line,
+        });
+        self.found.mutants.len() - 1
+    }
+
+    fn point(&mut self, range: Range<usize>, form: Form) {
+        self.found.points.push(Point { range, form });
+    }
+
+    fn function(&mut self, name: String, signature: &syn::Signature, block: &Block) {
+        if signature.constness.is_some() || matches!(name.as_str(), "new" | "fmt" | "default") {
+            return;
+        }
+        self.path.push(name);
+        let first = self.found.mutants.len();
+        let returns = match &signature.output {
+            ReturnType::Default => Vec::new(),
+            ReturnType::Type(_, returned) => values_of(returned),
+        };
+        let range = block.span().byte_range();
+        let mut values: Vec<(usize, String)> = Vec::new();
+        if let Some(statement) = block.stmts.first() {
+            let at = statement.span().byte_range();
+            for value in returns {
+                values.push((
+                    self.mutant(format!("returns {value}"), &at),
+                    value.to_owned(),
+                ));
+            }
+            if block.stmts.len() > 1 && matches!(signature.output, ReturnType::Default) {
+                values.push((self.mutant("returns at once", &at), String::new()));
+            }
+        }
+        if !values.is_empty() {
+            self.point(range.start + 1..range.start + 1, Form::Return(values));
+        }
+        self.block(block, matches!(signature.output, ReturnType::Default));
+        let mutants = (first..self.found.mutants.len()).collect();
+        self.point(range, Form::Whole(mutants));
+        self.path.pop();
+    }
+
+    /// `is_unit`: the block's last expression is known to be of type `()`.
+    fn block(&mut self, block: &Block, is_unit: bool) {
+        let count = block.stmts.len();
+        let mut at = 0;
+        while at < count {
+            let mut end = at;
+            while end + 1 < count
+                && Self::may_swap(
+                    &block.stmts[end],
+                    &block.stmts[end + 1],
+                    is_unit || end + 2 < count,
+                )
+            {
+                end += 1;
+            }
+            self.order(&block.stmts[at..=end]);
+            at = end + 1;
+        }
+        for (index, statement) in block.stmts.iter().enumerate() {
+            let range = statement.span().byte_range();
+            match statement {
+                Stmt::Expr(expr, semicolon)
+                    if is_act(expr)
+                        && !self.is_atomic(&range)
+                        && (semicolon.is_some() || index + 1 < count || is_unit) =>
+                {
+                    let id = self.mutant("skipped", &range);
+                    self.point(range, Form::Skip(id));
+                }
+                Stmt::Local(local)
+                    if matches!(local.pat, Pat::Wild(_)) && !self.is_atomic(&range) =>
+                {
+                    let id = self.mutant("skipped", &range);
+                    self.point(range, Form::Skip(id));
+                }
+                _ => {}
+            }
+            let is_last = index + 1 == count;
+            match statement {
+                // The blocks of a statement's `if` are of its type.
+                Stmt::Expr(expr, None) if is_unit || !is_last => self.unit(expr),
+                statement => self.visit_stmt(statement),
+            }
+        }
+    }
+
+    /// An expression of type `()`.
+    fn unit(&mut self, expr: &Expr) {
+        match expr {
+            Expr::If(branch) => {
+                self.branch(branch);
+                self.block(&branch.then_branch, true);
+                if let Some((_, other)) = &branch.else_branch {
+                    self.unit(other);
+                }
+            }
+            Expr::Block(inner) => self.block(&inner.block, true),
+            Expr::Unsafe(inner) => self.block(&inner.block, true),
+            Expr::Match(choice) => {
+                self.visit_expr(&choice.expr);
+                for arm in &choice.arms {
+                    self.visit_pat(&arm.pat);
+                    if is_act(&arm.body) {
+                        let range = arm.body.span().byte_range();
+                        let id = self.mutant("skipped", &range);
+                        self.point(range, Form::Skip(id));
+                    }
+                    self.unit(&arm.body);
+                }
+            }
+            expr => self.visit_expr(expr),
+        }
+    }
+
+    /// Operations of the facade have their mutants in the other table.
+    fn is_atomic(&self, range: &Range<usize>) -> bool {
+        self.source[range.clone()].contains("Ordering::")
+    }
+
+    /// Whether the order of the two may matter. A `let` that moves nearly never makes a difference.
+    fn may_swap(first: &Stmt, second: &Stmt, second_is_unit: bool) -> bool {
+        let is_movable = |statement: &Stmt, is_unit: bool| match statement {
+            Stmt::Expr(Expr::Return(_) | Expr::Break(_) | Expr::Continue(_), _) => false,
+            Stmt::Expr(_, semicolon) => (is_unit || semicolon.is_some()) && does_call(statement),
+            Stmt::Local(_) | Stmt::Item(_) | Stmt::Macro(_) => false,
+        };
+        is_movable(first, true) && is_movable(second, second_is_unit)
+    }
+
+    /// Statements of which each may be swapped with the next.
+    fn order(&mut self, statements: &[Stmt]) {
+        if statements.len() < 2 {
+            return;
+        }
+        let ranges: Vec<_> = statements.iter().map(|s| s.span().byte_range()).collect();
+        let text = |index: usize| {
+            let text = &self.source[ranges[index].clone()];
+            let end = if text.ends_with([';', '}']) { "" } else { ";" };
+            format!("{text}{end}")
+        };
+        let texts: Vec<String> = (0..statements.len()).map(text).collect();
+        let mut orders = Vec::new();
+        for (first, range) in ranges.iter().enumerate().take(statements.len() - 1) {
+            let mut moved = texts.clone();
+            moved.swap(first, first + 1);
+            let id = self.mutant("moved behind the next", range);
+            orders.push((id, moved.join("\n")));
+        }
+        let whole = ranges[0].start..ranges[ranges.len() - 1].end;
+        self.point(whole, Form::Order(orders));
+    }
+
+    /// A condition: of one part, which always holds or never does, or of several, each of which is left
+    /// out. `is_of_act`: what hangs on it is one statement, which is skipped by a mutant of its own.
+    fn condition(&mut self, condition: &Expr, is_of_act: bool) {
+        let mut parts = Vec::new();
+        let operator = parts_of(condition, &mut parts);
+        let range = condition.span().byte_range();
+        if parts.iter().any(|part| matches!(part, Expr::Let(_))) {
+            if !is_of_act {
+                let id = self.mutant("never", &range);
+                self.point(range.start..range.start, Form::Never(id));
+            }
+        } else if parts.len() == 1 {
+            let mut decided = vec![(self.mutant("always", &range), true)];
+            if !is_of_act {
+                decided.push((self.mutant("never", &range), false));
+            }
+            self.decided.insert((range.start, range.end));
+            self.point(range, Form::Decide(decided));
+        }
+        self.leave_out(&parts, operator);
+    }
+
+    /// The condition of a loop.
+    fn loop_condition(&mut self, condition: &Expr) {
+        let range = condition.span().byte_range();
+        if parts_of(condition, &mut Vec::new()).is_some() || matches!(condition, Expr::Let(_)) {
+            return self.condition(condition, false);
+        }
+        let id = self.mutant("negated", &range);
+        self.decided.insert((range.start, range.end));
+        self.point(range, Form::Negate(id));
+        self.visit_expr(condition);
+    }
+
+    fn branch(&mut self, branch: &syn::ExprIf) {
+        let is_of_act = branch.else_branch.is_none()
+            && matches!(branch.then_branch.stmts.as_slice(), [Stmt::Expr(expr, _)] if is_act(expr));
+        self.condition(&branch.cond, is_of_act);
+    }
+
+    fn leave_out(&mut self, parts: &[&Expr], operator: Option<bool>) {
+        for part in parts {
+            let range = part.span().byte_range();
+            if let Some(is_and) = operator
+                && !matches!(part, Expr::Let(_))
+            {
+                let id = self.mutant("left out", &range);
+                self.decided.insert((range.start, range.end));
+                self.point(
+                    range,
+                    if is_and {
+                        Form::True(id)
+                    } else {
+                        Form::False(id)
+                    },
+                );
+            }
+            self.visit_expr(part);
+        }
+    }
+
+    fn instead(&mut self, change: String, range: Range<usize>, text: String) {
+        let id = self.mutant(change, &range);
+        self.point(range, Form::Instead(id, text));
+    }
+
+    /// The expression with the piece there replaced.
+    fn replaced(&self, range: &Range<usize>, piece: &Range<usize>, by: &str) -> String {
+        let before = &self.source[range.start..piece.start];
+        format!("{before}{by}{}", &self.source[piece.end..range.end])
+    }
+
+    fn arguments<'e>(&mut self, arguments: impl Iterator<Item = &'e Expr>) {
+        for argument in arguments {
+            let range = argument.span().byte_range();
+            match self.text(&range).as_str() {
+                "true" => self.instead("`false`".to_owned(), range, "false".to_owned()),
+                "false" => self.instead("`true`".to_owned(), range, "true".to_owned()),
+                text if text.starts_with("Some(") && matches!(argument, Expr::Call(_)) => {
+                    self.instead("`None`".to_owned(), range, "None".to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+impl<'ast> Visit<'ast> for Finder<'_> {
+    fn visit_item_mod(&mut self, _: &'ast syn::ItemMod) {}
+
+    fn visit_item_const(&mut self, _: &'ast syn::ItemConst) {}
+
+    fn visit_item_static(&mut self, _: &'ast syn::ItemStatic) {}
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        if has_cfg(&item.attrs) {
+            return;
+        }
+        let name = match &*item.self_ty {
+            Type::Path(path) => path.path.segments.last().map(|s| s.ident.to_string()),
+            _ => None,
+        };
+        let outer = std::mem::take(&mut self.path);
+        self.path.extend(outer.iter().cloned().chain(name));
+        visit::visit_item_impl(self, item);
+        self.path = outer;
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        if !has_cfg(&item.attrs) {
+            self.function(item.sig.ident.to_string(), &item.sig, &item.block);
+        }
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
+        if !has_cfg(&item.attrs) {
+            self.function(item.sig.ident.to_string(), &item.sig, &item.block);
+        }
+    }
+
+    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
+        if let Some(block) = &item.default {
+            self.function(item.sig.ident.to_string(), &item.sig, block);
+        }
+    }
+
+    fn visit_block(&mut self, block: &'ast Block) {
+        self.block(block, false);
+    }
+
+    fn visit_expr_if(&mut self, expr: &'ast syn::ExprIf) {
+        self.branch(expr);
+        self.block(&expr.then_branch, expr.else_branch.is_none());
+        if let Some((_, other)) = &expr.else_branch {
+            self.visit_expr(other);
+        }
+    }
+
+    fn visit_expr_while(&mut self, expr: &'ast syn::ExprWhile) {
+        self.loop_condition(&expr.cond);
+        self.block(&expr.body, true);
+    }
+
+    fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
+        self.visit_expr(&expr.expr);
+        self.block(&expr.body, true);
+    }
+
+    fn visit_expr_loop(&mut self, expr: &'ast syn::ExprLoop) {
+        self.block(&expr.body, true);
+    }
+
+    fn visit_pat_guard(&mut self, pattern: &'ast syn::PatGuard) {
+        self.condition(&pattern.guard, false);
+    }
+
+    fn visit_expr_binary(&mut self, expr: &'ast ExprBinary) {
+        let range = expr.span().byte_range();
+        let other = match expr.op {
+            BinOp::And(_) | BinOp::Or(_) => {
+                let mut parts = Vec::new();
+                let operator = binary_parts(expr, &mut parts);
+                return self.leave_out(&parts, operator);
+            }
+            BinOp::Lt(_) => Some("<="),
+            BinOp::Le(_) => Some("<"),
+            BinOp::Gt(_) => Some(">="),
+            BinOp::Ge(_) => Some(">"),
+            BinOp::Eq(_) => Some("!="),
+            BinOp::Ne(_) => Some("=="),
+            BinOp::Add(_) => Some("-"),
+            BinOp::Sub(_) => Some("+"),
+            _ => None,
+        };
+        let is_truth = matches!(expr.op, BinOp::Eq(_) | BinOp::Ne(_));
+        if let Some(other) = other
+            && !(is_truth && self.decided.contains(&(range.start, range.end)))
+        {
+            let operator = expr.op.span().byte_range();
+            let text = self.replaced(&range, &operator, other);
+            let change = format!("`{}` is `{other}`", self.text(&operator));
+            self.instead(change, range, text);
+        }
+        visit::visit_expr_binary(self, expr);
+    }
+
+    fn visit_expr_call(&mut self, expr: &'ast syn::ExprCall) {
+        self.arguments(expr.args.iter());
+        visit::visit_expr_call(self, expr);
+    }
+
+    fn visit_expr_method_call(&mut self, expr: &'ast syn::ExprMethodCall) {
+        let method = expr.method.to_string();
+        let range = expr.span().byte_range();
+        if let Some((_, other)) = SWAPS.iter().find(|(name, _)| method == *name)
+            && !self.decided.contains(&(range.start, range.end))
+        {
+            let text = self.replaced(&range, &expr.method.span().byte_range(), other);
+            self.instead(format!("`{method}` is `{other}`"), range, text);
+        }
+        self.arguments(expr.args.iter());
+        visit::visit_expr_method_call(self, expr);
+    }
+}
+
+fn has_cfg(attributes: &[syn::Attribute]) -> bool {
+    let mut names = attributes.iter().map(syn::Attribute::path);
+    names.any(|path| path.is_ident("cfg") || path.is_ident("test"))
+}
+
+/// What a function of that type may return without its work.
+fn values_of(returned: &Type) -> Vec<&'static str> {
+    let Type::Path(path) = returned else {
+        return Vec::new();
+    };
+    let Some(last) = path.path.segments.last() else {
+        return Vec::new();
+    };
+    match last.ident.to_string().as_str() {
+        "bool" => vec!["true", "false"],
+        "Option" => vec!["None"],
+        "Poll" => vec!["::std::task::Poll::Pending"],
+        "usize" | "u64" | "u32" => vec!["0"],
+        "Result" => vec!["Ok(())"],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the expression is a statement's whole work, which can be left out.
+fn is_act(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) | Expr::Try(_) | Expr::Await(_) => {
+            true
+        }
+        Expr::Binary(binary) => is_assignment(&binary.op),
+        _ => false,
+    }
+}
+
+fn is_assignment(operator: &BinOp) -> bool {
+    use BinOp::*;
+    matches!(
+        operator,
+        AddAssign(_)
+            | SubAssign(_)
+            | MulAssign(_)
+            | BitOrAssign(_)
+            | BitAndAssign(_)
+            | BitXorAssign(_)
+            | ShlAssign(_)
+            | ShrAssign(_)
+    )
+}
+
+/// Whether the statement calls a function: the order of what does not is hardly noticed.
+fn does_call(statement: &Stmt) -> bool {
+    struct Calls(bool);
+    impl<'ast> Visit<'ast> for Calls {
+        fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+            let is_value = matches!(&*call.func, Expr::Path(path) if path.path.segments.last()
+                .is_some_and(|s| s.ident.to_string().starts_with(char::is_uppercase)));
+            self.0 |= !is_value;
+            visit::visit_expr_call(self, call);
+        }
+        fn visit_expr_method_call(&mut self, _: &'ast syn::ExprMethodCall) {
+            self.0 = true;
+        }
+    }
+    let mut calls = Calls(false);
+    calls.visit_stmt(statement);
+    calls.0
+}
+
+/// Takes `a && b && c` apart, or `a || b`; says which it was, `&&` being true.
+fn parts_of<'e>(expr: &'e Expr, parts: &mut Vec<&'e Expr>) -> Option<bool> {
+    match expr {
+        Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
+            binary_parts(binary, parts)
+        }
+        _ => {
+            parts.push(expr);
+            None
+        }
+    }
+}
+
+fn binary_parts<'e>(binary: &'e ExprBinary, parts: &mut Vec<&'e Expr>) -> Option<bool> {
+    let is_and = matches!(binary.op, BinOp::And(_));
+    for side in [&binary.left, &binary.right] {
+        match &**side {
+            Expr::Binary(inner)
+                if matches!(
+                    (&inner.op, is_and),
+                    (BinOp::And(_), true) | (BinOp::Or(_), false)
+                ) =>
+            {
+                binary_parts(inner, parts);
+            }
+            side => parts.push(side),
+        }
+    }
+    Some(is_and)
+}
