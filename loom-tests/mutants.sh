@@ -7,7 +7,7 @@
 #   loom-tests/mutants.sh --only worker.rs    those of some files; the other rows stay
 #   loom-tests/mutants.sh --stale             only what the table does not have
 #   loom-tests/mutants.sh --list              each with its number, by which a test runs it:
-#                                             FRAMEWISE_MUTANT=7 and a test of the copy in target/
+#                                             FRAMEWISE_MUTANT=7 and a test of the copy in target/mutants/
 #   loom-tests/mutants.sh --check             runs none: the table against the sources
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,4 +17,4 @@ target=${CARGO_TARGET_DIR:-target}
 ulimit -v "${MUTANTS_MEMORY_KIB:-16000000}"
 cargo build --locked --quiet --release --package framewise-weaken
 exec "$target/release/framewise-weaken" code --plan loom-tests/mutants.txt --table loom-tests/MUTANTS.md \
-    --scratch "$target/mutants" --target "$target" "$@"
+    --scratch "$target/mutants" "$@"

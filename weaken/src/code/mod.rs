@@ -27,8 +27,7 @@ usage: framewise-weaken code --plan FILE --table FILE [OPTION...]
 
   --plan FILE        the suites of tests and the sources that are changed
   --table FILE       the table that is read and written
-  --scratch DIR      where the workspace is copied to (target/mutants)
-  --target DIR       where it is built (target)
+  --scratch DIR      where the workspace is copied to, and built (target/mutants)
   --only TEXT...     run the mutants of the files whose path contains one of these; keep other rows
   --stale            run only what the table does not have
   --check            run nothing: compare the table with the sources
@@ -45,7 +44,6 @@ struct Options {
     plan: String,
     table: String,
     scratch: String,
-    target: String,
     only: Vec<String>,
     is_stale: bool,
     is_check: bool,
@@ -84,11 +82,12 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
         }
         return Ok((problems, totals(&rows)));
     }
-    let absolute =
-        |path: &str| std::path::absolute(path).map_err(|error| format!("{path}: {error}"));
+    let scratch = std::path::absolute(&options.scratch);
+    let scratch = scratch.map_err(|error| format!("{}: {error}", options.scratch))?;
+    // Not the workspace's own target: cargo would take the one's executables for the other's.
     let copy = Copy {
-        tree: absolute(&options.scratch)?,
-        target: absolute(&options.target)?,
+        tree: scratch.join("tree"),
+        target: scratch.join("target"),
     };
     build::reject_known(&mut sources, &known);
     let suites = copy.build(&plan, &mut sources)?;
@@ -141,7 +140,6 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self {
             scratch: "target/mutants".to_owned(),
-            target: "target".to_owned(),
             numbers: [2, 10, 20, 10],
             ..Self::default()
         };
@@ -159,7 +157,6 @@ impl Options {
                 ("--plan", [file]) => options.plan = file.clone(),
                 ("--table", [file]) => options.table = file.clone(),
                 ("--scratch", [directory]) => options.scratch = directory.clone(),
-                ("--target", [directory]) => options.target = directory.clone(),
                 (option, [value]) => {
                     let names = ["--jobs", "--limit", "--budget", "--slowest"];
                     let place = names.iter().position(|name| *name == option);

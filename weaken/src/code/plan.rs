@@ -9,6 +9,8 @@
 //! choice sync/src/lib.rs
 //! # a source, and the test targets that are tried first
 //! source executor/src/scheduler/idle.rs: idle watch
+//! # one of plain data under a lock, in which no other thread sees an order: no statement moves
+//! data io/src/waiters.rs: framewise_io
 //! ```
 
 /// The list.
@@ -30,6 +32,7 @@ pub(crate) struct Suite {
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) first: Vec<String>,
+    pub(crate) has_order: bool,
 }
 
 impl Plan {
@@ -57,9 +60,10 @@ impl Plan {
                     cfg: (cfg != "-").then(|| cfg.to_owned()),
                     arguments: words(tail),
                 }),
-                ["source", path] => plan.sources.push(Source {
+                [kind @ ("source" | "data"), path] => plan.sources.push(Source {
                     path: path.to_owned(),
                     first: words(tail),
+                    has_order: kind == "source",
                 }),
                 ["choice", path] => plan.choice = path.to_owned(),
                 _ => return Err(format!("not understood: {line:?}")),
@@ -75,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_list_is_read() {
-        let text = "# two\nsuite a -: --lib\nsuite b c: -p d # so\nchoice e.rs\nsource f.rs: g h\nsource i.rs\n";
+        let text = "# two\nsuite a -: --lib\nsuite b c: -p d # so\nchoice e.rs\nsource f.rs: g h\ndata i.rs\n";
         let plan = Plan::parse(text).expect("it is well-formed");
         assert_eq!(plan.suites[0].cfg, None);
         assert_eq!(plan.suites[1].cfg.as_deref(), Some("c"));
@@ -83,6 +87,7 @@ mod tests {
         assert_eq!(plan.choice, "e.rs");
         assert_eq!(plan.sources[0].first, ["g", "h"]);
         assert!(plan.sources[1].first.is_empty());
+        assert!(plan.sources[0].has_order && !plan.sources[1].has_order);
         assert!(Plan::parse("sauce x.rs").is_err());
     }
 }

@@ -62,15 +62,16 @@ pub(crate) struct Points {
     pub(crate) points: Vec<Point>,
 }
 
-/// Finds the points of a source.
+/// Finds the points of a source; `has_order`: statements move, too.
 ///
 /// # Errors
 ///
 /// When it does not parse.
-pub(crate) fn find(source: &str) -> Result<Points, String> {
+pub(crate) fn find(source: &str, has_order: bool) -> Result<Points, String> {
     let file = syn::parse_file(source).map_err(|error| error.to_string())?;
     let mut finder = Finder {
         source,
+        has_order,
         found: Points::default(),
         path: Vec::new(),
         decided: HashSet::new(),
@@ -81,6 +82,7 @@ pub(crate) fn find(source: &str) -> Result<Points, String> {
 
 struct Finder<'a> {
     source: &'a str,
+    has_order: bool,
     found: Points,
     /// The type and the functions that are being visited.
     path: Vec<String>,
@@ -171,7 +173,7 @@ impl Finder<'_> {
         while at < count {
             let mut end = at;
             while end + 1 < count
-                && Self::may_swap(
+                && self.may_swap(
                     &block.stmts[end],
                     &block.stmts[end + 1],
                     is_unit || end + 2 < count,
@@ -184,10 +186,13 @@ impl Finder<'_> {
         }
         for (index, statement) in block.stmts.iter().enumerate() {
             let range = statement.span().byte_range();
+            // What is dropped where nothing follows would be dropped there anyway.
+            let ends_here = is_drop(statement) && !block.stmts[index + 1..].iter().any(does_call);
             match statement {
                 Stmt::Expr(expr, semicolon)
                     if is_act(expr)
                         && !self.is_atomic(&range)
+                        && !ends_here
                         && (semicolon.is_some() || index + 1 < count || is_unit) =>
                 {
                     let id = self.mutant("skipped", &range);
@@ -243,14 +248,18 @@ impl Finder<'_> {
         self.source[range.clone()].contains("Ordering::")
     }
 
-    /// Whether the order of the two may matter. A `let` that moves nearly never makes a difference.
-    fn may_swap(first: &Stmt, second: &Stmt, second_is_unit: bool) -> bool {
+    /// Whether the order of the two may matter. A `let` that moves nearly never makes a difference, and a
+    /// `drop` is skipped by another mutant.
+    fn may_swap(&self, first: &Stmt, second: &Stmt, second_is_unit: bool) -> bool {
         let is_movable = |statement: &Stmt, is_unit: bool| match statement {
             Stmt::Expr(Expr::Return(_) | Expr::Break(_) | Expr::Continue(_), _) => false,
             Stmt::Expr(_, semicolon) => (is_unit || semicolon.is_some()) && does_call(statement),
             Stmt::Local(_) | Stmt::Item(_) | Stmt::Macro(_) => false,
         };
-        is_movable(first, true) && is_movable(second, second_is_unit)
+        self.has_order
+            && !is_drop(first)
+            && is_movable(first, true)
+            && is_movable(second, second_is_unit)
     }
 
     /// Statements of which each may be swapped with the next.
@@ -528,6 +537,14 @@ fn is_assignment(operator: &BinOp) -> bool {
             | ShlAssign(_)
             | ShrAssign(_)
     )
+}
+
+/// Whether the statement is `drop(…);`.
+fn is_drop(statement: &Stmt) -> bool {
+    let Stmt::Expr(Expr::Call(call), Some(_)) = statement else {
+        return false;
+    };
+    matches!(&*call.func, Expr::Path(path) if path.path.is_ident("drop"))
 }
 
 /// Whether the statement calls a function: the order of what does not is hardly noticed.

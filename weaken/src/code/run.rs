@@ -1,7 +1,7 @@
 //! The mutants against the tests that reach them, until one fails.
 //!
 //! Owns which test is tried first: the one that failed the last time, then those of the targets that
-//! the plan names, then the cheap ones.
+//! the plan names, models before others since they fail where others hang, then the cheap ones.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -119,9 +119,12 @@ pub(crate) fn run(
         .collect();
     order.sort_by_key(|test| {
         let magnitude = test.cost.as_millis().checked_ilog2();
+        let is_first = is_of(&test.name, first);
+        let is_late = !is_first || !test.is_model;
         (
             test.name != killer,
-            !is_of(&test.name, first),
+            !is_first,
+            is_late,
             magnitude,
             &test.name,
         )
