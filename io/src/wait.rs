@@ -93,6 +93,7 @@ impl Readiness {
         if event.ends_wait(interest) {
             return Poll::Ready(event);
         }
+        // Unnoticed: always, because the slot is then empty, or has a waker that an event is about to take.
         if self.word.has_waiters(interest) {
             let waiters = self.waiters.lock();
             if waiters
@@ -198,8 +199,10 @@ impl Future for ReadinessWait<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
         let event = self.readiness.word.load();
+        // Unnoticed: never, because register finds out the same, at the price of the lock.
         if event.ends_wait(self.interest) {
             // If it has waited, the setter takes its entry out.
+            // Unnoticed: skipped, because a key whose entry was taken out fits no other.
             self.key = None;
             return Poll::Ready(event);
         }

@@ -139,6 +139,7 @@ impl<W> Waiters<W> {
         if self.more_waiting == [0, 0] {
             self.vacant.clear();
             self.more.clear();
+            // Unnoticed: always and `>` is `>=`, because memory of that size or less is not given back.
             if self.more.capacity() > KEPT {
                 self.vacant.shrink_to(KEPT);
                 self.more.shrink_to(KEPT);
@@ -170,6 +171,7 @@ impl<W> Waiters<W> {
     #[cold]
     fn take_more(&mut self, interest: Interest, into: &mut Vec<W>) {
         let mut places = 0..self.more.len();
+        // Unnoticed: left out `self.is_awaited_by_more(interest)`, because the scan then goes on to the end.
         while self.is_awaited_by_more(interest)
             && let Some(place) = places.next()
         {
@@ -185,9 +187,11 @@ impl<W> Waiters<W> {
 
     /// Whether anybody in `more` waits for one of the directions.
     fn is_awaited_by_more(&self, interest: Interest) -> bool {
+        // Unnoticed: returns true, because the scan then goes on to the end.
         [Direction::Read, Direction::Write]
             .into_iter()
             .any(|direction| {
+                // Unnoticed: left out and `>` is `>=`, because the scan then goes on to the end.
                 interest.overlaps(direction.interest()) && self.more_waiting[direction as usize] > 0
             })
     }

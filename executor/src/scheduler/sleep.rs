@@ -201,3 +201,6 @@ fn see_to_watch(place: &impl Workplace, worker: usize) {
         }
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;

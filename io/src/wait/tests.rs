@@ -1,7 +1,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Wake, Waker};
+use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::*;
 
@@ -146,4 +146,136 @@ fn shutdown_ends_every_wait_and_every_later_one() {
         };
         assert!(event.is_shutdown());
     }
+}
+
+/// A waker that counts its clones, sets the source ready while it is cloned, if it is asked to, and checks that
+/// no lock is held while it is dropped.
+struct Hooked {
+    readiness: Arc<Readiness>,
+    sets_ready: bool,
+    clones: AtomicUsize,
+    drops: AtomicUsize,
+    drops_under_lock: AtomicUsize,
+}
+
+impl Hooked {
+    fn new(readiness: &Arc<Readiness>, sets_ready: bool) -> Arc<Self> {
+        Arc::new(Self {
+            readiness: Arc::clone(readiness),
+            sets_ready,
+            clones: AtomicUsize::new(0),
+            drops: AtomicUsize::new(0),
+            drops_under_lock: AtomicUsize::new(0),
+        })
+    }
+
+    fn waker(self: &Arc<Self>) -> Waker {
+        let data = Arc::into_raw(Arc::clone(self)).cast();
+        // SAFETY: the functions of the vtable take the pointer for the counted reference that it is.
+        unsafe { Waker::new(data, &HOOKED) }
+    }
+
+    /// How many clones there are now.
+    fn live(&self) -> usize {
+        self.clones.load(Ordering::Relaxed) - self.drops.load(Ordering::Relaxed)
+    }
+}
+
+static HOOKED: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: as in `Hooked::waker`; the reference goes to the clone.
+        let hooked = unsafe {
+            Arc::increment_strong_count(data.cast::<Hooked>());
+            &*data.cast::<Hooked>()
+        };
+        hooked.clones.fetch_add(1, Ordering::Relaxed);
+        if hooked.sets_ready {
+            drive(&hooked.readiness, Ready::READABLE);
+        }
+        RawWaker::new(data, &HOOKED)
+    },
+    drop_hooked,
+    |_| {},
+    drop_hooked,
+);
+
+fn drop_hooked(data: *const ()) {
+    // SAFETY: as in `Hooked::waker`; the reference ends here.
+    let hooked = unsafe { Arc::from_raw(data.cast::<Hooked>()) };
+    hooked.drops.fetch_add(1, Ordering::Relaxed);
+    if hooked.readiness.waiters.try_lock().is_none() {
+        hooked.drops_under_lock.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_wait_that_is_polled_again_clones_no_waker() {
+    let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+    let hooked = Hooked::new(&readiness, false);
+    let waker = hooked.waker();
+    let mut cx = Context::from_waker(&waker);
+    let mut wait = readiness.wait(Interest::READABLE);
+    for _ in 0..3 {
+        assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+        assert!(Pin::new(&mut wait).poll(&mut cx).is_pending());
+    }
+    assert_eq!(hooked.clones.load(Ordering::Relaxed), 2);
+    assert_eq!(hooked.live(), 2);
+}
+
+#[test]
+fn wakers_are_dropped_with_no_lock_held() {
+    let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+    let hooked = Hooked::new(&readiness, false);
+    let waker = hooked.waker();
+    let mut other = Context::from_waker(Waker::noop());
+    {
+        let mut cx = Context::from_waker(&waker);
+        let mut replaced = readiness.wait(Interest::READABLE);
+        let mut dropped = readiness.wait(Interest::READABLE);
+        assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+        assert!(Pin::new(&mut replaced).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut dropped).poll(&mut cx).is_pending());
+        assert_eq!(hooked.live(), 3);
+        assert!(
+            readiness
+                .poll_ready(&mut other, Direction::Read)
+                .is_pending()
+        );
+        assert_eq!(hooked.live(), 2, "the slot has another");
+        assert!(Pin::new(&mut replaced).poll(&mut other).is_pending());
+        assert_eq!(hooked.live(), 1, "so has the wait");
+    }
+    assert_eq!(hooked.live(), 0);
+    assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_event_that_comes_while_the_waker_is_cloned_leaves_no_waker() {
+    let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+    let hooked = Hooked::new(&readiness, true);
+    let waker = hooked.waker();
+    let mut cx = Context::from_waker(&waker);
+    let is_told = |event: Poll<ReadyEvent>| {
+        let Poll::Ready(event) = event else {
+            panic!("the event came before the registration");
+        };
+        assert_eq!(hooked.live(), 0);
+        assert!(!readiness.word.has_waiters(Interest::READABLE));
+        readiness.word.refute(event, Interest::READABLE);
+    };
+    is_told(readiness.poll_ready(&mut cx, Direction::Read));
+    is_told(Pin::new(&mut readiness.wait(Interest::READABLE)).poll(&mut cx));
+    assert_eq!(hooked.clones.load(Ordering::Relaxed), 2);
+    assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn one_who_waited_for_both_directions_leaves_no_bit() {
+    let readiness = Readiness::new(Ready::EMPTY);
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut wait = readiness.wait(Interest::READABLE | Interest::WRITABLE);
+    assert!(Pin::new(&mut wait).poll(&mut cx).is_pending());
+    assert_eq!(drive(&readiness, Ready::READABLE), 1);
+    assert!(!readiness.word.has_waiters(Interest::WRITABLE));
 }

@@ -96,3 +96,16 @@ fn a_crowd_leaves_no_memory_behind() {
         assert_eq!(taken(&mut waiters, Interest::READABLE), [1]);
     }
 }
+
+#[test]
+fn a_place_is_used_again_after_its_event() {
+    let mut waiters = Waiters::new();
+    let _first = waiters.insert(Interest::WRITABLE, 0);
+    let _told = waiters.insert(Interest::READABLE, 1);
+    let _stays = waiters.insert(Interest::WRITABLE, 2);
+    for waker in 3..6 {
+        taken(&mut waiters, Interest::READABLE);
+        let _next = waiters.insert(Interest::READABLE, waker);
+        assert_eq!(waiters.entries(), 3);
+    }
+}
