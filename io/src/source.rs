@@ -34,9 +34,9 @@ const SHORT_MEANS_DRAINED: bool = cfg!(any(
     target_os = "dragonfly",
 ));
 
-/// How many buffers one call of the system takes, where a short transfer means drained; `std` leaves
-/// the others out.
-const BUFFERS_MAX: usize = 1024;
+/// How many buffers one call of the system takes, where a short transfer means drained. The others
+/// are left out, by `std` in reads and by `net::send` in writes.
+pub(crate) const BUFFERS_MAX: usize = 1024;
 
 /// How many bytes a vectored transfer can move in one call: if it moves fewer, it was short.
 ///

@@ -18,6 +18,7 @@ mod listener;
 pub(crate) mod lookup;
 #[cfg(unix)]
 mod options;
+mod send;
 mod split;
 mod split_owned;
 mod stream;

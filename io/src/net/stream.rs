@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::callback::ReadyCallback;
 use crate::net::addr::{ToSocketAddrs, resolve};
 use crate::net::listener::no_address;
+use crate::net::send::{disable_sigpipe, send_vectored};
 use crate::net::split::{self, ReadHalf, WriteHalf};
 use crate::net::split_owned::{self, OwnedReadHalf, OwnedWriteHalf};
 use crate::ready::{Direction, Interest, Ready};
@@ -75,6 +76,7 @@ impl TcpStream {
 
     /// A stream that a listener has accepted: it can surely be written to.
     pub(crate) fn accepted(stream: mio::net::TcpStream) -> io::Result<TcpStream> {
+        disable_sigpipe(&stream)?;
         Ok(TcpStream {
             io: IoSource::new(stream, Ready::WRITABLE)?,
         })
@@ -184,7 +186,7 @@ impl TcpStream {
     pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
-            .transfer(Direction::Write, len, |mut io| io.write_vectored(buffers))
+            .transfer(Direction::Write, len, |io| send_vectored(io, buffers))
             .await
     }
 
@@ -303,7 +305,7 @@ impl TcpStream {
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
-            .try_transfer(Direction::Write, len, |mut io| io.write_vectored(buffers))
+            .try_transfer(Direction::Write, len, |io| send_vectored(io, buffers))
     }
 
     /// As [`readable`](Self::readable), as a poll function. There is one place for such waiters in
@@ -412,8 +414,8 @@ impl TcpStream {
         self.io.source().set_nodelay(nodelay)
     }
 
-    /// How long closing waits for what has been written (`SO_LINGER`), in whole seconds; `None`
-    /// when it does not wait and the system sends the rest by itself.
+    /// Returns how long closing waits for what has been written (`SO_LINGER`), in whole seconds;
+    /// `None` when it does not wait and the system sends the rest by itself.
     ///
     /// # Errors
     ///
@@ -423,10 +425,11 @@ impl TcpStream {
         super::options::linger(self.io.source())
     }
 
-    /// Sets how long closing waits for what has been written (`SO_LINGER`).
+    /// Sets how long closing waits for what has been written (`SO_LINGER`), rounded up to whole
+    /// seconds.
     ///
-    /// With zero, closing aborts the connection: the peer sees a reset. With more, dropping the
-    /// stream may block the thread for that time.
+    /// With zero, and only with zero, closing aborts the connection: the peer sees a reset. With
+    /// more, dropping the stream may block the thread for that time.
     ///
     /// # Errors
     ///
@@ -471,6 +474,7 @@ impl TcpStream {
     pub fn from_std(stream: std::net::TcpStream) -> io::Result<TcpStream> {
         stream.set_nonblocking(true)?;
         let stream = mio::net::TcpStream::from_std(stream);
+        disable_sigpipe(&stream)?;
         Ok(TcpStream {
             io: IoSource::new(stream, Ready::EMPTY)?,
         })

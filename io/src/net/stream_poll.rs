@@ -11,6 +11,7 @@ use std::io::{self, IoSlice, Write};
 use std::mem::MaybeUninit;
 use std::task::{Context, Poll};
 
+use crate::net::send::send_vectored;
 use crate::net::stream::TcpStream;
 use crate::ready::Direction;
 use crate::source::capacity;
@@ -67,9 +68,8 @@ impl TcpStream {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
-        self.io.poll_transfer(cx, Direction::Write, len, |mut io| {
-            io.write_vectored(buffers)
-        })
+        self.io
+            .poll_transfer(cx, Direction::Write, len, |io| send_vectored(io, buffers))
     }
 }
 
