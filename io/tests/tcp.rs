@@ -246,6 +246,45 @@ fn a_reset_ends_a_read_with_an_error() {
     });
 }
 
+/// A lingering time below a second is no reset.
+#[test]
+fn a_linger_of_half_a_second_loses_no_data() {
+    Reactor::new().run(async {
+        let (client, server) = pair().await;
+        let half = Duration::from_millis(500);
+        client.set_linger(Some(half)).unwrap();
+        assert_eq!(client.linger().unwrap(), Some(Duration::from_secs(1)));
+        client.write_all(b"last words").await.unwrap();
+        drop(client);
+        let mut buffer = [0; 10];
+        server.read_exact(&mut buffer).await.unwrap();
+        assert_eq!(&buffer, b"last words");
+        assert_eq!(server.read(&mut buffer).await.unwrap(), 0);
+    });
+}
+
+/// The kernel counts whole seconds: a lingering time is never shorter than what was asked for.
+#[test]
+fn a_linger_is_rounded_up_to_whole_seconds() {
+    Reactor::new().run(async {
+        let (client, _server) = pair().await;
+        let rounded = |linger| {
+            client.set_linger(linger).unwrap();
+            client.linger().unwrap()
+        };
+        assert_eq!(rounded(None), None);
+        assert_eq!(rounded(Some(Duration::ZERO)), Some(Duration::ZERO));
+        let second = Duration::from_secs(1);
+        let nano = Duration::from_nanos(1);
+        assert_eq!(rounded(Some(nano)), Some(second));
+        assert_eq!(rounded(Some(second)), Some(second));
+        assert_eq!(rounded(Some(second + nano)), Some(2 * second));
+        let longest = rounded(Some(Duration::MAX)).unwrap();
+        assert!(longest >= second * i16::MAX.unsigned_abs().into());
+        assert_eq!(rounded(Some(Duration::MAX - second)), Some(longest));
+    });
+}
+
 #[test]
 fn read_exact_says_when_the_stream_ends_too_early() {
     Reactor::new().run(async {

@@ -14,6 +14,19 @@ pub(super) fn lengthen_queue(listener: &impl AsFd) -> io::Result<()> {
     checked(unsafe { libc::listen(listener.as_fd().as_raw_fd(), BACKLOG) })
 }
 
+/// `SO_LINGER` in seconds. Apple's `SO_LINGER` counts clock ticks, and has a sibling for seconds.
+#[cfg(target_vendor = "apple")]
+const LINGER: libc::c_int = libc::SO_LINGER_SEC;
+#[cfg(not(target_vendor = "apple"))]
+const LINGER: libc::c_int = libc::SO_LINGER;
+
+/// The longest lingering time in seconds: Linux keeps an `int`, the BSDs keep a `short`.
+const LINGER_MAX: u64 = if cfg!(any(target_os = "linux", target_os = "android")) {
+    libc::c_int::MAX as u64
+} else {
+    i16::MAX as u64
+};
+
 /// `SO_LINGER`.
 pub(super) fn linger(socket: &impl AsFd) -> io::Result<Option<Duration>> {
     let mut value = libc::linger {
@@ -27,7 +40,7 @@ pub(super) fn linger(socket: &impl AsFd) -> io::Result<Option<Duration>> {
         libc::getsockopt(
             socket.as_fd().as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_LINGER,
+            LINGER,
             (&raw mut value).cast(),
             &mut len,
         )
@@ -35,12 +48,11 @@ pub(super) fn linger(socket: &impl AsFd) -> io::Result<Option<Duration>> {
     Ok((value.l_onoff != 0).then(|| Duration::from_secs(value.l_linger.unsigned_abs().into())))
 }
 
-/// Sets `SO_LINGER`.
+/// Sets `SO_LINGER`, rounded up to whole seconds: zero would abort the connection and lose data.
 pub(super) fn set_linger(socket: &impl AsFd, linger: Option<Duration>) -> io::Result<()> {
-    let seconds = linger.unwrap_or_default().as_secs();
     let value = libc::linger {
         l_onoff: linger.is_some().into(),
-        l_linger: libc::c_int::try_from(seconds).unwrap_or(libc::c_int::MAX),
+        l_linger: linger_seconds(linger.unwrap_or_default()),
     };
     // SAFETY: the value lives over the call and the length is its own; the descriptor is borrowed,
     // hence open.
@@ -48,11 +60,18 @@ pub(super) fn set_linger(socket: &impl AsFd, linger: Option<Duration>) -> io::Re
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_LINGER,
+            LINGER,
             (&raw const value).cast(),
             size_of::<libc::linger>() as libc::socklen_t,
         )
     })
+}
+
+/// Returns the seconds that the kernel is given for `linger`.
+fn linger_seconds(linger: Duration) -> libc::c_int {
+    let begun = u64::from(linger.subsec_nanos() > 0);
+    let seconds = linger.as_secs().saturating_add(begun);
+    libc::c_int::try_from(seconds.min(LINGER_MAX)).expect("the maximum is an int")
 }
 
 fn checked(result: libc::c_int) -> io::Result<()> {
