@@ -559,3 +559,70 @@ fn sockets_that_are_always_ready_starve_nobody() {
         flood.join().unwrap();
     });
 }
+
+/// The tasks of a local set run in the order in which they were spawned or woken.
+#[test]
+fn local_tasks_run_in_the_order_of_their_wakes() {
+    on_workers(|runtime| {
+        let set = LocalSet::new();
+        set.block_on(runtime, async {
+            let order = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+            let wakers = std::rc::Rc::new(std::cell::RefCell::new(Vec::<Waker>::new()));
+            let tasks: Vec<_> = (0..5)
+                .map(|number| {
+                    let (order, wakers) = (order.clone(), wakers.clone());
+                    spawn_local(async move {
+                        order.borrow_mut().push(number);
+                        let mut is_woken = false;
+                        poll_fn(|cx| {
+                            if std::mem::replace(&mut is_woken, true) {
+                                return Poll::Ready(());
+                            }
+                            wakers.borrow_mut().push(cx.waker().clone());
+                            Poll::Pending
+                        })
+                        .await;
+                        order.borrow_mut().push(number);
+                    })
+                })
+                .collect();
+            yield_now().await;
+            assert_eq!(*order.borrow(), [0, 1, 2, 3, 4]);
+            order.borrow_mut().clear();
+            let wakers = wakers.take();
+            for number in [3, 1, 4, 0, 2] {
+                wakers[number].wake_by_ref();
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+            assert_eq!(*order.borrow(), [3, 1, 4, 0, 2]);
+        });
+    });
+}
+
+/// A local task that yields goes behind the others of its set.
+#[test]
+fn a_local_task_that_yields_lets_each_other_one_run() {
+    on_workers(|runtime| {
+        let set = LocalSet::new();
+        set.block_on(runtime, async {
+            let polls = std::rc::Rc::new(std::cell::Cell::new(0));
+            let tasks: Vec<_> = (0..3)
+                .map(|number| {
+                    let polls = std::rc::Rc::clone(&polls);
+                    spawn_local(async move {
+                        for round in 0..10 {
+                            assert_eq!(polls.get(), 3 * round + number);
+                            polls.set(polls.get() + 1);
+                            yield_now().await;
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.await.unwrap();
+            }
+        });
+    });
+}

@@ -125,3 +125,48 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
         drop(bystanders);
     });
 }
+
+/// The hook for unhandled panics is called for a panic, once, and for nothing else: not for an abort, whenever
+/// the handle is dropped.
+#[test]
+fn the_hook_is_called_for_panics_alone() {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    let runtime = framewise::runtime::Builder::new()
+        .worker_threads(1)
+        .on_unhandled_panic(move |error| {
+            assert!(error.is_panic());
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+        .build()
+        .unwrap();
+    let finished = |handle: &framewise::JoinHandle<()>| {
+        while !handle.is_finished() {
+            thread::yield_now();
+        }
+    };
+
+    let aborted = runtime.spawn(pending::<()>());
+    aborted.abort();
+    finished(&aborted);
+    drop(aborted);
+    let aborted = runtime.spawn(pending::<()>());
+    aborted.abort();
+    drop(aborted);
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+
+    let panicked = runtime.spawn(async { panic!("expected") });
+    finished(&panicked);
+    drop(panicked);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+
+    let set = framewise::task::LocalSet::new();
+    set.block_on(&runtime, async {
+        drop(framewise::task::spawn_local(async { panic!("expected") }));
+        yield_now().await;
+    });
+    assert_eq!(calls.load(Ordering::SeqCst), 2, "a local task's");
+}

@@ -6,12 +6,15 @@
 //! rest.
 #![cfg(framewise_loom)]
 
+use std::sync::Arc as StdArc;
+use std::sync::atomic::{AtomicUsize as StdAtomicUsize, Ordering as StdOrdering};
 use std::task::Poll;
 
 use framewise::model::{Claim, ModelScheduler, Slot};
 use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_loom_tests::{
     Bell, EndWatch, EndWatched, Listener, PoisoningAllocator, Told, Watches, model,
+    model_with_panics,
 };
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
@@ -460,6 +463,102 @@ fn an_output_does_not_wait_for_wakers() {
             drop(waker);
         },
     );
+}
+
+/// Race: as above, where the output says in which frame it ends. The completing thread drops it in the task's
+/// frame, whoever drops the handle in that one's. A failure shows as an output that is still there, or ends
+/// in neither frame.
+fn output_ends_in_a_frame(name: &str, frame: fn() -> Frame) {
+    static DROPPER: ContextVar<()> = ContextVar::new("dropper");
+
+    struct Output {
+        is_at_root: bool,
+        ends: StdArc<StdAtomicUsize>,
+    }
+    impl Drop for Output {
+        fn drop(&mut self) {
+            let frame = Frame::current();
+            let is_told = self.is_at_root || !frame.is_root();
+            assert!(is_told, "it ends in a frame that is none of the two");
+            self.ends.fetch_add(1, StdOrdering::SeqCst);
+        }
+    }
+
+    model(name, move || {
+        let scheduler = ModelScheduler::new();
+        let (frame, ends) = (frame(), StdArc::default());
+        let output = Output {
+            is_at_root: frame.is_root(),
+            ends: StdArc::clone(&ends),
+        };
+        let handle = scheduler.spawn(async move { output }, frame);
+        let claim: Claim = scheduler.take().expect("it was just spawned");
+        let waker = claim.waker();
+        let runner = in_thread(move || claim.run_to_end());
+        DROPPER.run((), || drop(handle));
+        runner.join().expect("no panic");
+        assert_eq!(ends.load(StdOrdering::SeqCst), 1, "it waits for the waker");
+        drop(waker);
+    });
+}
+
+#[test]
+fn an_output_ends_without_its_waker_at_the_root() {
+    let name = "completion × handle dropped × waker kept, root frame";
+    output_ends_in_a_frame(name, Frame::root);
+}
+
+#[test]
+fn c39_an_output_ends_in_the_frame_of_its_task_or_of_who_drops_the_handle() {
+    let name = "completion × handle dropped, frames of both";
+    output_ends_in_a_frame(name, || bound_frame().0);
+}
+
+/// Race: the handle is dropped while the task panics. A failure shows as a panic that is not reported, or
+/// is twice.
+fn panic_is_reported(name: &str, frame: fn() -> Frame) {
+    model_with_panics(name, &["planned"], move || {
+        let scheduler = ModelScheduler::new();
+        let handle = scheduler.spawn(async { panic!("planned") }, frame());
+        let claim: Claim = scheduler.take().expect("it was just spawned");
+        let runner = in_thread(move || claim.run_to_end());
+        drop::<JoinHandle<()>>(handle);
+        runner.join().expect("no panic");
+        assert_eq!(scheduler.unhandled_panics(), 1);
+    });
+}
+
+#[test]
+fn a_panic_without_a_handle_is_reported_once_at_the_root() {
+    panic_is_reported("panic × handle dropped, root frame", Frame::root);
+}
+
+#[test]
+fn a_panic_without_a_handle_is_reported_once_in_a_frame() {
+    let name = "panic × handle dropped, bound frame";
+    panic_is_reported(name, || bound_frame().0);
+}
+
+/// Race: the handle goes, with its waker in the slot, while the completing thread calls that waker. An abort
+/// handle stays, so that the task is not freed. A failure shows as a waker that stays with it.
+#[test]
+fn a_join_waker_does_not_stay_with_the_task() {
+    model("join waker called × handle dropped, task kept", || {
+        let scheduler = ModelScheduler::new();
+        let (mut handle, watches) = spawn_ready(&scheduler, Frame::root());
+        let kept = handle.abort_handle();
+        let bell = Bell::new();
+        assert!(bell.poll(&mut handle).is_pending());
+        let runner = in_thread({
+            let scheduler = scheduler.clone();
+            move || run_one(&scheduler)
+        });
+        drop(handle);
+        runner.join().expect("no panic");
+        watches.both_ended();
+        assert_eq!(StdArc::strong_count(&bell), 1);
+        drop(kept);
+    });
 }
 
 /// Race: two stale wakers go while the task is finished already: the last one frees it.
