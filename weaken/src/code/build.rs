@@ -48,8 +48,8 @@ pub(crate) fn sources(plan: &Plan) -> Result<Vec<Changed>, String> {
     for source in &plan.sources {
         let path = source.path.clone();
         let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        let points =
-            points::find(&text, source.has_order).map_err(|error| format!("{path}: {error}"))?;
+        let points = points::find(&text, source.has_order, &plan.ignored)
+            .map_err(|error| format!("{path}: {error}"))?;
         let count = points.mutants.len();
         all.push(Changed {
             path,

@@ -29,13 +29,13 @@ usage: framewise-weaken code --plan FILE --table FILE [OPTION...]
   --table FILE       the table that is read and written
   --scratch DIR      where the workspace is copied to, and built (target/mutants)
   --only TEXT...     run the mutants of the files whose path contains one of these; keep other rows
-  --stale            run only what the table does not have
+  --stale            run only what the table does not have, and its survivors
   --check            run nothing: compare the table with the sources
   --list             run nothing: print each mutant with its number
   --jobs N           processes at a time (2)
-  --limit SECONDS    for one test, if five times its own time is less (10)
-  --budget SECONDS   for the tests of a mutant, but those of the plan's first targets (20)
-  --slowest SECONDS  tests that take longer are not run (10)
+  --limit SECONDS    for one test, if five times its own time is less (6)
+  --budget SECONDS   for the tests of a mutant, but those of the plan's first targets (15)
+  --slowest SECONDS  tests that take longer are not run (8)
 ";
 
 /// The command line, read.
@@ -140,7 +140,7 @@ impl Options {
     fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self {
             scratch: "target/mutants".to_owned(),
-            numbers: [2, 10, 20, 10],
+            numbers: [2, 6, 15, 8],
             ..Self::default()
         };
         let mut arguments = arguments.iter().cloned().peekable();
@@ -187,6 +187,7 @@ impl Options {
 
     fn runs(&self, path: &str, there: Option<&Outcome>) -> bool {
         let is_named = self.only.is_empty() || self.only.iter().any(|text| path.contains(text));
-        is_named && !(self.is_stale && there.is_some())
+        let is_decided = there.is_some_and(|there| !matches!(there, Outcome::Survives(_)));
+        is_named && !(self.is_stale && is_decided)
     }
 }

@@ -7,6 +7,8 @@
 //! suite loom framewise_loom: --profile models --package framewise-loom-tests
 //! # the crate that gets the function which chooses the mutant
 //! choice sync/src/lib.rs
+//! # code with this text is not changed
+//! ignore points::
 //! # a source, and the test targets that are tried first
 //! source executor/src/scheduler/idle.rs: idle watch
 //! # one of plain data under a lock, in which no other thread sees an order: no statement moves
@@ -19,6 +21,7 @@ pub(crate) struct Plan {
     pub(crate) suites: Vec<Suite>,
     pub(crate) sources: Vec<Source>,
     pub(crate) choice: String,
+    pub(crate) ignored: Vec<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -47,6 +50,10 @@ impl Plan {
             .lines()
             .map(|line| line.split('#').next().unwrap_or_default().trim())
         {
+            if let Some(text) = line.strip_prefix("ignore ") {
+                plan.ignored.push(text.to_owned());
+                continue;
+            }
             let (head, tail) = line.split_once(':').unwrap_or((line, ""));
             let words = |text: &str| {
                 text.split_whitespace()
@@ -79,12 +86,13 @@ mod tests {
 
     #[test]
     fn a_list_is_read() {
-        let text = "# two\nsuite a -: --lib\nsuite b c: -p d # so\nchoice e.rs\nsource f.rs: g h\ndata i.rs\n";
+        let text = "# two\nsuite a -: --lib\nsuite b c: -p d # so\nchoice e.rs\nignore x::\nsource f.rs: g h\ndata i.rs\n";
         let plan = Plan::parse(text).expect("it is well-formed");
         assert_eq!(plan.suites[0].cfg, None);
         assert_eq!(plan.suites[1].cfg.as_deref(), Some("c"));
         assert_eq!(plan.suites[1].arguments, ["-p", "d"]);
         assert_eq!(plan.choice, "e.rs");
+        assert_eq!(plan.ignored, ["x::"]);
         assert_eq!(plan.sources[0].first, ["g", "h"]);
         assert!(plan.sources[1].first.is_empty());
         assert!(plan.sources[0].has_order && !plan.sources[1].has_order);

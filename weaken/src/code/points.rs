@@ -62,16 +62,18 @@ pub(crate) struct Points {
     pub(crate) points: Vec<Point>,
 }
 
-/// Finds the points of a source; `has_order`: statements move, too.
+/// Finds the points of a source; `has_order`: statements move, too; `ignored`: code with such a text has
+/// none.
 ///
 /// # Errors
 ///
 /// When it does not parse.
-pub(crate) fn find(source: &str, has_order: bool) -> Result<Points, String> {
+pub(crate) fn find(source: &str, has_order: bool, ignored: &[String]) -> Result<Points, String> {
     let file = syn::parse_file(source).map_err(|error| error.to_string())?;
     let mut finder = Finder {
         source,
         has_order,
+        ignored,
         found: Points::default(),
         path: Vec::new(),
         decided: HashSet::new(),
@@ -83,6 +85,7 @@ pub(crate) fn find(source: &str, has_order: bool) -> Result<Points, String> {
 struct Finder<'a> {
     source: &'a str,
     has_order: bool,
+    ignored: &'a [String],
     found: Points,
     /// The type and the functions that are being visited.
     path: Vec<String>,
@@ -243,9 +246,14 @@ impl Finder<'_> {
         }
     }
 
-    /// Operations of the facade have their mutants in the other table.
+    fn is_ignored(&self, range: &Range<usize>) -> bool {
+        let text = &self.source[range.clone()];
+        self.ignored.iter().any(|ignored| text.contains(ignored))
+    }
+
+    /// Operations of the facade are skipped by the mutants of the other table.
     fn is_atomic(&self, range: &Range<usize>) -> bool {
-        self.source[range.clone()].contains("Ordering::")
+        self.is_ignored(range) || self.source[range.clone()].contains("Ordering::")
     }
 
     /// Whether the order of the two may matter. A `let` that moves nearly never makes a difference, and a
@@ -256,8 +264,10 @@ impl Finder<'_> {
             Stmt::Expr(_, semicolon) => (is_unit || semicolon.is_some()) && does_call(statement),
             Stmt::Local(_) | Stmt::Item(_) | Stmt::Macro(_) => false,
         };
+        let is_ignored = |statement: &Stmt| self.is_ignored(&statement.span().byte_range());
         self.has_order
             && !is_drop(first)
+            && ![first, second].into_iter().any(is_ignored)
             && is_movable(first, true)
             && is_movable(second, second_is_unit)
     }
@@ -291,6 +301,9 @@ impl Finder<'_> {
         let mut parts = Vec::new();
         let operator = parts_of(condition, &mut parts);
         let range = condition.span().byte_range();
+        if self.is_ignored(&range) {
+            return;
+        }
         if parts.iter().any(|part| matches!(part, Expr::Let(_))) {
             if !is_of_act {
                 let id = self.mutant("never", &range);

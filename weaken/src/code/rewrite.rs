@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     fn rewritten(source: &str, rejected: &[&str]) -> (String, Vec<String>) {
-        let points = points::find(source, true).expect("it parses");
+        let points = points::find(source, true, &[]).expect("it parses");
         let of = |mutant: &points::Mutant| format!("{}: {}", mutant.change, mutant.code);
         let mutants: Vec<String> = points.mutants.iter().map(of).collect();
         let rejected = (0..mutants.len()).filter(|&id| rejected.contains(&mutants[id].as_str()));
@@ -273,7 +273,7 @@ mod tests {
     fn the_way_back_from_a_place() {
         let source =
             "fn f(x: &X) {\n    if let Some(y) = x.a() {\n        y.b();\n    } else {}\n}";
-        let points = points::find(source, true).expect("it parses");
+        let points = points::find(source, true, &[]).expect("it parses");
         let rewritten = rewrite(source, &points, &HashSet::new(), 0);
         let changes = |line, column| {
             let ids = rewritten.at(line, column);

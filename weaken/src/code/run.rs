@@ -132,7 +132,7 @@ pub(crate) fn run(
     let (mut hangs, mut hung, mut tried) = (None, 0, 0);
     let mut spent = Duration::ZERO;
     for test in order {
-        if hung > 2 || spent > limits.mutant && !is_of(&test.name, first) {
+        if hung > 1 || spent > limits.mutant && !is_of(&test.name, first) {
             break;
         }
         tried += 1;
