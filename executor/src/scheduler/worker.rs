@@ -418,3 +418,6 @@ impl WorkerThread {
         }
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;
