@@ -38,6 +38,7 @@ impl Wake for ThreadWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         // Ordering: Release, pairs with wait: the poll sees what was done before the
         // wake. Only the first wake since the last poll makes a system call.
+        // Unnoticed: always, because an unpark more only costs a system call.
         if !self.woken.swap(true, Ordering::Release) {
             self.thread.unpark();
         }
@@ -81,6 +82,7 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
             return output;
         }
         // Asked once, beside a wait, where a system call more does not count.
+        // Unnoticed: always and `false`, because it is only asked more often.
         if !mem::replace(&mut may_wait, true) {
             assert!(
                 !shared.is_some_and(Shared::is_in_forked_child),

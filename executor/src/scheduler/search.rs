@@ -23,10 +23,12 @@ pub(crate) fn look_everywhere(
     mut first: impl FnMut() -> usize,
 ) -> Option<TaskRef> {
     let mut round = 0;
+    // Unnoticed: `<` is `<=`, because one more round finds only what a later search finds.
     while round < ROUNDS {
         let mut retry = false;
         let first = first();
         for victim in (0..workers.len()).map(|step| (first + step) % workers.len()) {
+            // Unnoticed: never, because the own deque is empty while its worker searches.
             if victim == own {
                 continue;
             }
@@ -37,6 +39,7 @@ pub(crate) fn look_everywhere(
             }
         }
         let share = queue.pop_injector(injector, workers.len());
+        // Unnoticed: moved behind the next, because the count of rounds is not used after the return.
         if share.is_some() {
             return share;
         }

@@ -112,6 +112,7 @@ impl<T> Future for JoinHandle<T> {
         if state.is_finished() {
             return Poll::Ready(self.take_output());
         }
+        // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
             // SAFETY: rule T4: the slot is only read while the bit is on.
             let same = header.join_waker.with(|waker| unsafe {
@@ -119,6 +120,7 @@ impl<T> Future for JoinHandle<T> {
                     .as_ref()
                     .is_some_and(|waker| waker.will_wake(cx.waker()))
             });
+            // Unnoticed: never, because the waker is then replaced by its equal.
             if same {
                 return Poll::Pending;
             }
@@ -132,6 +134,7 @@ impl<T> Future for JoinHandle<T> {
             .join_waker
             .with_mut(|slot| unsafe { (*slot).replace(waker) });
         let waits = state.set_join_waker();
+        // Unnoticed: skipped, because it is then dropped after the output was taken.
         drop(old);
         if waits {
             Poll::Pending
