@@ -15,28 +15,69 @@ use crate::time;
 ///
 /// # Frame
 ///
-/// [`new`](Self::new) makes an executor whose tasks inherit the frame of whoever makes hyper spawn
-/// them: right for a server's HTTP/2 streams. [`at_root`](Self::at_root) makes one whose tasks run
-/// at the root: right for a client with a pool, whose connections outlive the request that happened
-/// to open them.
+/// The tasks run at the root: what hyper spawns drives a connection, which outlives the request
+/// that happens to open it, and an inherited frame would be kept and shown to every later request
+/// (C-90). What belongs to a request gets its frame from the layers of [`tower`](crate::tower)
+/// (feature `tower`) or from a scope.
+///
+/// [`inheriting`](Self::inheriting) is for a server that binds values for a whole connection, such
+/// as its peer's address.
 ///
 /// # Panics
 ///
 /// Spawning panics outside of a runtime.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::{ContextVar, hyper::FramewiseExecutor};
+/// use hyper::rt::Executor;
+/// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+///
+/// framewise::block_on(REQUEST.scope(1, async {
+///     let (sender, receiver) = async_channel::bounded(1);
+///     let driver = async move { sender.send(REQUEST.get()).await.unwrap() };
+///     FramewiseExecutor::new().execute(driver);
+///     assert_eq!(receiver.recv().await.unwrap(), None);
+/// }));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FramewiseExecutor {
-    at_root: bool,
+    inherits: bool,
 }
 
 impl FramewiseExecutor {
-    /// An executor whose tasks inherit the current frame.
+    /// Makes an executor whose tasks run at the root.
     pub const fn new() -> Self {
-        Self { at_root: false }
+        Self { inherits: false }
     }
 
-    /// An executor whose tasks run at the root.
+    /// Makes an executor whose tasks run at the root: another name for [`new`](Self::new), where
+    /// the code should say it.
     pub const fn at_root() -> Self {
-        Self { at_root: true }
+        Self::new()
+    }
+
+    /// Makes an executor whose tasks inherit the frame in which hyper spawns them: for a server,
+    /// whose HTTP/2 requests then see what is bound around the connection, as HTTP/1 requests do.
+    ///
+    /// Not for a client: its connections would keep the frame of the request that opened them, and
+    /// send its values with the bodies of others.
+    ///
+    /// ```
+    /// use framewise::{ContextVar, hyper::FramewiseExecutor};
+    /// use hyper::rt::Executor;
+    /// static PEER: ContextVar<&str> = ContextVar::new("peer");
+    ///
+    /// framewise::block_on(PEER.scope("10.0.0.1", async {
+    ///     let (sender, receiver) = async_channel::bounded(1);
+    ///     let stream = async move { sender.send(PEER.get()).await.unwrap() };
+    ///     FramewiseExecutor::inheriting().execute(stream);
+    ///     assert_eq!(receiver.recv().await.unwrap(), Some("10.0.0.1"));
+    /// }));
+    /// ```
+    pub const fn inheriting() -> Self {
+        Self { inherits: true }
     }
 }
 
@@ -46,10 +87,10 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        drop(if self.at_root {
-            crate::spawn_root(future)
-        } else {
+        drop(if self.inherits {
             crate::spawn(future)
+        } else {
+            crate::spawn_root(future)
         });
     }
 }
