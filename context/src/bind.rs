@@ -38,7 +38,7 @@ pub fn bind<T: Send + Sync + 'static>(var: &'static ContextVar<T>, value: T) -> 
 /// Values for variables, not bound yet. Made by [`bind`].
 #[must_use = "nothing is bound until `run` is called or the scope is polled"]
 pub struct Bindings<L> {
-    list: L,
+    pub(crate) list: L,
 }
 
 impl<L: BindingList> Bindings<L> {

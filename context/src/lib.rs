@@ -57,6 +57,11 @@
 //! With a message: whoever receives it runs in its own frame, and can open a [`Framed`] one in the
 //! sender's.
 //!
+//! With an HTTP body: the connection's task polls a body after its handler has returned, so a scope
+//! around the handler does not reach it. `Frame::scope_body` (feature `http-body`) polls a body in
+//! a frame, and the layers of the module `tower` (a feature) do so for each response of a server
+//! and each request of a client.
+//!
 //! # What it costs
 //!
 //! The root frame is a null pointer. Reading is a thread-local load, two tests and an indexed load.
@@ -139,6 +144,8 @@
 mod additions;
 mod bind;
 mod block;
+#[cfg(feature = "http-body")]
+mod body;
 mod census;
 mod chunk;
 pub mod contract;
@@ -153,6 +160,8 @@ mod release;
 mod scope;
 mod statics;
 mod stream;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod var;
 mod waker;
 mod watch;

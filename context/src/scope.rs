@@ -2,7 +2,7 @@
 //!
 //! A [`Scope`] binds on top of whatever frame its poller is in; a [`FrameScope`] is in exactly its
 //! own frame. Both drop what they wrap where they poll it. The streams' half is in
-//! [`stream`](crate::stream).
+//! [`stream`](crate::stream), that of HTTP bodies in `body.rs`.
 
 use std::fmt;
 use std::mem::{self, ManuallyDrop, needs_drop};
@@ -17,8 +17,9 @@ use crate::current;
 use crate::derive;
 use crate::frame::{FrameId, id_of};
 
-/// A future or a stream under bindings. Made by [`ContextVar::scope`](crate::ContextVar::scope),
-/// [`Bindings::scope`](crate::Bindings::scope) and their streaming siblings.
+/// A future, a stream or an HTTP body under bindings. Made by
+/// [`ContextVar::scope`](crate::ContextVar::scope), [`Bindings::scope`](crate::Bindings::scope) and
+/// their siblings for streams and bodies.
 ///
 /// # Frame
 ///
@@ -114,6 +115,19 @@ impl<F, L: BindingList> Scope<F, L> {
         }
     }
 
+    /// Makes what is wrapped in the scope's frame.
+    #[cfg(feature = "tower")]
+    #[inline]
+    pub(crate) fn made_within(list: L, make: impl FnOnce() -> F, origin: Origin) -> Self {
+        let mut state = ScopeState::Unbound(list);
+        let inner = state.frame(origin).run(make);
+        Self {
+            state,
+            origin,
+            inner: ManuallyDrop::new(inner),
+        }
+    }
+
     /// Calls `f` with what is wrapped, in the scope's frame.
     #[inline]
     pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {
@@ -193,8 +207,9 @@ impl<F: fmt::Debug, L: BindingList> fmt::Debug for Scope<F, L> {
     }
 }
 
-/// A future or a stream that is polled and dropped in exactly one frame, wherever that happens.
-/// Made by [`Frame::scope`] and [`Frame::scope_stream`].
+/// A future, a stream or an HTTP body that is polled and dropped in exactly one frame, wherever
+/// that happens. Made by [`Frame::scope`], [`Frame::scope_stream`] and, with the feature
+/// `http-body`, `Frame::scope_body`.
 #[must_use = "futures and streams do nothing unless polled"]
 pub struct FrameScope<F> {
     frame: Frame,
@@ -218,24 +233,26 @@ impl Frame {
     /// ```
     #[inline]
     pub fn scope<F: Future>(self, future: F) -> FrameScope<F> {
-        FrameScope {
-            frame: self,
-            inner: ManuallyDrop::new(future),
-        }
+        FrameScope::new(self, future)
     }
 
     /// Wraps a stream so that it is polled and dropped in exactly this frame. Its consumer runs in
     /// its own.
     #[inline]
     pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> FrameScope<S> {
-        FrameScope {
-            frame: self,
-            inner: ManuallyDrop::new(stream),
-        }
+        FrameScope::new(self, stream)
     }
 }
 
 impl<F> FrameScope<F> {
+    #[inline]
+    pub(crate) fn new(frame: Frame, inner: F) -> Self {
+        Self {
+            frame,
+            inner: ManuallyDrop::new(inner),
+        }
+    }
+
     /// The frame.
     pub fn frame(&self) -> &Frame {
         &self.frame

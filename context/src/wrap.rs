@@ -2,6 +2,7 @@
 
 use crate::Frame;
 use crate::envelope::Framed;
+use crate::scope::FrameScope;
 
 impl Frame {
     /// Wraps a callback so that each of its calls, and its end, happen in this frame.
@@ -51,5 +52,32 @@ impl Frame {
     pub fn wrap_with<F: FnMut(A) -> R, A, R>(self, call: F) -> impl FnMut(A) -> R + use<F, A, R> {
         let mut wrapped = Framed::with_frame(self, call);
         move |argument| wrapped.enter(|call| call(argument))
+    }
+
+    /// Wraps a callback that is called once and returns a future: the call happens in this frame,
+    /// and the future is polled and dropped in it.
+    ///
+    /// For libraries that spawn by themselves what a callback returns, such as the `on_upgrade` of
+    /// axum's WebSockets, whose task is tokio's:
+    /// `upgrade.on_upgrade(Frame::current().wrap_async(serve_socket))`.
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// async fn serve_socket(name: &str) -> (&str, Option<u64>) {
+    ///     (name, REQUEST_ID.get())
+    /// }
+    /// let callback = REQUEST_ID.run(7, || Frame::current().wrap_async(serve_socket));
+    /// let served = std::thread::spawn(|| futures::executor::block_on(callback("chat")));
+    /// assert_eq!(served.join().unwrap(), ("chat", Some(7)));
+    /// ```
+    pub fn wrap_async<F, A, R>(self, call: F) -> impl FnOnce(A) -> FrameScope<R> + use<F, A, R>
+    where
+        F: FnOnce(A) -> R,
+        R: Future,
+    {
+        let wrapped = Framed::with_frame(self, call);
+        move |argument| wrapped.scope(|call| call(argument))
     }
 }

@@ -289,3 +289,56 @@ fn c79_a_chain_of_tasks_that_each_rebind_and_start_the_next_keeps_memory_flat() 
         );
     });
 }
+
+/// Neither layer boxes anything: what is left is the frame, if the layer binds one.
+#[cfg(feature = "tower")]
+#[test]
+fn c89_a_layer_allocates_nothing_but_the_frame_that_it_binds() {
+    use framewise_context::tower::{ClientFrameLayer, FrameLayer};
+    use std::convert::Infallible;
+    use tower::{Layer, Service, service_fn};
+
+    type Empty = http_body_util::Empty<bytes::Bytes>;
+
+    fn reply<A>(
+        _: http::Request<A>,
+    ) -> std::future::Ready<Result<http::Response<Empty>, Infallible>> {
+        std::future::ready(Ok(http::Response::new(Empty::new())))
+    }
+
+    fn count<S>(mut service: S) -> usize
+    where
+        S: Service<http::Request<Empty>, Error = Infallible>,
+    {
+        let exchange = || {
+            let call = pin!(service.call(http::Request::new(Empty::new())));
+            let Poll::Ready(Ok(response)) = call.poll(&mut cx()) else {
+                panic!("the service replies at once");
+            };
+            drop(response);
+        };
+        allocations(exchange).0
+    }
+
+    three_ways(|| {
+        warm_up();
+        assert_eq!(count(service_fn(reply::<Empty>)), 0, "no layer");
+        assert_eq!(
+            count(FrameLayer::new().layer(service_fn(reply::<Empty>))),
+            0
+        );
+        let bindings = |_: &http::request::Parts| bind(&NUMBER, 1).and(&TEXT, String::new());
+        let binding = FrameLayer::bind(bindings).layer(service_fn(reply::<Empty>));
+        assert_eq!(count(binding), 1);
+        TEXT.run("x".into(), || {
+            assert_eq!(
+                count(FrameLayer::new().layer(service_fn(reply::<Empty>))),
+                0
+            );
+            assert_eq!(
+                count(ClientFrameLayer::new().layer(service_fn(reply::<_>))),
+                0
+            );
+        });
+    });
+}

@@ -15,6 +15,10 @@ pub mod scopes {}
 pub mod pools {}
 
 #[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/bodies.md")]
+pub mod bodies {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/leaks.md")]
 pub mod leaks {}
 

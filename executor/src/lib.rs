@@ -44,6 +44,14 @@
     doc = "- `hyper` (a feature): hyper's executor and timer."
 )]
 #![cfg_attr(
+    feature = "tower",
+    doc = "- [`tower`]: layers that carry a request's frame into the bodies of HTTP and gRPC."
+)]
+#![cfg_attr(
+    not(feature = "tower"),
+    doc = "- `tower` (a feature): layers that carry a request's frame into the bodies of HTTP and gRPC."
+)]
+#![cfg_attr(
     all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))),
     doc = "- [`test`](mod@test): deterministic tests, under many seeds and with virtual time."
 )]
@@ -55,8 +63,10 @@
 //! # Features
 //!
 //! `futures-io` and `tokio` (both default) implement these families' I/O traits for the streams,
-//! `hyper` hyper's. The traits come without the runtimes. `census` counts the live frames by the
-//! place that bound them, as builds with debug assertions do without it: see [`context::census`].
+//! `hyper` hyper's. The traits come without the runtimes. `http-body` wraps HTTP bodies
+//! (`Frame::scope_body`), and `tower` has the layers that do so for whole servers and clients.
+//! `census` counts the live frames by the place that bound them, as builds with debug assertions do
+//! without it: see [`context::census`].
 //! `test-util` is for dev-dependencies: seeded runs, `framewise::test`.
 //!
 //! # What a frame costs
@@ -77,6 +87,8 @@ pub mod task;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;
 
+#[cfg(feature = "tower")]
+pub use framewise_context::tower;
 pub use framewise_context::{ContextVar, Frame, bind};
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 

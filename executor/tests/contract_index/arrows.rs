@@ -25,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("weaken", &[]),
     ("weaken/example", &["sync"]),
     ("benches", &["sync", "context", "timers", "io", "executor"]),
+    ("integrations/http", &[]),
 ];
 
 /// The keys in the tables of normal dependencies of a manifest; the target's own ones included.

@@ -1,0 +1,327 @@
+//! hyper's bodies, both ways, over HTTP/1 and HTTP/2.
+//!
+//! Each client's request is sent under a number, and the server binds that number plus
+//! [`SERVERS`]: so what a message says tells whose frame it was made in.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, Weak};
+
+use framewise::runtime::Runtime;
+use framewise::tower::FrameLayer;
+use framewise::{bind, spawn};
+use hyper::body::{Body, Bytes, Incoming};
+use hyper::http::request::Parts;
+use hyper::{Request, Response};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::glue::{Connection, Protocol, Server, X_ID, connect, id_in, in_frames, serve};
+use crate::messages::{Count, Ends, Messages, X_SEEN, count};
+use crate::support::{ID, KEPT, everywhere};
+
+/// What a server adds to the number of a request.
+const SERVERS: u64 = 1_000_000;
+/// Connections, requests on each, and messages in each body: 10,000 each way.
+const CONNECTIONS: usize = 4;
+const REQUESTS: usize = 10;
+const MESSAGES: usize = 250;
+/// Requests on a connection where the number of messages is not the point.
+const FEW: usize = 2;
+
+const X_COUNT: &str = "x-count";
+const X_WRONG: &str = "x-wrong";
+const X_TRAILER: &str = "x-trailer";
+
+/// The values of requests that a server bound, weakly: what is alive is kept by a frame.
+#[derive(Clone, Default)]
+struct Bound(Arc<Mutex<Vec<Weak<()>>>>);
+
+impl Bound {
+    fn value(&self) -> Arc<()> {
+        let value = Arc::new(());
+        self.0.lock().unwrap().push(Arc::downgrade(&value));
+        value
+    }
+
+    /// Waits until no value is alive, and says how many there were.
+    fn wait_until_freed(&self) -> usize {
+        let bound = self.0.lock().unwrap();
+        while bound.iter().any(|value| value.strong_count() > 0) {
+            std::thread::yield_now();
+        }
+        bound.len()
+    }
+}
+
+/// Reads the request's messages, and replies with what it counted and as many of its own.
+async fn handler(request: Request<Incoming>, ends: Ends) -> Result<Response<Messages>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let (client, own) = (id_in(&parts), id_in(&parts) + SERVERS);
+    let came = count(body, client).await;
+    assert_eq!(ID.get(), Some(own), "the handler's own frame");
+    let response = Response::builder()
+        .header(X_COUNT, came.messages)
+        .header(X_WRONG, came.wrong)
+        .header(X_TRAILER, came.trailer.unwrap_or(0))
+        // Without it HTTP/1 sends no trailers.
+        .header("trailer", X_SEEN)
+        .body(Messages::new(MESSAGES, own, &ends));
+    Ok(response.unwrap())
+}
+
+/// A server whose one layer binds.
+async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &Bound) -> Server {
+    let (ends, bound) = (ends.clone(), bound.clone());
+    let handler = service_fn(move |request| handler(request, ends.clone()));
+    let bindings =
+        move |request: &Parts| bind(&ID, id_in(request) + SERVERS).and(&KEPT, bound.value());
+    serve(protocol, FrameLayer::bind(bindings).layer(handler)).await
+}
+
+/// A server with middleware that binds, as it is often written: around a call that is made inside
+/// of the scope (as axum's `next.run(request)`), or before it.
+async fn server_with_middleware(protocol: Protocol, ends: &Ends, lazy: bool) -> Server {
+    let ends = ends.clone();
+    let handler =
+        FrameLayer::new().layer(service_fn(move |request| handler(request, ends.clone())));
+    let middleware = service_fn(move |request: Request<Incoming>| {
+        let mut handler = handler.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let id = id_in(&parts) + SERVERS;
+            let request = Request::from_parts(parts, body);
+            if lazy {
+                ID.scope(id, async { handler.call(request).await }).await
+            } else {
+                ID.scope(id, handler.call(request)).await
+            }
+        }
+    });
+    serve(protocol, middleware).await
+}
+
+/// One request and its reply, in the current frame: what the server counted, and what came back.
+async fn exchange<S, B>(client: &mut S, ends: &Ends, id: u64) -> (Count, Count)
+where
+    S: Service<Request<Messages>, Response = Response<B>, Error = hyper::Error>,
+    B: Body<Data = Bytes, Error = hyper::Error>,
+{
+    let request = Request::post("http://localhost/")
+        .header("host", "localhost")
+        .header("te", "trailers")
+        .header("trailer", X_SEEN)
+        .header(X_ID, id)
+        .body(Messages::new(MESSAGES, id, ends))
+        .unwrap();
+    let response = client.ready().await.unwrap().call(request).await.unwrap();
+    assert_eq!(ID.get(), Some(id), "the caller's own frame");
+    let said = |name| -> u64 {
+        let value = response.headers().get(name).unwrap().to_str().unwrap();
+        value.parse().unwrap()
+    };
+    let sent = Count {
+        messages: said(X_COUNT) as usize,
+        wrong: said(X_WRONG) as usize,
+        trailer: Some(said(X_TRAILER)).filter(|id| *id > 0),
+    };
+    (sent, count(response.into_body(), id + SERVERS).await)
+}
+
+fn check(sent: &mut Count, came: &mut Count, id: u64, outcome: (Count, Count)) {
+    let right = |trailer| Count {
+        messages: MESSAGES,
+        wrong: 0,
+        trailer: Some(trailer),
+    };
+    assert_eq!(outcome, (right(id), right(id + SERVERS)), "request {id}");
+    sent.add(outcome.0);
+    came.add(outcome.1);
+}
+
+/// Sends all requests on a few connections, each in its own frame: one after the other over HTTP/1,
+/// and at once over HTTP/2.
+async fn exchange_all(
+    protocol: Protocol,
+    address: SocketAddr,
+    requests: usize,
+    ends: &Ends,
+) -> (Count, Count) {
+    let mut connections = Vec::new();
+    for connection in 0..CONNECTIONS {
+        let ids = (1..=requests).map(move |request| (connection * 1000 + request) as u64);
+        let ends = ends.clone();
+        connections.push(spawn(async move {
+            let connection = connect(protocol, address).await;
+            let (mut sent, mut came) = (Count::default(), Count::default());
+            if protocol == Protocol::Http1 {
+                let mut client = in_frames(connection);
+                for id in ids {
+                    let outcome = ID.scope(id, exchange(&mut client, &ends, id)).await;
+                    check(&mut sent, &mut came, id, outcome);
+                }
+            } else {
+                let requests: Vec<_> = ids
+                    .map(|id| {
+                        let (mut client, ends) = (in_frames(connection.share()), ends.clone());
+                        let request = async move { exchange(&mut client, &ends, id).await };
+                        (id, ID.run(id, || spawn(request)))
+                    })
+                    .collect();
+                for (id, request) in requests {
+                    check(&mut sent, &mut came, id, request.await.unwrap());
+                }
+            }
+            (sent, came)
+        }));
+    }
+    let (mut sent, mut came) = (Count::default(), Count::default());
+    for connection in connections {
+        let counted = connection.await.unwrap();
+        sent.add(counted.0);
+        came.add(counted.1);
+    }
+    (sent, came)
+}
+
+/// Checks that all messages came each way, and that all bodies ended in their frames.
+fn check_all((sent, came): (Count, Count), requests: usize, ends: &Ends) {
+    let all = CONNECTIONS * requests * MESSAGES;
+    assert_eq!((sent.messages, came.messages), (all, all));
+    assert_eq!((sent.wrong, came.wrong), (0, 0));
+    ends.wait(2 * CONNECTIONS * requests);
+}
+
+fn ten_thousand_messages_each_way(runtime: &Runtime, protocol: Protocol) {
+    let (ends, bound) = (Ends::default(), Bound::default());
+    let counted = runtime.block_on(async {
+        let server = server_that_binds(protocol, &ends, &bound).await;
+        exchange_all(protocol, server.address, REQUESTS, &ends).await
+    });
+    assert_eq!((counted.0.messages, counted.1.messages), (10_000, 10_000));
+    check_all(counted, REQUESTS, &ends);
+    assert_eq!(bound.wait_until_freed(), CONNECTIONS * REQUESTS);
+}
+
+#[test]
+fn c89_ten_thousand_messages_each_way_over_http1_see_their_requests() {
+    everywhere(|runtime, _| ten_thousand_messages_each_way(runtime, Protocol::Http1));
+}
+
+#[test]
+fn c89_ten_thousand_messages_each_way_over_http2_see_their_requests() {
+    everywhere(|runtime, _| ten_thousand_messages_each_way(runtime, Protocol::Http2));
+}
+
+#[test]
+fn c89_a_layer_within_middleware_takes_what_the_middleware_bound() {
+    everywhere(|runtime, _| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            for lazy in [false, true] {
+                let ends = Ends::default();
+                let counted = runtime.block_on(async {
+                    let server = server_with_middleware(protocol, &ends, lazy).await;
+                    exchange_all(protocol, server.address, FEW, &ends).await
+                });
+                check_all(counted, FEW, &ends);
+            }
+        }
+    });
+}
+
+/// The fault that the layers are for, so that the tests above are known to be able to fail.
+#[test]
+fn without_the_layers_every_message_is_at_the_root() {
+    everywhere(|runtime, _| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            // Bodies that end at the root are what this one expects.
+            let ends = Ends::default();
+            let (sent, came) = runtime.block_on(async {
+                let handlers = ends.clone();
+                let server = service_fn(move |request: Request<Incoming>| {
+                    let (parts, body) = request.into_parts();
+                    let id = id_in(&parts) + SERVERS;
+                    ID.scope(
+                        id,
+                        handler(Request::from_parts(parts, body), handlers.clone()),
+                    )
+                });
+                let server = serve(protocol, server).await;
+                let mut client: Connection<Messages> = connect(protocol, server.address).await;
+                ID.scope(7, exchange(&mut client, &ends, 7)).await
+            });
+            for count in [sent, came] {
+                assert_eq!((count.messages, count.wrong), (MESSAGES, MESSAGES));
+                assert_eq!(count.trailer.unwrap_or(0), 0);
+            }
+        }
+    });
+}
+
+#[test]
+fn c90_an_open_connection_keeps_no_requests_values() {
+    everywhere(|runtime, _| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let (ends, bound) = (Ends::default(), Bound::default());
+            let server = runtime.block_on(server_that_binds(protocol, &ends, &bound));
+            let address = server.address;
+            let mut client = None;
+            for id in 1..=3 {
+                let (kept, ends) = (Arc::new(()), ends.clone());
+                let frame = bind(&ID, id).and(&KEPT, Arc::clone(&kept)).frame();
+                let opened = client.take();
+                let request = async move {
+                    let mut client = match opened {
+                        // Opened by the first request, in its frame.
+                        None => in_frames(connect(protocol, address).await),
+                        Some(client) => client,
+                    };
+                    let outcome = exchange(&mut client, &ends, id).await;
+                    check(&mut Count::default(), &mut Count::default(), id, outcome);
+                    client
+                };
+                let request = frame.run(|| runtime.spawn(request));
+                drop(frame);
+                // The connection stays open: this is its handle.
+                client = Some(runtime.block_on(request).unwrap());
+                while Arc::strong_count(&kept) > 1 {
+                    std::thread::yield_now();
+                }
+                assert_eq!(bound.wait_until_freed(), id as usize);
+            }
+        }
+    });
+}
+
+#[test]
+fn c89_a_body_that_is_not_read_is_dropped_in_its_frame() {
+    everywhere(|runtime, id| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let (ends, bound) = (Ends::default(), Bound::default());
+            runtime.block_on(async {
+                let server = server_that_binds(protocol, &ends, &bound).await;
+                let mut client = in_frames(connect(protocol, server.address).await);
+                let request = Request::post("http://localhost/")
+                    .header("host", "localhost")
+                    .header(X_ID, 5)
+                    .body(Messages::new(100_000, 5, &ends))
+                    .unwrap();
+                // The client leaves while it sends: its own body is dropped by the driver, and the
+                // server's handler is dropped while it reads, or its body while it is sent.
+                let sending = ID.scope(5, async {
+                    let response = client.ready().await.unwrap().call(request);
+                    let leave = async {
+                        for _ in 0..10 {
+                            framewise::task::yield_now().await;
+                        }
+                    };
+                    futures::future::select(Box::pin(leave), response).await;
+                });
+                sending.await;
+                drop(client);
+                assert_eq!(ID.get(), id);
+            });
+            ends.wait(1);
+            bound.wait_until_freed();
+        }
+    });
+}

@@ -1,0 +1,138 @@
+//! A body of messages that are made while it is sent, and what its reader counts.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame};
+use hyper::header::{HeaderMap, HeaderValue};
+
+use crate::support::ID;
+
+/// The trailer of a body: the value of [`ID`] when it was made.
+pub(crate) const X_SEEN: &str = "x-seen";
+
+/// The value of [`ID`], and 0 where it is unbound.
+pub(crate) fn seen() -> u64 {
+    ID.get().unwrap_or(0)
+}
+
+/// Counts bodies that were dropped, and those that were dropped in another frame than theirs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Ends(Arc<(AtomicUsize, AtomicUsize)>);
+
+impl Ends {
+    fn add(&self, is_right: bool) {
+        // Ordering: Relaxed for the second count: the first one's Release publishes it.
+        self.0
+            .1
+            .fetch_add(usize::from(!is_right), Ordering::Relaxed);
+        self.0.0.fetch_add(1, Ordering::Release);
+    }
+
+    /// Waits until `count` bodies were dropped, and checks that all were in their frames.
+    pub(crate) fn wait(&self, count: usize) {
+        while self.0.0.load(Ordering::Acquire) < count {
+            std::thread::yield_now();
+        }
+        assert_eq!(self.0.1.load(Ordering::Relaxed), 0, "dropped elsewhere");
+    }
+}
+
+/// A body of messages of eight bytes, each with what [`ID`] is when the message is made, and a
+/// trailer with the same. Every fifth message comes after a poll that is pending.
+pub(crate) struct Messages {
+    expected: u64,
+    left: usize,
+    paused: bool,
+    trailer: bool,
+    ends: Ends,
+}
+
+impl Messages {
+    /// A body of `count` messages, each of which should be `expected`.
+    pub(crate) fn new(count: usize, expected: u64, ends: &Ends) -> Messages {
+        Messages {
+            expected,
+            left: count,
+            paused: false,
+            trailer: true,
+            ends: ends.clone(),
+        }
+    }
+}
+
+impl Body for Messages {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.left.is_multiple_of(5) && !self.paused {
+            self.paused = true;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.paused = false;
+        if self.left > 0 {
+            self.left -= 1;
+            let message = Bytes::copy_from_slice(&seen().to_be_bytes());
+            return Poll::Ready(Some(Ok(Frame::data(message))));
+        }
+        if self.trailer {
+            self.trailer = false;
+            let trailers =
+                HeaderMap::from_iter([(X_SEEN.parse().unwrap(), HeaderValue::from(seen()))]);
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Drop for Messages {
+    fn drop(&mut self) {
+        self.ends.add(seen() == self.expected);
+    }
+}
+
+/// What came of a body.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Count {
+    pub(crate) messages: usize,
+    pub(crate) wrong: usize,
+    pub(crate) trailer: Option<u64>,
+}
+
+impl Count {
+    pub(crate) fn add(&mut self, other: Count) {
+        self.messages += other.messages;
+        self.wrong += other.wrong;
+    }
+}
+
+/// Reads a body to its end.
+pub(crate) async fn count<B>(body: B, expected: u64) -> Count
+where
+    B: Body<Data = Bytes>,
+    B::Error: std::fmt::Debug,
+{
+    let body = body.collect().await.unwrap();
+    let trailer = body
+        .trailers()
+        .and_then(|trailers| trailers.get(X_SEEN)?.to_str().ok()?.parse().ok());
+    let bytes = body.to_bytes();
+    assert!(bytes.len().is_multiple_of(8), "no whole message");
+    let messages = bytes.chunks(8);
+    Count {
+        messages: messages.len(),
+        wrong: messages
+            .filter(|message| *message != expected.to_be_bytes())
+            .count(),
+        trailer,
+    }
+}
