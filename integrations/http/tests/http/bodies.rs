@@ -20,11 +20,11 @@ use crate::messages::{Count, Ends, Messages, X_SEEN, count};
 use crate::support::{ID, KEPT, everywhere};
 
 /// What a server adds to the number of a request.
-const SERVERS: u64 = 1_000_000;
+pub(crate) const SERVERS: u64 = 1_000_000;
 /// Connections, requests on each, and messages in each body: 10,000 each way.
 const CONNECTIONS: usize = 4;
 const REQUESTS: usize = 10;
-const MESSAGES: usize = 250;
+pub(crate) const MESSAGES: usize = 250;
 /// Requests on a connection where the number of messages is not the point.
 const FEW: usize = 2;
 
@@ -34,7 +34,7 @@ const X_TRAILER: &str = "x-trailer";
 
 /// The values of requests that a server bound, weakly: what is alive is kept by a frame.
 #[derive(Clone, Default)]
-struct Bound(Arc<Mutex<Vec<Weak<()>>>>);
+pub(crate) struct Bound(Arc<Mutex<Vec<Weak<()>>>>);
 
 impl Bound {
     fn value(&self) -> Arc<()> {
@@ -44,7 +44,7 @@ impl Bound {
     }
 
     /// Waits until no value is alive, and says how many there were.
-    fn wait_until_freed(&self) -> usize {
+    pub(crate) fn wait_until_freed(&self) -> usize {
         let bound = self.0.lock().unwrap();
         while bound.iter().any(|value| value.strong_count() > 0) {
             std::thread::yield_now();
@@ -70,7 +70,7 @@ async fn handler(request: Request<Incoming>, ends: Ends) -> Result<Response<Mess
 }
 
 /// A server whose one layer binds.
-async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &Bound) -> Server {
+pub(crate) async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &Bound) -> Server {
     let (ends, bound) = (ends.clone(), bound.clone());
     let handler = service_fn(move |request| handler(request, ends.clone()));
     let bindings =
@@ -101,9 +101,10 @@ async fn server_with_middleware(protocol: Protocol, ends: &Ends, lazy: bool) -> 
 }
 
 /// One request and its reply, in the current frame: what the server counted, and what came back.
-async fn exchange<S, B>(client: &mut S, ends: &Ends, id: u64) -> (Count, Count)
+pub(crate) async fn exchange<S, B>(client: &mut S, ends: &Ends, id: u64) -> (Count, Count)
 where
-    S: Service<Request<Messages>, Response = Response<B>, Error = hyper::Error>,
+    S: Service<Request<Messages>, Response = Response<B>>,
+    S::Error: std::fmt::Debug,
     B: Body<Data = Bytes, Error = hyper::Error>,
 {
     let request = Request::post("http://localhost/")

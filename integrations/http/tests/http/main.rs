@@ -5,8 +5,12 @@
 //! each direction, on connections that requests share, and not one may be wrong.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod axum_routes;
 mod bodies;
 mod glue;
+mod grpc;
 mod messages;
+mod pool;
 #[path = "../../../../executor/tests/support/mod.rs"]
 mod support;
+mod upgrades;

@@ -1,0 +1,201 @@
+//! Upgraded connections: WebSockets on framewise by hyper's upgrade, over HTTP/1 and over HTTP/2's
+//! `CONNECT`; and axum's `on_upgrade`, which spawns on tokio.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::ws::{self, WebSocketUpgrade};
+use axum::routing::any;
+use bytes::Bytes;
+use framewise::runtime::Runtime;
+use framewise::tower::FrameLayer;
+use framewise::{Frame, bind, spawn};
+use futures::{SinkExt, StreamExt};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use hyper::upgrade::Upgraded;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Message, protocol::Role};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+use crate::bodies::SERVERS;
+use crate::glue::{Protocol, X_ID, connect, id_in, serve};
+use crate::messages::seen;
+use crate::support::{ID, everywhere};
+
+/// Sockets, and messages on each: 10,000 each way.
+const SOCKETS: u64 = 10;
+const MESSAGES: usize = 1000;
+/// Messages between two flushes.
+const BATCH: usize = 100;
+
+type Socket = WebSocketStream<TokioIo<Upgraded>>;
+
+async fn socket(upgraded: Upgraded, role: Role) -> Socket {
+    WebSocketStream::from_raw_socket(TokioIo::new(upgraded), role, None).await
+}
+
+fn message(number: u64) -> Message {
+    Message::binary(number.to_be_bytes().to_vec())
+}
+
+fn number(message: &[u8]) -> u64 {
+    u64::from_be_bytes(message.try_into().unwrap())
+}
+
+/// What the server replies to a message: its own number, or 0 to a wrong one.
+fn reply_to(came: &[u8]) -> u64 {
+    if number(came) + SERVERS == seen() {
+        seen()
+    } else {
+        0
+    }
+}
+
+/// The server's side. It ends with the client.
+async fn chat(mut socket: Socket) {
+    let mut replies = 0;
+    while let Some(Ok(Message::Binary(came))) = socket.next().await {
+        socket.feed(message(reply_to(&came))).await.unwrap();
+        replies += 1;
+        if replies % BATCH == 0 {
+            socket.flush().await.unwrap();
+        }
+    }
+}
+
+/// Upgrades without tokio: the task that has the connection inherits the handler's frame.
+async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let upgraded = hyper::upgrade::on(&mut request);
+    drop(spawn(async move {
+        chat(socket(upgraded.await.unwrap(), Role::Server).await).await;
+    }));
+    let http1 = request.version() == hyper::Version::HTTP_11;
+    let response = Response::builder();
+    let response = if http1 {
+        response
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+    } else {
+        response
+    };
+    Ok(response.body(Empty::new()).unwrap())
+}
+
+/// The client's side of a socket: sends all, then reads the replies. How many were right.
+async fn ask(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
+    let mut connection = connect::<Empty<Bytes>>(protocol, address).await;
+    let request = match protocol {
+        Protocol::Http1 => Request::get("/")
+            .header("host", "localhost")
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket")
+            .header("sec-websocket-version", "13")
+            .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        Protocol::Http2 => Request::connect("localhost:80"),
+    };
+    let request = request.header(X_ID, id).body(Empty::new()).unwrap();
+    let response = connection
+        .ready()
+        .await
+        .unwrap()
+        .call(request)
+        .await
+        .unwrap();
+    let expected = match protocol {
+        Protocol::Http1 => StatusCode::SWITCHING_PROTOCOLS,
+        Protocol::Http2 => StatusCode::OK,
+    };
+    assert_eq!(response.status(), expected);
+    let upgraded = hyper::upgrade::on(response).await.unwrap();
+    let (mut sink, mut replies) = socket(upgraded, Role::Client).await.split();
+    let sending = spawn(async move {
+        for _ in 0..MESSAGES / BATCH {
+            for _ in 0..BATCH {
+                sink.feed(message(seen())).await.unwrap();
+            }
+            sink.flush().await.unwrap();
+        }
+        sink
+    });
+    let mut right = 0;
+    for _ in 0..MESSAGES {
+        let reply = replies.next().await.unwrap().unwrap();
+        right += usize::from(number(&reply.into_data()) == id + SERVERS);
+    }
+    drop(sending.await.unwrap());
+    right
+}
+
+fn ask_all(runtime: &Runtime, protocol: Protocol, address: SocketAddr) -> usize {
+    let sockets: Vec<_> = (1..=SOCKETS)
+        .map(|id| ID.run(id, || runtime.spawn(ask(protocol, address, id))))
+        .collect();
+    let replies = sockets
+        .into_iter()
+        .map(|socket| runtime.block_on(socket).unwrap());
+    replies.sum()
+}
+
+fn bindings(request: &Parts) -> framewise::context::Bindings<framewise::context::Bound<u64>> {
+    bind(&ID, id_in(request) + SERVERS)
+}
+
+#[test]
+fn c89_ten_thousand_messages_of_websockets_by_hypers_upgrade_see_their_requests() {
+    everywhere(|runtime, _| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            let service = FrameLayer::bind(bindings).layer(service_fn(upgrade));
+            let server = runtime.block_on(serve(protocol, service));
+            assert_eq!(ask_all(runtime, protocol, server.address), 10_000);
+        }
+    });
+}
+
+/// The same with axum's socket.
+async fn chat_with_axum(mut socket: ws::WebSocket) {
+    let mut replies = 0;
+    while let Some(Ok(ws::Message::Binary(came))) = socket.recv().await {
+        let reply = Bytes::copy_from_slice(&reply_to(&came).to_be_bytes());
+        socket.feed(ws::Message::Binary(reply)).await.unwrap();
+        replies += 1;
+        if replies % BATCH == 0 {
+            socket.flush().await.unwrap();
+        }
+    }
+}
+
+/// axum spawns the callback of `on_upgrade` by `tokio::spawn`, also on a server that runs on
+/// framewise: it needs a tokio runtime, and its task has no frame unless the callback is wrapped.
+#[test]
+fn c89_a_wrapped_callback_of_axums_on_upgrade_sees_its_request_in_tokios_task() {
+    everywhere(|runtime, _| {
+        let mut tokio = tokio::runtime::Builder::new_multi_thread();
+        let tokio = tokio.worker_threads(1).build().unwrap();
+        for (wrapped, expected) in [(true, 10_000), (false, 0)] {
+            let handle = tokio.handle().clone();
+            let upgrade = move |upgrade: WebSocketUpgrade| {
+                let handle = handle.clone();
+                async move {
+                    // Within tokio for as long as the call takes, which does not wait.
+                    let _tokio = handle.enter();
+                    if wrapped {
+                        upgrade.on_upgrade(Frame::current().wrap_async(chat_with_axum))
+                    } else {
+                        upgrade.on_upgrade(chat_with_axum)
+                    }
+                }
+            };
+            let routes: Router = Router::new().route("/", any(upgrade));
+            let routes = routes.layer(FrameLayer::bind(bindings));
+            let server = runtime.block_on(serve(Protocol::Http1, routes));
+            let right = ask_all(runtime, Protocol::Http1, server.address);
+            assert_eq!(right, expected, "wrapped: {wrapped}");
+        }
+    });
+}
