@@ -1,9 +1,12 @@
-//! The current frame of this thread, and the ids of new frames: the only thread-locals that the
-//! fast paths touch.
+//! The current frame and the budget of this thread, and the ids of new frames: the only
+//! thread-locals that the fast paths touch.
 //!
 //! The pointer is *borrowed*: whoever sets it holds the frame for as long as it is set, so neither
 //! entering nor leaving a frame moves a reference count. Only [`Frame::run`](crate::Frame::run)
 //! changes it, through [`enter`], and restores it on every way out.
+//!
+//! The budget lies beside the pointer, since a task's poll sets both: the thread-local's address is
+//! computed once for the two. What its values mean is [`coop`]'s.
 //!
 //! Neither thread-local has a destructor: both can be used in the destructors of others (C-81).
 
@@ -13,11 +16,22 @@ use std::ptr;
 use framewise_sync::cell::Cell;
 
 use crate::block::Block;
+use crate::coop::{self, Budget};
 use crate::panic;
 use crate::statics::batches::{Batches, ID_BATCH};
 
+struct Current {
+    frame: Cell<*const Block>,
+    budget: Cell<Budget>,
+}
+
 framewise_sync::thread_local! {
-    static CURRENT: Cell<*const Block> = const { Cell::new(ptr::null()) };
+    static CURRENT: Current = const {
+        Current {
+            frame: Cell::new(ptr::null()),
+            budget: Cell::new(coop::NO_BUDGET),
+        }
+    };
     static NEXT_ID: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -27,7 +41,19 @@ static BATCHES: Batches = Batches::new();
 /// is after its caller returns.
 #[inline(always)]
 pub(crate) fn get() -> *const Block {
-    CURRENT.with(Cell::get)
+    CURRENT.with(|current| current.frame.get())
+}
+
+/// The budget that this thread has left.
+#[inline(always)]
+pub(crate) fn budget() -> Budget {
+    CURRENT.with(|current| current.budget.get())
+}
+
+/// Sets the budget and returns the one before.
+#[inline(always)]
+pub(crate) fn set_budget(budget: Budget) -> Budget {
+    CURRENT.with(|current| current.budget.replace(budget))
 }
 
 /// Makes `block` current while `body` runs.
@@ -37,11 +63,29 @@ pub(crate) fn get() -> *const Block {
 /// `block` is null or alive until this returns or unwinds.
 #[inline(always)]
 pub(crate) unsafe fn enter<R>(block: *const Block, body: impl FnOnce() -> R) -> R {
-    let restore = Restore {
-        previous: CURRENT.with(|current| current.replace(block)),
-    };
+    run(CURRENT.with(|current| current.frame.replace(block)), body)
+}
+
+/// Like [`enter`], with a full budget. The budget is not restored.
+///
+/// # Safety
+///
+/// As for [`enter`].
+#[inline(always)]
+pub(crate) unsafe fn enter_with_budget<R>(block: *const Block, body: impl FnOnce() -> R) -> R {
+    let previous = CURRENT.with(|current| {
+        current.budget.set(coop::FULL);
+        current.frame.replace(block)
+    });
+    run(previous, body)
+}
+
+/// Runs `body`, and makes `previous` current afterwards.
+#[inline(always)]
+fn run<R>(previous: *const Block, body: impl FnOnce() -> R) -> R {
+    let restore = Restore { previous };
     let result = body();
-    CURRENT.with(|current| current.set(restore.previous));
+    CURRENT.with(|current| current.frame.set(restore.previous));
     mem::forget(restore);
     result
 }
@@ -56,7 +100,7 @@ impl Drop for Restore {
     fn drop(&mut self) {
         // Everything inside has restored already, so the current frame is the one left now.
         panic::leave(get(), self.previous);
-        CURRENT.with(|current| current.set(self.previous));
+        CURRENT.with(|current| current.frame.set(self.previous));
     }
 }
 

@@ -152,6 +152,19 @@ impl Frame {
         unsafe { current::enter(self.0, body) }
     }
 
+    /// Runs one poll of a task: like [`run`](Self::run), with a full [budget](crate::coop).
+    ///
+    /// The budget is not restored, which saves a store in each poll: what is left of it stays with
+    /// the thread until the next poll sets it. A caller that runs within a poll of another task, or
+    /// on a thread that is not the executor's own, must call this within
+    /// [`with_budget`](crate::coop::with_budget).
+    #[doc(hidden)]
+    #[inline]
+    pub fn run_poll<R>(&self, body: impl FnOnce() -> R) -> R {
+        // SAFETY: (rule 4) `self` is borrowed until this returns, so the frame stays held.
+        unsafe { current::enter_with_budget(self.0, body) }
+    }
+
     /// The current frame's pointer, as a frame of its own.
     ///
     /// # Safety

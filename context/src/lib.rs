@@ -138,7 +138,8 @@
 //! # For executors
 //!
 //! A task keeps [`Frame::current`]`().`[`inherited`](Frame::inherited)`()` of where it was spawned,
-//! and runs each poll, and the drop of its future, within [`Frame::run`]. Timers and I/O keep
+//! and runs each poll, and the drop of its future, within [`Frame::run`]. A poll also belongs inside
+//! [`coop::with_budget`], so that a task whose operations are always ready yields. Timers and I/O keep
 //! [`FramedWaker`]s. A panic is caught by [`catch_unwind`], which says in which frame it began.
 
 mod additions;
@@ -149,6 +150,7 @@ mod body;
 mod census;
 mod chunk;
 pub mod contract;
+pub mod coop;
 mod current;
 mod derive;
 mod envelope;

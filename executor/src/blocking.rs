@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use framewise_context::Frame;
+use framewise_context::{Frame, coop};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
@@ -475,7 +475,8 @@ impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<R> {
         let f = self.0.take().expect("a blocking call is polled once");
-        Poll::Ready(f())
+        // It may block for as long as it likes: there is no task to yield.
+        Poll::Ready(coop::with_unconstrained(f))
     }
 }
 

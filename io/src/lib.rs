@@ -19,7 +19,6 @@
 
 #![warn(unreachable_pub)]
 
-mod budget;
 mod driver;
 mod handle;
 pub mod net;

@@ -9,9 +9,9 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use framewise_context::coop;
 use framewise_sync::Arc;
 
-use crate::budget;
 use crate::callback::{CallbackEntry, ReadyCallback, cancel_all};
 use crate::handle::{IoHandle, shutdown_error};
 use crate::readiness::ReadyEvent;
@@ -90,7 +90,7 @@ impl Registration {
         direction: Direction,
     ) -> Poll<io::Result<ReadyEvent>> {
         let event = ready!(self.state.readiness().poll_ready(cx, direction));
-        ready!(budget::poll_spend(cx));
+        ready!(coop::poll_spend_remote(cx));
         Poll::Ready(checked(event))
     }
 
@@ -126,7 +126,7 @@ impl Registration {
         loop {
             let event = ready!(self.poll_ready(cx, direction))?;
             match self.attempt(event, direction.interest(), &mut operation) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => coop::give_back(),
                 result => return Poll::Ready(result),
             }
         }
@@ -208,18 +208,19 @@ impl<R, F: FnMut(ReadyEvent) -> io::Result<R>> Future for AsyncIo<'_, F> {
                 .registration
                 .attempt(event, this.interest, &mut this.operation)
             {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => coop::give_back(),
                 result => return Poll::Ready(result),
             }
         }
     }
 }
 
-/// Waits in the list, within the budget. One that is made to wait by the budget looks at the word anew.
+/// Waits in the list, within the task's budget. A wait that is denied reads the word again when it is
+/// polled next: it has consumed no readiness, and has no entry in the list.
 #[inline]
 fn poll_wait(wait: &mut ReadinessWait<'_>, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
     let event = ready!(Pin::new(wait).poll(cx));
-    ready!(budget::poll_spend(cx));
+    ready!(coop::poll_spend_remote(cx));
     Poll::Ready(checked(event))
 }
 

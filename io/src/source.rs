@@ -15,6 +15,8 @@
 use std::io;
 use std::task::{Context, Poll};
 
+use framewise_context::coop;
+
 use crate::callback::ReadyCallback;
 use crate::handle::IoHandle;
 use crate::readiness::ReadyEvent;
@@ -141,7 +143,7 @@ impl<S: system::Source> IoSource<S> {
         })
     }
 
-    /// The same as a poll function. Into or out of nothing, it waits for nothing.
+    /// The same as a poll function. With a `len` of 0 it does not wait for the source.
     #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
     pub(crate) fn poll_transfer(
         &self,
@@ -151,7 +153,7 @@ impl<S: system::Source> IoSource<S> {
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if len == 0 {
-            return Poll::Ready(Ok(0));
+            return coop::poll_spend(cx).map(|()| Ok(0));
         }
         self.registration.poll_io(cx, direction, |event| {
             let count = operation(self.source())?;
@@ -159,7 +161,7 @@ impl<S: system::Source> IoSource<S> {
         })
     }
 
-    /// The same as a future. Into or out of nothing, it waits for nothing.
+    /// The same as a future. With a `len` of 0 it does not wait for the source.
     pub(crate) async fn transfer(
         &self,
         direction: Direction,
@@ -167,6 +169,7 @@ impl<S: system::Source> IoSource<S> {
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if len == 0 {
+            coop::consume_budget().await;
             return Ok(0);
         }
         self.registration

@@ -4,11 +4,12 @@
 //! [queue](crate::queue)'s.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 use std::{fmt, mem};
 
 use framewise_context::FramedWaker;
+use framewise_context::coop;
 
 use crate::ambient;
 use crate::clock::{Clock, add_saturating};
@@ -218,13 +219,15 @@ impl Future for Sleep {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-        std::task::ready!(crate::virtual_time::poll_preempt(cx));
+        ready!(crate::virtual_time::poll_preempt(cx));
         let this = self.get_mut();
-        match this.state {
+        ready!(match this.state {
             SleepState::Idle { certain } => this.poll_idle(certain, cx.waker()),
             SleepState::Armed(key) => this.poll_armed(key, cx.waker()),
             SleepState::Elapsed => Poll::Ready(()),
-        }
+        });
+        // A sleep that is denied stays elapsed.
+        coop::poll_spend(cx)
     }
 }
 

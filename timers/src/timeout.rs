@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use std::{error, fmt, io};
 
+use framewise_context::coop;
 use pin_project_lite::pin_project;
 
 use crate::sleep::{Sleep, sleep, sleep_until};
@@ -15,7 +16,8 @@ use crate::sleep::{Sleep, sleep, sleep_until};
 /// Gives `future` at most `duration`, counted from this call.
 ///
 /// The future is polled first: if it is ready, so is the timeout, however late. A limit of zero
-/// lets it be polled once.
+/// lets it be polled once. A future that uses the [budget](framewise_context::coop) of its task up
+/// does not keep the limit from ending it.
 ///
 /// # Errors
 /// [`Elapsed`] if the time ran out. The future is dropped with the `Timeout`.
@@ -104,10 +106,18 @@ impl<F: Future> Future for Timeout<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let had_budget = coop::has_budget_remaining();
         if let Poll::Ready(output) = this.future.poll(cx) {
             return Poll::Ready(Ok(output));
         }
-        ready!(Pin::new(this.sleep).poll(cx));
+        let sleep = Pin::new(this.sleep);
+        ready!(if had_budget && !coop::has_budget_remaining() {
+            // The future itself used the budget up. It would do so in each poll, and the limit would
+            // never have a unit.
+            coop::with_unconstrained(|| sleep.poll(cx))
+        } else {
+            sleep.poll(cx)
+        });
         Poll::Ready(Err(Elapsed(())))
     }
 }

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::Arc;
 
-use framewise_context::Frame;
+use framewise_context::{Frame, coop};
 use framewise_io::Batch;
 
 use super::queue::{LocalQueue, Pushed};
@@ -397,7 +397,8 @@ impl WorkerThread {
     /// Runs code that wakes tasks, and looks at the end whether siblings should help.
     fn dispatch(&self, f: impl FnOnce()) {
         self.dispatch.set(Dispatch::Untold);
-        f();
+        // Callbacks are not a task's: what the last poll has left of its budget is not theirs.
+        coop::with_unconstrained(f);
         self.dispatch.set(Dispatch::None);
         if self.has_backlog() && self.shared.idle.would_notify() {
             self.shared.notify_one();

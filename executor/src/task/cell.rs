@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::ptr::NonNull;
 use std::task::{Context, Poll};
 
-use framewise_context::{Frame, catch_unwind};
+use framewise_context::{Frame, catch_unwind, coop};
 use framewise_sync::cell::UnsafeCell;
 
 use super::error::JoinError;
@@ -127,9 +127,9 @@ impl<F: Future, S: Schedule> Core<F, S> {
         unsafe { Self::end(pointer, output) }
     }
 
-    /// One poll, in the task's frame. On `Ready` the future has been dropped.
+    /// One poll, in the task's frame and with a full budget. On `Ready` the future has been dropped.
     fn poll(&self, task: TaskRef) -> Poll<Result<F::Output, JoinError>> {
-        self.in_frame(|| {
+        self.frame().run_poll(|| {
             let waker = BorrowedWaker::new(task);
             let mut cx = Context::from_waker(&waker);
             let polled = catch_unwind(|| {
@@ -159,9 +159,14 @@ impl<F: Future, S: Schedule> Core<F, S> {
         })
     }
 
-    /// Drops the future of an aborted task, in the task's frame.
+    /// Drops the future of an aborted task, in the task's frame. It is not a poll, so it has no
+    /// budget; that of a poll around it is restored.
+    #[cold]
+    #[inline(never)]
     fn cancel(&self) -> Result<F::Output, JoinError> {
-        self.in_frame(|| Err(self.drop_stage().err().unwrap_or_else(JoinError::cancelled)))
+        coop::with_unconstrained(|| {
+            self.in_frame(|| Err(self.drop_stage().err().unwrap_or_else(JoinError::cancelled)))
+        })
     }
 
     /// Drops what the stage holds, in the caller's frame; an error is the panic of a destructor.
@@ -176,9 +181,14 @@ impl<F: Future, S: Schedule> Core<F, S> {
     }
 
     fn in_frame<R>(&self, f: impl FnOnce() -> R) -> R {
-        // SAFETY: rule T3: the runner alone changes the frame's cell, and not before `f` returned.
-        let frame = self.header.frame.with(|frame| unsafe { &*frame });
-        frame.run(f)
+        self.frame().run(f)
+    }
+
+    /// The task's frame, for the time of one call of user code by the runner.
+    fn frame(&self) -> &Frame {
+        // SAFETY: rule T3: the runner alone changes the frame's cell, and not before that call
+        // returned.
+        self.header.frame.with(|frame| unsafe { &*frame })
     }
 
     /// The end of a task whose future is gone. It may be freed before this returns, so this takes

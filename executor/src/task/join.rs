@@ -10,6 +10,8 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use framewise_context::coop;
+
 use super::error::JoinError;
 use super::header::TaskRef;
 use crate::scheduler::points;
@@ -110,6 +112,8 @@ impl<T> Future for JoinHandle<T> {
         let header = self.task.header();
         let state = &header.state;
         if state.is_finished() {
+            // A handle that is denied keeps the output.
+            ready!(coop::poll_spend(cx));
             return Poll::Ready(self.take_output());
         }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.

@@ -13,7 +13,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use framewise_context::{Frame, FramedWaker};
+use framewise_context::{Frame, FramedWaker, coop};
 use framewise_sync::{Arc, Mutex, thread};
 
 use super::cell::{self, Schedule};
@@ -172,7 +172,8 @@ impl LocalSet {
     fn run(&self, task: TaskRef) {
         // SAFETY: what comes out of the queue is a claim, and this is the set's thread: the set is
         // not Send.
-        match unsafe { task.run() } {
+        // The task has a budget of its own; that of the set's poller is restored.
+        match coop::with_budget(|| unsafe { task.run() }) {
             Ran::Done => {}
             Ran::Again(task) => self.shared.woken.lock().queue.push_back(task),
         }
@@ -190,7 +191,7 @@ impl Future for LocalSet {
         let _current = self.make_current();
         self.run_some(cx);
         if self.shared.owned.is_empty() {
-            Poll::Ready(())
+            coop::poll_spend(cx)
         } else {
             Poll::Pending
         }

@@ -2,6 +2,35 @@
 //!
 //! A task is one allocation: a header of 64 bytes, with its frame, and the future. It runs on
 //! whichever worker gets it; a [`LocalSet`]'s tasks stay on their thread.
+//!
+//! # The cooperative budget
+//!
+//! A poll of a task has a budget of 128 operations that are ready; after that an operation of the
+//! runtime returns `Pending` once, so that other tasks, timers and I/O have their turn.
+//! [`context::coop`](crate::context::coop) has the rules. Channels and locks come from crates that
+//! know nothing of it: [`coop`] makes their futures and streams take part, [`consume_budget`] does so
+//! for a loop, and [`unconstrained`] exempts a future.
+//!
+//! ```
+//! # framewise::block_on(async {
+//! use framewise::task::coop;
+//!
+//! let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+//! for message in 0..1000 {
+//!     sender.send(message).expect("the receiver is there");
+//! }
+//! drop(sender);
+//! let receive = framewise::spawn(async move {
+//!     let mut count = 0;
+//!     // Without `coop` this task would not yield until the channel is empty.
+//!     while coop(receiver.recv()).await.is_some() {
+//!         count += 1;
+//!     }
+//!     count
+//! });
+//! assert_eq!(receive.await.expect("it neither panics nor is aborted"), 1000);
+//! # });
+//! ```
 
 // Reading order: `spawn` (the ways in), `header` (what every task looks like, and the safety
 // argument), `state` (the protocol), `cell` (what the protocol's actions do to future, output and
@@ -21,6 +50,9 @@ pub(crate) mod waker;
 mod yield_now;
 
 pub use error::JoinError;
+pub use framewise_context::coop::{
+    Coop, Unconstrained, consume_budget, coop, has_budget_remaining, unconstrained,
+};
 pub use join::{AbortHandle, JoinHandle};
 pub use local::{LocalSet, spawn_local};
 pub use spawn::{block_in_place, block_on, spawn, spawn_blocking, spawn_root};

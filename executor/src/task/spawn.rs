@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use framewise_context::Frame;
+use framewise_context::{Frame, coop};
 
 use super::JoinHandle;
 use crate::runtime::{Handle, Runtime};
@@ -94,7 +94,8 @@ where
 ///
 /// The task that calls is not moved, so `f` may borrow from it. Its own thread is no worker any
 /// more when `f` returns and ends after the task's poll. Off a worker, and where no other thread
-/// can be started, this just calls `f`.
+/// can be started, this just calls `f`. The [budget](framewise_context::coop) of the task does not
+/// constrain `f`.
 ///
 /// # Panics
 ///
@@ -109,7 +110,7 @@ where
 {
     // Not the ambient runtime, which may be another one: the worker's own.
     worker::hand_over(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
-    points::blocking(f)
+    coop::with_unconstrained(|| points::blocking(f))
 }
 
 /// Runs `future` on this thread until it is ready: on the runtime that the thread is in, or else

@@ -6,6 +6,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
+use framewise_context::coop;
+
 use crate::net::lookup::lookup;
 
 /// What can be resolved to socket addresses: addresses, pairs of an address or a name and a port,
@@ -36,7 +38,11 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Addresses> {
     let resolution = host.resolve()?;
     drop(host);
     match resolution {
-        sealed::Resolution::Known(addresses) => Ok(addresses),
+        sealed::Resolution::Known(addresses) => {
+            // It does not wait, and must not keep its task from yielding.
+            coop::consume_budget().await;
+            Ok(addresses)
+        }
         sealed::Resolution::Name(name, port) => lookup(name, port).await.map(Addresses::Several),
     }
 }

@@ -6,9 +6,9 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use framewise_context::FramedWaker;
+use framewise_context::{FramedWaker, coop};
 use framewise_sync::{Arc, Mutex};
 
 use crate::handle::IoHandle;
@@ -61,6 +61,11 @@ pub(crate) async fn lookup(host: String, port: u16) -> Answer {
 }
 
 fn poll_answer(pending: &Mutex<Pending>, cx: &mut Context<'_>) -> Poll<Answer> {
+    // The answer stays where it is until it is taken. No waker is called under the lock.
+    let is_answered = pending.lock().answer.is_some();
+    if is_answered {
+        ready!(coop::poll_spend(cx));
+    }
     let waker = FramedWaker::new(cx.waker());
     let (answer, unused) = {
         let mut pending = pending.lock();

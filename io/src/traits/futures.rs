@@ -2,8 +2,9 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
+use framewise_context::coop;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::{Readable, Writable};
@@ -50,11 +51,12 @@ macro_rules! impl_write {
                 self.writable_stream().poll_write_from_vectored(cx, buffers)
             }
 
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                coop::poll_spend(cx).map(Ok)
             }
 
-            fn poll_close(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                ready!(coop::poll_spend(cx));
                 Poll::Ready(Writable::end_writing(&mut *self))
             }
         }

@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use framewise_context::coop;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
 use super::{Readable, Writable};
@@ -59,14 +60,15 @@ macro_rules! impl_write {
                 true
             }
 
-            fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-                Poll::Ready(Ok(()))
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                coop::poll_spend(cx).map(Ok)
             }
 
             fn poll_shutdown(
                 mut self: Pin<&mut Self>,
-                _: &mut Context<'_>,
+                cx: &mut Context<'_>,
             ) -> Poll<io::Result<()>> {
+                ready!(coop::poll_spend(cx));
                 Poll::Ready(Writable::end_writing(&mut *self))
             }
         }

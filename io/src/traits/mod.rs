@@ -2,6 +2,7 @@
 //!
 //! Each file implements one family on the poll functions of [`TcpStream`](crate::net::TcpStream).
 //! Vectored writes are really vectored, and flushing does nothing, since nothing is buffered here.
+//! Flushing and closing are ready at once; they take a unit of the task's budget, as all else does.
 //! Closing ends writing; that the peer has gone already is then no error.
 //!
 //! Each direction of a stream has one place for the waker of a poll function, so one task at a time

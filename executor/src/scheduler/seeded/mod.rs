@@ -29,7 +29,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use framewise_context::Frame;
+use framewise_context::{Frame, coop};
 use framewise_sync::deque::Steal;
 use framewise_timers::DueTimer;
 use framewise_timers::virtual_time::VirtualTime;
@@ -212,7 +212,8 @@ impl Run {
             let index = self.chooser.borrow_mut().next_of(priorities);
             runnable.swap_remove(index)
         };
-        let yielded = self.run(chosen.what);
+        // This may be within a poll of another task, whose budget is restored.
+        let yielded = coop::with_unconstrained(|| self.run(chosen.what));
         self.spins
             .set(if yielded { self.spins.get() + 1 } else { 0 });
     }

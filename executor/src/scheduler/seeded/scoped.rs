@@ -7,7 +7,7 @@ use std::panic::{self, Location};
 use std::sync::Arc;
 use std::{mem, process, thread};
 
-use framewise_context::Frame;
+use framewise_context::{Frame, coop};
 
 use super::{Run, What, stop, with_run};
 use crate::runtime::enter;
@@ -139,7 +139,7 @@ impl Run {
             return false;
         };
         let entry = self.runnable.borrow_mut().swap_remove(index);
-        Frame::root().run(|| self.run(entry.what));
+        coop::with_unconstrained(|| Frame::root().run(|| self.run(entry.what)));
         true
     }
 }

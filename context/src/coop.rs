@@ -1,0 +1,506 @@
+//! The cooperative budget: a task whose operations are always ready yields all the same.
+//!
+//! An `.await` of an operation that is ready at once does not give control back to the executor.
+//! A task that receives from a full channel, or reads from a socket whose peer sends faster than the
+//! task reads, would run for as long as there is something to do, and meanwhile keep its worker from
+//! the other tasks, from timers and from I/O; a time limit around such a loop would never fire, because
+//! it is not polled.
+//!
+//! So each poll of a task begins with a **budget** of 128 units. An operation that is ready takes
+//! one unit. When none is left, an operation is **denied**: it wakes its task and returns `Pending`
+//! although it is ready. The task returns to the executor, which runs it again after the others, with
+//! a new budget. The idea, the number and most of the names are tokio's (`tokio::task::coop`).
+//!
+//! # What takes part
+//!
+//! Everything in `framewise` that can be awaited and can be ready at once: timers and intervals,
+//! all operations on sockets, name look-ups, `JoinHandle`s, an awaited `LocalSet`. Futures of other
+//! crates know nothing of the budget. Channels of tokio's `sync`, `async-channel` or `futures` are
+//! the common case; [`coop`] makes a future or a stream take part, and [`consume_budget`] does for a
+//! loop.
+//!
+//! ```
+//! # async fn work(message: u32) {}
+//! # async fn example(mut messages: futures::channel::mpsc::UnboundedReceiver<u32>) {
+//! use framewise_context::coop::coop;
+//! use futures::StreamExt;
+//!
+//! // Yields after 128 messages, though more of them are in the channel.
+//! while let Some(message) = coop(messages.next()).await {
+//!     work(message).await;
+//! }
+//! # }
+//! ```
+//!
+//! [`unconstrained`] exempts a future. Blocking closures, timer and readiness callbacks and the
+//! executor's own code are not constrained either.
+//!
+//! # The rules
+//!
+//! - The budget belongs to one poll of one task: futures that are polled inside it, as by `join!` or
+//!   `FuturesUnordered`, share it. A future of `block_on` and each task of a `LocalSet` count as
+//!   tasks; the budget of the task around them is restored afterwards.
+//! - An operation that is not ready takes no unit. It registers its waker and waits, even when no
+//!   unit is left.
+//! - A time limit may fire in a poll in which the future that it limits has used the budget up.
+//! - A denied operation has done nothing and has lost nothing: polled again it is ready. Code that
+//!   polls a future only once (`now_or_never`, `select!` with a branch for the case that nothing is
+//!   ready) can therefore miss that it is ready. Wrap such a future in [`unconstrained`].
+//! - An executor that is nested in a task (`futures::executor::block_on`, for one) polls a denied
+//!   operation again and again within the same poll of the task. After 32 denials in a row the budget
+//!   is full again, so that such an executor goes on.
+//! - On a thread on which no executor has set a budget, operations are not constrained. Sockets are
+//!   the exception: there, too, one operation in 128 of the thread is made to wait once. How long a
+//!   socket is ready is decided by its peer, and must not decide whether another task runs. An
+//!   executor of another kind takes part by polling its tasks within [`with_budget`].
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_core::Stream;
+
+use crate::current;
+
+/// What a thread has left. Four ranges:
+///
+/// | value | meaning |
+/// | --- | --- |
+/// | 1 to [`FULL`] | a task's units |
+/// | 0 down to 1 - [`DENIALS_MAX`] | a task without units; minus the number of denials so far |
+/// | above [`NO_BUDGET_LEAST`], up to [`NO_BUDGET`] | no budget was set; sockets count down |
+/// | [`UNCONSTRAINED`] | nothing is counted |
+pub(crate) type Budget = i32;
+
+/// The units of a task's poll. tokio's number: small beside the time that timers are expected to be
+/// late, large beside the cost of one yield.
+pub(crate) const FULL: Budget = 128;
+
+/// Denials in one poll after which the budget is full again.
+const DENIALS_MAX: Budget = 32;
+
+/// The next socket operation of a thread without a budget is made to wait.
+const NO_BUDGET_LEAST: Budget = 1 << 30;
+
+/// A thread's state from its start.
+pub(crate) const NO_BUDGET: Budget = NO_BUDGET_LEAST + FULL;
+
+const UNCONSTRAINED: Budget = Budget::MAX;
+
+/// Returns `true` if `left` has units of a task.
+#[inline(always)]
+const fn has_units(left: Budget) -> bool {
+    // One comparison: what is below 1 wraps to the top.
+    (left.wrapping_sub(1) as u32) < FULL as u32
+}
+
+/// Takes a unit for an operation that is ready. `Pending`: the operation is denied, and its task has
+/// been woken.
+///
+/// For the `poll` of a future that knows that it is ready before it changes anything; otherwise
+/// [`poll_proceed`].
+///
+/// # Examples
+///
+/// ```
+/// use std::task::{Context, Poll, ready};
+/// use framewise_context::coop::poll_spend;
+///
+/// struct Ticket { is_called: bool }
+///
+/// impl Ticket {
+///     fn poll_called(&self, cx: &mut Context<'_>) -> Poll<()> {
+///         if !self.is_called {
+///             // ... registers cx.waker() ...
+///             return Poll::Pending;
+///         }
+///         ready!(poll_spend(cx));
+///         Poll::Ready(())
+///     }
+/// }
+/// ```
+#[inline]
+pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
+    let left = current::budget();
+    if has_units(left) {
+        current::set_budget(left - 1);
+        return Poll::Ready(());
+    }
+    if left > 0 {
+        // Unconstrained, or no budget was set.
+        return Poll::Ready(());
+    }
+    deny(cx, left)
+}
+
+/// Like [`poll_spend`], for an operation that a peer can keep ready: where no budget was set, one
+/// in as many as a budget has units is denied.
+#[doc(hidden)]
+#[inline]
+pub fn poll_spend_remote(cx: &mut Context<'_>) -> Poll<()> {
+    let left = current::budget();
+    if has_units(left) {
+        current::set_budget(left - 1);
+        return Poll::Ready(());
+    }
+    spend_remote_slow(cx, left)
+}
+
+#[cold]
+fn spend_remote_slow(cx: &mut Context<'_>, left: Budget) -> Poll<()> {
+    if left == UNCONSTRAINED {
+        return Poll::Ready(());
+    }
+    if left <= 0 {
+        return deny(cx, left);
+    }
+    if left > NO_BUDGET_LEAST {
+        current::set_budget(left - 1);
+        return Poll::Ready(());
+    }
+    current::set_budget(NO_BUDGET);
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Gives the unit of an operation back that turned out not to be ready.
+#[doc(hidden)]
+#[inline]
+pub fn give_back() {
+    let left = current::budget();
+    // Below 0 something was denied since, and the denials go on being counted.
+    if (0..FULL).contains(&left) {
+        current::set_budget(left + 1);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn deny(cx: &mut Context<'_>, left: Budget) -> Poll<()> {
+    current::set_budget(if left == 1 - DENIALS_MAX {
+        FULL
+    } else {
+        left - 1
+    });
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Takes a unit before an operation that may turn out not to be ready. `Pending`: the operation is
+/// denied, and its task has been woken.
+///
+/// The unit is given back when the result is dropped, unless
+/// [`made_progress`](RestoreOnPending::made_progress) was called.
+///
+/// # Examples
+///
+/// ```
+/// use std::pin::Pin;
+/// use std::task::{Context, Poll, ready};
+/// use framewise_context::coop::poll_proceed;
+///
+/// fn poll_cooperatively<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+///     let unit = ready!(poll_proceed(cx));
+///     let output = ready!(future.poll(cx));
+///     unit.made_progress();
+///     Poll::Ready(output)
+/// }
+/// ```
+#[inline]
+pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
+    ready!(poll_spend(cx));
+    Poll::Ready(RestoreOnPending { gives_back: true })
+}
+
+/// A unit that an operation has taken in [`poll_proceed`].
+#[derive(Debug)]
+#[must_use = "the unit is given back when this is dropped"]
+pub struct RestoreOnPending {
+    gives_back: bool,
+}
+
+impl RestoreOnPending {
+    /// The operation was ready: its unit is spent.
+    #[inline]
+    pub fn made_progress(mut self) {
+        self.gives_back = false;
+    }
+}
+
+impl Drop for RestoreOnPending {
+    #[inline]
+    fn drop(&mut self) {
+        if self.gives_back {
+            give_back();
+        }
+    }
+}
+
+/// Returns `true` if an operation that is ready would not be denied now.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::coop::{consume_budget, has_budget_remaining, with_budget};
+///
+/// assert!(has_budget_remaining(), "no budget is set here");
+/// with_budget(|| {
+///     use futures::FutureExt;
+///     while consume_budget().now_or_never().is_some() {}
+///     assert!(!has_budget_remaining());
+/// });
+/// ```
+#[inline]
+pub fn has_budget_remaining() -> bool {
+    current::budget() > 0
+}
+
+/// Takes a unit of the task's budget, and yields if there is none.
+///
+/// For a loop that computes for long, or that awaits futures of other crates which are always ready.
+///
+/// # Cancel safety
+///
+/// Cancel safe: there is nothing to lose.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::coop::consume_budget;
+///
+/// async fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+///     let mut sum = 0;
+///     for number in numbers {
+///         sum += number;
+///         consume_budget().await;
+///     }
+///     sum
+/// }
+/// # assert_eq!(futures::executor::block_on(sum(0..1000)), 499_500);
+/// ```
+pub async fn consume_budget() {
+    poll_fn(poll_spend).await;
+}
+
+/// Makes a future or a stream take part in the budget: each time that it is ready takes a unit, and
+/// without one it is not polled.
+///
+/// For futures of other crates that can be ready again at once: receiving from a channel, acquiring a
+/// lock that is free, waiting for a flag that is set.
+///
+/// # Cancel safety
+///
+/// That of the future. A denied poll does not reach it.
+///
+/// # Frame
+///
+/// The future is polled and dropped in the caller's frame.
+///
+/// # Examples
+///
+/// A future:
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use framewise_context::coop::coop;
+/// use futures::{SinkExt, StreamExt};
+///
+/// let (mut sender, mut receiver) = futures::channel::mpsc::channel(8);
+/// coop(sender.send(1)).await.expect("the receiver is there");
+/// assert_eq!(coop(receiver.next()).await, Some(1));
+/// # });
+/// ```
+///
+/// A stream, every item of it:
+///
+/// ```
+/// # futures::executor::block_on(async {
+/// use framewise_context::coop::coop;
+/// use futures::{StreamExt, stream};
+///
+/// let numbers = coop(stream::iter(0..1000));
+/// assert_eq!(numbers.count().await, 1000);
+/// # });
+/// ```
+pub fn coop<F>(inner: F) -> Coop<F> {
+    Coop { inner }
+}
+
+/// The future or stream of [`coop`].
+#[derive(Clone, Debug)]
+#[must_use = "futures and streams do nothing unless polled"]
+pub struct Coop<F> {
+    inner: F,
+}
+
+impl<F> Coop<F> {
+    /// The future or stream, to look at.
+    pub fn get_ref(&self) -> &F {
+        &self.inner
+    }
+
+    /// The future or stream, to be changed.
+    pub fn get_mut(&mut self) -> &mut F {
+        &mut self.inner
+    }
+
+    /// The future or stream, which takes no part any more.
+    pub fn into_inner(self) -> F {
+        self.inner
+    }
+
+    fn project(self: Pin<&mut Self>) -> Pin<&mut F> {
+        // SAFETY: `inner` is pinned as `self` is: it is moved only through `&mut self` or by value,
+        // there is no Drop, and the type is Unpin only where `F` is.
+        unsafe { self.map_unchecked_mut(|this| &mut this.inner) }
+    }
+}
+
+impl<F: Future> Future for Coop<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let unit = ready!(poll_proceed(cx));
+        let output = ready!(self.project().poll(cx));
+        unit.made_progress();
+        Poll::Ready(output)
+    }
+}
+
+impl<S: Stream> Stream for Coop<S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        let unit = ready!(poll_proceed(cx));
+        let item = ready!(self.project().poll_next(cx));
+        unit.made_progress();
+        Poll::Ready(item)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+/// Exempts a future or a stream from the budget of its task: nothing in it takes a unit or is denied.
+///
+/// Its task does not yield while the operations in it are ready. Other tasks, timers and I/O of the
+/// worker wait until it is pending.
+///
+/// # Cancel safety
+///
+/// That of the future.
+///
+/// # Frame
+///
+/// The future is polled and dropped in the caller's frame.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::coop::{consume_budget, unconstrained, with_budget};
+/// use futures::FutureExt;
+///
+/// let thousand = async {
+///     for _ in 0..1000 {
+///         consume_budget().await;
+///     }
+/// };
+/// // One poll is enough.
+/// assert!(with_budget(|| unconstrained(thousand).now_or_never()).is_some());
+/// ```
+pub fn unconstrained<F>(inner: F) -> Unconstrained<F> {
+    Unconstrained { inner }
+}
+
+/// The future or stream of [`unconstrained`].
+#[derive(Clone, Debug)]
+#[must_use = "futures and streams do nothing unless polled"]
+pub struct Unconstrained<F> {
+    inner: F,
+}
+
+impl<F> Unconstrained<F> {
+    fn project(self: Pin<&mut Self>) -> Pin<&mut F> {
+        // SAFETY: `inner` is pinned as `self` is: it is never moved, there is no Drop, and the type
+        // is Unpin only where `F` is.
+        unsafe { self.map_unchecked_mut(|this| &mut this.inner) }
+    }
+}
+
+impl<F: Future> Future for Unconstrained<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        with_unconstrained(|| self.project().poll(cx))
+    }
+}
+
+impl<S: Stream> Stream for Unconstrained<S> {
+    type Item = S::Item;
+
+    #[inline]
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
+        with_unconstrained(|| self.project().poll_next(cx))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.inner.size_hint()
+    }
+}
+
+/// Runs `f` with a full budget. Afterwards the budget from before is restored, also if `f` panics.
+///
+/// For executors: a poll of a task belongs inside it.
+///
+/// # Examples
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::pin::pin;
+/// use std::task::{Context, Waker};
+/// use framewise_context::coop::{consume_budget, with_budget};
+///
+/// let operations = Cell::new(0);
+/// let mut task = pin!(async {
+///     loop {
+///         consume_budget().await;
+///         operations.set(operations.get() + 1);
+///     }
+/// });
+/// let mut cx = Context::from_waker(Waker::noop());
+/// assert!(with_budget(|| task.as_mut().poll(&mut cx)).is_pending());
+/// assert_eq!(operations.get(), 128);
+/// ```
+#[inline]
+pub fn with_budget<R>(f: impl FnOnce() -> R) -> R {
+    with(FULL, f)
+}
+
+/// Runs `f` without a budget: nothing in it takes a unit or is denied. Afterwards the budget from
+/// before is restored, also if `f` panics.
+///
+/// For code that is not a task's own: callbacks, closures that block.
+#[inline]
+pub fn with_unconstrained<R>(f: impl FnOnce() -> R) -> R {
+    with(UNCONSTRAINED, f)
+}
+
+#[inline]
+fn with<R>(budget: Budget, f: impl FnOnce() -> R) -> R {
+    struct Restore(Budget);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            current::set_budget(self.0);
+        }
+    }
+
+    let _restore = Restore(current::set_budget(budget));
+    f()
+}
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;
