@@ -399,6 +399,7 @@ impl Spawner {
     /// The task is complete, and its output taken or dropped, before what they borrow ends. If they
     /// are not `Send`, only this thread runs the tasks of this runtime (rule T6 in
     /// `task/header.rs`).
+    #[inline]
     #[track_caller]
     pub(crate) unsafe fn spawn_borrowing<F: Future>(
         self: Arc<Self>,
