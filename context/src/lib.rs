@@ -181,4 +181,6 @@ pub use frame::{Frame, FrameId};
 pub use panic::{CaughtPanic, catch_unwind};
 pub use scope::{FrameScope, Scope};
 pub use var::ContextVar;
-pub use waker::{FramedWaker, set_frameless_vtable};
+pub use waker::{
+    FramedWaker, SuspendedDeferral, defer_wake, set_frameless_vtable, suspend_deferred_wakes,
+};

@@ -1,5 +1,7 @@
 //! Wakers with the frame in which they were registered (C-50).
 
+mod deferred;
+
 use std::fmt;
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
@@ -8,15 +10,18 @@ use crate::Frame;
 use crate::current;
 use crate::statics::frameless::Frameless;
 
+pub use deferred::{SuspendedDeferral, defer_wake, suspend_deferred_wakes};
+
 static FRAMELESS: Frameless = Frameless::new();
 
-/// Says that wakers of this vtable run no foreign code, so that a [`FramedWaker`] of one need not
-/// hold a frame.
+/// Declares that wakers of this vtable run no foreign code, so that a [`FramedWaker`] of one need
+/// not hold a frame.
 ///
-/// For an executor, about its own wakers: they only put a task into a queue. One vtable for the
-/// process; a later call replaces it.
+/// It is for an executor, about its own wakers: those that only put a task into a queue, or unpark
+/// a thread. A process has room for four such vtables. The wakers of a vtable that comes later hold
+/// frames, like all others: they still wake in the right frame.
 pub fn set_frameless_vtable(vtable: &'static RawWakerVTable) {
-    FRAMELESS.set(vtable);
+    FRAMELESS.add(vtable);
 }
 
 /// A waker together with the frame in which it was registered.
@@ -56,11 +61,17 @@ impl FramedWaker {
     }
 
     /// Wakes, in the frame of the registration.
+    ///
+    /// The frame is released when the waker's own code has returned, in the caller's frame. A
+    /// thread that was woken by that code may see the frame held until then.
     #[inline]
     pub fn wake(self) {
         let Self { waker, frame } = self;
-        frame.run(|| waker.wake());
-        // The frame ends here, in the caller's: its values may be dropped with it.
+        if frame.is_root() {
+            frame.run(|| waker.wake());
+        } else {
+            deferred::wake_in(frame, waker);
+        }
     }
 
     /// Wakes, in the frame of the registration, and keeps the waker.

@@ -1,32 +1,60 @@
-//! The vtable of the wakers that need no frame.
+//! The vtables of the wakers that need no frame.
 
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
 
 use super::door::{AtomicPtr, Ordering, constructor};
 
-/// One vtable, or none yet.
-pub struct Frameless(AtomicPtr<RawWakerVTable>);
+/// How many vtables there is room for.
+const VTABLES_MAX: usize = 4;
+
+/// A set of vtables that only grows. The vtables fill the array from the front.
+pub struct Frameless([AtomicPtr<RawWakerVTable>; VTABLES_MAX]);
 
 impl Frameless {
     constructor! {
-        /// No waker is without a frame.
+        /// The empty set: every waker needs a frame.
         pub fn new() -> Self {
-            Self(AtomicPtr::new(ptr::null_mut()))
+            Self([
+                AtomicPtr::new(ptr::null_mut()),
+                AtomicPtr::new(ptr::null_mut()),
+                AtomicPtr::new(ptr::null_mut()),
+                AtomicPtr::new(ptr::null_mut()),
+            ])
         }
     }
 
-    /// Replaces the vtable.
-    pub fn set(&self, vtable: &'static RawWakerVTable) {
-        // Ordering: Relaxed. The vtable is a static: nothing is published but its address.
-        self.0
-            .store(ptr::from_ref(vtable).cast_mut(), Ordering::Relaxed);
+    /// Adds a vtable, unless it is in the set. Returns `false` if there is no room for it.
+    pub fn add(&self, vtable: &'static RawWakerVTable) -> bool {
+        let added = ptr::from_ref(vtable).cast_mut();
+        self.0.iter().any(|place| {
+            // Ordering: Relaxed. The vtable is a static: nothing is published but its address.
+            match place.compare_exchange(
+                ptr::null_mut(),
+                added,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => true,
+                Err(taken) => taken == added,
+            }
+        })
     }
 
-    /// Whether the waker's vtable is the one.
+    /// Returns `true` if the waker's vtable is in the set.
     #[inline]
     pub fn is_of(&self, waker: &Waker) -> bool {
-        // Ordering: Relaxed, see above.
-        ptr::eq(waker.vtable(), self.0.load(Ordering::Relaxed))
+        let asked: *const RawWakerVTable = waker.vtable();
+        for place in &self.0 {
+            // Ordering: Relaxed, see above.
+            let vtable = place.load(Ordering::Relaxed).cast_const();
+            if ptr::eq(vtable, asked) {
+                return true;
+            }
+            if vtable.is_null() {
+                return false;
+            }
+        }
+        false
     }
 }

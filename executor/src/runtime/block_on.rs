@@ -3,40 +3,47 @@
 //! Owns the waker of such a thread. The workers run the tasks, timers and I/O meanwhile.
 
 use std::future::Future;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use framewise_context::coop;
+use framewise_context::{coop, defer_wake, suspend_deferred_wakes};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::thread::{self, Thread};
 
 use crate::scheduler::shared::Shared;
 use crate::scheduler::{points, worker};
 
-/// Wakes a thread out of `block_on`. (In `std`'s `Arc`, since `Wake` asks for that.)
+/// The vtable of a thread's waker. Waking a thread runs no user code, so timers and I/O keep no
+/// frame for it: the context crate has the vtable in its list. For that it is written by hand;
+/// the one that `std` makes of a `Wake` has no address of its own.
+pub(crate) static WAKER_VTABLE: RawWakerVTable =
+    RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
+
+/// Wakes a thread out of `block_on`. (In `std`'s `Arc`, since loom's does not convert to a pointer.)
 struct ThreadWaker {
     thread: Thread,
     woken: AtomicBool,
 }
 
 impl ThreadWaker {
+    /// Makes a waker, which holds a reference of its own.
+    fn waker(self: &Arc<Self>) -> Waker {
+        let data = Arc::into_raw(Arc::clone(self)).cast();
+        // SAFETY: the functions of the vtable keep the contract of RawWaker: below.
+        unsafe { Waker::new(data, &WAKER_VTABLE) }
+    }
+
     /// Sleeps until there was a wake since the last time. On this waker's own thread.
     fn wait(&self) {
-        // Ordering: Acquire, pairs with wake_by_ref.
+        // Ordering: Acquire, pairs with wake.
         while !self.woken.swap(false, Ordering::Acquire) {
             thread::park();
         }
     }
-}
 
-impl Wake for ThreadWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
+    fn wake(&self) {
         // Ordering: Release, pairs with wait: the poll sees what was done before the
         // wake. Only the first wake since the last poll makes a system call.
         // Unnoticed: always, because an unpark more only costs a system call.
@@ -44,6 +51,49 @@ impl Wake for ThreadWaker {
             self.thread.unpark();
         }
     }
+}
+
+/// # Safety
+///
+/// `data` is the data of a waker with our vtable that is alive during the call. The reference stays
+/// that waker's.
+unsafe fn borrowed(data: *const ()) -> (ManuallyDrop<Waker>, ManuallyDrop<Arc<ThreadWaker>>) {
+    // SAFETY: by the contract: the data came from Arc::into_raw, and neither copy is dropped here.
+    unsafe {
+        (
+            ManuallyDrop::new(Waker::new(data, &WAKER_VTABLE)),
+            ManuallyDrop::new(Arc::from_raw(data.cast())),
+        )
+    }
+}
+
+unsafe fn clone(data: *const ()) -> RawWaker {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and so is the Arc.
+    unsafe { Arc::increment_strong_count(data.cast::<ThreadWaker>()) }
+    RawWaker::new(data, &WAKER_VTABLE)
+}
+
+unsafe fn wake(data: *const ()) {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and consumed here.
+    unsafe {
+        wake_by_ref(data);
+        drop_waker(data);
+    }
+}
+
+unsafe fn wake_by_ref(data: *const ()) {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive.
+    let (waker, thread_waker) = unsafe { borrowed(data) };
+    // A foreign waker that wakes this thread runs in a frame, which is released first: the thread
+    // does not see it held when its wait is over (C-48).
+    if !defer_wake(&waker) {
+        thread_waker.wake();
+    }
+}
+
+unsafe fn drop_waker(data: *const ()) {
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and its reference given up here.
+    drop(unsafe { Arc::from_raw(data.cast::<ThreadWaker>()) });
 }
 
 /// Polls `future` on this thread until it is ready. The caller has entered the runtime, which is
@@ -70,11 +120,13 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
 /// Polls `future` on this thread until it is ready. A model has no runtime, and so no `shared`.
 #[track_caller]
 pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Output {
+    // A foreign waker that calls `block_on` must not wait here for a wake that it has deferred.
+    let _suspended = suspend_deferred_wakes();
     let thread_waker = Arc::new(ThreadWaker {
         thread: thread::current(),
         woken: AtomicBool::new(false),
     });
-    let waker = Waker::from(Arc::clone(&thread_waker));
+    let waker = thread_waker.waker();
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     let mut may_wait = false;

@@ -80,8 +80,7 @@ impl Runtime {
     }
 
     pub(crate) fn start(settings: Builder) -> io::Result<Self> {
-        // Waking a task runs no user code, so timers and I/O need keep no frame for it.
-        framewise_context::set_frameless_vtable(&crate::task::waker::WAKER_VTABLE);
+        register_wakers();
         let workers = settings.workers();
         let hook = settings.unhandled_panic.clone();
         let blocking = BlockingPool::new(
@@ -226,6 +225,13 @@ impl Runtime {
         shared.blocking.close();
         shared.blocking.wait_for_end(deadline) && ended
     }
+}
+
+/// Declares that our wakers run no user code, so that timers and I/O keep no frame for them. The
+/// task's vtable is first, since it is asked for most often.
+fn register_wakers() {
+    framewise_context::set_frameless_vtable(&crate::task::waker::WAKER_VTABLE);
+    framewise_context::set_frameless_vtable(&block_on::WAKER_VTABLE);
 }
 
 impl Drop for Runtime {

@@ -54,7 +54,7 @@ pub(crate) fn run<F: Future>(
         !worker::is_on_worker(),
         "a seeded run was started on a worker of a runtime, whose other tasks would stand still"
     );
-    framewise_context::set_frameless_vtable(&crate::task::waker::WAKER_VTABLE);
+    super::register_wakers();
     let hook: PanicHook = Arc::new(move |error| {
         if settings.fails_on_unhandled {
             let message = error.to_string();
