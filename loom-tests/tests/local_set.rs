@@ -378,6 +378,113 @@ fn wakes_meet_run_until() {
     });
 }
 
+/// Race: two threads wake a task each while the set has two pollers with a waker each, of which one is
+/// dropped. Failure: the poller that is left relies on a waker that went with the other.
+#[test]
+fn wakes_meet_two_pollers_of_which_one_is_dropped() {
+    model("local set: wake × two run_until × one dropped", || {
+        let set = set();
+        let (handle, remote) = spawn(&set, 1);
+        let waits_bell = Bell::new();
+        let mut waits = pin!(set.run_until(handle));
+        assert!(waits_bell.poll(&mut waits).is_pending());
+        let (told, waker) = (remote.told.clone(), remote.waker());
+        let waking = thread::spawn(move || {
+            told.tell();
+            waker.wake();
+        });
+        {
+            let mut dropped = pin!(set.run_until(std::future::pending::<()>()));
+            // It may run the task, or find nothing yet and leave its waker as the newest.
+            assert!(Bell::new().poll(&mut dropped).is_pending());
+        }
+        // Not polled again before it is woken.
+        waits_bell.wait();
+        assert_eq!(waits_bell.block_on(&mut waits).ok(), Some(2));
+        waking.join().unwrap();
+        assert!(remote.end.has_ended());
+    });
+}
+
+/// Race: a task is woken while two pollers are polled in turn, each when its own bell rings. Failure:
+/// the wake goes to one of them only, and that one ends without it.
+#[test]
+fn a_wake_meets_two_pollers_of_which_one_ends() {
+    model("local set: wake × two run_until × one ends", || {
+        let set = set();
+        let (handle, remote) = spawn(&set, 1);
+        let bells = [Bell::new(), Bell::new()];
+        let mut ends = pin!(set.run_until(Countdown(2)));
+        let mut waits = pin!(set.run_until(handle));
+        assert!(bells[0].poll(&mut waits).is_pending());
+        let (told, waker) = (remote.told.clone(), remote.waker());
+        let waking = thread::spawn(move || {
+            told.tell();
+            waker.wake();
+        });
+        assert!(bells[1].poll(&mut ends).is_pending());
+        assert!(bells[1].poll(&mut ends).is_ready());
+        bells[0].wait();
+        assert_eq!(bells[0].block_on(&mut waits).ok(), Some(2));
+        waking.join().unwrap();
+        assert!(remote.end.has_ended());
+    });
+}
+
+/// Ready at the poll of that number.
+struct Countdown(usize);
+
+impl Future for Countdown {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        self.0 -= 1;
+        if self.0 == 0 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+}
+
+/// Race: another thread aborts a task while the set is dropped, in which another task's destructor
+/// spawns. Failure: the spawned task, which is refused, takes the aborted one out of the list with it,
+/// and the drop does not wait for the claim in the aborter's hand.
+#[test]
+fn an_abort_meets_the_drop_in_which_a_destructor_spawns() {
+    /// Spawns when it is dropped.
+    struct Spawns(Arc<Mutex<Option<JoinHandle<()>>>>);
+
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            *self.0.lock() = Some(spawn_local(async {}));
+        }
+    }
+
+    model("local set: abort × drop × spawn in a destructor", || {
+        let mut set = set();
+        let spawned: Arc<Mutex<Option<JoinHandle<()>>>> = Arc::default();
+        let spawns = Spawns(Arc::clone(&spawned));
+        drop(set.spawn_local(async move {
+            let _spawns = spawns;
+            std::future::pending::<()>().await;
+        }));
+        // The newer one is in front in the list.
+        let (handle, remote) = spawn(&set, 1);
+        assert!(Bell::new().poll(&mut set).is_pending());
+        let aborting = thread::spawn({
+            let abort = handle.abort_handle();
+            move || abort.abort()
+        });
+        drop(set);
+        assert!(remote.end.has_ended(), "the set's drop leaves a future");
+        assert!(!finished(handle));
+        aborting.join().unwrap();
+        let spawned = spawned.lock().take().expect("the destructor has spawned");
+        assert!(!finished(spawned), "it was refused");
+    });
+}
+
 /// The task has ended: whether with an output.
 #[track_caller]
 fn finished<T>(mut handle: JoinHandle<T>) -> bool {

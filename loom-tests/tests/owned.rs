@@ -140,6 +140,30 @@ fn a_spawn_meets_the_closing() {
     });
 }
 
+/// Race: a spawn against the closing, where the spawn's task leaves the list before the end looks.
+/// Failure: with a task that was refused, another one leaves the list, whose future is there still.
+#[test]
+fn a_refused_spawn_leaves_the_others_in_the_list() {
+    model("refused spawn × close × the end looks", || {
+        let scheduler = ModelScheduler::with_list();
+        let (old, of_old) = spawn(&scheduler, 2);
+        scheduler.take().expect("it was just spawned").run_to_end();
+        let closing = thread::spawn({
+            let scheduler = scheduler.clone();
+            move || scheduler.close()
+        });
+        let (new, of_new) = spawn(&scheduler, 2);
+        let is_over = scheduler.is_empty();
+        assert!(!is_over || of_old.has_ended(), "a future is in no list");
+        closing.join().expect("no panic");
+        let is_over = scheduler.is_empty();
+        assert!(!is_over, "a future is in no list");
+        end(&scheduler);
+        assert!(!resolves(old) && !resolves(new), "neither was woken");
+        assert!(of_old.has_ended() && of_new.has_ended());
+    });
+}
+
 /// Race: two closings and a completion: a handle of the runtime and its last worker, say.
 #[test]
 fn closing_twice() {

@@ -2,12 +2,19 @@
 //!
 //! Owns a queue that any thread may wake tasks into and only the set's thread takes them out of.
 //! The tasks are those of `task/`, with this set as their scheduler.
+//!
+//! A set may have several **pollers** at once: the futures of `run_until`, or the set itself. While
+//! the queue is empty, each poller that has looked into it has its waker in the list. A push takes
+//! all wakers out and wakes them. So a queue that is not empty has no waker in the list, and each
+//! poller that was in it polls again, whichever other poller ends or is dropped meanwhile. A poller
+//! that ends takes its own waker out, and with it the frame that a foreign waker needs (C-48).
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem;
 use std::pin::Pin;
 use std::ptr;
 use std::rc::Rc;
@@ -19,6 +26,7 @@ use framewise_sync::{Arc, Mutex, thread};
 use super::cell::{self, Schedule};
 use super::header::{Ran, TaskRef};
 use super::owned::OwnedTasks;
+use super::swallow::swallow;
 use super::{JoinError, JoinHandle};
 use crate::runtime::Runtime;
 use crate::scheduler::points;
@@ -66,8 +74,30 @@ struct LocalShared {
 
 struct Woken {
     queue: VecDeque<TaskRef>,
-    /// Who polls the set, from the time that it found nothing more to run.
-    waker: Option<FramedWaker>,
+    /// The wakers of the pollers that found the queue empty. Empty while the queue is not.
+    wakers: Vec<(PollerId, FramedWaker)>,
+    /// The last number that a poller got.
+    last_poller: u64,
+}
+
+/// The number of a poller.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct PollerId(u64);
+
+/// The set itself, awaited. It is one poller at most: its poll borrows the set mutably, so that no
+/// `run_until` exists at that time.
+const SET_ITSELF: PollerId = PollerId(0);
+
+/// A poller, from its first poll to its end.
+struct Poller<'a> {
+    set: &'a LocalSet,
+    id: PollerId,
+}
+
+impl Drop for Poller<'_> {
+    fn drop(&mut self) {
+        self.set.shared.remove_waker(self.id);
+    }
 }
 
 impl LocalSet {
@@ -78,7 +108,8 @@ impl LocalSet {
                 owned: OwnedTasks::new(),
                 woken: Mutex::new(Woken {
                     queue: VecDeque::new(),
-                    waker: None,
+                    wakers: Vec::new(),
+                    last_poller: SET_ITSELF.0,
                 }),
             }),
             not_send: PhantomData,
@@ -101,11 +132,37 @@ impl LocalSet {
 
     /// Runs the set's tasks beside `future`, until that is ready.
     ///
+    /// Several such futures may be polled at once: each of them runs the set's tasks, and they run
+    /// for as long as one is left.
+    ///
     /// # Cancel safety
     ///
     /// The tasks stay in the set when the wait is dropped; `future` is dropped.
+    ///
+    /// # Frame
+    ///
+    /// `future` runs in the frame of the poller, and each task in its own. The set keeps nothing of
+    /// the poller's frame when the wait is over.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::task::{LocalSet, spawn_local, yield_now};
+    ///
+    /// framewise::block_on(async {
+    ///     let set = LocalSet::new();
+    ///     let one = set.run_until(async {
+    ///         yield_now().await;
+    ///         spawn_local(async { 1 }).await
+    ///     });
+    ///     let two = set.run_until(async { spawn_local(async { 2 }).await });
+    ///     let (one, two) = futures::join!(one, two);
+    ///     assert_eq!((one.ok(), two.ok()), (Some(1), Some(2)));
+    /// });
+    /// ```
     pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
         let mut future = std::pin::pin!(future);
+        let poller = self.new_poller();
         std::future::poll_fn(|cx| {
             let _current = self.make_current();
             if points::interrupts() {
@@ -114,10 +171,20 @@ impl LocalSet {
             } else if let Poll::Ready(output) = future.as_mut().poll(cx) {
                 return Poll::Ready(output);
             }
-            self.run_some(cx);
+            self.run_some(poller.id, cx);
             Poll::Pending
         })
         .await
+    }
+
+    fn new_poller(&self) -> Poller<'_> {
+        // A wait for the set itself has ended, where it was dropped: it had borrowed the set.
+        self.shared.remove_waker(SET_ITSELF);
+        let mut woken = self.shared.woken.lock();
+        woken.last_poller += 1;
+        let id = PollerId(woken.last_poller);
+        drop(woken);
+        Poller { set: self, id }
     }
 
     /// Runs `future` and the set's tasks on this thread, inside of `runtime`.
@@ -131,9 +198,9 @@ impl LocalSet {
     }
 
     /// Runs tasks until none is woken or a turn is over, and asks to be polled again.
-    fn run_some(&self, cx: &mut Context<'_>) {
+    fn run_some(&self, poller: PollerId, cx: &mut Context<'_>) {
         for _ in 0..POLLS_PER_TURN {
-            match self.next_task(cx) {
+            match self.next_task(poller, cx) {
                 Some(task) => self.run(task),
                 None => return,
             }
@@ -144,16 +211,15 @@ impl LocalSet {
         cx.waker().wake_by_ref();
     }
 
-    /// The next woken task; where there is none, the poller's waker is left for the next wake.
-    fn next_task(&self, cx: &Context<'_>) -> Option<TaskRef> {
+    /// Takes the next woken task. Where there is none, leaves the poller's waker for the next wake.
+    fn next_task(&self, poller: PollerId, cx: &Context<'_>) -> Option<TaskRef> {
         {
             let mut woken = self.shared.woken.lock();
             if let Some(task) = points::take_one(&mut woken.queue) {
                 return Some(task);
             }
             if woken
-                .waker
-                .as_ref()
+                .waker(poller)
                 .is_some_and(|waker| waker.will_wake(cx.waker()))
             {
                 return None;
@@ -162,11 +228,22 @@ impl LocalSet {
         // Cloned and dropped outside of the lock: a foreign waker may call back.
         let waker = FramedWaker::new(cx.waker());
         let mut woken = self.shared.woken.lock();
-        let old = woken.waker.replace(waker);
-        let task = woken.queue.pop_front();
+        if let Some(task) = woken.queue.pop_front() {
+            // It came meanwhile. The waker stays out: the list is empty while the queue is not.
+            drop(woken);
+            drop(waker);
+            return Some(task);
+        }
+        let old = match woken.waker(poller) {
+            Some(place) => Some(mem::replace(place, waker)),
+            None => {
+                woken.wakers.push((poller, waker));
+                None
+            }
+        };
         drop(woken);
         drop(old);
-        task
+        None
     }
 
     fn run(&self, task: TaskRef) {
@@ -175,7 +252,7 @@ impl LocalSet {
         // The task has a budget of its own; that of the set's poller is restored.
         match coop::with_budget(|| unsafe { task.run() }) {
             Ran::Done => {}
-            Ran::Again(task) => self.shared.woken.lock().queue.push_back(task),
+            Ran::Again(task) => self.shared.push(task),
         }
     }
 
@@ -189,8 +266,9 @@ impl Future for LocalSet {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let _current = self.make_current();
-        self.run_some(cx);
+        self.run_some(SET_ITSELF, cx);
         if self.shared.owned.is_empty() {
+            self.shared.remove_waker(SET_ITSELF);
             coop::poll_spend(cx)
         } else {
             Poll::Pending
@@ -200,7 +278,8 @@ impl Future for LocalSet {
 
 impl Drop for LocalSet {
     fn drop(&mut self) {
-        // Not current any more: a destructor that spawns is told so by a cancelled task.
+        // A destructor that spawns onto the set gets a cancelled task: the list is closed.
+        let _current = self.make_current();
         self.shared.owned.close_and_abort_all();
         loop {
             let task = self.shared.woken.lock().queue.pop_front();
@@ -211,8 +290,64 @@ impl Drop for LocalSet {
                 None => thread::yield_now(),
             }
         }
-        let waker = self.shared.woken.lock().waker.take();
-        drop(waker);
+        self.shared.remove_waker(SET_ITSELF);
+    }
+}
+
+impl Woken {
+    /// Returns the waker that a poller has in the list.
+    fn waker(&mut self, poller: PollerId) -> Option<&mut FramedWaker> {
+        self.wakers
+            .iter_mut()
+            .find_map(|(id, waker)| (*id == poller).then_some(waker))
+    }
+}
+
+impl LocalShared {
+    /// Puts a task into the queue and wakes every poller that found the queue empty.
+    fn push(&self, task: TaskRef) {
+        // Nearly always there is one poller, whose waker comes out without an allocation, and the
+        // list keeps its memory.
+        let (first, more) = {
+            let mut woken = self.woken.lock();
+            woken.queue.push_back(task);
+            let first = woken.wakers.pop();
+            let more = if woken.wakers.is_empty() {
+                Vec::new()
+            } else {
+                mem::take(&mut woken.wakers)
+            };
+            (first, more)
+        };
+        if first.is_some() {
+            wake_all(first.into_iter().chain(more));
+        }
+    }
+
+    /// Takes a poller's waker out of the list. It is dropped outside of the lock.
+    fn remove_waker(&self, poller: PollerId) {
+        let removed = {
+            let mut woken = self.woken.lock();
+            let place = woken.wakers.iter().position(|(id, _)| *id == poller);
+            place.map(|place| woken.wakers.swap_remove(place))
+        };
+        drop(removed);
+    }
+}
+
+/// Wakes each, also where one that is foreign panics.
+fn wake_all(mut wakers: impl Iterator<Item = (PollerId, FramedWaker)>) {
+    struct Rest<'a, I: Iterator<Item = (PollerId, FramedWaker)>>(&'a mut I);
+    impl<I: Iterator<Item = (PollerId, FramedWaker)>> Drop for Rest<'_, I> {
+        fn drop(&mut self) {
+            // After a panic: one more would abort the process.
+            self.0.for_each(|(_, waker)| swallow(|| waker.wake()));
+        }
+    }
+
+    let rest = Rest(&mut wakers);
+    for (_, waker) in rest.0.by_ref() {
+        waker.wake();
     }
 }
 
@@ -318,14 +453,7 @@ where
 
 impl Schedule for Arc<LocalShared> {
     fn schedule(&self, task: TaskRef) {
-        let waker = {
-            let mut woken = self.woken.lock();
-            woken.queue.push_back(task);
-            woken.waker.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.push(task);
     }
 
     fn release(&self, task: TaskRef) {

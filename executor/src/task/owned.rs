@@ -106,3 +106,6 @@ impl OwnedTasks {
         }
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;

@@ -1,0 +1,345 @@
+//! `LocalSet` with several pollers, what it keeps of them, and what its drop lets destructors do.
+//! (Its order and its turns are in `fairness.rs`, its frames in `contract_*.rs`.)
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::cell::RefCell;
+use std::future::{Future, pending, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use framewise::context::bind;
+use framewise::task::{JoinHandle, LocalSet, spawn_local, yield_now};
+use framewise::time::sleep;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use support::{KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message};
+
+/// A waker that counts, as each child of a foreign combinator has one of its own.
+fn counting() -> (Waker, Arc<AtomicUsize>) {
+    let wakes = Arc::<AtomicUsize>::default();
+    let waker = call_waker({
+        let wakes = Arc::clone(&wakes);
+        move || {
+            wakes.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    (waker, wakes)
+}
+
+fn poll_with<F: Future>(future: std::pin::Pin<&mut F>, waker: &Waker) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(waker))
+}
+
+/// A local task that ends when its waker, which it leaves here, is called.
+fn task_with_waker(set: &LocalSet) -> (JoinHandle<u64>, Rc<RefCell<Option<Waker>>>) {
+    let left: Rc<RefCell<Option<Waker>>> = Rc::default();
+    let task = set.spawn_local({
+        let left = Rc::clone(&left);
+        async move {
+            support::pause(|waker| *left.borrow_mut() = Some(waker.clone())).await;
+            7
+        }
+    });
+    (task, left)
+}
+
+#[test]
+fn a_poller_is_woken_after_another_poller_was_dropped() {
+    let set = LocalSet::new();
+    let (task, left) = task_with_waker(&set);
+    let ((one, _), (two, of_two)) = (counting(), counting());
+    let mut waits = pin!(set.run_until(task));
+    {
+        let mut dropped = pin!(set.run_until(pending::<()>()));
+        assert!(poll_with(waits.as_mut(), &two).is_pending());
+        // It polls last, and its waker is the newest.
+        assert!(poll_with(dropped.as_mut(), &one).is_pending());
+    }
+    left.take().unwrap().wake();
+    assert_eq!(of_two.load(Ordering::SeqCst), 1, "the poller that is left");
+    // It runs the task, and joins it when that is done.
+    while poll_with(waits.as_mut(), &two).is_pending() {
+        assert!(of_two.load(Ordering::SeqCst) > 1, "its task is done");
+    }
+}
+
+#[test]
+fn a_poller_is_woken_after_another_poller_was_ready() {
+    let set = LocalSet::new();
+    let (task, left) = task_with_waker(&set);
+    let ((one, _), (two, of_two)) = (counting(), counting());
+    let mut polls = 0;
+    let mut ends = pin!(set.run_until(poll_fn(|_| {
+        polls += 1;
+        if polls == 2 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })));
+    let mut waits = pin!(set.run_until(task));
+    assert!(poll_with(waits.as_mut(), &two).is_pending());
+    assert!(poll_with(ends.as_mut(), &one).is_pending());
+    assert!(poll_with(ends.as_mut(), &one).is_ready());
+    left.take().unwrap().wake();
+    assert_eq!(of_two.load(Ordering::SeqCst), 1, "the poller that is left");
+}
+
+#[test]
+fn a_poller_is_woken_where_another_was_dropped_in_the_middle_of_its_turns() {
+    let set = LocalSet::new();
+    let ((one, _), (two, of_two)) = (counting(), counting());
+    let (task, left) = task_with_waker(&set);
+    let mut waits = pin!(set.run_until(pending::<()>()));
+    assert!(poll_with(waits.as_mut(), &two).is_pending());
+    {
+        // Its turn ends with the task in the queue: the task yields for longer than a turn.
+        let yields = set.spawn_local(async {
+            for _ in 0..1_000 {
+                yield_now().await;
+            }
+        });
+        // The spawn has woken the first poller, which finds nothing in the queue ...
+        assert_eq!(of_two.swap(0, Ordering::SeqCst), 1);
+        let mut dropped = pin!(set.run_until(yields));
+        assert!(poll_with(dropped.as_mut(), &one).is_pending());
+    }
+    // ... and would wait for ever, had it not been woken for what the second one left.
+    for _ in 0..100 {
+        assert!(poll_with(waits.as_mut(), &two).is_pending());
+        if of_two.swap(0, Ordering::SeqCst) == 0 {
+            break;
+        }
+    }
+    left.take().unwrap().wake();
+    assert_eq!(of_two.load(Ordering::SeqCst), 1);
+    assert!(!task.is_finished());
+    assert!(poll_with(waits.as_mut(), &two).is_pending());
+    assert!(task.is_finished());
+}
+
+#[test]
+fn several_run_until_of_one_set_in_a_foreign_combinator_all_end() {
+    on_workers(|runtime| {
+        let set = LocalSet::new();
+        let outputs = runtime.block_on(async {
+            let waits: FuturesUnordered<_> = (1..=8)
+                .map(|number| {
+                    set.run_until(async move {
+                        // The others' ends come first, and each has polled last by then.
+                        let waits = Duration::from_millis(number);
+                        let task = spawn_local(async move {
+                            sleep(waits).await;
+                            number
+                        });
+                        task.await.unwrap()
+                    })
+                })
+                .collect();
+            waits.collect::<Vec<_>>().await
+        });
+        assert_eq!(outputs.iter().sum::<u64>(), 36);
+    });
+}
+
+#[test]
+fn pollers_nested_in_a_task_of_the_set_all_end() {
+    on_workers(|runtime| {
+        let set = Rc::new(LocalSet::new());
+        let inner = Rc::clone(&set);
+        let output = set.block_on(runtime, async move {
+            let of_task = Rc::clone(&inner);
+            let nested = spawn_local(async move {
+                of_task
+                    .run_until(async { spawn_local(sleep(Duration::from_millis(1))).await })
+                    .await
+                    .unwrap();
+                5
+            });
+            sleep(Duration::from_millis(3)).await;
+            nested.await.unwrap()
+        });
+        assert_eq!(output, 5);
+    });
+}
+
+#[test]
+fn c48_a_set_keeps_nothing_of_a_run_that_ended() {
+    on_workers(|runtime| {
+        let set = LocalSet::new();
+        let kept = Arc::new(());
+        let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+        // It runs once through a foreign waker, which needs the frame, and once through our own.
+        frame.run(|| {
+            let mut foreign = FuturesUnordered::from_iter([set.run_until(async {
+                yield_now().await;
+                spawn_local(sleep(Duration::from_millis(1))).await.unwrap();
+            })]);
+            runtime.block_on(foreign.next()).unwrap();
+        });
+        frame.run(|| set.block_on(runtime, sleep(Duration::from_millis(1))));
+        drop(frame);
+        assert_eq!(Arc::strong_count(&kept), 1);
+        site.assert_live(0);
+        drop(set);
+    });
+}
+
+#[test]
+fn c48_a_set_keeps_nothing_of_a_run_that_was_dropped() {
+    let set = LocalSet::new();
+    let (waker, _) = counting();
+    let kept = Arc::new(());
+    let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+    frame.run(|| {
+        let mut waits = pin!(set.run_until(pending::<()>()));
+        assert!(poll_with(waits.as_mut(), &waker).is_pending());
+        assert!(Arc::strong_count(&kept) > 1);
+    });
+    drop(frame);
+    assert_eq!(Arc::strong_count(&kept), 1, "the set is still there");
+    site.assert_live(0);
+    drop(set);
+}
+
+#[test]
+fn c48_a_set_that_was_awaited_itself_keeps_nothing() {
+    let kept = Arc::new(());
+    let (waker, _) = counting();
+    let mut set = LocalSet::new();
+    let (task, left) = task_with_waker(&set);
+    let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+    frame.run(|| {
+        assert!(poll_with(pin!(&mut set), &waker).is_pending());
+        left.take().unwrap().wake();
+        assert!(poll_with(pin!(&mut set), &waker).is_ready());
+    });
+    drop(frame);
+    assert_eq!(Arc::strong_count(&kept), 1, "awaited to its end");
+    site.assert_live(0);
+
+    let (second, _left) = task_with_waker(&set);
+    let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
+    frame.run(|| assert!(poll_with(pin!(&mut set), &waker).is_pending()));
+    drop(frame);
+    // Nothing tells the set that the wait for it was given up, until it is used.
+    drop(set.run_until(pending::<()>()));
+    assert!(poll_with(pin!(set.run_until(pending::<()>())), &waker).is_pending());
+    assert_eq!(Arc::strong_count(&kept), 1, "used again");
+    site.assert_live(0);
+    drop((task, second));
+}
+
+#[test]
+fn spawning_in_a_destructor_while_the_set_is_dropped_gives_a_cancelled_task() {
+    for outer_is_current in [false, true] {
+        let set = LocalSet::new();
+        let spawned: Rc<RefCell<Vec<JoinHandle<()>>>> = Rc::default();
+        let dropped = Rc::new(RefCell::new(0));
+        for _ in 0..3 {
+            let (spawned, dropped) = (Rc::clone(&spawned), Rc::clone(&dropped));
+            let on_drop = OnDrop(move || {
+                *dropped.borrow_mut() += 1;
+                // The refused future's destructor spawns, too.
+                let again = Rc::clone(&spawned);
+                let in_refused = OnDrop(move || {
+                    let handle = spawn_local(async {});
+                    again.borrow_mut().push(handle);
+                });
+                let handle = spawn_local(async move {
+                    let _in_refused = in_refused;
+                });
+                spawned.borrow_mut().push(handle);
+            });
+            drop(set.spawn_local(async move {
+                let _on_drop = on_drop;
+                pending::<()>().await;
+            }));
+        }
+        if outer_is_current {
+            // Another set is being polled further up on the stack.
+            let outer = LocalSet::new();
+            support::at_once(outer.run_until(async { drop(set) }));
+        } else {
+            support::at_once(set.run_until(async {}));
+            drop(set);
+        }
+        assert_eq!(*dropped.borrow(), 3);
+        let handles = spawned.take();
+        assert_eq!(handles.len(), 6);
+        for handle in handles {
+            assert!(support::at_once(handle).unwrap_err().is_cancelled());
+        }
+    }
+}
+
+#[test]
+fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
+    let set = LocalSet::new();
+    let message = panic_message(|| {
+        support::at_once(set.run_until(async { panic!("of the future beside") }));
+    });
+    assert_eq!(message, "of the future beside");
+    // The set is alive here, so that a spawn onto it does no harm where it is wrongly current.
+    let message = panic_message(|| drop(spawn_local(async {})));
+    assert!(
+        message.contains("outside of a running LocalSet"),
+        "{message}"
+    );
+    drop(set);
+
+    // Nor is an inner one: the outer is current again.
+    let (outer, inner) = (LocalSet::new(), LocalSet::new());
+    support::at_once(outer.run_until(async {
+        let message = panic_message(|| {
+            support::at_once(inner.run_until(async { panic!("of the inner one") }));
+        });
+        assert_eq!(message, "of the inner one");
+        drop(spawn_local(async {}));
+    }));
+    assert!(
+        poll_with(pin!(inner), Waker::noop()).is_ready(),
+        "it has no task"
+    );
+    assert!(poll_with(pin!(outer), Waker::noop()).is_ready());
+}
+
+#[test]
+fn a_set_is_not_current_any_more_after_a_foreign_waker_panicked_in_its_poll() {
+    let mut set = LocalSet::new();
+    // It runs for longer than a turn, and asks to be polled again.
+    let task = set.spawn_local(async {
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+    });
+    let waker = call_waker(|| panic!("of the waker"));
+    let message = panic_message(|| poll_with(pin!(&mut set), &waker).is_pending());
+    assert_eq!(message, "of the waker");
+    let message = panic_message(|| drop(spawn_local(async {})));
+    assert!(
+        message.contains("outside of a running LocalSet"),
+        "{message}"
+    );
+    drop(task);
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_other_poller_from_being_woken() {
+    let set = LocalSet::new();
+    let (counts, wakes) = counting();
+    let panics = call_waker(|| panic!("of the waker"));
+    let mut pollers = [(); 3].map(|()| Box::pin(set.run_until(pending::<()>())));
+    for (poller, waker) in pollers.iter_mut().zip([&counts, &panics, &counts]) {
+        assert!(poll_with(poller.as_mut(), waker).is_pending());
+    }
+    let message = panic_message(|| drop(set.spawn_local(async {})));
+    assert_eq!(message, "of the waker");
+    assert_eq!(wakes.load(Ordering::SeqCst), 2);
+}
