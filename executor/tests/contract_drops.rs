@@ -4,7 +4,7 @@
 mod support;
 
 use std::cell::Cell;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
 use std::thread;
@@ -553,6 +553,126 @@ fn c47_a_local_tasks_frame_is_released_at_completion() {
         assert_eq!(Arc::strong_count(&kept), 1);
         site.assert_live(0);
         drop(task);
+    });
+}
+
+/// How a task ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum TaskEnd {
+    Finished,
+    Panicked,
+    Aborted,
+    AbortedUnpolled,
+    PanicsInItsDestructor,
+}
+
+/// Ends a task in each way, on whatever `spawn` puts it, and returns what its joiner, which has a waker of
+/// its own, saw when it was woken: how many held the frame's value.
+fn joiners_see(
+    runtime: &Runtime,
+    end: TaskEnd,
+    spawn: impl FnOnce(std::pin::Pin<Box<dyn Future<Output = ()> + Send>>) -> JoinHandle<()>,
+    run: impl FnOnce(&JoinHandle<()>),
+) -> usize {
+    let kept = Arc::new(());
+    let (release, released) = oneshot::channel::<()>();
+    let frame = bind(&KEPT, Arc::clone(&kept)).frame();
+    // Of the future even before its first poll.
+    let on_drop = on_drop(move || {
+        if end == TaskEnd::PanicsInItsDestructor {
+            // The error shows the frame of the failure, and holds that one only.
+            Frame::root().run(|| panic!("of the destructor"));
+        }
+    });
+    let future = async move {
+        let _on_drop = on_drop;
+        let _ = released.await;
+        if end == TaskEnd::Panicked {
+            Frame::root().run(|| panic!("of the task"));
+        }
+    };
+    let mut task = frame.run(|| spawn(Box::pin(future)));
+    drop(frame);
+    let (woken, wakes) = mpsc::channel();
+    let seen = Arc::downgrade(&kept);
+    // One is the test's.
+    let waker = support::call_waker(move || woken.send(seen.strong_count() - 1).unwrap());
+    assert!(support::poll_once(&mut task, &waker).is_pending());
+    match end {
+        TaskEnd::Finished | TaskEnd::Panicked => release.send(()).unwrap(),
+        _ => task.abort(),
+    }
+    run(&task);
+    let seen = wakes.recv().unwrap();
+    let joined = runtime.block_on(task);
+    assert_eq!(joined.is_ok(), end == TaskEnd::Finished, "{end:?}");
+    drop((joined, waker));
+    assert_eq!(Arc::strong_count(&kept), 1, "{end:?}");
+    seen
+}
+
+const TASK_ENDS: [TaskEnd; 5] = [
+    TaskEnd::Finished,
+    TaskEnd::Panicked,
+    TaskEnd::Aborted,
+    TaskEnd::AbortedUnpolled,
+    TaskEnd::PanicsInItsDestructor,
+];
+
+#[test]
+fn c47_a_frame_is_released_before_the_joiner_is_told_however_the_task_ends() {
+    everywhere(|runtime, _| {
+        for end in TASK_ENDS {
+            let spawn = |future| runtime.spawn(future);
+            let seen = if end == TaskEnd::AbortedUnpolled {
+                let (occupied, free) = mpsc::channel::<()>();
+                let free = Arc::new(Mutex::new(free));
+                let (started, starts) = mpsc::channel();
+                for _ in 0..workers_of(runtime) {
+                    let (free, started) = (Arc::clone(&free), started.clone());
+                    drop(runtime.spawn_root(async move {
+                        started.send(()).unwrap();
+                        let _ = free.lock().unwrap().recv();
+                    }));
+                }
+                for _ in 0..workers_of(runtime) {
+                    starts.recv().unwrap();
+                }
+                // It is aborted while no worker can poll it, and ends as soon as one can.
+                joiners_see(runtime, end, spawn, |_| drop(occupied))
+            } else {
+                joiners_see(runtime, end, spawn, |_| ())
+            };
+            assert_eq!(seen, 0, "{end:?}");
+        }
+    });
+}
+
+#[test]
+fn c47_a_local_tasks_frame_is_released_before_the_joiner_is_told_however_it_ends() {
+    everywhere(|runtime, _| {
+        for end in TASK_ENDS {
+            let set = framewise::task::LocalSet::new();
+            let seen = joiners_see(
+                runtime,
+                end,
+                |future| {
+                    let task = set.spawn_local(future);
+                    if end != TaskEnd::AbortedUnpolled {
+                        support::at_once(set.run_until(async {}));
+                    }
+                    task
+                },
+                |task| {
+                    set.block_on(runtime, async {
+                        while !task.is_finished() {
+                            yield_now().await;
+                        }
+                    });
+                },
+            );
+            assert_eq!(seen, 0, "{end:?}");
+        }
     });
 }
 

@@ -179,7 +179,7 @@ pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
 
 /// Ends a panic that goes nowhere, and its frame; what that throws in turn is leaked, as dropping it
 /// could go on for ever.
-fn end(caught: CaughtPanic) {
+pub(crate) fn end(caught: CaughtPanic) {
     if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(caught))) {
         std::mem::forget(last);
     }

@@ -94,6 +94,11 @@ impl Registration {
         Poll::Ready(checked(event))
     }
 
+    /// The half that polls for `direction` is dropped.
+    pub(crate) fn release_slot(&self, direction: Direction) {
+        self.state.readiness().release_slot(direction);
+    }
+
     /// Waits in the list.
     pub(crate) fn ready(
         &self,

@@ -98,6 +98,11 @@ impl<S: system::Source> IoSource<S> {
         self.registration.poll_ready(cx, direction).map_ok(|_| ())
     }
 
+    /// The half that polls for `direction` is dropped: its waker is not kept until the next event.
+    pub(crate) fn release_slot(&self, direction: Direction) {
+        self.registration.release_slot(direction);
+    }
+
     /// An operation that takes whatever there is to take or nothing: once, when ready.
     pub(crate) fn try_io<R>(
         &self,

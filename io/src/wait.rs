@@ -19,9 +19,10 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use framewise_context::FramedWaker;
+use framewise_context::{FramedWaker, catch_unwind};
 use framewise_sync::Mutex;
 
+use crate::callback;
 use crate::readiness::{Announced, Notify, ReadinessWord, ReadyEvent};
 use crate::ready::{Direction, Interest, Ready};
 use crate::waiters::{WaiterKey, Waiters};
@@ -119,6 +120,29 @@ impl Readiness {
         match announced {
             Announced::Ready(event) => Poll::Ready(event),
             Announced::Waiting => Poll::Pending,
+        }
+    }
+
+    /// Empties the slot of `direction`, since the half that polled is dropped, and wakes the waker
+    /// that was there: it may be that of another poller, which polls again.
+    pub fn release_slot(&self, direction: Direction) {
+        // The bit is on while a waker is in the slot, or else its setter is about to take it.
+        if self.word.has_waiters(direction.interest()) {
+            self.empty_slot(direction);
+        }
+    }
+
+    #[cold]
+    fn empty_slot(&self, direction: Direction) {
+        let mut waiters = self.waiters.lock();
+        let waker = waiters.put_slot(direction, None);
+        self.withdraw_idle(&waiters);
+        drop(waiters);
+        // The half may be dropped by a panic: one more, of a foreign waker, would abort the process.
+        if let Some(waker) = waker
+            && let Err(caught) = catch_unwind(|| waker.wake())
+        {
+            callback::end(caught);
         }
     }
 

@@ -85,11 +85,18 @@ impl Interval {
     ///
     /// # Cancel safety
     /// A tick is taken only when this is ready: dropping the future loses none.
+    ///
+    /// # Frame
+    /// The future that was dropped leaves neither its waker nor its frame behind.
     pub async fn tick(&mut self) -> Instant {
-        std::future::poll_fn(|cx| self.poll_tick(cx)).await
+        Tick(self).await
     }
 
-    /// As [`tick`](Self::tick), to be called from a future's `poll`.
+    /// Like [`tick`](Self::tick), to be called from a future's `poll`.
+    ///
+    /// Nothing tells the interval when that future is dropped. So a waker that is not of this runtime
+    /// is kept, together with its frame, until the tick is due, the interval is polled again or
+    /// dropped.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let due = self.sleep.deadline();
@@ -145,6 +152,23 @@ impl Interval {
                 add_saturating(due, self.period)
             }
         }
+    }
+}
+
+/// The wait for one tick. Dropped before the tick, it takes its waker out of the wheel (C-48).
+struct Tick<'a>(&'a mut Interval);
+
+impl Future for Tick<'_> {
+    type Output = Instant;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Instant> {
+        self.0.poll_tick(cx)
+    }
+}
+
+impl Drop for Tick<'_> {
+    fn drop(&mut self) {
+        self.0.sleep.disarm();
     }
 }
 

@@ -79,6 +79,7 @@ pub struct Sleep {
 ///   Idle ──────────────▶ Armed ──────────────────────▶ Elapsed
 ///    │ ▲                 │  │ ▲                           │
 ///    │ │  4 reset, fired │  └─┘ 5 reset                   │
+///    │ │  7 disarm       │                                │
 ///    │ └─────────────────┘                                │
 ///    └──── 2 poll, of a deadline that has passed ────────▶│
 ///      ◀──────────────── 6 reset ─────────────────────────┘
@@ -145,6 +146,15 @@ impl Sleep {
             }
             // It fired, so that whoever waited polls again and arms it; or the timers are closed.
             Rearmed::Gone => {}
+        }
+    }
+
+    /// Takes the waker out of the wheel. The next poll arms the sleep again.
+    pub(crate) fn disarm(&mut self) {
+        if let (SleepState::Armed(key), Some(handle)) = (self.state, &self.handle) {
+            self.state = SleepState::Idle { certain: false };
+            // The lock is free again when the waker is dropped.
+            drop(handle.queue().cancel(key));
         }
     }
 
@@ -233,10 +243,7 @@ impl Future for Sleep {
 
 impl Drop for Sleep {
     fn drop(&mut self) {
-        if let (SleepState::Armed(key), Some(handle)) = (self.state, &self.handle) {
-            // The lock is free again when the waker is dropped.
-            drop(handle.queue().cancel(key));
-        }
+        self.disarm();
     }
 }
 

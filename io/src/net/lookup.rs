@@ -57,7 +57,20 @@ pub(crate) async fn lookup(host: String, port: u16) -> Answer {
     (handle.shared().blocking)(Box::new(move || {
         responder.answer((host.as_str(), port).to_socket_addrs());
     }))?;
-    poll_fn(|cx| poll_answer(&pending, cx)).await
+    let waiting = Waiting(pending);
+    poll_fn(|cx| poll_answer(&waiting.0, cx)).await
+}
+
+/// The task's end. Dropped before the answer, it takes its waker back: the pool's thread may work on
+/// the look-up for long (C-48).
+struct Waiting(Arc<Mutex<Pending>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        // Dropped outside of the lock.
+        let waker = self.0.lock().waker.take();
+        drop(waker);
+    }
 }
 
 fn poll_answer(pending: &Mutex<Pending>, cx: &mut Context<'_>) -> Poll<Answer> {

@@ -8,6 +8,7 @@ use framewise_sync::Arc;
 
 use crate::net::TcpStream;
 use crate::net::half::{read_half_methods, write_half_methods};
+use crate::ready::Direction;
 
 /// The reading half of a stream; made by [`TcpStream::into_split`].
 #[derive(Debug)]
@@ -39,7 +40,9 @@ fn reunite(read: OwnedReadHalf, write: OwnedWriteHalf) -> Result<TcpStream, Reun
         return Err(ReuniteError(read, write));
     }
     write.forget();
-    Ok(Arc::try_unwrap(read.0).expect("there are only two halves, and one is gone"))
+    let stream = Arc::clone(&read.0);
+    drop(read);
+    Ok(Arc::try_unwrap(stream).expect("there were only two halves, and both are gone"))
 }
 
 impl OwnedReadHalf {
@@ -89,8 +92,15 @@ impl OwnedWriteHalf {
     write_half_methods!();
 }
 
+impl Drop for OwnedReadHalf {
+    fn drop(&mut self) {
+        self.0.io.release_slot(Direction::Read);
+    }
+}
+
 impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
+        self.stream.io.release_slot(Direction::Write);
         if self.shutdown_on_drop {
             // Nobody can be told of a failure here; the peer sees the end when the stream closes.
             let _ = self.stream.end_writing();

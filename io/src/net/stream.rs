@@ -311,6 +311,16 @@ impl TcpStream {
     /// As [`readable`](Self::readable), as a poll function. There is one place for such waiters in
     /// each direction: of several tasks that use poll functions (or an I/O trait) to read, the last
     /// is woken.
+    ///
+    /// # Frame
+    ///
+    /// The place holds the last caller's waker until the next event for the direction: the stream
+    /// does not see it when the future that polled is dropped. The waker of a task of this runtime,
+    /// or of its `block_on`, needs no frame. That of a foreign combinator, such as
+    /// `FuturesUnordered`, is kept together with the frame in which it polled. Another poll, or
+    /// dropping the stream or that [owned half](Self::into_split), releases both. The streams' own
+    /// `async` methods, such as [`readable`](Self::readable) and [`read`](Self::read), release them
+    /// as soon as they are dropped.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_ready(cx, Direction::Read)
     }

@@ -7,6 +7,9 @@
 //!
 //! Each direction of a stream has one place for the waker of a poll function, so one task at a time
 //! should read, and one write, through these traits. (The streams' own methods have no such limit.)
+//! Nor does a stream see that the future which polled it is dropped: what the place holds, a waker and
+//! for a foreign waker its frame, is released with the next event or poll, with the stream, or with
+//! an owned half.
 
 #[cfg(feature = "futures-io")]
 mod futures;
