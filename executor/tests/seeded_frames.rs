@@ -7,14 +7,17 @@
 #[path = "support/mod.rs"]
 mod support;
 
-use std::future::{Future, pending};
+use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::test::{self, Explorer, preempt};
 use framewise::{Frame, block_on, spawn, spawn_blocking, spawn_root, time};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 
 use support::{ID, KEPT, Log, in_frames, on_drop};
 
@@ -472,5 +475,63 @@ fn c53_callbacks_that_are_due_at_the_end_are_dropped_in_their_frames() {
             dropped += usize::from(entries.len() < 6);
         }
         assert!(dropped > 0, "no callback was left at the end of any run");
+    });
+}
+
+/// Waits, each to its end and dropped after its first poll; what they wait with lives on.
+#[test]
+fn c48_a_wait_leaves_nothing_when_it_ends_or_is_dropped() {
+    async fn ends(
+        wait: impl Future<Output = ()>,
+        kept: &Arc<()>,
+        dropped: bool,
+        what: &'static str,
+    ) {
+        let mut scoped = Box::pin(KEPT.scope(Arc::clone(kept), wait));
+        if dropped {
+            poll_fn(|cx| {
+                let _ = scoped.as_mut().poll(cx);
+                Poll::Ready(())
+            })
+            .await;
+            drop(scoped);
+        } else {
+            // A combinator's waker is not ours.
+            let mut unordered = FuturesUnordered::from_iter([scoped]);
+            unordered.next().await.unwrap();
+        }
+        assert_eq!(Arc::strong_count(kept), 1, "{what}, dropped: {dropped}");
+    }
+
+    everywhere(|_| async {
+        let kept = Arc::new(());
+        let ms = Duration::from_millis(1);
+        let set = LocalSet::new();
+        for dropped in [false, true] {
+            ends(time::sleep(ms), &kept, dropped, "sleep").await;
+            let limited = async { assert!(time::timeout(ms, pending::<()>()).await.is_err()) };
+            ends(limited, &kept, dropped, "timeout").await;
+            let mut interval = time::interval_at(time::now() + ms, ms);
+            let tick = async {
+                interval.tick().await;
+            };
+            ends(tick, &kept, dropped, "interval").await;
+            let task = spawn(time::sleep(ms));
+            ends(async { task.await.unwrap() }, &kept, dropped, "handle").await;
+            let call = spawn_blocking(|| ());
+            ends(async { call.await.unwrap() }, &kept, dropped, "call").await;
+            let local = set.run_until(async { spawn_local(yield_now()).await.unwrap() });
+            if !dropped {
+                ends(local, &kept, dropped, "local set").await;
+            } else {
+                // The task that was spawned has the frame; the set runs it to its end.
+                drop(local);
+                ends(set.run_until(pending()), &kept, dropped, "local set").await;
+            }
+            ends(yield_now(), &kept, dropped, "yield").await;
+        }
+        let inner = Arc::clone(&kept);
+        block_on(KEPT.scope(inner, time::sleep(ms)));
+        assert_eq!(Arc::strong_count(&kept), 1, "block_on");
     });
 }
