@@ -14,6 +14,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use framewise::model::Parker;
+use framewise_context::coop;
 use framewise_io::model::{Kernel, ModelSource, Peer, kernel, lookup, sources};
 use framewise_io::{Batch, Direction, Interest, IoDriver, IoHandle, Ready, TurnReport};
 use framewise_loom_tests::{Bell, EndWatched, model};
@@ -123,6 +124,65 @@ fn reader(
         done.store(true, Ordering::Relaxed);
         handle.unpark();
     })
+}
+
+/// Polls `future` without a unit of budget at every other poll, the first one included.
+async fn denied_at_times<T>(future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    let mut has_units = true;
+    poll_fn(|cx| {
+        has_units = !has_units;
+        coop::with_budget(|| {
+            while !has_units && coop::has_budget_remaining() {
+                assert!(coop::poll_spend(&mut Context::from_waker(Waker::noop())).is_ready());
+            }
+            future.as_mut().poll(cx)
+        })
+    })
+    .await
+}
+
+/// Race: an edge against a read that the budget denies after it saw the readiness, in the list and in
+/// the slot. The denied read has no entry any more and must not lose the event. A failure shows as a
+/// reader that sleeps forever.
+fn event_against_denied_read(in_list: bool) {
+    let (mut driver, handle, _) = driver();
+    let (source, pipe) = source(&handle, Ready::EMPTY);
+    pipe.arrive();
+    let (reader_pipe, reader_handle) = (Arc::clone(&pipe), handle.clone());
+    let done = Arc::new(AtomicBool::new(false));
+    let reader_done = Arc::clone(&done);
+    let reader = thread::spawn(move || {
+        let receive = || reader_pipe.receive();
+        let count = match in_list {
+            true => block_on(denied_at_times(source.async_io(Direction::Read, receive))),
+            false => block_on(denied_at_times(poll_fn(|cx| {
+                source.poll_io(cx, Direction::Read, receive)
+            }))),
+        };
+        assert_eq!(count.unwrap(), 1);
+        reader_done.store(true, Ordering::Relaxed);
+        reader_handle.unpark();
+    });
+    while !done.load(Ordering::Relaxed) {
+        turn(&mut driver, None);
+    }
+    join(reader);
+    assert_eq!(pipe.pending(), 0);
+}
+
+#[test]
+fn a_read_that_the_budget_denies_in_the_list_loses_no_event() {
+    model("event × read that is denied, list", || {
+        event_against_denied_read(true)
+    });
+}
+
+#[test]
+fn a_read_that_the_budget_denies_in_the_slot_loses_no_event() {
+    model("event × read that is denied, slot", || {
+        event_against_denied_read(false)
+    });
 }
 
 /// Race: edges against a reader that takes what there is, clears, and waits in between. A failure
