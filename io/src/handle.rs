@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::time::Duration;
 
 use framewise_sync::{Arc, Mutex};
@@ -55,9 +56,29 @@ pub struct IoHandle {
 }
 
 framewise_sync::thread_local! {
-    static CURRENT: RefCell<Option<IoHandle>> = const { RefCell::new(None) };
+    /// Has no destructor, so that it can be set in the destructors of other thread-locals and in
+    /// `atexit`.
+    static CURRENT: ManuallyDrop<RefCell<Option<IoHandle>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+    /// Empties `CURRENT` at the thread's end, where a guard was forgotten or dropped out of order.
+    static CLEANUP: Cleanup = const { Cleanup };
     /// Why the thread has no handle, where somebody has seen to that.
     static REFUSAL: Cell<Option<&'static str>> = const { Cell::new(None) };
+}
+
+struct Cleanup;
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        drop(CURRENT.try_with(|current| current.take()));
+    }
+}
+
+/// Makes `handle` the thread's current one, and returns what was there.
+fn replace_current(handle: Option<IoHandle>) -> Option<IoHandle> {
+    // Registers the destructor; after that has run, the guards alone restore what they found.
+    let _ = CLEANUP.try_with(|_| ());
+    CURRENT.with(|current| current.replace(handle))
 }
 
 impl IoHandle {
@@ -112,9 +133,8 @@ impl IoHandle {
     /// Guards are dropped in the reverse order of their making.
     #[must_use = "the handle is current only while the guard lives"]
     pub fn enter(&self) -> EnterGuard {
-        let previous = CURRENT.with(|current| current.replace(Some(self.clone())));
         EnterGuard {
-            previous,
+            previous: replace_current(Some(self.clone())),
             previous_refusal: REFUSAL.with(Cell::take),
             not_send: PhantomData,
         }
@@ -125,7 +145,7 @@ impl IoHandle {
     #[must_use = "handles are refused only while the guard lives"]
     pub fn refuse(why: &'static str) -> EnterGuard {
         EnterGuard {
-            previous: CURRENT.with(RefCell::take),
+            previous: replace_current(None),
             previous_refusal: REFUSAL.with(|refusal| refusal.replace(Some(why))),
             not_send: PhantomData,
         }

@@ -5,11 +5,25 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 
 use crate::timers::TimerHandle;
 
 framewise_sync::thread_local! {
-    static AMBIENT: RefCell<Option<TimerHandle>> = const { RefCell::new(None) };
+    /// Has no destructor, so that it can be set in the destructors of other thread-locals and in
+    /// `atexit`.
+    static AMBIENT: ManuallyDrop<RefCell<Option<TimerHandle>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+    /// Empties `AMBIENT` at the thread's end, where a guard was forgotten or dropped out of order.
+    static CLEANUP: Cleanup = const { Cleanup };
+}
+
+struct Cleanup;
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        drop(AMBIENT.try_with(|ambient| ambient.take()));
+    }
 }
 
 /// Makes this thread arm its timers in `handle`'s wheel until the guard is dropped.
@@ -18,6 +32,8 @@ framewise_sync::thread_local! {
 /// dropped had found is in force.
 #[must_use = "the handle is in force until the guard is dropped"]
 pub fn enter(handle: &TimerHandle) -> EnterTimers {
+    // Registers the destructor; after that has run, the guards alone restore what they found.
+    let _ = CLEANUP.try_with(|_| ());
     let previous = AMBIENT.with(|ambient| ambient.replace(Some(handle.clone())));
     EnterTimers {
         previous,

@@ -5,12 +5,26 @@
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
 use crate::scheduler::shared::Spawner;
 
 framewise_sync::thread_local! {
-    static CURRENT: RefCell<Option<Arc<Spawner>>> = const { RefCell::new(None) };
+    /// Has no destructor, so that a runtime can be entered in the destructors of other thread-locals and
+    /// in `atexit`.
+    static CURRENT: ManuallyDrop<RefCell<Option<Arc<Spawner>>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
+    /// Empties `CURRENT` at the thread's end, where a guard was forgotten or dropped out of order.
+    static CLEANUP: Cleanup = const { Cleanup };
+}
+
+struct Cleanup;
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        drop(CURRENT.try_with(|current| current.take()));
+    }
 }
 
 /// Keeps a thread in a runtime; what was there before is there again afterwards.
@@ -29,6 +43,8 @@ pub(crate) const NO_IO: &str = "sockets and name look-ups do not work in a seede
 /// Enters the runtime of `spawner`, with the timer wheel of that number.
 pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
     let shared = &spawner.shared;
+    // Registers the destructor; after that has run, the guards alone restore what they found.
+    let _ = CLEANUP.try_with(|_| ());
     Entered {
         previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
         _timers: framewise_timers::enter(&shared.timers.handle(wheel)),

@@ -3,13 +3,16 @@
 //! Owns the thread-locals by which the ordinary code finds the run (`scheduler/points/`).
 
 use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use super::Run;
 
 framewise_sync::thread_local! {
-    /// The run that this thread is in.
-    static RUN: RefCell<Option<Rc<Run>>> = const { RefCell::new(None) };
+    /// The run that this thread is in. Has no destructor, so that a test may run in the destructor of
+    /// another thread-local; `InRun` empties it.
+    static RUN: ManuallyDrop<RefCell<Option<Rc<Run>>>> =
+        const { ManuallyDrop::new(RefCell::new(None)) };
     /// Whether there is one, and it has not ended yet.
     static IS_LIVE: Cell<bool> = const { Cell::new(false) };
 }
@@ -62,7 +65,7 @@ impl InRun {
 impl Drop for InRun {
     fn drop(&mut self) {
         self.end();
-        let run = RUN.with(RefCell::take);
+        let run = RUN.with(|run| run.take());
         drop(run);
     }
 }

@@ -1,0 +1,171 @@
+//! What a thread may do while its thread-locals are destroyed, and the process while it exits: everything
+//! that it may do elsewhere. std ends the process where such a destructor panics, so each case has a process
+//! of its own. (Issue 8, B9.)
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::cell::RefCell;
+use std::env;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use framewise::net::{TcpListener, TcpStream, lookup_host};
+use framewise::runtime::{Handle, Runtime};
+use framewise::task::{LocalSet, block_in_place, spawn_local};
+use framewise::time::{interval, set_timeout, sleep, timeout};
+use framewise::{Frame, block_on, spawn, spawn_blocking};
+use support::{DropCall, HangWatch, ID, on_drop, runtime};
+
+const CHILD: &str = "FRAMEWISE_TEST_THREAD_END";
+
+/// Runs the test of that name again in a process of its own, and looks for what the case printed there.
+fn in_a_child(name: &str, test: impl FnOnce()) {
+    if env::var_os(CHILD).is_some() {
+        return test();
+    }
+    let output = Command::new(env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(output.status.success(), "{}: {out}{err}", output.status);
+    assert!(err.contains("everything ran"), "{out}{err}");
+}
+
+thread_local! {
+    /// Made before the thread uses any of the runtime's thread-locals, so that it is destroyed after them.
+    static LAST: RefCell<Option<DropCall>> = const { RefCell::new(None) };
+}
+
+/// Calls `at_end` on a thread that has used the runtime, after the runtime's thread-locals are destroyed.
+fn at_the_end_of_a_thread(runtime: &Runtime, at_end: impl FnMut() + Send + Sync + 'static) {
+    let handle = runtime.handle().clone();
+    thread::spawn(move || {
+        LAST.with(|last| *last.borrow_mut() = Some(on_drop(at_end)));
+        handle.block_on(everything());
+        drop(framewise::context::catch_unwind(|| ()));
+    })
+    .join()
+    .unwrap();
+}
+
+/// Uses each primitive that reads a thread-local.
+async fn everything() {
+    sleep(Duration::from_millis(1)).await;
+    assert!(
+        timeout(Duration::from_millis(1), std::future::pending::<()>())
+            .await
+            .is_err()
+    );
+    interval(Duration::from_millis(1)).tick().await;
+    let (called, is_called) = futures::channel::oneshot::channel();
+    let _callback = set_timeout(Duration::ZERO, move || called.send(()).unwrap());
+    is_called.await.unwrap();
+    assert_eq!(
+        ID.scope(1, async { spawn(async { ID.get() }).await.unwrap() })
+            .await,
+        Some(1)
+    );
+    assert_eq!(spawn_blocking(|| 2).await.unwrap(), 2);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (client, server) = futures::join!(TcpStream::connect(address), listener.accept());
+    let (client, server) = (client.unwrap(), server.unwrap().0);
+    // More than the budget of operations that are ready.
+    for _ in 0..100 {
+        client.writable().await.unwrap();
+        assert_eq!(client.try_write(b"x").unwrap(), 1);
+        server.readable().await.unwrap();
+        assert_eq!(server.read(&mut [0]).await.unwrap(), 1);
+    }
+    assert!(lookup_host("127.0.0.1:80").await.unwrap().next().is_some());
+}
+
+fn everything_at_an_end(handle: &Handle) {
+    let _watch = HangWatch::new("code at the end of a thread");
+    assert!(Frame::current().is_root());
+    handle.block_on(everything());
+    ID.run(3, || {
+        handle.block_on(async { assert_eq!(ID.get(), Some(3)) })
+    });
+    {
+        let _entered = handle.enter();
+        assert!(Handle::try_current().is_some());
+        block_on(sleep(Duration::from_millis(1)));
+    }
+    assert!(Handle::try_current().is_none());
+    block_in_place(|| ());
+    drop(handle.spawn(async {}));
+    // A runtime of its own, made here.
+    let own = runtime(1);
+    own.block_on(everything());
+    let set = LocalSet::new();
+    let local = set.block_on(&own, async { spawn_local(async { 4 }).await.unwrap() });
+    assert_eq!(local, 4);
+    drop(own);
+    block_on(everything());
+    assert!(framewise::context::catch_unwind(|| panic!("expected")).is_err());
+    eprintln!("everything ran");
+}
+
+#[test]
+fn everything_runs_in_the_destructor_of_a_thread_local() {
+    in_a_child(
+        "everything_runs_in_the_destructor_of_a_thread_local",
+        || {
+            let runtime = runtime(2);
+            let handle = runtime.handle().clone();
+            at_the_end_of_a_thread(&runtime, move || everything_at_an_end(&handle));
+        },
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn everything_runs_in_atexit() {
+    use std::sync::OnceLock;
+
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+    unsafe extern "C" {
+        safe fn atexit(call: extern "C" fn()) -> i32;
+        safe fn exit(code: i32) -> !;
+    }
+
+    extern "C" fn at_exit() {
+        everything_at_an_end(RUNTIME.get().unwrap().handle());
+    }
+
+    in_a_child("everything_runs_in_atexit", || {
+        let runtime = RUNTIME.get_or_init(|| runtime(2));
+        runtime.block_on(everything());
+        assert_eq!(atexit(at_exit), 0);
+        exit(0);
+    });
+}
+
+/// A guard that is forgotten, or dropped out of order, keeps no runtime's memory beyond its thread.
+#[test]
+fn a_thread_that_ends_lets_go_of_the_runtime_that_it_was_in() {
+    let kept = std::sync::Arc::new(());
+    let hook = std::sync::Arc::clone(&kept);
+    let runtime = framewise::runtime::Builder::new()
+        .worker_threads(1)
+        .on_unhandled_panic(move |_| drop(std::sync::Arc::clone(&hook)))
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    thread::spawn(move || std::mem::forget(handle.enter()))
+        .join()
+        .unwrap();
+    drop(runtime);
+    // The runtime's memory, which holds the hook.
+    assert_eq!(std::sync::Arc::strong_count(&kept), 1);
+}
