@@ -20,7 +20,7 @@ use framewise_context::{Frame, coop};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
-pub(crate) use self::host::{CoreWork, Host};
+pub(crate) use self::host::{CoreWork, Host, start_thread};
 use crate::scheduler::points;
 use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;

@@ -39,6 +39,22 @@ fn the_builder_refuses_nonsense_and_says_what_is_wrong() {
     assert!(format!("{:?}", Builder::default()).contains("max_blocking_threads: 512"));
 }
 
+/// Issue 8, A4: the worker's start panicked after it had been counted, and the drop waited for it.
+#[test]
+fn a_thread_name_with_a_zero_byte_is_an_error_and_no_hang() {
+    let (built, result) = mpsc::channel();
+    thread::spawn(move || {
+        let name = || Builder::new().worker_threads(1).thread_name("a\0b");
+        let _ = built.send(name().build().map(drop));
+    });
+    let error = result
+        .recv_timeout(Duration::from_secs(30))
+        .expect("the build hangs or panics")
+        .unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    assert!(error.to_string().contains("zero byte"), "{error}");
+}
+
 #[test]
 fn there_are_as_many_workers_as_were_asked_for_and_they_have_their_names() {
     for workers in [1, 2, 3, 8] {

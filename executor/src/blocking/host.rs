@@ -4,6 +4,8 @@
 //! it one of the runtime's, and working with a core.
 
 use std::io;
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use framewise_sync::thread;
@@ -36,6 +38,20 @@ pub(crate) trait CoreWork: Send + 'static {
     fn work(self);
 }
 
+/// Starts a thread. A start that panics is an error, too: the panic hook has printed it, and the caller
+/// has counted the thread and must count it out.
+pub(crate) fn start_thread(
+    name: String,
+    body: impl FnOnce() + Send + 'static,
+) -> io::Result<thread::JoinHandle<()>> {
+    let start = || thread::Builder::new().name(name).spawn(body);
+    panic::catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|payload| {
+        // Its destructor might panic again.
+        mem::forget(payload);
+        Err(io::Error::other("the start of a thread panicked"))
+    })
+}
+
 impl Host for Arc<Spawner> {
     type Core = CoreJob;
     type Entered = enter::Entered;
@@ -45,7 +61,7 @@ impl Host for Arc<Spawner> {
         name: String,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<thread::JoinHandle<()>> {
-        thread::Builder::new().name(name).spawn(body)
+        start_thread(name, body)
     }
 
     fn enter(&self) -> enter::Entered {

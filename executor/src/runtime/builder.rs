@@ -58,7 +58,8 @@ impl Builder {
         self
     }
 
-    /// What the names of the runtime's threads begin with. By default `framewise`.
+    /// What the names of the runtime's threads begin with. By default `framewise`. One with a zero byte
+    /// makes [`build`](Self::build) fail.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
@@ -100,7 +101,8 @@ impl Builder {
     /// # Errors
     ///
     /// Fails where the system gives no event queue or no thread. Threads that were started by then
-    /// are stopped again.
+    /// are stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) where the threads' name
+    /// has a zero byte.
     pub fn build(self) -> io::Result<Runtime> {
         Runtime::start(self)
     }

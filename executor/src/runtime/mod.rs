@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
-use crate::blocking::BlockingPool;
+use crate::blocking::{BlockingPool, start_thread};
 use crate::scheduler::shared::{Shared, Spawner};
 use crate::scheduler::worker::{self, Core};
 use crate::task::{JoinError, JoinHandle};
@@ -80,6 +80,13 @@ impl Runtime {
     }
 
     pub(crate) fn start(settings: Builder) -> io::Result<Self> {
+        if settings.thread_name.contains('\0') {
+            // std would panic at the start of each thread.
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "a thread's name must not contain a zero byte",
+            ));
+        }
         register_wakers();
         let workers = settings.workers();
         let hook = settings.unhandled_panic.clone();
@@ -113,12 +120,10 @@ impl Runtime {
         for (index, queue) in queues.into_iter().enumerate() {
             shared.worker_enters();
             let core = Core::new(index, queue);
-            let started = thread::Builder::new()
-                .name(format!("{}-worker-{index}", settings.thread_name))
-                .spawn({
-                    let shared = Arc::clone(&shared);
-                    move || worker::run(shared, core)
-                });
+            let started = start_thread(format!("{}-worker-{index}", settings.thread_name), {
+                let shared = Arc::clone(&shared);
+                move || worker::run(shared, core)
+            });
             match started {
                 Ok(thread) => runtime.threads.push(thread),
                 Err(error) => {

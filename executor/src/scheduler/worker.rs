@@ -191,6 +191,8 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     struct Leave {
         shared: Arc<Shared>,
         has_core: bool,
+        /// Left after the runtime's end, which the destructor below may run.
+        entered: Option<enter::Entered>,
     }
     impl Drop for Leave {
         fn drop(&mut self) {
@@ -198,12 +200,14 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
         }
     }
 
-    let spawner = Spawner::new(Arc::clone(&shared), core.index);
-    let _entered = enter::enter(&spawner, core.index);
+    // First of all: the thread was counted, and leaves whatever happens from here.
     let mut leave = Leave {
         shared: Arc::clone(&shared),
         has_core: true,
+        entered: None,
     };
+    let spawner = Spawner::new(Arc::clone(&shared), core.index);
+    leave.entered = Some(enter::enter(&spawner, core.index));
     let worker = WorkerThread {
         shared,
         spawner,
