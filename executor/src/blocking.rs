@@ -4,12 +4,12 @@
 //! frame, a join handle and an abort; its one poll calls the closure.
 
 mod host;
+mod queue;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::mem;
 use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
@@ -21,6 +21,7 @@ use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
 pub(crate) use self::host::{CoreWork, Host, start_thread};
+use self::queue::CallQueue;
 use crate::scheduler::points;
 use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;
@@ -51,7 +52,9 @@ struct Pool<H: Host> {
 }
 
 struct PoolState<H: Host> {
-    queue: VecDeque<Job<H::Core>>,
+    queue: CallQueue,
+    /// Cores that wait for a thread. Each has one that was notified for it, so they go first.
+    waiting_cores: VecDeque<H::Core>,
     threads: usize,
     /// Starts under way: the thread is counted, and may end before its handle is below.
     starting: usize,
@@ -67,6 +70,20 @@ struct PoolState<H: Host> {
 }
 
 impl<H: Host> PoolState<H> {
+    fn push(&mut self, job: Job<H::Core>) {
+        match job {
+            Job::Task(call) => self.queue.push_back(call),
+            Job::Core(core) => self.waiting_cores.push_back(core),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Job<H::Core>> {
+        match self.waiting_cores.pop_front() {
+            Some(core) => Some(Job::Core(core)),
+            None => self.queue.pop_front().map(Job::Task),
+        }
+    }
+
     /// A thread is about to be started.
     fn count_start(&mut self) {
         self.threads += 1;
@@ -82,8 +99,6 @@ pub(crate) enum Job<C = CoreJob> {
     Task(TaskRef),
     /// A worker's core that changes threads.
     Core(C),
-    /// A closure of the runtime's own: a name look-up.
-    Internal(Box<dyn FnOnce() + Send>),
 }
 
 impl<H: Host> BlockingPool<H> {
@@ -95,7 +110,8 @@ impl<H: Host> BlockingPool<H> {
     ) -> Self {
         Self(Arc::new(Pool {
             state: Mutex::new(PoolState {
-                queue: VecDeque::new(),
+                queue: CallQueue::default(),
+                waiting_cores: VecDeque::new(),
                 threads: 0,
                 starting: 0,
                 cores: 0,
@@ -123,7 +139,8 @@ impl<H: Host> BlockingPool<H> {
     /// Every job that waits.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
-        mem::take(&mut self.lock().queue)
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.pop()).collect()
     }
 
     /// Runs `f` on a thread of the pool, in `frame`.
@@ -150,11 +167,16 @@ impl<H: Host> BlockingPool<H> {
         handle
     }
 
-    /// Runs a closure of the runtime's own.
+    /// Runs a closure of the runtime's own, a name look-up, at the root. The closure's destructor
+    /// tells its caller where it is not run.
     pub(crate) fn run_internal(&self, job: Box<dyn FnOnce() + Send>, host: &H) -> io::Result<()> {
-        self.push(Job::Internal(job), host).map_err(|(_, error)| {
-            error.unwrap_or_else(|| io::Error::other("the runtime is shutting down"))
-        })
+        let schedule = BlockingSchedule(self.clone());
+        let call = cell::allocate(BlockingCall(Some(job)), Frame::root(), schedule, false);
+        let Err((job, reason)) = self.push(Job::Task(call), host) else {
+            return Ok(());
+        };
+        job.refuse(None);
+        Err(reason.unwrap_or_else(|| io::Error::other("the runtime is shutting down")))
     }
 
     /// Has a thread go on with a worker's core, at once: the pool's limit does not hold for it.
@@ -165,7 +187,7 @@ impl<H: Host> BlockingPool<H> {
         }
         state.cores += 1;
         if state.idle > 0 {
-            state.queue.push_front(Job::Core(job));
+            state.push(Job::Core(job));
             self.notify(state);
             return Ok(());
         }
@@ -197,13 +219,10 @@ impl<H: Host> BlockingPool<H> {
         if state.threads > state.cores {
             return;
         }
-        let (kept, stranded): (VecDeque<_>, VecDeque<_>) = mem::take(&mut state.queue)
-            .into_iter()
-            .partition(|job| matches!(job, Job::Core(_)));
-        state.queue = kept;
+        let stranded = state.queue.split_off(0);
         drop(state);
-        for job in stranded {
-            job.refuse(Some(error));
+        for call in stranded {
+            Job::<H::Core>::Task(call).refuse(Some(error));
         }
     }
 
@@ -217,7 +236,7 @@ impl<H: Host> BlockingPool<H> {
         if state.idle > 0 || state.threads - state.cores >= self.0.threads_max {
             // Where no thread is idle, one that ends its job takes the next; and a pool that may
             // have none is seen to by whoever made it.
-            state.queue.push_back(job);
+            state.push(job);
             self.notify(state);
             return Ok(());
         }
@@ -232,7 +251,7 @@ impl<H: Host> BlockingPool<H> {
         }
         if state.threads > state.cores {
             // Not at once, but one of those takes it when it is done.
-            state.queue.push_back(job);
+            state.push(job);
             self.notify(state);
             return Ok(());
         }
@@ -318,15 +337,12 @@ impl<H: Host> BlockingPool<H> {
         let mut next = first;
         let mut state = self.lock();
         loop {
-            if let Some(job) = next.take().or_else(|| state.queue.pop_front()) {
-                let closed = state.closed;
+            if let Some(job) = next.take().or_else(|| state.pop()) {
+                // Run also where the pool is closed by now: it has left no more than was for threads
+                // that were started or notified before.
                 let is_core = matches!(job, Job::Core(_));
                 drop(state);
-                if closed {
-                    job.refuse(None);
-                } else {
-                    job.run();
-                }
+                job.run();
                 state = self.lock();
                 state.cores -= usize::from(is_core);
                 if state.threads - state.cores > self.0.threads_max {
@@ -365,16 +381,25 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Refuses new jobs, cancels those that wait, and lets the threads end.
+    /// Refuses new jobs, cancels the calls that no thread is about to take, and lets the threads end.
+    ///
+    /// A job whose thread was started or notified for it is run. Each notification that no thread has
+    /// seen yet stands for one thread that takes the first job there is, so that many are left in the
+    /// queue: every core, since those go first, and then calls.
     pub(crate) fn close(&self) {
-        let jobs = {
+        let cancelled = {
             let mut state = self.lock();
             state.closed = true;
-            mem::take(&mut state.queue)
+            debug_assert!(
+                state.waiting_cores.len() <= state.notified,
+                "a core that waits has a thread that was notified"
+            );
+            let taken = state.notified.saturating_sub(state.waiting_cores.len());
+            state.queue.split_off(taken)
         };
         self.0.work.notify_all();
-        for job in jobs {
-            job.refuse(None);
+        for call in cancelled {
+            Job::<H::Core>::Task(call).refuse(None);
         }
     }
 
@@ -383,6 +408,12 @@ impl<H: Host> BlockingPool<H> {
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub(crate) fn strike(&self) {
         self.0.work.notify_all();
+    }
+
+    /// How many threads were notified and have not taken a job yet.
+    #[cfg(any(framewise_loom, framewise_shuttle))]
+    pub(crate) fn notified(&self) -> usize {
+        self.lock().notified
     }
 
     /// Whether this thread is one of the pool's.
@@ -429,10 +460,6 @@ impl<C: CoreWork> Job<C> {
                 debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
             }
             Self::Core(job) => job.work(),
-            Self::Internal(job) => {
-                // A panic was printed, and the asker is told by the closure's destructor.
-                swallow(job);
-            }
         }
     }
 
@@ -449,9 +476,8 @@ impl<C: CoreWork> Job<C> {
                 // SAFETY: the queue's entry is the claim.
                 unsafe { task.refuse(error) }
             }
-            // Their destructors tell whoever waits.
+            // Its destructor lets the worker leave.
             Self::Core(job) => drop(job),
-            Self::Internal(job) => drop(job),
         }
     }
 
@@ -460,7 +486,7 @@ impl<C: CoreWork> Job<C> {
     pub(crate) fn task(&self) -> Option<TaskRef> {
         match self {
             Self::Task(task) => Some(*task),
-            Self::Core(_) | Self::Internal(_) => None,
+            Self::Core(_) => None,
         }
     }
 }
@@ -487,6 +513,10 @@ struct BlockingSchedule<H: Host>(BlockingPool<H>);
 impl<H: Host> Schedule for BlockingSchedule<H> {
     fn schedule(&self, _task: TaskRef) {
         unreachable!("a blocking job is claimed from its birth until its end");
+    }
+
+    fn withdraw(&self, task: TaskRef) -> bool {
+        self.0.lock().queue.remove(task)
     }
 
     fn release(&self, task: TaskRef) {

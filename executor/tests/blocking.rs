@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use framewise::runtime::Builder;
 use framewise::spawn_blocking;
-use support::{DropCall, HangWatch, ID, on_drop, runtime, with_workers};
+use support::{DropCall, HangWatch, ID, KEPT, Log, at_once, on_drop, runtime, with_workers};
 
 #[test]
 fn no_more_threads_are_started_than_the_limit_says_and_every_call_is_made() {
@@ -141,6 +141,133 @@ fn an_abort_reaches_a_call_only_in_the_queue() {
             Err(error) => assert!(error.is_cancelled() && number % 2 == 0),
         }
     }
+}
+
+/// Issue 8, B7: the call was kept until a thread reached it.
+#[test]
+fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
+    let _watch = HangWatch::new("an abort in the queue");
+    let (runtime, busy) = one_busy_thread();
+    let kept = Arc::new(());
+    let log = Log::default();
+    let calls: Vec<_> = (0..5)
+        .map(|number| {
+            let probe = log.probe("call");
+            KEPT.run(Arc::clone(&kept), || {
+                ID.run(number, || runtime.spawn_blocking(move || drop(probe)))
+            })
+        })
+        .collect();
+    // The first, the last, one in the middle, and the rest.
+    for (done, number) in [0, 4, 2, 1, 3].into_iter().enumerate() {
+        ID.run(99, || calls[number].abort());
+        assert!(calls[number].is_finished());
+        assert_eq!(log.entries()[done], ("call", Some(number as u64)));
+        assert_eq!(Arc::strong_count(&kept), 5 - done);
+        calls[number].abort();
+    }
+    for call in calls {
+        assert!(at_once(call).unwrap_err().is_cancelled());
+    }
+    drop(busy);
+    let after = runtime.spawn_blocking(|| 7);
+    assert_eq!(runtime.block_on(after).unwrap(), 7);
+}
+
+/// The closure's destructor may use the pool: it runs with no lock held.
+#[test]
+fn a_closure_that_an_abort_drops_may_call_back_into_the_pool() {
+    let _watch = HangWatch::new("a destructor in an abort");
+    let (runtime, busy) = one_busy_thread();
+    let other = Arc::new(Mutex::new(None));
+    let fresh = Arc::new(Mutex::new(None));
+    let callback = on_drop({
+        let (other, fresh) = (Arc::clone(&other), Arc::clone(&fresh));
+        let handle = runtime.handle().clone();
+        move || {
+            let aborted: framewise::JoinHandle<()> = other.lock().unwrap().take().unwrap();
+            aborted.abort();
+            assert!(aborted.is_finished());
+            *fresh.lock().unwrap() = Some(handle.spawn_blocking(|| 8));
+        }
+    });
+    let call = runtime.spawn_blocking(move || drop(callback));
+    *other.lock().unwrap() = Some(runtime.spawn_blocking(|| ()));
+    call.abort();
+    assert!(at_once(call).unwrap_err().is_cancelled());
+    drop(busy);
+    let fresh = fresh.lock().unwrap().take().unwrap();
+    assert_eq!(runtime.block_on(fresh).unwrap(), 8);
+}
+
+/// An abort in the queue costs the same however long the queue is: this would take minutes otherwise,
+/// and nothing else is measured.
+#[test]
+fn many_queued_calls_are_aborted_in_any_order() {
+    const CALLS: usize = 100_000;
+    let _watch = HangWatch::new("many aborts");
+    let (runtime, busy) = one_busy_thread();
+    let calls: Vec<_> = (0..CALLS).map(|_| runtime.spawn_blocking(|| ())).collect();
+    let (front, back) = calls.split_at(CALLS / 2);
+    for (one, other) in front.iter().rev().zip(back) {
+        one.abort();
+        other.abort();
+    }
+    assert!(calls.iter().all(framewise::JoinHandle::is_finished));
+    drop(busy);
+}
+
+/// A pool of one thread, which is busy until the sender is dropped.
+fn one_busy_thread() -> (framewise::runtime::Runtime, mpsc::Sender<()>) {
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    let (started, is_started) = mpsc::channel();
+    let (busy, released) = mpsc::channel::<()>();
+    drop(runtime.spawn_blocking(move || {
+        started.send(()).unwrap();
+        let _ = released.recv();
+    }));
+    is_started.recv().unwrap();
+    (runtime, busy)
+}
+
+/// Issue 8, B17: of calls whose thread had been started, or woken, many were cancelled.
+#[test]
+fn a_call_for_which_a_thread_was_started_or_woken_runs_though_the_runtime_is_dropped_at_once() {
+    let _watch = HangWatch::new("calls before the drop");
+    let ran = Arc::new(AtomicUsize::new(0));
+    let count = || {
+        let ran = Arc::clone(&ran);
+        move || {
+            ran.fetch_add(1, Ordering::SeqCst);
+        }
+    };
+    for round in 0..300 {
+        let runtime = runtime(1);
+        let mut calls = Vec::new();
+        if round % 2 == 1 {
+            // The thread that made this one is idle, or about to be.
+            runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+        }
+        for _ in 0..3 {
+            calls.push(runtime.spawn_blocking(count()));
+        }
+        if round % 3 == 0 {
+            runtime.shutdown_background();
+            for call in calls {
+                futures::executor::block_on(call).unwrap();
+            }
+        } else {
+            drop(runtime);
+            for call in calls {
+                at_once(call).unwrap();
+            }
+        }
+    }
+    assert_eq!(ran.load(Ordering::SeqCst), 900);
 }
 
 #[test]

@@ -203,7 +203,8 @@ fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
 }
 
 /// Race: an abort of a job in the queue against the thread that takes it: it runs once or not at
-/// all, and its joiner hears which.
+/// all, and its joiner observes which. The joiner is the aborter: if the abort took the job out, the job
+/// is finished when the abort returns.
 #[test]
 fn an_abort_meets_the_thread_that_takes_the_job() {
     model("abort in the queue × take", || {
@@ -231,6 +232,98 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
         ran(first).expect("the pool is open");
         aborter.join().expect("no panic");
         end_of_pool(&pool);
+    });
+}
+
+/// An abort of a job that no thread can take yet, since the only one is at work: the job is finished when
+/// the abort returns, its neighbors in the queue run.
+#[test]
+fn an_abort_in_the_queue_ends_the_job_at_once() {
+    model("abort in the queue, one thread at work", || {
+        let pool = ModelPool::new(1, 0);
+        let bell = Bell::new();
+        let first = pool.spawn({
+            let bell = StdArc::clone(&bell);
+            move || bell.wait()
+        });
+        let (closure, end) = EndWatched::new();
+        let before = job(&pool);
+        let mut aborted = pool.spawn(move || closure.touch());
+        let after = job(&pool);
+        aborted.abort();
+        assert!(aborted.is_finished() && end.has_ended());
+        let joined = Bell::new().block_on(&mut aborted);
+        assert!(joined.expect_err("it was aborted").is_cancelled());
+        std::task::Wake::wake_by_ref(&bell);
+        ran(before).expect("the pool is open");
+        ran(after).expect("the pool is open");
+        drop(first);
+        end_of_pool(&pool);
+    });
+}
+
+/// Race: an abort in the queue against the closing of the pool, which takes out every job: one of the two
+/// ends it, once.
+#[test]
+fn an_abort_in_the_queue_meets_the_closing() {
+    model("abort in the queue × close", || {
+        let pool = ModelPool::new(1, 0);
+        let bell = Bell::new();
+        let first = pool.spawn({
+            let bell = StdArc::clone(&bell);
+            move || bell.wait()
+        });
+        let (closure, end) = EndWatched::new();
+        let mut aborted = pool.spawn(move || closure.touch());
+        let aborter = thread::spawn({
+            let abort = aborted.abort_handle();
+            move || abort.abort()
+        });
+        pool.close();
+        std::task::Wake::wake_by_ref(&bell);
+        let joined = Bell::new().block_on(&mut aborted);
+        assert!(joined.expect_err("no thread was free").is_cancelled());
+        assert!(end.has_ended());
+        aborter.join().expect("no panic");
+        drop(first);
+        pool.wait_for_end();
+    });
+}
+
+/// Race: the closing against a thread that has just been started for a job: the job runs.
+#[test]
+fn a_job_whose_thread_was_started_meets_the_closing() {
+    model("push, its thread × close", || {
+        let pool = ModelPool::new(1, 0);
+        let started = job(&pool);
+        pool.close();
+        ran(started).expect("a thread had been started for it");
+        pool.wait_for_end();
+    });
+}
+
+/// Race: the closing against a thread that was idle and is notified for a job, or whose time ran out
+/// before, so that another is started: the job runs.
+#[test]
+fn a_job_whose_thread_was_notified_meets_the_closing() {
+    model("push × idle thread × close", || {
+        let pool = ModelPool::new(1, 0);
+        let rung = Bell::new();
+        let first = pool.spawn({
+            let rung = StdArc::clone(&rung);
+            move || std::task::Wake::wake_by_ref(&rung)
+        });
+        rung.wait();
+        // As the thread goes idle: where it has not yet, the job only waits in the queue.
+        let second = job(&pool);
+        let notified = pool.notified();
+        pool.close();
+        match ran(second) {
+            Ok(()) => {}
+            Err(error) => assert!(error.is_cancelled() && notified == 0),
+        }
+        drop(first);
+        pool.wait_for_end();
     });
 }
 

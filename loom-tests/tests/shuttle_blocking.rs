@@ -97,6 +97,47 @@ fn every_job_ends_where_starts_fail() {
     });
 }
 
+/// Issue 8, B16: the pool is closed while two cores wait for the threads that were notified for them, and a
+/// third thread ends its job: each core is carried out once, and the counts stay right (overflow checks).
+#[test]
+fn two_waiting_cores_meet_the_closing() {
+    schedules("2 cores × job × close", 2000, || {
+        let pool = ModelPool::new(3, 0);
+        let (bell, ready) = (Bell::new(), Arc::new(AtomicUsize::new(0)));
+        // Three threads: two that go idle, and one at work.
+        let jobs: Vec<_> = (0..3)
+            .map(|number| {
+                let (bell, ready) = (StdArc::clone(&bell), ready.clone());
+                pool.spawn(move || {
+                    ready.fetch_add(1, Ordering::Relaxed);
+                    while ready.load(Ordering::Relaxed) < 3 {
+                        thread::yield_now();
+                    }
+                    if number == 0 {
+                        bell.wait();
+                    }
+                })
+            })
+            .collect();
+        while ready.load(Ordering::Relaxed) < 3 {
+            thread::yield_now();
+        }
+        let carried = Arc::new(AtomicUsize::new(0));
+        let handed = [(); 2].map(|()| {
+            let carried = carried.clone();
+            pool.hand_over(move || {
+                carried.fetch_add(1, Ordering::Relaxed);
+            })
+        });
+        pool.close();
+        bell.wake_by_ref();
+        jobs.into_iter().for_each(drop);
+        pool.wait_for_end();
+        assert_eq!(handed, [true; 2], "the pool was open");
+        assert_eq!(carried.load(Ordering::Relaxed), 2);
+    });
+}
+
 /// The pool is closed amid all of that, and jobs in the queue are aborted: each joiner hears
 /// something, and each closure ends.
 #[test]

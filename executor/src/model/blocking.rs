@@ -105,6 +105,11 @@ impl ModelPool {
         self.pool.run_core(core, &self.host).is_ok()
     }
 
+    /// How many threads were notified for a job and have not taken it yet.
+    pub fn notified(&self) -> usize {
+        self.pool.notified()
+    }
+
     /// The time that idle threads wait is out.
     pub fn strike(&self) {
         self.pool.strike();

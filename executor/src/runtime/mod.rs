@@ -31,7 +31,8 @@ use crate::task::{JoinError, JoinHandle};
 ///
 /// Dropping it shuts it down: no task is polled any more, every one that is left is dropped in its
 /// own frame, and the drop waits until that is done and the calls on the blocking pool have
-/// returned. [`shutdown_timeout`](Self::shutdown_timeout) limits the wait;
+/// returned. A call that a thread of the pool was started or woken for is run; calls that still wait for
+/// a thread are [cancelled](crate::task::JoinError::is_cancelled). [`shutdown_timeout`](Self::shutdown_timeout) limits the wait;
 /// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
 /// one of its own tasks or blocking calls does not wait either, as it would wait for itself.
 ///

@@ -24,6 +24,13 @@ pub(crate) trait Schedule: 'static {
     /// Takes the claim of a woken task. Called on any thread; runs no user code.
     fn schedule(&self, task: TaskRef);
 
+    /// Takes the claim of an aborted task out of the queue that it waits in. Returns `true` if the claim
+    /// is the caller's now. A scheduler whose queues can be searched by its own threads only leaves it
+    /// where it is. Runs no user code.
+    fn withdraw(&self, _task: TaskRef) -> bool {
+        false
+    }
+
     /// Forgets a task that is about to be complete.
     fn release(&self, task: TaskRef);
 
@@ -78,6 +85,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         run: Self::run,
         refuse: Self::refuse,
         schedule: Self::schedule,
+        withdraw: Self::withdraw,
         take_output: Self::take_output,
         drop_output: Self::drop_output,
         free: Self::free,
@@ -325,6 +333,20 @@ impl<F: Future, S: Schedule> Core<F, S> {
         // SAFETY: alive, by the contract.
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         core.scheduler.schedule(task);
+    }
+
+    /// # Safety
+    ///
+    /// The task is aborted, and a reference keeps it alive until this returns. Its future may be
+    /// dropped on any thread if its scheduler's `withdraw` can return `true` (T6).
+    unsafe fn withdraw(pointer: NonNull<Header>) {
+        // SAFETY: alive, by the contract.
+        let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        if core.scheduler.withdraw(task) {
+            // SAFETY: the claim is ours.
+            let ran = unsafe { task.run() };
+            debug_assert!(matches!(ran, Ran::Done), "an aborted task is not polled");
+        }
     }
 
     /// # Safety

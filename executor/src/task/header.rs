@@ -17,8 +17,9 @@
 //! - **T4. The join waker.** Its slot is the join handle's while `JOIN_WAKER` is off, and read-only
 //!   for both sides while it is on (S5). A handle that goes takes the waker out, unless the
 //!   completing thread is just waking it: then that one does.
-//! - **T5. The links.** Touched only under the lock of the owner's list, in which a task is from
-//!   `insert` until just before it completes.
+//! - **T5. The links.** Touched only under the lock of the list that a task may be in: its owner's, from
+//!   `insert` until just before it completes, or, of a blocking call, the pool's queue, from `push_back`
+//!   until its claim is taken out.
 //! - **T6. The right thread.** The future is polled and dropped only by `run`, which is called by
 //!   the scheduler that owns the task. A scheduler whose tasks are not `Send` calls it on its own
 //!   thread only. The output is `Send` where the handle that carries it away is.
@@ -40,7 +41,7 @@ pub(crate) struct Header {
     pub(crate) vtable: &'static Vtable,
     /// The task's frame, until it is released. Rule T3.
     pub(crate) frame: UnsafeCell<Frame>,
-    /// Neighbours in the list of the scheduler that owns the task. Rule T5.
+    /// Neighbors in a list of the scheduler that owns the task. Rule T5.
     pub(crate) links: UnsafeCell<Links>,
     /// Who awaits the join handle. Rule T4.
     pub(crate) join_waker: UnsafeCell<Option<Waker>>,
@@ -61,6 +62,9 @@ pub(crate) struct Vtable {
     pub(crate) refuse: unsafe fn(NonNull<Header>, JoinError),
     /// Hands the claim to the scheduler.
     pub(crate) schedule: unsafe fn(NonNull<Header>),
+    /// Takes the claim of an aborted task out of the scheduler's queue, where the scheduler can do so,
+    /// and carries it out.
+    pub(crate) withdraw: unsafe fn(NonNull<Header>),
     /// Moves the output to `*mut Option<Result<T, JoinError>>`. The task is finished.
     pub(crate) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output, if it is still there. The caller owns it.
@@ -154,9 +158,12 @@ impl TaskRef {
 
     /// Aborts the task. The caller keeps its reference.
     pub(crate) fn abort(self) {
-        if self.header().state.abort() == Wake::Submit {
+        match self.header().state.abort() {
             // SAFETY: as in `wake`.
-            unsafe { (self.header().vtable.schedule)(self.0) }
+            Wake::Submit => unsafe { (self.header().vtable.schedule)(self.0) },
+            // SAFETY: the caller's reference keeps the task alive until this returns, and it is
+            // aborted.
+            Wake::Nothing => unsafe { (self.header().vtable.withdraw)(self.0) },
         }
     }
 
