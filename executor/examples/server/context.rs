@@ -1,8 +1,8 @@
 //! The two variables that every request binds, and what may stand in them.
 //!
-//! They are bound in one place (`web::identify`, and `recover` for orders of an earlier run) and
-//! read by the log, by the price client and by the store. Nothing else knows which request it works
-//! for, and nothing passes them on.
+//! They are bound in one place (a layer, by `web::identify`; and by `recover` for orders of an earlier
+//! run) and read by the log, by the price client and by the store. Nothing else knows which request
+//! it works for, and nothing passes them on.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -13,6 +13,7 @@
 mod app;
 mod context;
 mod expiry;
+mod export;
 mod jobs;
 mod log;
 mod options;

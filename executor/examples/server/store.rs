@@ -20,6 +20,8 @@ use crate::pool::{Pool, StoreError, create};
 
 /// How many connections read.
 const READERS: usize = 2;
+/// The most orders that are read at once.
+const PAGE: usize = 20;
 /// The schema's number, kept in the file.
 const SCHEMA: i64 = 1;
 
@@ -197,6 +199,23 @@ impl Store {
         self.readers.run(None, "read the order", read).await
     }
 
+    /// Reads the current tenant's next orders after that one, in the order in which they were
+    /// placed.
+    pub(crate) async fn page(&self, after: i64) -> Result<Vec<Order>, StoreError> {
+        let read = move |db: &mut Connection| {
+            let page = page(db, after)?;
+            if let (Some(first), Some(last)) = (page.first(), page.last()) {
+                log(
+                    Site::Database,
+                    None,
+                    format_args!("orders {} to {} read", first.id, last.id),
+                );
+            }
+            Ok(page)
+        };
+        self.readers.run(None, "read the orders", read).await
+    }
+
     /// The orders that an earlier run left open or unconfirmed.
     pub(crate) async fn unsettled(&self) -> Result<Vec<Unsettled>, StoreError> {
         self.readers
@@ -273,6 +292,22 @@ fn select(db: &Connection, id: i64) -> rusqlite::Result<Option<Order>> {
     db.prepare_cached("SELECT id, customer, total_cents, status FROM orders WHERE id = ?")?
         .query_row([id], order_from)
         .optional()
+}
+
+fn page(db: &Connection, after: i64) -> rusqlite::Result<Vec<Order>> {
+    db.prepare_cached(
+        "SELECT id, customer, total_cents, status FROM orders
+         WHERE tenant = :tenant AND id > :after ORDER BY id LIMIT :page",
+    )?
+    .query_map(
+        named_params! {
+            ":tenant": TENANT.get().as_deref().unwrap_or_default(),
+            ":after": after,
+            ":page": i64::try_from(PAGE).unwrap_or(i64::MAX),
+        },
+        order_from,
+    )?
+    .collect()
 }
 
 fn unsettled(db: &Connection) -> rusqlite::Result<Vec<Unsettled>> {

@@ -1,6 +1,7 @@
 //! The HTTP face: the routes, and what is done to every request before its handler sees it.
 //!
-//! `identify` binds the request's id and tenant, once and in one place, around all that follows.
+//! `identify` binds the request's id and tenant, once and in one place, around all that follows: the
+//! handler, what it starts, and a reply that is made while it is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,17 +9,20 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use framewise::context::{BindingList, Bindings};
+use framewise::tower::FrameLayer;
 use http_body_util::BodyExt;
 
 use crate::app::App;
 use crate::context::{DEFAULT_TENANT, NAME_RULE, REQUEST_ID, TENANT, is_name, new_request_id};
 use crate::log::{Site, log};
 use crate::reply::Refusal;
-use crate::{orders, price_service};
+use crate::{export, orders, price_service};
 
 /// The header that carries a request's id, to us, from us and onwards.
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,8 +35,8 @@ const BODY_MAX: usize = 64 * 1024;
 /// instead of a reset connection.
 const DISCARD_MAX: usize = 1024 * 1024;
 
-const ROUTES: &str =
-    "POST /orders, GET /orders/{id}, POST /orders/{id}/pay, GET /prices/{sku}, GET /healthz";
+const ROUTES: &str = "POST /orders, GET /orders/{id}, POST /orders/{id}/pay, GET /orders/export, \
+                      GET /prices/{sku}, GET /healthz";
 
 /// All routes.
 pub(crate) fn public(app: Arc<App>) -> Router {
@@ -40,6 +44,10 @@ pub(crate) fn public(app: Arc<App>) -> Router {
         .route(
             "/orders",
             post(orders::create).fallback(|| wrong_method("POST")),
+        )
+        .route(
+            "/orders/export",
+            get(export::export).fallback(|| wrong_method("GET")),
         )
         .route(
             "/orders/{id}",
@@ -69,7 +77,9 @@ fn price_routes() -> Router<Arc<App>> {
 
 fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
-        .layer(middleware::from_fn_with_state(app.clone(), identify))
+        .layer(middleware::from_fn_with_state(app.clone(), check))
+        // The outermost: what is added last.
+        .layer(FrameLayer::bind(identify))
         .with_state(app)
 }
 
@@ -91,30 +101,28 @@ async fn wrong_method(right: &'static str) -> Response {
     response
 }
 
-/// Binds the request's id and tenant around everything that is done for it, and puts the id into
+/// The request's id and tenant, which the layer binds. A header that is no name is as good as none
+/// here; `check` refuses it.
+fn identify(request: &Parts) -> Bindings<impl BindingList + use<>> {
+    let name = |header: HeaderName| name(&request.headers, &header).ok().flatten();
+    let id = name(X_REQUEST_ID).unwrap_or_else(new_request_id);
+    let tenant = name(X_TENANT).unwrap_or_else(|| DEFAULT_TENANT.into());
+    framewise::bind(&REQUEST_ID, id).and(&TENANT, tenant)
+}
+
+/// Refuses a request whose names keep no rule, answers the others, and puts the request's id into
 /// the reply.
-async fn identify(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let (id, id_refused) = match name(request.headers(), &X_REQUEST_ID) {
-        Ok(id) => (id.unwrap_or_else(new_request_id), None),
-        Err(refusal) => (new_request_id(), Some(refusal)),
+async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let refused = [X_REQUEST_ID, X_TENANT]
+        .iter()
+        .find_map(|header| name(request.headers(), header).err());
+    let mut response = match refused {
+        Some(refusal) => told(refusal.into_response()),
+        None => told(answer(request, next, app.read_within).await),
     };
-    let (tenant, tenant_refused) = match name(request.headers(), &X_TENANT) {
-        Ok(tenant) => (tenant.unwrap_or_else(|| DEFAULT_TENANT.into()), None),
-        Err(refusal) => (DEFAULT_TENANT.into(), Some(refusal)),
-    };
-    let refused = id_refused.or(tenant_refused);
-    let mut response = framewise::bind(&REQUEST_ID, id.clone())
-        .and(&TENANT, tenant)
-        .scope(async move {
-            match refused {
-                Some(refusal) => told(refusal.into_response()),
-                None => told(answer(request, next, app.read_within).await),
-            }
-        })
-        .await;
     // An id is plain ASCII, so this does not fail.
-    if let Ok(value) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID, value);
+    if let Some(Ok(id)) = REQUEST_ID.get().map(|id| HeaderValue::from_str(&id)) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
     }
     response
 }

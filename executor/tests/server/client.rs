@@ -118,6 +118,30 @@ impl Client {
         }
     }
 
+    /// Gets a reply of many lines, each of them JSON.
+    pub(crate) async fn lines(&self, path: &str, (id, tenant): (&str, &str)) -> Vec<Value> {
+        let request = Request::get(format!("http://{}{path}", self.address))
+            .header("x-request-id", id)
+            .header("x-tenant", tenant)
+            .body(Full::default())
+            .expect("a request");
+        let exchange = async {
+            let response = self.http.request(request).await.expect("a reply");
+            let (head, body) = response.into_parts();
+            assert_eq!(head.status, StatusCode::OK);
+            assert_eq!(head.headers["x-request-id"], id);
+            body.collect().await.expect("all of it").to_bytes()
+        };
+        let body = framewise::time::timeout(LONG, exchange)
+            .await
+            .expect("a reply in time");
+        let text = std::str::from_utf8(&body).expect("text");
+        let lines = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        lines.collect()
+    }
+
     /// Sends a request that must be replied to.
     pub(crate) async fn send(
         &self,

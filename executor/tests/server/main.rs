@@ -6,6 +6,7 @@
 
 mod client;
 mod end_to_end;
+mod export;
 mod faults;
 mod process;
 mod refusals;
