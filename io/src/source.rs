@@ -219,3 +219,6 @@ impl<S: system::Source> Drop for IoSource<S> {
         }
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;

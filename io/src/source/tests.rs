@@ -1,0 +1,181 @@
+//! An event that arrives while an operation runs, on each path from an operation to the word.
+//!
+//! A lost event hangs a task only if it arrives between the system call and the clear. So the event
+//! arrives within the operation: the peer writes and the driver runs before the operation returns.
+
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use super::*;
+use crate::driver::IoDriver;
+
+/// A registered stream, its peer, and the driver.
+struct Rig {
+    source: IoSource<mio::net::TcpStream>,
+    /// Until it has written.
+    peer: Cell<Option<std::net::TcpStream>>,
+    /// From then on.
+    silent_peer: Cell<Option<std::net::TcpStream>>,
+    driver: RefCell<IoDriver>,
+}
+
+impl Rig {
+    /// The source is taken for readable. The driver has fetched the edge of its registration.
+    fn new() -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let peer = std::net::TcpStream::connect(address).expect("it listens");
+        let (stream, _) = listener.accept().expect("the peer has connected");
+        stream.set_nonblocking(true).expect("a socket");
+        let spawner: crate::BlockingSpawner = Arc::new(|_| unreachable!("no name is looked up"));
+        let (mut driver, handle) = IoDriver::new(spawner).expect("a driver");
+        let _entered = handle.enter();
+        let stream = mio::net::TcpStream::from_std(stream);
+        let source = IoSource::new(stream, Ready::READABLE).expect("it is registered");
+        while !source.registration.load().ready().is_writable() {
+            driver.turn(None).expect("the driver runs");
+        }
+        Self {
+            source,
+            peer: Cell::new(Some(peer)),
+            silent_peer: Cell::new(None),
+            driver: driver.into(),
+        }
+    }
+
+    /// Reads up to two bytes. Before the first read returns, a byte arrives, and the driver has set
+    /// the source's readiness.
+    fn read(&self, mut io: &mio::net::TcpStream) -> io::Result<usize> {
+        let result = io.read(&mut [0; 2]);
+        if let Some(mut peer) = self.peer.take() {
+            peer.write_all(b"x").expect("the source is open");
+            let mut driver = self.driver.borrow_mut();
+            while driver.turn(None).expect("the driver runs").events == 0 {}
+            // Its end would be another event.
+            self.silent_peer.set(Some(peer));
+        }
+        result
+    }
+
+    /// A byte has arrived since the read that found none. The source must still be readable.
+    fn assert_readable(&self) {
+        let mut driver = self.driver.borrow_mut();
+        let report = driver.turn(Some(Duration::ZERO)).expect("the driver runs");
+        assert_eq!(report.events, 0, "the kernel reports an edge once");
+        assert!(
+            self.source.registration.load().ready().is_readable(),
+            "the clear erased an event that came after the read"
+        );
+    }
+
+    /// A poll after a read that found nothing tries again, because of the event.
+    fn assert_reads_the_byte(polled: Poll<io::Result<usize>>) {
+        assert!(
+            matches!(polled, Poll::Ready(Ok(1))),
+            "the clear erased an event that came after the read: {polled:?}"
+        );
+    }
+}
+
+fn cx() -> Context<'static> {
+    Context::from_waker(Waker::noop())
+}
+
+#[test]
+fn an_event_during_try_io_that_would_block_is_kept() {
+    let rig = Rig::new();
+    let result = rig.source.try_io(Direction::Read, |io| rig.read(io));
+    assert_eq!(
+        result.map_err(|error| error.kind()),
+        Err(ErrorKind::WouldBlock)
+    );
+    rig.assert_readable();
+}
+
+#[test]
+fn an_event_during_try_transfer_that_would_block_is_kept() {
+    let rig = Rig::new();
+    let result = rig
+        .source
+        .try_transfer(Direction::Read, 2, |io| rig.read(io));
+    assert_eq!(
+        result.map_err(|error| error.kind()),
+        Err(ErrorKind::WouldBlock)
+    );
+    rig.assert_readable();
+}
+
+#[test]
+fn an_event_during_poll_io_that_would_block_is_kept() {
+    let rig = Rig::new();
+    let polled = rig
+        .source
+        .poll_io(&mut cx(), Direction::Read, |io| rig.read(io));
+    Rig::assert_reads_the_byte(polled);
+}
+
+#[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
+#[test]
+fn an_event_during_poll_transfer_that_would_block_is_kept() {
+    let rig = Rig::new();
+    let polled = rig
+        .source
+        .poll_transfer(&mut cx(), Direction::Read, 2, |io| rig.read(io));
+    Rig::assert_reads_the_byte(polled);
+}
+
+#[test]
+fn an_event_during_async_io_that_would_block_is_kept() {
+    let rig = Rig::new();
+    let future = rig.source.async_io(Direction::Read, |io| rig.read(io));
+    Rig::assert_reads_the_byte(pin!(future).poll(&mut cx()));
+}
+
+#[test]
+fn an_event_during_a_transfer_that_would_block_is_kept() {
+    let rig = Rig::new();
+    let future = rig.source.transfer(Direction::Read, 2, |io| rig.read(io));
+    Rig::assert_reads_the_byte(pin!(future).poll(&mut cx()));
+}
+
+/// A short read clears the readiness, too, by the tick from before the read.
+#[test]
+fn an_event_during_a_short_read_is_kept() {
+    let rig = Rig::new();
+    let mut peer = rig.peer.take().expect("it has not written");
+    peer.write_all(b"y").expect("the source is open");
+    while rig
+        .driver
+        .borrow_mut()
+        .turn(None)
+        .expect("the driver runs")
+        .events
+        == 0
+    {}
+    rig.peer.set(Some(peer));
+    let result = rig
+        .source
+        .try_transfer(Direction::Read, 2, |io| rig.read(io));
+    assert_eq!(result.expect("there is a byte"), 1);
+    rig.assert_readable();
+}
+
+/// Without an event in between, a read that finds nothing clears the readiness: the next one waits.
+#[test]
+fn an_operation_that_would_block_is_tried_once() {
+    let rig = Rig::new();
+    let tries = Cell::new(0);
+    let polled = rig.source.poll_io(&mut cx(), Direction::Read, |mut io| {
+        tries.set(tries.get() + 1);
+        io.read(&mut [0; 2])
+    });
+    assert!(polled.is_pending());
+    assert_eq!(tries.get(), 1);
+    assert!(!rig.source.registration.load().ready().is_readable());
+}
