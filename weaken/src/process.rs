@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -70,10 +70,24 @@ pub(crate) fn test(mut executable: Command, test: &str) -> Command {
     executable
 }
 
-/// Waits for the process, or ends it.
+/// Waits for the process, or ends it; where it did not pass, the processes that it started end, too.
 pub(crate) fn wait(mut command: Command, limit: Duration) -> io::Result<Ended> {
-    let begun = Instant::now();
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn()?;
+    let ended = wait_for(&mut child, limit)?;
+    if ended != Ended::Passed && cfg!(unix) {
+        let group = format!("-{}", child.id());
+        // Most often nothing is left of the group.
+        let mut kill = Command::new("kill");
+        kill.args(["-KILL", "--", &group]).stderr(Stdio::null());
+        kill.status()?;
+    }
+    Ok(ended)
+}
+
+fn wait_for(child: &mut Child, limit: Duration) -> io::Result<Ended> {
+    let begun = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
         if let Some(status) = child.try_wait()? {
