@@ -22,6 +22,7 @@ use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
 pub(crate) use self::host::{CoreWork, Host, start_thread};
 use self::queue::CallQueue;
+use crate::scheduler::ending::{Ending, while_ending};
 use crate::scheduler::points;
 use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;
@@ -398,9 +399,16 @@ impl<H: Host> BlockingPool<H> {
             state.queue.split_off(taken)
         };
         self.0.work.notify_all();
-        for call in cancelled {
-            Job::<H::Core>::Task(call).refuse(None);
+        // All are aborted before the first is destroyed: a destructor that waits for another one of them
+        // gets an error.
+        for call in &cancelled {
+            let _claimed_by_us = call.header().state.abort();
         }
+        while_ending(Ending::Tasks, || {
+            for call in cancelled {
+                Job::<H::Core>::Task(call).refuse(None);
+            }
+        });
     }
 
     /// The time goes by: idle threads see that, where a model's `keep_alive` is zero. (A wait in a

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use framewise::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use framewise::time::sleep;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use support::{KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message};
+use support::{HangWatch, KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message};
 
 /// A waker that counts, as each child of a foreign combinator has one of its own.
 fn counting() -> (Waker, Arc<AtomicUsize>) {
@@ -342,4 +342,30 @@ fn a_waker_that_panics_keeps_no_other_poller_from_being_woken() {
     let message = panic_message(|| drop(set.spawn_local(async {})));
     assert_eq!(message, "of the waker");
     assert_eq!(wakes.load(Ordering::SeqCst), 2);
+}
+
+/// Each of two tasks waits for the other one in its destructor, which the set's drop runs.
+#[test]
+fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
+    let _watch = HangWatch::new("two destructors of one set");
+    let set = LocalSet::new();
+    let siblings: Rc<RefCell<Vec<JoinHandle<()>>>> = Rc::default();
+    let ended = Rc::new(Cell::new(0));
+    for _ in 0..2 {
+        let (others, ended) = (Rc::clone(&siblings), Rc::clone(&ended));
+        let waits = OnDrop(move || {
+            let sibling = others.borrow_mut().pop().unwrap();
+            // It is the other's own handle, or this task's: neither is finished.
+            let joined = futures::executor::block_on(sibling);
+            assert!(joined.unwrap_err().is_cancelled());
+            ended.set(ended.get() + 1);
+        });
+        let task = set.spawn_local(async move {
+            let _waits = waits;
+            pending::<()>().await;
+        });
+        siblings.borrow_mut().push(task);
+    }
+    drop(set);
+    assert_eq!(ended.get(), 2);
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use framewise_context::{CaughtPanic, Frame, FramedWaker, catch_unwind};
 use framewise_sync::{Arc, Mutex};
 
+use crate::callback::CallbackEntry;
 use crate::handle::{BlockingSpawner, IoHandle, IoShared, Sources};
 use crate::ready::Ready;
 use crate::slab::{Slab, SourceKey};
@@ -246,31 +247,24 @@ impl IoDriver {
     ///
     /// Calling it again does nothing.
     pub fn shutdown(&mut self) -> TurnReport {
-        Frame::root().run(|| self.shutdown_at_root())
+        self.begin_shutdown().finish()
     }
 
-    fn shutdown_at_root(&mut self) -> TurnReport {
-        let mut report = TurnReport::default();
-        let mut wakers = Vec::new();
-        let mut callbacks = Vec::new();
-        {
-            let mut sources = self.shared.sources.lock();
-            if sources.closed {
-                return report;
-            }
+    /// The first half of [`shutdown`](Self::shutdown): every wait gets an error from now on, and no user
+    /// code has run yet. The driver may be given up before the second half runs it.
+    pub fn begin_shutdown(&mut self) -> DriverShutdown {
+        let mut shutdown = DriverShutdown::default();
+        let mut sources = self.shared.sources.lock();
+        if !sources.closed {
             sources.closed = true;
             for state in sources.slab.iter() {
-                state.readiness().set_shutdown(&mut wakers);
-                callbacks.extend(state.take_callbacks());
+                state.readiness().set_shutdown(&mut shutdown.wakers);
+                shutdown.callbacks.extend(state.take_callbacks());
             }
+            drop(sources);
+            shutdown.kicked = std::mem::take(&mut *self.shared.kicked.lock());
         }
-        wake_all(&mut wakers, &mut report);
-        for entry in callbacks {
-            report.panics.extend(catch_unwind(|| entry.cancel()).err());
-        }
-        let kicked = std::mem::take(&mut *self.shared.kicked.lock());
-        drop(kicked);
-        report
+        shutdown
     }
 
     /// How often the driver's timer has been set, a system call each: for tests and tools.
@@ -292,6 +286,41 @@ impl Drop for IoDriver {
 impl std::fmt::Debug for IoDriver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IoDriver").finish_non_exhaustive()
+    }
+}
+
+/// What waited for a driver when it was shut down; made by [`IoDriver::begin_shutdown`].
+#[derive(Default)]
+#[must_use = "those that wait are woken by `finish`"]
+pub struct DriverShutdown {
+    wakers: Vec<FramedWaker>,
+    callbacks: Vec<Arc<CallbackEntry>>,
+    kicked: Vec<Call>,
+}
+
+impl DriverShutdown {
+    /// Wakes the futures that wait, and drops the callbacks, each in its frame.
+    pub fn finish(self) -> TurnReport {
+        Frame::root().run(|| {
+            let Self {
+                mut wakers,
+                callbacks,
+                kicked,
+            } = self;
+            let mut report = TurnReport::default();
+            wake_all(&mut wakers, &mut report);
+            for entry in callbacks {
+                report.panics.extend(catch_unwind(|| entry.cancel()).err());
+            }
+            drop(kicked);
+            report
+        })
+    }
+}
+
+impl std::fmt::Debug for DriverShutdown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DriverShutdown").finish_non_exhaustive()
     }
 }
 

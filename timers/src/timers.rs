@@ -207,15 +207,20 @@ impl Timers {
     ///
     /// Dropping `Timers` does the same.
     pub fn close(&self) {
-        for shard in &self.shards {
-            for entry in shard.queue.close() {
-                match entry {
-                    TimerEntry::Waker(waker) => {
-                        self.common.shield(|| waker.wake());
-                    }
-                    TimerEntry::Callback(state) => state.abandon(),
-                }
-            }
+        self.begin_close().finish();
+    }
+
+    /// The first half of [`close`](Self::close): no timer can be armed any more, and no user code has
+    /// run yet. An executor can shut down what else user code may wait for before it runs the second
+    /// half.
+    pub fn begin_close(&self) -> ClosedTimers {
+        ClosedTimers {
+            entries: self
+                .shards
+                .iter()
+                .flat_map(|shard| shard.queue.close())
+                .collect(),
+            common: Arc::clone(&self.common),
         }
     }
 
@@ -255,6 +260,35 @@ impl Timers {
 impl Drop for Timers {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+/// The timers that were armed when their wheels were closed; made by [`Timers::begin_close`].
+#[must_use = "those that wait are woken by `finish`"]
+pub struct ClosedTimers {
+    entries: Vec<TimerEntry>,
+    common: Arc<TimerCommon>,
+}
+
+impl ClosedTimers {
+    /// Wakes the futures that wait, and drops the callbacks, each in its frame.
+    pub fn finish(self) {
+        for entry in self.entries {
+            match entry {
+                TimerEntry::Waker(waker) => {
+                    self.common.shield(|| waker.wake());
+                }
+                TimerEntry::Callback(state) => state.abandon(),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for ClosedTimers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClosedTimers")
+            .field("timers", &self.entries.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,6 +12,7 @@ use framewise_context::{coop, defer_wake, suspend_deferred_wakes};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::thread::{self, Thread};
 
+use crate::scheduler::ending::is_ending_runtime;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::{points, worker};
 
@@ -101,8 +102,8 @@ unsafe fn drop_waker(data: *const ()) {
 ///
 /// # Panics
 ///
-/// Panics on a worker: its other tasks would stand still. And in a forked child, before it waits:
-/// nobody would wake it.
+/// Panics on a worker: its other tasks would make no progress. And on a thread that ends a runtime, and
+/// in a forked child before it waits: nothing would wake it.
 #[track_caller]
 pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     let future = match points::nested(future) {
@@ -113,6 +114,11 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
         !worker::is_on_worker(),
         "block_on was called on a worker of a runtime, whose other tasks would stand still: \
          use .await, or wrap the call in block_in_place or spawn_blocking"
+    );
+    assert!(
+        !is_ending_runtime(),
+        "block_on was called in a destructor that a runtime's end runs: no worker is left to wake it; \
+         do the waiting before the runtime is dropped"
     );
     wait_for(future, Some(shared))
 }

@@ -90,8 +90,9 @@ impl Handle {
     /// # Panics
     ///
     /// Panics on a worker of a runtime (but not within
-    /// [`block_in_place`](crate::task::block_in_place)), and where it would wait in a forked child of
-    /// the process that made the runtime; passes a panic of the future on.
+    /// [`block_in_place`](crate::task::block_in_place)), in a destructor that a runtime's end runs, and
+    /// where it would wait in a forked child of the process that made the runtime; passes a panic of
+    /// the future on.
     ///
     /// # Frame
     ///

@@ -36,6 +36,15 @@ use crate::task::{JoinError, JoinHandle};
 /// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
 /// one of its own tasks or blocking calls does not wait either, as it would wait for itself.
 ///
+/// # Shutdown and destructors
+///
+/// All tasks are aborted, and timers and I/O shut down, before the first of the tasks that are left is
+/// destroyed. A destructor that the shutdown runs may spawn (the task is cancelled at once) and make
+/// blocking calls, but a wait in it for this runtime ends with an error or a panic, which goes to the
+/// task's joiner or to [`on_unhandled_panic`](Builder::on_unhandled_panic): [`block_on`](Self::block_on)
+/// panics, sockets give errors, timers that are polled panic, and the [`JoinHandle`] of a task that is
+/// still to be destroyed gives a cancelled error. So the end always comes.
+///
 /// # Shutdown and blocking code
 ///
 /// A task that is in [`block_in_place`](crate::task::block_in_place) cannot be cancelled before it

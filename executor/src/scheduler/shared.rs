@@ -15,6 +15,7 @@ use framewise_sync::deque::Injector;
 use framewise_sync::{Condvar, Mutex, TryLock, TryLockGuard};
 use framewise_timers::Timers;
 
+use super::ending::{Ending, while_ending};
 use super::idle::Idle;
 use super::park::Parker;
 use super::points;
@@ -216,8 +217,7 @@ impl Shared {
             }
             live.is_abandoned = true;
         }
-        self.cancel_all();
-        self.end_time_and_io();
+        while_ending(Ending::Runtime, || self.cancel_all());
     }
 
     /// Ends the tasks of a closing runtime that has no worker left, once.
@@ -258,23 +258,34 @@ impl Shared {
         true
     }
 
-    /// Cancels what is left: tasks, then timers, then I/O.
+    /// Cancels what is left: timers, I/O, then tasks.
     fn end(&self) {
-        self.cancel_all();
-        // A waker on another thread may have a claim in hand that it has not pushed yet; it is
-        // about to, so the lists become empty.
-        while !(self.owned.iter().all(|owned| owned.is_empty()) && self.injector.is_empty()) {
-            framewise_sync::thread::yield_now();
-            self.drop_queued();
-        }
-        self.end_time_and_io();
+        while_ending(Ending::Runtime, || {
+            self.cancel_all();
+            // A waker on another thread may have a claim in hand that it has not pushed yet; it is
+            // about to, so the lists become empty.
+            while !(self.owned.iter().all(|owned| owned.is_empty()) && self.injector.is_empty()) {
+                framewise_sync::thread::yield_now();
+                self.drop_queued();
+            }
+        });
     }
 
-    /// Aborts every task and drops those that nobody is running.
+    /// Aborts every task, shuts down timers and I/O, and destroys the tasks that no thread is running.
+    ///
+    /// The first half runs no user code. What user code of the second half waits for, be it a timer, a
+    /// socket or a task, has therefore ended, and the wait ends with an error or a panic. Nothing would
+    /// drive it otherwise: no core is at work.
     fn cancel_all(&self) {
+        // Tasks first: one that goes on after `block_in_place`, and then polls a timer that is closed, is
+        // known to be aborted, and is pending instead of a panic.
         for owned in &self.owned {
             owned.close_and_abort_all();
         }
+        let timers = self.timers.begin_close();
+        let io = self.driver.lock().begin_shutdown();
+        timers.finish();
+        self.unhandled_panics(io.finish().panics);
         self.drop_queued();
     }
 
@@ -286,14 +297,6 @@ impl Shared {
             let ran = unsafe { task.run() };
             debug_assert!(matches!(ran, crate::task::header::Ran::Done));
         }
-    }
-
-    /// Those who wait for timers or I/O are told that neither comes any more.
-    fn end_time_and_io(&self) {
-        self.timers.close();
-        // No core is at work, so nobody else asks for the driver's lock while wakers are called.
-        let report = self.driver.lock().shutdown();
-        self.unhandled_panics(report.panics);
     }
 }
 

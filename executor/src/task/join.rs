@@ -14,6 +14,8 @@ use framewise_context::coop;
 
 use super::error::JoinError;
 use super::header::TaskRef;
+use super::state::JoinWait;
+use crate::scheduler::ending::is_ending_tasks;
 use crate::scheduler::points;
 
 /// Awaits the output of a spawned task.
@@ -23,6 +25,13 @@ use crate::scheduler::points;
 /// # Cancel safety
 ///
 /// Awaiting a `&mut JoinHandle` is cancel safe: nothing is lost when the wait is dropped.
+///
+/// # While the task's owner ends
+///
+/// A destructor that the end of a runtime, a blocking pool or a
+/// [`LocalSet`](crate::task::LocalSet) runs must not wait for a sibling that the same thread would
+/// destroy after it. Polled there, the handle of a task that was aborted and is not finished gives a
+/// [cancelled](JoinError::is_cancelled) error at once.
 ///
 /// # Frame
 ///
@@ -91,6 +100,16 @@ impl<T> JoinHandle<T> {
         self.task
     }
 
+    /// Returns the cancelled error where the thread is destroying tasks that end with their owner and
+    /// this task was aborted with them: it may be destroyed only after the destructor that waits.
+    fn pending_unless_ending(&self, is_aborted: bool) -> Poll<Result<T, JoinError>> {
+        if is_aborted && is_ending_tasks() {
+            Poll::Ready(Err(JoinError::cancelled()))
+        } else {
+            Poll::Pending
+        }
+    }
+
     /// The output of a task that is finished, once.
     pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
         let mut output: Option<Result<T, JoinError>> = None;
@@ -127,7 +146,7 @@ impl<T> Future for JoinHandle<T> {
             });
             // Unnoticed: never, because the waker is then replaced by its equal.
             if same {
-                return Poll::Pending;
+                return self.pending_unless_ending(state.is_cancelled());
             }
             if !state.unset_join_waker() {
                 return Poll::Ready(self.take_output());
@@ -141,10 +160,10 @@ impl<T> Future for JoinHandle<T> {
         let waits = state.set_join_waker();
         // Unnoticed: skipped, because it is then dropped after the output was taken.
         drop(old);
-        if waits {
-            Poll::Pending
-        } else {
-            Poll::Ready(self.take_output())
+        match waits {
+            JoinWait::Waits => Poll::Pending,
+            JoinWait::WaitsForAborted => self.pending_unless_ending(true),
+            JoinWait::Finished => Poll::Ready(self.take_output()),
         }
     }
 }

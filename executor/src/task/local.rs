@@ -29,6 +29,7 @@ use super::owned::OwnedTasks;
 use super::swallow::swallow;
 use super::{JoinError, JoinHandle};
 use crate::runtime::Runtime;
+use crate::scheduler::ending::{Ending, while_ending};
 use crate::scheduler::points;
 
 /// Local tasks that run in a row before the future beside them has its turn.
@@ -281,15 +282,17 @@ impl Drop for LocalSet {
         // A destructor that spawns onto the set gets a cancelled task: the list is closed.
         let _current = self.make_current();
         self.shared.owned.close_and_abort_all();
-        loop {
-            let task = self.shared.woken.lock().queue.pop_front();
-            match task {
-                Some(task) => self.run(task),
-                None if self.shared.owned.is_empty() => break,
-                // Another thread has a claim in hand and is about to push it.
-                None => thread::yield_now(),
+        while_ending(Ending::Tasks, || {
+            loop {
+                let task = self.shared.woken.lock().queue.pop_front();
+                match task {
+                    Some(task) => self.run(task),
+                    None if self.shared.owned.is_empty() => break,
+                    // Another thread has a claim in hand and is about to push it.
+                    None => thread::yield_now(),
+                }
             }
-        }
+        });
         self.shared.remove_waker(SET_ITSELF);
     }
 }
