@@ -136,6 +136,7 @@ impl Shared {
             Ok(Pushed::Slot) => {}
             Ok(Pushed::Shared) => {
                 // No fence: this worker is awake and comes to the task if nobody else does.
+                // Unnoticed: always, because notify_one finds out the same, at the price of a fence.
                 if self.idle.would_notify() {
                     self.notify_one();
                 }
@@ -155,6 +156,7 @@ impl Shared {
 
     /// The list that takes spawns from outside.
     pub(crate) fn outside(&self) -> usize {
+        // Unnoticed: returns 0, because the list and the wheel are then those of the first worker.
         self.workers.len()
     }
 

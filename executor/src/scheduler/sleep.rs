@@ -122,6 +122,7 @@ impl Wakefulness {
         worker: usize,
         has_backlog: impl FnOnce() -> bool,
     ) {
+        // Unnoticed: moved behind the next, because both come before any user code.
         if mem::take(&mut self.awoke) {
             see_to_watch(place, worker);
         }

@@ -210,6 +210,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         core.scheduler.release(task);
         let state = &core.header.state;
+        // Unnoticed: never, because the output is then stored, and discarded when the task is complete.
         if state.is_detached() {
             core.in_frame(|| core.discard(output));
         } else {
@@ -222,6 +223,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .header
             .frame
             .with(|frame| unsafe { (*frame).is_root() });
+        // Unnoticed: never, because the two steps of a task in a frame do the same.
         let done = if is_root {
             match state.complete_and_finish() {
                 (Complete::Detached, Done::Nothing) => {
@@ -295,6 +297,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
 
     /// Drops the output of a task that nobody joined, in the caller's frame.
     fn discard(&self, output: Result<F::Output, JoinError>) {
+        // Unnoticed: moved behind the next, because what returns there is no error.
         if let Err(error) = &output
             && error.is_panic()
         {
