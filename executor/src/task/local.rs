@@ -219,6 +219,7 @@ impl LocalSet {
             if let Some(task) = points::take_one(&mut woken.queue) {
                 return Some(task);
             }
+            // Unnoticed: never, because the waker is then replaced by its equal.
             if woken
                 .waker(poller)
                 .is_some_and(|waker| waker.will_wake(cx.waker()))
@@ -229,6 +230,7 @@ impl LocalSet {
         // Cloned and dropped outside of the lock: a foreign waker may call back.
         let waker = FramedWaker::new(cx.waker());
         let mut woken = self.shared.woken.lock();
+        // Unnoticed: `pop_front` is `pop_back`, because only tasks that came since the look above change places.
         if let Some(task) = woken.queue.pop_front() {
             // It came meanwhile. The waker stays out: the list is empty while the queue is not.
             drop(woken);
@@ -315,6 +317,7 @@ impl LocalShared {
             let mut woken = self.woken.lock();
             woken.queue.push_back(task);
             let first = woken.wakers.pop();
+            // Unnoticed: never, because the list that is taken is then empty, too.
             let more = if woken.wakers.is_empty() {
                 Vec::new()
             } else {
@@ -322,6 +325,7 @@ impl LocalShared {
             };
             (first, more)
         };
+        // Unnoticed: always, because no waker is then woken.
         if first.is_some() {
             wake_all(first.into_iter().chain(more));
         }
