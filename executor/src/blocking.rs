@@ -22,10 +22,9 @@ use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
 pub(crate) use self::host::{CoreWork, Host, start_thread};
 use self::queue::CallQueue;
-use crate::scheduler::ending::{Ending, while_ending};
-use crate::scheduler::points;
 use crate::scheduler::shared::{PanicHook, Spawner};
 use crate::scheduler::worker::CoreJob;
+use crate::scheduler::{ending, points};
 use crate::task::cell::{self, Schedule};
 use crate::task::header::{Ran, TaskRef};
 use crate::task::swallow::swallow;
@@ -47,7 +46,6 @@ struct Pool<H: Host> {
     threads_max: usize,
     keep_alive: Duration,
     thread_name: String,
-    stack_size: Option<usize>,
     unhandled_panic: Option<PanicHook>,
     /// How many threads were started so far, for their names.
     started: AtomicUsize,
@@ -108,7 +106,6 @@ impl<H: Host> BlockingPool<H> {
         threads_max: usize,
         keep_alive: Duration,
         thread_name: String,
-        stack_size: Option<usize>,
         unhandled_panic: Option<PanicHook>,
     ) -> Self {
         Self(Arc::new(Pool {
@@ -128,7 +125,6 @@ impl<H: Host> BlockingPool<H> {
             threads_max,
             keep_alive,
             thread_name,
-            stack_size,
             unhandled_panic,
             started: AtomicUsize::new(0),
         }))
@@ -137,7 +133,7 @@ impl<H: Host> BlockingPool<H> {
     /// A pool that starts no thread: whoever made it takes the jobs out and runs them.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
-        Self::new(0, Duration::ZERO, String::new(), None, unhandled_panic)
+        Self::new(0, Duration::ZERO, String::new(), unhandled_panic)
     }
 
     /// Every job that waits.
@@ -284,7 +280,7 @@ impl<H: Host> BlockingPool<H> {
         // A thread that is not started drops its closure, so the job is apart.
         let hands = Arc::new(Mutex::new(Some(job)));
         let name = format!("{}-blocking-{number}", self.0.thread_name);
-        let started = host.start(name, self.0.stack_size, {
+        let started = host.start(name, {
             let (pool, host, hands) = (self.clone(), host.clone(), Arc::clone(&hands));
             move || {
                 let job = hands.lock().take();
@@ -402,12 +398,11 @@ impl<H: Host> BlockingPool<H> {
             state.queue.split_off(taken)
         };
         self.0.work.notify_all();
-        // All are aborted before the first is destroyed: a destructor that waits for another one of them
-        // gets an error.
-        for call in &cancelled {
-            let _claimed_by_us = call.header().state.abort();
-        }
-        while_ending(Ending::Tasks, || {
+        ending::while_ending(self.address(), || {
+            // All before the first destructor runs, which may join another.
+            for call in &cancelled {
+                let _ = call.header().state.abort();
+            }
             for call in cancelled {
                 Job::<H::Core>::Task(call).refuse(None);
             }
@@ -429,7 +424,12 @@ impl<H: Host> BlockingPool<H> {
 
     /// Whether this thread is one of the pool's.
     pub(crate) fn is_own_thread(&self) -> bool {
-        OWN_POOL.with(|pool| ptr::eq(pool.get(), Arc::as_ptr(&self.0).cast()))
+        OWN_POOL.with(|pool| ptr::eq(pool.get(), self.address()))
+    }
+
+    /// What this pool is known by in [`ending`].
+    fn address(&self) -> *const () {
+        Arc::as_ptr(&self.0).cast()
     }
 
     /// Waits until every thread has ended. False: the time ran out.
@@ -528,6 +528,10 @@ impl<H: Host> Schedule for BlockingSchedule<H> {
 
     fn withdraw(&self, task: TaskRef) -> bool {
         self.0.lock().queue.remove(task)
+    }
+
+    fn owner(&self) -> *const () {
+        self.0.address()
     }
 
     fn release(&self, task: TaskRef) {

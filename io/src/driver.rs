@@ -242,29 +242,31 @@ impl IoDriver {
         }
     }
 
-    /// Ends it: everybody who waits is woken and gets an error, and so does everybody who waits or
-    /// registers later. Callbacks are dropped, each in its frame.
+    /// Shuts the driver down: every wait, now or later, ends with an error, and so does every later
+    /// registration. Callbacks are dropped, each in its frame.
     ///
     /// Calling it again does nothing.
     pub fn shutdown(&mut self) -> TurnReport {
         self.begin_shutdown().finish()
     }
 
-    /// The first half of [`shutdown`](Self::shutdown): every wait gets an error from now on, and no user
-    /// code has run yet. The driver may be given up before the second half runs it.
-    pub fn begin_shutdown(&mut self) -> DriverShutdown {
-        let mut shutdown = DriverShutdown::default();
-        let mut sources = self.shared.sources.lock();
-        if !sources.closed {
+    /// The part of [`shutdown`](Self::shutdown) that runs no user code: the driver can be given up before
+    /// the wakers are called.
+    pub fn begin_shutdown(&mut self) -> EndedWaits {
+        let mut ended = EndedWaits::default();
+        {
+            let mut sources = self.shared.sources.lock();
+            if sources.closed {
+                return ended;
+            }
             sources.closed = true;
             for state in sources.slab.iter() {
-                state.readiness().set_shutdown(&mut shutdown.wakers);
-                shutdown.callbacks.extend(state.take_callbacks());
+                state.readiness().set_shutdown(&mut ended.wakers);
+                ended.callbacks.extend(state.take_callbacks());
             }
-            drop(sources);
-            shutdown.kicked = std::mem::take(&mut *self.shared.kicked.lock());
         }
-        shutdown
+        ended.kicked = std::mem::take(&mut *self.shared.kicked.lock());
+        ended
     }
 
     /// How often the driver's timer has been set, a system call each: for tests and tools.
@@ -277,6 +279,44 @@ impl IoDriver {
     }
 }
 
+/// The waits and callbacks that a shutdown of the driver ended, and that are not notified yet; made by
+/// [`IoDriver::begin_shutdown`]. Dropping it notifies nothing.
+#[derive(Default)]
+#[must_use = "the waiters wait until `finish`"]
+pub struct EndedWaits {
+    wakers: Vec<FramedWaker>,
+    callbacks: Vec<Arc<CallbackEntry>>,
+    kicked: Vec<Call>,
+}
+
+impl EndedWaits {
+    /// Calls every waker and drops every callback.
+    ///
+    /// # Frame
+    ///
+    /// Each waker is called, and each callback dropped, in the frame in which it was registered.
+    pub fn finish(mut self) -> TurnReport {
+        Frame::root().run(|| {
+            let mut report = TurnReport::default();
+            wake_all(&mut self.wakers, &mut report);
+            for entry in self.callbacks.drain(..) {
+                report.panics.extend(catch_unwind(|| entry.cancel()).err());
+            }
+            drop(std::mem::take(&mut self.kicked));
+            report
+        })
+    }
+}
+
+impl std::fmt::Debug for EndedWaits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EndedWaits")
+            .field("wakers", &self.wakers.len())
+            .field("callbacks", &self.callbacks.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Drop for IoDriver {
     fn drop(&mut self) {
         self.shutdown();
@@ -286,41 +326,6 @@ impl Drop for IoDriver {
 impl std::fmt::Debug for IoDriver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IoDriver").finish_non_exhaustive()
-    }
-}
-
-/// What waited for a driver when it was shut down; made by [`IoDriver::begin_shutdown`].
-#[derive(Default)]
-#[must_use = "those that wait are woken by `finish`"]
-pub struct DriverShutdown {
-    wakers: Vec<FramedWaker>,
-    callbacks: Vec<Arc<CallbackEntry>>,
-    kicked: Vec<Call>,
-}
-
-impl DriverShutdown {
-    /// Wakes the futures that wait, and drops the callbacks, each in its frame.
-    pub fn finish(self) -> TurnReport {
-        Frame::root().run(|| {
-            let Self {
-                mut wakers,
-                callbacks,
-                kicked,
-            } = self;
-            let mut report = TurnReport::default();
-            wake_all(&mut wakers, &mut report);
-            for entry in callbacks {
-                report.panics.extend(catch_unwind(|| entry.cancel()).err());
-            }
-            drop(kicked);
-            report
-        })
-    }
-}
-
-impl std::fmt::Debug for DriverShutdown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DriverShutdown").finish_non_exhaustive()
     }
 }
 

@@ -51,7 +51,7 @@ pub mod wait;
 pub mod waiters;
 
 pub use callback::ReadyCallback;
-pub use driver::{Batch, DriverShutdown, IoDriver, TurnReport};
+pub use driver::{Batch, EndedWaits, IoDriver, TurnReport};
 pub use handle::{BlockingSpawner, EnterGuard, IoHandle};
 #[doc(hidden)]
 pub use ready::Direction;

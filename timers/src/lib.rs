@@ -51,7 +51,7 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 #[doc(hidden)]
 pub use timers::DueTimer;
-pub use timers::{ClosedTimers, TimerHandle, Timers};
+pub use timers::{EndedTimers, TimerHandle, Timers};
 
 /// The time by which this thread's timers go.
 ///

@@ -210,11 +210,10 @@ impl Timers {
         self.begin_close().finish();
     }
 
-    /// The first half of [`close`](Self::close): no timer can be armed any more, and no user code has
-    /// run yet. An executor can shut down what else user code may wait for before it runs the second
-    /// half.
-    pub fn begin_close(&self) -> ClosedTimers {
-        ClosedTimers {
+    /// The part of [`close`](Self::close) that runs no user code. From here on every wait for a timer ends,
+    /// those that are under way when the result is [finished](EndedTimers::finish).
+    pub fn begin_close(&self) -> EndedTimers {
+        EndedTimers {
             entries: self
                 .shards
                 .iter()
@@ -257,21 +256,19 @@ impl Timers {
     }
 }
 
-impl Drop for Timers {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-/// The timers that were armed when their wheels were closed; made by [`Timers::begin_close`].
-#[must_use = "those that wait are woken by `finish`"]
-pub struct ClosedTimers {
+/// The timers that a close took out, and that are not notified yet; made by [`Timers::begin_close`].
+/// Dropping it notifies nothing.
+#[must_use = "the waiters wait until `finish`"]
+pub struct EndedTimers {
     entries: Vec<TimerEntry>,
     common: Arc<TimerCommon>,
 }
 
-impl ClosedTimers {
-    /// Wakes the futures that wait, and drops the callbacks, each in its frame.
+impl EndedTimers {
+    /// Wakes every future that waits, and drops every callback.
+    ///
+    /// # Frame
+    /// Each waker is called, and each callback dropped, in the frame that registered it.
     pub fn finish(self) {
         for entry in self.entries {
             match entry {
@@ -284,11 +281,17 @@ impl ClosedTimers {
     }
 }
 
-impl fmt::Debug for ClosedTimers {
+impl fmt::Debug for EndedTimers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClosedTimers")
+        f.debug_struct("EndedTimers")
             .field("timers", &self.entries.len())
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Timers {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -12,9 +12,8 @@ use framewise_context::{coop, defer_wake, suspend_deferred_wakes};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::thread::{self, Thread};
 
-use crate::scheduler::ending::is_ending_runtime;
 use crate::scheduler::shared::Shared;
-use crate::scheduler::{points, worker};
+use crate::scheduler::{ending, points, worker};
 
 /// The vtable of a thread's waker. Waking a thread runs no user code, so timers and I/O keep no
 /// frame for it: the context crate has the vtable in its list. For that it is written by hand;
@@ -102,8 +101,8 @@ unsafe fn drop_waker(data: *const ()) {
 ///
 /// # Panics
 ///
-/// Panics on a worker: its other tasks would make no progress. And on a thread that ends a runtime, and
-/// in a forked child before it waits: nothing would wake it.
+/// Panics on a worker, whose other tasks would be stalled. Panics before it waits on the thread that is
+/// ending the runtime, and in a forked child.
 #[track_caller]
 pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     let future = match points::nested(future) {
@@ -114,11 +113,6 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
         !worker::is_on_worker(),
         "block_on was called on a worker of a runtime, whose other tasks would stand still: \
          use .await, or wrap the call in block_in_place or spawn_blocking"
-    );
-    assert!(
-        !is_ending_runtime(),
-        "block_on was called in a destructor that a runtime's end runs: no worker is left to wake it; \
-         do the waiting before the runtime is dropped"
     );
     wait_for(future, Some(shared))
 }
@@ -144,6 +138,12 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
         // Asked once, beside a wait, where a system call more does not count.
         // Unnoticed: always and `false`, because it is only asked more often.
         if !mem::replace(&mut may_wait, true) {
+            assert!(
+                !shared.is_some_and(|shared| ending::must_not_block(shared.address())),
+                "block_on would wait on the thread that is ending its runtime, as code does that a \
+                 destructor calls while the runtime shuts down: wait before the shutdown, or wrap the \
+                 call in block_in_place"
+            );
             assert!(
                 !shared.is_some_and(Shared::is_in_forked_child),
                 "block_on would wait for ever: this process was forked from the one that made the \

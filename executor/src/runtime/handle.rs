@@ -89,10 +89,10 @@ impl Handle {
     ///
     /// # Panics
     ///
-    /// Panics on a worker of a runtime (but not within
-    /// [`block_in_place`](crate::task::block_in_place)), in a destructor that a runtime's end runs, and
-    /// where it would wait in a forked child of the process that made the runtime; passes a panic of
-    /// the future on.
+    /// Panics on a worker of a runtime, and where it would wait on a thread that is
+    /// [ending this one](crate::runtime::Runtime#shutdown-and-destructors-that-wait) (but not within
+    /// [`block_in_place`](crate::task::block_in_place)), and where it would wait in a forked child of
+    /// the process that made the runtime; passes a panic of the future on.
     ///
     /// # Frame
     ///

@@ -1,7 +1,7 @@
 //! The runtime: its settings, its start and end, and handles to it.
 
-// Owns the order of the end. A shutdown asks the workers to leave; the last one cancels the tasks,
-// closes the timers and the driver (`scheduler/shared.rs`); then the blocking pool is closed.
+// Owns the order of the end. A shutdown asks the workers to leave; the last one aborts the tasks, closes
+// the timers and the driver, and drops the tasks (`scheduler/shared.rs`); then the blocking pool is closed.
 
 pub(crate) mod block_on;
 mod builder;
@@ -36,21 +36,28 @@ use crate::task::{JoinError, JoinHandle};
 /// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
 /// one of its own tasks or blocking calls does not wait either, as it would wait for itself.
 ///
-/// # Shutdown and destructors
-///
-/// All tasks are aborted, and timers and I/O shut down, before the first of the tasks that are left is
-/// destroyed. A destructor that the shutdown runs may spawn (the task is cancelled at once) and make
-/// blocking calls, but a wait in it for this runtime ends with an error or a panic, which goes to the
-/// task's joiner or to [`on_unhandled_panic`](Builder::on_unhandled_panic): [`block_on`](Self::block_on)
-/// panics, sockets give errors, timers that are polled panic, and the [`JoinHandle`] of a task that is
-/// still to be destroyed gives a cancelled error. So the end always comes.
-///
 /// # Shutdown and blocking code
 ///
 /// A task that is in [`block_in_place`](crate::task::block_in_place) cannot be cancelled before it
 /// returns, and the drop waits for it. What it may wait for there is ended before: the other tasks
 /// are dropped, sockets give errors, and waiting for a timer panics, as for everything that outlives its
 /// runtime. When it has returned, the task is dropped at its next `.await` that waits.
+///
+/// # Shutdown and destructors that wait
+///
+/// Timers and sockets are closed before the first future is dropped. Code that the shutdown itself runs
+/// (destructors of futures, of their frames' values, of callbacks and queued calls; wakers; the hook for
+/// unhandled panics) may still write to a socket that is writable, and use the blocking pool. Its waits end:
+///
+/// - waiting for a timer panics, waiting for a socket gives an error;
+/// - joining a task of this runtime gives a [cancelled](crate::task::JoinError::is_cancelled) error at
+///   once, though its future may not have been dropped yet;
+/// - [`block_on`](Self::block_on) panics where it would wait, as on a worker. Within
+///   [`block_in_place`](crate::task::block_in_place) it waits, for example for a blocking call.
+///
+/// A panic in a destructor goes to the task's joiner or to
+/// [the hook](Builder::on_unhandled_panic). What is not the runtime's is waited for: a destructor that
+/// blocks on a channel of `std` whose sender is in another task's future keeps the runtime from ending.
 ///
 /// # Fork
 ///
@@ -97,9 +104,6 @@ impl Runtime {
                 "a thread's name must not contain a zero byte",
             ));
         }
-        if let Some(stack_size) = settings.stack_size {
-            builder::check_stack_size(stack_size)?;
-        }
         register_wakers();
         let workers = settings.workers();
         let hook = settings.unhandled_panic.clone();
@@ -107,7 +111,6 @@ impl Runtime {
             settings.blocking_threads_max,
             settings.keep_alive,
             settings.thread_name.clone(),
-            settings.stack_size,
             hook.clone(),
         );
         // The driver is made before the runtime that its look-ups use.
@@ -134,8 +137,7 @@ impl Runtime {
         for (index, queue) in queues.into_iter().enumerate() {
             shared.worker_enters();
             let core = Core::new(index, queue);
-            let name = format!("{}-worker-{index}", settings.thread_name);
-            let started = start_thread(name, settings.stack_size, {
+            let started = start_thread(format!("{}-worker-{index}", settings.thread_name), {
                 let shared = Arc::clone(&shared);
                 move || worker::run(shared, core)
             });

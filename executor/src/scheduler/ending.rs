@@ -1,58 +1,79 @@
-//! Which threads are destroying the tasks of an owner that ends: a runtime, a blocking pool, a local
-//! set.
+//! Which runtimes or pools this thread is ending.
 //!
-//! Owns one thread-local. The destructors that such a thread runs must not wait for what the thread
-//! itself would have to do next: no worker is left to drive the runtime, and the tasks that are still
-//! to be destroyed are behind the waiting one. So [`block_on`](crate::runtime::Handle::block_on) panics
-//! on a thread that ends a runtime, and a `JoinHandle` that is polled on a thread that ends any owner
-//! gives the cancelled error at once where its task was aborted and is not finished.
+//! While a runtime ends, its last thread runs user code: the destructors of the remaining futures, callbacks
+//! and closures, wakers, and the unhandled-panic hook. No worker runs beside it, so that thread must not
+//! wait for what only a worker, or the thread itself, could bring about. `block_on` and `JoinHandle` ask
+//! here.
 
 use std::cell::Cell;
-
-/// What this thread is ending.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
-    /// Nothing.
-    Nothing,
-    /// The tasks of one owner; the runtime around it works on.
-    Tasks,
-    /// A runtime, which has no worker any more.
-    Runtime,
-}
+use std::ptr;
 
 framewise_sync::thread_local! {
-    static ENDING: Cell<Ending> = const { Cell::new(Ending::Nothing) };
+    /// The innermost of the ends that this thread is running, on the stack of `while_ending`.
+    static INNERMOST: Cell<*const Ending> = const { Cell::new(ptr::null()) };
+    /// Set within `block_in_place`.
+    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs `f`, which destroys the tasks of an owner.
-pub(crate) fn while_ending<R>(what: Ending, f: impl FnOnce() -> R) -> R {
-    /// Restores the value on unwind too.
-    struct Restore(Ending);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ENDING.with(|ending| ending.set(self.0));
-        }
-    }
+struct Ending {
+    /// The address of what ends; compared, never read through.
+    owner: *const (),
+    outer: *const Ending,
+    could_block: bool,
+}
 
-    let before = ENDING.with(Cell::get);
-    // A set that ends within a runtime that ends does not make that runtime usable again.
-    let now = if before == Ending::Runtime {
-        before
-    } else {
-        what
+impl Drop for Ending {
+    fn drop(&mut self) {
+        INNERMOST.with(|innermost| innermost.set(self.outer));
+        MAY_BLOCK.with(|may_block| may_block.set(self.could_block));
+    }
+}
+
+/// Calls `f`, which ends tasks of `owner`.
+pub(crate) fn while_ending<R>(owner: *const (), f: impl FnOnce() -> R) -> R {
+    let ending = Ending {
+        owner,
+        outer: INNERMOST.with(Cell::get),
+        could_block: MAY_BLOCK.with(|may_block| may_block.replace(false)),
     };
-    ENDING.with(|ending| ending.set(now));
-    let _restore = Restore(before);
+    INNERMOST.with(|innermost| innermost.set(&raw const ending));
     f()
 }
 
-/// Returns `true` on a thread that destroys tasks, whatever owned them.
-#[cold]
-pub(crate) fn is_ending_tasks() -> bool {
-    ENDING.with(Cell::get) != Ending::Nothing
+/// Returns `true` on a thread that is ending something.
+#[inline]
+pub(crate) fn is_ending_any() -> bool {
+    !INNERMOST.with(Cell::get).is_null()
 }
 
-/// Returns `true` on a thread that ends a runtime.
-pub(crate) fn is_ending_runtime() -> bool {
-    ENDING.with(Cell::get) == Ending::Runtime
+/// Returns `true` on a thread that is ending `owner`.
+#[cold]
+pub(crate) fn is_ending(owner: *const ()) -> bool {
+    let mut next = INNERMOST.with(Cell::get);
+    // SAFETY: each is on this thread's stack, in a `while_ending` that has not returned: its destructor
+    // sets the pointer back.
+    while let Some(ending) = unsafe { next.as_ref() } {
+        if ptr::eq(ending.owner, owner) {
+            return true;
+        }
+        next = ending.outer;
+    }
+    false
+}
+
+/// Returns `true` on a thread that is ending `owner` and is not in `block_in_place`.
+pub(crate) fn must_not_block(owner: *const ()) -> bool {
+    is_ending_any() && !MAY_BLOCK.with(Cell::get) && is_ending(owner)
+}
+
+/// Calls `f`, which may block.
+pub(crate) fn while_blocking<R>(f: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            MAY_BLOCK.with(|may_block| may_block.set(self.0));
+        }
+    }
+    let _restore = Restore(MAY_BLOCK.with(|may_block| may_block.replace(true)));
+    f()
 }

@@ -4,6 +4,7 @@
 //! worker. From `schedule` the task goes on in `worker.rs`.
 
 use std::future::Future;
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use framewise_sync::deque::Injector;
 use framewise_sync::{Condvar, Mutex, TryLock, TryLockGuard};
 use framewise_timers::Timers;
 
-use super::ending::{Ending, while_ending};
+use super::ending;
 use super::idle::Idle;
 use super::park::Parker;
 use super::points;
@@ -219,7 +220,7 @@ impl Shared {
             }
             live.is_abandoned = true;
         }
-        while_ending(Ending::Runtime, || self.cancel_all());
+        ending::while_ending(self.address(), || self.cancel_all());
     }
 
     /// Ends the tasks of a closing runtime that has no worker left, once.
@@ -260,9 +261,9 @@ impl Shared {
         true
     }
 
-    /// Cancels what is left: timers, I/O, then tasks.
+    /// Ends what is left.
     fn end(&self) {
-        while_ending(Ending::Runtime, || {
+        ending::while_ending(self.address(), || {
             self.cancel_all();
             // A waker on another thread may have a claim in hand that it has not pushed yet; it is
             // about to, so the lists become empty.
@@ -273,21 +274,16 @@ impl Shared {
         });
     }
 
-    /// Aborts every task, shuts down timers and I/O, and destroys the tasks that no thread is running.
+    /// Aborts every task, closes timers and I/O, and drops the tasks that no thread is running.
     ///
-    /// The first half runs no user code. What user code of the second half waits for, be it a timer, a
-    /// socket or a task, has therefore ended, and the wait ends with an error or a panic. Nothing would
-    /// drive it otherwise: no core is at work.
+    /// In this order. Only a task that is aborted may find its timers closed and stay pending; and user
+    /// code that waits for a timer or a socket, as the destructors of the dropped futures may, gets an
+    /// error or a panic at once, since no driver would ever wake it.
     fn cancel_all(&self) {
-        // Tasks first: one that goes on after `block_in_place`, and then polls a timer that is closed, is
-        // known to be aborted, and is pending instead of a panic.
         for owned in &self.owned {
             owned.close_and_abort_all();
         }
-        let timers = self.timers.begin_close();
-        let io = self.driver.lock().begin_shutdown();
-        timers.finish();
-        self.unhandled_panics(io.finish().panics);
+        self.end_time_and_io();
         self.drop_queued();
     }
 
@@ -299,6 +295,20 @@ impl Shared {
             let ran = unsafe { task.run() };
             debug_assert!(matches!(ran, crate::task::header::Ran::Done));
         }
+    }
+
+    /// Closes timers and I/O: every wait for either ends.
+    fn end_time_and_io(&self) {
+        // Both are closed before user code runs, which may wait for either, and that runs with no lock held.
+        let timers = self.timers.begin_close();
+        let waits = self.driver.lock().begin_shutdown();
+        timers.finish();
+        self.unhandled_panics(waits.finish().panics);
+    }
+
+    /// What this runtime is known by in [`ending`].
+    pub(crate) fn address(&self) -> *const () {
+        ptr::from_ref(self).cast()
     }
 }
 
@@ -431,6 +441,10 @@ impl Spawner {
 impl Schedule for Arc<Spawner> {
     fn schedule(&self, task: TaskRef) {
         self.shared.schedule(task);
+    }
+
+    fn owner(&self) -> *const () {
+        self.shared.address()
     }
 
     fn release(&self, task: TaskRef) {

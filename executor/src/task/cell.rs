@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
 use framewise_context::{Frame, catch_unwind, coop};
@@ -29,6 +29,11 @@ pub(crate) trait Schedule: 'static {
     /// where it is. Runs no user code.
     fn withdraw(&self, _task: TaskRef) -> bool {
         false
+    }
+
+    /// The address by which [`ending`](crate::scheduler::ending) knows what the task ends with.
+    fn owner(&self) -> *const () {
+        ptr::null()
     }
 
     /// Forgets a task that is about to be complete.
@@ -86,6 +91,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         refuse: Self::refuse,
         schedule: Self::schedule,
         withdraw: Self::withdraw,
+        owner: Self::owner,
         take_output: Self::take_output,
         drop_output: Self::drop_output,
         free: Self::free,
@@ -336,6 +342,14 @@ impl<F: Future, S: Schedule> Core<F, S> {
         // SAFETY: alive, by the contract.
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         core.scheduler.schedule(task);
+    }
+
+    /// # Safety
+    ///
+    /// A reference keeps the task alive until this returns.
+    unsafe fn owner(pointer: NonNull<Header>) -> *const () {
+        // SAFETY: by the contract.
+        unsafe { Self::of(pointer) }.scheduler.owner()
     }
 
     /// # Safety

@@ -33,6 +33,7 @@ use framewise_sync::cell::UnsafeCell;
 
 use super::error::JoinError;
 use super::state::{TaskState, Wake};
+use crate::scheduler::ending;
 
 /// The first 56 bytes of every task. With the scheduler's pointer, which follows, 64.
 #[repr(C)]
@@ -65,6 +66,8 @@ pub(crate) struct Vtable {
     /// Takes the claim of an aborted task out of the scheduler's queue, where the scheduler can do so,
     /// and carries it out.
     pub(crate) withdraw: unsafe fn(NonNull<Header>),
+    /// The address of the runtime or pool that the task ends with.
+    pub(crate) owner: unsafe fn(NonNull<Header>) -> *const (),
     /// Moves the output to `*mut Option<Result<T, JoinError>>`. The task is finished.
     pub(crate) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output, if it is still there. The caller owns it.
@@ -165,6 +168,15 @@ impl TaskRef {
             // aborted.
             Wake::Nothing => unsafe { (self.header().vtable.withdraw)(self.0) },
         }
+    }
+
+    /// Returns `true` if this thread is ending the task's runtime and the task is aborted: waiting for it
+    /// here could last forever. The caller has a reference.
+    #[cold]
+    pub(crate) fn is_ending_here(self) -> bool {
+        self.header().state.is_cancelled()
+            // SAFETY: the caller's reference keeps the task alive.
+            && ending::is_ending(unsafe { (self.header().vtable.owner)(self.0) })
     }
 
     /// Gives a reference up, and frees the task with the last one.

@@ -14,24 +14,19 @@ use framewise_context::coop;
 
 use super::error::JoinError;
 use super::header::TaskRef;
-use super::state::JoinWait;
-use crate::scheduler::ending::is_ending_tasks;
-use crate::scheduler::points;
+use crate::scheduler::{ending, points};
 
 /// Awaits the output of a spawned task.
 ///
 /// Dropping the handle detaches the task: it runs on, and its output is dropped in its own frame.
 ///
+/// A destructor that runs while the runtime ends may join another task of the runtime. That task may be
+/// waiting for the same thread to drop it, so joining it gives a
+/// [cancelled](JoinError::is_cancelled) error at once, and its future is dropped before or after.
+///
 /// # Cancel safety
 ///
 /// Awaiting a `&mut JoinHandle` is cancel safe: nothing is lost when the wait is dropped.
-///
-/// # While the task's owner ends
-///
-/// A destructor that the end of a runtime, a blocking pool or a
-/// [`LocalSet`](crate::task::LocalSet) runs must not wait for a sibling that the same thread would
-/// destroy after it. Polled there, the handle of a task that was aborted and is not finished gives a
-/// [cancelled](JoinError::is_cancelled) error at once.
 ///
 /// # Frame
 ///
@@ -100,16 +95,6 @@ impl<T> JoinHandle<T> {
         self.task
     }
 
-    /// Returns the cancelled error where the thread is destroying tasks that end with their owner and
-    /// this task was aborted with them: it may be destroyed only after the destructor that waits.
-    fn pending_unless_ending(&self, is_aborted: bool) -> Poll<Result<T, JoinError>> {
-        if is_aborted && is_ending_tasks() {
-            Poll::Ready(Err(JoinError::cancelled()))
-        } else {
-            Poll::Pending
-        }
-    }
-
     /// The output of a task that is finished, once.
     pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
         let mut output: Option<Result<T, JoinError>> = None;
@@ -136,6 +121,9 @@ impl<T> Future for JoinHandle<T> {
             ready!(coop::poll_spend(cx));
             return Poll::Ready(self.take_output());
         }
+        if ending::is_ending_any() && self.task.is_ending_here() {
+            return Poll::Ready(Err(JoinError::cancelled()));
+        }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
             // SAFETY: rule T4: the slot is only read while the bit is on.
@@ -146,7 +134,7 @@ impl<T> Future for JoinHandle<T> {
             });
             // Unnoticed: never, because the waker is then replaced by its equal.
             if same {
-                return self.pending_unless_ending(state.is_cancelled());
+                return Poll::Pending;
             }
             if !state.unset_join_waker() {
                 return Poll::Ready(self.take_output());
@@ -160,10 +148,10 @@ impl<T> Future for JoinHandle<T> {
         let waits = state.set_join_waker();
         // Unnoticed: skipped, because it is then dropped after the output was taken.
         drop(old);
-        match waits {
-            JoinWait::Waits => Poll::Pending,
-            JoinWait::WaitsForAborted => self.pending_unless_ending(true),
-            JoinWait::Finished => Poll::Ready(self.take_output()),
+        if waits {
+            Poll::Pending
+        } else {
+            Poll::Ready(self.take_output())
         }
     }
 }

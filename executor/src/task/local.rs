@@ -29,8 +29,7 @@ use super::owned::OwnedTasks;
 use super::swallow::swallow;
 use super::{JoinError, JoinHandle};
 use crate::runtime::Runtime;
-use crate::scheduler::ending::{Ending, while_ending};
-use crate::scheduler::points;
+use crate::scheduler::{ending, points};
 
 /// Local tasks that run in a row before the future beside them has its turn.
 const POLLS_PER_TURN: usize = 61;
@@ -284,7 +283,7 @@ impl Drop for LocalSet {
         // A destructor that spawns onto the set gets a cancelled task: the list is closed.
         let _current = self.make_current();
         self.shared.owned.close_and_abort_all();
-        while_ending(Ending::Tasks, || {
+        ending::while_ending(self.shared.address(), || {
             loop {
                 let task = self.shared.woken.lock().queue.pop_front();
                 match task {
@@ -309,6 +308,11 @@ impl Woken {
 }
 
 impl LocalShared {
+    /// What this set is known by in [`ending`].
+    fn address(&self) -> *const () {
+        ptr::from_ref(self).cast()
+    }
+
     /// Puts a task into the queue and wakes every poller that found the queue empty.
     fn push(&self, task: TaskRef) {
         // Nearly always there is one poller, whose waker comes out without an allocation, and the
@@ -461,6 +465,10 @@ where
 impl Schedule for Arc<LocalShared> {
     fn schedule(&self, task: TaskRef) {
         self.push(task);
+    }
+
+    fn owner(&self) -> *const () {
+        self.address()
     }
 
     fn release(&self, task: TaskRef) {

@@ -6,7 +6,7 @@ use framewise_context::{Frame, coop};
 
 use super::JoinHandle;
 use crate::runtime::{Handle, Runtime};
-use crate::scheduler::{points, worker};
+use crate::scheduler::{ending, points, worker};
 
 /// Spawns a task onto the runtime that this thread is in.
 ///
@@ -110,7 +110,7 @@ where
 {
     // Not the ambient runtime, which may be another one: the worker's own.
     worker::hand_over(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
-    coop::with_unconstrained(|| points::blocking(f))
+    coop::with_unconstrained(|| ending::while_blocking(|| points::blocking(f)))
 }
 
 /// Runs `future` on this thread until it is ready: on the runtime that the thread is in, or else

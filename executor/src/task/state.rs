@@ -116,18 +116,6 @@ pub(crate) enum Done {
     Nothing,
 }
 
-/// What became of a join waker that was handed to the runtime.
-#[must_use]
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum JoinWait {
-    /// It is woken when the task is finished.
-    Waits,
-    /// Likewise, and the task was aborted.
-    WaitsForAborted,
-    /// The task is finished: the slot stays the handle's and the output can be taken.
-    Finished,
-}
-
 /// What the dropped join handle must do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
@@ -329,17 +317,15 @@ impl TaskState {
         self.0.load(Ordering::Acquire) & JOIN_WAKER != 0
     }
 
-    /// The join handle filled the waker's slot and hands it to the runtime.
-    pub(crate) fn set_join_waker(&self) -> JoinWait {
-        let updated = self.update(|now| {
+    /// The join handle filled the waker's slot and hands it to the runtime. False: the task is
+    /// finished, the slot stays the handle's and the output can be taken.
+    #[must_use]
+    pub(crate) fn set_join_waker(&self) -> bool {
+        self.update(|now| {
             debug_assert!(now & JOIN_INTEREST != 0 && now & JOIN_WAKER == 0);
             (now & FINISHED == 0).then_some(now | JOIN_WAKER)
-        });
-        match updated {
-            Ok(before) if before & CANCELLED == 0 => JoinWait::Waits,
-            Ok(_) => JoinWait::WaitsForAborted,
-            Err(_) => JoinWait::Finished,
-        }
+        })
+        .is_ok()
     }
 
     /// The join handle asks for the slot back, to fill it anew. False: the task is finished, the

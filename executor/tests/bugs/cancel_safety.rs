@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::future::{Future, poll_fn};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::path::Path;
 use std::pin::pin;
@@ -15,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
-use framewise::task::{LocalSet, yield_now};
+use framewise::task::{LocalSet, consume_budget, coop, unconstrained, yield_now};
 use framewise::test::{Preemptible, preempt};
 use framewise::time::{sleep, timeout, timeout_at};
 
@@ -49,6 +50,7 @@ pub(crate) const CLASS: Class = Class {
             ),
             (HERE, "a_dropped_yield_leaves_the_task_as_it_was"),
             (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
+            (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
             (HERE, "a_dropped_timeout_drops_its_future"),
         ]),
     }],
@@ -56,6 +58,21 @@ pub(crate) const CLASS: Class = Class {
 
 /// Each section: the file, the item that it stands on, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
+    (
+        "context/src/coop.rs",
+        "consume_budget",
+        (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
+    ),
+    (
+        "context/src/coop.rs",
+        "coop",
+        (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
+    ),
+    (
+        "context/src/coop.rs",
+        "unconstrained",
+        (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
+    ),
     (
         "executor/src/task/join.rs",
         "JoinHandle",
@@ -509,6 +526,29 @@ fn a_dropped_connect_closes_its_socket() {
         let (stream, _) = listener.accept().await.unwrap();
         // The other end is gone: either way, nothing will come.
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
+    });
+}
+
+#[test]
+fn a_dropped_wait_for_the_budget_loses_nothing() {
+    on_workers(|runtime| {
+        let task = runtime.spawn(async {
+            let (sender, receiver) = async_channel::bounded(1);
+            sender.try_send(7).unwrap();
+            let (_sender, empty) = async_channel::bounded::<u64>(1);
+            poll_fn(|cx| {
+                // The last one is denied, and dropped like the others.
+                while pin!(consume_budget()).poll(cx).is_ready() {}
+                assert!(pin!(coop(receiver.recv())).poll(cx).is_pending());
+                assert!(pin!(unconstrained(empty.recv())).poll(cx).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            yield_now().await;
+            consume_budget().await;
+            assert_eq!(coop(receiver.recv()).await, Ok(7));
+        });
+        runtime.block_on(task).unwrap();
     });
 }
 

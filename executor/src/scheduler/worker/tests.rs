@@ -28,7 +28,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> (Self, Box<Core>) {
-        let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
+        let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None);
         let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
         let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
         let (shared, queues) = Shared::new(2, driver, io, blocking, None);
@@ -186,8 +186,6 @@ fn a_wait_in_the_driver_ends_by_the_limit_or_the_timer_that_comes_first() {
     let mut wait = |limit| shared.wait_in(&mut driver, limit, &mut Batch::default());
     wait(Some(Duration::ZERO));
     shared.wake_driver();
-    wait(None);
-    shared.wake_driver_within(Duration::from_millis(1));
     wait(None);
     let _entered = framewise_timers::enter(&shared.timers.handle(0));
     let late = set_timeout(Duration::from_secs(3_600), || ());

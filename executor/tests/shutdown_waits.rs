@@ -1,0 +1,501 @@
+//! User code that waits while its runtime ends: each wait ends, with a result, an error or a panic that is
+//! reported, and so does the runtime. (Issue 8, A1.) A table: the code that a runtime's end runs, the wait,
+//! and how the code waits.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::net::TcpListener as StdListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
+use std::thread;
+use std::time::Duration;
+
+use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
+use framewise::runtime::{Builder, Handle, Runtime};
+use framewise::task::block_in_place;
+use framewise::time::{set_timeout, sleep};
+use framewise::{ContextVar, JoinHandle, spawn_blocking};
+use support::{DropCall, call_waker, on_drop};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// How long a cell may take until it is held to hang. Nothing is measured by it.
+const HANG: Duration = Duration::from_secs(20);
+
+static VALUE: ContextVar<Arc<DropCall>> = ContextVar::new("value");
+
+/// What waits.
+type Code = Box<dyn FnOnce() + Send>;
+
+/// The user code that the end runs.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Future,
+    Value,
+    Timer,
+    ReadyCallback,
+    Hook,
+    QueuedCall,
+    TimerWaker,
+    SocketWaker,
+}
+
+const PLACES: [Place; 8] = [
+    Place::Future,
+    Place::Value,
+    Place::Timer,
+    Place::ReadyCallback,
+    Place::Hook,
+    Place::QueuedCall,
+    Place::TimerWaker,
+    Place::SocketWaker,
+];
+
+/// What it waits for.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    Sleep,
+    Socket,
+    Accept,
+    /// A task that the end drops, too, before or after.
+    Task,
+    /// The very task that is being dropped, or a queued call that is being cancelled.
+    Cycle,
+    LookUp,
+    Call,
+    /// A channel that a blocking call sends to.
+    Channel,
+}
+
+const WAITS: [Wait; 8] = [
+    Wait::Sleep,
+    Wait::Socket,
+    Wait::Accept,
+    Wait::Task,
+    Wait::Cycle,
+    Wait::LookUp,
+    Wait::Call,
+    Wait::Channel,
+];
+
+/// How it waits.
+#[derive(Clone, Copy, Debug)]
+enum How {
+    BlockOn,
+    BlockOnInPlace,
+    Foreign,
+    ForeignInPlace,
+}
+
+const HOWS: [How; 4] = [
+    How::BlockOn,
+    How::BlockOnInPlace,
+    How::Foreign,
+    How::ForeignInPlace,
+];
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Drop,
+    Timeout,
+    Background,
+}
+
+/// What the waiting code needs.
+struct Means {
+    handle: Handle,
+    stream: TcpStream,
+    _peer: std::net::TcpStream,
+    listener: TcpListener,
+    task: Mutex<Option<JoinHandle<()>>>,
+    own: Mutex<Option<JoinHandle<()>>>,
+}
+
+fn block<F: Future>(how: How, handle: &Handle, future: F) -> F::Output {
+    match how {
+        How::BlockOn => handle.block_on(future),
+        How::BlockOnInPlace => block_in_place(|| handle.block_on(future)),
+        How::Foreign => futures::executor::block_on(future),
+        How::ForeignInPlace => block_in_place(|| futures::executor::block_on(future)),
+    }
+}
+
+fn wait(wait: Wait, how: How, means: &Means) {
+    let handle = &means.handle;
+    let _entered = handle.enter();
+    let join = |joined: &Mutex<Option<JoinHandle<()>>>| {
+        let joined = joined.lock().unwrap().take();
+        if let Some(task) = joined {
+            let _ = block(how, handle, task);
+        }
+    };
+    match wait {
+        Wait::Sleep => block(how, handle, sleep(Duration::from_millis(20))),
+        Wait::Socket => drop(block(how, handle, means.stream.read(&mut [0])).unwrap_err()),
+        Wait::Accept => drop(block(how, handle, means.listener.accept()).unwrap_err()),
+        Wait::Task => join(&means.task),
+        Wait::Cycle => join(&means.own),
+        Wait::LookUp => drop(block(how, handle, lookup_host("127.0.0.1:80"))),
+        Wait::Call => drop(block(how, handle, spawn_blocking(|| ()))),
+        Wait::Channel => {
+            let (sender, receiver) = mpsc::channel();
+            drop(spawn_blocking(move || sender.send(())));
+            let _ = receiver.recv();
+        }
+    }
+}
+
+struct Cell {
+    place: Place,
+    wait: Wait,
+    how: How,
+    workers: usize,
+    end: End,
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            place,
+            wait,
+            how,
+            workers,
+            end,
+        } = self;
+        write!(
+            f,
+            "{place:?} × {wait:?} × {how:?}, {workers} workers, {end:?}"
+        )
+    }
+}
+
+impl Cell {
+    /// Makes a runtime, puts the waiting code where the end runs it, ends the runtime, and returns when the
+    /// code has come to its end.
+    fn run(&self) {
+        let (reported, _reports) = mpsc::channel();
+        let waits: Arc<Mutex<Option<Code>>> = Arc::default();
+        let in_hook = Arc::clone(&waits);
+        let is_hook = matches!(self.place, Place::Hook);
+        let runtime = Builder::new()
+            .worker_threads(self.workers)
+            .max_blocking_threads(1)
+            .on_unhandled_panic(move |error| {
+                let _ = reported.send(error.to_string());
+                if is_hook && let Some(waits) = in_hook.lock().unwrap().take() {
+                    waits();
+                }
+            })
+            .build()
+            .unwrap();
+        let (done, is_done) = mpsc::channel();
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let means = runtime.block_on(async {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let (stream, _) = listener.accept().await.unwrap();
+            Arc::new(Means {
+                handle: Handle::current(),
+                stream,
+                _peer: peer,
+                listener,
+                task: Mutex::default(),
+                own: Mutex::default(),
+            })
+        });
+        let (kind, how) = (self.wait, self.how);
+        let code = {
+            let means = Arc::clone(&means);
+            move || {
+                /// Says that the code has come to its end, in whichever way.
+                struct Done(mpsc::Sender<()>);
+                impl Drop for Done {
+                    fn drop(&mut self) {
+                        let _ = self.0.send(());
+                    }
+                }
+                let _done = Done(done.clone());
+                wait(kind, how, &means);
+            }
+        };
+        if is_hook {
+            *waits.lock().unwrap() = Some(Box::new(code.clone()));
+        }
+        // Before and after the one that waits, as the end may take them in either order.
+        let others = [(); 2].map(|()| runtime.spawn(pending::<()>()));
+        let [task, other] = others;
+        *means.task.lock().unwrap() = Some(task);
+        let busy = self.place(&runtime, &means, code);
+        drop(other);
+        match self.end {
+            End::Drop if busy.is_some() => {
+                let dropping = thread::spawn(move || drop(runtime));
+                is_done.recv_timeout(HANG).unwrap();
+                drop(busy);
+                dropping.join().unwrap();
+                return;
+            }
+            End::Drop => drop(runtime),
+            // With a busy thread in the pool, it has not all ended.
+            End::Timeout => drop(runtime.shutdown_timeout(Duration::from_millis(500))),
+            End::Background => runtime.shutdown_background(),
+        }
+        drop(busy);
+        is_done.recv_timeout(HANG).unwrap();
+    }
+
+    /// Puts `code` where the end of the runtime runs it. What is returned keeps the pool's thread busy.
+    fn place(
+        &self,
+        runtime: &Runtime,
+        means: &Arc<Means>,
+        code: impl FnMut() + Send + Sync + 'static,
+    ) -> Option<mpsc::Sender<()>> {
+        let handle = runtime.handle();
+        let polled = |task| {
+            *means.own.lock().unwrap() = Some(task);
+            // It has been polled once the worker runs what was spawned later.
+            let after = handle.spawn(async {});
+            handle.block_on(after).unwrap();
+        };
+        match self.place {
+            Place::Future => {
+                let value = on_drop(code);
+                polled(handle.spawn(async move {
+                    let _value = value;
+                    pending::<()>().await;
+                }));
+            }
+            Place::Value => {
+                let value = Arc::new(on_drop(code));
+                polled(VALUE.run(value, || handle.spawn(pending())));
+            }
+            Place::Timer => {
+                let value = on_drop(code);
+                let _entered = handle.enter();
+                std::mem::forget(set_timeout(HOUR, move || drop(value)));
+            }
+            Place::ReadyCallback => {
+                let value = on_drop(code);
+                let callback = means.stream.on_ready(Interest::READABLE, move |_| {
+                    let _ = &value;
+                });
+                std::mem::forget(callback.unwrap());
+            }
+            Place::Hook => {
+                // The hook runs as the task ends, for nobody joins it.
+                let value = on_drop(|| panic!("expected"));
+                drop(handle.spawn(async move {
+                    let _value = value;
+                    pending::<()>().await;
+                }));
+                polled(handle.spawn(pending()));
+            }
+            Place::QueuedCall => {
+                let (started, is_started) = mpsc::channel();
+                let (busy, released) = mpsc::channel::<()>();
+                drop(handle.spawn_blocking(move || {
+                    started.send(()).unwrap();
+                    let _ = released.recv();
+                }));
+                is_started.recv().unwrap();
+                let value = on_drop(code);
+                let call = handle.spawn_blocking(move || drop(value));
+                *means.task.lock().unwrap() = Some(handle.spawn_blocking(|| ()));
+                *means.own.lock().unwrap() = Some(call);
+                return Some(busy);
+            }
+            Place::TimerWaker => {
+                let waker = once_waker(code);
+                let _entered = handle.enter();
+                let mut sleep = Box::pin(sleep(HOUR));
+                let mut cx = Context::from_waker(&waker);
+                assert!(sleep.as_mut().poll(&mut cx).is_pending());
+                std::mem::forget(sleep);
+            }
+            Place::SocketWaker => {
+                let waker = once_waker(code);
+                let mut cx = Context::from_waker(&waker);
+                assert!(means.stream.poll_read_ready(&mut cx).is_pending());
+            }
+        }
+        None
+    }
+}
+
+/// A waker that calls `code` at its first wake; the code may wake it again.
+fn once_waker(code: impl FnMut() + Send + 'static) -> Waker {
+    let code = Mutex::new(Some(code));
+    call_waker(move || {
+        let code = code.lock().unwrap().take();
+        if let Some(mut code) = code {
+            code();
+        }
+    })
+}
+
+/// Runs cells, each with a time limit, and lists all that hang or fail.
+fn run(cells: impl Iterator<Item = Cell>) {
+    let mut failed = Vec::new();
+    for cell in cells {
+        let name = cell.to_string();
+        let (ended, has_ended) = mpsc::channel();
+        thread::Builder::new()
+            .name(name.clone())
+            .spawn(move || {
+                let result = catch_unwind(AssertUnwindSafe(|| cell.run()));
+                let _ = ended.send(result.is_ok());
+            })
+            .unwrap();
+        match has_ended.recv_timeout(HANG) {
+            Ok(true) => {}
+            Ok(false) => failed.push(format!("fails: {name}")),
+            Err(_) => failed.push(format!("hangs: {name}")),
+        }
+        // Each that hangs takes its time.
+        assert!(failed.len() < 3, "{failed:#?}");
+    }
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+fn cells(place: Place, end: End) -> impl Iterator<Item = Cell> {
+    WAITS.into_iter().flat_map(move |wait| {
+        HOWS.into_iter().flat_map(move |how| {
+            [1, 2].map(|workers| Cell {
+                place,
+                wait,
+                how,
+                workers,
+                end,
+            })
+        })
+    })
+}
+
+#[test]
+fn every_wait_of_every_code_that_a_drop_runs_ends() {
+    run(PLACES.into_iter().flat_map(|place| cells(place, End::Drop)));
+}
+
+#[test]
+fn every_wait_of_every_code_that_a_limited_shutdown_runs_ends() {
+    run(PLACES
+        .into_iter()
+        .filter(|place| !matches!(place, Place::QueuedCall))
+        .flat_map(|place| cells(place, End::Timeout)));
+}
+
+#[test]
+fn every_wait_of_every_code_that_a_shutdown_in_the_background_runs_ends() {
+    run(PLACES
+        .into_iter()
+        .flat_map(|place| cells(place, End::Background)));
+}
+
+/// The report of the issue, word for word.
+#[test]
+fn a_destructor_that_sleeps_in_block_on_ends_and_says_why() {
+    for (workers, in_place) in [(1, false), (2, false), (1, true), (2, true)] {
+        let (reported, reports) = mpsc::channel();
+        let runtime = Builder::new()
+            .worker_threads(workers)
+            .on_unhandled_panic(move |error| reported.send(error.to_string()).unwrap())
+            .build()
+            .unwrap();
+        let sleeps = || Handle::current().block_on(sleep(Duration::from_millis(20)));
+        let value = on_drop(move || match in_place {
+            false => sleeps(),
+            true => block_in_place(sleeps),
+        });
+        drop(runtime.spawn(async move {
+            let _value = value;
+            pending::<()>().await;
+        }));
+        let (dropped, is_dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(runtime);
+            dropped.send(()).unwrap();
+        });
+        is_dropped.recv_timeout(HANG).expect("the drop hangs");
+        let report = reports.try_recv().unwrap();
+        assert!(report.contains("was shut down"), "{report}");
+    }
+}
+
+/// What a destructor did before the end it does at the end, as far as it does not wait.
+#[test]
+fn a_destructor_may_write_to_its_socket_and_join_what_is_finished() {
+    use std::io::Read;
+
+    for workers in [1, 2] {
+        let runtime = support::runtime(workers);
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (result, results) = mpsc::channel();
+        let finished = runtime.spawn(async { 5 });
+        while !finished.is_finished() {
+            thread::yield_now();
+        }
+        let stream = runtime.block_on(TcpStream::connect(address)).unwrap();
+        runtime.block_on(stream.writable()).unwrap();
+        let finished = Mutex::new(Some(finished));
+        let value = on_drop(move || {
+            let wrote = stream.try_write(b"bye").unwrap();
+            let finished = finished.lock().unwrap().take().unwrap();
+            let joined = Handle::current().block_on(finished).unwrap();
+            result.send((wrote, joined)).unwrap();
+        });
+        drop(runtime.spawn(async move {
+            let _value = value;
+            pending::<()>().await;
+        }));
+        drop(runtime);
+        assert_eq!(results.try_recv(), Ok((3, 5)));
+        let mut said = String::new();
+        let (mut peer, _) = listener.accept().unwrap();
+        peer.read_to_string(&mut said).unwrap();
+        assert_eq!(said, "bye");
+    }
+}
+
+/// Two destructors that wait for each other's tasks.
+#[test]
+fn destructors_that_join_each_others_tasks_end() {
+    for (workers, how) in [1, 2]
+        .into_iter()
+        .flat_map(|workers| HOWS.map(|how| (workers, how)))
+    {
+        let runtime = support::runtime(workers);
+        let slots: [Arc<Mutex<Option<JoinHandle<()>>>>; 2] = Default::default();
+        let (result, results) = mpsc::channel();
+        for number in 0..2 {
+            let (slot, result) = (Arc::clone(&slots[1 - number]), result.clone());
+            let handle = runtime.handle().clone();
+            let value = on_drop(move || {
+                let joined = slot.lock().unwrap().take().unwrap();
+                let joined = block(how, &handle, joined);
+                result
+                    .send(joined.map_err(|error| error.is_cancelled()))
+                    .unwrap();
+            });
+            let task = runtime.spawn(async move {
+                let _value = value;
+                pending::<()>().await;
+            });
+            *slots[number].lock().unwrap() = Some(task);
+        }
+        let (dropped, is_dropped) = mpsc::channel();
+        thread::spawn(move || {
+            drop(runtime);
+            dropped.send(()).unwrap();
+        });
+        is_dropped.recv_timeout(HANG).expect("the drop hangs");
+        drop(result);
+        let results: Vec<_> = results.iter().collect();
+        assert_eq!(results, [Err(true); 2], "{workers} workers, {how:?}");
+    }
+}
