@@ -22,12 +22,11 @@ use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
 pub(crate) use self::host::{CoreWork, Host, start_thread};
 use self::queue::CallQueue;
-use crate::scheduler::shared::{PanicHook, Spawner};
+use crate::scheduler::shared::{PanicHook, Spawner, report_unhandled};
 use crate::scheduler::worker::CoreJob;
 use crate::scheduler::{ending, points};
 use crate::task::cell::{self, Schedule};
 use crate::task::header::{Ran, TaskRef};
-use crate::task::swallow::swallow;
 use crate::task::{JoinError, JoinHandle};
 
 framewise_sync::thread_local! {
@@ -540,7 +539,7 @@ impl<H: Host> Schedule for BlockingSchedule<H> {
 
     fn unhandled_panic(&self, error: &JoinError) {
         if let Some(hook) = &self.0.0.unhandled_panic {
-            swallow(|| hook(error));
+            report_unhandled(hook, error);
         }
     }
 }

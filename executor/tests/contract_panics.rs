@@ -236,7 +236,7 @@ struct Told {
     message: String,
     /// The error's frame.
     innermost: Seen,
-    hook_ran_in: Option<u64>,
+    hook_ran_in: Seen,
 }
 
 impl Watched {
@@ -250,7 +250,7 @@ impl Watched {
                 let told = Told {
                     message: error.to_string(),
                     innermost: (frame.run(|| ID.get()), frame.id()),
-                    hook_ran_in: ID.get(),
+                    hook_ran_in: (ID.get(), Frame::current().id()),
                 };
                 sender.lock().unwrap().send(told).unwrap();
             })
@@ -259,9 +259,18 @@ impl Watched {
         Self { runtime, told }
     }
 
-    /// Waits for the hook to be told of this panic: once, and of no other.
-    fn expect(&self, message: &str, expected: Option<u64>) -> Told {
-        let told = self.told.recv().unwrap();
+    /// Waits for the hook's call with this panic: one call, in the frame of the failure.
+    fn expect(&self, message: &str, expected: Option<u64>) {
+        Self::check(&self.told.recv().unwrap(), message, expected);
+    }
+
+    /// Checks the same if the hook was called already.
+    fn try_expect(&self, message: &str, expected: Option<u64>) -> Result<(), mpsc::TryRecvError> {
+        Self::check(&self.told.try_recv()?, message, expected);
+        Ok(())
+    }
+
+    fn check(told: &Told, message: &str, expected: Option<u64>) {
         assert!(
             told.message.ends_with(message),
             "{}, not {message}",
@@ -270,7 +279,7 @@ impl Watched {
         let seen = seen_by_hook(message);
         assert_eq!(seen.0, expected, "the panic hook, {message}");
         assert_eq!(told.innermost, seen, "the error, {message}");
-        told
+        assert_eq!(told.hook_ran_in, seen, "the hook's frame, {message}");
     }
 
     /// Ends the runtime: nothing else was told.
@@ -392,11 +401,44 @@ fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_the_panic_began() {
             expected,
         } in all_panicking(id)
         {
-            drop(watched.runtime.spawn(work));
-            let told = watched.expect(&message, expected);
-            assert_eq!(told.hook_ran_in, id, "the hook runs in the task's frame");
+            let task = watched.runtime.spawn(work);
+            ID.run(120, || drop(task));
+            watched.expect(&message, expected);
         }
     });
+}
+
+#[test]
+fn c83_the_hook_for_unhandled_panics_runs_in_that_frame_where_the_handle_is_dropped_later() {
+    watched(|watched, _, id| {
+        for Panicking {
+            message,
+            work,
+            expected,
+        } in all_panicking(id)
+        {
+            let task = watched.runtime.spawn(work);
+            ID.run(121, || drop(finished(task)));
+            watched.expect(&message, expected);
+        }
+        // Where a binding of the dropper has no effect on a failure at the root.
+        let message = unique("at the root, of a task under a binding");
+        let said = message.clone();
+        let task: JoinHandle<()> = ID.run(122, || {
+            let work = async move { Frame::root().run(|| panic!("{said}")) };
+            watched.runtime.spawn(work)
+        });
+        ID.run(123, || drop(finished(task)));
+        watched.expect(&message, None);
+    });
+}
+
+/// Waits for a task's end without taking its output.
+fn finished<T>(task: JoinHandle<T>) -> JoinHandle<T> {
+    while !task.is_finished() {
+        thread::yield_now();
+    }
+    task
 }
 
 #[test]
@@ -429,12 +471,19 @@ fn c83_the_frame_of_a_panic_in_a_blocking_call() {
             let message = unique(place);
             let said = message.clone();
             let (release, released) = mpsc::channel::<()>();
-            drop(runtime.spawn_blocking(move || {
+            let task = runtime.spawn_blocking(move || {
                 released.recv().unwrap();
                 call(said)
-            }));
+            });
+            ID.run(63, || drop(task));
             release.send(()).unwrap();
-            assert_eq!(watched.expect(&message, expected).hook_ran_in, id);
+            watched.expect(&message, expected);
+            // Detached after its end.
+            let message = unique(place);
+            let said = message.clone();
+            let task = finished(runtime.spawn_blocking(move || call(said)));
+            ID.run(64, || drop(task));
+            watched.expect(&message, expected);
         }
     });
 }
@@ -454,6 +503,58 @@ fn c83_the_frame_of_a_panic_in_a_local_task() {
                 assert_eq!(ID.get(), id);
             }
         });
+    });
+}
+
+#[test]
+fn c83_the_hook_runs_in_the_frame_of_a_local_tasks_failure() {
+    watched(|watched, _, id| {
+        let set = LocalSet::new();
+        let mut kept = Vec::new();
+        set.block_on(&watched.runtime, async {
+            for Panicking {
+                message,
+                work,
+                expected,
+            } in panicking_tasks(id)
+            {
+                let task = spawn_local(work);
+                ID.run(65, || drop(task));
+                while let Err(mpsc::TryRecvError::Empty) = watched.try_expect(&message, expected) {
+                    yield_now().await;
+                }
+            }
+            for panicking in panicking_tasks(id) {
+                let task = spawn_local(panicking.work);
+                while !task.is_finished() {
+                    yield_now().await;
+                }
+                kept.push((task, panicking.message, panicking.expected));
+            }
+            let (task, message, expected) = kept.pop().unwrap();
+            ID.run(66, || drop(task));
+            watched.expect(&message, expected);
+        });
+        // Outside of every runtime: the runtime that has run the set is the one that reports.
+        for (task, message, expected) in kept {
+            ID.run(67, || drop(task));
+            watched.expect(&message, expected);
+        }
+        // Within another runtime, which has nothing to do with it.
+        let other = Watched::new(1);
+        let message = unique("in a part of a task that ends with its set");
+        let said = message.clone();
+        let part = on_drop(move || panic!("{said}"));
+        let task = set.spawn_local(ID.scope(68, async move {
+            let _part = part;
+            pending::<()>().await;
+        }));
+        ID.run(69, || drop(task));
+        let entered = other.runtime.enter();
+        drop(set);
+        watched.expect(&message, Some(68));
+        drop(entered);
+        other.end();
     });
 }
 
@@ -609,9 +710,22 @@ fn c83_the_frame_of_a_panic_in_a_destructor_when_a_task_is_aborted() {
         }));
         is_parked.recv().unwrap();
         let abort = task.abort_handle();
-        drop(task);
-        abort.abort();
-        assert_eq!(watched.expect(&message, Some(113)).hook_ran_in, id);
+        ID.run(114, || drop(task));
+        ID.run(115, || abort.abort());
+        watched.expect(&message, Some(113));
+        // Aborted, and its handle dropped after its end.
+        let message = unique("in a part of an aborted task whose handle is dropped later");
+        let said = message.clone();
+        let (parked, is_parked) = mpsc::channel();
+        let task = runtime.spawn(ID.scope(116, async move {
+            let _part = on_drop(move || panic!("{said}"));
+            pause(|_| parked.send(()).unwrap()).await;
+            pending::<()>().await;
+        }));
+        is_parked.recv().unwrap();
+        task.abort_handle().abort();
+        ID.run(117, || drop(finished(task)));
+        watched.expect(&message, Some(116));
     });
 }
 

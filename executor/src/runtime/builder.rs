@@ -84,13 +84,50 @@ impl Builder {
         self
     }
 
-    /// Calls `hook` with the panic of each task that nobody joins, and of each timer callback. By
-    /// default nothing is called beyond the process's panic hook, which prints.
+    /// Calls `hook` with each panic that no joiner takes. By default nothing is called beyond the
+    /// process's panic hook, which prints.
+    ///
+    /// These are the panics of a task, a blocking call or a local task whose [`JoinHandle`] is dropped,
+    /// before its end or after; of callbacks of timers and sockets; and of foreign wakers that timers
+    /// and sockets call. A local task reports to the runtime that last ran its
+    /// [`LocalSet`](crate::task::LocalSet), or, where that is gone or there was none, to the runtime that
+    /// the thread is in; outside of every runtime its panic is only printed. So are panics in the
+    /// destructors of an output that is dropped unread and of a frame's values at a task's end, of the
+    /// wakers of joiners, and of the hook itself.
+    ///
+    /// The hook is called on the thread that ends the task, drops the handle or calls the callback. It
+    /// must not block.
+    ///
+    /// [`JoinHandle`]: crate::task::JoinHandle
     ///
     /// # Frame
     ///
-    /// For a detached task the hook runs in the task's frame. The frame in which the panic began is
-    /// [`JoinError::frame`].
+    /// The hook runs in the frame of the failure, the innermost one that was current when the panic
+    /// began ([`JoinError::frame`]), whatever frame the handle is dropped in.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use framewise::{ContextVar, runtime::Builder};
+    ///
+    /// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (sender, reports) = mpsc::channel();
+    /// let runtime = Builder::new()
+    ///     .on_unhandled_panic(move |error| {
+    ///         let _ = sender.send(format!("request {:?}: {error}", REQUEST.get()));
+    ///     })
+    ///     .build()?;
+    /// drop(runtime.spawn(REQUEST.scope(7, async { panic!("no such order") })));
+    /// assert_eq!(
+    ///     reports.recv().as_deref(),
+    ///     Ok("request Some(7): the task panicked: no such order")
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_unhandled_panic(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Self {
         self.unhandled_panic = Some(Arc::new(hook));
         self

@@ -23,7 +23,7 @@ use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use crate::blocking::{BlockingPool, start_thread};
-use crate::scheduler::shared::{Shared, Spawner};
+use crate::scheduler::shared::{Shared, Spawner, report_unhandled};
 use crate::scheduler::worker::{self, Core};
 use crate::task::{JoinError, JoinHandle};
 
@@ -119,10 +119,9 @@ impl Runtime {
         let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone());
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {
-                hook(&JoinError::panic(
-                    payload,
-                    framewise_context::Frame::current(),
-                ));
+                // It is called in the frame in which the panic began.
+                let error = JoinError::panic(payload, framewise_context::Frame::current());
+                report_unhandled(&hook, &error);
             });
         }
         let spawner = Spawner::new(Arc::clone(&shared), shared.outside());

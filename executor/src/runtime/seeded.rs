@@ -16,7 +16,7 @@ use super::enter::{self, NO_IO};
 use crate::blocking::BlockingPool;
 use crate::scheduler::points;
 use crate::scheduler::seeded::{self, InRun, Run, RunReport, Stop};
-use crate::scheduler::shared::{PanicHook, Shared, Spawner};
+use crate::scheduler::shared::{PanicHook, Shared, Spawner, report_unhandled};
 use crate::scheduler::worker;
 use crate::task::JoinError;
 
@@ -93,7 +93,8 @@ fn threadless(hook: &PanicHook) -> Arc<Shared> {
     let (shared, _no_queues) = Shared::new(0, driver, io, blocking, Some(Arc::clone(hook)));
     let hook = Arc::clone(hook);
     shared.timers.on_callback_panic(move |payload| {
-        hook(&JoinError::panic(payload, Frame::current()));
+        let error = JoinError::panic(payload, Frame::current());
+        report_unhandled(&hook, &error);
     });
     shared
 }

@@ -33,8 +33,17 @@ use crate::task::swallow::swallow;
 use crate::task::waker::is_of_ending_task;
 use crate::task::{JoinError, JoinHandle};
 
-/// Called with the panic of a task that nobody joined.
+/// Called with each panic that no joiner takes; by [`report_unhandled`] only.
 pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
+
+/// Calls the hook in the frame in which the panic began, whatever frame is current here. A panic of
+/// the hook itself is printed and goes no further.
+pub(crate) fn report_unhandled(hook: &PanicHook, error: &JoinError) {
+    swallow(|| match error.frame() {
+        Some(frame) => frame.run(|| hook(error)),
+        None => Frame::root().run(|| hook(error)),
+    });
+}
 
 /// Instead of a number of live workers: the tasks are being ended, or have been.
 const ENDING: usize = usize::MAX - 1;
@@ -465,11 +474,10 @@ impl Shared {
         }
     }
 
-    /// Shows a panic that nobody joined to the user's hook.
+    /// Reports a panic that no joiner takes to the user's hook.
     pub(crate) fn unhandled_panic(&self, error: &JoinError) {
         if let Some(hook) = &self.unhandled_panic {
-            // A panic in the hook was printed; there is nobody left to tell.
-            swallow(|| hook(error));
+            report_unhandled(hook, error);
         }
     }
 }

@@ -28,7 +28,8 @@ use super::header::{Ran, TaskRef};
 use super::owned::OwnedTasks;
 use super::swallow::swallow;
 use super::{JoinError, JoinHandle};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, enter};
+use crate::scheduler::shared::Shared;
 use crate::scheduler::{ending, points};
 
 /// Local tasks that run in a row before the future beside them has its turn.
@@ -74,6 +75,8 @@ struct LocalShared {
 
 struct Woken {
     queue: VecDeque<TaskRef>,
+    /// The runtime that ran the set last, to which panics are reported.
+    runtime: std::sync::Weak<Shared>,
     /// The wakers of the pollers that found the queue empty. Empty while the queue is not.
     wakers: Vec<(PollerId, FramedWaker)>,
     /// The last number that a poller got.
@@ -108,6 +111,7 @@ impl LocalSet {
                 owned: OwnedTasks::new(),
                 woken: Mutex::new(Woken {
                     queue: VecDeque::new(),
+                    runtime: std::sync::Weak::new(),
                     wakers: Vec::new(),
                     last_poller: SET_ITSELF.0,
                 }),
@@ -180,6 +184,7 @@ impl LocalSet {
     fn new_poller(&self) -> Poller<'_> {
         // A wait for the set itself has ended, where it was dropped: it had borrowed the set.
         self.shared.remove_waker(SET_ITSELF);
+        self.shared.remember_runtime();
         let mut woken = self.shared.woken.lock();
         woken.last_poller += 1;
         let id = PollerId(woken.last_poller);
@@ -268,6 +273,7 @@ impl Future for LocalSet {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let _current = self.make_current();
+        self.shared.remember_runtime();
         self.run_some(SET_ITSELF, cx);
         if self.shared.owned.is_empty() {
             self.shared.remove_waker(SET_ITSELF);
@@ -333,6 +339,18 @@ impl LocalShared {
         if first.is_some() {
             wake_all(first.into_iter().chain(more));
         }
+    }
+
+    /// Remembers the runtime that the thread is in, if it is in one.
+    fn remember_runtime(&self) {
+        let Some(spawner) = enter::current() else {
+            return;
+        };
+        let mut woken = self.woken.lock();
+        if !ptr::eq(woken.runtime.as_ptr(), &raw const *spawner.shared) {
+            woken.runtime = std::sync::Arc::downgrade(&spawner.shared);
+        }
+        drop(woken);
     }
 
     /// Takes a poller's waker out of the list. It is dropped outside of the lock.
@@ -477,8 +495,10 @@ impl Schedule for Arc<LocalShared> {
     }
 
     fn unhandled_panic(&self, error: &JoinError) {
-        if let Some(spawner) = crate::runtime::enter::current() {
-            spawner.shared.unhandled_panic(error);
+        let runtime = self.woken.lock().runtime.upgrade();
+        let runtime = runtime.or_else(|| Some(enter::current()?.shared.clone()));
+        if let Some(runtime) = runtime {
+            runtime.unhandled_panic(error);
         }
     }
 }
