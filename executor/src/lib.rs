@@ -106,8 +106,9 @@ pub mod net {
 /// Sleeping, limits, ticks and timer callbacks.
 pub mod time {
     pub use framewise_timers::{
-        Elapsed, Interval, MissedTickBehavior, Sleep, Timeout, TimerCallback, interval,
-        interval_at, now, set_interval, set_timeout, sleep, sleep_until, timeout, timeout_at,
+        Elapsed, Interval, MissedTickBehavior, PanicPolicy, Sleep, Timeout, TimerCallback,
+        interval, interval_at, now, set_interval, set_interval_with, set_timeout, sleep,
+        sleep_until, timeout, timeout_at,
     };
 }
 

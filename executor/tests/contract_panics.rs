@@ -1,5 +1,6 @@
 //! Contract, "Errors and inspection": the panic hook sees the innermost frame (C-82); the error of a
-//! join and the hook for unhandled panics expose that frame, not the one of creation (C-83).
+//! join and the hook for unhandled panics expose that frame, not the one of creation (C-83). An interval that
+//! goes on after a panic (C-92).
 //!
 //! Both for every place where user code can panic: polls, scopes, blocking calls, callbacks of
 //! timers and sockets, foreign wakers, destructors.
@@ -20,7 +21,7 @@ use framewise::context::FrameId;
 use framewise::net::{Interest, TcpListener, TcpStream};
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::{JoinError, JoinHandle, LocalSet, block_in_place, spawn_local, yield_now};
-use framewise::time::{set_interval, set_timeout, sleep};
+use framewise::time::{PanicPolicy, set_interval, set_interval_with, set_timeout, sleep};
 use framewise::{ContextVar, Frame, block_on, spawn};
 use futures::channel::oneshot;
 use support::{
@@ -590,6 +591,40 @@ fn c83_the_frame_of_a_panic_in_a_timers_callback() {
         let never = ID.run(71, || set_timeout(Duration::MAX, move || drop(owned)));
         ID.run(72, || never.cancel());
         watched.expect(&message, Some(71));
+    });
+}
+
+#[test]
+fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_in_its_frame() {
+    watched(|watched, _, id| {
+        let _entered = watched.runtime.enter();
+        // The calls after the third return, so that the hook's calls can be counted.
+        let messages: Vec<_> = (0..3).map(|_| unique("in an interval")).collect();
+        let mut left = messages.clone().into_iter();
+        let (sender, called) = mpsc::channel();
+        let registered = std::time::Instant::now();
+        let callback = ID.run(73, || {
+            set_interval_with(TICK, PanicPolicy::Continue, move || {
+                let _ = sender.send((ID.get(), std::time::Instant::now()));
+                if let Some(message) = left.next() {
+                    ID.run(74, || panic!("{message}"))
+                }
+            })
+        });
+        for message in &messages {
+            watched.expect(message, Some(74));
+        }
+        for (number, call) in (1..).zip(called.iter().take(5)) {
+            assert_eq!(call.0, Some(73));
+            assert!(
+                call.1 >= registered + TICK * number,
+                "call {number} is early"
+            );
+        }
+        assert!(callback.is_active());
+        assert!(callback.cancel());
+        while called.recv().is_ok() {}
+        assert_eq!(ID.get(), id);
     });
 }
 

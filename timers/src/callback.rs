@@ -49,14 +49,16 @@ use crate::wheel::Key;
 /// ```
 #[track_caller]
 pub fn set_timeout(delay: Duration, callback: impl FnOnce() + Send + 'static) -> TimerCallback {
-    register(delay, None, CallbackBody::Once(Box::new(callback)))
+    let body = CallbackBody::Once(Box::new(callback));
+    register(delay, None, PanicPolicy::Stop, body)
 }
 
 /// Calls `callback` every `period`, the first time one period from now.
 ///
 /// Its pace does not drift: it is called at multiples of the period. Those that it is too slow
 /// for, or that the runtime is too busy for, are left out. It is never called twice at the same
-/// time, but it may be called on different threads. If it panics, it is not called again.
+/// time, but it may be called on different threads. If it panics, it is not called again; with
+/// [`set_interval_with`] it can be.
 ///
 /// Everything else is as with [`set_timeout`].
 ///
@@ -67,18 +69,65 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + Send + 'static) ->
 /// As [`set_timeout`].
 #[track_caller]
 pub fn set_interval(period: Duration, callback: impl FnMut() + Send + 'static) -> TimerCallback {
+    set_interval_with(period, PanicPolicy::Stop, callback)
+}
+
+/// Calls `callback` every `period`, as [`set_interval`] does, also after a panic if `on_panic` is
+/// [`PanicPolicy::Continue`].
+///
+/// The runtime's hook gets each of its panics. The calls after a panic keep to the schedule: they
+/// are at multiples of the period since the registration. A `cancel` during a call that panics ends
+/// the interval.
+///
+/// # Panics
+/// If `period` is zero, or this thread has not entered a runtime.
+///
+/// # Frame
+/// Every call, after a panic too, is in the frame in which `set_interval_with` was called. The
+/// hook runs in the frame in which the panic began. The frame is released when the interval ends.
+///
+/// # Examples
+/// ```
+/// # fn example() {
+/// use std::time::Duration;
+/// use framewise_timers::{PanicPolicy, set_interval_with};
+///
+/// let minute = Duration::from_secs(60);
+/// let sweep = set_interval_with(minute, PanicPolicy::Continue, || {
+///     // A sweep that panics is reported, and the next one comes a minute later.
+/// });
+/// sweep.cancel();
+/// # }
+/// ```
+#[track_caller]
+pub fn set_interval_with(
+    period: Duration,
+    on_panic: PanicPolicy,
+    callback: impl FnMut() + Send + 'static,
+) -> TimerCallback {
     assert!(
         !period.is_zero(),
         "the period of an interval must be longer than zero"
     );
-    register(
-        period,
-        Some(period),
-        CallbackBody::Repeat(Box::new(callback)),
-    )
+    let body = CallbackBody::Repeat(Box::new(callback));
+    register(period, Some(period), on_panic, body)
 }
 
-/// A callback that was registered by [`set_timeout`] or [`set_interval`]. Clones name the same.
+/// What an interval does after a panic of its callback: see [`set_interval_with`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PanicPolicy {
+    /// The interval ends: the callback is dropped. The default.
+    #[default]
+    Stop,
+    /// The callback is called again at the next multiple of the period.
+    ///
+    /// It is the same closure, with what it owns as the panic left it. Locks of `std` that it held
+    /// are poisoned.
+    Continue,
+}
+
+/// A callback that was registered by [`set_timeout`], [`set_interval`] or [`set_interval_with`].
+/// Clones name the same.
 ///
 /// Dropping it leaves the callback as it is.
 #[derive(Clone)]
@@ -122,11 +171,12 @@ pub(crate) struct CallbackState {
     handle: TimerHandle,
     /// `None`: it is called once.
     period: Option<Duration>,
+    on_panic: PanicPolicy,
     slot: Mutex<CallbackSlot>,
 }
 
 /// ```text
-///             1 arm              2 fire               3 fire ends: once, or a panic
+///             1 arm              2 fire               3 fire ends: once, or a panic that stops it
 ///    Taken ──────────▶ Waiting ─────────▶ Taken ────────────────────────────────────▶ Done
 ///                       ▲   │             │   │                                        ▲ ▲
 ///                       │   │ 5 cancel,   │   │ 6 cancel              7 fire ends      │ │
@@ -160,7 +210,12 @@ enum CallbackBody {
 }
 
 #[track_caller]
-fn register(after: Duration, period: Option<Duration>, body: CallbackBody) -> TimerCallback {
+fn register(
+    after: Duration,
+    period: Option<Duration>,
+    on_panic: PanicPolicy,
+    body: CallbackBody,
+) -> TimerCallback {
     let Some(handle) = ambient::current() else {
         panic!("{NO_RUNTIME}")
     };
@@ -169,6 +224,7 @@ fn register(after: Duration, period: Option<Duration>, body: CallbackBody) -> Ti
     let state = Arc::new(CallbackState {
         handle,
         period,
+        on_panic,
         slot,
     });
     CallbackState::arm(&state, body, Frame::current(), due);
@@ -217,7 +273,7 @@ impl CallbackState {
                 let returned = this.handle.common().shield(|| frame.run(&mut callback));
                 let body = CallbackBody::Repeat(callback);
                 match this.period {
-                    Some(period) if returned => {
+                    Some(period) if returned || this.on_panic == PanicPolicy::Continue => {
                         let next = multiple_after(due, period, Clock::now());
                         Self::arm(this, body, frame, next);
                     }

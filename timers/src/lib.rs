@@ -44,7 +44,7 @@ pub mod queue;
 pub mod wheel;
 
 pub use ambient::{EnterTimers, enter};
-pub use callback::{TimerCallback, set_interval, set_timeout};
+pub use callback::{PanicPolicy, TimerCallback, set_interval, set_interval_with, set_timeout};
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};

@@ -1,4 +1,4 @@
-//! The contract's items about time: C-50 to C-53.
+//! The contract's items about time: C-50 to C-53, C-92.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,7 +11,10 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use framewise_context::{ContextVar, Frame};
-use framewise_timers::{TimerCallback, enter, interval, set_interval, set_timeout, sleep, timeout};
+use framewise_timers::{
+    PanicPolicy, TimerCallback, enter, interval, set_interval, set_interval_with, set_timeout,
+    sleep, timeout,
+};
 
 use common::{LONG, LONG_AFTER, TestRuntime, three_ways, undriven};
 
@@ -367,6 +370,57 @@ fn c53_a_panic_is_reported_in_its_frame() {
         assert_eq!(reported.try_recv(), Ok((Some(7), Some("on purpose"))));
         assert_eq!(reported.try_recv(), Ok((Some(9), Some("further in"))));
         assert_eq!(REQUEST.get(), None);
+    });
+}
+
+#[test]
+fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_on_schedule_in_its_frame() {
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let (sender, reported) = mpsc::channel();
+        timers.on_callback_panic(move |payload| {
+            let message = payload.downcast_ref::<&str>().copied();
+            sender.send((REQUEST.get(), message)).unwrap();
+        });
+        let (sender, called) = mpsc::channel();
+        let call = move || {
+            sender.send(REQUEST.get()).unwrap();
+            REQUEST.run(8, || panic!("on purpose"))
+        };
+        let callback = REQUEST.run(7, || set_interval_with(LONG, PanicPolicy::Continue, call));
+        // Each of these ticks is after one more call is due, and before the one after that.
+        for calls in 1..=2 {
+            assert_eq!(timers.fire_at(0, LONG_AFTER * calls), 1);
+            assert_eq!(called.try_recv(), Ok(Some(7)));
+            assert_eq!(reported.try_recv(), Ok((Some(8), Some("on purpose"))));
+            assert!(callback.is_active());
+            assert_eq!(timers.len(), 1);
+        }
+        assert!(callback.cancel());
+        assert!(called.recv().is_err() && reported.try_recv().is_err());
+        assert!(timers.is_empty());
+    });
+}
+
+/// A cancel from within a call that panics wins over the policy.
+#[test]
+fn c92_a_cancel_in_a_call_that_panics_ends_the_interval() {
+    three_ways(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let own = Arc::new(OnceLock::<TimerCallback>::new());
+        let within = Arc::clone(&own);
+        let (sender, called) = mpsc::channel();
+        let callback = set_interval_with(LONG, PanicPolicy::Continue, move || {
+            sender.send(within.get().unwrap().cancel()).unwrap();
+            panic!("on purpose");
+        });
+        own.set(callback).unwrap();
+        timers.fire_at(0, LONG_AFTER);
+        assert_eq!(called.recv(), Ok(true));
+        assert!(called.recv().is_err(), "the callback is dropped");
+        assert!(timers.is_empty() && !own.get().unwrap().is_active());
     });
 }
 
