@@ -10,7 +10,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc as StdArc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use framewise::model::Parker;
@@ -209,6 +209,80 @@ fn an_event_meets_a_reader_that_reads_short() {
 #[test]
 fn an_event_meets_a_reader_that_would_block() {
     model("event × wait × refute, slot", || event_wait_clear(false));
+}
+
+/// A point at which loom considers switching threads: `loom-tests/README.md`, section 6, says why a
+/// load before an exchange needs one.
+#[derive(Default)]
+struct Point(AtomicUsize);
+
+impl Point {
+    fn pass(&self) {
+        // Relaxed: it orders nothing for the threads.
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// How a reader tries to read.
+type Read = fn(&ModelSource, &dyn Fn() -> io::Result<usize>) -> io::Result<usize>;
+
+/// Race: an event arrives between a read that finds nothing and the clear of the readiness, in the
+/// shipped callers of the word. A failure shows as a byte that is left in a source that is not
+/// readable. The peer and the driver are one thread, so that one preemption reaches far.
+fn an_event_after_a_read(read: Read) {
+    let (mut driver, handle, _) = driver();
+    let (source, pipe) = source(&handle, Ready::READABLE);
+    let point = Arc::new(Point::default());
+    let driving = thread::spawn({
+        let (pipe, point) = (Arc::clone(&pipe), Arc::clone(&point));
+        move || {
+            pipe.arrive();
+            look(&mut driver);
+            point.pass();
+        }
+    });
+    let receive = || {
+        let received = pipe.receive();
+        point.pass();
+        received
+    };
+    let received = read(&source, &receive);
+    join(driving);
+    let received = received.or_else(|_| source.try_io(Direction::Read, || pipe.receive()));
+    assert_eq!(received.ok(), Some(1), "a newer event was erased");
+}
+
+#[test]
+fn an_event_after_a_read_that_would_block_is_kept_by_try_io() {
+    model("try_io × event", || {
+        an_event_after_a_read(|source, receive| source.try_io(Direction::Read, receive));
+    });
+}
+
+#[test]
+fn an_event_after_a_read_that_would_block_is_kept_by_poll_io() {
+    model("poll_io × event", || {
+        an_event_after_a_read(|source, receive| {
+            let mut cx = Context::from_waker(Waker::noop());
+            match source.poll_io(&mut cx, Direction::Read, receive) {
+                Poll::Ready(result) => result,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        });
+    });
+}
+
+#[test]
+fn an_event_after_a_read_that_would_block_is_kept_by_async_io() {
+    model("async_io × event", || {
+        an_event_after_a_read(|source, receive| {
+            let mut cx = Context::from_waker(Waker::noop());
+            match pin!(source.transfer(Direction::Read, 8, receive)).poll(&mut cx) {
+                Poll::Ready(result) => result,
+                Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+            }
+        });
+    });
 }
 
 /// Negative control: a reader that leaves a byte and says that it would block. The kernel does not

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::point::Point;
 use super::site;
 
 /// An atomic fence.
@@ -23,7 +24,7 @@ macro_rules! common {
             /// Makes an atomic that holds `value`.
             #[track_caller]
             pub fn new(value: $value) -> Self {
-                Self(loom::sync::atomic::$name::new(value))
+                Self(loom::sync::atomic::$name::new(value), Point::new())
             }
 
             /// Takes the value out.
@@ -35,6 +36,7 @@ macro_rules! common {
             /// Reads the value.
             #[track_caller]
             pub fn load(&self, ordering: Ordering) -> $value {
+                self.1.pass();
                 self.0.load(site::ordered("load", ordering).unwrap_or(ordering))
             }
 
@@ -105,6 +107,7 @@ macro_rules! common {
                 F: FnMut($value) -> Option<$value>,
             {
                 let (set, fetch) = site::exchange("fetch_update", set, fetch);
+                self.1.pass();
                 self.0.fetch_update(set, fetch, f)
             }
         }
@@ -140,7 +143,7 @@ macro_rules! integer {
     ($name:ident, $value:ty) => {
         #[doc = concat!("An atomic `", stringify!($value), "`.")]
         #[derive(Debug, Default)]
-        pub struct $name(loom::sync::atomic::$name);
+        pub struct $name(loom::sync::atomic::$name, Point);
 
         common!(
             $name,
@@ -174,7 +177,7 @@ integer!(AtomicIsize, isize);
 
 /// An atomic `bool`.
 #[derive(Debug, Default)]
-pub struct AtomicBool(loom::sync::atomic::AtomicBool);
+pub struct AtomicBool(loom::sync::atomic::AtomicBool, Point);
 
 common!(AtomicBool, bool, |it: &loom::sync::atomic::AtomicBool,
                            ordering| it
@@ -191,7 +194,7 @@ fetch!(
 
 /// An atomic pointer.
 #[derive(Debug, Default)]
-pub struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>);
+pub struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>, Point);
 
 common!(AtomicPtr, *mut T, keep_pointer, T);
 

@@ -10,6 +10,7 @@
 mod atomics;
 mod lock;
 mod once;
+mod point;
 mod site;
 mod threads;
 mod try_lock;
