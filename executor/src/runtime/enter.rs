@@ -23,6 +23,11 @@ struct Cleanup;
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
+        // loom drops the thread-locals of a model that fails outside of the model, where none can be
+        // used: a second panic, while the first one unwinds, would abort the process.
+        if cfg!(framewise_loom) && std::thread::panicking() {
+            return;
+        }
         drop(CURRENT.try_with(|current| current.take()));
     }
 }
