@@ -116,6 +116,9 @@ fn clear_never_erases_a_newer_event_when_the_tick_wraps() {
     model("readiness: clear × set, wrapping tick", || {
         let word = Arc::new(ReadinessWord::new_before_wrap(Ready::READABLE));
         let point = Arc::new(Point::default());
+        // The operation that finds nothing comes before both events. With a word that was loaded
+        // after them the clear is right to erase what they set.
+        let observed = word.load();
         let driver = {
             let (word, point) = (Arc::clone(&word), Arc::clone(&point));
             thread::spawn(move || {
@@ -124,7 +127,6 @@ fn clear_never_erases_a_newer_event_when_the_tick_wraps() {
                 point.pass();
             })
         };
-        let observed = word.load();
         point.pass();
         word.clear(observed, Interest::READABLE);
         driver.join().unwrap();
@@ -274,6 +276,8 @@ fn negative_announce_before_being_in_the_list() {
 fn both_directions() {
     model("readiness: both directions", || {
         let readiness = Arc::new(Readiness::new(Ready::READABLE));
+        // Before both events: they are what the reader waits for after a read that finds nothing.
+        let observed = readiness.word().load();
         let driver = {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || {
@@ -285,8 +289,7 @@ fn both_directions() {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || wait_in_slot(&readiness, Direction::Write))
         };
-        let word = readiness.word();
-        word.refute(word.load(), Interest::READABLE);
+        readiness.word().refute(observed, Interest::READABLE);
         wait_in_slot(&readiness, Direction::Read);
         writer.join().unwrap();
         driver.join().unwrap();
