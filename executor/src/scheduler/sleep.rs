@@ -128,6 +128,7 @@ impl Wakefulness {
         }
         // The last searcher sees to it that somebody looks for more.
         if mem::take(&mut self.searching)
+            // Unnoticed: left out, because notify_one wakes no worker while another one searches.
             && place.idle().stop_searching()
             && (has_backlog() || place.has_stealable(worker))
         {

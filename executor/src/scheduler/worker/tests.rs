@@ -3,8 +3,10 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
+use std::thread;
 use std::time::Duration;
 
 use framewise_context::Frame;
@@ -12,6 +14,7 @@ use framewise_io::{Batch, IoDriver};
 
 use super::{Core, run};
 use crate::blocking::BlockingPool;
+use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::shared::{Shared, Spawner};
 use crate::scheduler::sleep::Workplace;
 use crate::task::{JoinHandle, yield_now};
@@ -28,14 +31,22 @@ struct Bench {
 
 impl Bench {
     fn new() -> (Self, Box<Core>) {
+        let (bench, core, _) = Self::with_siblings_queue();
+        (bench, core)
+    }
+
+    fn with_siblings_queue() -> (Self, Box<Core>, LocalQueue) {
         let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None);
         let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
         let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
         let (shared, queues) = Shared::new(2, driver, io, blocking, None);
-        let queue = queues.into_iter().next().expect("there are two");
+        let mut queues = queues.into_iter();
+        let (queue, siblings) = (queues.next(), queues.next());
         shared.idle.park(SIBLING, false);
         let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
-        (Self { shared, spawner }, Core::new(0, queue))
+        let core = Core::new(0, queue.expect("there are two"));
+        let siblings = siblings.expect("there are two");
+        (Self { shared, spawner }, core, siblings)
     }
 
     fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
@@ -62,8 +73,17 @@ impl Bench {
     /// Works until the task that was spawned first has ended, and closes the runtime then.
     fn work(self, core: Box<Core>, first: JoinHandle<()>) {
         let mut first = first;
+        let (ended, is_ended) = mpsc::channel::<()>();
+        let shared = Arc::clone(&self.shared);
+        let watchdog = thread::spawn(move || {
+            if is_ended.recv_timeout(Duration::from_secs(20)) == Err(RecvTimeoutError::Timeout) {
+                shared.close();
+            }
+        });
         self.shared.worker_enters();
         run(Arc::clone(&self.shared), core);
+        drop(ended);
+        watchdog.join().expect("no panic");
         assert!(first.is_finished());
         first.take_output().expect("no panic");
     }
@@ -195,4 +215,47 @@ fn a_wait_in_the_driver_ends_by_the_limit_or_the_timer_that_comes_first() {
     assert!(shared.timers.has_due());
     wait(None);
     late.cancel();
+}
+
+/// The sibling runs one of its tasks for long. What else it has is stolen, the task in its LIFO slot at last.
+#[test]
+fn a_worker_without_tasks_steals_those_of_its_sibling() {
+    let (bench, core, siblings) = Bench::with_siblings_queue();
+    // It is awake, so that this worker is the monitor while it waits.
+    assert!(!bench.shared.idle.unpark(SIBLING, false));
+    let stolen = Arc::new(Mutex::new(Vec::new()));
+    let close = Close(bench.clone());
+    let push = |task: JoinHandle<()>| {
+        let face = &bench.shared.workers[SIBLING].queue;
+        let claim = bench.shared.injector.steal().success();
+        siblings.push(
+            claim.expect("it was just spawned"),
+            face,
+            &bench.shared.injector,
+        );
+        task
+    };
+    for number in 0..3 {
+        let stolen = Arc::clone(&stolen);
+        push(bench.spawn(async move { stolen.lock().expect("no panic").push(number) }));
+    }
+    let first = push(bench.spawn(async move {
+        let _close = close;
+        assert_eq!(*stolen.lock().expect("no panic"), [0, 1, 2]);
+    }));
+    bench.clone().work(core, first);
+}
+
+#[test]
+fn the_monitor_sleeps_until_it_is_unparked_or_for_a_round() {
+    let (bench, _core) = Bench::new();
+    let parker = &bench.shared.workers[0].parker;
+    parker.unpark(|| unreachable!("it is awake"));
+    bench.shared.park_for_a_round(0);
+    assert!(
+        parker.enter_driver(),
+        "the sleep has consumed the notification"
+    );
+    parker.leave_driver();
+    bench.shared.park_for_a_round(0);
 }
