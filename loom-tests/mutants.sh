@@ -8,6 +8,7 @@
 #   loom-tests/mutants.sh --stale             only what the table does not have
 #   loom-tests/mutants.sh --list              each with its number, by which a test runs it:
 #                                             FRAMEWISE_MUTANT=7 and a test of the copy in target/mutants/
+#   loom-tests/mutants.sh --update            runs none: the table again, after arguments changed
 #   loom-tests/mutants.sh --check             runs none: the table against the sources
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -31,6 +31,7 @@ usage: framewise-weaken code --plan FILE --table FILE [OPTION...]
   --only TEXT...     run the mutants of the files whose path contains one of these; keep other rows
   --stale            run only what the table does not have, and its survivors
   --check            run nothing: compare the table with the sources
+  --update           run nothing: write the table again from its own results, after arguments changed
   --list             run nothing: print each mutant with its number
   --jobs N           processes at a time (2)
   --limit SECONDS    for one test, if five times its own time is less (6)
@@ -47,6 +48,7 @@ struct Options {
     only: Vec<String>,
     is_stale: bool,
     is_check: bool,
+    is_update: bool,
     is_list: bool,
     /// Jobs, limit, budget, slowest.
     numbers: [u64; 4],
@@ -72,12 +74,16 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
         return Ok((Vec::new(), told.collect()));
     }
     let known = report::read(&before);
-    if options.is_check {
+    if options.is_check || options.is_update {
         let mut rows = report::rows(&sources);
         rows.iter_mut()
             .for_each(|row| row.outcome = known.get(&row.key()).cloned());
         let mut problems = report::argue(&mut rows, &sources);
-        if problems.is_empty() && report::write(&rows) != before {
+        let after = report::write(&rows);
+        if options.is_update {
+            let written = fs::write(&options.table, after);
+            written.map_err(|error| format!("{}: {error}", options.table))?;
+        } else if problems.is_empty() && after != before {
             problems.push(format!("{} is not what the sources say", options.table));
         }
         return Ok((problems, totals(&rows)));
@@ -153,6 +159,7 @@ impl Options {
                 ("--only", _) => options.only = values,
                 ("--stale", []) => options.is_stale = true,
                 ("--check", []) => options.is_check = true,
+                ("--update", []) => options.is_update = true,
                 ("--list", []) => options.is_list = true,
                 ("--plan", [file]) => options.plan = file.clone(),
                 ("--table", [file]) => options.table = file.clone(),
