@@ -50,6 +50,11 @@ impl Life {
         (Alive { _ending: ending }, Life(gate))
     }
 
+    /// The gate that opens when the last token is gone.
+    pub(crate) fn end(&self) -> Arc<Gate> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether the last token is gone.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_open()

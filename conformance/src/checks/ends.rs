@@ -43,6 +43,7 @@ macro_rules! __ends_checks {
             c46_what_follows_a_destructor_that_panics_is_where_it_always_is
             c47_a_frame_is_released_while_the_handle_is_held
             c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held
+            c47_a_frame_is_released_before_the_joiner_is_told
             c48_stale_wakers_keep_no_frame
             c48_wakers_of_an_aborted_task_keep_no_frame
             c49_a_task_runs_in_its_own_frame_whoever_wakes_it

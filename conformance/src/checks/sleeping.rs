@@ -1,12 +1,14 @@
 //! Contract, "Wakes, time, I/O": C-51 and C-52, tasks that wait for a time.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
+use framewise_context::bind;
 use futures::StreamExt;
 
 use super::time_io::{LONG, LOST_AT_A_WAKE, NOT_CARRIED, TICK, sleep};
 use crate::executor::{BoxFuture, Executor};
-use crate::probe::{ID, Log};
+use crate::probe::{ID, KEPT, Life, Log, eventually};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
@@ -19,6 +21,7 @@ macro_rules! __sleeping_checks {
             c51_after_a_sleep_a_task_is_in_its_frame
             c51_after_a_timeout_a_task_is_in_its_frame
             c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame
+            c48_a_dropped_sleep_keeps_no_frame
             c52_every_tick_of_an_interval_is_in_the_tasks_frame
             c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame
         }
@@ -46,6 +49,34 @@ fn needs_timeouts(trial: &Trial) -> Verdict {
     } else {
         not_applicable("no time-outs")
     }
+}
+
+pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(trial: &Trial) -> Verdict {
+    trial.timers()?;
+    let (alive, life) = Life::begin();
+    let executor = Arc::clone(trial.executor());
+    // Under a waker of the suite's, which a timer must call in the frame that registered it (C-50).
+    let task = bind(&KEPT, alive).run(|| {
+        trial.spawn(async move {
+            let mut nap = sleep(&executor, LONG);
+            let polled = nap.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            drop(nap);
+            polled.is_pending()
+        })
+    });
+    ensure(
+        trial.block_on(task.output())?,
+        "a sleep of an hour waits",
+        "it is ready at once",
+        "",
+    )?;
+    ensure(
+        trial.block_on(eventually(|| life.has_ended())),
+        "the frame of a task is released that has dropped a sleep",
+        "it is alive until the sleep's deadline",
+        "a sleep that is dropped leaves its waker, and the frame that this was registered in, with the \
+         timers: take both out when it is dropped",
+    )
 }
 
 pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(trial: &Trial) -> Verdict {

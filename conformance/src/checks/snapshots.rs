@@ -8,7 +8,7 @@ use std::task::Waker;
 use framewise_context::{Frame, FrameId};
 
 use super::within::{LEFT_BEHIND, in_task, panics, sees};
-use super::workers::{block_on_catching, still_runs};
+use super::workers::{Meeting, block_on_catching, still_runs};
 use crate::probe::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
@@ -164,10 +164,16 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
     }
     let log = Log::new();
     let others = |trial: &Trial| {
-        for _ in 0..TASKS {
-            let log = log.clone();
+        // As many as there are threads meet, so that the thread of the panic has one of them too.
+        let workers = trial.executor().workers();
+        let meeting = Meeting::of(workers);
+        for number in 0..TASKS.max(workers) {
+            let (log, meeting) = (log.clone(), Arc::clone(&meeting));
             drop(trial.spawn_root(async move {
                 yield_times(1).await;
+                if number < workers {
+                    meeting.attend();
+                }
                 log.note("at the root");
             }));
         }

@@ -15,8 +15,9 @@ use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, at_most, eventually, yi
 use crate::trial::{Trial, not_applicable, panicked};
 use crate::verdict::{Failure, Stop, Verdict};
 
-/// How long threads are waited for that may not exist.
-pub(crate) const A_WHILE: Duration = Duration::from_millis(300);
+/// How long threads are waited for that may not exist. Long enough for those that exist and get no
+/// processor: a verdict must not depend on that.
+pub(crate) const A_WHILE: Duration = Duration::from_secs(2);
 
 /// A value that notes in which frame it is dropped.
 pub(crate) static NOTES: ContextVar<NotesDrop> = ContextVar::new("notes");
@@ -135,20 +136,27 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
     let roots = Log::new();
     let done = Frame::root().run(|| {
         block_on_catching(trial, async {
-            let meetings = [Meeting::of(workers), Meeting::of(workers)];
+            // As many as there are threads meet, so that each thread has one of them.
+            let meeting = Meeting::of(workers);
             for number in 0..tasks {
-                let meeting = Arc::clone(&meetings[number % 2]);
+                let meeting = Arc::clone(&meeting);
                 let task = Box::pin(async move {
-                    meeting.attend();
+                    if number < workers {
+                        meeting.attend();
+                    }
                     yield_times(1).await;
                 });
                 bind(&NOTES, log.on_drop("a frame's value"))
                     .and(&ID, 700 + number as u64)
                     .run(|| trial.executor().spawn(task));
             }
-            for _ in 0..tasks {
-                let roots = roots.clone();
+            let meeting = Meeting::of(workers);
+            for number in 0..tasks {
+                let (roots, meeting) = (roots.clone(), Arc::clone(&meeting));
                 trial.executor().spawn_root(Box::pin(async move {
+                    if number < workers {
+                        meeting.attend();
+                    }
                     roots.note("a task at the root");
                 }));
             }

@@ -43,6 +43,9 @@ pub(crate) enum Fault {
     JoinDetaches,
     DropsWhereItIsAborted,
     DropsOnAReapersThread,
+    DroppedSleepsKeepTheFrame,
+    PanickedTasksLeakTheFrame,
+    TellsTheJoinerFirst,
 }
 
 impl Fault {
@@ -201,5 +204,20 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         Fault::DropsOnAReapersThread,
         44,
         "outside of the task's frame",
+    ),
+    (
+        Fault::DroppedSleepsKeepTheFrame,
+        48,
+        "take both out when it is dropped",
+    ),
+    (
+        Fault::PanickedTasksLeakTheFrame,
+        47,
+        "on every way out of the task",
+    ),
+    (
+        Fault::TellsTheJoinerFirst,
+        47,
+        "before the frame is released",
     ),
 ];

@@ -51,6 +51,13 @@ impl Completion {
 
     /// The task is gone. An output that nobody waits for is dropped in `frame`.
     pub(crate) fn settle(&self, frame: Frame) {
+        // Let go of before a joiner is told (C-47); needed only where there is none (C-39).
+        let frame = if lock(&self.0).is_joined {
+            drop(frame);
+            Frame::root()
+        } else {
+            frame
+        };
         let (unwanted, waker) = {
             let mut state = lock(&self.0);
             state.is_settled = true;

@@ -109,10 +109,10 @@ impl Task {
             return false;
         }
         let frame = self.frame_to_poll_in();
-        self.run_in(&frame)
+        self.run_in(frame)
     }
 
-    pub(crate) fn run_in(self: &Arc<Self>, frame: &Frame) -> bool {
+    pub(crate) fn run_in(self: &Arc<Self>, frame: Frame) -> bool {
         let Ok(mut slot) = self.future.try_lock() else {
             // Somebody polls it: once more afterwards.
             self.clone().wake();
@@ -143,8 +143,16 @@ impl Task {
         match polled {
             Ok(Poll::Pending) => false,
             Ok(Poll::Ready(())) => {
+                drop(frame);
                 self.end(Ending::Ready);
                 false
+            }
+            // What the cell's destructor would do is not done on this way out.
+            Err(_) if self.fault() == Fault::PanickedTasksLeakTheFrame => {
+                std::mem::forget(lock(&self.frame).clone());
+                self.done.fail(Ended::default());
+                self.end(Ending::Panicked);
+                true
             }
             Err(caught) => {
                 let (payload, began_in) = caught.into_parts();
@@ -160,6 +168,7 @@ impl Task {
                 if unhandled && let Some(hook) = hook {
                     hook(Some(told));
                 }
+                drop(frame);
                 self.end(Ending::Panicked);
                 true
             }
@@ -177,7 +186,7 @@ impl Task {
             // A destructor that panics has said so.
             let _ = reaper.join();
             let frame = lock(&self.frame).clone().unwrap_or_default();
-            self.let_go(&frame);
+            self.let_go(frame);
             return;
         }
         let frame = lock(&self.frame).clone().unwrap_or_default();
@@ -194,24 +203,30 @@ impl Task {
             frame.clone()
         };
         let dropped = place.run(|| std::panic::catch_unwind(AssertUnwindSafe(|| drop(future))));
+        drop(place);
         if let Err(payload) = dropped {
             std::mem::forget(payload);
             if self.fault() == Fault::StaysInAPanickedDrop {
                 // What is to be done afterwards is done in there.
-                frame.run(|| self.let_go(&Frame::root()));
+                frame.run(|| self.let_go(Frame::root()));
                 return;
             }
         }
-        self.let_go(&frame);
+        self.let_go(frame);
     }
 
-    fn let_go(&self, frame: &Frame) {
+    fn let_go(&self, frame: Frame) {
+        if self.fault() == Fault::TellsTheJoinerFirst {
+            self.done.settle(Frame::root());
+            drop(lock(&self.frame).take());
+            return;
+        }
         if self.fault() != Fault::HandlesKeepTheFrame {
             drop(lock(&self.frame).take());
         }
         let place = match self.fault() {
             Fault::DropsDetachedOutputsOutside => Frame::root(),
-            _ => frame.clone(),
+            _ => frame,
         };
         if self.fault() == Fault::JoinersArePolledInside {
             SETTLES.set(true);
@@ -229,7 +244,7 @@ impl Task {
             if let Some(future) = future {
                 drop(future);
                 let frame = lock(&self.frame).clone().unwrap_or_default();
-                self.let_go(&frame);
+                self.let_go(frame);
                 return;
             }
         }
@@ -241,13 +256,13 @@ impl Wake for Task {
     fn wake(self: Arc<Self>) {
         if self.fault() == Fault::RunsInlineWithoutASwap && self.spawner == thread::current().id() {
             // "The thread is ours, so why queue?"
-            self.run_in(&Frame::current());
+            self.run_in(Frame::current());
             return;
         }
         if SETTLES.get() {
             // "The joiner is ready, so why queue?"
             SETTLES.set(false);
-            self.run_in(&Frame::current());
+            self.run_in(Frame::current());
             return;
         }
         if self.fault() == Fault::WakersCarryAFrame && self.was_polled.load(Ordering::Relaxed) {

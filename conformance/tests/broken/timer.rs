@@ -127,7 +127,12 @@ impl Shared {
         };
         self.arm(Instant::now() + duration, Box::new(wake));
         let fault = self.fault;
+        let waiting = Waiting {
+            nap: Arc::clone(&nap),
+            fault,
+        };
         Box::pin(poll_fn(move |cx| {
+            let _ends_with_the_future = &waiting;
             let waker = match fault {
                 Fault::TimersWakeOutside => Sleeper::Bare(cx.waker().clone()),
                 _ => Sleeper::Framed(FramedWaker::new(cx.waker())),
@@ -141,6 +146,21 @@ impl Shared {
             drop(old);
             Poll::Pending
         }))
+    }
+}
+
+/// A sleeping future's share in its nap: it takes the waker out when it is dropped.
+struct Waiting {
+    nap: Arc<Mutex<Nap>>,
+    fault: Fault,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.fault != Fault::DroppedSleepsKeepTheFrame {
+            let waker = lock(&self.nap).waker.take();
+            drop(waker);
+        }
     }
 }
 

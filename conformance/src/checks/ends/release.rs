@@ -1,12 +1,16 @@
 //! How long a frame is held: C-47 and C-48.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 
-use framewise_context::bind;
+use framewise_context::{Frame, bind};
 
-use crate::executor::JoinHandle;
-use crate::probe::{ID, KEPT, Life, eventually, in_time, pause, yield_times};
+use crate::checks::workers::block_on_catching;
+use crate::executor::{BoxFuture, JoinHandle};
+use crate::probe::{
+    Gate, ID, KEPT, Life, deliberate_panic, eventually, in_time, pause, yield_times,
+};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure};
 
@@ -81,6 +85,118 @@ pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
         }
         Ok(())
     })
+}
+
+const JOINER_FIRST: &str = "the joiner is woken, or finds the task finished, before the frame is \
+     released: release it first";
+const LEAKED: &str = "the frame of a task that panics or is aborted is never released: release it on \
+     every way out of the task";
+
+/// How a task ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Finished,
+    Panicked,
+    Aborted,
+}
+
+pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    for end in [End::Finished, End::Panicked, End::Aborted] {
+        let (alive, life) = Life::begin();
+        let go = Gate::new();
+        let mut task = bind(&KEPT, alive).run(|| {
+            let go = Arc::clone(&go);
+            trial.spawn_joinable(async move {
+                go.passed().await;
+                if matches!(end, End::Panicked) {
+                    // The error may keep the frame in which the panic began: not this one.
+                    Frame::root().run(|| deliberate_panic())
+                }
+            })
+        })?;
+        let when_told = block_on_catching(trial, async {
+            if matches!(end, End::Aborted) && !task.abort() {
+                return None;
+            }
+            let told = in_time(released_when_told(task.join(), life.end(), || go.open())).await;
+            // An aborted task may be so without having been polled, and nothing else opens its gate.
+            go.open();
+            told
+        })?;
+        match when_told.flatten() {
+            Some(true) => {}
+            // It cannot be aborted, or a panic takes its thread or `block_on` along.
+            None => continue,
+            Some(false) => {
+                let is_late = trial.block_on(eventually(|| life.has_ended()));
+                return Err(Failure::new(
+                    "the frame of a task is released before its joiner is told",
+                    format!("it is not, of a task that ended so: {end:?}"),
+                    if is_late { JOINER_FIRST } else { LEAKED },
+                )
+                .into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Waits for `join`, and says whether `released` was open when the joiner was told: when its waker was
+/// called, on the thread that called it, or else when it found the task finished. `start` is called when
+/// the joiner waits.
+async fn released_when_told<T>(
+    mut join: BoxFuture<'static, T>,
+    released: Arc<Gate>,
+    start: impl FnOnce(),
+) -> bool {
+    let note = Arc::new(Note {
+        released,
+        when_woken: Mutex::default(),
+        joiner: Mutex::default(),
+    });
+    let waker = Waker::from(Arc::clone(&note));
+    let mut start = Some(start);
+    poll_fn(|cx| {
+        *lock(&note.joiner) = Some(cx.waker().clone());
+        if join
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_ready()
+        {
+            let when_woken = *lock(&note.when_woken);
+            return Poll::Ready(when_woken.unwrap_or_else(|| note.released.is_open()));
+        }
+        // A wake-up that was none: only the last one tells.
+        *lock(&note.when_woken) = None;
+        if let Some(start) = start.take() {
+            start();
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// The waker of a joiner, which notes whether the frame was released when it was called first.
+struct Note {
+    released: Arc<Gate>,
+    when_woken: Mutex<Option<bool>>,
+    joiner: Mutex<Option<Waker>>,
+}
+
+impl Wake for Note {
+    fn wake(self: Arc<Self>) {
+        let is_released = self.released.is_open();
+        lock(&self.when_woken).get_or_insert(is_released);
+        let joiner = lock(&self.joiner).clone();
+        if let Some(joiner) = joiner {
+            joiner.wake();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Wakers that outlive their tasks.
