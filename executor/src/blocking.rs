@@ -45,6 +45,7 @@ struct Pool<H: Host> {
     threads_max: usize,
     keep_alive: Duration,
     thread_name: String,
+    stack_size: Option<usize>,
     unhandled_panic: Option<PanicHook>,
     /// How many threads were started so far, for their names.
     started: AtomicUsize,
@@ -105,6 +106,7 @@ impl<H: Host> BlockingPool<H> {
         threads_max: usize,
         keep_alive: Duration,
         thread_name: String,
+        stack_size: Option<usize>,
         unhandled_panic: Option<PanicHook>,
     ) -> Self {
         Self(Arc::new(Pool {
@@ -124,6 +126,7 @@ impl<H: Host> BlockingPool<H> {
             threads_max,
             keep_alive,
             thread_name,
+            stack_size,
             unhandled_panic,
             started: AtomicUsize::new(0),
         }))
@@ -132,7 +135,7 @@ impl<H: Host> BlockingPool<H> {
     /// A pool that starts no thread: whoever made it takes the jobs out and runs them.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
-        Self::new(0, Duration::ZERO, String::new(), unhandled_panic)
+        Self::new(0, Duration::ZERO, String::new(), None, unhandled_panic)
     }
 
     /// Every job that waits.
@@ -279,7 +282,7 @@ impl<H: Host> BlockingPool<H> {
         // A thread that is not started drops its closure, so the job is apart.
         let hands = Arc::new(Mutex::new(Some(job)));
         let name = format!("{}-blocking-{number}", self.0.thread_name);
-        let started = host.start(name, {
+        let started = host.start(name, self.0.stack_size, {
             let (pool, host, hands) = (self.clone(), host.clone(), Arc::clone(&hands));
             move || {
                 let job = hands.lock().take();

@@ -25,6 +25,7 @@ pub(crate) trait Host: Clone + Send + 'static {
     fn start(
         &self,
         name: String,
+        stack_size: Option<usize>,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<thread::JoinHandle<()>>;
 
@@ -42,9 +43,16 @@ pub(crate) trait CoreWork: Send + 'static {
 /// has counted the thread and must count it out.
 pub(crate) fn start_thread(
     name: String,
+    stack_size: Option<usize>,
     body: impl FnOnce() + Send + 'static,
 ) -> io::Result<thread::JoinHandle<()>> {
-    let start = || thread::Builder::new().name(name).spawn(body);
+    let start = || {
+        let mut builder = thread::Builder::new().name(name);
+        if let Some(stack_size) = stack_size {
+            builder = builder.stack_size(stack_size);
+        }
+        builder.spawn(body)
+    };
     panic::catch_unwind(AssertUnwindSafe(start)).unwrap_or_else(|payload| {
         // Its destructor might panic again.
         mem::forget(payload);
@@ -59,9 +67,10 @@ impl Host for Arc<Spawner> {
     fn start(
         &self,
         name: String,
+        stack_size: Option<usize>,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<thread::JoinHandle<()>> {
-        start_thread(name, body)
+        start_thread(name, stack_size, body)
     }
 
     fn enter(&self) -> enter::Entered {

@@ -47,6 +47,7 @@ impl Host for ModelHost {
     fn start(
         &self,
         name: String,
+        _stack_size: Option<usize>,
         body: impl FnOnce() + Send + 'static,
     ) -> io::Result<thread::JoinHandle<()>> {
         let number = self.starts.fetch_add(1, Ordering::Relaxed);
@@ -74,7 +75,7 @@ impl ModelPool {
     /// idle. Starts of threads fail where their number's bit is set in `failing`.
     pub fn new(threads_max: usize, failing: usize) -> Self {
         Self {
-            pool: BlockingPool::new(threads_max, Duration::ZERO, String::new(), None),
+            pool: BlockingPool::new(threads_max, Duration::ZERO, String::new(), None, None),
             host: ModelHost {
                 failing,
                 starts: Arc::default(),

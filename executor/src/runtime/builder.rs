@@ -31,6 +31,7 @@ pub struct Builder {
     pub(crate) thread_name: String,
     pub(crate) blocking_threads_max: usize,
     pub(crate) keep_alive: Duration,
+    pub(crate) stack_size: Option<usize>,
     pub(crate) unhandled_panic: Option<PanicHook>,
 }
 
@@ -42,6 +43,7 @@ impl Builder {
             thread_name: "framewise".to_owned(),
             blocking_threads_max: 512,
             keep_alive: Duration::from_secs(10),
+            stack_size: None,
             unhandled_panic: None,
         }
     }
@@ -81,6 +83,33 @@ impl Builder {
     /// seconds.
     pub fn thread_keep_alive(mut self, keep_alive: Duration) -> Self {
         self.keep_alive = keep_alive;
+        self
+    }
+
+    /// The size of the stack of each worker and each thread of the blocking pool, in bytes. By default
+    /// that of the standard library: 2 MiB, or what `RUST_MIN_STACK` says.
+    ///
+    /// Futures, closures and outputs that are large in themselves, or code that recurses deeply, may
+    /// need more. A size below 64 KiB, or one that no address space has room for, makes
+    /// [`build`](Self::build) fail. A seeded run has no threads and so no use for this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Builder;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new().thread_stack_size(8 * 1024 * 1024).build()?;
+    /// let task = runtime.spawn(async { [1_u8; 3 * 1024 * 1024].iter().map(|&one| u32::from(one)).sum() });
+    /// assert_eq!(runtime.block_on(task).ok(), Some(3_u32 * 1024 * 1024));
+    ///
+    /// let error = Builder::new().thread_stack_size(0).build().expect_err("no thread runs on that");
+    /// assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn thread_stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
         self
     }
 
@@ -139,7 +168,7 @@ impl Builder {
     ///
     /// Fails where the system gives no event queue or no thread. Threads that were started by then
     /// are stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) where the threads' name
-    /// has a zero byte.
+    /// has a zero byte, or the size of their stacks is out of range.
     pub fn build(self) -> io::Result<Runtime> {
         Runtime::start(self)
     }
@@ -148,6 +177,25 @@ impl Builder {
         self.workers
             .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
     }
+}
+
+/// The smallest stack on which the runtime's own code runs, debug builds included.
+const STACK_SIZE_MIN: usize = 64 * 1024;
+
+/// The largest one: half of what can be addressed. `std` panics at sizes that overflow when rounded up
+/// to a page.
+const STACK_SIZE_MAX: usize = isize::MAX as usize;
+
+pub(crate) fn check_stack_size(bytes: usize) -> io::Result<()> {
+    if (STACK_SIZE_MIN..=STACK_SIZE_MAX).contains(&bytes) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!(
+            "a thread's stack must have {STACK_SIZE_MIN} to {STACK_SIZE_MAX} bytes, not {bytes}"
+        ),
+    ))
 }
 
 impl Default for Builder {
@@ -163,6 +211,7 @@ impl fmt::Debug for Builder {
             .field("thread_name", &self.thread_name)
             .field("max_blocking_threads", &self.blocking_threads_max)
             .field("thread_keep_alive", &self.keep_alive)
+            .field("thread_stack_size", &self.stack_size)
             .finish_non_exhaustive()
     }
 }

@@ -104,6 +104,9 @@ impl Runtime {
                 "a thread's name must not contain a zero byte",
             ));
         }
+        if let Some(stack_size) = settings.stack_size {
+            builder::check_stack_size(stack_size)?;
+        }
         register_wakers();
         let workers = settings.workers();
         let hook = settings.unhandled_panic.clone();
@@ -111,6 +114,7 @@ impl Runtime {
             settings.blocking_threads_max,
             settings.keep_alive,
             settings.thread_name.clone(),
+            settings.stack_size,
             hook.clone(),
         );
         // The driver is made before the runtime that its look-ups use.
@@ -136,7 +140,8 @@ impl Runtime {
         for (index, queue) in queues.into_iter().enumerate() {
             shared.worker_enters();
             let core = Core::new(index, queue);
-            let started = start_thread(format!("{}-worker-{index}", settings.thread_name), {
+            let name = format!("{}-worker-{index}", settings.thread_name);
+            let started = start_thread(name, settings.stack_size, {
                 let shared = Arc::clone(&shared);
                 move || worker::run(shared, core)
             });

@@ -36,7 +36,7 @@ impl Bench {
     }
 
     fn with_siblings_queue() -> (Self, Box<Core>, LocalQueue) {
-        let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None);
+        let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
         let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
         let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
         let (shared, queues) = Shared::new(2, driver, io, blocking, None);
