@@ -207,6 +207,8 @@ fn a_wait_in_the_driver_ends_by_the_limit_or_the_timer_that_comes_first() {
     wait(Some(Duration::ZERO));
     shared.wake_driver();
     wait(None);
+    shared.wake_driver_within(Duration::from_millis(1));
+    wait(None);
     let _entered = framewise_timers::enter(&shared.timers.handle(0));
     let late = set_timeout(Duration::from_secs(3_600), || ());
     wait(Some(Duration::ZERO));
