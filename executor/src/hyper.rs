@@ -7,8 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use framewise_context::Frame;
 use hyper::rt::{Executor, Sleep, Timer};
 
+use crate::runtime::Handle;
+use crate::task::large::boxed_if_large;
 use crate::time;
 
 /// Spawns hyper's background tasks on the runtime that the thread is in.
@@ -87,11 +90,12 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        drop(if self.inherits {
-            crate::spawn(future)
+        let frame = if self.inherits {
+            Frame::current().inherited()
         } else {
-            crate::spawn_root(future)
-        });
+            Frame::root()
+        };
+        drop(boxed_if_large!(F, future => Handle::current().spawner.spawn(future, frame)));
     }
 }
 

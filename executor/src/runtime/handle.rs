@@ -11,6 +11,7 @@ use super::block_on::block_on;
 use super::enter::{self, Entered};
 use crate::scheduler::shared::Spawner;
 use crate::task::JoinHandle;
+use crate::task::large::{boxed_call_if_large, boxed_if_large};
 
 /// A handle to a [`Runtime`](crate::runtime::Runtime), by which any thread can spawn on it.
 ///
@@ -52,7 +53,9 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Arc::clone(&self.spawner).spawn(future, Frame::current().inherited())
+        boxed_if_large!(F, future => {
+            Arc::clone(&self.spawner).spawn(future, Frame::current().inherited())
+        })
     }
 
     /// Spawns a task at the root; see [`framewise::spawn_root`](crate::spawn_root).
@@ -66,7 +69,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Arc::clone(&self.spawner).spawn(future, Frame::root())
+        boxed_if_large!(F, future => Arc::clone(&self.spawner).spawn(future, Frame::root()))
     }
 
     /// Runs a call that blocks on the blocking pool; see
@@ -77,6 +80,16 @@ impl Handle {
     /// The call runs in the frame that is current here.
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
+        boxed_call_if_large!(F, f => self.spawn_call(f))
+    }
+
+    /// [`spawn_blocking`](Self::spawn_blocking) of a closure that may be passed by value.
+    #[track_caller]
+    pub(crate) fn spawn_call<F, R>(&self, f: F) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
@@ -99,6 +112,12 @@ impl Handle {
     /// The future sees the frame that is current here; it is current again afterwards.
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        boxed_if_large!(F, future => self.enter_and_block_on(future))
+    }
+
+    /// [`block_on`](Self::block_on) of a future that may be passed by value.
+    #[track_caller]
+    pub(crate) fn enter_and_block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
         block_on(future, &self.spawner.shared)
     }

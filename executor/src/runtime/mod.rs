@@ -19,12 +19,14 @@ use std::io;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use framewise_context::Frame;
 use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use crate::blocking::{BlockingPool, start_thread};
 use crate::scheduler::shared::{Shared, Spawner, report_unhandled};
 use crate::scheduler::worker::{self, Core};
+use crate::task::large::{boxed_call_if_large, boxed_if_large};
 use crate::task::{JoinError, JoinHandle};
 
 /// A running runtime.
@@ -124,7 +126,7 @@ impl Runtime {
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {
                 // It is called in the frame in which the panic began.
-                let error = JoinError::panic(payload, framewise_context::Frame::current());
+                let error = JoinError::panic(payload, Frame::current());
                 report_unhandled(&hook, &error);
             });
         }
@@ -173,7 +175,7 @@ impl Runtime {
     /// As [`Handle::block_on`].
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        self.handle.block_on(future)
+        boxed_if_large!(F, future => self.handle.enter_and_block_on(future))
     }
 
     /// As [`Handle::spawn`].
@@ -183,7 +185,10 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn(future)
+        boxed_if_large!(F, future => {
+            let spawner = Arc::clone(&self.handle.spawner);
+            spawner.spawn(future, Frame::current().inherited())
+        })
     }
 
     /// As [`Handle::spawn_root`].
@@ -193,7 +198,9 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.handle.spawn_root(future)
+        boxed_if_large!(F, future => {
+            Arc::clone(&self.handle.spawner).spawn(future, Frame::root())
+        })
     }
 
     /// As [`Handle::spawn_blocking`].
@@ -203,7 +210,7 @@ impl Runtime {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        self.handle.spawn_blocking(f)
+        boxed_call_if_large!(F, f => self.handle.spawn_call(f))
     }
 
     /// As [`Handle::enter`].

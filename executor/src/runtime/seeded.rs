@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::io;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use framewise_context::Frame;
@@ -68,7 +69,7 @@ pub(crate) fn run<F: Future>(
     let _entered = enter::enter(&spawner, spawner.shared.outside());
     let in_run = InRun::enter(&run);
     let mut report = None;
-    let output = seeded::finish(&run, &spawner, async { make().await }, site, || {
+    let output = seeded::finish(&run, &spawner, async { boxed(make).await }, site, || {
         report = Some(run.report());
         in_run.end();
         run.shut_down();
@@ -82,6 +83,12 @@ pub(crate) fn run<F: Future>(
         (None, None) => unreachable!("a run that does not end was stopped"),
     };
     (outcome, report)
+}
+
+/// The future that `make` returns, in a box: by value it would be in each stack frame of the run.
+#[inline(never)]
+fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(make())
 }
 
 /// What the workers of a runtime share, for a runtime that has none.

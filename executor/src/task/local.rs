@@ -25,6 +25,7 @@ use framewise_sync::{Arc, Mutex, thread};
 
 use super::cell::{self, Schedule};
 use super::header::{Ran, TaskRef};
+use super::large::boxed_if_large;
 use super::owned::OwnedTasks;
 use super::swallow::swallow;
 use super::{JoinError, JoinHandle};
@@ -131,7 +132,7 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        spawn_on(&self.shared, future)
+        boxed_if_large!(F, future => spawn_on(&self.shared, future))
     }
 
     /// Runs the set's tasks beside `future`, until that is ready.
@@ -199,7 +200,7 @@ impl LocalSet {
     /// As [`Handle::block_on`](crate::runtime::Handle::block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
-        runtime.block_on(self.run_until(future))
+        boxed_if_large!(F, future => runtime.handle().enter_and_block_on(self.run_until(future)))
     }
 
     /// Runs tasks until none is woken or a turn is over, and asks to be polled again.
@@ -453,7 +454,7 @@ where
         Arc::increment_strong_count(shared);
         Arc::from_raw(shared)
     };
-    spawn_on(&shared, future)
+    boxed_if_large!(F, future => spawn_on(&shared, future))
 }
 
 #[track_caller]

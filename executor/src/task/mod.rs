@@ -41,6 +41,7 @@ pub(crate) mod cell;
 mod error;
 pub(crate) mod header;
 mod join;
+pub(crate) mod large;
 pub(crate) mod local;
 pub(crate) mod owned;
 mod spawn;

@@ -5,6 +5,7 @@ use std::future::Future;
 use framewise_context::{Frame, coop};
 
 use super::JoinHandle;
+use super::large::{boxed_call_if_large, boxed_if_large};
 use crate::runtime::{Handle, Runtime};
 use crate::scheduler::{ending, points, worker};
 
@@ -19,6 +20,13 @@ use crate::scheduler::{ending, points, worker};
 /// The task gets the frame that is current at this call (not at its first poll), without the
 /// variables that are declared [not inherited](framewise_context::ContextVar::not_inherited). It
 /// costs one pointer. A rebinding in the task is invisible to its spawner and siblings.
+///
+/// # Large futures
+///
+/// The future is moved once, to the heap, so that one of several hundred KiB does not overflow the stack
+/// in a debug build either. A task is one allocation; in a debug build, and for a future above 16
+/// KiB, it is two. Outputs are moved by value: box large ones, or set a larger
+/// [`thread_stack_size`](crate::runtime::Builder::thread_stack_size).
 ///
 /// # Examples
 ///
@@ -38,9 +46,10 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Handle::current()
-        .spawner
-        .spawn(future, Frame::current().inherited())
+    boxed_if_large!(F, future => {
+        let spawner = Handle::current().spawner;
+        spawner.spawn(future, Frame::current().inherited())
+    })
 }
 
 /// Spawns a task at the root: it sees none of the spawner's bindings, and keeps none alive.
@@ -61,7 +70,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    Handle::current().spawner.spawn(future, Frame::root())
+    boxed_if_large!(F, future => Handle::current().spawner.spawn(future, Frame::root()))
 }
 
 /// Runs a call that blocks (a file, a database, a long computation) on a thread of the blocking
@@ -87,7 +96,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    Handle::current().spawn_blocking(f)
+    boxed_call_if_large!(F, f => Handle::current().spawn_call(f))
 }
 
 /// Runs a call that blocks on this very thread; another thread takes the worker's place meanwhile.
@@ -131,10 +140,11 @@ where
 /// ```
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    match Handle::try_current() {
-        Some(handle) => handle.block_on(future),
+    boxed_if_large!(F, future => match Handle::try_current() {
+        Some(handle) => handle.enter_and_block_on(future),
         None => Runtime::new()
             .unwrap_or_else(|error| panic!("no runtime could be started: {error}"))
-            .block_on(future),
-    }
+            .handle()
+            .enter_and_block_on(future),
+    })
 }
