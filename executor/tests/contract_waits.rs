@@ -216,9 +216,9 @@ fn row(name: &str, leaves: Leaves, make: impl Fn(&Runtime, End) -> Made) {
                 if end == End::Dropped && executor.is_foreign() && leaves == Leaves::Slot {
                     drop(_rest);
                     wait_until_released(&kept, &what);
-                } else if executor == Executor::UnorderedInTask {
+                } else if executor.is_foreign() {
                     // The thread that called the foreign waker lets the frame go right after that,
-                    // while the task may run on another one already.
+                    // while the wait may have ended on another one already.
                     wait_until_released(&kept, &what);
                 } else {
                     assert_eq!(Arc::strong_count(&kept), 1, "{what}");
