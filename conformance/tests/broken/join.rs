@@ -51,7 +51,7 @@ impl Completion {
 
     /// The task is gone. An output that nobody waits for is dropped in `frame`.
     pub(crate) fn settle(&self, frame: Frame) {
-        // Let go of before a joiner is told (C-47); needed only where there is none (C-39).
+        // Released before a joiner is notified (C-47); needed only where there is no joiner (C-39).
         let frame = if lock(&self.0).is_joined {
             drop(frame);
             Frame::root()

@@ -73,7 +73,7 @@ impl<T> JoinHandle<T> {
     ///
     /// # Frame
     ///
-    /// The future is dropped on a worker in the task's own frame, whoever aborts it. A blocking call that
+    /// The future is dropped on a worker in the task's own frame, not the aborter's. A blocking call that
     /// waits for a thread is dropped before `abort` returns, by the calling thread, in the call's frame.
     pub fn abort(&self) {
         self.task.abort();

@@ -256,7 +256,7 @@ impl Finder<'_> {
         self.is_ignored(range) || self.source[range.clone()].contains("Ordering::")
     }
 
-    /// Whether the order of the two may matter. A `let` that moves nearly never makes a difference, and a
+    /// Returns `true` if the order of the two may matter. A `let` that moves nearly never makes a difference, and a
     /// `drop` is skipped by another mutant.
     fn may_swap(&self, first: &Stmt, second: &Stmt, second_is_unit: bool) -> bool {
         let is_movable = |statement: &Stmt, is_unit: bool| match statement {
@@ -526,7 +526,7 @@ fn values_of(returned: &Type) -> Vec<&'static str> {
     }
 }
 
-/// Whether the expression is a statement's whole work, which can be left out.
+/// Returns `true` if the expression is a statement's whole work, which can be left out.
 fn is_act(expr: &Expr) -> bool {
     match expr {
         Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) | Expr::Try(_) | Expr::Await(_) => {
@@ -552,7 +552,7 @@ fn is_assignment(operator: &BinOp) -> bool {
     )
 }
 
-/// Whether the statement is `drop(…);`.
+/// Returns `true` if the statement is `drop(…);`.
 fn is_drop(statement: &Stmt) -> bool {
     let Stmt::Expr(Expr::Call(call), Some(_)) = statement else {
         return false;
@@ -560,7 +560,7 @@ fn is_drop(statement: &Stmt) -> bool {
     matches!(&*call.func, Expr::Path(path) if path.path.is_ident("drop"))
 }
 
-/// Whether the statement calls a function: the order of what does not is hardly noticed.
+/// Returns `true` if the statement calls a function: the order of what does not is hardly noticed.
 fn does_call(statement: &Stmt) -> bool {
     struct Calls(bool);
     impl<'ast> Visit<'ast> for Calls {

@@ -153,7 +153,7 @@ pub(crate) fn run(
     Ok(hangs.map_or(Outcome::Survives(tried), Outcome::Hangs))
 }
 
-/// Whether the test, as `suite target::test`, is of one of the targets.
+/// Returns `true` if the test, as `suite target::test`, is of one of the targets.
 fn is_of(name: &str, targets: &[String]) -> bool {
     let target = name
         .split_once(' ')

@@ -142,7 +142,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(trial: &Trial) -
     Ok(())
 }
 
-/// Waits for `join`, and says whether `released` was open when the joiner was told: when its waker was
+/// Waits for `join`, and says whether `released` was open when the joiner was notified: when its waker was
 /// called, on the thread that called it, or else when it found the task finished. `start` is called when
 /// the joiner waits.
 async fn released_when_told<T>(
