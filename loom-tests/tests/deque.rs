@@ -18,19 +18,19 @@ use framewise_sync::deque::{self as door, Steal, retry_next};
 use framewise_sync::{Arc, thread};
 
 use self::bodies::Size;
-use self::faces::{Item, Queues, Stolen};
+use self::queues::{Item, Queues, Stolen};
 
 #[path = "../../sync/tests/deque/bodies.rs"]
 mod bodies;
-#[path = "../../sync/tests/deque/faces.rs"]
-mod faces;
 #[path = "../../sync/tests/deque/history.rs"]
 mod history;
+#[path = "../../sync/tests/deque/queues.rs"]
+mod queues;
 
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-faces::queues!(StandIn, door);
+queues::queues!(StandIn, door);
 
 /// Ready when it is polled.
 struct Task(EndWatched);
@@ -468,14 +468,14 @@ fn both_sides(name: &str, fences: bool) {
             let flag = flag.clone();
             move || {
                 if fences {
-                    return bodies::flag_and_look(|| StandIn::is_empty(&stealer), &flag);
+                    return bodies::flag_and_check(|| StandIn::is_empty(&stealer), &flag);
                 }
                 flag.store(true, Ordering::Relaxed);
                 StandIn::is_empty(&stealer)
             }
         });
         let saw_flag = if fences {
-            bodies::push_and_look(|| StandIn::push(&worker, Item::new(1)), &flag)
+            bodies::push_and_check(|| StandIn::push(&worker, Item::new(1)), &flag)
         } else {
             StandIn::push(&worker, Item::new(1));
             flag.load(Ordering::Relaxed)
@@ -493,10 +493,10 @@ fn a_push_and_a_look_do_not_miss_each_other() {
         let flag = Arc::new(AtomicBool::new(false));
         let looker = thread::spawn({
             let (injector, flag) = (injector.clone(), flag.clone());
-            move || bodies::flag_and_look(|| StandIn::is_injector_empty(&injector), &flag)
+            move || bodies::flag_and_check(|| StandIn::is_injector_empty(&injector), &flag)
         });
         let push = || StandIn::inject(&injector, Item::new(1));
-        let saw_flag = bodies::push_and_look(push, &flag);
+        let saw_flag = bodies::push_and_check(push, &flag);
         let looked_empty = looker.join().expect("no panic");
         assert!(saw_flag || !looked_empty, "both sides missed the other");
     });

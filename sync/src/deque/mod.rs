@@ -1,7 +1,7 @@
 //! The one door to the deque and the injector, and what the scheduler takes for granted of them.
 //!
 //! In an ordinary build these are crossbeam-deque's, re-exported, and trusted. In a model they are a
-//! stand-in (`stand_in.rs`) that promises what follows and no more, since no model reaches into
+//! stand-in (`model_queues.rs`) that promises what follows and no more, since no model reaches into
 //! crossbeam's. Both are held to it by the same checks, in `tests/deque/`.
 //!
 //! # The contract
@@ -38,7 +38,7 @@
 pub use crossbeam_deque::{Injector, Steal, Stealer, Worker};
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
-mod stand_in;
+mod model_queues;
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
-pub use stand_in::{Injector, Steal, Stealer, Worker, retry_next};
+pub use model_queues::{Injector, Steal, Stealer, Worker, retry_next};

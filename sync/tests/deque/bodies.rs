@@ -6,8 +6,8 @@
 use framewise_sync::atomic::{AtomicBool, Ordering, fence};
 use framewise_sync::{Arc, thread};
 
-use crate::faces::{Item, Queues, Stolen};
 use crate::history::{Call, Clock, Recorder, What};
+use crate::queues::{Item, Queues, Stolen};
 
 /// What a batch has at most where no limit is said (D6).
 const BATCH_MAX: usize = 32;
@@ -248,17 +248,17 @@ fn take<W>(own: W, attempts: usize, steal: impl Fn(&W) -> Stolen) -> (W, Vec<usi
 }
 
 /// One side of D5: whether the pusher saw the flag.
-pub(crate) fn push_and_look(push: impl FnOnce(), flag: &AtomicBool) -> bool {
+pub(crate) fn push_and_check(push: impl FnOnce(), flag: &AtomicBool) -> bool {
     push();
-    // Ordering: SeqCst fence, pairs with the one in flag_and_look.
+    // Ordering: SeqCst fence, pairs with the one in flag_and_check.
     fence(Ordering::SeqCst);
     flag.load(Ordering::Relaxed)
 }
 
 /// The other side: whether the queue looked empty.
-pub(crate) fn flag_and_look(is_empty: impl FnOnce() -> bool, flag: &AtomicBool) -> bool {
+pub(crate) fn flag_and_check(is_empty: impl FnOnce() -> bool, flag: &AtomicBool) -> bool {
     flag.store(true, Ordering::Relaxed);
-    // Ordering: SeqCst fence, pairs with the one in push_and_look.
+    // Ordering: SeqCst fence, pairs with the one in push_and_check.
     fence(Ordering::SeqCst);
     is_empty()
 }

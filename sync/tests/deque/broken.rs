@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::faces::{Item, Queues, Stolen};
+use crate::queues::{Item, Queues, Stolen};
 
 /// What is wrong with a queue.
 pub(crate) mod fault {
@@ -15,7 +15,7 @@ pub(crate) mod fault {
     /// One item in so many comes twice.
     pub(crate) const DOUBLES: u8 = 2;
     /// One call in so many says that there is nothing.
-    pub(crate) const SAYS_EMPTY: u8 = 3;
+    pub(crate) const REPORTS_EMPTY: u8 = 3;
     /// One call in so many takes the last item instead of the first.
     pub(crate) const TAKES_THE_LAST: u8 = 4;
     /// A batch is larger than was asked for.
@@ -86,7 +86,7 @@ impl<const FAULT: u8> Locked<FAULT> {
             let is_bad = contents.is_bad_call();
             let mut count = contents.items.len().div_ceil(2).min(limit);
             match FAULT {
-                fault::SAYS_EMPTY if is_bad => return Err(Stolen::Empty),
+                fault::REPORTS_EMPTY if is_bad => return Err(Stolen::Empty),
                 fault::RETRY_TAKES if is_bad => {
                     contents.items.pop_front();
                     return Err(Stolen::Retry);
@@ -121,9 +121,9 @@ impl<const FAULT: u8> Locked<FAULT> {
         }
     }
 
-    fn looks_empty(&self) -> bool {
+    fn reports_empty(&self) -> bool {
         self.with(|contents| {
-            let says_so = FAULT == fault::SAYS_EMPTY && contents.is_bad_call();
+            let says_so = FAULT == fault::REPORTS_EMPTY && contents.is_bad_call();
             contents.items.is_empty() || says_so
         })
     }
@@ -185,7 +185,7 @@ impl<const FAULT: u8> Queues for Broken<FAULT> {
     }
 
     fn is_empty(victim: &Self::Stealer) -> bool {
-        victim.looks_empty()
+        victim.reports_empty()
     }
 
     fn injector() -> Self::Injector {
@@ -208,6 +208,6 @@ impl<const FAULT: u8> Queues for Broken<FAULT> {
     }
 
     fn is_injector_empty(injector: &Self::Injector) -> bool {
-        injector.looks_empty()
+        injector.reports_empty()
     }
 }

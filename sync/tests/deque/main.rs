@@ -6,28 +6,28 @@
 
 mod bodies;
 mod broken;
-mod faces;
 mod history;
+mod queues;
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::AtomicUsize;
 use std::thread;
 
 use framewise_sync::atomic::{AtomicBool, Ordering};
-use framewise_sync::deque as door;
+use framewise_sync::deque as facade;
 // What the stand-in takes from its crate: it is compiled once more here, over `std`'s primitives.
 use framewise_sync::{Arc, atomic, cell, thread_local};
 
 use self::bodies::Size;
 use self::broken::{Broken, fault};
-use self::faces::{Item, Queues, Stolen};
+use self::queues::{Item, Queues, Stolen};
 
-#[path = "../../src/deque/stand_in.rs"]
+#[path = "../../src/deque/model_queues.rs"]
 #[allow(dead_code, unreachable_pub, reason = "not all of it is tested here")]
-mod stand_in;
+mod model_queues;
 
-faces::queues!(Crossbeam, door);
-faces::queues!(StandIn, stand_in);
+queues::queues!(Crossbeam, facade);
+queues::queues!(ModelQueues, model_queues);
 
 /// D1, D3, D4, D6, D8 of a deque, with many growths of its buffer.
 fn deque_histories<Q: Queues>(items: usize) {
@@ -114,31 +114,31 @@ fn rounds_of_two(
     };
     let is_empty = &is_empty;
     let (flags, meet) = (&flags, &meet);
-    let looker = move || -> Vec<bool> {
+    let checker = move || -> Vec<bool> {
         (0..ROUNDS)
             .map(|round| {
                 meet(2 * round);
-                let looked_empty = bodies::flag_and_look(is_empty, &flags[round]);
+                let seen_empty = bodies::flag_and_check(is_empty, &flags[round]);
                 meet(2 * round + 1);
-                looked_empty
+                seen_empty
             })
             .collect()
     };
     thread::scope(|scope| {
-        let looker = scope.spawn(looker);
+        let checker = scope.spawn(checker);
         let pusher: Vec<_> = (0..ROUNDS)
             .map(|round| {
                 meet(2 * round);
-                let saw_flag = bodies::push_and_look(|| push(round), &flags[round]);
+                let saw_flag = bodies::push_and_check(|| push(round), &flags[round]);
                 meet(2 * round + 1);
                 (saw_flag, take())
             })
             .collect();
-        let looked_empty = looker.join().expect("no panic");
+        let seen_empty = checker.join().expect("no panic");
         // Only now, since each thread would wait for one that panicked.
         for (round, (saw_flag, taken)) in pusher.into_iter().enumerate() {
             assert!(
-                saw_flag || !looked_empty[round],
+                saw_flag || !seen_empty[round],
                 "both sides missed the other (D5)"
             );
             assert_eq!(taken, Some(round), "the item of the round");
@@ -191,7 +191,7 @@ fn batches<Q: Queues>() {
 }
 
 /// Both queues, one promise a test, with so many items.
-macro_rules! held_to_the_contract {
+macro_rules! contract_tests {
     ($module:ident, $queues:ident, $items:literal) => {
         mod $module {
             use super::$queues;
@@ -212,7 +212,7 @@ macro_rules! held_to_the_contract {
             }
 
             #[test]
-            fn a_push_and_a_look_do_not_miss_each_other() {
+            fn a_push_and_a_check_do_not_miss_each_other() {
                 super::fences::<$queues>();
             }
 
@@ -224,29 +224,29 @@ macro_rules! held_to_the_contract {
     };
 }
 
-held_to_the_contract!(crossbeam, Crossbeam, 10_000);
+contract_tests!(crossbeam, Crossbeam, 10_000);
 // Its steps are as long as the queue is.
-held_to_the_contract!(the_stand_in, StandIn, 2_000);
+contract_tests!(models, ModelQueues, 2_000);
 
 /// D7, as the adversary of the models has it.
 #[test]
 fn the_adversary_retries_as_often_as_asked_and_takes_nothing() {
-    let (victim, own) = (StandIn::worker(), StandIn::worker());
-    let stealer = StandIn::stealer(&victim);
-    StandIn::push(&victim, Item::new(7));
-    stand_in::retry_next(3);
+    let (victim, own) = (ModelQueues::worker(), ModelQueues::worker());
+    let stealer = ModelQueues::stealer(&victim);
+    ModelQueues::push(&victim, Item::new(7));
+    model_queues::retry_next(3);
     for _ in 0..3 {
-        assert!(matches!(StandIn::steal(&stealer, &own), Stolen::Retry));
-        assert_eq!(StandIn::len(&victim), 1);
+        assert!(matches!(ModelQueues::steal(&stealer, &own), Stolen::Retry));
+        assert_eq!(ModelQueues::len(&victim), 1);
     }
-    let Stolen::Item(item) = StandIn::steal(&stealer, &own) else {
+    let Stolen::Item(item) = ModelQueues::steal(&stealer, &own) else {
         panic!("it is there, and nobody else");
     };
     assert_eq!(item.open(), 7);
 }
 
 /// What the checks say of a deque with that fault, used by its owner alone.
-fn said_of_deque<const FAULT: u8>() -> Result<(), String> {
+fn check_deque<const FAULT: u8>() -> Result<(), String> {
     let size = Size {
         items: 500,
         burst: 40,
@@ -254,14 +254,14 @@ fn said_of_deque<const FAULT: u8>() -> Result<(), String> {
         attempts: 0,
         asks: true,
     };
-    said(|| {
+    catch(|| {
         let calls = bodies::deque::<Broken<FAULT>>(size);
         history::check(&calls, 1, size.items)
     })
 }
 
 /// The same of an injector, with a pusher that has ended before the taker begins.
-fn said_of_injector<const FAULT: u8>() -> Result<(), String> {
+fn check_injector<const FAULT: u8>() -> Result<(), String> {
     let size = Size {
         items: 500,
         burst: 1,
@@ -269,14 +269,14 @@ fn said_of_injector<const FAULT: u8>() -> Result<(), String> {
         attempts: 0,
         asks: true,
     };
-    said(|| {
+    catch(|| {
         let calls = bodies::injector::<Broken<FAULT>>(1, size);
         history::check(&calls, 1, size.items)
     })
 }
 
 /// A panic is a finding, too.
-fn said(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+fn catch(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     panic::catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|payload| {
         let formatted = payload.downcast_ref::<String>().cloned();
         let plain = payload
@@ -287,8 +287,8 @@ fn said(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
 }
 
 #[track_caller]
-fn assert_found(said: Result<(), String>, what: &str) {
-    let found = said.expect_err("the fault was not found");
+fn assert_found(result: Result<(), String>, what: &str) {
+    let found = result.expect_err("the fault was not found");
     assert!(found.contains(what), "found something else: {found}");
 }
 
@@ -305,52 +305,52 @@ fn control_a_queue_under_a_lock_keeps_the_contract() {
 
 #[test]
 fn control_a_lost_item_is_found() {
-    assert_found(said_of_deque::<{ fault::LOSES }>(), "items were lost");
-    assert_found(said_of_injector::<{ fault::LOSES }>(), "items were lost");
+    assert_found(check_deque::<{ fault::LOSES }>(), "items were lost");
+    assert_found(check_injector::<{ fault::LOSES }>(), "items were lost");
 }
 
 #[test]
 fn control_an_item_that_comes_twice_is_found() {
-    assert_found(said_of_deque::<{ fault::DOUBLES }>(), "came twice");
-    assert_found(said_of_injector::<{ fault::DOUBLES }>(), "came twice");
+    assert_found(check_deque::<{ fault::DOUBLES }>(), "came twice");
+    assert_found(check_injector::<{ fault::DOUBLES }>(), "came twice");
 }
 
 #[test]
 fn control_a_wrong_order_is_found() {
-    let fault = said_of_deque::<{ fault::TAKES_THE_LAST }>();
+    let fault = check_deque::<{ fault::TAKES_THE_LAST }>();
     assert_found(fault, "not in order");
 }
 
 #[test]
 fn control_an_empty_that_is_none_is_found() {
-    let fault = said_of_deque::<{ fault::SAYS_EMPTY }>();
+    let fault = check_deque::<{ fault::REPORTS_EMPTY }>();
     assert_found(fault, "was there all the time");
 }
 
 #[test]
 fn control_a_batch_that_is_too_large_is_found() {
-    let fault = said_of_injector::<{ fault::TAKES_TOO_MUCH }>();
+    let fault = check_injector::<{ fault::TAKES_TOO_MUCH }>();
     assert_found(fault, "a batch has 1 to");
 }
 
 #[test]
 fn control_a_length_that_is_too_small_is_found() {
-    assert_found(said_of_deque::<{ fault::COUNTS_SHORT }>(), "taken at most");
+    assert_found(check_deque::<{ fault::COUNTS_SHORT }>(), "taken at most");
 }
 
 #[test]
 fn control_a_retry_that_takes_something_is_found() {
     assert_found(
-        said_of_injector::<{ fault::RETRY_TAKES }>(),
+        check_injector::<{ fault::RETRY_TAKES }>(),
         "items were lost",
     );
 }
 
 #[test]
 fn control_an_item_that_comes_too_early_is_found() {
-    let fault = said_of_deque::<{ fault::PUBLISHES_EARLY }>();
+    let fault = check_deque::<{ fault::PUBLISHES_EARLY }>();
     assert_found(fault, "without its payload");
-    let fault = said(|| {
+    let fault = catch(|| {
         publication_through_hops::<Broken<{ fault::PUBLISHES_EARLY }>>(2_000);
         Ok(())
     });
@@ -363,11 +363,11 @@ fn control_an_item_that_comes_too_late_is_found() {
     let worker = Late::worker();
     let stealer = Late::stealer(&worker);
     let flag = AtomicBool::new(false);
-    let saw_flag = bodies::push_and_look(|| Late::push(&worker, Item::new(1)), &flag);
-    let looked_empty = bodies::flag_and_look(|| Late::is_empty(&stealer), &flag);
-    assert!(!saw_flag && looked_empty, "both miss the other");
+    let saw_flag = bodies::push_and_check(|| Late::push(&worker, Item::new(1)), &flag);
+    let seen_empty = bodies::flag_and_check(|| Late::is_empty(&stealer), &flag);
+    assert!(!saw_flag && seen_empty, "both miss the other");
     // By the same, if the threads meet so once; and else by an item that nobody finds.
-    let found = said(|| {
+    let found = catch(|| {
         fences::<Late>();
         Ok(())
     });

@@ -73,19 +73,19 @@ macro_rules! queues {
         pub(crate) struct $name;
 
         impl $name {
-            fn stolen(steal: $module::Steal<$crate::faces::Item>) -> $crate::faces::Stolen {
+            fn stolen(steal: $module::Steal<$crate::queues::Item>) -> $crate::queues::Stolen {
                 match steal {
-                    $module::Steal::Empty => $crate::faces::Stolen::Empty,
-                    $module::Steal::Success(item) => $crate::faces::Stolen::Item(item),
-                    $module::Steal::Retry => $crate::faces::Stolen::Retry,
+                    $module::Steal::Empty => $crate::queues::Stolen::Empty,
+                    $module::Steal::Success(item) => $crate::queues::Stolen::Item(item),
+                    $module::Steal::Retry => $crate::queues::Stolen::Retry,
                 }
             }
         }
 
-        impl $crate::faces::Queues for $name {
-            type Worker = $module::Worker<$crate::faces::Item>;
-            type Stealer = $module::Stealer<$crate::faces::Item>;
-            type Injector = $module::Injector<$crate::faces::Item>;
+        impl $crate::queues::Queues for $name {
+            type Worker = $module::Worker<$crate::queues::Item>;
+            type Stealer = $module::Stealer<$crate::queues::Item>;
+            type Injector = $module::Injector<$crate::queues::Item>;
 
             fn worker() -> Self::Worker {
                 $module::Worker::new_fifo()
@@ -95,11 +95,11 @@ macro_rules! queues {
                 worker.stealer()
             }
 
-            fn push(worker: &Self::Worker, item: $crate::faces::Item) {
+            fn push(worker: &Self::Worker, item: $crate::queues::Item) {
                 worker.push(item);
             }
 
-            fn pop(worker: &Self::Worker) -> Option<$crate::faces::Item> {
+            fn pop(worker: &Self::Worker) -> Option<$crate::queues::Item> {
                 worker.pop()
             }
 
@@ -107,7 +107,7 @@ macro_rules! queues {
                 worker.len()
             }
 
-            fn steal(victim: &Self::Stealer, own: &Self::Worker) -> $crate::faces::Stolen {
+            fn steal(victim: &Self::Stealer, own: &Self::Worker) -> $crate::queues::Stolen {
                 Self::stolen(victim.steal_batch_and_pop(own))
             }
 
@@ -119,11 +119,11 @@ macro_rules! queues {
                 $module::Injector::new()
             }
 
-            fn inject(injector: &Self::Injector, item: $crate::faces::Item) {
+            fn inject(injector: &Self::Injector, item: $crate::queues::Item) {
                 injector.push(item);
             }
 
-            fn steal_one(injector: &Self::Injector) -> $crate::faces::Stolen {
+            fn steal_one(injector: &Self::Injector) -> $crate::queues::Stolen {
                 Self::stolen(injector.steal())
             }
 
@@ -131,7 +131,7 @@ macro_rules! queues {
                 injector: &Self::Injector,
                 own: &Self::Worker,
                 limit: usize,
-            ) -> $crate::faces::Stolen {
+            ) -> $crate::queues::Stolen {
                 Self::stolen(injector.steal_batch_with_limit_and_pop(own, limit))
             }
 
