@@ -20,7 +20,7 @@ pub mod thread {
     pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
 }
 
-/// Interior mutability that loom can watch.
+/// Interior mutability that loom can track.
 pub mod cell {
     pub use std::cell::Cell;
 
@@ -44,13 +44,15 @@ pub mod cell {
     }
 
     impl<T: ?Sized> UnsafeCell<T> {
-        /// Calls `f` with a pointer for reading. Dereferencing it is the caller's burden.
+        /// Calls `f` with a pointer for reading. The caller is responsible for dereferencing it
+        /// safely.
         #[inline]
         pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
             f(self.0.get())
         }
 
-        /// Calls `f` with a pointer for writing. Dereferencing it is the caller's burden.
+        /// Calls `f` with a pointer for writing. The caller is responsible for dereferencing it
+        /// safely.
         #[inline]
         pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
             f(self.0.get())
@@ -61,7 +63,7 @@ pub mod cell {
 use std::sync::PoisonError;
 use std::time::Duration;
 
-/// A lock that does not report poisoning.
+/// A mutex that ignores poisoning.
 #[derive(Debug, Default)]
 pub struct Mutex<T: ?Sized>(std::sync::Mutex<T>);
 
@@ -69,7 +71,7 @@ pub struct Mutex<T: ?Sized>(std::sync::Mutex<T>);
 pub type MutexGuard<'a, T> = std::sync::MutexGuard<'a, T>;
 
 impl<T> Mutex<T> {
-    /// Makes an unlocked lock around `value`.
+    /// Makes an unlocked mutex around `value`.
     #[inline]
     pub const fn new(value: T) -> Self {
         Self(std::sync::Mutex::new(value))
@@ -82,13 +84,13 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits for the lock and takes it.
+    /// Acquires the lock, blocking until it is free.
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Acquires the lock if it is free.
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         match self.0.try_lock() {
@@ -99,8 +101,8 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-/// A lock that is tried for, and waited for only where it is free or about to be. A type of its own in
-/// a model, since loom's locks make those wait who only try.
+/// A mutex that is normally acquired with `try_lock`, and blocked on only if it is free or about to
+/// be. It is a separate type under loom, whose `Mutex::try_lock` may block.
 pub type TryLock<T> = Mutex<T>;
 
 /// The guard of a [`TryLock`].
@@ -111,18 +113,18 @@ pub type TryLockGuard<'a, T> = MutexGuard<'a, T>;
 pub struct Condvar(std::sync::Condvar);
 
 impl Condvar {
-    /// Makes a condition variable on which nobody waits.
+    /// Makes a condition variable without waiters.
     #[inline]
     pub const fn new() -> Self {
         Self(std::sync::Condvar::new())
     }
 
-    /// Gives the lock back and waits; has it again on return.
+    /// Releases the lock, waits for a notification, and acquires the lock again.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`wait`](Self::wait), for `limit` at most; the flag says whether the time ran out.
+    /// Like [`wait`](Self::wait), but for at most `limit`; the flag is `true` if the time ran out.
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -148,7 +150,7 @@ impl Condvar {
     }
 }
 
-/// Declares thread-local statics with `const` initialisers.
+/// Declares thread-local statics with `const` initializers.
 #[macro_export]
 macro_rules! thread_local {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $kind:ty = const $init:block;)+) => {

@@ -1,15 +1,15 @@
-//! The deque and the injector in a model: the contract of `mod.rs`, in as few steps as can be.
+//! The deque and the injector in a model: the contract of `mod.rs`, in as few steps as possible.
 //!
-//! One chain of items serves both. Two words are all that a model sees of it: how many items
-//! were taken, and how many were pushed, with the place of the last. Takers claim by a
-//! compare-exchange of the first; a push publishes by the second. No item is ever written to a place
-//! that was in use, so nothing is read too early or overwritten too late, and no lock orders
-//! more than the contract says.
+//! One chain of items serves both. A model sees only two words of it: the number of items taken,
+//! and the number of items pushed together with the place of the last one. A taker claims items by
+//! a compare-exchange of the first word; a push publishes by the second. Each place is written
+//! once, so no item is read too early or overwritten too late, and no lock orders more than the
+//! contract promises.
 //!
-//! Where items lie is bookkeeping, by `std`'s primitives, which no model sees or counts.
+//! Which place an item gets is bookkeeping on `std`'s primitives, which no model sees or counts.
 //!
-//! Knows only the door's atomics and cells, so it serves every kind of model; `tests/deque/`
-//! compiles it over `std`'s, too.
+//! The module uses only the facade's atomics and cells, so it works in every kind of model;
+//! `tests/deque/` compiles it over `std`'s too.
 
 use std::cell::Cell;
 use std::sync::OnceLock;
@@ -19,25 +19,25 @@ use crate::Arc;
 use crate::atomic::{AtomicUsize, Ordering};
 use crate::cell::UnsafeCell;
 
-/// Items that a steal takes at most where no limit is said.
+/// The largest batch of a steal that is given no limit.
 const BATCH_MAX: usize = 32;
 
-/// The low bits of a mark are a place, the others are the number of items pushed.
+/// The low bits of a mark are a place; the other bits are the number of items pushed.
 const PLACE_BITS: u32 = 16;
 
-/// Places in the first block; each block has twice as many as the one before.
+/// Places in the first block; each further block is twice as large as the previous one.
 const FIRST_BLOCK: usize = 16;
 const BLOCKS: usize = 12;
 const PLACES: usize = FIRST_BLOCK * ((1 << BLOCKS) - 1);
 
 const _: () = assert!(PLACES <= 1 << PLACE_BITS, "a mark has room for every place");
 
-/// How many items were pushed, and where the last of them lies.
+/// The number of items pushed, and the place of the last one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Mark(usize);
 
 impl Mark {
-    /// Nothing was pushed.
+    /// Nothing was pushed yet.
     const NONE: Self = Self(0);
 
     fn after(self, place: usize) -> Self {
@@ -54,7 +54,7 @@ impl Mark {
 }
 
 struct Node<T> {
-    /// The item's number is one more than this mark's.
+    /// The item's number is this mark's plus one.
     before: Mark,
     item: UnsafeCell<Option<T>>,
 }
@@ -62,24 +62,24 @@ struct Node<T> {
 type Block<T> = Box<[OnceLock<Node<T>>]>;
 
 struct Chain<T> {
-    /// Items that were taken.
+    /// The number of items taken.
     taken: AtomicUsize,
     /// The mark of the last item.
     last: AtomicUsize,
-    /// A guess at the same, which saves a model a load.
+    /// A guess at `last`, which saves a model one load.
     guess: UnseenUsize,
-    /// Places that were given out.
+    /// The number of places handed out.
     places: UnseenUsize,
     blocks: [OnceLock<Block<T>>; BLOCKS],
 }
 
-// SAFETY: an item is reached only by the thread that pushes it, before the push, and by the one
-// that has claimed its number. Nothing refers to an item in its place.
+// SAFETY: only two threads reach an item: the pusher, before the push, and the thread that claimed
+// the item's number. Nothing else refers to an item in its place.
 unsafe impl<T: Send> Send for Chain<T> {}
 // SAFETY: as for Send.
 unsafe impl<T: Send> Sync for Chain<T> {}
 
-/// Numbers of items that were claimed, and a mark that leads to them.
+/// The numbers of the claimed items, and a mark that leads to them.
 struct Claim {
     last: Mark,
     first: usize,
@@ -110,34 +110,34 @@ impl<T> Chain<T> {
         node.expect("a mark is made after its node")
     }
 
-    /// A place that nobody else has.
+    /// Returns a place that no other item has.
     fn fresh_place(&self) -> usize {
         let place = self.places.fetch_add(1, Ordering::Relaxed);
         assert!(
             place < PLACES,
-            "a model pushes {PLACES} items to one queue at most, in all of its life"
+            "a model pushes at most {PLACES} items to one queue"
         );
         place
     }
 
-    /// Puts an item behind `before`, to be published.
+    /// Writes an item behind `before`, without publishing it.
     fn put(&self, place: usize, item: T, before: Mark) -> Mark {
         let node = Node {
             before,
             item: UnsafeCell::new(Some(item)),
         };
         let was_free = self.place(place).set(node).is_ok();
-        assert!(was_free, "a place is given out once");
+        assert!(was_free, "each place is handed out once");
         before.after(place)
     }
 
-    /// Publishes what the only pusher has put, up to `last`.
+    /// Publishes everything that the only pusher has put, up to `last`.
     fn publish(&self, last: Mark) {
         // Ordering: Release, pairs with claim (D2).
         self.last.store(last.0, Ordering::Release);
     }
 
-    /// Pushes, where others may, too.
+    /// Pushes to a queue that may have other pushers.
     fn push(&self, item: T) {
         let mut item = item;
         let mut before = Mark(self.guess.load(Ordering::Acquire));
@@ -145,7 +145,8 @@ impl<T> Chain<T> {
             let place = self.fresh_place();
             let last = self.put(place, item, before);
             // Ordering: Release, pairs with claim, which also sees the earlier pushes, as this is a
-            // read-modify-write (D2); Relaxed where another push came first: reads no item.
+            // read-modify-write (D2); Relaxed on failure, where another push came first: reads no
+            // item.
             let pushed =
                 self.last
                     .compare_exchange(before.0, last.0, Ordering::Release, Ordering::Relaxed);
@@ -162,10 +163,10 @@ impl<T> Chain<T> {
         }
     }
 
-    /// A mark that may be old, for looks.
+    /// Returns the number of items taken and a mark; either may be stale.
     fn look(&self) -> (usize, Mark) {
         // Ordering: Relaxed, both. The items counted as taken were taken. A push that is ordered
-        // before the call, be it by a fence, is in the second (D4, D5).
+        // before the call, possibly by a fence, is in the second (D4, D5).
         let taken = self.taken.load(Ordering::Relaxed);
         (taken, Mark(self.last.load(Ordering::Relaxed)))
     }
@@ -175,13 +176,13 @@ impl<T> Chain<T> {
         last.pushed().saturating_sub(taken)
     }
 
-    /// Claims half of the items, up to `limit`, and one at least.
+    /// Claims half of the items, at least one and at most `limit`.
     fn claim(&self, limit: usize) -> Steal<Claim> {
         assert!(limit > 0);
         if is_to_retry() {
             return Steal::Retry;
         }
-        // Ordering: Relaxed. The compare-exchange below finds out whether it is old.
+        // Ordering: Relaxed. The compare-exchange below detects a stale value.
         let taken = self.taken.load(Ordering::Relaxed);
         // Ordering: Acquire, pairs with the pushes.
         let last = Mark(self.last.load(Ordering::Acquire));
@@ -189,7 +190,7 @@ impl<T> Chain<T> {
             return Steal::Empty;
         };
         let count = len.div_ceil(2).min(limit);
-        // Ordering: Relaxed, both. Says who takes what, and publishes nothing.
+        // Ordering: Relaxed, both. It decides which thread takes what, and publishes nothing.
         let claimed =
             self.taken
                 .compare_exchange(taken, taken + count, Ordering::Relaxed, Ordering::Relaxed);
@@ -203,7 +204,7 @@ impl<T> Chain<T> {
         }
     }
 
-    /// Takes out what was claimed, in order.
+    /// Takes the claimed items out, in order.
     fn take(&self, claim: &Claim) -> Vec<T> {
         let mut mark = claim.last;
         let mut items = Vec::with_capacity(claim.count);
@@ -226,7 +227,7 @@ impl<T> Chain<T> {
     }
 }
 
-/// A steal: one item for the caller, the others of the batch for its deque.
+/// Steals a batch: returns one item and pushes the others to the deque `own`.
 fn steal<T>(chain: &Chain<T>, own: &Worker<T>, limit: usize) -> Steal<T> {
     match chain.claim(limit) {
         Steal::Success(claim) => {
@@ -240,20 +241,20 @@ fn steal<T>(chain: &Chain<T>, own: &Worker<T>, limit: usize) -> Steal<T> {
     }
 }
 
-/// What came of a steal.
+/// The result of a steal.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Steal<T> {
-    /// There was nothing.
+    /// The queue was empty.
     Empty,
     /// At least one item was taken.
     Success(T),
-    /// It is not known whether there is something.
+    /// A race was lost: the queue may or may not be empty.
     Retry,
 }
 
 impl<T> Steal<T> {
-    /// What was taken, if anything.
+    /// Returns the item, if one was taken.
     pub fn success(self) -> Option<T> {
         match self {
             Steal::Success(item) => Some(item),
@@ -262,20 +263,20 @@ impl<T> Steal<T> {
     }
 }
 
-/// A deque, in its owner's hands.
+/// The owner's end of a deque.
 pub struct Worker<T> {
     chain: Arc<Chain<T>>,
-    /// The mark of the last item; the owner alone pushes.
+    /// The mark of the last item; only the owner pushes.
     last: Cell<Mark>,
-    /// Items taken, as far as the owner knows.
+    /// The number of items taken, as far as the owner knows.
     taken: Cell<usize>,
 }
 
-// SAFETY: the chain may be shared, by its own argument, and the rest is plain numbers.
+// SAFETY: the chain is `Sync` by its own argument, and the other fields are plain numbers.
 unsafe impl<T: Send> Send for Worker<T> {}
 
 impl<T> Worker<T> {
-    /// An empty deque, first in, first out.
+    /// Makes an empty deque, first in, first out.
     #[must_use]
     pub fn new_fifo() -> Self {
         Self {
@@ -285,24 +286,24 @@ impl<T> Worker<T> {
         }
     }
 
-    /// What thieves have of it.
+    /// Returns a stealer for this deque.
     pub fn stealer(&self) -> Stealer<T> {
         Stealer(Arc::clone(&self.chain))
     }
 
-    /// How many items there are, or more.
+    /// Returns the number of items, or more (D8).
     pub fn len(&self) -> usize {
-        // Ordering: Relaxed. An old count makes the length too large (D8).
+        // Ordering: Relaxed. A stale count makes the length too large (D8).
         let taken = self.chain.taken.load(Ordering::Relaxed);
         self.last.get().pushed() - taken
     }
 
-    /// Whether there are none.
+    /// Returns `true` if the deque is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Puts an item behind all others.
+    /// Pushes an item to the back.
     pub fn push(&self, item: T) {
         self.push_all([item]);
     }
@@ -319,7 +320,8 @@ impl<T> Worker<T> {
         }
     }
 
-    /// Takes the first item. (No step of a model where the owner knows that there is none.)
+    /// Takes the first item. If the owner knows that the deque is empty, this is no step of the
+    /// model.
     pub fn pop(&self) -> Option<T> {
         let last = self.last.get();
         loop {
@@ -327,7 +329,7 @@ impl<T> Worker<T> {
             if taken >= last.pushed() {
                 return None;
             }
-            // Ordering: Relaxed, both. As in claim; what it takes the owner has pushed itself.
+            // Ordering: Relaxed, both. As in claim; the owner itself has pushed what it takes.
             let claimed = self.chain.taken.compare_exchange(
                 taken,
                 taken + 1,
@@ -350,21 +352,21 @@ impl<T> Worker<T> {
     }
 }
 
-/// A deque, in thieves' hands.
+/// The thieves' end of a deque.
 pub struct Stealer<T>(Arc<Chain<T>>);
 
-// SAFETY: the chain may be shared, by its own argument.
+// SAFETY: the chain is `Sync` by its own argument.
 unsafe impl<T: Send> Send for Stealer<T> {}
 // SAFETY: as for Send.
 unsafe impl<T: Send> Sync for Stealer<T> {}
 
 impl<T> Stealer<T> {
-    /// Whether there is nothing to steal: a hint (D4, D5).
+    /// Returns `true` if there is nothing to steal: a hint (D4, D5).
     pub fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
 
-    /// Takes a batch: one for the caller, the rest into its `own` deque.
+    /// Steals a batch: returns one item and pushes the others to the caller's deque `own`.
     pub fn steal_batch_and_pop(&self, own: &Worker<T>) -> Steal<T> {
         steal(&self.0, own, BATCH_MAX)
     }
@@ -376,7 +378,7 @@ impl<T> Clone for Stealer<T> {
     }
 }
 
-/// A queue into which every thread may push.
+/// A queue to which any thread may push.
 pub struct Injector<T>(Chain<T>);
 
 impl<T> Default for Injector<T> {
@@ -386,23 +388,23 @@ impl<T> Default for Injector<T> {
 }
 
 impl<T> Injector<T> {
-    /// An empty one.
+    /// Makes an empty injector.
     #[must_use]
     pub fn new() -> Self {
         Self(Chain::new())
     }
 
-    /// Puts an item behind all others.
+    /// Pushes an item to the back.
     pub fn push(&self, item: T) {
         self.0.push(item);
     }
 
-    /// How many items there are: a hint.
+    /// Returns the number of items: a hint.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is nothing to take: a hint (D4, D5).
+    /// Returns `true` if there is nothing to take: a hint (D4, D5).
     pub fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
@@ -419,20 +421,21 @@ impl<T> Injector<T> {
         }
     }
 
-    /// Takes a batch of `limit` at most: one for the caller, the rest into its `own` deque.
+    /// Steals a batch of at most `limit`: returns one item and pushes the others to the deque
+    /// `own`.
     pub fn steal_batch_with_limit_and_pop(&self, own: &Worker<T>, limit: usize) -> Steal<T> {
         steal(&self.0, own, limit)
     }
 }
 
 crate::thread_local! {
-    /// Steals of this thread that are still to answer `Retry`.
+    /// The number of further steals of this thread that must return `Retry`.
     static RETRIES: Cell<usize> = const { Cell::new(0) };
 }
 
-/// The adversary: the next `steals` steals of this thread, from whatever queue, answer `Retry` and
-/// do nothing else. (Besides these there are those that lost a race.) A model that wants a choice
-/// reads a flag, which another of its threads stores, and calls this if it is set.
+/// The adversary: makes the next `steals` steals of this thread, from any queue, return `Retry` and
+/// do nothing else. Steals that lose a race return it in addition. A model that wants to choose
+/// reads a flag, which another of its threads stores, and calls this if the flag is set.
 pub fn retry_next(steals: usize) {
     RETRIES.with(|retries| retries.set(steals));
 }

@@ -1,8 +1,8 @@
 //! loom's atomics and fences, each operation of which is a site.
 //!
-//! An operation asks [`site`] which ordering to use. Where the answer is that the step be skipped, a
-//! store and a fence do nothing, and a read-modify-write puts back what it found: it still reads and
-//! orders, and changes nothing.
+//! An operation asks [`site`] which ordering to use. If the answer is to skip the step, a store and
+//! a fence do nothing, and a read-modify-write writes back the value that it found: it still reads
+//! and orders, but changes nothing.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ pub fn fence(ordering: Ordering) {
     }
 }
 
-/// What all the atomics have. `$keep` is the read-modify-write that changes nothing.
+/// The methods of every atomic. `$keep` is the read-modify-write that changes nothing.
 macro_rules! common {
     ($name:ident, $value:ty, $keep:expr $(, $parameter:ident)?) => {
         impl$(<$parameter>)? $name$(<$parameter>)? {
@@ -48,7 +48,7 @@ macro_rules! common {
                 }
             }
 
-            /// Writes the value; returns the one before.
+            /// Replaces the value; returns the previous one.
             #[track_caller]
             pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
                 match site::ordered("swap", ordering) {
@@ -57,11 +57,11 @@ macro_rules! common {
                 }
             }
 
-            /// Writes `new` where the value is `current`; returns the one before.
+            /// Writes `new` if the value is `current`; returns the previous value.
             ///
             /// # Errors
             ///
-            /// The value, where it is not `current`.
+            /// Returns the value if it is not `current`.
             #[track_caller]
             pub fn compare_exchange(
                 &self,
@@ -74,11 +74,11 @@ macro_rules! common {
                 self.0.compare_exchange(current, new, success, failure)
             }
 
-            /// As [`compare_exchange`](Self::compare_exchange): loom's does not fail spuriously.
+            /// Like [`compare_exchange`](Self::compare_exchange): loom's does not fail spuriously.
             ///
             /// # Errors
             ///
-            /// As there.
+            /// See [`compare_exchange`](Self::compare_exchange).
             #[track_caller]
             pub fn compare_exchange_weak(
                 &self,
@@ -91,11 +91,11 @@ macro_rules! common {
                 self.0.compare_exchange_weak(current, new, success, failure)
             }
 
-            /// Replaces the value by what `f` makes of it; returns the one before.
+            /// Replaces the value with the result of `f`; returns the previous value.
             ///
             /// # Errors
             ///
-            /// The value that `f` refused.
+            /// Returns the value for which `f` returned `None`.
             #[track_caller]
             pub fn fetch_update<F>(
                 &self,
@@ -121,7 +121,8 @@ macro_rules! common {
     };
 }
 
-/// The read-modify-writes of some atomics. `$nothing` is what an "or" with changes nothing.
+/// The read-modify-writes of some atomics. `$nothing` is the operand with which "or" changes
+/// nothing.
 macro_rules! fetch {
     ($name:ident, $value:ty, $nothing:expr, $($operation:ident $what:literal),+) => {
         impl $name {
@@ -154,14 +155,14 @@ macro_rules! integer {
             $name,
             $value,
             0,
-            fetch_add "Adds, wrapping; returns the value before.",
-            fetch_sub "Subtracts, wrapping; returns the value before.",
-            fetch_and "Keeps the bits of `value`; returns the value before.",
-            fetch_nand "Keeps and inverts the bits of `value`; returns the value before.",
-            fetch_or "Sets the bits of `value`; returns the value before.",
-            fetch_xor "Turns the bits of `value`; returns the value before.",
-            fetch_max "Keeps the greater one; returns the value before.",
-            fetch_min "Keeps the smaller one; returns the value before."
+            fetch_add "Adds, wrapping; returns the previous value.",
+            fetch_sub "Subtracts, wrapping; returns the previous value.",
+            fetch_and "Keeps the bits of `value`; returns the previous value.",
+            fetch_nand "Keeps and inverts the bits of `value`; returns the previous value.",
+            fetch_or "Sets the bits of `value`; returns the previous value.",
+            fetch_xor "Flips the bits of `value`; returns the previous value.",
+            fetch_max "Keeps the greater value; returns the previous one.",
+            fetch_min "Keeps the smaller value; returns the previous one."
         );
     };
 }
@@ -186,10 +187,10 @@ fetch!(
     AtomicBool,
     bool,
     false,
-    fetch_and "Logical \"and\"; returns the value before.",
-    fetch_nand "Logical \"nand\"; returns the value before.",
-    fetch_or "Logical \"or\"; returns the value before.",
-    fetch_xor "Logical \"xor\"; returns the value before."
+    fetch_and "Logical \"and\"; returns the previous value.",
+    fetch_nand "Logical \"nand\"; returns the previous value.",
+    fetch_or "Logical \"or\"; returns the previous value.",
+    fetch_xor "Logical \"xor\"; returns the previous value."
 );
 
 /// An atomic pointer.
@@ -198,7 +199,7 @@ pub struct AtomicPtr<T>(loom::sync::atomic::AtomicPtr<T>, Point);
 
 common!(AtomicPtr, *mut T, keep_pointer, T);
 
-/// loom's pointers have no "or".
+/// Changes nothing: loom's pointers have no "or".
 #[track_caller]
 fn keep_pointer<T>(it: &loom::sync::atomic::AtomicPtr<T>, ordering: Ordering) -> *mut T {
     let failure = match ordering {

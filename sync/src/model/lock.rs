@@ -1,4 +1,4 @@
-//! loom's locks without poisoning, and condition variables, each call of which is a site.
+//! loom's locks without poisoning, and condition variables. Each call is a site.
 
 use std::sync::{PoisonError, TryLockError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub struct Mutex<T>(loom::sync::Mutex<T>);
 pub type MutexGuard<'a, T> = loom::sync::MutexGuard<'a, T>;
 
 impl<T> Mutex<T> {
-    /// Makes an unlocked lock around `value`.
+    /// Makes an unlocked mutex around `value`.
     pub fn new(value: T) -> Self {
         Self(loom::sync::Mutex::new(value))
     }
@@ -23,14 +23,14 @@ impl<T> Mutex<T> {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the lock and takes it.
+    /// Acquires the lock, blocking until it is free.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         site::reached("lock");
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Acquires the lock if it is free.
     #[track_caller]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         site::reached("try_lock");
@@ -47,19 +47,19 @@ impl<T> Mutex<T> {
 pub struct Condvar(loom::sync::Condvar);
 
 impl Condvar {
-    /// Makes a condition variable on which nobody waits.
+    /// Makes a condition variable without waiters.
     pub fn new() -> Self {
         Self(loom::sync::Condvar::new())
     }
 
-    /// Gives the lock back and waits; has it again on return.
+    /// Releases the lock, waits for a notification, and acquires the lock again.
     #[track_caller]
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         site::reached("wait");
         self.0.wait(guard).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As [`wait`](Self::wait): loom's waits do not time out.
+    /// Like [`wait`](Self::wait): loom's waits do not time out.
     #[track_caller]
     pub fn wait_timeout<'a, T>(
         &self,

@@ -1,11 +1,11 @@
-//! The build under `--cfg framewise_loom`: loom's primitives behind the same face.
+//! The build under `--cfg framewise_loom`: loom's primitives with the same API.
 //!
-//! They work only inside `loom::model`. loom never times a wait out by itself: a model that needs
-//! a time-out makes it an explicit choice of its fake driver or clock.
+//! They work only inside `loom::model`. loom never lets a wait time out by itself: a model that
+//! needs a timeout makes it an explicit choice of its mock driver or clock.
 //!
-//! Every operation that has an ordering, and every lock, wait and notification, tells `site.rs`
-//! where it was called from; which is how one learns whether the models would notice if that
-//! operation were weaker.
+//! Every operation that has an ordering, and every lock, wait and notification, reports its call
+//! site to `site.rs`. So `framewise-weaken` can weaken one operation at a time and see whether the
+//! models notice.
 
 mod atomics;
 mod lock;
@@ -42,7 +42,7 @@ pub mod thread {
     pub use loom::thread::yield_now;
 }
 
-/// Interior mutability that loom watches.
+/// Interior mutability that loom tracks.
 pub mod cell {
     pub use loom::cell::UnsafeCell;
     pub use std::cell::Cell;
@@ -51,7 +51,7 @@ pub mod cell {
 #[doc(hidden)]
 pub use loom as __loom;
 
-/// Declares thread-local statics with `const` initialisers (loom's are not `const`).
+/// Declares thread-local statics with `const` initializers (loom's are not `const`).
 #[macro_export]
 macro_rules! thread_local {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $kind:ty = const $init:block;)+) => {

@@ -1,18 +1,20 @@
-//! A place that is written once, over loom's primitives.
+//! A cell that is written once, over loom's primitives.
 
 use loom::sync::atomic::{AtomicBool, Ordering};
 
-/// As `std`'s: who sees the value sees what was done before it was written.
+/// Like `std`'s: a thread that sees the value also sees everything that happened before it was
+/// written.
 #[derive(Debug, Default)]
 pub struct OnceLock<T> {
     is_set: AtomicBool,
     writing: loom::sync::Mutex<()>,
-    /// `std`'s, so that it lends references. loom has all threads on one, so nobody waits here.
+    /// `std`'s, so that it lends references. loom runs all threads on one OS thread, so this never
+    /// blocks.
     value: std::sync::OnceLock<T>,
 }
 
 impl<T> OnceLock<T> {
-    /// An empty place.
+    /// Makes an empty cell.
     pub fn new() -> Self {
         Self {
             is_set: AtomicBool::new(false),
@@ -21,14 +23,14 @@ impl<T> OnceLock<T> {
         }
     }
 
-    /// What is there, if something is.
+    /// Returns the value, if it is set.
     pub fn get(&self) -> Option<&T> {
         // Ordering: Acquire, pairs with the Release in `get_or_init`: std promises as much.
         let is_set = self.is_set.load(Ordering::Acquire);
         is_set.then(|| self.value.get()).flatten()
     }
 
-    /// What is there, made now if nothing was. Others that come meanwhile wait.
+    /// Returns the value, and sets it first if the cell is empty. Other callers wait meanwhile.
     pub fn get_or_init(&self, make: impl FnOnce() -> T) -> &T {
         if let Some(value) = self.get() {
             return value;

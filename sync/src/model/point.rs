@@ -1,16 +1,16 @@
-//! Scheduling points in front of loads, which make loom try the orders that it leaves out otherwise.
+//! Scheduling points before loads, which make loom explore orders that it otherwise omits.
 //!
-//! loom tries the other order of two accesses to an atomic where at least one of them writes, but it
-//! remembers only the *last* access. Thread A loads; thread B loads the same atomic and then writes
-//! it, as each compare-exchange loop does. B's load hides A's, and two loads are not reordered: the
-//! orders in which B's write precedes A's load are not tried from there.
+//! loom explores the other order of two accesses to an atomic if at least one of them writes, but
+//! it remembers only the *last* access. Suppose thread A loads; then thread B loads the same atomic
+//! and writes it, as every compare-exchange loop does. B's load hides A's, and loom does not
+//! reorder two loads, so it never explores the orders in which B's write precedes A's load.
 //!
-//! A **point** is a read-modify-write, relaxed, of a second atomic beside the first. Two points
-//! depend on one another, so loom tries both orders of two loads, and with them what was hidden.
-//! They order nothing for the threads.
+//! A **point** is a relaxed read-modify-write of a second atomic beside the first. Two points
+//! depend on each other, so loom explores both orders of the two loads, and with them the hidden
+//! orders. Points order nothing for the threads.
 //!
-//! The environment variable `FRAMEWISE_POINTS`, read once a process, turns them on: they multiply a
-//! model's executions.
+//! The environment variable `FRAMEWISE_POINTS`, read once per process, turns them on: they multiply
+//! a model's executions.
 
 use std::env;
 use std::sync::OnceLock;
@@ -18,7 +18,7 @@ use std::sync::atomic::Ordering;
 
 use loom::sync::atomic::AtomicUsize;
 
-/// The second atomic, where points are on.
+/// The second atomic, if points are on.
 #[derive(Debug)]
 pub(super) struct Point(Option<AtomicUsize>);
 

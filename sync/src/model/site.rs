@@ -1,7 +1,7 @@
-//! Where operations are called from, and which single one of them is to be weaker.
+//! Call sites of operations, and the one operation that is weakened.
 //!
-//! A *site* is a place in the source that calls an operation of this crate: file, line and column.
-//! The environment says, once a process, what is done with them:
+//! A **site** is a place in the source that calls an operation of this crate: file, line and
+//! column. The environment decides, once per process, what happens at sites:
 //!
 //! | `FRAMEWISE_SITES` | what is done |
 //! | --- | --- |
@@ -9,15 +9,15 @@
 //! | `record FILE` | each site that a thread of the process reaches is appended to the file, once |
 //! | `mutate SITE CHANGE` | the operation at that site is weakened |
 //!
-//! A record is a line of seven fields with tabs between them: the test's name (the thread's, as
-//! libtest sets it; loom runs all threads of a model on it), the file, the line, the column, the
-//! operation, its ordering, and the ordering of its failure. A field that there is not is `-`.
+//! A record is a line of seven fields separated by tabs: the test's name (the thread's, as libtest
+//! sets it; loom runs all threads of a model on it), the file, the line, the column, the operation,
+//! its ordering, and the ordering of its failure. A missing field is `-`.
 //!
 //! `SITE` is `file:line:column` as recorded. `CHANGE` is `success=Relaxed` or another ordering (also
 //! for operations that have only one), `failure=Relaxed`, or `skip`.
 //!
-//! The other end of this is the crate `framewise-weaken`. Knows nothing of what is right: it does
-//! what it is told.
+//! The crate `framewise-weaken` reads the records and chooses the mutants. This module does not
+//! judge orderings.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -50,7 +50,7 @@ enum Change {
     Skip,
 }
 
-/// An operation with an ordering. `None`: skip it.
+/// Reports an operation with one ordering; returns the ordering to use, or `None` to skip it.
 #[track_caller]
 #[inline]
 pub(super) fn ordered(operation: &'static str, ordering: Ordering) -> Option<Ordering> {
@@ -61,7 +61,7 @@ pub(super) fn ordered(operation: &'static str, ordering: Ordering) -> Option<Ord
     }
 }
 
-/// An operation with one ordering for its success and one for its failure.
+/// Reports an operation with separate orderings for success and failure; returns those to use.
 #[track_caller]
 #[inline]
 pub(super) fn exchange(
@@ -76,7 +76,7 @@ pub(super) fn exchange(
     }
 }
 
-/// An operation that is done or skipped. False: skip it.
+/// Reports an operation without an ordering; returns `false` if the caller must skip it.
 #[track_caller]
 #[inline]
 pub(super) fn step(operation: &'static str) -> bool {
@@ -86,7 +86,7 @@ pub(super) fn step(operation: &'static str) -> bool {
     )
 }
 
-/// An operation that cannot be weakened.
+/// Reports an operation that cannot be weakened.
 #[track_caller]
 #[inline]
 pub(super) fn reached(operation: &'static str) {
@@ -112,12 +112,12 @@ fn at(
     }
 }
 
-/// Whether this thread sees the location for the first time.
+/// Returns `true` if this thread sees the location for the first time.
 fn is_new(location: &'static Location<'static>) -> bool {
     thread_local! {
         static SEEN: RefCell<HashSet<usize>> = RefCell::default();
     }
-    // One location can have several addresses, which costs a line more in the record.
+    // One location can have several addresses, which costs an extra line in the record.
     SEEN.try_with(|seen| seen.borrow_mut().insert(ptr::from_ref(location).addr()))
         .unwrap_or(true)
 }
@@ -143,7 +143,7 @@ fn record(
         name(success),
         name(failure),
     );
-    // In one write, since test executables can have one file.
+    // A single write, because test executables can share one file.
     let mut options = OpenOptions::new();
     let written = options
         .create(true)
@@ -153,7 +153,7 @@ fn record(
     written.unwrap_or_else(|error| panic!("{VARIABLE}: cannot record to {file}: {error}"));
 }
 
-/// The path with `/` between its parts, and without the `..` that `#[path]` brings in.
+/// Returns the path with `/` as separator, and without the `..` that `#[path]` introduces.
 fn normal(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split(['/', '\\']) {

@@ -1,8 +1,9 @@
-//! loom's threads, each unpark of which is a site.
+//! loom's threads. Each unpark is a site.
 //!
-//! Parking is ours. loom's unpark is no step after which others may go on, ends whatever sleep the
-//! thread is in, also the wait for a lock, and orders what it does not end, too. Here it is a token,
-//! as `std` promises it: who parks takes the token, after what was done before it was set.
+//! Parking is implemented here, because loom's unpark differs from `std`'s: it is not a step after
+//! which loom switches threads, it ends any wait of the thread (also the wait for a lock), and it
+//! orders operations even if it ends no wait. Here unpark sets a token, as `std` specifies: `park`
+//! takes the token, and everything before the unpark happens before `park` returns.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -10,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::site;
 
-/// A thread's token. (`std`'s `Arc`: who holds it is not the model's concern.)
+/// A thread's token. (In `std`'s `Arc`: its reference count is not part of the model.)
 #[derive(Debug, Default)]
 struct Token {
     is_set: loom::sync::Mutex<bool>,
@@ -25,7 +26,7 @@ fn own_token() -> Arc<Token> {
     TOKEN.with(|token| Arc::clone(&token.borrow()))
 }
 
-/// What a thread runs that is known by `token`.
+/// Makes a thread's closure: it installs `token`, then runs `f`.
 fn with_token<T>(token: Arc<Token>, f: impl FnOnce() -> T) -> impl FnOnce() -> T {
     move || {
         TOKEN.with(|own| own.replace(token));
@@ -33,7 +34,7 @@ fn with_token<T>(token: Arc<Token>, f: impl FnOnce() -> T) -> impl FnOnce() -> T
     }
 }
 
-/// A thread, to be unparked.
+/// A handle to a thread, which can unpark it.
 #[derive(Clone, Debug)]
 pub struct Thread {
     thread: loom::thread::Thread,
@@ -41,24 +42,24 @@ pub struct Thread {
 }
 
 impl Thread {
-    /// Ends the thread's sleep in `park`, or its next one.
+    /// Ends the thread's current or next call of [`park`].
     #[track_caller]
     pub fn unpark(&self) {
         if site::step("unpark") {
-            // Poisoned by a thread that panics elsewhere: loom runs all of them on one.
+            // Ignores poisoning: loom runs all threads on one OS thread, and another one may panic.
             let is_set = self.token.is_set.lock();
             *is_set.unwrap_or_else(PoisonError::into_inner) = true;
             self.token.changed.notify_one();
         }
     }
 
-    /// The thread's name, if it has one.
+    /// Returns the thread's name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.thread.name()
     }
 }
 
-/// Sleeps until somebody has called [`Thread::unpark`] since the last sleep.
+/// Blocks until [`Thread::unpark`] has been called since the last return.
 #[track_caller]
 pub fn park() {
     site::reached("park");
@@ -73,7 +74,7 @@ pub fn park() {
     *is_set = false;
 }
 
-/// The right to wait for a thread's end.
+/// A handle to join a thread.
 #[derive(Debug)]
 pub struct JoinHandle<T> {
     handle: loom::thread::JoinHandle<T>,
@@ -89,28 +90,28 @@ impl<T> JoinHandle<T> {
         Self { handle, thread }
     }
 
-    /// Waits for the thread's end.
+    /// Waits for the thread to finish.
     ///
     /// # Errors
     ///
-    /// The payload with which the thread panicked.
+    /// Returns the payload with which the thread panicked.
     #[track_caller]
     pub fn join(self) -> std::thread::Result<T> {
         self.handle.join()
     }
 
-    /// Whether the thread has ended. Here nobody can tell, and so it never has.
+    /// Returns `false`: loom cannot tell whether a thread has finished.
     pub fn is_finished(&self) -> bool {
         false
     }
 
-    /// The thread.
+    /// Returns the thread.
     pub fn thread(&self) -> &Thread {
         &self.thread
     }
 }
 
-/// The caller's thread.
+/// Returns the calling thread.
 pub fn current() -> Thread {
     Thread {
         thread: loom::thread::current(),
@@ -133,18 +134,18 @@ where
 }
 
 std::thread_local! {
-    /// Starts by a builder before one that fails. No part of the model: loom runs all of a model's
-    /// threads on one of the system.
+    /// The number of starts by a builder before one fails. This is not part of the model: loom runs
+    /// all threads of a model on one OS thread.
     static FAILS_AFTER: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// A start that fails is in force until this is dropped; made by [`fail_start`].
+/// Makes a start fail until it is dropped; made by [`fail_start`].
 #[doc(hidden)]
 #[must_use = "starts fail only while this lives"]
 #[derive(Debug)]
 pub struct FailingStart(());
 
-/// After so many starts by a [`Builder`], one fails.
+/// Makes a start by a [`Builder`] fail, after `after` successful ones.
 #[doc(hidden)]
 pub fn fail_start(after: usize) -> FailingStart {
     FAILS_AFTER.set(Some(after));
@@ -157,13 +158,13 @@ impl Drop for FailingStart {
     }
 }
 
-/// How a thread is to be started.
+/// Configures a new thread.
 #[derive(Debug)]
 pub struct Builder(loom::thread::Builder);
 
 impl Builder {
-    /// A thread without a name.
-    #[expect(clippy::new_without_default, reason = "as std's")]
+    /// Makes a builder for a thread without a name.
+    #[expect(clippy::new_without_default, reason = "like std's")]
     pub fn new() -> Self {
         Self(loom::thread::Builder::new())
     }
@@ -184,7 +185,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Where the model has said that this start [fails](fail_start).
+    /// Fails if the model asked for it with [`fail_start`].
     #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where

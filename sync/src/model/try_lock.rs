@@ -1,5 +1,5 @@
-//! A lock that is only tried for, as std's: with loom's own a thread that is about to try waits, if another
-//! one just takes it.
+//! A mutex for `try_lock`, with std's behavior. A thread that calls `try_lock` on loom's own mutex
+//! blocks if another thread is just acquiring it.
 
 use std::ops::{Deref, DerefMut};
 
@@ -9,14 +9,15 @@ use loom::thread;
 
 use super::site;
 
-/// A lock that is tried for, and waited for only where it is free or about to be.
+/// A mutex that is normally acquired with `try_lock`, and blocked on only if it is free or about to
+/// be.
 #[derive(Debug, Default)]
 pub struct TryLock<T> {
     is_locked: AtomicBool,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the flag gives the value to one thread at a time, as with std's Mutex.
+// SAFETY: the flag gives the value to one thread at a time, like std's Mutex.
 unsafe impl<T: Send> Send for TryLock<T> {}
 // SAFETY: as for Send.
 unsafe impl<T: Send> Sync for TryLock<T> {}
@@ -25,12 +26,12 @@ unsafe impl<T: Send> Sync for TryLock<T> {}
 #[derive(Debug)]
 pub struct TryLockGuard<'a, T> {
     lock: &'a TryLock<T>,
-    /// loom's right to the value. `None` only while the guard is dropped.
+    /// loom's access to the value. `None` only while the guard is dropped.
     value: Option<MutPtr<T>>,
 }
 
 impl<T> TryLock<T> {
-    /// Makes an unlocked lock around `value`.
+    /// Makes an unlocked mutex around `value`.
     pub fn new(value: T) -> Self {
         Self {
             is_locked: AtomicBool::new(false),
@@ -38,14 +39,14 @@ impl<T> TryLock<T> {
         }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Acquires the lock if it is free.
     #[track_caller]
     pub fn try_lock(&self) -> Option<TryLockGuard<'_, T>> {
         site::reached("try_lock");
         self.take()
     }
 
-    /// Waits for the lock and takes it.
+    /// Acquires the lock, blocking until it is free.
     #[track_caller]
     pub fn lock(&self) -> TryLockGuard<'_, T> {
         site::reached("lock");
@@ -71,7 +72,7 @@ impl<T> Deref for TryLockGuard<'_, T> {
 
     fn deref(&self) -> &T {
         let value = self.value.as_ref().expect("the guard is not dropped yet");
-        // SAFETY: the flag is this guard's, and loom watches the cell.
+        // SAFETY: the flag is this guard's, and loom checks the cell.
         unsafe { MutPtr::deref(value) }
     }
 }
@@ -87,7 +88,7 @@ impl<T> DerefMut for TryLockGuard<'_, T> {
 impl<T> Drop for TryLockGuard<'_, T> {
     fn drop(&mut self) {
         self.value = None;
-        // A swap: what loom does not know to be ordered, it takes for unordered.
+        // A swap, because loom reports accesses that a plain store leaves unordered.
         self.lock.is_locked.swap(false, Ordering::Release);
     }
 }

@@ -1,11 +1,11 @@
-//! shuttle's atomics, whose weak exchanges fail without a reason at times.
+//! shuttle's atomics. Their weak exchanges sometimes fail spuriously.
 
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
 
 use super::chance;
 
-/// What all the atomics have beside shuttle's operations.
+/// The methods of every atomic that differ from shuttle's.
 macro_rules! atomic {
     ($what:literal, $name:ident, $value:ty $(, $parameter:ident)?) => {
         #[doc = $what]
@@ -24,11 +24,11 @@ macro_rules! atomic {
                 self.0.into_inner()
             }
 
-            /// As `compare_exchange`, and fails at times although the value is `current`.
+            /// Like `compare_exchange`, but sometimes fails although the value is `current`.
             ///
             /// # Errors
             ///
-            /// The value that was there.
+            /// Returns the value that was found.
             pub fn compare_exchange_weak(
                 &self,
                 current: $value,
@@ -42,11 +42,11 @@ macro_rules! atomic {
                 self.0.compare_exchange(current, new, success, failure)
             }
 
-            /// Replaces the value by what `f` makes of it; returns the one before.
+            /// Replaces the value with the result of `f`; returns the previous value.
             ///
             /// # Errors
             ///
-            /// The value that `f` refused.
+            /// Returns the value for which `f` returned `None`.
             pub fn fetch_update<F>(
                 &self,
                 set: Ordering,

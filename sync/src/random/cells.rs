@@ -1,13 +1,13 @@
-//! Cells that see accesses which overlap.
+//! Cells that detect overlapping accesses.
 //!
-//! All threads of a model run on one of the system's, so there is no race to be seen: what is seen is
-//! that a thread was stopped inside of one access while another one began. A shorter access than
-//! that, without an operation of this crate inside, is loom's part.
+//! All threads of a model run on one OS thread, so there is no data race to observe. These cells
+//! detect that a thread was preempted inside one access while another access began. An access
+//! without an operation of this crate inside cannot be preempted; loom checks those.
 
 use std::cell::Cell;
 use std::thread::panicking;
 
-/// The count of readers while somebody writes.
+/// The value of `readers` during a write.
 const WRITTEN: isize = -1;
 
 /// `std::cell::UnsafeCell`, reached through closures.
@@ -17,7 +17,7 @@ pub struct UnsafeCell<T: ?Sized> {
     value: std::cell::UnsafeCell<T>,
 }
 
-/// Takes an access back, also where it unwinds.
+/// Ends an access when it is dropped, also during unwinding.
 struct Access<'a> {
     readers: &'a Cell<isize>,
     change: isize,
@@ -28,7 +28,7 @@ impl<'a> Access<'a> {
     fn begin(readers: &'a Cell<isize>, change: isize) -> Self {
         let before = readers.get();
         let is_free = before == 0 || (before > 0 && change > 0);
-        // A thread that panics has said already what is wrong.
+        // A thread that panics has already reported a problem.
         assert!(is_free || panicking(), "two accesses to a cell overlap");
         readers.set(before + change);
         Self { readers, change }
@@ -57,14 +57,14 @@ impl<T> UnsafeCell<T> {
 }
 
 impl<T: ?Sized> UnsafeCell<T> {
-    /// Calls `f` with a pointer for reading. Dereferencing it is the caller's burden.
+    /// Calls `f` with a pointer for reading. The caller is responsible for dereferencing it safely.
     #[track_caller]
     pub fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
         let _access = Access::begin(&self.readers, 1);
         f(self.value.get())
     }
 
-    /// Calls `f` with a pointer for writing. Dereferencing it is the caller's burden.
+    /// Calls `f` with a pointer for writing. The caller is responsible for dereferencing it safely.
     #[track_caller]
     pub fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         let _access = Access::begin(&self.readers, WRITTEN);

@@ -1,6 +1,7 @@
-//! Locks without poisoning, and condition variables whose waits time out and end for no reason.
+//! Mutexes without poisoning, and condition variables whose waits time out and end spuriously.
 //!
-//! shuttle's own condition variables do neither, so these are built here, on its tasks' wakers.
+//! shuttle's own condition variables do neither, so these are built here on the wakers of shuttle's
+//! tasks.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -13,7 +14,7 @@ use shuttle::thread;
 
 use super::chance;
 
-/// A lock that does not report poisoning.
+/// A mutex that ignores poisoning.
 #[derive(Debug, Default)]
 pub struct Mutex<T: ?Sized>(shuttle::sync::Mutex<T>);
 
@@ -24,7 +25,7 @@ pub struct MutexGuard<'a, T: ?Sized> {
 }
 
 impl<T> Mutex<T> {
-    /// Makes an unlocked lock around `value`.
+    /// Makes an unlocked mutex around `value`.
     #[track_caller]
     pub const fn new(value: T) -> Self {
         Self(shuttle::sync::Mutex::new(value))
@@ -37,7 +38,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T: ?Sized> Mutex<T> {
-    /// Waits for the lock and takes it.
+    /// Acquires the lock, blocking until it is free.
     pub fn lock(&self) -> MutexGuard<'_, T> {
         MutexGuard {
             mutex: self,
@@ -45,7 +46,7 @@ impl<T: ?Sized> Mutex<T> {
         }
     }
 
-    /// Takes the lock if nobody holds it.
+    /// Acquires the lock if it is free.
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let guard = match self.0.try_lock() {
             Ok(guard) => guard,
@@ -56,7 +57,8 @@ impl<T: ?Sized> Mutex<T> {
     }
 }
 
-/// A lock that is tried for, and waited for only where it is free or about to be.
+/// A mutex that is normally acquired with `try_lock`, and blocked on only if it is free or about to
+/// be.
 pub type TryLock<T> = Mutex<T>;
 
 /// The guard of a [`TryLock`].
@@ -82,11 +84,11 @@ impl<T: ?Sized + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
     }
 }
 
-/// A condition variable for [`Mutex`]. Wake-ups may be spurious, and at times they are.
+/// A condition variable for [`Mutex`]. Wake-ups may be spurious, and sometimes they are.
 #[derive(Debug, Default)]
 pub struct Condvar {
-    /// Those who wait and were not notified. (`std`'s lock, like those below: no turn ends while one
-    /// is held.)
+    /// The waiters that were not notified yet. (In `std`'s mutex, like those below: shuttle does
+    /// not switch threads while one is held.)
     waiters: std::sync::Mutex<Vec<Arc<Waiter>>>,
 }
 
@@ -115,7 +117,7 @@ impl Waiter {
         }
     }
 
-    /// Sleeps until it is notified.
+    /// Blocks until it is notified.
     fn sleep(&self) {
         shuttle::future::block_on(poll_fn(|cx| {
             let mut state = plain(&self.0);
@@ -128,20 +130,20 @@ impl Waiter {
     }
 }
 
-/// Takes a lock of `std`'s that is free.
+/// Acquires a mutex of `std`'s that is free.
 fn plain<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Condvar {
-    /// Makes a condition variable on which nobody waits.
+    /// Makes a condition variable without waiters.
     pub const fn new() -> Self {
         Self {
             waiters: std::sync::Mutex::new(Vec::new()),
         }
     }
 
-    /// Gives the lock back and waits; has it again on return.
+    /// Releases the lock, waits for a notification, and acquires the lock again.
     pub fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
         let mutex = guard.mutex;
         let waiter = self.enter(guard);
@@ -154,8 +156,8 @@ impl Condvar {
         mutex.lock()
     }
 
-    /// As [`wait`](Self::wait), until the time is out, which it is after some turns of the others;
-    /// the flag says so.
+    /// Like [`wait`](Self::wait), but the time runs out after some turns of the other threads; the
+    /// flag is `true` if it did.
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
@@ -174,7 +176,7 @@ impl Condvar {
         (mutex.lock(), !was_notified && !is_spurious)
     }
 
-    /// Wakes one waiter: any of them.
+    /// Wakes one waiter, chosen at random.
     pub fn notify_one(&self) {
         turn();
         let waiter = {
@@ -200,7 +202,7 @@ impl Condvar {
         }
     }
 
-    /// Gives the lock back and waits from then on: no turn ends in between.
+    /// Registers a waiter and releases the lock, without a switch of threads in between.
     fn enter<T>(&self, guard: MutexGuard<'_, T>) -> Arc<Waiter> {
         drop(guard);
         let waiter = Arc::<Waiter>::default();
@@ -208,15 +210,15 @@ impl Condvar {
         waiter
     }
 
-    /// Waits no more. True: it was notified.
+    /// Deregisters the waiter; returns `true` if it was notified.
     fn leave(&self, waiter: &Arc<Waiter>) -> bool {
         plain(&self.waiters).retain(|other| !Arc::ptr_eq(other, waiter));
         waiter.is_notified()
     }
 }
 
-/// Lets others have their turn, without being put behind them.
+/// Lets other threads run, without moving the caller behind them.
 fn turn() {
-    // shuttle knows no time: that is all that its sleep does.
+    // shuttle has no time: letting other threads run is all that its `sleep` does.
     thread::sleep(Duration::ZERO);
 }

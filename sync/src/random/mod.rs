@@ -1,20 +1,19 @@
-//! The build under `--cfg framewise_shuttle`: shuttle's primitives behind the same face.
+//! The build under `--cfg framewise_shuttle`: shuttle's primitives with the same API.
 //!
-//! They work only inside one of shuttle's runs, which runs all threads of a model on one thread of
-//! the system and chooses at random, at each operation of this crate, which of them goes on. So
-//! models can be large: many tasks, many workers, thousands of steps. In return nothing is
-//! exhausted, and **every operation is sequentially consistent**, whatever its ordering says; a fence
-//! is nothing. What is found here is a lost wake-up, a deadlock, a protocol that goes wrong over a
-//! long run or between more threads than loom gets through. What is never found is an ordering that
-//! is too weak: that is loom's part.
+//! They work only inside a shuttle run. It runs all threads of a model on one OS thread and chooses
+//! at random, at each operation of this crate, which thread continues. So models can be large: many
+//! tasks, many workers, thousands of steps. In return nothing is explored exhaustively, and **every
+//! operation is sequentially consistent**, whatever its ordering argument; a fence does nothing.
+//! shuttle finds lost wake-ups, deadlocks, and protocols that fail over a long run or between more
+//! threads than loom can handle. It never finds an ordering that is too weak; loom does.
 //!
-//! Three things are chosen at random that neither loom nor shuttle itself would do:
+//! Three things are random here that neither loom nor shuttle randomizes:
 //!
-//! - a timed wait runs out after some turns of the others, be it at once, and always at some time;
-//! - a wait on a condition variable ends without a reason, at times;
-//! - `compare_exchange_weak` fails without a reason, at times.
+//! - a timed wait always times out, at once or after some turns of the other threads;
+//! - a wait on a condition variable sometimes ends spuriously;
+//! - `compare_exchange_weak` sometimes fails spuriously.
 //!
-//! The choices are drawn from the schedule's own source, so that a replay makes them again.
+//! The random numbers come from the schedule's own source, so a replay repeats them.
 
 mod atomics;
 mod cells;
@@ -46,7 +45,7 @@ pub mod thread {
     pub use shuttle::thread::{Thread, current, park, yield_now};
 }
 
-/// Interior mutability that is watched.
+/// Interior mutability that is tracked.
 pub mod cell {
     pub use super::cells::UnsafeCell;
     pub use std::cell::Cell;
@@ -55,7 +54,7 @@ pub mod cell {
 #[doc(hidden)]
 pub use shuttle as __shuttle;
 
-/// Declares thread-local statics with `const` initialisers.
+/// Declares thread-local statics with `const` initializers.
 #[macro_export]
 macro_rules! thread_local {
     ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $kind:ty = const $init:block;)+) => {

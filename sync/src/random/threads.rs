@@ -1,4 +1,4 @@
-//! shuttle's threads, of which one can ask whether they have ended.
+//! shuttle's threads, extended by `is_finished`.
 
 use std::io;
 use std::sync::Arc;
@@ -6,30 +6,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use shuttle::thread::Thread;
 
-/// The right to wait for a thread's end.
+/// A handle to join a thread.
 #[derive(Debug)]
 pub struct JoinHandle<T> {
     handle: shuttle::thread::JoinHandle<T>,
-    /// No part of the model (std's).
+    /// `std`'s, and not part of the model.
     finished: Arc<AtomicBool>,
 }
 
 impl<T> JoinHandle<T> {
-    /// Waits for the thread's end.
+    /// Waits for the thread to finish.
     ///
     /// # Errors
     ///
-    /// None that is seen: a thread that panics ends the whole run.
+    /// Returns no error in practice: a thread that panics ends the whole run.
     pub fn join(self) -> std::thread::Result<T> {
         self.handle.join()
     }
 
-    /// Whether the thread has ended.
+    /// Returns `true` if the thread has finished.
     pub fn is_finished(&self) -> bool {
         self.finished.load(Ordering::SeqCst)
     }
 
-    /// The thread.
+    /// Returns the thread.
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
     }
@@ -46,12 +46,12 @@ where
     started.expect("a model's threads can always be started")
 }
 
-/// How a thread is to be started.
+/// Configures a new thread.
 #[derive(Debug, Default)]
 pub struct Builder(shuttle::thread::Builder);
 
 impl Builder {
-    /// A thread without a name.
+    /// Makes a builder for a thread without a name.
     pub fn new() -> Self {
         Self(shuttle::thread::Builder::new())
     }
@@ -62,7 +62,7 @@ impl Builder {
         Self(self.0.name(name))
     }
 
-    /// Does nothing: a model's threads have stacks of the size that its run sets.
+    /// Does nothing: a model's threads have stacks of the size that its run configures.
     #[must_use]
     pub fn stack_size(self, _size: usize) -> Self {
         self
@@ -72,7 +72,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// None here: a model's threads can always be started.
+    /// Never fails: a model's threads can always be started.
     #[track_caller]
     pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where

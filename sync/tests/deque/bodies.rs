@@ -1,7 +1,7 @@
-//! What threads do to a queue, the same for every kind of queue and of thread.
+//! Operations that threads perform on a queue, generic over the kind of queue and of thread.
 //!
-//! The threads and atomics are the door's, so a body runs under a model as it is; only its size
-//! differs.
+//! The threads and atomics come from the facade, so a body also runs under a model unchanged, with
+//! smaller sizes.
 
 use framewise_sync::atomic::{AtomicBool, Ordering, fence};
 use framewise_sync::{Arc, thread};
@@ -9,20 +9,21 @@ use framewise_sync::{Arc, thread};
 use crate::history::{Call, Clock, Recorder, What};
 use crate::queues::{Item, Queues, Stolen};
 
-/// What a batch has at most where no limit is said (D6).
+/// The largest batch if no limit is given (D6).
 const BATCH_MAX: usize = 32;
 
-/// How much is done.
+/// The size of a workload.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
-    /// Items of each pusher, in bursts of at most so many.
+    /// The number of items of each pusher, and the largest burst in which it pushes them.
     pub(crate) items: usize,
     pub(crate) burst: usize,
-    /// Those who take beside the owner of a deque, or the pushers of an injector.
+    /// The number of thieves of a deque, or of takers of an injector, beside the owner or the
+    /// pushers.
     pub(crate) takers: usize,
-    /// How often each tries, and goes on no longer once all has been pushed.
+    /// The number of attempts of each taker. A taker stops early once everything has been pushed.
     pub(crate) attempts: usize,
-    /// Who has pushed asks for the length and whether there is something.
+    /// If set, a pusher also calls `len` and a taker also calls `is_empty`.
     pub(crate) asks: bool,
 }
 
@@ -30,7 +31,7 @@ fn took(items: Vec<usize>, limit: usize) -> What {
     What::Took { items, limit }
 }
 
-/// A steal with all of its batch, which goes through the thief's own deque. `None`: retry.
+/// Records a steal with its whole batch, taken from the thief's own deque. `None` means retry.
 fn batch<Q: Queues>(own: &Q::Worker, limit: usize, stolen: Stolen) -> Option<What> {
     match stolen {
         Stolen::Empty => Some(What::Nothing),
@@ -45,8 +46,8 @@ fn batch<Q: Queues>(own: &Q::Worker, limit: usize, stolen: Stolen) -> Option<Wha
     }
 }
 
-/// An owner pushes in bursts, pops some of them and asks; thieves steal. At the end the owner pops
-/// what is left. Everybody's calls.
+/// Runs an owner that pushes in bursts, pops some items and asks for the length, and thieves that
+/// steal. At the end the owner pops the remaining items. Returns the calls of all threads.
 pub(crate) fn deque<Q: Queues>(size: Size) -> Vec<Call> {
     let clock = Clock::new();
     let over = Arc::new(AtomicBool::new(false));
@@ -85,7 +86,7 @@ pub(crate) fn deque<Q: Queues>(size: Size) -> Vec<Call> {
     };
     let mut next = 0;
     while next < size.items {
-        // Bursts of all sizes make crossbeam's buffer grow, and shrink again.
+        // Bursts of all sizes make crossbeam's buffer grow and shrink.
         let burst = (next % size.burst + 1).min(size.items - next);
         for _ in 0..burst {
             recorder.record(|| {
@@ -113,8 +114,9 @@ pub(crate) fn deque<Q: Queues>(size: Size) -> Vec<Call> {
     calls
 }
 
-/// Pushers push, takers take in batches of all sizes and one by one. At the end the caller takes what
-/// is left. Everybody's calls; the items of the pusher `n` begin with `n * size.items`.
+/// Runs pushers that push, and takers that take one by one and in batches of all sizes. At the end
+/// the caller takes the remaining items. Returns the calls of all threads; the items of pusher `n`
+/// begin with `n * size.items`.
 pub(crate) fn injector<Q: Queues>(pushers: usize, size: Size) -> Vec<Call> {
     let clock = Clock::new();
     let injector = Arc::new(Q::injector());
@@ -193,9 +195,9 @@ pub(crate) fn injector<Q: Queues>(pushers: usize, size: Size) -> Vec<Call> {
     calls
 }
 
-/// Items go from an injector to an owner, from its deque to a second, and from that to a third; each of
-/// the three keeps some. No stamp and no other word orders their payloads: the queues alone do (D2).
-/// Which items came out.
+/// Moves items from an injector to an owner, from its deque to a second one, and from that to a
+/// third; each of the three keeps some. No stamp and no other atomic orders the payloads: only the
+/// queues do (D2). Returns the items that were taken.
 pub(crate) fn hops<Q: Queues>(items: usize, attempts: usize) -> Vec<usize> {
     let injector = Arc::new(Q::injector());
     let owners = [(); 3].map(|()| Q::worker());
@@ -235,7 +237,7 @@ pub(crate) fn hops<Q: Queues>(items: usize, attempts: usize) -> Vec<usize> {
     taken
 }
 
-/// Steals so many times, and gives the deque back with what is left in it.
+/// Steals `attempts` times, and returns the deque with the items left in it.
 fn take<W>(own: W, attempts: usize, steal: impl Fn(&W) -> Stolen) -> (W, Vec<usize>) {
     let mut taken = Vec::new();
     for _ in 0..attempts {
@@ -247,7 +249,7 @@ fn take<W>(own: W, attempts: usize, steal: impl Fn(&W) -> Stolen) -> (W, Vec<usi
     (own, taken)
 }
 
-/// One side of D5: whether the pusher saw the flag.
+/// Runs one side of D5; returns `true` if the pusher saw the flag.
 pub(crate) fn push_and_check(push: impl FnOnce(), flag: &AtomicBool) -> bool {
     push();
     // Ordering: SeqCst fence, pairs with the one in flag_and_check.
@@ -255,7 +257,7 @@ pub(crate) fn push_and_check(push: impl FnOnce(), flag: &AtomicBool) -> bool {
     flag.load(Ordering::Relaxed)
 }
 
-/// The other side: whether the queue looked empty.
+/// Runs the other side of D5; returns `true` if the queue looked empty.
 pub(crate) fn flag_and_check(is_empty: impl FnOnce() -> bool, flag: &AtomicBool) -> bool {
     flag.store(true, Ordering::Relaxed);
     // Ordering: SeqCst fence, pairs with the one in push_and_check.

@@ -1,4 +1,4 @@
-//! Queues that break the contract, each at one promise, so that the checks prove themselves.
+//! Queues that each break one promise of the contract, to show that the checks detect it.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -6,34 +6,34 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::queues::{Item, Queues, Stolen};
 
-/// What is wrong with a queue.
+/// The fault of a queue.
 pub(crate) mod fault {
-    /// Nothing: the checks must accept it.
+    /// No fault: the checks must accept the queue.
     pub(crate) const NONE: u8 = 0;
-    /// One item in so many is gone.
+    /// One item in [`GOOD_CALLS`](super::GOOD_CALLS) is lost.
     pub(crate) const LOSES: u8 = 1;
-    /// One item in so many comes twice.
+    /// One item in that many is taken twice.
     pub(crate) const DOUBLES: u8 = 2;
-    /// One call in so many says that there is nothing.
+    /// One call in that many reports an empty queue.
     pub(crate) const REPORTS_EMPTY: u8 = 3;
-    /// One call in so many takes the last item instead of the first.
+    /// One call in that many takes the last item instead of the first.
     pub(crate) const TAKES_THE_LAST: u8 = 4;
-    /// A batch is larger than was asked for.
+    /// A batch is larger than its limit.
     pub(crate) const TAKES_TOO_MUCH: u8 = 5;
     /// The owner's length is one too small.
     pub(crate) const COUNTS_SHORT: u8 = 6;
-    /// An item can be taken before what its pusher wrote is there.
+    /// An item can be taken before its pusher's writes are visible.
     pub(crate) const PUBLISHES_EARLY: u8 = 7;
-    /// An item is there for others only when the next one is pushed, or looked for by the pusher.
+    /// Other threads see an item only after the next push, or after the pusher looks for it.
     pub(crate) const PUBLISHES_LATE: u8 = 8;
-    /// One retry in so many has taken an item.
+    /// One retry in that many has taken an item.
     pub(crate) const RETRY_TAKES: u8 = 9;
 }
 
-/// How many calls go well until one does not.
+/// One call in this many shows the fault.
 const GOOD_CALLS: usize = 20;
 
-/// A queue under a lock, with a fault.
+/// A queue under a mutex, with a fault.
 #[derive(Clone, Default)]
 pub(crate) struct Locked<const FAULT: u8>(Arc<Mutex<Contents>>);
 
@@ -49,7 +49,7 @@ impl Contents {
         self.items.extend(self.held_back.take());
     }
 
-    /// Whether this call does not go well.
+    /// Returns `true` if this call shows the fault.
     fn is_bad_call(&mut self) -> bool {
         self.calls += 1;
         self.calls.is_multiple_of(GOOD_CALLS)
@@ -74,7 +74,7 @@ impl<const FAULT: u8> Locked<FAULT> {
         });
     }
 
-    /// Takes `count` items at most, one at least.
+    /// Takes at least one and at most `limit` items.
     fn take(&self, is_pusher: bool, limit: usize) -> Result<Vec<Item>, Stolen> {
         self.with(|contents| {
             if is_pusher {
@@ -129,14 +129,14 @@ impl<const FAULT: u8> Locked<FAULT> {
     }
 }
 
-/// An owner's end. (A `Cell`, as a real one is not to be shared either.)
+/// The owner's end. (With a `Cell`, so that it is not `Sync`, like a real one.)
 #[derive(Default)]
 pub(crate) struct BrokenWorker<const FAULT: u8> {
     queue: Locked<FAULT>,
     _not_shared: Cell<()>,
 }
 
-/// Both queues with that fault.
+/// A deque and an injector with that fault.
 pub(crate) struct Broken<const FAULT: u8>;
 
 impl<const FAULT: u8> Queues for Broken<FAULT> {
@@ -157,7 +157,8 @@ impl<const FAULT: u8> Queues for Broken<FAULT> {
     }
 
     fn pop(worker: &Self::Worker) -> Option<Item> {
-        // Not what a thief has: what a batch brought is taken without a fault.
+        // The owner's own queue may hold a batch that it stole; it takes those items without a
+        // fault.
         let taken = worker.queue.take(true, 1).ok()?;
         let mut taken = taken.into_iter();
         let first = taken.next();

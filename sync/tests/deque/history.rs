@@ -1,7 +1,8 @@
-//! What was done to a queue, by whom and when, and whether a queue may do so.
+//! A history of the calls on a queue, and checks of it against the contract.
 //!
-//! The checks know only the contract (`sync/src/deque/mod.rs`, whose numbers they name) and not how a
-//! queue is made. Each is a sound one: it accepts whatever the contract allows, though not only that.
+//! The checks use only the contract (`sync/src/deque/mod.rs`, whose numbers they name) and not how
+//! a queue is implemented. Each check is sound: it accepts every history that the contract allows,
+//! though not only those.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,22 +10,22 @@ use std::ops::Range;
 use framewise_sync::Arc;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 
-/// What one call did.
+/// The effect of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     Pushed(usize),
-    /// What a pop took, or a steal with all of its batch, in order.
+    /// The items that a pop took, or a steal with its whole batch, in order.
     Took {
         items: Vec<usize>,
         limit: usize,
     },
-    /// There was nothing: a pop, a steal or `is_empty` said so.
+    /// A pop, a steal or `is_empty` found the queue empty.
     Nothing,
-    /// The owner's `len`.
+    /// The result of the owner's `len`.
     Len(usize),
 }
 
-/// One call, with the stamps of its beginning and its end.
+/// One call, with the stamps of its start and its end.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) what: What,
@@ -32,7 +33,7 @@ pub(crate) struct Call {
     pub(crate) ended: usize,
 }
 
-/// Gives stamps. A call that ended by its stamp before another began also happens before it.
+/// Gives stamps. If one call ended, by its stamp, before another one started, it happens before it.
 #[derive(Clone)]
 pub(crate) struct Clock(Arc<AtomicUsize>);
 
@@ -42,7 +43,7 @@ impl Clock {
     }
 
     fn stamp(&self) -> usize {
-        // Ordering: AcqRel. The order of the stamps is one of what was done.
+        // Ordering: AcqRel. The order of the stamps is an order of the calls.
         self.0.fetch_add(1, Ordering::AcqRel)
     }
 }
@@ -61,7 +62,7 @@ impl Recorder {
         }
     }
 
-    /// Records a call, if it says anything.
+    /// Runs a call, and records it unless it returns `None`.
     pub(crate) fn record(&mut self, call: impl FnOnce() -> Option<What>) -> Option<&What> {
         let began = self.clock.stamp();
         let what = call();
@@ -75,9 +76,8 @@ impl Recorder {
     }
 }
 
-/// Everything that must hold of all the calls on one queue, the items of which are numbered in the
-/// order of their pushes: those of the pusher `n` begin with `n * items`. Nothing is left in the
-/// queue.
+/// Checks everything that must hold for all calls on one queue. Items are numbered in push order:
+/// those of pusher `n` begin with `n * items`. The queue must have been emptied.
 pub(crate) fn check(calls: &[Call], pushers: usize, items: usize) -> Result<(), String> {
     once(calls)?;
     for pusher in 0..pushers {
@@ -101,7 +101,7 @@ fn pushes(calls: &[Call]) -> impl Iterator<Item = (&Call, usize)> {
     })
 }
 
-/// D1, and D7's "takes nothing": what was pushed was taken once, and not before its push began.
+/// D1, and "takes nothing" of D7: each pushed item was taken once, and not before its push began.
 fn once(calls: &[Call]) -> Result<(), String> {
     let mut waiting: HashMap<usize, &Call> =
         pushes(calls).map(|(call, item)| (item, call)).collect();
@@ -124,8 +124,8 @@ fn once(calls: &[Call]) -> Result<(), String> {
     }
 }
 
-/// D3 and D6: a batch is a run of one pusher's items and no longer than it may be, and of two takes
-/// one after the other the first took the earlier items.
+/// D3 and D6: a batch is a run of one pusher's items and respects its limit, and of two consecutive
+/// takes the first one took the earlier items.
 fn order(calls: &[Call], pusher: &Range<usize>) -> Result<(), String> {
     struct Run<'a> {
         call: &'a Call,
@@ -152,7 +152,7 @@ fn order(calls: &[Call], pusher: &Range<usize>) -> Result<(), String> {
     let mut by_end: Vec<&Run<'_>> = runs.iter().collect();
     by_end.sort_unstable_by_key(|run| run.call.ended);
     let mut ended = by_end.into_iter().peekable();
-    // Of the takes that had ended, the one of the latest item.
+    // The latest item of the takes that have ended.
     let mut latest: Option<&Run<'_>> = None;
     for run in &runs {
         while let Some(before) = ended.next_if(|before| before.call.ended < run.call.began) {
@@ -170,7 +170,7 @@ fn order(calls: &[Call], pusher: &Range<usize>) -> Result<(), String> {
     Ok(())
 }
 
-/// D4: where a call found nothing, no item was there from before it until after it.
+/// D4: if a call found the queue empty, no item was in it from before the call until after it.
 fn emptiness(calls: &[Call]) -> Result<(), String> {
     let mut taken = HashMap::new();
     for (take, items, _) in takes(calls) {
@@ -178,7 +178,7 @@ fn emptiness(calls: &[Call]) -> Result<(), String> {
             taken.insert(*item, take.began);
         }
     }
-    // By the end of the push: what of the items pushed so far was taken last, and when.
+    // Sorted by the end of the push: the item pushed so far that was taken last, and when.
     let mut stays: Vec<(usize, usize, usize)> = pushes(calls)
         .filter_map(|(push, item)| Some((push.ended, *taken.get(&item)?, item)))
         .collect();
@@ -200,8 +200,8 @@ fn emptiness(calls: &[Call]) -> Result<(), String> {
     Ok(())
 }
 
-/// D8: the owner's `len` is no less than what it pushed, without what takes have taken that began
-/// before it ended.
+/// D8: the owner's `len` is at least the number of items that it pushed, minus the items of the
+/// takes that began before `len` ended.
 fn lengths(calls: &[Call]) -> Result<(), String> {
     let mut pushed: Vec<usize> = pushes(calls).map(|(push, _)| push.ended).collect();
     pushed.sort_unstable();

@@ -1,7 +1,8 @@
-//! crossbeam's deque and the stand-in of the models, held to one contract (`sync/src/deque/mod.rs`).
+//! Checks crossbeam's deque and the model queues against one contract (`sync/src/deque/mod.rs`).
 //!
-//! Real threads, and histories that are checked afterwards; `loom-tests/tests/deque.rs` runs the same
-//! bodies in models. `broken.rs` shows that the checks find what they are for.
+//! The tests run real threads and check the recorded histories afterwards;
+//! `loom-tests/tests/deque.rs` runs the same bodies in models. `broken.rs` shows that the checks
+//! detect what they are for.
 #![cfg(not(any(framewise_loom, framewise_shuttle)))]
 
 mod bodies;
@@ -15,7 +16,8 @@ use std::thread;
 
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::deque as facade;
-// What the stand-in takes from its crate: it is compiled once more here, over `std`'s primitives.
+// The names that the model queues import from their crate: they are compiled here over `std`'s
+// primitives.
 use framewise_sync::{Arc, atomic, cell, thread_local};
 
 use self::bodies::Size;
@@ -29,7 +31,7 @@ mod model_queues;
 queues::queues!(Crossbeam, facade);
 queues::queues!(ModelQueues, model_queues);
 
-/// D1, D3, D4, D6, D8 of a deque, with many growths of its buffer.
+/// Checks D1, D3, D4, D6 and D8 for a deque whose buffer grows many times.
 fn deque_histories<Q: Queues>(items: usize) {
     for takers in [0, 1, 3] {
         for asks in [false, true] {
@@ -46,7 +48,7 @@ fn deque_histories<Q: Queues>(items: usize) {
     }
 }
 
-/// D1, D3, D4, D6 of an injector, over many blocks.
+/// Checks D1, D3, D4 and D6 for an injector, over many blocks.
 fn injector_histories<Q: Queues>(items: usize) {
     for (pushers, takers) in [(1, 1), (2, 2), (3, 1)] {
         let size = Size {
@@ -61,14 +63,14 @@ fn injector_histories<Q: Queues>(items: usize) {
     }
 }
 
-/// D1, D2: each item comes once, with its payload, through up to three queues.
+/// Checks D1 and D2: each item arrives once, with its payload, through up to three queues.
 fn publication_through_hops<Q: Queues>(items: usize) {
     let mut taken = bodies::hops::<Q>(items, 3 * items);
     taken.sort_unstable();
     assert!(taken.into_iter().eq(0..items));
 }
 
-/// D5, for a push and a look that begin at the same time, many times.
+/// Checks D5 for a push and a check that begin at the same time, many times.
 fn fences<Q: Queues>() {
     let worker = Q::worker();
     let stealer = Q::stealer(&worker);
@@ -90,7 +92,8 @@ fn fences<Q: Queues>() {
     );
 }
 
-/// Two threads meet; one pushes and looks, the other sets the flag and looks; then the item is taken.
+/// Runs two threads in lockstep: one pushes and checks the flag, the other sets the flag and checks
+/// the queue; then the item is taken.
 fn rounds_of_two(
     push: impl Fn(usize),
     is_empty: impl Fn() -> bool + Sync,
@@ -105,7 +108,7 @@ fn rounds_of_two(
         let mut spins = 0_usize;
         while meetings.load(Ordering::Acquire) < 2 * (meeting + 1) {
             spins += 1;
-            // The other one may need this processor.
+            // The other thread may need this processor.
             if spins.is_multiple_of(64) {
                 thread::yield_now();
             }
@@ -135,7 +138,7 @@ fn rounds_of_two(
             })
             .collect();
         let seen_empty = checker.join().expect("no panic");
-        // Only now, since each thread would wait for one that panicked.
+        // Only now, because each thread would wait for a thread that panicked.
         for (round, (saw_flag, taken)) in pusher.into_iter().enumerate() {
             assert!(
                 saw_flag || !seen_empty[round],
@@ -146,7 +149,7 @@ fn rounds_of_two(
     });
 }
 
-/// D6, D7, where nobody else is there: a steal comes to an end, and a batch is where it should be.
+/// Checks D6 and D7 without concurrency: a steal succeeds eventually, and its batch is in place.
 fn batches<Q: Queues>() {
     fn until_success(mut steal: impl FnMut() -> Stolen) -> usize {
         for _ in 0..1_000 {
@@ -156,7 +159,7 @@ fn batches<Q: Queues>() {
                 Stolen::Retry => {}
             }
         }
-        panic!("retries without end, and nobody else is there");
+        panic!("endless retries without another thread");
     }
     for len in 1..200 {
         for limit in [1, 2, 5, 32, 100] {
@@ -165,14 +168,11 @@ fn batches<Q: Queues>() {
             let first = until_success(|| Q::steal_injected(&injector, &own, limit));
             assert_eq!(first, 0);
             let batch = 1 + Q::len(&own);
-            assert!(
-                batch <= limit.min(len),
-                "{batch} of {len}, not over {limit}"
-            );
+            assert!(batch <= limit.min(len), "{batch} of {len}, limit {limit}");
             for item in 1..batch {
                 assert_eq!(Q::pop(&own).expect("its batch").open(), item);
             }
-            // A thief's view of what a batch brought.
+            // How a thief sees the items of the batch.
             assert!(Q::is_empty(&Q::stealer(&own)));
             for item in batch..len {
                 assert_eq!(until_success(|| Q::steal_one(&injector)), item);
@@ -190,7 +190,7 @@ fn batches<Q: Queues>() {
     }
 }
 
-/// Both queues, one promise a test, with so many items.
+/// Instantiates the tests of the contract for one kind of queue, with that many items.
 macro_rules! contract_tests {
     ($module:ident, $queues:ident, $items:literal) => {
         mod $module {
@@ -225,10 +225,10 @@ macro_rules! contract_tests {
 }
 
 contract_tests!(crossbeam, Crossbeam, 10_000);
-// Its steps are as long as the queue is.
+// Fewer items, because a step of the model queues takes time linear in the queue's length.
 contract_tests!(models, ModelQueues, 2_000);
 
-/// D7, as the adversary of the models has it.
+/// D7, with the models' adversary.
 #[test]
 fn the_adversary_retries_as_often_as_asked_and_takes_nothing() {
     let (victim, own) = (ModelQueues::worker(), ModelQueues::worker());
@@ -240,12 +240,12 @@ fn the_adversary_retries_as_often_as_asked_and_takes_nothing() {
         assert_eq!(ModelQueues::len(&victim), 1);
     }
     let Stolen::Item(item) = ModelQueues::steal(&stealer, &own) else {
-        panic!("it is there, and nobody else");
+        panic!("the item is there, and no other thread");
     };
     assert_eq!(item.open(), 7);
 }
 
-/// What the checks say of a deque with that fault, used by its owner alone.
+/// Returns the checks' result for a deque with that fault and no thieves.
 fn check_deque<const FAULT: u8>() -> Result<(), String> {
     let size = Size {
         items: 500,
@@ -260,7 +260,7 @@ fn check_deque<const FAULT: u8>() -> Result<(), String> {
     })
 }
 
-/// The same of an injector, with a pusher that has ended before the taker begins.
+/// Like [`check_deque`], for an injector whose pusher ends before the taker begins.
 fn check_injector<const FAULT: u8>() -> Result<(), String> {
     let size = Size {
         items: 500,
@@ -275,7 +275,7 @@ fn check_injector<const FAULT: u8>() -> Result<(), String> {
     })
 }
 
-/// A panic is a finding, too.
+/// Runs `check`, and treats a panic as a finding.
 fn catch(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     panic::catch_unwind(AssertUnwindSafe(check)).unwrap_or_else(|payload| {
         let formatted = payload.downcast_ref::<String>().cloned();
@@ -366,7 +366,8 @@ fn control_an_item_that_comes_too_late_is_found() {
     let saw_flag = bodies::push_and_check(|| Late::push(&worker, Item::new(1)), &flag);
     let seen_empty = bodies::flag_and_check(|| Late::is_empty(&stealer), &flag);
     assert!(!saw_flag && seen_empty, "both miss the other");
-    // By the same, if the threads meet so once; and else by an item that nobody finds.
+    // `fences` detects it if the threads interleave this way once, and otherwise by an item that
+    // cannot be found.
     let found = catch(|| {
         fences::<Late>();
         Ok(())

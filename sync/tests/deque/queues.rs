@@ -1,14 +1,15 @@
-//! The queues to be held to the contract, behind one face, and what goes through them.
+//! The queues under test behind one trait, and the items that go through them.
 
 use framewise_sync::cell::UnsafeCell;
 
-/// An item, with something on the heap that its pusher writes and its taker reads.
+/// An item with a heap payload, which its pusher writes and its taker reads.
 pub(crate) struct Item {
     pub(crate) number: usize,
     payload: Box<UnsafeCell<usize>>,
 }
 
-// SAFETY: whoever has the item has its payload; that a queue orders them is what is tested.
+// SAFETY: only the thread that holds the item reaches its payload; that a queue orders these
+// threads is what the tests check.
 unsafe impl Send for Item {}
 
 impl Item {
@@ -18,7 +19,7 @@ impl Item {
         item
     }
 
-    /// As a taker would see it which does not see what its pusher did.
+    /// Makes an item as a taker sees it to which the pusher's writes are not visible.
     pub(crate) fn unwritten(number: usize) -> Self {
         let payload = Box::new(UnsafeCell::new(0));
         Self { number, payload }
@@ -30,7 +31,7 @@ impl Item {
             .with_mut(|payload| unsafe { *payload = !self.number });
     }
 
-    /// What it is, where its payload is as its pusher left it (D2).
+    /// Returns the item's number, and checks that the payload is as its pusher left it (D2).
     pub(crate) fn open(self) -> usize {
         // SAFETY: the item is the caller's.
         let payload = self.payload.with(|payload| unsafe { *payload });
@@ -39,7 +40,7 @@ impl Item {
     }
 }
 
-/// What came of a steal.
+/// The result of a steal.
 pub(crate) enum Stolen {
     Empty,
     Item(Item),
@@ -67,7 +68,7 @@ pub(crate) trait Queues: 'static {
     fn is_injector_empty(injector: &Self::Injector) -> bool;
 }
 
-/// [`Queues`] of what a module has under the door's names.
+/// Implements [`Queues`] for the types of a module that has the facade's names.
 macro_rules! queues {
     ($name:ident, $module:ident) => {
         pub(crate) struct $name;
