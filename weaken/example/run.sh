@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the machine on the two rings: on the right one every mutant must be killed, as the table says;
-# on the one with the planted bug the command must fail, and name the operation that pairs with the
-# bug. Takes the command's path, or builds it.
+# Runs framewise-weaken on the two rings. It must kill every mutant of the correct ring, as SITES.md
+# says. On the ring with the seeded bug it must fail and name the operation that pairs with the bug.
+# The optional argument is the path of the command; without it, the script builds the command.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -11,11 +11,11 @@ if [ -z "$weaken" ]; then
     weaken="${CARGO_TARGET_DIR:-target}/release/framewise-weaken"
 fi
 messages=$(mktemp)
-told=$(mktemp)
+output=$(mktemp)
 table=$(mktemp)
-trap 'rm -f "$messages" "$told" "$table"' EXIT
+trap 'rm -f "$messages" "$output" "$table"' EXIT
 
-# The models' executables, one test target at a time.
+# models TARGET: builds the models of one test target and writes cargo's messages to $messages.
 models() {
     RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models --no-run --quiet \
         --package framewise-weaken-example --test "$1" --message-format json \
@@ -29,8 +29,8 @@ diff weaken/example/SITES.md "$table"
 
 models planted
 : >"$table"
-if "$weaken" --sources weaken/example/src/planted.rs --table "$table" --run "$messages" | tee "$told"; then
-    echo "the planted bug was not found"
+if "$weaken" --sources weaken/example/src/planted.rs --table "$table" --run "$messages" | tee "$output"; then
+    echo "the seeded bug was not detected"
     exit 1
 fi
-grep -q "store Release: Release -> Relaxed: every model passes with it" "$told"
+grep -q "store Release: Release -> Relaxed: survives every model" "$output"

@@ -1,4 +1,4 @@
-//! Why a mutant may survive, as the source says it above the operation:
+//! The arguments for surviving mutants, which stand in the source above the operation:
 //!
 //! ```text
 //! // Ordering: AcqRel, as in wake.
@@ -6,28 +6,29 @@
 //! let before = self.0.fetch_or(CANCELLED, Ordering::AcqRel);
 //! ```
 //!
-//! An argument goes up to the next one or to the end of the comment; one reason can serve two
-//! changes: `A -> B and A -> C, because …`. It belongs to the operations between its comment and the
-//! next comment that is not on the same statement's lines, in the same function.
+//! An argument extends to the next argument or to the end of the comment. One reason can serve
+//! several changes: `A -> B and A -> C, because …`. An argument applies to the operations of the
+//! same function between its comment and the next comment; a comment inside the first statement
+//! does not end it.
 
 use crate::mutation;
 use crate::sites::Site;
 use crate::source::Source;
 
-/// A change that is said to survive, and why.
+/// A change that the source argues to survive, and the reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Argument {
     pub(crate) label: String,
     pub(crate) reason: String,
 }
 
-/// Gives each site its arguments; returns the lines of those that no site has.
+/// Assigns the arguments to their sites; returns the lines of arguments that match no site.
 pub(crate) fn attach(source: &Source, sites: &mut [Site]) -> Vec<u32> {
     let mut strays = Vec::new();
     let mut at = 0;
     let comments = &source.comments;
     while at < comments.len() {
-        // A block is of lines that follow each other.
+        // A comment block is a sequence of adjacent lines.
         let mut end = at + 1;
         while end < comments.len() && comments[end].line == comments[end - 1].line + 1 {
             end += 1;
@@ -52,8 +53,9 @@ pub(crate) fn attach(source: &Source, sites: &mut [Site]) -> Vec<u32> {
     strays
 }
 
-/// To the operations between the comment's last line and the next comment's line that have such a
-/// change; or to the first one after it, where the next comment is within the statement.
+/// Assigns the argument to the operations between the comment's last line and the next comment that
+/// have such a change. The first operation counts even if the next comment precedes it, because
+/// that comment is within the statement.
 fn give(argument: &Argument, sites: &mut [Site], last: u32, next: u32) -> bool {
     let fits = |site: &Site| {
         let mut all = mutation::mutations(site).into_iter();
@@ -76,13 +78,13 @@ fn give(argument: &Argument, sites: &mut [Site], last: u32, next: u32) -> bool {
     given
 }
 
-/// The arguments in a comment.
+/// Returns the arguments in a comment.
 fn parse(lines: &[&str]) -> Vec<Argument> {
     let text = lines.join(" ");
     let mut found = Vec::new();
     for part in text.split("Survives: ").skip(1) {
         let Some((labels, reason)) = part.split_once(", because ") else {
-            // Without a reason it belongs nowhere, and that is told.
+            // Without a reason the label matches no mutant, so the argument is reported as stray.
             found.push(Argument {
                 label: part.to_owned(),
                 reason: String::new(),

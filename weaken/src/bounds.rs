@@ -1,8 +1,8 @@
-//! How far each model goes: its executions with a small preemption bound, with a larger one and
-//! without any, and whether that was all of them.
+//! The measurement of preemption bounds: each model's executions with bounds 2 and 3 and without a
+//! bound, and whether these were all.
 //!
-//! Owns the table of that, which has no times in it: of what was cut off only the magnitude stands
-//! there. Needs models that tell of their runs (`runs.rs`).
+//! Owns the table of the results. The table has no times: for a model that was cut off it has only
+//! the magnitude of the executions. Needs models that record their runs (`runs.rs`).
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::models::{self, Executable};
 use crate::process::{SECONDS, UNBOUNDED};
 use crate::runs::{Ended, Run};
 
-/// With which bounds models are run.
+/// The bounds with which each model runs.
 const BOUNDS: [Bound; 3] = [Bound::Of(2), Bound::Of(3), Bound::None];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +28,8 @@ impl Bound {
         }
     }
 
-    /// The environment of a test; the smallest bound, which every model must exhaust, has no limit.
+    /// Returns the environment of a test. The smallest bound has no time limit, because every model
+    /// must exhaust it.
     fn environment(self, seconds: usize) -> Vec<(&'static str, String)> {
         let limit = (SECONDS, seconds.to_string());
         match self {
@@ -44,7 +45,7 @@ impl Bound {
     }
 }
 
-/// A model with its run at each bound; `None` where there was none.
+/// A model with its run at each bound; `None` if the model recorded no run.
 #[derive(Debug)]
 pub(crate) struct Row {
     test: String,
@@ -52,11 +53,11 @@ pub(crate) struct Row {
     ends: Vec<Option<(u64, Ended)>>,
 }
 
-/// Runs the models of these executables; returns the rows and what is wrong.
+/// Runs the models of these executables; returns the rows and the problems.
 ///
 /// # Errors
 ///
-/// When an executable cannot be run, or what a model tells is not understood.
+/// If an executable cannot be run, or a record is malformed.
 pub(crate) fn measure(
     executables: &[Executable],
     is_named: impl Fn(&str) -> bool,
@@ -87,7 +88,7 @@ fn of_test(executable: &Executable, test: &str, seconds: usize) -> Result<Vec<Ro
         let recorded = executable.run_recorded(test, &bound.environment(seconds))?;
         let record = &recorded.runs;
         if index == 0 && !recorded.is_control() {
-            // A failed run in a test that should not panic is a model that fails.
+            // A failed run in a test that should not panic is a failed model, not a control.
             let is_model = |run: &&Run| !run.is_control() || run.ended == Ended::Failed;
             rows = record.iter().filter(is_model).map(Row::new).collect();
         }
@@ -130,7 +131,7 @@ impl Row {
         of_bounds
             .filter_map(|(bound, end)| {
                 let wrong = match end {
-                    None => "it did not tell of its run",
+                    None => "it recorded no run",
                     Some((_, Ended::Failed)) => "it fails",
                     Some((_, Ended::CutOff)) if bound == BOUNDS[0] => "it was cut off",
                     Some(_) => return None,
@@ -146,7 +147,7 @@ impl Row {
     }
 }
 
-/// How many models were exhausted, and how many cut off, at each bound.
+/// Returns how many models were exhausted, cut off and failed at each bound.
 pub(crate) fn totals(rows: &[Row]) -> String {
     let mut text = format!("- Models: {}.\n", rows.len());
     for (index, bound) in BOUNDS.into_iter().enumerate() {
@@ -166,7 +167,7 @@ pub(crate) fn totals(rows: &[Row]) -> String {
     text
 }
 
-/// The table.
+/// Returns the table's text.
 pub(crate) fn write(rows: &[Row], seconds: usize) -> String {
     let mut text = format!(
         "# Bounds\n\n\
@@ -207,7 +208,7 @@ pub(crate) fn write(rows: &[Row], seconds: usize) -> String {
     text
 }
 
-/// The power of ten below.
+/// Returns the largest power of ten that is not above the number.
 fn magnitude(number: u64) -> u64 {
     number
         .checked_ilog10()
@@ -262,7 +263,7 @@ mod tests {
             problems,
             [
                 "t::a: wake × run: bound 2: it was cut off",
-                "t::a: wake × run: bound 3: it did not tell of its run",
+                "t::a: wake × run: bound 3: it recorded no run",
                 "t::a: wake × run: no bound: it fails",
             ]
         );

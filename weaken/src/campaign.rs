@@ -1,7 +1,8 @@
-//! The matrix: each mutant against the models that reach its site, until one of them fails.
+//! A run of loom mutation testing: each mutant against the models that reach its site, until a
+//! model fails.
 //!
-//! Owns which model is tried first: the one that killed the mutant the last time, so that a table
-//! stays as it is where nothing changed, and then the cheap ones.
+//! Owns the order of the models: first the model that killed the mutant in the last run, so that an
+//! unchanged crate gives an unchanged table, then the cheap models.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,23 +14,23 @@ use crate::process::Ended;
 use crate::sites::Site;
 use crate::table::{Key, Outcome, Row};
 
-/// Where results come from.
+/// The inputs of a run.
 pub(crate) struct Campaign<'a> {
     pub(crate) models: &'a [Model],
-    /// The rows of the table as it was.
+    /// The rows of the existing table.
     pub(crate) before: &'a HashMap<Key, Outcome>,
-    /// The places that are reached.
+    /// The places that the models reached.
     pub(crate) reached: &'a HashSet<(String, u32, u32)>,
-    /// Of which files mutants are run; of the others the table's results are kept.
+    /// Returns `true` if the mutants of this file run; other files keep the table's results.
     pub(crate) runs: &'a (dyn Fn(&str) -> bool + Sync),
     pub(crate) limit: Duration,
     pub(crate) jobs: usize,
 }
 
 impl Campaign<'_> {
-    /// The rows of all sites, in their order, and what is missing.
+    /// Returns the rows of all sites in their order, and the problems.
     pub(crate) fn rows(&self, sites: &[Site]) -> (Vec<Row>, Vec<String>) {
-        // The long ones first, so that none is left over when the other processes are through.
+        // Start the long sites first, so that all processes finish at about the same time.
         let mut order: Vec<usize> = (0..sites.len()).collect();
         order.sort_by_key(|&index| std::cmp::Reverse(self.estimate(&sites[index])));
         let results = each(&order, self.jobs, |&index| self.of_site(&sites[index]));
@@ -47,7 +48,7 @@ impl Campaign<'_> {
         (rows, problems)
     }
 
-    /// How long the site's mutants may take together, if they end as they did the last time.
+    /// Returns the expected time of the site's mutants if each ends like in the last run.
     fn estimate(&self, site: &Site) -> Duration {
         if !(self.runs)(&site.file) {
             return Duration::ZERO;
@@ -63,7 +64,7 @@ impl Campaign<'_> {
             let killer = self.models.iter().find(|model| model.name() == *killer);
             killer.map_or(all, |model| model.cost)
         };
-        // A mutant without a row is weaker than one that was killed, or new.
+        // A mutant without a row is new, or weaker than a killed mutant.
         let has_row = |mutation: &&Mutation| {
             mutation.after.is_empty() || self.before.contains_key(&Key::new(site, &mutation.label))
         };
@@ -109,13 +110,13 @@ impl Campaign<'_> {
         };
         match outcome {
             None | Some(Outcome::Reached | Outcome::Unreached) => Err(format!(
-                "{}: the table has no row for {} {}, {}: run the mutants of this file",
+                "{}: the table has no row for {} {}, {}: run the mutants of this file with --run",
                 site.place(),
                 site.operation,
                 site.ordering(),
                 mutation.label
             )),
-            // The source has the last word on what is argued.
+            // Only the source decides whether a survivor is argued.
             Some(Outcome::Survives | Outcome::Argued(_)) => {
                 let mut arguments = site.arguments.iter();
                 let argument = arguments.find(|argument| argument.label == mutation.label);
@@ -142,7 +143,7 @@ impl Campaign<'_> {
             .iter()
             .filter(|model| is_there(model, site))
             .collect();
-        // By magnitude: a measured time is never the same twice.
+        // Compare costs by magnitude, because measured times vary from run to run.
         let cost = |model: &Model| model.cost.as_millis().checked_ilog2();
         models.sort_by_key(|model| (model.name() != killer, cost(model), model.name()));
         let mut timed_out = None;
@@ -161,7 +162,7 @@ impl Campaign<'_> {
     }
 }
 
-/// Whether the model reaches the site.
+/// Returns `true` if the model reaches the site.
 pub(crate) fn is_there(model: &Model, site: &Site) -> bool {
     model.reached.iter().any(|reached| {
         (reached.line, reached.column) == (site.line, site.column) && reached.file == site.file

@@ -1,4 +1,4 @@
-//! What follows what: from the command line to the last line.
+//! The control flow of the command, from the arguments to the summary.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::summary::Told;
 use crate::table;
 use crate::verdict::{self, Allowances, Counts};
 
-/// Runs the command with these arguments.
+/// Runs the command with the given arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let mut arguments = arguments.peekable();
     if arguments.next_if_eq("code").is_some() {
@@ -36,7 +36,7 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     end(options.execute())
 }
 
-/// Prints what is wrong, and the last lines.
+/// Prints the problems and the summary.
 fn end(verdict: Result<Verdict, String>) -> ExitCode {
     let verdict = verdict.unwrap_or_else(|problem| Verdict {
         problems: vec![problem],
@@ -53,7 +53,7 @@ fn end(verdict: Result<Verdict, String>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// What is wrong, and the last lines.
+/// The result of the command: problems, and the summary that is printed last.
 #[derive(Debug, Default)]
 struct Verdict {
     problems: Vec<String>,
@@ -61,7 +61,7 @@ struct Verdict {
 }
 
 impl Options {
-    /// Does what is asked for.
+    /// Executes the requested action.
     fn execute(&self) -> Result<Verdict, String> {
         let mut runs = match &self.models {
             Some(file) => runs::parse(&read(file)?)?,
@@ -88,7 +88,7 @@ impl Options {
             return Ok(Verdict::default());
         }
         if reached.is_empty() {
-            return Err("no model reached anything: were they built with the cfg?".to_owned());
+            return Err("no model reached a site: were the models built with the cfg?".to_owned());
         }
         self.judge(&listed, &models, &runs, &reached)
     }
@@ -139,7 +139,7 @@ impl Options {
         if let Action::Check(_) = self.action {
             if after != before {
                 problems.push(format!(
-                    "{} is not what the sources say: {}",
+                    "{} does not match the sources: {}",
                     self.table,
                     first_difference(&before, &after)
                 ));
@@ -155,8 +155,8 @@ impl Options {
         problems.extend(told.problems());
         let source = match (runs_mutants, self.only.is_empty()) {
             (true, true) => "all run now",
-            (true, false) => "run now for some files, and else as the table has them",
-            (false, _) => "as the table has them",
+            (true, false) => "some files run now, the others from the table",
+            (false, _) => "from the table",
         };
         Ok(Verdict {
             problems,
@@ -181,7 +181,7 @@ impl Options {
         })
     }
 
-    /// Whether `--only` asks for it, by part of its name.
+    /// Returns `true` if `--only` is empty or one of its texts is part of the name.
     fn is_named(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str()))
     }
@@ -197,7 +197,8 @@ fn read(file: &str) -> Result<String, String> {
     Ok(text)
 }
 
-/// The first row that differs, which says more than a total; or else the first line.
+/// Describes the first row that differs, which is more useful than a changed total; if all rows are
+/// equal, the first line that differs.
 fn first_difference(before: &str, after: &str) -> String {
     let is_row = |line: &&str| line.starts_with("| `");
     let of = |is_meant: &dyn Fn(&&str) -> bool| {
@@ -214,11 +215,11 @@ fn first_difference(before: &str, after: &str) -> String {
     let told = |line: Option<&str>| line.map_or("its end".to_owned(), |line| format!("{line:?}"));
     match of(&is_row).or_else(|| of(&|_| true)) {
         Some((old, new)) => format!("it has {} instead of {}", told(old), told(new)),
-        None => "only the ends of its lines differ".to_owned(),
+        None => "only the line endings differ".to_owned(),
     }
 }
 
-/// Each site with the models that reach it.
+/// Prints each site with the models that reach it.
 fn tell(listed: &Listed, models: &[Model]) {
     for site in &listed.sites {
         let there = models.iter().filter(|model| is_there(model, site));

@@ -1,10 +1,10 @@
-//! A list's items, some at a time.
+//! A parallel map over the items of a list.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Calls `f` with each item, on that many threads; returns the results in the items' order.
+/// Calls `f` with each item on `threads` threads; returns the results in the items' order.
 pub(crate) fn each<T: Sync, R: Send>(
     items: &[T],
     threads: usize,
@@ -16,7 +16,7 @@ pub(crate) fn each<T: Sync, R: Send>(
         for _ in 0..threads.max(1) {
             scope.spawn(|| {
                 loop {
-                    // Ordering: Relaxed. The number only has to be nobody else's.
+                    // Ordering: Relaxed. The index only has to be unique; it publishes nothing.
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(item) = items.get(index) else { break };
                     let result = f(item);

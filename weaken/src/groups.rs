@@ -1,11 +1,11 @@
-//! Which protocol each model belongs to.
+//! The assignment of models to protocols.
 //!
 //! Owns the list's format: a protocol's name in brackets, and below it the tests that are its
-//! models, as `target::test`, with `*` for any text; or `none yet: why` where there is none.
+//! models, as `target::test`, with `*` for any text; or `none yet: why` if there is no model.
 
 use crate::runs::Run;
 
-/// The protocols, as a file lists them.
+/// The protocols that a file lists.
 #[derive(Debug, Default)]
 pub(crate) struct Protocols(Vec<Protocol>);
 
@@ -18,11 +18,11 @@ struct Protocol {
 }
 
 impl Protocols {
-    /// Reads a list; `#` begins a comment.
+    /// Parses a list; `#` starts a comment.
     ///
     /// # Errors
     ///
-    /// When a line comes before the first protocol, or a protocol comes twice.
+    /// If a line comes before the first protocol, or a protocol is listed twice.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut protocols: Vec<Protocol> = Vec::new();
         for line in text.lines().map(str::trim) {
@@ -32,7 +32,7 @@ impl Protocols {
             let name = line.strip_prefix('[').and_then(|l| l.strip_suffix(']'));
             if let Some(name) = name {
                 if protocols.iter().any(|protocol| protocol.name == name) {
-                    return Err(format!("the protocol {name:?} comes twice"));
+                    return Err(format!("the protocol {name:?} is listed twice"));
                 }
                 protocols.push(Protocol {
                     name: name.to_owned(),
@@ -41,7 +41,7 @@ impl Protocols {
                 continue;
             }
             let Some(protocol) = protocols.last_mut() else {
-                return Err(format!("{line:?} is in no protocol"));
+                return Err(format!("{line:?} is before the first protocol"));
             };
             match line.strip_prefix("none yet: ") {
                 Some(reason) => protocol.none_yet = Some(reason.to_owned()),
@@ -55,7 +55,7 @@ impl Protocols {
         self.0.len()
     }
 
-    /// Each protocol with the number of its models.
+    /// Returns each protocol with the number of its models.
     pub(crate) fn counts(&self, models: &[&Run]) -> Vec<(&str, usize)> {
         let count = |protocol: &Protocol| models.iter().filter(|m| protocol.has(m)).count();
         let protocols = self.0.iter();
@@ -64,15 +64,15 @@ impl Protocols {
             .collect()
     }
 
-    /// Protocols without a model, models without a protocol, and entries without a test. `whole`: a
-    /// protocol must have a model, also where it is said why there is none yet.
+    /// Returns protocols without a model, models without a protocol, and entries without a test.
+    /// With `whole`, `none yet` does not excuse a protocol.
     pub(crate) fn problems(&self, models: &[&Run], whole: bool) -> Vec<String> {
         let mut problems = Vec::new();
         for protocol in &self.0 {
             let has_model = models.iter().any(|model| protocol.has(model));
             match &protocol.none_yet {
                 Some(_) if has_model => problems.push(format!(
-                    "the protocol {:?} is said to have no model yet, and has one",
+                    "the protocol {:?} is listed as `none yet`, but has a model",
                     protocol.name
                 )),
                 Some(reason) if whole => problems.push(format!(
@@ -87,7 +87,7 @@ impl Protocols {
             for pattern in &protocol.patterns {
                 if !models.iter().any(|model| fits(pattern, &model.test)) {
                     problems.push(format!(
-                        "the protocol {:?} lists {pattern}, which is no model",
+                        "the protocol {:?} lists {pattern}, which matches no model",
                         protocol.name
                     ));
                 }
@@ -96,7 +96,7 @@ impl Protocols {
         let strays = models
             .iter()
             .filter(|model| !self.0.iter().any(|protocol| protocol.has(model)))
-            .map(|model| format!("{}: it belongs to no protocol", model.test));
+            .map(|model| format!("{}: belongs to no protocol", model.test));
         problems.extend(strays);
         problems
     }
@@ -110,7 +110,7 @@ impl Protocol {
     }
 }
 
-/// Whether the text is the pattern, in which `*` is any text.
+/// Returns `true` if the text matches the pattern, in which `*` is any text.
 fn fits(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -127,7 +127,7 @@ mod tests {
     use crate::runs::{Ended, run};
 
     fn told(list: &str, tests: &[&str], whole: bool) -> Vec<String> {
-        let protocols = Protocols::parse(list).expect("it is well-formed");
+        let protocols = Protocols::parse(list).expect("the list is well-formed");
         let runs: Vec<Run> = tests.iter().map(|t| run(t, Ended::Exhausted)).collect();
         protocols.problems(&runs.iter().collect::<Vec<_>>(), whole)
     }
@@ -147,7 +147,7 @@ mod tests {
         let list = "# two\n[join]\ntask::j*\n[wheel / gate]\ntimers::*\ntask::both\n";
         let tests = ["task::j1", "task::j2", "task::both", "timers::t"];
         assert!(told(list, &tests, true).is_empty());
-        let protocols = Protocols::parse(list).expect("it is well-formed");
+        let protocols = Protocols::parse(list).expect("the list is well-formed");
         let runs: Vec<Run> = tests.iter().map(|t| run(t, Ended::Exhausted)).collect();
         let counts = protocols.counts(&runs.iter().collect::<Vec<_>>());
         assert_eq!(counts, [("join", 2), ("wheel / gate", 2)]);
@@ -162,13 +162,13 @@ mod tests {
     #[test]
     fn a_model_without_a_protocol() {
         let problems = told("[join]\nt::a\n", &["t::a", "t::b"], false);
-        assert_eq!(problems, ["t::b: it belongs to no protocol"]);
+        assert_eq!(problems, ["t::b: belongs to no protocol"]);
     }
 
     #[test]
     fn an_entry_without_a_test() {
         let problems = told("[join]\nt::a\nu::*\n", &["t::a"], false);
-        let told = "the protocol \"join\" lists u::*, which is no model";
+        let told = "the protocol \"join\" lists u::*, which matches no model";
         assert_eq!(problems, [told]);
     }
 

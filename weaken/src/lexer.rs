@@ -1,13 +1,13 @@
-//! Tokens and comments of a Rust source, with their places.
+//! A lexer for Rust sources: tokens and comments with their line and column.
 //!
-//! Owns what is text and what is code. Knows nothing of items or of atomics; what it makes goes on
-//! to `source.rs`.
+//! Decides what is code, and what is a string or a comment. Knows nothing about items or atomics;
+//! `source.rs` consumes its result.
 
-/// A piece of code.
+/// A token of code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) kind: Kind,
-    /// The identifier, the number, or the one character. Empty for texts and lifetimes.
+    /// The identifier, the number, or the punctuation character. Empty for literals and lifetimes.
     pub(crate) text: String,
     pub(crate) line: u32,
     pub(crate) column: u32,
@@ -17,7 +17,7 @@ pub(crate) struct Token {
 pub(crate) enum Kind {
     Identifier,
     Number,
-    /// A string, a character, a lifetime: nothing that matters here.
+    /// A string, a character or a lifetime. Its text is not kept.
     Opaque,
     Punctuation,
 }
@@ -39,7 +39,7 @@ pub(crate) struct Comment {
     pub(crate) text: String,
 }
 
-/// Takes a source apart.
+/// Splits a source into tokens and comments.
 pub(crate) fn lex(source: &str) -> (Vec<Token>, Vec<Comment>) {
     let mut lexer = Lexer {
         rest: source.chars().collect(),
@@ -131,7 +131,7 @@ impl Lexer {
         self.take_while(|c| c.is_alphanumeric() || c == '_')
     }
 
-    /// `0` in `self.0.1` is a field and no part of a fraction.
+    /// Reads a number. The `0` in `self.0.1` is a field, not the start of a fraction.
     fn number(&mut self) -> String {
         let is_field = self.tokens.last().is_some_and(|token| token.is("."));
         let mut text = self.word();
@@ -176,7 +176,7 @@ impl Lexer {
         (Kind::Opaque, String::new())
     }
 
-    /// A character or a lifetime.
+    /// Reads a character or a lifetime.
     fn quote(&mut self) -> (Kind, String) {
         self.advance();
         if self.peek(0) == '\\' {
@@ -193,7 +193,7 @@ impl Lexer {
         (Kind::Opaque, String::new())
     }
 
-    /// Takes `r"…"`, `r#"…"#`, `br"…"`, `cr"…"` if one begins here.
+    /// Consumes `r"…"`, `r#"…"#`, `br"…"` or `cr"…"`; returns `false` if none starts here.
     fn raw_string(&mut self) -> bool {
         let prefix = if self.peek(0) == 'r' { 1 } else { 2 };
         if prefix == 2 && self.peek(1) != 'r' {

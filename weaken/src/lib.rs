@@ -1,15 +1,16 @@
-//! Would the models notice?
+//! Mutation testing for loom models.
 //!
-//! A model of concurrent code that passes says something only if it would fail were the code wrong.
-//! This command asks that of every atomic operation, fence, notification and unpark: it lists where
-//! the shipped code has them, finds which models reach each, and runs those models with that one
-//! operation weakened or left out, until one of them fails. What no model notices is either argued
-//! in a comment beside the operation or a failure of the command. Nothing is rebuilt for a mutant:
-//! the facade, `framewise-sync` under `--cfg framewise_loom`, weakens what the environment names.
-//! A second mode, in `code/`, changes the code between the operations.
+//! A passing model of concurrent code is evidence only if the model would fail when the code is
+//! wrong. This tool checks that for every atomic operation, fence, notification and unpark. It
+//! lists the operations in the shipped code, finds the models that reach each one, and runs these
+//! models with that one operation weakened or left out, until a model fails. A mutant that no model
+//! detects needs an argument in a comment beside the operation; otherwise the command fails. No
+//! mutant needs a rebuild: the facade, `framewise-sync` under `--cfg framewise_loom`, weakens the
+//! operation that an environment variable names. A second mode, in `code/`, mutates the code
+//! between the operations.
 //!
-//! See the README for how to use it on a crate of one's own. What this crate must not know: the
-//! protocols, and what is right.
+//! The README shows how to use the tool on another crate. This crate must not know the protocols,
+//! nor which behavior is correct.
 
 mod arguments;
 mod bounds;

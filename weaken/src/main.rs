@@ -1,4 +1,4 @@
-//! The command.
+//! The entry point of the command; see `command.rs`.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! The models: tests in executables that others built, each run in a process of its own.
+//! The models: tests of given executables, each run in its own process.
 //!
-//! A model is any test that passes and reaches a site; a test that should panic is a control and no
-//! model. What it learns goes on to `campaign.rs`.
+//! A model is any test that passes and reaches a site. A test that should panic is a control, not a
+//! model. `campaign.rs` runs the models with mutations.
 
 use std::collections::HashSet;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::runs::{self, Run};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Executable {
     path: PathBuf,
-    /// The package's directory, in which cargo would run it.
+    /// The package's directory, in which cargo would run the executable.
     directory: Option<PathBuf>,
     /// The name of the test target.
     target: String,
@@ -30,12 +30,12 @@ pub(crate) struct Executable {
 pub(crate) struct Model {
     executable: Executable,
     test: String,
-    /// How long it took.
+    /// The time that the test took without a mutation.
     pub(crate) cost: Duration,
     pub(crate) reached: HashSet<Reached>,
 }
 
-/// Reads cargo's messages (`--message-format=json`), or one path a line.
+/// Parses cargo's messages (`--message-format=json`), or one path per line.
 pub(crate) fn executables(text: &str) -> Vec<Executable> {
     text.lines().filter_map(executable).collect()
 }
@@ -66,7 +66,8 @@ fn executable(line: &str) -> Option<Executable> {
     })
 }
 
-/// The text of a JSON field, of which cargo's are plain but for the backslashes of paths.
+/// Returns the text of a JSON field. Only backslash escapes are handled, which is enough for the
+/// fields of cargo that are read here.
 fn text_of(json: &str, field: &str) -> Option<String> {
     let rest = json.split_once(&format!("\"{field}\":\""))?.1;
     let mut text = String::new();
@@ -81,7 +82,7 @@ fn text_of(json: &str, field: &str) -> Option<String> {
 }
 
 impl Executable {
-    /// The command that runs it, where cargo would.
+    /// Returns the command that runs the executable in the directory that cargo would use.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.path);
         if let Some(directory) = &self.directory {
@@ -90,7 +91,7 @@ impl Executable {
         command
     }
 
-    /// The names of its tests.
+    /// Returns the names of the executable's tests.
     fn tests(&self) -> io::Result<Vec<String>> {
         let output = self.command().arg("--list").output()?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -102,11 +103,11 @@ impl Executable {
     }
 }
 
-/// Each test with its executable.
+/// Returns each test with its executable.
 ///
 /// # Errors
 ///
-/// When an executable cannot be run.
+/// If an executable cannot be run.
 pub(crate) fn tests(executables: &[Executable]) -> Result<Vec<(&Executable, String)>, String> {
     let mut tests = Vec::new();
     for executable in executables {
@@ -117,12 +118,12 @@ pub(crate) fn tests(executables: &[Executable]) -> Result<Vec<(&Executable, Stri
     Ok(tests)
 }
 
-/// Runs every test once, alone, and keeps those that are models, and what all of them tell of their
-/// runs.
+/// Runs every test once, without a mutation. Returns the tests that are models, and the runs that
+/// all tests recorded.
 ///
 /// # Errors
 ///
-/// When an executable cannot be run, or a test fails that is not mutated.
+/// If an executable cannot be run, or a test fails without a mutation.
 pub(crate) fn record(
     executables: &[Executable],
     jobs: usize,
@@ -168,32 +169,32 @@ fn record_one(executable: &Executable, test: &str) -> Result<(Option<Model>, Vec
     Ok((Some(model), recorded.runs))
 }
 
-/// What a test said.
+/// The result of one run of a test.
 pub(crate) struct Recorded {
     pub(crate) ended: Ended,
     output: String,
-    /// What its models told of their runs.
+    /// The runs that its models recorded.
     pub(crate) runs: Vec<Run>,
 }
 
 impl Recorded {
-    /// Whether it passed, and should panic.
+    /// Returns `true` if the test is a `should_panic` test that passed.
     pub(crate) fn is_control(&self) -> bool {
         self.ended == Ended::Passed && self.output.contains(" - should panic ... ")
     }
 }
 
 impl Executable {
-    /// As tables have it: the test target and the test.
+    /// Returns the test's name in tables: the test target and the test.
     pub(crate) fn name_of(&self, test: &str) -> String {
         format!("{}::{test}", self.target)
     }
 
-    /// Runs a test and keeps what it says.
+    /// Runs a test and returns its output and the runs that it recorded.
     ///
     /// # Errors
     ///
-    /// When the process cannot be run, or its record is not understood.
+    /// If the process cannot be run, or its record is malformed.
     pub(crate) fn run_recorded(
         &self,
         test: &str,
@@ -218,16 +219,16 @@ impl Executable {
 }
 
 impl Model {
-    /// As tables have it: the test target and the test.
+    /// Returns the test's name in tables: the test target and the test.
     pub(crate) fn name(&self) -> String {
         self.executable.name_of(&self.test)
     }
 
-    /// Runs it with one operation weakened.
+    /// Runs the model with one weakened operation.
     ///
     /// # Errors
     ///
-    /// When the process cannot be run.
+    /// If the process cannot be run.
     pub(crate) fn run(&self, place: &str, change: &str, limit: Duration) -> io::Result<Ended> {
         let mut command = process::test(self.executable.command(), &self.test);
         command.env(VARIABLE, protocol::mutate(place, change));

@@ -1,22 +1,23 @@
-//! What can be weakened at a site, and in which order it is worth trying.
+//! The mutations of a site, and the order in which they run.
 //!
-//! What is weaker than something that a model notices is noticed too, so a change is tried only when
-//! those that it implies have survived.
+//! If a model detects a mutation, it also detects every weaker mutation. So a mutation runs only if
+//! the mutations that it implies have survived.
 
 use crate::sites::Site;
 
 /// One change of one site.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mutation {
-    /// As tables and arguments have it: `AcqRel -> Release`, `failure Acquire -> Relaxed`, `skipped`.
+    /// The name in tables and arguments: `AcqRel -> Release`, `failure Acquire -> Relaxed`,
+    /// `skipped`.
     pub(crate) label: String,
-    /// As the facade understands it.
+    /// The text that the facade parses.
     pub(crate) change: String,
-    /// The labels that must have survived before this one is tried.
+    /// The labels that must have survived before this mutation runs.
     pub(crate) after: Vec<String>,
 }
 
-/// The changes of a site; none for those that have no ordering and cannot be left out.
+/// Returns the mutations of a site. A site without an ordering that cannot be skipped has none.
 pub(crate) fn mutations(site: &Site) -> Vec<Mutation> {
     let orderings: Vec<&str> = site.orderings.iter().map(String::as_str).collect();
     match (site.operation.as_str(), orderings.as_slice()) {
@@ -42,7 +43,7 @@ pub(crate) fn mutations(site: &Site) -> Vec<Mutation> {
     }
 }
 
-/// From an ordering to a weaker one, and which from-to pairs must have survived before.
+/// An ordering, a weaker one, and the other targets that must have survived before.
 type Step = (&'static str, &'static str, &'static [&'static str]);
 
 const LOADS: [Step; 3] = [
@@ -92,7 +93,8 @@ fn skipped(after: Vec<String>) -> Mutation {
     }
 }
 
-/// A fence has no Relaxed: without any of its orderings it is not there.
+/// Returns the mutations of a fence. A relaxed fence does not exist, so the weakest mutation is to
+/// skip the fence.
 fn fence(ordering: &str) -> Vec<Mutation> {
     let mut all = weaker("", "success", ordering, &BOTH);
     all.retain(|mutation| !mutation.change.ends_with("=Relaxed"));

@@ -1,40 +1,40 @@
-//! The command line, read.
+//! Parsing of the command line.
 
 use std::time::Duration;
 
 pub(crate) const USAGE: &str = "\
 usage: framewise-weaken --sources PATH... --table FILE [OPTION...] ACTION
 
-  --sources PATH...    the shipped code: directories or files, relative as the compiler names them
+  --sources PATH...    the shipped code: directories or files, with the relative paths that rustc uses
   --table FILE         the table that is read and written
-  --allow FILE         `file count reason` lines: where sites may be unreached
+  --allow FILE         `file count reason` lines: how many sites of a file may be unreached
   --protocols FILE     which models each protocol has: `[name]`, and tests below it, with `*`
-  --whole              nothing may be unreached or without a model, also where it is allowed so far
+  --whole              ignore --allow and `none yet`: each site and each protocol needs a model
   --facade CRATE       the crate whose primitives are sites (framewise_sync)
 
 actions
   --run FILE           run the mutants with the test executables that FILE names (`-`: standard
                        input): cargo's messages (--message-format=json), or one path a line
-      --only TEXT...   of the files whose path contains one of these; keep the other rows
+      --only TEXT...   only files whose path contains one of these; keep the other rows
       --jobs N         processes at a time (2)
-      --limit SECONDS  for a mutated model, if 20 times its own time is less (60)
-  --list FILE          the same executables: only tell which models reach which site
-  --check RECORD       run nothing: compare the sources with the table and with the sites that the
+      --limit SECONDS  timeout of a mutated model: at least this, at least 20 times its own time (60)
+  --list FILE          the same executables, no mutants: print which models reach which site
+  --check RECORD       run no model: compare the sources with the table and with the sites that the
                        models recorded (FRAMEWISE_SITES=\"record FILE\")
-      --models FILE    and with what they said of their runs (FRAMEWISE_MODELS=FILE)
-  --update RECORD      run nothing: write the table anew from its own results
-  --plants RECORD      run nothing: list every ordering that can be weakened where it is written, with
-                       the model that notices
-      --only TEXT...   of the files whose path contains one of these
+      --models FILE    and with the runs that the models recorded (FRAMEWISE_MODELS=FILE)
+  --update RECORD      run no model: rewrite the table from its own results
+  --plants RECORD      run no model: list every ordering that can be weakened in the source, with
+                       the model that detects it
+      --only TEXT...   only files whose path contains one of these
   --bounds FILE        the same executables, no mutants, neither --sources nor --table: run each model
                        with the preemption bounds 2 and 3 and without any
-      --into FILE      the table of that
-      --seconds N      for a model and a bound; what is not exhausted by then is cut off (20)
-      --only TEXT...   of the tests whose name contains one of these; no table is written
+      --into FILE      write the results to this table
+      --seconds N      time limit for one model at one bound; then the model is cut off (20)
+      --only TEXT...   only tests whose name contains one of these; write no table
       --jobs N         processes at a time (2)
 ";
 
-/// What to do.
+/// The action that the command line requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Run(String),
@@ -45,7 +45,7 @@ pub(crate) enum Action {
     Bounds(String),
 }
 
-/// And with what.
+/// The parsed command line.
 #[derive(Debug)]
 pub(crate) struct Options {
     pub(crate) sources: Vec<String>,
@@ -64,11 +64,11 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// Reads the arguments.
+    /// Parses the arguments.
     ///
     /// # Errors
     ///
-    /// When they are not as the usage has them.
+    /// If the arguments do not match [`USAGE`].
     pub(crate) fn parse(arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut arguments = arguments.peekable();
         let (mut table, mut action) = (None, None);
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn lists_flags_and_values() {
         let options = parse("--sources a b --table t --whole --check r --models m --jobs 3");
-        let options = options.expect("it is as the usage has it");
+        let options = options.expect("the arguments match the usage");
         assert_eq!(options.sources, ["a", "b"]);
         assert_eq!(options.action, Action::Check("r".to_owned()));
         assert_eq!(options.models.as_deref(), Some("m"));

@@ -1,7 +1,8 @@
-//! Every ordering that can be weakened where it is written, for whoever wants to see that it would
-//! not go unnoticed: one line each, of six fields with tabs between them.
+//! The list of seeded faults: every ordering that can be weakened in the source text. One line
+//! each, six fields separated by tabs. A script can apply each fault to a copy and show that it is
+//! detected.
 //!
-//! Owns the list. It plants nothing.
+//! Owns the list's format. It changes no source.
 
 use std::fmt::Write as _;
 
@@ -9,8 +10,8 @@ use crate::mutation::{Mutation, mutations};
 use crate::sites::Site;
 use crate::table::{Outcome, Row};
 
-/// File, line and column of the ordering, what it is, what it could be, and the model that notices
-/// (`-`: none, for a reason that stands there).
+/// Lists the file, line and column of each ordering, the ordering, the weaker ordering, and the
+/// model that detects it (`-` if the source argues that none does).
 pub(crate) fn list(sites: &[Site], rows: &[Row], is_named: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for site in sites.iter().filter(|site| is_named(&site.file)) {
@@ -34,7 +35,8 @@ pub(crate) fn list(sites: &[Site], rows: &[Row], is_named: impl Fn(&str) -> bool
     text
 }
 
-/// Who notices: what is weaker than a killed mutant has no row of its own.
+/// Returns the model that detects the mutation. A mutation that is weaker than a killed mutant has
+/// no row of its own and has the same killer.
 fn killer<'a>(site: &Site, mutation: &Mutation, rows: &'a [Row]) -> Option<&'a str> {
     let mut labels = std::iter::once(&mutation.label).chain(&mutation.after);
     labels.find_map(|label| {

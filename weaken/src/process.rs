@@ -1,6 +1,6 @@
-//! The processes in which tests run: their environment, their end, and their files.
+//! The processes in which tests run: environment, timeout, and temporary files.
 //!
-//! Knows nothing of what they are for.
+//! Knows nothing about mutants or models.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::protocol::VARIABLE;
 use crate::runs;
 
-/// How a run ended.
+/// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
     Passed,
@@ -19,16 +19,16 @@ pub(crate) enum Ended {
     TimedOut,
 }
 
-/// The variable by which a model is cut off, and fails, after so many seconds.
+/// The variable with the number of seconds after which a model is cut off and fails.
 pub(crate) const SECONDS: &str = "FRAMEWISE_SECONDS";
 
-/// The variable by which a model has no preemption bound.
+/// The variable that removes a model's preemption bound.
 pub(crate) const UNBOUNDED: &str = "FRAMEWISE_UNBOUNDED";
 
-/// How long a test may take that is not mutated.
+/// The timeout of a test without a mutation.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3600);
 
-/// A file's name. The file goes with it.
+/// The name of a temporary file, which is removed on drop.
 pub(crate) struct Temporary(pub(crate) String);
 
 impl Temporary {
@@ -44,7 +44,7 @@ impl Temporary {
         )
     }
 
-    /// What was written, if something was.
+    /// Returns the file's content, or an empty text if there is no file.
     pub(crate) fn read(&self) -> String {
         fs::read_to_string(&self.0).unwrap_or_default()
     }
@@ -56,8 +56,9 @@ impl Drop for Temporary {
     }
 }
 
-/// The process of one test of an executable. Nothing but what is asked for comes from our own environment: a model that was
-/// cut off there would look like one that notices.
+/// Returns the command for one test of an executable. It inherits no variable of the protocol from
+/// this process: a model that is cut off by an inherited limit would look like a model that detects
+/// a mutant.
 pub(crate) fn test(mut executable: Command, test: &str) -> Command {
     executable
         .args(["--exact", test, "--test-threads", "1"])
@@ -70,7 +71,8 @@ pub(crate) fn test(mut executable: Command, test: &str) -> Command {
     executable
 }
 
-/// Waits for the process, or ends it; where it did not pass, the processes that it started end, too.
+/// Runs the process and waits for its end. Kills it after the timeout. If it did not pass, also
+/// kills the processes that it started.
 pub(crate) fn wait(mut command: Command, limit: Duration) -> io::Result<Ended> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
@@ -78,7 +80,7 @@ pub(crate) fn wait(mut command: Command, limit: Duration) -> io::Result<Ended> {
     let ended = wait_for(&mut child, limit)?;
     if ended != Ended::Passed && cfg!(unix) {
         let group = format!("-{}", child.id());
-        // Most often nothing is left of the group.
+        // `kill` usually reports that the group has no process left.
         let mut kill = Command::new("kill");
         kill.args(["-KILL", "--", &group]).stderr(Stdio::null());
         kill.status()?;

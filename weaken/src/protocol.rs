@@ -1,12 +1,12 @@
-//! What is said between this command and the facade (`framewise_sync`, under `framewise_loom`):
-//! one environment variable, and the lines of a record.
+//! The protocol between this command and the facade (`framewise_sync`, under `framewise_loom`): one
+//! environment variable, and the lines of a record.
 
 use std::collections::HashSet;
 
-/// The variable that tells a test process what to do with its sites.
+/// The variable that makes a test process record its sites or weaken one.
 pub(crate) const VARIABLE: &str = "FRAMEWISE_SITES";
 
-/// A site that a model was at.
+/// A site that a model reached.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reached {
     pub(crate) file: String,
@@ -16,17 +16,17 @@ pub(crate) struct Reached {
     pub(crate) orderings: Vec<String>,
 }
 
-/// The variable's value for a process that records.
+/// Returns the variable's value for a process that records its sites.
 pub(crate) fn record(file: &str) -> String {
     format!("record {file}")
 }
 
-/// The variable's value for a process with one operation weakened.
+/// Returns the variable's value for a process with one weakened operation.
 pub(crate) fn mutate(place: &str, change: &str) -> String {
     format!("mutate {place} {change}")
 }
 
-/// The lines of a record. A line that is none is left out.
+/// Parses the lines of a record. Skips malformed lines.
 pub(crate) fn parse(record: &str) -> HashSet<Reached> {
     record.lines().filter_map(parse_line).collect()
 }

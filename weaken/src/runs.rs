@@ -1,47 +1,48 @@
-//! What models say of their own runs: how many executions there were, within which bound, and
-//! whether that was all of them.
+//! The record that models write about their own runs: how many executions, within which bound, and
+//! whether these were all.
 //!
-//! Owns the format of that record. loom reports a model that was cut off as passed, so a model must
-//! say it itself; those of this workspace do, and how others can is in the README.
+//! Owns the format of that record. loom reports a model that was cut off as passed, so the model
+//! itself must report the cut. The models of this workspace do; the README explains how other
+//! models can.
 
 use std::collections::BTreeSet;
 
 /// The variable that names the file to which a model appends a line.
 pub(crate) const VARIABLE: &str = "FRAMEWISE_MODELS";
 
-/// One model, run once.
+/// One run of one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Run {
-    /// As tables have it: `target::test`.
+    /// The test's name in tables: `target::test`.
     pub(crate) test: String,
-    /// What the model calls itself. A test can have several.
+    /// The model's own name. A test can run several models.
     pub(crate) model: String,
     pub(crate) executions: u64,
-    /// The preemption bound; `None` is none.
+    /// The preemption bound, if there is one.
     pub(crate) bound: Option<u32>,
     pub(crate) ended: Ended,
 }
 
-/// How it ended.
+/// How the run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// Every execution within the bound was run.
+    /// loom ran every execution within the bound.
     Exhausted,
-    /// It was not, for want of time. This is no pass.
+    /// The time limit ended the run early. This is not a pass.
     CutOff,
     /// An execution failed.
     Failed,
 }
 
-/// Reads lines of six fields with tabs between them: test, model, executions, bound, end, seconds.
+/// Parses lines of six fields separated by tabs: test, model, executions, bound, end, seconds.
 ///
 /// # Errors
 ///
-/// When a line has another form: a model whose end is not understood is not passed over.
+/// If a line has another form, so that no model with an unknown end is skipped.
 pub(crate) fn parse(record: &str) -> Result<Vec<Run>, String> {
     record
         .lines()
-        .map(|line| parse_line(line).ok_or_else(|| format!("not the run of a model: {line:?}")))
+        .map(|line| parse_line(line).ok_or_else(|| format!("not a model's run: {line:?}")))
         .collect()
 }
 
@@ -68,13 +69,13 @@ fn parse_line(line: &str) -> Option<Run> {
 }
 
 impl Run {
-    /// The test target.
+    /// Returns the test target.
     pub(crate) fn target(&self) -> &str {
         self.test.split("::").next().unwrap_or_default()
     }
 
-    /// Whether it shows that models can fail and does not count as one: by its name, or because it
-    /// failed in a test that passed.
+    /// Returns `true` if the run is a control: its name says so, or it failed in a test that
+    /// passed. A control shows that models can fail and does not count as a model.
     pub(crate) fn is_control(&self) -> bool {
         let name = self.test.rsplit("::").next().unwrap_or_default();
         let is_named = name.starts_with("control_") || name.starts_with("negative_");
@@ -82,7 +83,7 @@ impl Run {
     }
 }
 
-/// The models among the runs, and the tests that are controls.
+/// Separates the runs of models from the tests that are controls.
 pub(crate) fn apart(runs: &[Run]) -> (Vec<&Run>, BTreeSet<&str>) {
     let (controls, models): (Vec<&Run>, Vec<&Run>) = runs.iter().partition(|run| run.is_control());
     let controls = controls.iter().map(|run| run.test.as_str()).collect();
@@ -111,7 +112,7 @@ mod tests {
              task::b\tx\t9\t-\tcut off\t20.000\n\
              task::c\tx\t1\t3\tfailed\t0.0\n",
         )
-        .expect("it is well-formed");
+        .expect("the record is well-formed");
         let told: Vec<_> = runs
             .iter()
             .map(|run| (run.model.as_str(), run.executions, run.bound, run.ended))

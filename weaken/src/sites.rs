@@ -1,8 +1,8 @@
-//! The list of sites: what the sources say, and what the models reached besides.
+//! The list of sites: the operations that the sources show, and those that only the models reached.
 //!
-//! Owns what counts as a site. An operation with an `Ordering` among its arguments is one by its
-//! shape; a lock, a wait, a notification or an unpark is one where its receiver's name is declared
-//! as such a primitive somewhere in the same source directory, or where a model was there.
+//! Decides what counts as a site. An operation with an `Ordering` among its arguments is a site. A
+//! lock, wait, notification or unpark is a site if the name of its receiver is declared as such a
+//! primitive somewhere in the same source directory, or if a model reached it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -14,7 +14,7 @@ use crate::lexer::Kind;
 use crate::protocol::Reached;
 use crate::source::{Holders, Source, closing};
 
-/// A place that calls an operation of the facade.
+/// A call of an operation of the facade.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     pub(crate) file: String,
@@ -22,18 +22,18 @@ pub(crate) struct Site {
     pub(crate) column: u32,
     pub(crate) function: String,
     pub(crate) operation: String,
-    /// Which one of this operation in this function, from 1.
+    /// Counts the calls of this operation within the function, from 1.
     pub(crate) number: usize,
-    /// The orderings that are asked for: none, one, or one for success and one for failure.
+    /// The ordering arguments: none, one, or one for success and one for failure.
     pub(crate) orderings: Vec<String>,
-    /// Where they are written, line and column; empty where only a model shows them.
+    /// The line and column of each ordering in the source; empty if only a model shows the site.
     pub(crate) written: Vec<(u32, u32)>,
-    /// What the source says about mutants that survive.
+    /// The arguments of the source for surviving mutants.
     pub(crate) arguments: Vec<Argument>,
 }
 
 impl Site {
-    /// How a table names the operation: `load`, and for the second one `load #2`.
+    /// Returns the operation's name in tables: `load`, and `load #2` for the second one.
     pub(crate) fn title(&self) -> String {
         match self.number {
             1 => self.operation.clone(),
@@ -41,7 +41,7 @@ impl Site {
         }
     }
 
-    /// `AcqRel`, or `AcqRel, Acquire` with the failure's.
+    /// Returns `AcqRel`, or `AcqRel, Acquire` with the failure ordering.
     pub(crate) fn ordering(&self) -> String {
         match self.orderings.is_empty() {
             true => "-".to_owned(),
@@ -49,19 +49,19 @@ impl Site {
         }
     }
 
-    /// Where it is, as the facade understands it and an editor too.
+    /// Returns the place as `file:line:column`, which the facade and editors understand.
     pub(crate) fn place(&self) -> String {
         format!("{}:{}:{}", self.file, self.line, self.column)
     }
 }
 
-/// The shipped sources and their sites, in order of file and place.
+/// The sites of the shipped sources, ordered by file and place.
 #[derive(Debug, Default)]
 pub(crate) struct Listed {
     pub(crate) sites: Vec<Site>,
-    /// Operations of `std`'s own atomics, by file: no model can see them.
+    /// The number of operations on `std`'s own atomics per file. loom does not see these.
     pub(crate) exempt: BTreeMap<String, usize>,
-    /// Arguments that belong to no site, as `file:line`.
+    /// Arguments that match no site, as `file:line`.
     pub(crate) stray_arguments: Vec<String>,
 }
 
@@ -90,7 +90,7 @@ const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst
 ///
 /// # Errors
 ///
-/// When a directory or a file cannot be read.
+/// If a directory or a file cannot be read.
 pub(crate) fn list(
     directories: &[String],
     facade: &str,
@@ -143,7 +143,8 @@ fn slashes(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
-/// The paths, without `.rs`, of modules that are declared behind a test's or model's cfg.
+/// Returns the paths, without `.rs`, of modules that are declared behind a `cfg` for tests or
+/// models.
 fn unshipped_files(sources: &[Source]) -> Vec<String> {
     let mut files = Vec::new();
     for source in sources {
@@ -183,7 +184,7 @@ fn list_source(
         site.written = tokens.map(|token| (token.line, token.column)).collect();
         sites.push(site);
     }
-    // What a model was at, and the shapes above do not show.
+    // Add the places that a model reached and the source text does not show as sites.
     for place in reached.iter().filter(|place| place.file == source.path) {
         let known = |site: &Site| (site.line, site.column) == (place.line, place.column);
         if let Some(at) = source.token_at(place.line, place.column)
@@ -231,7 +232,7 @@ fn number(sites: &mut [Site]) {
     }
 }
 
-/// The orderings of the operation that is called at this token, as tokens, if one is.
+/// Returns the ordering arguments, as token indices, if the token calls an operation.
 fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<usize>> {
     let tokens = &source.tokens;
     let name = tokens[at].text.as_str();
@@ -251,7 +252,7 @@ fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<usize>
         _ if is_method && OPERATIONS.contains(&name) => {
             Some(orderings(source, at + 1)).filter(|found| !found.is_empty())
         }
-        // A tuple's field is known by its number, which says something in its own file only.
+        // A tuple field is identified by its number, which is meaningful only within its own file.
         "lock" | "try_lock" if is_method => {
             let own = receiver().is_some_and(|name| name.starts_with(|c: char| c.is_ascii_digit()));
             let holders = if own { &source.holders } else { holders };
@@ -265,7 +266,7 @@ fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<usize>
     }
 }
 
-/// `Ordering::…` among the arguments of the call whose brackets open at `open`.
+/// Returns the `Ordering::…` tokens among the arguments of the call whose parenthesis is at `open`.
 fn orderings(source: &Source, open: usize) -> Vec<usize> {
     let end = open + closing(&source.tokens[open..]);
     let mut depth = 0;
@@ -275,7 +276,7 @@ fn orderings(source: &Source, open: usize) -> Vec<usize> {
         match token.text.as_str() {
             "(" | "[" | "{" => depth += 1,
             ")" | "]" | "}" => depth -= 1,
-            // What a closure does is its own.
+            // The orderings within a closure belong to other calls.
             "|" if depth == 1 && !found.is_empty() => break,
             name if depth == 1
                 && ORDERINGS.contains(&name)

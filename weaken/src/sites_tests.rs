@@ -1,4 +1,4 @@
-//! What counts as a site.
+//! Tests of what counts as a site.
 
 use super::*;
 

@@ -1,27 +1,26 @@
-//! One source file as far as sites need it: which function a place is in, what is not shipped, and
-//! which primitives the file's names stand for.
+//! A source file as `sites.rs` needs it: the function around each token, whether the token is
+//! shipped, and which primitives the file's names stand for.
 //!
-//! Owns the reading of items out of tokens, which is done by shape and without types. What is found
-//! goes on to `sites.rs`.
+//! Owns the recognition of items, which works on tokens and without types.
 
 use std::collections::HashSet;
 
 use crate::lexer::{Comment, Kind, Token, lex};
 
-/// A source file, read.
+/// A parsed source file.
 #[derive(Debug)]
 pub(crate) struct Source {
-    /// As the compiler names it: relative to the workspace.
+    /// The path that the compiler uses, relative to the workspace.
     pub(crate) path: String,
     pub(crate) tokens: Vec<Token>,
     pub(crate) comments: Vec<Comment>,
-    /// For each token the function that it is in, and whether it is shipped.
+    /// For each token, the function around it and whether it is shipped.
     places: Vec<Place>,
-    /// The names of modules in files of their own that are not shipped.
+    /// The names of out-of-line modules that are not shipped.
     pub(crate) unshipped_modules: Vec<String>,
-    /// Whether its atomics are the facade's and not std's.
+    /// `true` if the file's atomics are the facade's, not `std`'s.
     pub(crate) atomics_are_facades: bool,
-    /// Names of fields, arguments and variables by the primitive that they hold.
+    /// The names of fields, arguments and variables, by the primitive that they hold.
     pub(crate) holders: Holders,
 }
 
@@ -47,7 +46,7 @@ struct Scope {
 }
 
 impl Source {
-    /// Reads a file. `facade` is the crate whose primitives are sites.
+    /// Parses a file. `facade` is the crate whose primitives are sites.
     pub(crate) fn read(path: &str, text: &str, facade: &str) -> Self {
         let (tokens, comments) = lex(text);
         let (places, unshipped_modules) = places(&tokens);
@@ -58,7 +57,7 @@ impl Source {
                 .filter(|path| path.contains(&"Ordering"))
                 .peekable();
             let nothing_imported = imports.peek().is_none();
-            // A comparison's Ordering is no atomic's.
+            // `std::cmp::Ordering` is not an atomic ordering.
             nothing_imported
                 || imports.any(|path| {
                     path.first() == Some(&facade) && path.contains(&"atomic")
@@ -88,24 +87,24 @@ impl Source {
         }
     }
 
-    /// The function around a token.
+    /// Returns the function around a token.
     pub(crate) fn function(&self, token: usize) -> &str {
         &self.places[token].function
     }
 
-    /// Whether a token is in code for tests or models only.
+    /// Returns `true` if a token is in code that only tests or models compile.
     pub(crate) fn is_unshipped(&self, token: usize) -> bool {
         self.places[token].unshipped
     }
 
-    /// The token at that place.
+    /// Returns the index of the token at that place.
     pub(crate) fn token_at(&self, line: u32, column: u32) -> Option<usize> {
         let at = |token: &Token| (token.line, token.column);
         self.tokens.binary_search_by_key(&(line, column), at).ok()
     }
 }
 
-/// The identifiers of each `use`, in order.
+/// Returns the identifiers of each `use`, in order.
 fn uses(tokens: &[Token]) -> Vec<Vec<&str>> {
     let mut uses = Vec::new();
     let mut rest = tokens.iter();
@@ -123,7 +122,7 @@ fn uses(tokens: &[Token]) -> Vec<Vec<&str>> {
 }
 
 impl Holders {
-    /// `name: … Mutex<…>` and `struct Name(…, Mutex<…>)`, where the name is the facade's.
+    /// Finds `name: … Mutex<…>` and `struct Name(…, Mutex<…>)` whose `Mutex` is the facade's.
     fn find(tokens: &[Token], is_facades: impl Fn(&str) -> bool) -> Self {
         let mut holders = Self::default();
         for (index, token) in tokens.iter().enumerate() {
@@ -141,7 +140,7 @@ impl Holders {
     }
 }
 
-/// The first name of the path that ends at `index`.
+/// Returns the first segment of the path that ends at `index`.
 fn root(tokens: &[Token], mut index: usize) -> &str {
     while index >= 3 && tokens[index - 1].is(":") && tokens[index - 2].is(":") {
         index -= 3;
@@ -149,7 +148,7 @@ fn root(tokens: &[Token], mut index: usize) -> &str {
     &tokens[index].text
 }
 
-/// Whose type the token at `index` is part of.
+/// Returns the name of the field, argument or variable whose type contains the token at `index`.
 fn holder(tokens: &[Token], index: usize) -> Option<String> {
     let mut fields_before = 0;
     for at in (0..index).rev() {
@@ -172,7 +171,7 @@ fn holder(tokens: &[Token], index: usize) -> Option<String> {
     None
 }
 
-/// What each token is in, and the modules in other files that are not shipped.
+/// Returns the place of each token, and the out-of-line modules that are not shipped.
 fn places(tokens: &[Token]) -> (Vec<Place>, Vec<String>) {
     let mut walk = Walk {
         tokens,
@@ -201,7 +200,7 @@ struct Walk<'a> {
     scopes: Vec<Scope>,
     /// The scope that the next brace opens, if it is an item's.
     pending: Option<Scope>,
-    /// Whether the item that follows is behind a cfg that no user sets.
+    /// `true` if the next item is behind a `cfg` that no user sets.
     unshipped_next: bool,
     unshipped_modules: Vec<String>,
 }
@@ -211,7 +210,7 @@ impl Walk<'_> {
         self.scopes.last().expect("the file's own scope stays")
     }
 
-    /// Takes the token at `at`, or several; returns the next one's index.
+    /// Consumes the token at `at`, or several tokens; returns the index of the next token.
     fn step(&mut self, at: usize) -> usize {
         let token = &self.tokens[at];
         match token.text.as_str() {
@@ -258,7 +257,7 @@ impl Walk<'_> {
                 }
                 self.pending = Some(scope);
             }
-            // `impl` in a signature's type leaves the function's scope pending.
+            // An `impl` in a signature's type leaves the function's scope pending.
             ("impl", _) if self.pending.is_none() => {
                 let owner = implemented(&self.tokens[at + 1..]);
                 self.pending = Some(Scope { owner, ..scope });
@@ -267,7 +266,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Takes an attribute.
+    /// Consumes an attribute; returns the index of the next token.
     fn attribute(&mut self, at: usize) -> usize {
         let inner = self.tokens.get(at + 1).is_some_and(|token| token.is("!"));
         let open = at + 1 + usize::from(inner);
@@ -282,7 +281,7 @@ impl Walk<'_> {
             .collect();
         let for_models =
             |word: &&str| *word == "test" || word.ends_with("_loom") || word.ends_with("_shuttle");
-        // Of several conditions any of which is enough, each has to be of a model or a test.
+        // Under `any(…)`, every condition must be for a model or a test.
         let unshipped = words.first() == Some(&"cfg")
             && !words.contains(&"not")
             && match words.contains(&"any") {
@@ -303,7 +302,7 @@ impl Walk<'_> {
     }
 }
 
-/// How many tokens there are up to the end of the brackets that begin here.
+/// Returns the number of tokens from this opening bracket to its closing bracket.
 pub(crate) fn closing(tokens: &[Token]) -> usize {
     let mut depth = 0;
     for (index, token) in tokens.iter().enumerate() {
@@ -324,7 +323,7 @@ pub(crate) fn closing(tokens: &[Token]) -> usize {
     tokens.len()
 }
 
-/// The name of the type that an `impl` is for.
+/// Returns the name of the type that an `impl` is for.
 fn implemented(tokens: &[Token]) -> String {
     let mut angles = 0;
     let mut name = String::new();

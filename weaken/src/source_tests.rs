@@ -1,4 +1,4 @@
-//! Which function a place is in, what is shipped, and whose the names are.
+//! Tests of the function around a place, of shipped code, and of the primitives behind names.
 
 use super::*;
 
@@ -6,10 +6,10 @@ fn read(text: &str) -> Source {
     Source::read("a.rs", text, "framewise_sync")
 }
 
-/// The function and whether it is unshipped, of the token with that text.
+/// Returns the function around the token with that text, and `true` if it is unshipped.
 fn place<'a>(source: &'a Source, text: &str) -> (&'a str, bool) {
     let at = source.tokens.iter().position(|token| token.is(text));
-    let at = at.expect("it is there");
+    let at = at.expect("the token exists");
     (source.function(at), source.is_unshipped(at))
 }
 

@@ -1,7 +1,8 @@
-//! The last lines of a run: what there is of everything, and that it is whole.
+//! The summary of a run: counts of protocols, models, sites and mutants, and whether they are
+//! complete.
 //!
-//! Owns the wording of these lines and what must hold of models' runs. That of sites and mutants is
-//! in `verdict.rs`, that of protocols in `groups.rs`.
+//! Owns the wording of the summary and the checks of the models' runs. The checks of sites and
+//! mutants are in `verdict.rs`, those of protocols in `groups.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -11,19 +12,19 @@ use crate::runs::{self, Ended, Run};
 use crate::sites::Listed;
 use crate::verdict::Counts;
 
-/// What the models said, and what is asked of them.
+/// The models' runs, and what they are checked against.
 pub(crate) struct Told<'a> {
     pub(crate) runs: &'a [Run],
     pub(crate) protocols: Option<&'a Protocols>,
-    /// Whether nothing may be missing, also where it is allowed so far.
+    /// Rejects `none yet` entries, like the option `--whole`.
     pub(crate) whole: bool,
 }
 
 impl Told<'_> {
-    /// Everything that is wrong with the models' runs.
+    /// Returns all problems of the models' runs.
     pub(crate) fn problems(&self) -> Vec<String> {
         if self.runs.is_empty() {
-            let missing = "no model told of its run".to_owned();
+            let missing = "no model recorded its run".to_owned();
             return self.protocols.iter().map(|_| missing.clone()).collect();
         }
         let (models, controls) = runs::apart(self.runs);
@@ -32,13 +33,11 @@ impl Told<'_> {
         for model in &models {
             let what = format!("{}: the model {:?}", model.test, model.model);
             if !seen.insert((&model.test, &model.model)) {
-                problems.push(format!(
-                    "{what} was run twice, or there are two of the name"
-                ));
+                problems.push(format!("{what} ran twice, or two models have this name"));
             }
             if model.ended == Ended::CutOff {
                 problems.push(format!(
-                    "{what} was cut off after {} executions, which is no pass",
+                    "{what} was cut off after {} executions, so it did not pass",
                     model.executions
                 ));
             }
@@ -48,7 +47,7 @@ impl Told<'_> {
             let is_its = |control: &&&str| control.split("::").next() == Some(target);
             if !controls.iter().any(|control| is_its(&control)) {
                 problems.push(format!(
-                    "{target}: no control shows that its models can fail"
+                    "{target}: has no control, which would show that its models can fail"
                 ));
             }
         }
@@ -58,7 +57,7 @@ impl Told<'_> {
         problems
     }
 
-    /// The lines. `source`: where the mutants' results are from.
+    /// Returns the summary. `source` names where the mutants' results come from.
     pub(crate) fn lines(&self, listed: &Listed, counts: &Counts, source: &str) -> String {
         let (models, controls) = runs::apart(self.runs);
         let mut text = String::new();
@@ -101,7 +100,7 @@ impl Told<'_> {
     }
 }
 
-/// The bounds that the models had, of which there should be one.
+/// Returns the preemption bounds of the models; there should be one.
 fn bounds(models: &[&Run]) -> String {
     let bounds: BTreeSet<_> = models.iter().map(|model| model.bound).collect();
     let name = |bound: &Option<u32>| bound.map_or("none".to_owned(), |bound| bound.to_string());
@@ -128,7 +127,7 @@ mod tests {
             run("t::a", Ended::CutOff),
             run("t::control_a", Ended::Failed),
         ];
-        let told = "t::a: the model \"m\" was cut off after 7 executions, which is no pass";
+        let told = "t::a: the model \"m\" was cut off after 7 executions, so it did not pass";
         assert_eq!(problems(&runs, None), [told]);
     }
 
@@ -139,7 +138,7 @@ mod tests {
             run("u::b", Ended::Exhausted),
             run("t::control_a", Ended::Failed),
         ];
-        let told = "u: no control shows that its models can fail";
+        let told = "u: has no control, which would show that its models can fail";
         assert_eq!(problems(&runs, None), [told]);
     }
 
@@ -158,7 +157,7 @@ mod tests {
         assert!(problems(&[], None).is_empty());
         let protocols = Protocols::default();
         let told = problems(&[], Some(&protocols));
-        assert_eq!(told, ["no model told of its run"]);
+        assert_eq!(told, ["no model recorded its run"]);
     }
 
     #[test]
@@ -171,7 +170,7 @@ mod tests {
         let protocols = Protocols::parse("[join]\nt::*\n[wheel]\nnone yet: hard\n");
         let told = Told {
             runs: &runs,
-            protocols: Some(&protocols.expect("it is well-formed")),
+            protocols: Some(&protocols.expect("the list is well-formed")),
             whole: false,
         };
         let counts = Counts {

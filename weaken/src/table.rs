@@ -1,6 +1,6 @@
-//! The table: one row a mutant, and one a site that has none. Written and read back.
+//! The table: one row per mutant, and one per site without mutants. Writes and reads it.
 //!
-//! Owns the format. Rows name their site by function and operation and not by line, so that an edit
+//! Owns the format. A row names its site by function and operation, not by line, so that an edit
 //! elsewhere in the file changes no row.
 
 use std::collections::HashMap;
@@ -8,14 +8,14 @@ use std::fmt::Write as _;
 
 use crate::sites::Site;
 
-/// A line of the table.
+/// A row of the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Row {
     pub(crate) key: Key,
     pub(crate) outcome: Outcome,
 }
 
-/// Which mutant of which site.
+/// Identifies a mutant of a site.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) file: String,
@@ -26,20 +26,20 @@ pub(crate) struct Key {
     pub(crate) label: String,
 }
 
-/// What became of it.
+/// The result of a mutant, or of a site without mutants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The model fails with it.
+    /// The model fails with the mutation.
     Killed(String),
-    /// The model does not come to its end with it.
+    /// The model does not finish with the mutation.
     TimedOut(String),
-    /// Every model passes with it, for a reason.
+    /// Every model passes with the mutation, and the source argues why.
     Argued(String),
-    /// Every model passes with it.
+    /// Every model passes with the mutation.
     Survives,
-    /// A model is there, and there is nothing to weaken.
+    /// A model reaches the site, and the site has no mutants.
     Reached,
-    /// No model is there.
+    /// No model reaches the site.
     Unreached,
 }
 

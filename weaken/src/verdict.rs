@@ -1,4 +1,4 @@
-//! What must hold of a table: the totals, and everything that makes the command fail.
+//! Checks of a table: its totals, and everything that makes the command fail.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
@@ -6,16 +6,16 @@ use std::fmt::Write as _;
 use crate::sites::{Listed, Site};
 use crate::table::{Outcome, Row};
 
-/// Files in which sites may be unreached: how many, and why.
+/// The files in which sites may be unreached: how many, and why.
 #[derive(Debug, Default)]
 pub(crate) struct Allowances(BTreeMap<String, (usize, String)>);
 
 impl Allowances {
-    /// Reads `file count reason` lines; `#` begins a comment.
+    /// Parses `file count reason` lines; `#` starts a comment.
     ///
     /// # Errors
     ///
-    /// When a line has another form.
+    /// If a line has another form.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut allowances = BTreeMap::new();
         for line in text.lines().map(str::trim) {
@@ -44,7 +44,7 @@ pub(crate) struct Counts {
     pub(crate) timed_out: usize,
     pub(crate) argued: usize,
     pub(crate) survivors: usize,
-    /// Sites, and no mutants.
+    /// Unreached sites; these are not mutants.
     pub(crate) unreached: usize,
 }
 
@@ -69,7 +69,7 @@ impl Counts {
     }
 }
 
-/// The numbers at the head of the table.
+/// Returns the totals at the top of the table.
 pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> String {
     let counts = Counts::of(rows);
     let sites = &listed.sites;
@@ -112,7 +112,7 @@ pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> 
     text
 }
 
-/// Everything that is wrong.
+/// Returns all problems of the table.
 pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -> Vec<String> {
     let mut problems = Vec::new();
     let places: HashMap<_, &Site> = listed
@@ -127,7 +127,7 @@ pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -
         match outcome {
             Outcome::Unreached => unreached.entry(&site.file).or_default().push(what),
             Outcome::Survives => problems.push(format!(
-                "{what}: {}: every model passes with it, and nothing at the site says why",
+                "{what}: {}: survives every model, and the source has no `Survives:` argument",
                 key.label
             )),
             _ => {}
@@ -144,7 +144,7 @@ pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -
             });
             if !rows.any(|row| argued(&row)) {
                 problems.push(format!(
-                    "{}: it is said that {} survives, and a model notices it, or a weaker claim",
+                    "{}: the source argues that {} survives, but a model detects it or a milder mutant",
                     site.place(),
                     argument.label
                 ));
@@ -153,7 +153,7 @@ pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -
     }
     for place in &listed.stray_arguments {
         problems.push(format!(
-            "{place}: this says of a mutant that it survives, and there is no such mutant"
+            "{place}: this `Survives:` argument matches no mutant"
         ));
     }
     let allowed = allowances.0.keys().map(String::as_str);
@@ -164,7 +164,7 @@ pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -
         let allowed = allowances.count(file);
         if found.len() != allowed {
             problems.push(format!(
-                "{file}: {} sites that no model reaches, and {allowed} allowed: {}",
+                "{file}: no model reaches {} sites, {allowed} are allowed: {}",
                 found.len(),
                 found.join("; ")
             ));

@@ -1,4 +1,5 @@
-//! The mode `code` on a crate of one file: what a test notices, what only hangs, what none notices.
+//! The mode `code` on a crate of one file: mutants that a test detects, that hang, and that
+//! survive.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ const MANIFEST: &str = "[package]\nname = \"fixture\"\nedition = \"2024\"\n[work
 const ROOT: &str = "pub mod stack;\n";
 const PLAN: &str = "suite unit -: --lib\nchoice src/lib.rs\nsource src/stack.rs: fixture\n";
 
-/// The test does not look at the order in which the items come out.
+/// The test does not check the order in which the items come out.
 const STACK: &str = r#"
 pub struct Stack(Vec<u8>);
 
@@ -51,7 +52,7 @@ impl Fixture {
     fn new(name: &str) -> Self {
         let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         let _ = fs::remove_dir_all(&root);
-        fs::create_dir_all(root.join("src")).expect("the directory is ours");
+        fs::create_dir_all(root.join("src")).expect("the directory belongs to this test");
         let fixture = Self(root);
         for (path, text) in [
             ("Cargo.toml", MANIFEST),
@@ -66,19 +67,19 @@ impl Fixture {
             .args(["init", "--quiet"])
             .current_dir(&fixture.0)
             .status();
-        assert!(git.expect("git is there").success());
+        assert!(git.expect("git is installed").success());
         fixture
     }
 
     fn write(&self, path: &str, text: &str) {
-        fs::write(self.0.join(path), text).expect("the directory is ours");
+        fs::write(self.0.join(path), text).expect("the directory belongs to this test");
     }
 
     fn table(&self) -> String {
         fs::read_to_string(self.0.join("table.md")).unwrap_or_default()
     }
 
-    /// Whether the command found everything in order, and what it printed.
+    /// Runs the command; returns `true` if it succeeded, and its output.
     fn run(&self, options: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_framewise-weaken"))
             .args([
@@ -110,20 +111,20 @@ fn what_a_test_notices_and_what_none_does() {
     let argued = "| Stack::sum | skipped | `` self.0.shrink_to_fit(); `` | argued: it gives memory back and nothing else |";
     assert!(table.contains(argued), "{table}");
     for problem in [
-        "src/stack.rs:7: Stack::pair: moved behind the next `stack.0.push(first);`: it passes 1 tests",
+        "src/stack.rs:7: Stack::pair: moved behind the next `stack.0.push(first);`: survives 1 tests",
         "src/stack.rs:27: Stack::unused: returns true `self.0.is_empty()`: no test reaches it",
-        "src/stack.rs:14: no mutant survives by this argument: negated",
+        "src/stack.rs:14: this `Unnoticed:` argument matches no survivor: negated",
     ] {
         assert!(printed.contains(problem), "{problem}\n{printed}");
     }
 
-    // The same again, from the table.
+    // `--check` reports the same from the table.
     let (_, again) = fixture.run(&["--check"]);
     assert_eq!(again, printed);
-    // What has changed is missed there, and run by `--stale` alone.
+    // `--check` reports a changed mutant as missing, and `--stale` runs only that one.
     fixture.write("src/stack.rs", &STACK.replace("64", "65"));
     let (_, changed) = fixture.run(&["--check"]);
-    let missed = "`self.0.capacity() > 65`: it was not run, and the table does not have it";
+    let missed = "`self.0.capacity() > 65`: has not run, and has no row in the table";
     assert!(changed.contains(missed), "{changed}");
     fixture.run(&["--stale"]);
     assert_eq!(

@@ -1,7 +1,8 @@
-//! Two rings that look alike: one is right, and one has a planted bug that its model misses.
+//! Two rings that look alike: one is correct, and one has a seeded bug that its model does not
+//! detect.
 //!
-//! See the README of `framewise-weaken`. This crate stands for anybody's: of framewise it knows the
-//! facade, `framewise_sync`, and nothing else.
+//! See the README of `framewise-weaken`. This crate plays the role of a user's crate: it uses only
+//! the facade, `framewise_sync`.
 
 pub mod planted;
 pub mod ring;

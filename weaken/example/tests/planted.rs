@@ -1,5 +1,5 @@
-//! A model of the ring with the planted bug. It passes, for it uses the place only once: it is too
-//! weak, which is what the command says of it.
+//! A model of the ring with the seeded bug. The model uses the slot only once, so it is too weak
+//! and passes; the command reports that.
 #![cfg(framewise_loom)]
 
 use framewise_sync::{Arc, thread};
@@ -22,7 +22,7 @@ fn a_value_comes_out() {
     });
 }
 
-/// Control: a model in which the place is used twice notices the bug.
+/// Control: a model that uses the slot twice detects the bug.
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn control_a_second_value_shows_the_bug() {

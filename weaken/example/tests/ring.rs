@@ -1,10 +1,11 @@
-//! The models of the right ring. Every mutant of it is noticed by one of them.
+//! The model of the correct ring. It detects every mutant.
 #![cfg(framewise_loom)]
 
 use framewise_sync::{Arc, thread};
 use framewise_weaken_example::ring::Ring;
 
-/// Race: a push of the next value against the pop of the last one. The place is used twice.
+/// Race: the push of the next value against the pop of the previous one. The model uses the slot
+/// twice.
 #[test]
 fn values_come_out_in_order() {
     loom::model(|| {

@@ -1,6 +1,7 @@
-//! The copy of the workspace in which each mutant is a choice, and its tests' executables.
+//! The copy of the workspace, in which each mutant is a run-time choice, and the test executables
+//! built from it.
 //!
-//! Owns which mutants are rejected because they do not compile.
+//! Decides which mutants are rejected because they do not compile.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -15,19 +16,19 @@ use super::rewrite::{Rewritten, rewrite};
 use super::run::Outcome;
 use crate::models::{self, Executable};
 
-/// A source that is changed.
+/// A source file with mutants.
 pub(crate) struct Changed {
     pub(crate) path: String,
     pub(crate) text: String,
     pub(crate) points: Points,
-    /// Those that do not compile.
+    /// The mutants that do not compile.
     pub(crate) rejected: HashSet<usize>,
-    /// The number of its first mutant, among those of all sources.
+    /// The number of its first mutant, counted over all sources.
     pub(crate) first: usize,
 }
 
 impl Changed {
-    /// The numbers of its mutants.
+    /// Returns the numbers of its mutants.
     pub(crate) fn numbers(&self) -> Range<usize> {
         self.first..self.first + self.points.mutants.len()
     }
@@ -41,7 +42,7 @@ impl Changed {
 ///
 /// # Errors
 ///
-/// When one cannot be read, or does not parse.
+/// If a source cannot be read, or does not parse.
 pub(crate) fn sources(plan: &Plan) -> Result<Vec<Changed>, String> {
     let mut first = 0;
     let mut all = Vec::new();
@@ -63,7 +64,7 @@ pub(crate) fn sources(plan: &Plan) -> Result<Vec<Changed>, String> {
     Ok(all)
 }
 
-/// Rejects what did not compile the last time.
+/// Rejects the mutants that did not compile in the last run.
 pub(crate) fn reject_known(sources: &mut [Changed], known: &HashMap<Key, Outcome>) {
     let rows = report::rows(sources);
     let is_rejected = |row: &Row<'_>| known.get(&row.key()) == Some(&Outcome::Rejected);
@@ -74,14 +75,15 @@ pub(crate) fn reject_known(sources: &mut [Changed], known: &HashMap<Key, Outcome
     }
 }
 
-/// Where the copy is, and where it is built.
+/// The directories of the copy and of its build.
 pub(crate) struct Copy {
     pub(crate) tree: PathBuf,
     pub(crate) target: PathBuf,
 }
 
 impl Copy {
-    /// Copies what git knows of, or would take; what is unchanged stays as it is, for cargo's sake.
+    /// Copies all files that git tracks or would add. Does not touch unchanged files, so that cargo
+    /// does not rebuild them.
     fn take(&self, plan: &Plan, changed: &[Changed]) -> Result<(), String> {
         let mut list = Command::new("git");
         list.args([
@@ -100,7 +102,7 @@ impl Copy {
             let mut bytes = fs::read(name).map_err(|error| format!("{name}: {error}"))?;
             if name.ends_with(".rs") {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
-                // The choice is declared in each file, which is unsafe.
+                // Each file declares the choice function, which needs `unsafe`.
                 let mut text = text.replace("#![forbid(unsafe_code)]", "");
                 if name == plan.choice {
                     text += "\n#[doc(hidden)]\nmod choice;\n";
@@ -113,11 +115,11 @@ impl Copy {
         write(&self.tree.join(choice), include_bytes!("choice.rs"))
     }
 
-    /// Builds every suite, and rejects what does not compile.
+    /// Builds every suite, and rejects mutants that do not compile.
     ///
     /// # Errors
     ///
-    /// When something else does not compile.
+    /// If anything other than a mutant does not compile.
     pub(crate) fn build(
         &self,
         plan: &Plan,
@@ -180,7 +182,8 @@ impl Copy {
     }
 }
 
-/// Rejects the mutants at the places of the errors; where an error is at none, those of its function.
+/// Rejects the mutants at the places of the errors. If no error is at a mutant, rejects all mutants
+/// of the functions with errors. Returns how many.
 fn reject(source: &mut Changed, rewritten: &Rewritten, errors: &str) -> usize {
     let before = source.rejected.len();
     let mut functions: HashSet<usize> = HashSet::new();
@@ -194,7 +197,7 @@ fn reject(source: &mut Changed, rewritten: &Rewritten, errors: &str) -> usize {
         let (Ok(line), Ok(column)) = (line.parse::<usize>(), column.parse::<usize>()) else {
             continue;
         };
-        // A source that is compiled in another crate is named from there.
+        // A source that another crate includes has a path relative to that crate.
         let is_here = Path::new(path).ends_with(&source.path)
             || source.path.ends_with(path.trim_start_matches("../"));
         if !is_here || !what.trim_start().starts_with("error") {

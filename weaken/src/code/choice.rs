@@ -1,21 +1,22 @@
-//! Which mutant is the one to run: asked at each choice, read from the environment once.
+//! Selects the mutant to run. Each choice calls it; it reads the environment once.
 
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-/// The number of the mutant, or one of the three below.
+/// The number of the mutant, or one of the three constants below.
 static CHOSEN: AtomicU32 = AtomicU32::new(UNREAD);
 const UNREAD: u32 = u32::MAX;
 const NONE: u32 = u32::MAX - 1;
-/// None, and those whose choices are reached are written down.
+/// No mutant; record the mutants whose choices are reached.
 const RECORD: u32 = u32::MAX - 2;
 
 static REACHED: [AtomicU64; 128] = [const { AtomicU64::new(0) }; 128];
 
 #[unsafe(no_mangle)]
 extern "Rust" fn framewise_mutant_is(number: u32) -> bool {
-    // Ordering: Relaxed, all here. Each thread reads the same.
+    // Ordering: Relaxed, for all operations of this file. Each thread computes the same value, and
+    // no other memory is published.
     let mut chosen = CHOSEN.load(Ordering::Relaxed);
     if chosen == UNREAD {
         chosen = read();

@@ -1,10 +1,10 @@
-//! Would the models and tests notice a change of the code between the atomic operations?
+//! Mutation testing of the code between the atomic operations.
 //!
-//! The other half of this crate weakens operations of the facade. This one changes what stands
-//! between them: it copies the workspace, writes each change into the copy as a choice at run time
-//! (`points.rs`, `rewrite.rs`), builds all tests of a plan once (`plan.rs`, `build.rs`), learns which
-//! tests reach which choice, and runs those with one change at a time (`run.rs`). The table is
-//! `report.rs`'s. Nothing of it is in the shipped sources but the arguments for survivors.
+//! The other half of this crate weakens operations of the facade. This half mutates the code
+//! between them. It copies the workspace, writes each mutation into the copy as a run-time choice
+//! (`points.rs`, `rewrite.rs`), builds all tests of a plan once (`plan.rs`, `build.rs`), records
+//! which tests reach which choice, and runs these tests with one mutation at a time (`run.rs`).
+//! `report.rs` writes the table. The shipped sources contain only the arguments for survivors.
 
 mod build;
 mod plan;
@@ -25,21 +25,21 @@ use run::{Limits, Outcome};
 pub(crate) const USAGE: &str = "\
 usage: framewise-weaken code --plan FILE --table FILE [OPTION...]
 
-  --plan FILE        the suites of tests and the sources that are changed
+  --plan FILE        the test suites and the sources to mutate
   --table FILE       the table that is read and written
-  --scratch DIR      where the workspace is copied to, and built (target/mutants)
-  --only TEXT...     run the mutants of the files whose path contains one of these; keep other rows
-  --stale            run only what the table does not have, and its survivors
-  --check            run nothing: compare the table with the sources
-  --update           run nothing: write the table again from its own results, after arguments changed
-  --list             run nothing: print each mutant with its number
+  --scratch DIR      the directory for the copy and its build (target/mutants)
+  --only TEXT...     only files whose path contains one of these; keep the other rows
+  --stale            run only mutants that the table does not have, and survivors
+  --check            run no test: compare the table with the sources
+  --update           run no test: rewrite the table from its own results, after arguments changed
+  --list             run no test: print each mutant with its number
   --jobs N           processes at a time (2)
-  --limit SECONDS    for one test, if five times its own time is less (6)
-  --budget SECONDS   for the tests of a mutant, but those of the plan's first targets (15)
-  --slowest SECONDS  tests that take longer are not run (8)
+  --limit SECONDS    timeout of a test: at least this, at least five times its own time (6)
+  --budget SECONDS   for all tests of a mutant, except those of the plan's first targets (15)
+  --slowest SECONDS  skip tests that take longer (8)
 ";
 
-/// The command line, read.
+/// The parsed command line.
 #[derive(Default)]
 struct Options {
     plan: String,
@@ -50,15 +50,15 @@ struct Options {
     is_check: bool,
     is_update: bool,
     is_list: bool,
-    /// Jobs, limit, budget, slowest.
+    /// The values of `--jobs`, `--limit`, `--budget` and `--slowest`.
     numbers: [u64; 4],
 }
 
-/// Runs the mode with these arguments; returns what is wrong, and the last lines.
+/// Runs the mode with these arguments; returns the problems and the summary.
 ///
 /// # Errors
 ///
-/// When something cannot be read, built or run.
+/// If a file cannot be read, or a suite cannot be built or run.
 pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String> {
     let options = Options::parse(arguments)?;
     let read = |file: &str| fs::read_to_string(file).map_err(|error| format!("{file}: {error}"));
@@ -84,13 +84,14 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
             let written = fs::write(&options.table, after);
             written.map_err(|error| format!("{}: {error}", options.table))?;
         } else if problems.is_empty() && after != before {
-            problems.push(format!("{} is not what the sources say", options.table));
+            problems.push(format!("{} does not match the sources", options.table));
         }
         return Ok((problems, totals(&rows)));
     }
     let scratch = std::path::absolute(&options.scratch);
     let scratch = scratch.map_err(|error| format!("{}: {error}", options.scratch))?;
-    // Not the workspace's own target: cargo would take the one's executables for the other's.
+    // Do not use the workspace's own target directory: cargo would mix up the executables of the
+    // two trees.
     let copy = Copy {
         tree: scratch.join("tree"),
         target: scratch.join("target"),
@@ -103,7 +104,7 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
     for row in rows.iter_mut().filter(|row| row.outcome.is_none()) {
         row.outcome = known.get(&row.key()).cloned();
     }
-    // The table is written after each source, so that a run that is broken off has done something.
+    // Write the table after each source, so that an interrupted run keeps its results.
     for (source, planned) in sources.iter().zip(&plan.sources) {
         let numbers: Vec<usize> = source.numbers().collect();
         let outcomes = each(&numbers, limits.jobs, |&number| {
@@ -169,11 +170,11 @@ impl Options {
                     let place = names.iter().position(|name| *name == option);
                     let number = value.parse().ok();
                     let (Some(place), Some(number)) = (place, number) else {
-                        return Err(format!("not understood: {option} {value}\n\n{USAGE}"));
+                        return Err(format!("unknown argument: {option} {value}\n\n{USAGE}"));
                     };
                     options.numbers[place] = number;
                 }
-                (option, _) => return Err(format!("not understood: {option}\n\n{USAGE}")),
+                (option, _) => return Err(format!("unknown argument: {option}\n\n{USAGE}")),
             }
         }
         if options.plan.is_empty() || options.table.is_empty() {

@@ -1,21 +1,21 @@
-//! Which sources are changed, and by which tests that must be noticed.
+//! The plan: the sources to mutate, and the tests that must detect the mutants.
 //!
-//! Owns the format of that list:
+//! Owns the format of the plan:
 //!
 //! ```text
-//! # how a suite of tests is built: its name, a cfg or `-`, and arguments of `cargo test`
+//! # a test suite: its name, a cfg or `-`, and the arguments of `cargo test`
 //! suite loom framewise_loom: --profile models --package framewise-loom-tests
-//! # the crate that gets the function which chooses the mutant
+//! # the crate that gets the function that selects the mutant
 //! choice sync/src/lib.rs
-//! # code with this text is not changed
+//! # code that contains this text is not mutated
 //! ignore points::
-//! # a source, and the test targets that are tried first
+//! # a source, and the test targets to try first
 //! source executor/src/scheduler/idle.rs: idle watch
-//! # one of plain data under a lock, in which no other thread sees an order: no statement moves
+//! # a source of plain data under a lock: no other thread sees the order, so no statement moves
 //! data io/src/waiters.rs: framewise_io
 //! ```
 
-/// The list.
+/// The parsed plan.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) suites: Vec<Suite>,
@@ -39,11 +39,11 @@ pub(crate) struct Source {
 }
 
 impl Plan {
-    /// Reads a list; `#` begins a comment.
+    /// Parses a plan; `#` starts a comment.
     ///
     /// # Errors
     ///
-    /// When a line has another form.
+    /// If a line has another form.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let mut plan = Self::default();
         for line in text
@@ -73,7 +73,7 @@ impl Plan {
                     has_order: kind == "source",
                 }),
                 ["choice", path] => plan.choice = path.to_owned(),
-                _ => return Err(format!("not understood: {line:?}")),
+                _ => return Err(format!("unknown line: {line:?}")),
             }
         }
         Ok(plan)
@@ -87,7 +87,7 @@ mod tests {
     #[test]
     fn a_list_is_read() {
         let text = "# two\nsuite a -: --lib\nsuite b c: -p d # so\nchoice e.rs\nignore x::\nsource f.rs: g h\ndata i.rs\n";
-        let plan = Plan::parse(text).expect("it is well-formed");
+        let plan = Plan::parse(text).expect("the plan is well-formed");
         assert_eq!(plan.suites[0].cfg, None);
         assert_eq!(plan.suites[1].cfg.as_deref(), Some("c"));
         assert_eq!(plan.suites[1].arguments, ["-p", "d"]);

@@ -1,6 +1,6 @@
-//! The table, and what is wrong with it.
+//! The table, and its problems.
 //!
-//! Owns the table's text and the form of an argument for a survivor, which stands above its code:
+//! Owns the table's text and the form of an argument for a survivor, which stands above the code:
 //!
 //! ```text
 //! // Unnoticed: negated, because …
@@ -15,16 +15,16 @@ use super::points::Mutant;
 use super::run::Outcome;
 use crate::lexer;
 
-/// A mutant, where it is, and what became of it.
+/// A mutant with its place and its result.
 pub(crate) struct Row<'a> {
     pub(crate) path: &'a str,
     pub(crate) mutant: &'a Mutant,
-    /// How many of the same function, change and code come before it.
+    /// The number of earlier mutants with the same function, change and code.
     pub(crate) repeated: usize,
     pub(crate) outcome: Option<Outcome>,
 }
 
-/// What a row is about, for a row of another run.
+/// Identifies a row across runs.
 pub(crate) type Key = (String, String, String, String, usize);
 
 impl Row<'_> {
@@ -47,7 +47,7 @@ impl Row<'_> {
     }
 }
 
-/// All mutants, in the order of their numbers.
+/// Returns the rows of all mutants, in the order of their numbers.
 pub(crate) fn rows(sources: &[Changed]) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     for source in sources {
@@ -72,7 +72,7 @@ pub(crate) fn rows(sources: &[Changed]) -> Vec<Row<'_>> {
 #[derive(Debug, PartialEq, Eq)]
 struct Argument {
     line: usize,
-    /// The line of code below its comment.
+    /// The line of code below the comment.
     code_line: usize,
     label: String,
     reason: String,
@@ -115,7 +115,7 @@ impl Argument {
     }
 }
 
-/// Gives the survivors their arguments; returns what is wrong.
+/// Assigns the arguments to the survivors; returns the problems.
 pub(crate) fn argue(rows: &mut [Row<'_>], sources: &[Changed]) -> Vec<String> {
     let mut problems = Vec::new();
     for source in sources {
@@ -132,7 +132,7 @@ pub(crate) fn argue(rows: &mut [Row<'_>], sources: &[Changed]) -> Vec<String> {
             }
             if !is_used || argument.reason.is_empty() {
                 problems.push(format!(
-                    "{}:{}: no mutant survives by this argument: {}",
+                    "{}:{}: this `Unnoticed:` argument matches no survivor: {}",
                     source.path, argument.line, argument.label
                 ));
             }
@@ -144,18 +144,16 @@ pub(crate) fn argue(rows: &mut [Row<'_>], sources: &[Changed]) -> Vec<String> {
         match &row.outcome {
             Some(Outcome::Survives(0)) => problems.push(format!("{what}: no test reaches it")),
             Some(Outcome::Survives(count)) => {
-                problems.push(format!("{what}: it passes {count} tests"));
+                problems.push(format!("{what}: survives {count} tests"));
             }
-            None => problems.push(format!(
-                "{what}: it was not run, and the table does not have it"
-            )),
+            None => problems.push(format!("{what}: has not run, and has no row in the table")),
             _ => {}
         }
     }
     problems
 }
 
-/// How many of a function, or of all, ended in which way.
+/// The number of mutants per result, of one function or of all.
 #[derive(Default)]
 struct Counts {
     mutants: usize,
@@ -163,7 +161,7 @@ struct Counts {
     hang: usize,
     argued: usize,
     surviving: usize,
-    /// How many each test target has killed.
+    /// The number of mutants that each test target has killed.
     by: BTreeMap<String, usize>,
 }
 
@@ -202,7 +200,7 @@ impl Counts {
     }
 }
 
-/// The table's text.
+/// Returns the table's text.
 pub(crate) fn write(rows: &[Row<'_>]) -> String {
     let mut functions: Vec<((&str, &str), Counts)> = Vec::new();
     let mut all = Counts::default();
@@ -277,7 +275,7 @@ pub(crate) fn write(rows: &[Row<'_>]) -> String {
     text
 }
 
-/// Reads a table's rows.
+/// Parses a table's rows.
 pub(crate) fn read(table: &str) -> HashMap<Key, Outcome> {
     let mut rows = HashMap::new();
     let mut path = "";

@@ -1,7 +1,7 @@
-//! A source in which each mutant is a choice at run time.
+//! Rewrites a source so that each mutant is a run-time choice.
 //!
-//! Owns the text of the choices, and the way back from a place in that text to the mutants that are
-//! there, since not every change compiles.
+//! Owns the text of the choices, and the map from a place in the rewritten text to its mutants,
+//! which is needed because some mutants do not compile.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use super::points::{Form, Point, Points};
 
-/// The function that says whether the mutant of that number is the one to run. It is declared in
-/// each file, since a file may be compiled in several crates; where it is, is `build.rs`'s.
+/// The function that returns `true` if the mutant of that number is selected. Each file declares
+/// it, because several crates may compile the file; `build.rs` decides which crate defines it.
 const CHOICE: &str = "
 #[inline(always)]
 #[allow(unsafe_code)]
@@ -25,13 +25,13 @@ fn mutant_is(number: u32) -> bool {
 /// The rewritten source.
 pub(crate) struct Rewritten {
     pub(crate) text: String,
-    /// Which mutants each piece belongs to.
+    /// The mutants that each piece of the text belongs to.
     pieces: Vec<(Range<usize>, Vec<usize>)>,
     functions: Vec<(Range<usize>, Vec<usize>)>,
 }
 
-/// Writes the choices into the source, but for the mutants that are rejected. The numbers of the
-/// others begin with `first`.
+/// Writes the choices into the source, except the rejected ones. The mutants' numbers start at
+/// `first`.
 pub(crate) fn rewrite(
     source: &str,
     points: &Points,
@@ -39,7 +39,7 @@ pub(crate) fn rewrite(
     first: usize,
 ) -> Rewritten {
     let mut order: Vec<&Point> = points.points.iter().collect();
-    // Outer before inner; of the same range, as they were found.
+    // Outer points come before inner ones; points of the same range keep their order.
     order.sort_by_key(|point| {
         let Range { start, end } = point.range;
         (start, start != end, std::cmp::Reverse(end))
@@ -71,7 +71,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Copies a piece of the source with the points in it.
+    /// Copies a piece of the source and applies the points in it.
     fn copy(&mut self, range: Range<usize>) {
         let mut from = range.start;
         while let Some(point) = self.order.get(self.at)
@@ -171,12 +171,12 @@ impl Writer<'_> {
 }
 
 impl Rewritten {
-    /// The mutants of the smallest piece at that line and column, both from 1.
+    /// Returns the mutants of the smallest piece at that line and column, both from 1.
     pub(crate) fn at(&self, line: usize, column: usize) -> &[usize] {
         self.smallest(&self.pieces, line, column)
     }
 
-    /// Those of the function there.
+    /// Returns the mutants of the function at that place.
     pub(crate) fn of_function(&self, line: usize, column: usize) -> &[usize] {
         self.smallest(&self.functions, line, column)
     }

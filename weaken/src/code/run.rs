@@ -1,7 +1,8 @@
-//! The mutants against the tests that reach them, until one fails.
+//! Runs each mutant against the tests that reach it, until a test fails.
 //!
-//! Owns which test is tried first: the one that failed the last time, then those of the targets that
-//! the plan names, models before others since they fail where others hang, then the cheap ones.
+//! Owns the order of the tests: first the test that failed in the last run, then those of the
+//! targets that the plan names, then the cheap ones. Models run before other tests, because a model
+//! fails where another test would hang.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -11,20 +12,20 @@ use crate::each::each;
 use crate::models::{self, Executable};
 use crate::process::{self, Ended, Temporary};
 
-/// Names the mutant that a process runs, and the file of those that it reaches: see `choice.rs`.
+/// The variables that select a process's mutant and name its record; see `choice.rs`.
 const MUTANT: &str = "FRAMEWISE_MUTANT";
 const REACHED: &str = "FRAMEWISE_MUTANTS_REACHED";
 
-/// What became of a mutant.
+/// The result of a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// That test fails.
+    /// This test fails.
     Killed(String),
-    /// That one does not end, and none fails.
+    /// This test does not finish, and no test fails.
     Hangs(String),
-    /// No test notices, and the source says why.
+    /// No test detects the mutant, and the source argues why.
     Argued(String),
-    /// None of so many tests notices.
+    /// None of this many tests detects the mutant.
     Survives(usize),
     Rejected,
 }
@@ -36,26 +37,26 @@ pub(crate) struct Test<'a> {
     pub(crate) name: String,
     cost: Duration,
     pub(crate) reached: HashSet<usize>,
-    /// Under a model checker each run is the same, so that a failure needs no second look.
+    /// `true` under a model checker: every run is the same, so a failure needs no second run.
     is_model: bool,
 }
 
-/// How much is run.
+/// The time limits and the number of processes.
 pub(crate) struct Limits {
     pub(crate) jobs: usize,
-    /// For one run, if five times the test's own time is less.
+    /// The timeout of one run, which is at least five times the test's own time.
     pub(crate) run: Duration,
-    /// For all runs of a mutant, but those of the targets that are tried first.
+    /// The budget for all runs of a mutant, except those of the targets that are tried first.
     pub(crate) mutant: Duration,
-    /// Slower tests are not run at all.
+    /// Tests that take longer are skipped.
     pub(crate) slowest: Duration,
 }
 
-/// Runs each test once. Controls are left out, and so is what fails without a mutant.
+/// Runs each test once without a mutant. Leaves out controls, and tests that fail.
 ///
 /// # Errors
 ///
-/// When an executable cannot be run.
+/// If an executable cannot be run.
 pub(crate) fn record<'a>(
     plan: &Plan,
     suites: &'a [Vec<Executable>],
@@ -71,7 +72,7 @@ pub(crate) fn record<'a>(
             let recorded = executable.run_recorded(test, &[(REACHED, file.0.clone())])?;
             let cost = begun.elapsed();
             if recorded.ended != Ended::Passed {
-                eprintln!("{name} fails without a mutant, and is left out");
+                eprintln!("{name} fails without a mutant and is left out");
                 return Ok(None);
             }
             let reached = file
@@ -97,11 +98,11 @@ pub(crate) fn record<'a>(
     Ok(tests)
 }
 
-/// Runs a mutant, and says what became of it.
+/// Runs a mutant and returns its result.
 ///
 /// # Errors
 ///
-/// When a process cannot be run.
+/// If a process cannot be run.
 pub(crate) fn run(
     number: usize,
     tests: &[Test<'_>],
@@ -139,7 +140,8 @@ pub(crate) fn run(
         spent += test.cost;
         match test.run(number, limits)? {
             Ended::Passed => {}
-            // Other work on the machine must not look like a test that notices.
+            // A failure that the load of the machine causes must not count as a detection, so the
+            // test must pass without the mutant.
             Ended::Failed if test.is_model || test.run(usize::MAX, limits)? == Ended::Passed => {
                 return Ok(Outcome::Killed(test.name.clone()));
             }
@@ -153,7 +155,7 @@ pub(crate) fn run(
     Ok(hangs.map_or(Outcome::Survives(tried), Outcome::Hangs))
 }
 
-/// Returns `true` if the test, as `suite target::test`, is of one of the targets.
+/// Returns `true` if the test, named `suite target::test`, belongs to one of the targets.
 fn is_of(name: &str, targets: &[String]) -> bool {
     let target = name
         .split_once(' ')
