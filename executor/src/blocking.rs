@@ -65,7 +65,8 @@ struct PoolState<H: Host> {
     /// Notifications that no thread has taken yet; guards against spurious wake-ups.
     notified: usize,
     closed: bool,
-    /// Threads that ended, or will when they look: joined so that their thread-locals are gone.
+    /// Threads that were not joined yet: a thread that ends joins those that ended before it, and the end of
+    /// the pool joins the others, so that their thread-locals are gone.
     handles: Vec<thread::JoinHandle<()>>,
 }
 
@@ -215,12 +216,9 @@ impl<H: Host> BlockingPool<H> {
         state
     }
 
-    /// A thread could not be started: where there is no other, the jobs that relied on it are
-    /// refused. (A core in the queue has a thread that was notified for it.)
+    /// A thread could not be started, and there is no other: the calls that relied on it are rejected. (A
+    /// core in the queue has a thread that was notified for it.)
     fn refuse_stranded(&self, mut state: MutexGuard<'_, PoolState<H>>, error: &io::Error) {
-        if state.threads > state.cores {
-            return;
-        }
         let stranded = state.queue.split_off(0);
         drop(state);
         for call in stranded {
@@ -292,7 +290,6 @@ impl<H: Host> BlockingPool<H> {
         match started {
             Ok(thread) => {
                 let mut state = self.lock();
-                state.handles.retain(|handle| !handle.is_finished());
                 state.handles.push(thread);
                 state.starting -= 1;
                 if state.threads == 0 {
@@ -313,12 +310,16 @@ impl<H: Host> BlockingPool<H> {
         struct Ended<H: Host> {
             pool: BlockingPool<H>,
             counted_out: bool,
+            /// Threads that ended before this one. Their thread-locals may be there yet.
+            ended_before: Vec<thread::JoinHandle<()>>,
         }
         impl<H: Host> Ended<H> {
             /// Under the lock by which it was decided: nobody counts on the thread from now on.
             fn count_out(&mut self, mut state: MutexGuard<'_, PoolState<H>>) {
                 state.threads -= 1;
                 self.counted_out = true;
+                let is_finished = |handle: &mut thread::JoinHandle<()>| handle.is_finished();
+                self.ended_before = state.handles.extract_if(.., is_finished).collect();
             }
         }
         impl<H: Host> Drop for Ended<H> {
@@ -327,12 +328,17 @@ impl<H: Host> BlockingPool<H> {
                     self.pool.lock().threads -= 1;
                 }
                 self.pool.0.ended.notify_all();
+                // No lock is held: the destructors of their thread-locals are user code.
+                for thread in self.ended_before.drain(..) {
+                    let _ = thread.join();
+                }
             }
         }
 
         let mut ended = Ended {
             pool: self.clone(),
             counted_out: false,
+            ended_before: Vec::new(),
         };
         let _entered = host.enter();
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
@@ -546,3 +552,6 @@ impl<H: Host> Schedule for BlockingSchedule<H> {
         }
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;

@@ -21,8 +21,8 @@ use framewise::time::{interval, set_interval, set_timeout, sleep};
 use framewise::{JoinHandle, spawn, spawn_blocking};
 use futures::channel::oneshot;
 use support::{
-    DropCall, ID, KEPT, Log, at_once, call_waker, on_drop, panic_message, pause, poll_once,
-    runtime, while_occupied, with_workers,
+    DropCall, HangWatch, ID, KEPT, Log, at_once, call_waker, on_drop, panic_message, pause,
+    poll_once, runtime, while_occupied, with_workers,
 };
 
 /// Says when it is dropped, in bulk.
@@ -542,6 +542,44 @@ fn workers_threads_are_gone_when_the_drop_returns_with_their_thread_locals() {
         drop(runtime);
         assert_eq!(count.get(), workers * 2 + 1);
     });
+}
+
+/// A thread of the pool ends by itself, another one is started and ends, and the first is still in the destructor
+/// of a thread-local.
+#[test]
+fn threads_of_the_pool_that_ended_before_are_gone_with_their_thread_locals() {
+    thread_local! {
+        static AT_THE_END: RefCell<Option<DropCall>> = const { RefCell::new(None) };
+    }
+    let _watch = HangWatch::new("a thread that ended before");
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .thread_keep_alive(Duration::from_millis(1))
+        .build()
+        .unwrap();
+    let (ends, has_ended) = mpsc::channel();
+    let dropping = Arc::new(AtomicBool::new(false));
+    let gone = Arc::new(AtomicBool::new(false));
+    let end = on_drop({
+        let (dropping, gone) = (Arc::clone(&dropping), Arc::clone(&gone));
+        move || {
+            ends.send(()).unwrap();
+            while !dropping.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            for _ in 0..300 {
+                thread::yield_now();
+            }
+            gone.store(true, Ordering::SeqCst);
+        }
+    });
+    let call = runtime.spawn_blocking(move || AT_THE_END.with(|slot| slot.replace(Some(end))));
+    assert!(runtime.block_on(call).unwrap().is_none());
+    has_ended.recv().unwrap();
+    runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+    dropping.store(true, Ordering::SeqCst);
+    drop(runtime);
+    assert!(gone.load(Ordering::SeqCst));
 }
 
 #[test]
