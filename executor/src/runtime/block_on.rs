@@ -153,3 +153,6 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
         thread_waker.wait();
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;

@@ -35,7 +35,7 @@ impl Ticks {
     }
 
     /// The worker's ticks so far.
-    fn get(&self) -> u32 {
+    pub(super) fn get(&self) -> u32 {
         // Ordering: Relaxed, as in count.
         self.0.load(Ordering::Relaxed)
     }

@@ -481,3 +481,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]
+mod tests;

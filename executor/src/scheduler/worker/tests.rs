@@ -1,6 +1,8 @@
 //! One worker's loop on the test's thread, beside a sibling that is registered as parked and never runs: each
 //! notification is counted. In a runtime the monitor would make up for one that is missing.
 
+mod steps;
+
 use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -12,7 +14,7 @@ use std::time::Duration;
 use framewise_context::Frame;
 use framewise_io::{Batch, IoDriver};
 
-use super::{Core, run};
+use super::{Core, WORKER, run};
 use crate::blocking::BlockingPool;
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::shared::{Shared, Spawner};
@@ -82,6 +84,7 @@ impl Bench {
         });
         self.shared.worker_enters();
         run(Arc::clone(&self.shared), core);
+        assert!(WORKER.with(|worker| worker.get().is_null()));
         drop(ended);
         watchdog.join().expect("no panic");
         assert!(first.is_finished());

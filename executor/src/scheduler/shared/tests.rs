@@ -1,0 +1,142 @@
+//! The counts of what is still at work, and the end that follows them: each thread's step is a call on the
+//! test's thread. In a runtime a wrong count is an end that comes too early, or twice, in few schedules.
+
+use std::future;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use framewise_context::Frame;
+use framewise_io::IoDriver;
+
+use super::{Shared, Spawner};
+use crate::blocking::BlockingPool;
+use crate::task::JoinHandle;
+
+/// The common state of two workers, which are not started.
+fn shared() -> Arc<Shared> {
+    let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
+    let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
+    let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
+    Shared::new(2, driver, io, blocking, None).0
+}
+
+impl Shared {
+    fn has_ended(&self) -> bool {
+        self.wait_for_end(Some(Instant::now()))
+    }
+}
+
+/// Calls its closure when it is dropped.
+struct AtDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for AtDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A task that waits, and calls `at_end` when it is dropped.
+fn task_with(shared: &Arc<Shared>, at_end: impl FnMut() + Send + 'static) -> JoinHandle<()> {
+    let spawner = Spawner::new(Arc::clone(shared), shared.outside());
+    let at_end = AtDrop(at_end);
+    spawner.spawn(
+        async move {
+            let _at_end = at_end;
+            future::pending::<()>().await;
+        },
+        Frame::root(),
+    )
+}
+
+fn task(shared: &Arc<Shared>) -> JoinHandle<()> {
+    task_with(shared, || ())
+}
+
+#[test]
+fn tasks_are_cancelled_for_a_blocked_thread_when_the_last_core_is_gone() {
+    let shared = shared();
+    let task = task(&shared);
+    shared.worker_enters();
+    shared.worker_enters();
+    // One of them blocks in place, and a third thread goes on with its core.
+    shared.worker_replaces();
+    shared.close();
+    assert!(!task.is_finished(), "two cores are at work");
+    shared.worker_leaves(true);
+    assert!(!task.is_finished(), "one core is at work");
+    shared.worker_leaves(true);
+    assert!(task.is_finished(), "the blocked thread may wait for it");
+    assert!(!shared.has_ended(), "the blocked thread is still there");
+    shared.worker_leaves(false);
+    assert!(shared.has_ended());
+}
+
+#[test]
+fn a_thread_that_leaves_without_a_core_leaves_the_cores_counted() {
+    let shared = shared();
+    let task = task(&shared);
+    shared.worker_enters();
+    shared.worker_enters();
+    shared.worker_replaces();
+    shared.worker_leaves(false);
+    shared.close();
+    shared.worker_leaves(true);
+    assert!(!task.is_finished(), "one core is at work");
+    shared.worker_leaves(true);
+    assert!(task.is_finished() && shared.has_ended());
+}
+
+#[test]
+fn threads_that_leave_an_open_runtime_end_nothing() {
+    let shared = shared();
+    let task = task(&shared);
+    shared.worker_enters();
+    shared.worker_replaces();
+    shared.worker_leaves(true);
+    assert!(!task.is_finished(), "no core, one blocked thread, and open");
+    shared.worker_leaves(false);
+    assert!(
+        !task.is_finished() && !shared.has_ended(),
+        "no thread, and open"
+    );
+    shared.close();
+    assert!(task.is_finished() && shared.has_ended());
+}
+
+/// The blocked thread leaves while the thread that had the last core cancels the tasks.
+#[test]
+fn the_end_waits_for_the_thread_that_cancels() {
+    let shared = shared();
+    let has_ended = Arc::new(Mutex::new(Vec::new()));
+    let task = task_with(&shared, {
+        let (shared, has_ended) = (Arc::clone(&shared), Arc::clone(&has_ended));
+        move || {
+            shared.worker_leaves(false);
+            has_ended.lock().expect("no panic").push(shared.has_ended());
+        }
+    });
+    shared.worker_enters();
+    shared.worker_replaces();
+    shared.close();
+    shared.worker_leaves(true);
+    assert_eq!(*has_ended.lock().expect("no panic"), [false]);
+    assert!(task.is_finished() && shared.has_ended());
+}
+
+/// A destructor that the end runs closes the runtime once more.
+#[test]
+fn the_end_runs_once_and_is_over_after_the_last_destructor() {
+    let shared = shared();
+    let has_ended = Arc::new(Mutex::new(Vec::new()));
+    let [first, second] = [(); 2].map(|()| {
+        let (own, has_ended) = (Arc::clone(&shared), Arc::clone(&has_ended));
+        task_with(&shared, move || {
+            own.close();
+            has_ended.lock().expect("no panic").push(own.has_ended());
+        })
+    });
+    shared.close();
+    assert_eq!(*has_ended.lock().expect("no panic"), [false, false]);
+    assert!(first.is_finished() && second.is_finished() && shared.has_ended());
+}
