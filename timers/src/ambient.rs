@@ -1,7 +1,7 @@
-//! Which wheel this thread arms its timers in.
+//! The wheel in which this thread arms its timers.
 //!
-//! Owns one thread-local handle. The executor installs it when a thread enters the runtime; it is
-//! all that futures made by free functions like [`sleep`](crate::sleep) know of a runtime.
+//! Owns one thread-local handle. The executor sets it when a thread enters the runtime. Futures
+//! made by free functions such as [`sleep`](crate::sleep) find their runtime only through it.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -10,11 +10,11 @@ use std::mem::ManuallyDrop;
 use crate::timers::TimerHandle;
 
 framewise_sync::thread_local! {
-    /// Has no destructor, so that it can be set in the destructors of other thread-locals and in
+    /// Has no destructor, so it also works in the destructors of other thread-locals and in
     /// `atexit`.
     static AMBIENT: ManuallyDrop<RefCell<Option<TimerHandle>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
-    /// Empties `AMBIENT` at the thread's end, where a guard was forgotten or dropped out of order.
+    /// Clears `AMBIENT` when the thread exits, in case a guard was leaked or dropped out of order.
     static CLEANUP: Cleanup = const { Cleanup };
 }
 
@@ -22,8 +22,8 @@ struct Cleanup;
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        // loom drops the thread-locals of a model that fails outside of the model, where none can be
-        // used: a second panic, while the first one unwinds, would abort the process.
+        // If a model fails, loom drops its thread-locals outside the model, where they cannot be
+        // used. A second panic during unwinding would abort the process.
         if cfg!(framewise_loom) && std::thread::panicking() {
             return;
         }
@@ -33,11 +33,11 @@ impl Drop for Cleanup {
 
 /// Makes this thread arm its timers in `handle`'s wheel until the guard is dropped.
 ///
-/// Guards nest. They are dropped in the reverse order; out of order, the handle that the last one
-/// dropped had found is in force.
+/// Guards nest and are dropped in reverse order. If they are dropped out of order, the handle that
+/// the last dropped guard had replaced becomes current.
 #[must_use = "the handle is in force until the guard is dropped"]
 pub fn enter(handle: &TimerHandle) -> EnterTimers {
-    // Registers the destructor; after that has run, the guards alone restore what they found.
+    // Registers the destructor. After the destructor has run, only the guards restore the handle.
     let _ = CLEANUP.try_with(|_| ());
     let previous = AMBIENT.with(|ambient| ambient.replace(Some(handle.clone())));
     EnterTimers {
@@ -50,20 +50,20 @@ pub fn enter(handle: &TimerHandle) -> EnterTimers {
 #[derive(Debug)]
 pub struct EnterTimers {
     previous: Option<TimerHandle>,
-    /// It belongs to its thread.
+    /// The guard must be dropped on its own thread.
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnterTimers {
     fn drop(&mut self) {
         let previous = self.previous.take();
-        // While the thread's locals are being destroyed there is nothing to restore.
+        // While the thread destroys its thread-locals, there is nothing to restore.
         let left = AMBIENT.try_with(|ambient| ambient.replace(previous));
         drop(left);
     }
 }
 
-/// This thread's handle.
+/// Returns this thread's handle.
 pub(crate) fn current() -> Option<TimerHandle> {
     AMBIENT
         .try_with(|ambient| ambient.borrow().clone())
@@ -71,8 +71,8 @@ pub(crate) fn current() -> Option<TimerHandle> {
         .flatten()
 }
 
-/// Turns a timer's handle into that of this thread's wheel, if it has none yet or one of the same
-/// runtime: arming then takes the lock that this thread takes mostly alone.
+/// Replaces a timer's handle with this thread's, if the timer has no handle yet or one of the same
+/// runtime. Arming then locks this thread's own wheel, which is mostly uncontended.
 pub(crate) fn localise(handle: &mut Option<TimerHandle>) {
     let replaced = AMBIENT.try_with(|ambient| {
         let ambient = ambient.borrow();
@@ -86,6 +86,6 @@ pub(crate) fn localise(handle: &mut Option<TimerHandle>) {
             handle.replace(here.clone())
         }
     });
-    // Outside of the borrow: the last handle of a runtime drops what the executor gave it.
+    // Outside the borrow: dropping the last handle of a runtime drops values of the executor.
     drop(replaced);
 }

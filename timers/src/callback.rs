@@ -1,11 +1,11 @@
-//! `set_timeout` and `set_interval`: functions that are called when their time has come.
+//! `set_timeout` and `set_interval`: functions that are called at a given time.
 //!
-//! Owns a callback's life: who may take its function to run it, to arm it again or to drop it. The
-//! wheel's entry and the user's handles share one [`CallbackState`]; its lock is never held while
-//! the function runs or is dropped.
+//! Owns the life cycle of a callback: which thread may take its function to run it, to arm it again
+//! or to drop it. The wheel's entry and the user's handles share one [`CallbackState`]. Its lock is
+//! never held while the function runs or is dropped.
 //!
-//! Lock order: a callback's lock, then its wheel's (when arming). A wheel's lock is never held
-//! while a callback's is taken: the wheel gives its entries out first.
+//! Lock order: a callback's lock, then its wheel's (when arming). No thread takes a callback's lock
+//! while it holds a wheel's lock: the wheel returns its due entries first.
 
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -21,20 +21,19 @@ use crate::wheel::Key;
 
 /// Calls `callback` once, `delay` from now.
 ///
-/// It runs on the thread that fires timers, most often a worker of the runtime: it must not
-/// block. For work that takes long, or that waits, spawn a task in it. A panic in it goes to the
-/// runtime's hook and does no harm to others. When the runtime shuts down before its time, it is
+/// The callback runs on the thread that fires timers, usually a worker of the runtime, so it must
+/// not block. For long or waiting work, spawn a task in it. A panic in it is passed to the
+/// runtime's hook and affects nothing else. If the runtime shuts down first, the callback is
 /// dropped without being called.
 ///
-/// Dropping the handle changes nothing: the callback will be called. To prevent that,
-/// [`cancel`](TimerCallback::cancel) it.
+/// Dropping the handle does not cancel the callback; [`cancel`](TimerCallback::cancel) does.
 ///
 /// # Panics
 /// If this thread has not entered a runtime.
 ///
 /// # Frame
-/// The callback runs in the frame in which `set_timeout` was called, and is dropped in it. The
-/// frame is let go when the callback has run or was cancelled.
+/// The callback runs and is dropped in the frame in which `set_timeout` was called. The frame is
+/// released when the callback has run or was canceled.
 ///
 /// # Examples
 /// ```
@@ -55,35 +54,35 @@ pub fn set_timeout(delay: Duration, callback: impl FnOnce() + Send + 'static) ->
 
 /// Calls `callback` every `period`, the first time one period from now.
 ///
-/// Its pace does not drift: it is called at multiples of the period. Those that it is too slow
-/// for, or that the runtime is too busy for, are left out. It is never called twice at the same
-/// time, but it may be called on different threads. If it panics, it is not called again; with
-/// [`set_interval_with`] it can be.
+/// The schedule does not drift: calls happen at multiples of the period. A call that cannot happen
+/// in time, because the callback is too slow or the runtime too busy, is skipped. Calls never
+/// overlap, but they may happen on different threads. If the callback panics, it is not called
+/// again; [`set_interval_with`] can change that.
 ///
-/// Everything else is as with [`set_timeout`].
+/// Otherwise like [`set_timeout`].
 ///
 /// # Panics
 /// If `period` is zero, or this thread has not entered a runtime.
 ///
 /// # Frame
-/// As [`set_timeout`].
+/// Like [`set_timeout`].
 #[track_caller]
 pub fn set_interval(period: Duration, callback: impl FnMut() + Send + 'static) -> TimerCallback {
     set_interval_with(period, PanicPolicy::Stop, callback)
 }
 
-/// Calls `callback` every `period`, as [`set_interval`] does, also after a panic if `on_panic` is
+/// Calls `callback` every `period`, like [`set_interval`], and also after a panic if `on_panic` is
 /// [`PanicPolicy::Continue`].
 ///
-/// The runtime's hook gets each of its panics. The calls after a panic keep to the schedule: they
-/// are at multiples of the period since the registration. A `cancel` during a call that panics ends
-/// the interval.
+/// The runtime's hook receives each panic. Calls after a panic keep the schedule: they happen at
+/// multiples of the period since the registration. A `cancel` during a call that panics ends the
+/// interval.
 ///
 /// # Panics
 /// If `period` is zero, or this thread has not entered a runtime.
 ///
 /// # Frame
-/// Every call, after a panic too, is in the frame in which `set_interval_with` was called. The
+/// Every call, also after a panic, runs in the frame in which `set_interval_with` was called. The
 /// hook runs in the frame in which the panic began. The frame is released when the interval ends.
 ///
 /// # Examples
@@ -94,7 +93,7 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + Send + 'static) -
 ///
 /// let minute = Duration::from_secs(60);
 /// let sweep = set_interval_with(minute, PanicPolicy::Continue, || {
-///     // A sweep that panics is reported, and the next one comes a minute later.
+/// A sweep that panics is reported; the next one runs a minute later.
 /// });
 /// sweep.cancel();
 /// # }
@@ -113,41 +112,41 @@ pub fn set_interval_with(
     register(period, Some(period), on_panic, body)
 }
 
-/// What an interval does after a panic of its callback: see [`set_interval_with`].
+/// The reaction of an interval to a panic of its callback: see [`set_interval_with`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum PanicPolicy {
-    /// The interval ends: the callback is dropped. The default.
+    /// Ends the interval and drops the callback. The default.
     #[default]
     Stop,
-    /// The callback is called again at the next multiple of the period.
+    /// Calls the callback again at the next multiple of the period.
     ///
-    /// It is the same closure, with what it owns as the panic left it. Locks of `std` that it held
+    /// It is the same closure, in the state in which the panic left it. Locks of `std` that it held
     /// are poisoned.
     Continue,
 }
 
-/// A callback that was registered by [`set_timeout`], [`set_interval`] or [`set_interval_with`].
-/// Clones name the same.
+/// A callback registered by [`set_timeout`], [`set_interval`] or [`set_interval_with`]. Clones
+/// refer to the same callback.
 ///
-/// Dropping it leaves the callback as it is.
+/// Dropping the handle does not cancel the callback.
 #[derive(Clone)]
 pub struct TimerCallback {
     state: Arc<CallbackState>,
 }
 
 impl TimerCallback {
-    /// Prevents every later call of the callback. Says whether there would have been one.
+    /// Prevents every later call of the callback; returns `true` if there would have been one.
     ///
-    /// When this returns, the callback will not begin to run any more. If it is running at that
-    /// moment on another thread, or this was called from within it, that run is its last. Its
-    /// function and its frame are let go before this returns, or when that run ends.
+    /// After this returns, the callback does not start any more. If it is running at that moment,
+    /// on another thread or around this call, that run is its last. The function and the frame are
+    /// released before this returns, or when that run ends.
     ///
-    /// It costs no system call and no search.
+    /// The cost is O(1), without a system call.
     pub fn cancel(&self) -> bool {
         self.state.cancel()
     }
 
-    /// Whether the callback will be called, or called again.
+    /// Returns `true` if the callback will be called, or called again.
     pub fn is_active(&self) -> bool {
         match &*self.state.slot.lock() {
             CallbackSlot::Waiting(_) => true,
@@ -166,10 +165,10 @@ impl fmt::Debug for TimerCallback {
     }
 }
 
-/// What the wheel's entry and the handles of one callback share.
+/// The state that the wheel's entry and the handles of one callback share.
 pub(crate) struct CallbackState {
     handle: TimerHandle,
-    /// `None`: it is called once.
+    /// `None` for a callback that is called once.
     period: Option<Duration>,
     on_panic: PanicPolicy,
     slot: Mutex<CallbackSlot>,
@@ -184,16 +183,16 @@ pub(crate) struct CallbackState {
 ///                       │   └─────────────┼──────────────────────────────────────────────┘
 ///                       └─────────────────┘ 4 fire ends: arm again
 /// ```
-/// Who moves the slot away from `Waiting` owns the function and the frame from then on. In 1 and
-/// 4 arming may be refused, because the timers are closed: then it is 3.
+/// The thread that moves the slot away from `Waiting` owns the function and the frame from then on.
+/// In 1 and 4 the wheel may reject the entry because the timers are closed: then the edge is 3.
 enum CallbackSlot {
-    /// In the wheel, or just taken out of it by a thread that is about to look here.
+    /// In the wheel, or just taken out by a thread that is about to lock the slot.
     Waiting(WaitingCallback),
-    /// A thread has the function: to arm it for the first time, or to run it.
+    /// A thread has the function, to arm it for the first time or to run it.
     Taken,
-    /// A thread runs the function, for the last time.
+    /// A thread runs the function for the last time.
     Cancelled,
-    /// The function and the frame are gone.
+    /// The function and the frame were released.
     Done,
 }
 
@@ -232,8 +231,8 @@ fn register(
 }
 
 impl CallbackState {
-    /// Puts the callback, which the caller has taken, into its wheel. Lets it go instead if it
-    /// was cancelled meanwhile or the timers are closed.
+    /// Arms the callback, which the caller has taken. Releases it instead if it was canceled
+    /// meanwhile or the timers are closed.
     fn arm(this: &Arc<Self>, body: CallbackBody, frame: Frame, due: Instant) {
         let when = this.handle.clock().ticks_reached(due);
         let mut slot = this.slot.lock();
@@ -255,7 +254,7 @@ impl CallbackState {
         this.release(body, frame);
     }
 
-    /// Runs the callback, which its wheel has given out.
+    /// Runs the callback, after its wheel has returned the entry.
     pub(crate) fn fire(this: &Arc<Self>) {
         let Some(waiting) = this.take_waiting(CallbackSlot::Taken) else {
             return;
@@ -286,7 +285,7 @@ impl CallbackState {
         }
     }
 
-    /// Lets the callback go without running it: the timers are closed.
+    /// Releases the callback without running it, because the timers are closed.
     pub(crate) fn abandon(&self) {
         if let Some(waiting) = self.take_waiting(CallbackSlot::Done) {
             self.release(waiting.body, waiting.frame);
@@ -294,7 +293,8 @@ impl CallbackState {
     }
 
     fn cancel(&self) -> bool {
-        // One look decides: between two, a run could end and arm the callback again.
+        // Decide under one lock: if the slot were unlocked in between, a run could end and arm the
+        // callback again.
         let mut slot = self.slot.lock();
         let waiting = match std::mem::replace(&mut *slot, CallbackSlot::Done) {
             CallbackSlot::Waiting(waiting) => waiting,
@@ -308,13 +308,13 @@ impl CallbackState {
             }
         };
         drop(slot);
-        // It may have come out already, on a thread that is about to find the slot empty.
+        // The entry may be out already, on a thread that is about to find the slot empty.
         drop(self.handle.queue().cancel(waiting.key));
         self.release(waiting.body, waiting.frame);
         true
     }
 
-    /// Moves the slot from `Waiting` to `to`; else leaves it.
+    /// Moves the slot from `Waiting` to `to`, and leaves it unchanged if it is in another state.
     fn take_waiting(&self, to: CallbackSlot) -> Option<WaitingCallback> {
         let mut slot = self.slot.lock();
         match std::mem::replace(&mut *slot, to) {

@@ -1,15 +1,14 @@
-//! The clock: the only place of the crate that reads the time.
+//! The clock: the only place in this crate that reads the time.
 //!
-//! Owns the beginning of time of one runtime and the conversion between [`Instant`]s and the
-//! wheel's ticks. It must know no wheel and no timer.
+//! Owns the start time of one runtime and the conversion between [`Instant`]s and the wheel's
+//! ticks. It must not know wheels or timers.
 //!
 //! # The tick
-//! A tick is 2¹⁵ ns, that is 32.768 µs. A power of two, so that converting is a shift. Rounding up
-//! makes a timer late by half of it on average, which is below what waking a thread costs; at a
-//! quarter of it the wheel's eight levels would end after 73 years instead of 292, and every timer
-//! that is not cancelled would be moved once more for every factor of 64. A timer of under 2.1 ms
-//! goes to the wheel's lowest level at once; one of under 134 ms is moved at most once before it
-//! fires.
+//! A tick is 2¹⁵ ns, that is 32.768 µs. It is a power of two, so that the conversion is a shift.
+//! Rounding up delays a timer by half a tick on average, which is less than the cost of waking a
+//! thread. With a quarter of the tick the wheel's eight levels would end after 73 years instead of
+//! 292, and each factor of 64 moves every timer that is not canceled once more. A timer below 2.1
+//! ms goes to the lowest level at once; one below 134 ms is moved at most once before it fires.
 
 #[cfg(test)]
 mod tests;
@@ -18,25 +17,25 @@ use std::time::{Duration, Instant};
 
 use crate::wheel::FAR_TICK;
 
-/// log₂ of the nanoseconds in a tick.
+/// The binary logarithm of the nanoseconds in a tick.
 const TICK_SHIFT: u32 = 15;
 
 /// The length of a tick of the wheel.
 pub const TICK: Duration = Duration::from_nanos(1 << TICK_SHIFT);
 
-/// Counts ticks since it was made. It never goes backwards, and it counts from zero.
+/// Counts ticks from zero since it was made. It never goes backwards.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
 }
 
 impl Clock {
-    /// Makes a clock that is at tick 0 now.
+    /// Makes a clock whose tick 0 is now.
     pub fn start() -> Self {
         Self { start: Self::now() }
     }
 
-    /// The time, read afresh: the system's, or this thread's virtual one.
+    /// Returns the current time: the system's, or this thread's virtual time.
     #[cfg(not(any(framewise_loom, framewise_shuttle)))]
     #[inline]
     pub fn now() -> Instant {
@@ -47,30 +46,32 @@ impl Clock {
         Instant::now()
     }
 
-    /// The time of the model, which goes on where the model says so.
+    /// Returns the model's time, which only the model advances.
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub fn now() -> Instant {
         crate::model_clock::now()
     }
 
-    /// The last tick that has begun.
+    /// Returns the last tick that has begun.
     pub fn now_ticks(&self) -> u64 {
         self.ticks_begun(Self::now())
     }
 
-    /// The last tick that has begun at `instant`: rounds down. What was before the start is 0.
+    /// Returns the last tick that has begun at `instant`, rounding down. An instant before the
+    /// start is tick 0.
     pub fn ticks_begun(&self, instant: Instant) -> u64 {
         self.nanos(instant) >> TICK_SHIFT
     }
 
-    /// The first tick that does not begin before `instant`: rounds up, so that nothing fires
-    /// early. What is too far for the wheel is [`FAR_TICK`], which never comes.
+    /// Returns the first tick that does not begin before `instant`, rounding up, so that no timer
+    /// fires early. An instant beyond the wheel's range is [`FAR_TICK`], which never comes.
     pub fn ticks_reached(&self, instant: Instant) -> u64 {
-        // At most `FAR_TICK` is added to: no overflow, and no more than `FAR_TICK` afterwards.
+        // At most `FAR_TICK` is added to: no overflow, and the result is at most `FAR_TICK`.
         (self.nanos(instant) + ((1 << TICK_SHIFT) - 1)) >> TICK_SHIFT
     }
 
-    /// Nanoseconds from the start to `instant`; at most those at which [`FAR_TICK`] begins.
+    /// Returns the nanoseconds from the start to `instant`, at most those at which [`FAR_TICK`]
+    /// begins.
     fn nanos(&self, instant: Instant) -> u64 {
         const FAR_NANOS: u64 = FAR_TICK << TICK_SHIFT;
         const FAR_SECONDS: u64 = FAR_NANOS / 1_000_000_000;
@@ -81,7 +82,7 @@ impl Clock {
         since.as_secs() * 1_000_000_000 + u64::from(since.subsec_nanos())
     }
 
-    /// When tick `ticks` begins.
+    /// Returns the instant at which tick `ticks` begins.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn instant(&self, ticks: u64) -> Instant {
         add_saturating(
@@ -90,7 +91,7 @@ impl Clock {
         )
     }
 
-    /// How long it is from now until tick `ticks` begins; zero if it has begun.
+    /// Returns the time from now until tick `ticks` begins; zero if it has begun.
     pub fn until(&self, ticks: u64) -> Duration {
         // 2⁴⁸ ticks are 2⁶³ nanoseconds: no overflow.
         let begins = Duration::from_nanos(ticks.min(FAR_TICK) << TICK_SHIFT);
@@ -98,14 +99,14 @@ impl Clock {
     }
 }
 
-/// `instant + duration`, or the furthest instant that the platform can express.
+/// Returns `instant + duration`, or the furthest instant that the platform can represent.
 pub(crate) fn add_saturating(instant: Instant, duration: Duration) -> Instant {
     instant
         .checked_add(duration)
         .unwrap_or_else(|| furthest(instant))
 }
 
-/// Approaches the furthest instant from below, by halving steps of whole seconds.
+/// Finds the furthest instant by adding steps of whole seconds, each half of the previous one.
 #[cold]
 fn furthest(from: Instant) -> Instant {
     let steps = (0..u64::BITS)
@@ -116,7 +117,7 @@ fn furthest(from: Instant) -> Instant {
     })
 }
 
-/// The first of `due + period`, `due + 2 * period`, … that is after `now`.
+/// Returns the first of `due + period`, `due + 2 * period`, … that is after `now`.
 pub(crate) fn multiple_after(due: Instant, period: Duration, now: Instant) -> Instant {
     let missed = now.saturating_duration_since(due).as_nanos() / period.as_nanos();
     let nanos = (missed + 1).saturating_mul(period.as_nanos());

@@ -1,59 +1,59 @@
-//! The gate between arming a timer and parking the driver.
+//! The driver's park state: the protocol between arming a timer and parking the driver.
 //!
-//! Owns one word: until when the driver is parked. It decides who has to tell whom, and nothing
-//! else: it knows no wheel, no clock and no system call. Deadlines are ticks, and
-//! [`NEVER`] stands for none.
+//! Owns one word: the tick until which the driver is parked. It decides which thread must wake the
+//! driver, and nothing else: it knows no wheel, no clock and no system call. Deadlines are ticks,
+//! and [`NEVER`] stands for none.
 //!
 //! # The race
-//! Arming publishes a deadline and then looks whether the driver is parked past it. Parking
-//! publishes until when it will sleep and then looks at the deadlines. Each side stores and then
-//! loads what the other stores, so a `SeqCst` fence stands between the two in both (Dekker).
-//! Fences are totally ordered, which leaves two cases:
+//! An arming thread publishes a deadline and then checks whether the driver is parked past it. The
+//! driver publishes how long it will be parked and then checks the deadlines. Each side stores and
+//! then loads what the other side stores, so both need a `SeqCst` fence between the two steps
+//! (Dekker). Fences are totally ordered, which leaves two cases:
 //!
-//! - *The arming fence is first.* Whatever precedes it, the deadline's publication, is visible to
-//!   loads after the driver's fence: the driver's second look sees it, or something newer, and
-//!   the driver does not sleep past it.
-//! - *The parking fence is first.* The store of `parked_until` that precedes it is visible to the
-//!   load after the arming fence: the one who arms sees that the driver sleeps for longer, or
-//!   that someone has undertaken to wake it, or that it is awake again. In the first case it
-//!   calls `unpark`. In the second the one who undertook it calls. In the third the driver looks
-//!   at the deadlines before it sleeps again; it then has a new fence, for which the same two
-//!   cases hold.
+//! - *The arming fence is first.* The publication of the deadline precedes it, so it is visible to
+//!   loads after the driver's fence: the driver's second check sees that deadline or a newer one,
+//!   and the driver does not sleep past it.
+//! - *The parking fence is first.* The store of `parked_until` precedes it, so it is visible to the
+//!   load after the arming fence. The arming thread sees one of three things: the driver sleeps too
+//!   long, another thread has taken the duty to wake it, or it is awake again. In the first case
+//!   the arming thread calls `unpark`. In the second the other thread calls it. In the third the
+//!   driver checks the deadlines before it parks again; it then runs a new fence, for which the
+//!   same two cases hold.
 //!
-//! A deadline that is not earlier than one that its wheel has published already needs no fence:
-//! whoever published that one has taken, or is about to take, the steps above for it, and the
-//! driver that wakes for it looks at the wheel again.
+//! A deadline that is not earlier than one that its wheel has already published needs no fence: the
+//! thread that published the earlier one has taken, or is about to take, the steps above, and the
+//! driver that wakes for it checks the wheel again.
 //!
-//! Waking is a system call, so that it is asked for once: whoever calls first takes the
-//! [`AWAKE`](ParkGate::AWAKE) mark with a compare-exchange, and others see that mark.
+//! Waking is a system call, so only one thread does it: the first one replaces the value by
+//! [`AWAKE`](ParkGate::AWAKE) in a compare-exchange, and the others see that mark.
 
 #[cfg(test)]
 mod tests;
 
 use framewise_sync::atomic::{AtomicU64, Ordering, fence};
 
-/// The deadline of a wheel without timers, and of a driver that sleeps until it is woken.
+/// The deadline of a wheel without timers, and of a driver that parks until it is woken.
 pub const NEVER: u64 = u64::MAX;
 
-/// What a wheel's owner has to tell the gate after publishing: a deadline earlier than before, or
-/// nothing.
-#[must_use = "a driver that is parked past the deadline has to be woken: hand it to ParkGate::armed"]
+/// The result of publishing a wheel's deadline: a deadline that is earlier than before, or nothing.
+/// The caller passes it to [`ParkGate::armed`].
+#[must_use = "a driver that is parked past the deadline must be woken: pass it to ParkGate::armed"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published(Option<u64>);
 
 impl Published {
-    /// The wheel's published deadline went down to `when`.
+    /// The wheel's published deadline was lowered to `when`.
     pub fn earlier(when: u64) -> Self {
         Self(Some(when))
     }
 
-    /// The wheel's published deadline stands.
+    /// The wheel's published deadline is unchanged.
     pub fn nothing() -> Self {
         Self(None)
     }
 }
 
-/// Whether, and until when, the driver is parked.
+/// Says whether the driver is parked, and until when.
 ///
 /// ```text
 ///                 1 park(d)
@@ -74,60 +74,62 @@ impl Default for ParkGate {
 }
 
 impl ParkGate {
-    /// The driver is awake, or will be: someone has undertaken to wake it. No deadline is before
-    /// tick 0, so that `when < parked_until` is false without a case of its own.
+    /// The driver is awake, or another thread has taken the duty to wake it. No deadline is before
+    /// tick 0, so `when < parked_until` is false without a special case.
     pub const AWAKE: u64 = 0;
 
-    /// Makes the gate of a driver that is awake.
+    /// Makes the park state of a driver that is awake.
     pub fn new() -> Self {
         Self {
             parked_until: AtomicU64::new(Self::AWAKE),
         }
     }
 
-    /// Announces that the driver is about to park, and says until which tick it may.
+    /// Publishes that the driver is about to park; returns the tick until which it may.
     ///
-    /// `earliest` reads the published deadlines of all wheels; it is called twice. Only one
-    /// thread at a time may drive.
+    /// `earliest` reads the published deadlines of all wheels; it is called twice. Only one thread
+    /// at a time may drive.
     pub fn park(&self, earliest: impl Fn() -> u64) -> u64 {
         let first = earliest();
         // Ordering: Relaxed; the fence orders it. It publishes nothing besides its own value.
         self.parked_until.store(first, Ordering::Relaxed);
-        // Ordering: SeqCst, pairs with the fence in `armed`: store above, load below.
+        // Ordering: SeqCst fence, pairs with the fence in `armed`: store above, load below.
         fence(Ordering::SeqCst);
         let second = earliest();
         if second < first {
-            // Whoever armed meanwhile and saw the larger value calls `unpark` once too often.
-            // A compare-exchange would keep the mark of such a caller, but who finds that the
-            // driver sleeps for less time is right, too, and the wake-up is on its way.
-            // Ordering: Relaxed; a reader that sees the older, later value wakes us needlessly.
-            // Survives: skipped, because with the older, later value there all wake us needlessly.
+            // A thread that armed meanwhile and saw the larger value makes a needless call of
+            // `unpark`. A compare-exchange would preserve that thread's `AWAKE` mark, but another
+            // thread that sees the shorter time decides correctly too, and the wake-up is on its
+            // way.
+            // Ordering: Relaxed; a thread that reads the previous, later value wakes us needlessly.
+            // Survives: skipped, because with the previous, later value there every reader wakes us
+            // needlessly.
             self.parked_until.store(second, Ordering::Relaxed);
             return second;
         }
         first
     }
 
-    /// Announces that the driver is awake.
+    /// Publishes that the driver is awake.
     pub fn unparked(&self) {
-        // Ordering: Relaxed; a reader that still sees it parked wakes it needlessly.
+        // Ordering: Relaxed; a thread that still reads that it is parked wakes it needlessly.
         self.parked_until.store(Self::AWAKE, Ordering::Relaxed);
     }
 
-    /// Calls `unpark` if the driver is parked past what was published.
+    /// Calls `unpark` if the driver is parked past the published deadline.
     ///
-    /// No lock may be held: `unpark` is a system call.
+    /// The caller must hold no lock: `unpark` is a system call.
     pub fn armed(&self, published: Published, unpark: impl FnOnce()) {
         let Published(Some(when)) = published else {
             return;
         };
-        // Ordering: SeqCst, pairs with the fence in `park`: the wheel's deadline was stored
+        // Ordering: SeqCst fence, pairs with the fence in `park`: the wheel's deadline was stored
         // before, `parked_until` is loaded after.
         fence(Ordering::SeqCst);
         // Ordering: Relaxed; the fence orders it.
         let mut parked_until = self.parked_until.load(Ordering::Relaxed);
         while when < parked_until {
-            // Ordering: Relaxed; only the mark's uniqueness matters, and `unpark` synchronises.
+            // Ordering: Relaxed; only the mark's uniqueness matters, and `unpark` synchronizes.
             match self.parked_until.compare_exchange_weak(
                 parked_until,
                 Self::AWAKE,

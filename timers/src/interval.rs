@@ -1,6 +1,7 @@
 //! `interval`: ticks at a steady pace.
 //!
-//! Owns the pace, and what becomes of ticks that nobody came for in time.
+//! Owns the schedule, and the policy for ticks that were not taken in time. The policies and their
+//! names are tokio's (`MissedTickBehavior`).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,17 +12,17 @@ use futures_core::Stream;
 use crate::clock::{Clock, add_saturating, multiple_after};
 use crate::sleep::{Sleep, sleep_until};
 
-/// How late a tick may be taken, at most, before [`MissedTickBehavior::Delay`] calls it missed;
-/// half a period, if that is less.
+/// The delay up to which [`MissedTickBehavior::Delay`] does not treat a tick as missed; at most
+/// half a period.
 const LATE_MAX: Duration = Duration::from_millis(5);
 
-/// Ticks at once, and then every `period`.
+/// Makes an interval that ticks now and then every `period`.
 ///
 /// # Panics
-/// If `period` is zero. Polling panics as [`sleep`](crate::sleep)'s future does.
+/// If `period` is zero. Polling panics like the future of [`sleep`](crate::sleep).
 ///
 /// # Frame
-/// A tick changes no frame: the task that awaits is in its own.
+/// A tick changes no frame: the task that awaits it stays in its own.
 ///
 /// # Examples
 /// ```
@@ -40,13 +41,13 @@ pub fn interval(period: Duration) -> Interval {
     interval_at(Clock::now(), period)
 }
 
-/// Ticks at `start`, and then every `period`.
+/// Makes an interval that ticks at `start` and then every `period`.
 ///
 /// # Panics
-/// As [`interval`].
+/// See [`interval`].
 ///
 /// # Frame
-/// As [`interval`].
+/// See [`interval`].
 #[track_caller]
 pub fn interval_at(start: Instant, period: Duration) -> Interval {
     assert!(
@@ -60,19 +61,19 @@ pub fn interval_at(start: Instant, period: Duration) -> Interval {
     }
 }
 
-/// What an [`Interval`] does when a tick is taken so late that others have become due.
+/// The behavior of an [`Interval`] when a tick is taken so late that later ticks are due.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MissedTickBehavior {
-    /// Ticks at once until it has caught up: as many ticks as there should have been.
+    /// Ticks without delay until it has caught up: no tick is lost.
     #[default]
     Burst,
-    /// Counts anew from the late tick: there is a period between any two ticks.
+    /// Restarts the schedule at the late tick: two ticks are at least a period apart.
     Delay,
-    /// Leaves out the missed ticks and goes on at the old pace: multiples of the period.
+    /// Skips the missed ticks and keeps the schedule: multiples of the period.
     Skip,
 }
 
-/// What [`interval`] and [`interval_at`] give. Also a [`Stream`] that does not end.
+/// The interval made by [`interval`] and [`interval_at`]. Also an endless [`Stream`].
 #[derive(Debug)]
 pub struct Interval {
     sleep: Sleep,
@@ -81,21 +82,21 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Waits for the next tick and says when it was due.
+    /// Waits for the next tick; returns the instant at which it was due.
     ///
     /// # Cancel safety
-    /// A tick is taken only when this is ready: dropping the future loses none.
+    /// Cancel safe: the tick is taken only when the future is ready.
     ///
     /// # Frame
-    /// The future that was dropped leaves neither its waker nor its frame behind.
+    /// A future that is dropped leaves neither its waker nor its frame behind.
     pub async fn tick(&mut self) -> Instant {
         Tick(self).await
     }
 
     /// Like [`tick`](Self::tick), to be called from a future's `poll`.
     ///
-    /// Nothing tells the interval when that future is dropped. So a waker that is not of this runtime
-    /// is kept, together with its frame, until the tick is due, the interval is polled again or
+    /// The interval cannot notice that this future is dropped. So a waker of another runtime is
+    /// kept, together with its frame, until the tick is due or the interval is polled again or
     /// dropped.
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
@@ -106,37 +107,37 @@ impl Interval {
         Poll::Ready(due)
     }
 
-    /// Lets the next tick come one period from now.
+    /// Sets the next tick to one period from now.
     pub fn reset(&mut self) {
         self.reset_after(self.period);
     }
 
-    /// Lets the next tick come at once.
+    /// Makes the next tick due now.
     pub fn reset_immediately(&mut self) {
         self.reset_at(Clock::now());
     }
 
-    /// Lets the next tick come `after` from now.
+    /// Sets the next tick to `after` from now.
     pub fn reset_after(&mut self, after: Duration) {
         self.reset_at(add_saturating(Clock::now(), after));
     }
 
-    /// Lets the next tick come at `deadline`.
+    /// Sets the next tick to `deadline`.
     pub fn reset_at(&mut self, deadline: Instant) {
         self.sleep.reset(deadline);
     }
 
-    /// The time between two ticks.
+    /// Returns the time between two ticks.
     pub fn period(&self) -> Duration {
         self.period
     }
 
-    /// What happens when ticks are missed.
+    /// Returns the behavior for missed ticks.
     pub fn missed_tick_behavior(&self) -> MissedTickBehavior {
         self.missed
     }
 
-    /// Sets what happens when ticks are missed.
+    /// Sets the behavior for missed ticks.
     pub fn set_missed_tick_behavior(&mut self, behavior: MissedTickBehavior) {
         self.missed = behavior;
     }
@@ -155,7 +156,8 @@ impl Interval {
     }
 }
 
-/// The wait for one tick. Dropped before the tick, it takes its waker out of the wheel (C-48).
+/// The wait for one tick. If it is dropped before the tick, it takes its waker out of the wheel
+/// (C-48).
 struct Tick<'a>(&'a mut Interval);
 
 impl Future for Tick<'_> {

@@ -1,15 +1,19 @@
-//! Timers: a hierarchical wheel with sub-millisecond resolution, and the futures and callbacks on
+//! Timers: a hierarchical timer wheel with sub-millisecond resolution, and futures and callbacks on
 //! it.
 //!
-//! Users want [`sleep`], [`timeout`], [`interval`], [`set_timeout`] and [`set_interval`]; the
-//! runtime re-exports them. Whoever writes an executor wants [`Timers`] and [`enter`].
+//! The wheel is Varghese and Lauck's hierarchical timing wheel (SOSP 1987). The public functions
+//! and most of their names are tokio's (`tokio::time`); `set_timeout` and `set_interval` are
+//! JavaScript's.
 //!
-//! # The way of a timer
-//! [`sleep`] reads the [clock] and makes a future. Its first poll puts an entry into a
-//! [wheel], behind the lock of the [queue] that this thread has [entered](enter), publishes the
-//! wheel's next deadline, and asks the [gate] whether a parked driver has to be told.
-//! [`Timers::fire`], on whatever thread comes first, takes the entry out and wakes the task, in
-//! the frame in which it polled. Dropping the future takes the entry out instead.
+//! Users need [`sleep`], [`timeout`], [`interval`], [`set_timeout`] and [`set_interval`], which the
+//! runtime re-exports. Authors of executors need [`Timers`] and [`enter`].
+//!
+//! # The path of a timer
+//! [`sleep`] reads the [clock] and makes a future. Its first poll inserts an entry into a [wheel],
+//! behind the lock of the [queue] that this thread has [entered](enter). It publishes the wheel's
+//! next deadline, and asks the driver's [park state](gate) whether a parked driver must be woken.
+//! [`Timers::fire`], on the first thread that calls it, takes the entry out and wakes the task, in
+//! the frame in which the task polled. Dropping the future takes the entry out instead.
 //!
 //! The crate knows no executor, no driver and no system call. It must never run a waker, a
 //! destructor or a callback while it holds a lock.
@@ -53,12 +57,12 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 pub use timers::DueTimer;
 pub use timers::{EndedTimers, TimerHandle, Timers};
 
-/// The time by which this thread's timers go.
+/// Returns the time that this thread's timers use.
 ///
 /// It is [`Instant::now`](std::time::Instant::now), except in a seeded run of the runtime's test
-/// tool, whose time is virtual: it stands still while anything can run, and jumps to the next timer
-/// when nothing can. Code that measures how long something took, or that computes a deadline, is
-/// testable there if it asks this.
+/// tool. There the time is virtual: it stands still while anything can run, and jumps to the next
+/// timer when nothing can. Code that measures durations or computes deadlines should use this
+/// function, so that it can be tested there.
 ///
 /// # Examples
 /// ```

@@ -1,12 +1,12 @@
-//! The clock of a model: it stands still until the model sets it forward.
+//! The clock of a model, which only the model advances.
 //!
-//! Owns the time of the model that runs on this thread of the system (loom and shuttle run all
-//! threads of a model on one). Only models have it: in an ordinary build `clock` asks the system.
+//! Owns the time of the model that runs on this OS thread (loom and shuttle run all threads of a
+//! model on one). Only models have it: in an ordinary build `clock` asks the system.
 //!
-//! It promises what a clock does and no more. What a thread reads never goes back, not below what
-//! it knows that another one has read or set, either. Beyond that a thread may read a time that is
-//! past already, as if it had been stopped right after reading, and that two threads have read the
-//! same time orders nothing between them.
+//! It promises what a clock does and no more. Time never goes backwards for a thread: neither
+//! behind its own reads, nor behind reads and updates of other threads that happen before.
+//! Otherwise a thread may read a time that has passed, as if it had been preempted right after
+//! reading. That two threads read the same time orders nothing between them.
 
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
@@ -15,18 +15,18 @@ use std::time::{Duration, Instant};
 use framewise_sync::atomic::{AtomicU64, Ordering};
 
 std::thread_local! {
-    // The system's thread-local and not the facade's, which is one of each thread of the model.
+    // `std`'s thread-local and not the facade's, which is one for each thread of the model.
     static TIME: RefCell<Option<Arc<AtomicU64>>> = const { RefCell::new(None) };
 }
 
-/// The beginning of every model's time; the only look at the system's clock.
+/// Returns the start of every model's time. Only here a model reads the system's clock.
 fn beginning() -> Instant {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
     *BEGINNING.get_or_init(Instant::now)
 }
 
-/// The time of the model on this thread. Without a [`ModelClock`] it is always the beginning, and
-/// reading it is no step of the model.
+/// Returns the time of the model on this thread. Without a [`ModelClock`] it is always the start,
+/// and reading it is no step of the model.
 pub(crate) fn now() -> Instant {
     let time = TIME.with(|time| time.borrow().clone());
     // Ordering: Relaxed. A clock publishes nothing.
@@ -34,13 +34,13 @@ pub(crate) fn now() -> Instant {
     beginning() + Duration::from_nanos(nanos)
 }
 
-/// A clock for one execution of a model, which begins at its time zero; threads that the model
-/// starts have it, too. Clones are the same clock.
+/// A clock for one execution of a model, starting at time zero. Threads that the model starts share
+/// it, and clones are the same clock.
 #[derive(Clone, Debug)]
 pub struct ModelClock(Arc<AtomicU64>);
 
 impl ModelClock {
-    /// Gives the model that runs on this thread a clock, in the place of the one before.
+    /// Gives the model that runs on this thread a clock, replacing any previous one.
     #[expect(clippy::new_without_default, reason = "it has an effect")]
     pub fn new() -> Self {
         let clock = Self(Arc::new(AtomicU64::new(0)));
@@ -48,14 +48,14 @@ impl ModelClock {
         clock
     }
 
-    /// Sets the clock forward.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).expect("a model lasts less than 500 years");
         // Ordering: Relaxed, as in `now`.
         self.0.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// Sets the clock forward to an instant, unless that has passed.
+    /// Advances the clock to an instant, unless that has passed.
     pub fn advance_to(&self, instant: Instant) {
         let since = instant.saturating_duration_since(beginning());
         let nanos = u64::try_from(since.as_nanos()).expect("a model lasts less than 500 years");
@@ -66,7 +66,7 @@ impl ModelClock {
 
 impl Drop for ModelClock {
     fn drop(&mut self) {
-        // The one in the thread-local and this one: the last clone goes.
+        // The thread-local has one reference and `self` the other: this is the last clone.
         if Arc::strong_count(&self.0) == 2 {
             let _ = TIME.try_with(|time| {
                 let mut time = time.borrow_mut();

@@ -1,15 +1,15 @@
-//! One wheel that is shared: a lock around it and its next deadline beside it.
+//! A shared wheel: a lock around it and its next deadline beside it.
 //!
-//! Owns the wheel, the published deadline and the word "closed". It knows no clock and calls no
-//! one's code while it holds its lock: what comes out of the wheel is returned, to be woken or
-//! dropped by the caller afterwards. Telling a parked driver is the caller's part, too: methods
-//! that publish return [`Published`], for the [gate](crate::gate).
+//! Owns the wheel, the published deadline and the flag "closed". It knows no clock and runs no user
+//! code while it holds its lock: it returns the entries that it takes out, and the caller wakes or
+//! drops them afterwards. Waking a parked driver is the caller's part, too: methods that publish
+//! return [`Published`], for the driver's [park state](crate::gate).
 //!
 //! # The published deadline
-//! `next` changes only under the lock. It is never later than the wheel's next deadline, so that
-//! nobody sleeps past a timer. It may be earlier: cancelling leaves it, on purpose. The next timer
-//! that is armed then most often lowers nothing, and needs neither a store nor a fence; the price
-//! is that a cancelled timer may wake the driver once.
+//! `next` changes only under the lock. It is never later than the wheel's next deadline, so no
+//! driver sleeps past a timer. It may be earlier, because canceling deliberately does not raise it.
+//! So the next timer to be armed usually lowers nothing and needs neither a store nor a fence; the
+//! price is that a canceled timer may wake the driver once.
 
 #[cfg(test)]
 mod tests;
@@ -21,12 +21,12 @@ use framewise_sync::atomic::{AtomicU64, Ordering};
 use crate::gate::{NEVER, Published};
 use crate::wheel::{Key, Wheel};
 
-/// How many entries are taken out under one hold of the lock.
+/// The number of entries taken out under one hold of the lock.
 pub const BATCH_LEN: usize = 32;
 
-/// A wheel that many threads use. Generic over what it carries, so that models need no wakers.
+/// A wheel shared by many threads. It is generic over its payload, so that models need no wakers.
 pub struct TimerQueue<P> {
-    /// On a line of its own: every parking driver and every busy worker reads it.
+    /// On its own cache line: every parking driver and every busy worker reads it.
     next: CachePadded<AtomicU64>,
     locked: CachePadded<Mutex<LockedWheel<P>>>,
 }
@@ -36,60 +36,60 @@ struct LockedWheel<P> {
     closed: bool,
 }
 
-/// Why an entry was not armed, with what it carried.
+/// The reason why an entry was not armed, with its payload.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Refused<P> {
-    /// Its tick has elapsed.
+    /// The tick has elapsed.
     Elapsed(P),
     /// The queue is closed.
     Closed(P),
 }
 
-/// What became of an entry that was looked for.
+/// The result of looking an entry up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<R> {
-    /// It is in the wheel.
+    /// The entry is in the wheel.
     Armed(R),
-    /// It is not: it has fired.
+    /// The entry has fired.
     Fired,
-    /// It is not, and the queue is closed.
+    /// The entry is gone, and the queue is closed.
     Closed,
 }
 
-/// What [`TimerQueue::rearm`] did.
+/// The result of [`TimerQueue::rearm`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Rearmed<P> {
     /// The entry has a new deadline, and a new key.
     Armed(Key, Published),
-    /// The new tick has elapsed: the entry is out of the wheel.
+    /// The new tick has elapsed: the entry was taken out of the wheel.
     Elapsed(P),
-    /// The entry was not in the wheel any more.
+    /// The entry was no longer in the wheel.
     Gone,
 }
 
-/// Entries that came out under one hold of the lock.
+/// Entries that were taken out under one hold of the lock.
 pub struct Batch<P> {
     entries: [Option<P>; BATCH_LEN],
     len: usize,
 }
 
 impl<P> Batch<P> {
-    /// How many came out.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether none came out.
+    /// Returns `true` if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Whether the wheel may have more that is due.
+    /// Returns `true` if the wheel may have more entries that are due.
     pub fn is_full(&self) -> bool {
         self.len == BATCH_LEN
     }
 
-    /// Takes out those that `wanted` chooses, in their order. The others stay.
+    /// Takes out the entries that `wanted` selects, in order. The others stay.
     pub fn take_those(&mut self, wanted: impl Fn(&P) -> bool) -> impl Iterator<Item = P> {
         self.entries
             .iter_mut()
@@ -125,17 +125,17 @@ impl<P> TimerQueue<P> {
         }
     }
 
-    /// A tick before which nothing is due; [`NEVER`] without timers.
+    /// Returns a tick before which nothing is due; [`NEVER`] without timers.
     pub fn next(&self) -> u64 {
-        // Ordering: Relaxed. A parking driver reads it after a fence (see `gate`); anyone else
-        // only takes a hint and locks the wheel before acting on it.
+        // Ordering: Relaxed. A parking driver reads it after a fence (see `gate`); every other
+        // reader takes it as a hint and locks the wheel before it acts on it.
         self.next.load(Ordering::Relaxed)
     }
 
     /// Inserts an entry that is due at tick `when`.
     ///
     /// # Errors
-    /// The payload comes back where the tick has elapsed or the queue is closed.
+    /// Returns the payload if the tick has elapsed or the queue is closed.
     pub fn arm(&self, when: u64, payload: P) -> Result<(Key, Published), Refused<P>> {
         let mut locked = self.locked.lock();
         if locked.closed {
@@ -148,10 +148,10 @@ impl<P> TimerQueue<P> {
         Ok((key, self.lower(when)))
     }
 
-    /// As [`arm`](Self::arm); a tick that has elapsed is taken for the next one.
+    /// Like [`arm`](Self::arm), but treats a tick that has elapsed as the next one.
     ///
     /// # Errors
-    /// The payload comes back where the queue is closed.
+    /// Returns the payload if the queue is closed.
     pub fn arm_soon(&self, when: u64, payload: P) -> Result<(Key, Published), P> {
         let mut locked = self.locked.lock();
         if locked.closed {
@@ -162,7 +162,7 @@ impl<P> TimerQueue<P> {
         Ok((key, self.lower(when)))
     }
 
-    /// Gives an entry a new deadline and lets it keep what it carries.
+    /// Gives an entry a new deadline and keeps its payload.
     pub fn rearm(&self, key: Key, when: u64) -> Rearmed<P> {
         let mut locked = self.locked.lock();
         let Some(payload) = locked.wheel.remove(key) else {
@@ -174,12 +174,13 @@ impl<P> TimerQueue<P> {
         }
     }
 
-    /// Takes an entry out, if it is still in: O(1), and no one is told.
+    /// Takes an entry out if it is still in the wheel: O(1), without waking the driver.
     pub fn cancel(&self, key: Key) -> Option<P> {
         self.locked.lock().wheel.remove(key)
     }
 
-    /// Looks at what an entry carries. `look` runs under the lock: it must be short, and ours.
+    /// Calls `look` with an entry's payload, under the lock: `look` must be short and must not run
+    /// user code.
     pub fn look<R>(&self, key: Key, look: impl FnOnce(&P) -> R) -> Found<R> {
         let locked = self.locked.lock();
         match locked.wheel.get(key) {
@@ -189,7 +190,7 @@ impl<P> TimerQueue<P> {
         }
     }
 
-    /// Swaps what an entry carries for `payload`, if the entry is still in.
+    /// Swaps an entry's payload with `payload`, if the entry is still in the wheel.
     pub fn swap(&self, key: Key, payload: &mut P) -> Found<()> {
         let mut locked = self.locked.lock();
         let closed = locked.closed;
@@ -203,10 +204,10 @@ impl<P> TimerQueue<P> {
         }
     }
 
-    /// Takes out what is due at tick `now`, as many as fit into a batch, the earliest first.
+    /// Takes out the entries that are due at tick `now`, at most one batch, the earliest first.
     ///
-    /// Unless the batch is full, the next deadline is published anew: the caller need not tell
-    /// the gate, because it never goes down.
+    /// Unless the batch is full, this publishes the next deadline. The caller need not pass it to
+    /// the park state, because it never decreases.
     pub fn take_due(&self, now: u64) -> Batch<P> {
         let mut batch = Batch {
             entries: [const { None }; BATCH_LEN],
@@ -216,9 +217,9 @@ impl<P> TimerQueue<P> {
         while batch.len < BATCH_LEN {
             let Some(payload) = locked.wheel.pop_due(now) else {
                 let next = locked.wheel.next_deadline().unwrap_or(NEVER);
-                // Ordering: Relaxed. It only goes up: a driver that reads the old value wakes too
-                // early, and whoever lowered it before has been through the gate, or is about to
-                // be (see `gate`): the driver that is then woken finds this value or an older one.
+                // Ordering: Relaxed. It only increases: a driver that reads the old value wakes too
+                // early. A thread that lowered it before has run `ParkGate::armed`, or is about to
+                // (see `gate`): the driver that it then wakes finds this value or an older one.
                 self.next.store(next, Ordering::Relaxed);
                 break;
             };
@@ -228,26 +229,26 @@ impl<P> TimerQueue<P> {
         batch
     }
 
-    /// Refuses entries from now on, and takes out all that there are.
+    /// Rejects entries from now on, and takes out all entries.
     pub fn close(&self) -> Vec<P> {
         let mut locked = self.locked.lock();
         locked.closed = true;
-        // Ordering: Relaxed, as in `take_due`.
+        // Ordering: Relaxed, like in `take_due`.
         self.next.store(NEVER, Ordering::Relaxed);
         std::iter::from_fn(|| locked.wheel.pop_any()).collect()
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.locked.lock().wheel.len()
     }
 
-    /// Whether there are no entries.
+    /// Returns `true` if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Publishes that an entry is due at `when`. The lock is held.
+    /// Publishes that an entry is due at `when`. The caller holds the lock.
     fn lower(&self, when: u64) -> Published {
         if when >= crate::wheel::FAR_TICK || when >= self.next() {
             return Published::nothing();

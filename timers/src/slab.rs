@@ -1,33 +1,33 @@
-//! Storage for the wheel's entries: indices that stay put, and no allocation per entry when warm.
+//! Storage for the wheel's entries: stable indices, and no allocation per entry when warm.
 //!
-//! Owns the memory of the entries and nothing of their meaning; what an index stands for, and
-//! whether it is still the caller's, is the [wheel](crate::wheel)'s business.
+//! Owns the memory of the entries and not their meaning. The [wheel](crate::wheel) decides what an
+//! index stands for, and whether it is still valid.
 //!
-//! Entries live in chunks of [`CHUNK_LEN`]. A chunk whose last entry goes is freed, except for one
-//! that is kept so that a number of timers swinging about a chunk's border does not allocate. So
-//! a spike's memory goes back as soon as the spike's timers are gone. What stays is the index of
-//! the chunks (24 bytes for each chunk that ever was, against some 7,000 for its entries), and any
-//! chunk that one long-lived entry still pins.
+//! Entries live in chunks of [`CHUNK_LEN`]. When a chunk becomes empty, it is freed, except for one
+//! spare, so that a number of timers that oscillates around a multiple of the chunk length does not
+//! allocate. So the memory of a load spike is freed as soon as the spike's timers are gone. What
+//! remains is the vector of chunks (24 bytes for each chunk that ever existed, against about 7,000
+//! for its entries) and every chunk that still holds a long-lived entry.
 
 #[cfg(test)]
 mod tests;
 
 use std::mem;
 
-/// Entries a chunk: one allocation of some kilobytes.
+/// Entries per chunk: one allocation of a few kilobytes.
 const CHUNK_LEN: usize = 128;
 
-/// "No slot", "no chunk", "end of list".
+/// The absent slot, the absent chunk, and the end of a list.
 pub(crate) const NIL: u32 = u32::MAX;
 
-/// A growing and shrinking arena with indices.
+/// An arena with indices, which grows and shrinks.
 pub(crate) struct Slab<T> {
     chunks: Vec<Option<Chunk<T>>>,
-    /// Positions in `chunks` that hold `None`.
+    /// Positions of `None` in `chunks`.
     holes: Vec<u32>,
-    /// The first chunk of the doubly linked list of those that have room.
+    /// The first chunk of the doubly linked list of chunks with free slots.
     open: u32,
-    /// The chunk that is kept should it become, or be, empty.
+    /// The chunk that is kept although it is, or may become, empty.
     spare: u32,
 }
 
@@ -54,7 +54,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// How many entries there are. Looks at every chunk.
+    /// Returns the number of entries. Visits every chunk.
     pub(crate) fn len(&self) -> usize {
         self.chunks
             .iter()
@@ -63,10 +63,10 @@ impl<T> Slab<T> {
             .sum()
     }
 
-    /// Puts `value` in and says where.
+    /// Inserts `value`; returns its index.
     ///
     /// # Panics
-    /// If there are four milliards of entries already.
+    /// If there are already 2³² entries.
     #[inline]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         if self.open == NIL {
@@ -88,7 +88,7 @@ impl<T> Slab<T> {
         position * CHUNK_LEN as u32 + offset
     }
 
-    /// Takes the entry at `index` out, if there is one and `wanted` says so.
+    /// Takes the entry at `index` out, if there is one and `wanted` returns `true` for it.
     #[inline]
     pub(crate) fn remove_if(&mut self, index: u32, wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         let (position, offset) = (index / CHUNK_LEN as u32, index % CHUNK_LEN as u32);
@@ -99,7 +99,7 @@ impl<T> Slab<T> {
             _ => return None,
         }
         let Slot::Used(value) = mem::replace(slot, Slot::Free { next: chunk.free }) else {
-            unreachable!("it was looked at")
+            unreachable!("the slot was checked above")
         };
         let was_full = mem::replace(&mut chunk.free, offset) == NIL;
         chunk.live -= 1;
@@ -109,7 +109,7 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    /// The entry at `index`, if there is one.
+    /// Returns the entry at `index`, if there is one.
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         let chunk = self.chunks.get(index as usize / CHUNK_LEN)?.as_ref()?;
         match &chunk.slots[index as usize % CHUNK_LEN] {
@@ -118,7 +118,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// The entry at `index`, to be changed.
+    /// Returns a mutable reference to the entry at `index`, if there is one.
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         let chunk = self.chunks.get_mut(index as usize / CHUNK_LEN)?.as_mut()?;
         match &mut chunk.slots[index as usize % CHUNK_LEN] {
@@ -127,7 +127,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// How many entries the memory held now has room for.
+    /// Returns the number of entries for which memory is allocated.
     #[cfg(test)]
     pub(crate) fn capacity(&self) -> usize {
         self.chunks.iter().flatten().count() * CHUNK_LEN
@@ -153,7 +153,7 @@ impl<T> Slab<T> {
                 position as u32
             }
         };
-        // Built on the heap: the stack of whoever arms a timer may be small.
+        // Built on the heap: the thread that arms a timer may have a small stack.
         let slots: Box<[Slot<T>]> = (0..CHUNK_LEN)
             .map(|offset| Slot::Free {
                 next: if offset + 1 < CHUNK_LEN {
@@ -176,8 +176,8 @@ impl<T> Slab<T> {
         self.open_chunk(position);
     }
 
-    /// A chunk has room again, or has become empty: then it is kept as the spare one, or freed if
-    /// there is another.
+    /// Handles a chunk that has free slots again or has become empty. An empty chunk becomes the
+    /// spare one, or is freed if there is another spare.
     #[cold]
     fn vacated(&mut self, position: u32, was_full: bool) {
         if was_full {
@@ -186,7 +186,7 @@ impl<T> Slab<T> {
         if self.chunk_mut(position).live > 0 {
             return;
         }
-        // The spare one may be in use by now.
+        // The spare chunk may be in use by now.
         if self.spare == NIL || self.chunk_mut(self.spare).live > 0 {
             self.spare = position;
         } else {
@@ -196,7 +196,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Links a chunk into the list of those with room, in front.
+    /// Links a chunk into the front of the list of chunks with free slots.
     fn open_chunk(&mut self, position: u32) {
         let next = mem::replace(&mut self.open, position);
         let chunk = self.chunk_mut(position);
@@ -207,7 +207,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Takes a chunk out of the list of those with room.
+    /// Takes a chunk out of the list of chunks with free slots.
     #[cold]
     fn close_chunk(&mut self, position: u32) {
         let chunk = self.chunk_mut(position);

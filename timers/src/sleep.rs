@@ -1,7 +1,7 @@
-//! `sleep` and `sleep_until`: a future that is ready when its time has come.
+//! `sleep` and `sleep_until`: futures that are ready at a given time.
 //!
-//! Owns the three states of a sleep and when it is armed. Everything shared is the
-//! [queue](crate::queue)'s.
+//! Owns the three states of a sleep and the time of arming. All shared state belongs to the
+//! [queue](crate::queue).
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -19,18 +19,18 @@ use crate::wheel::Key;
 
 /// Waits until `duration` has passed.
 ///
-/// The time counts from this call, not from the first poll. `Duration::MAX` waits for ever.
+/// The time counts from this call, not from the first poll. `Duration::MAX` waits forever.
 ///
 /// # Panics
-/// The future panics when it is first polled if neither that thread nor the one that made it has
-/// entered a runtime, and when it is polled before its time after its runtime was shut down (but for
-/// a task that is cancelled by that shutdown, and dropped when its poll returns).
+/// The future panics at its first poll if neither the polling thread nor the thread that made it
+/// has entered a runtime. It panics if it is polled before its deadline after its runtime was shut
+/// down, except in a task that this shutdown cancels and drops when its poll returns.
 ///
 /// # Cancel safety
-/// Dropping the future ends the wait, at a cost that depends on nothing else.
+/// Cancel safe: dropping the future ends the wait, in O(1).
 ///
 /// # Frame
-/// The task that awaits is in its own frame before and after.
+/// The task that awaits it is in its own frame before and after.
 ///
 /// # Examples
 /// ```
@@ -40,33 +40,33 @@ use crate::wheel::Key;
 /// # }
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
-    // A time that was cached before a long poll would end the sleep early.
+    // Read the clock now: a time cached before a long poll would end the sleep early.
     let deadline = add_saturating(Clock::now(), duration);
     Sleep::new(deadline, !duration.is_zero())
 }
 
-/// Waits until `deadline`. One that has passed is ready when first polled.
+/// Waits until `deadline`. If it has passed, the future is ready at its first poll.
 ///
 /// # Panics
-/// As [`sleep`].
+/// See [`sleep`].
 ///
 /// # Cancel safety
-/// As [`sleep`].
+/// See [`sleep`].
 ///
 /// # Frame
-/// As [`sleep`].
+/// See [`sleep`].
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep::new(deadline, false)
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
 ///
-/// It is never ready before its deadline, and most often less than 0.1 ms after it, as far as the
-/// timers are concerned. Polled again when it was ready, it is ready again. It is `Unpin`: it
-/// need not be pinned to be polled, reset or kept in a struct.
+/// It is never ready before its deadline, and the timers usually add less than 0.1 ms. Polled again
+/// after it was ready, it is ready again. It is `Unpin`: it can be polled, reset or kept in a
+/// struct without pinning.
 ///
-/// It belongs to the runtime in which it was made, or, if it was made outside of any, to the one
-/// in which it is first polled.
+/// It belongs to the runtime in which it was made. If it was made outside any runtime, it belongs
+/// to the one in which it is first polled.
 #[must_use = "a sleep does nothing unless it is polled"]
 pub struct Sleep {
     deadline: Instant,
@@ -84,13 +84,13 @@ pub struct Sleep {
 ///    └──── 2 poll, of a deadline that has passed ────────▶│
 ///      ◀──────────────── 6 reset ─────────────────────────┘
 /// ```
-/// (5 goes to Elapsed and wakes whoever waits where the new deadline has passed.)
+/// (5 goes to Elapsed and wakes the waiting task if the new deadline has passed.)
 #[derive(Clone, Copy, Debug)]
 enum SleepState {
-    /// In no wheel. `certain`: the deadline was in the future when it was set, so that arming
-    /// need not look at the clock.
+    /// In no wheel. `certain`: the deadline was in the future when it was set, so arming need not
+    /// read the clock.
     Idle { certain: bool },
-    /// Put into a wheel. It may have fired since.
+    /// Inserted into a wheel. It may have fired since.
     Armed(Key),
     /// The deadline has passed.
     Elapsed,
@@ -105,25 +105,26 @@ impl Sleep {
         }
     }
 
-    /// When the sleep ends. Of a sleep of [`Duration::MAX`], the furthest instant that there is.
+    /// Returns the deadline. For a sleep of [`Duration::MAX`] it is the furthest instant that can
+    /// be represented.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Whether the deadline has passed. Polling need not have noticed yet.
+    /// Returns `true` if the deadline has passed, even if no poll has noticed yet.
     pub fn is_elapsed(&self) -> bool {
         matches!(self.state, SleepState::Elapsed) || Clock::now() >= self.deadline
     }
 
-    /// Sets another deadline, earlier or later, whatever has become of the old one.
+    /// Sets another deadline, earlier or later, in any state of the sleep.
     ///
-    /// A task that waits keeps waiting: it is woken at the new deadline, without polling again.
-    /// A sleep that was ready can be awaited anew.
+    /// A waiting task keeps waiting and is woken at the new deadline, without another poll. A sleep
+    /// that was ready can be awaited again.
     pub fn reset(&mut self, deadline: Instant) {
         self.restart(deadline, false);
     }
 
-    /// As [`reset`](Self::reset); `certain` says that the deadline is known to be in the future.
+    /// Like [`reset`](Self::reset); `certain` means that the deadline is known to be in the future.
     pub(crate) fn restart(&mut self, deadline: Instant, certain: bool) {
         self.deadline = deadline;
         let previous = mem::replace(&mut self.state, SleepState::Idle { certain });
@@ -144,7 +145,7 @@ impl Sleep {
                     waker.wake();
                 }
             }
-            // It fired, so that whoever waited polls again and arms it; or the timers are closed.
+            // It fired, so the waiting task polls again and arms it; or the timers are closed.
             Rearmed::Gone => {}
         }
     }
@@ -153,7 +154,7 @@ impl Sleep {
     pub(crate) fn disarm(&mut self) {
         if let (SleepState::Armed(key), Some(handle)) = (self.state, &self.handle) {
             self.state = SleepState::Idle { certain: false };
-            // The lock is free again when the waker is dropped.
+            // The lock is released before the waker is dropped.
             drop(handle.queue().cancel(key));
         }
     }
@@ -162,12 +163,12 @@ impl Sleep {
         let queue = self
             .handle
             .as_ref()
-            .expect("what is armed has a handle")
+            .expect("an armed sleep has a handle")
             .queue();
         let same = |entry: &TimerEntry| matches!(entry, TimerEntry::Waker(w) if w.will_wake(waker));
         let found = match queue.look(key, same) {
             Found::Armed(true) => return Poll::Pending,
-            // Cloning a waker is user code, and so is dropping one: neither under the lock.
+            // Cloning and dropping a waker run user code, so neither happens under the lock.
             Found::Armed(false) => queue.swap(key, &mut TimerEntry::Waker(FramedWaker::new(waker))),
             Found::Fired => Found::Fired,
             Found::Closed => Found::Closed,
@@ -220,7 +221,7 @@ impl Sleep {
     }
 }
 
-/// What is said where a timer finds no runtime.
+/// The panic message of a timer that finds no runtime.
 pub(crate) const NO_RUNTIME: &str = "a timer needs a framewise runtime: use it in a task, in \
      `block_on`, or on a thread that has entered a runtime (`Runtime::enter`)";
 
@@ -236,7 +237,7 @@ impl Future for Sleep {
             SleepState::Armed(key) => this.poll_armed(key, cx.waker()),
             SleepState::Elapsed => Poll::Ready(()),
         });
-        // A sleep that is denied stays elapsed.
+        // A sleep that is denied a unit stays elapsed.
         coop::poll_spend(cx)
     }
 }

@@ -1,6 +1,6 @@
 //! `timeout`: a future with a time limit.
 //!
-//! Owns nothing but the order of polling: the future first, so that one that is ready in time is
+//! Owns only the order of polling: the future first, so that a future that is ready in time is
 //! never lost to its limit.
 
 use std::pin::Pin;
@@ -13,23 +13,23 @@ use pin_project_lite::pin_project;
 
 use crate::sleep::{Sleep, sleep, sleep_until};
 
-/// Gives `future` at most `duration`, counted from this call.
+/// Limits `future` to `duration`, counted from this call.
 ///
 /// The future is polled first: if it is ready, so is the timeout, however late. A limit of zero
-/// lets it be polled once. A future that uses the [budget](framewise_context::coop) of its task up
-/// does not keep the limit from ending it.
+/// lets it be polled once. A future that exhausts the [budget](framewise_context::coop) of its task
+/// cannot prevent the limit from ending it.
 ///
 /// # Errors
-/// [`Elapsed`] if the time ran out. The future is dropped with the `Timeout`.
+/// Returns [`Elapsed`] if the time ran out. The future is dropped with the `Timeout`.
 ///
 /// # Panics
-/// As [`sleep`], when the future was not ready at its first poll.
+/// Like [`sleep`], if the future is not ready at its first poll.
 ///
 /// # Cancel safety
-/// As the future's own: dropping the `Timeout` drops the future.
+/// Like `future` itself: dropping the `Timeout` drops the future.
 ///
 /// # Frame
-/// The future is polled, and dropped, in the frame of whoever polls, or drops, the `Timeout`.
+/// The future is polled and dropped in the frame of the code that polls or drops the `Timeout`.
 ///
 /// # Examples
 /// ```
@@ -48,19 +48,19 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     }
 }
 
-/// Gives `future` until `deadline`.
+/// Limits `future` to `deadline`.
 ///
 /// # Errors
-/// As [`timeout`].
+/// See [`timeout`].
 ///
 /// # Panics
-/// As [`timeout`].
+/// See [`timeout`].
 ///
 /// # Cancel safety
-/// As [`timeout`].
+/// See [`timeout`].
 ///
 /// # Frame
-/// As [`timeout`].
+/// See [`timeout`].
 pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::IntoFuture> {
     Timeout {
         future: future.into_future(),
@@ -80,22 +80,22 @@ pin_project! {
 }
 
 impl<F> Timeout<F> {
-    /// The future, to look at.
+    /// Returns a reference to the future.
     pub fn get_ref(&self) -> &F {
         &self.future
     }
 
-    /// The future, to be changed.
+    /// Returns a mutable reference to the future.
     pub fn get_mut(&mut self) -> &mut F {
         &mut self.future
     }
 
-    /// The future, without its limit.
+    /// Returns the future, without its limit.
     pub fn into_inner(self) -> F {
         self.future
     }
 
-    /// When the time runs out.
+    /// Returns the instant at which the time runs out.
     pub fn deadline(&self) -> Instant {
         self.sleep.deadline()
     }
@@ -112,8 +112,8 @@ impl<F: Future> Future for Timeout<F> {
         }
         let sleep = Pin::new(this.sleep);
         ready!(if had_budget && !coop::has_budget_remaining() {
-            // The future itself used the budget up. It would do so in each poll, and the limit would
-            // never have a unit.
+            // The future itself exhausted the budget. It would do so in each poll, and the limit
+            // would never get a unit.
             coop::with_unconstrained(|| sleep.poll(cx))
         } else {
             sleep.poll(cx)
@@ -122,7 +122,7 @@ impl<F: Future> Future for Timeout<F> {
     }
 }
 
-/// A time limit ran out.
+/// The error of a time limit that ran out.
 ///
 /// It converts into an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut), for `?`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
-//! The timers of one runtime: several wheels, one clock, one gate.
+//! The timers of one runtime: several wheels, one clock, one park state.
 //!
-//! Owns the wheels, and what happens when they fire: [`Timers::fire`] takes due entries out in
-//! batches and wakes them with no lock held. It must know no thread and no driver: the executor
-//! passes in how a parked driver is woken, and calls [`Timers::before_park`],
-//! [`Timers::after_park`] and [`Timers::fire`].
+//! Owns the wheels and their firing: [`Timers::fire`] takes due entries out in batches and wakes
+//! them with no lock held. It must not know threads or drivers: the executor passes in the function
+//! that wakes a parked driver, and calls [`Timers::before_park`], [`Timers::after_park`] and
+//! [`Timers::fire`].
 
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 mod due;
@@ -29,14 +29,14 @@ pub use due::DueTimer;
 
 /// The timers of one runtime.
 ///
-/// Timers live in several wheels, each behind its own lock: one for each worker thread, and one
-/// for all other threads. Whoever arms a timer uses the wheel that its thread has
-/// [entered](crate::enter). Any thread may [`fire`](Self::fire) all of them.
+/// Timers live in several wheels, each behind its own lock: one for each worker thread, and one for
+/// all other threads. A thread arms its timers in the wheel that it has [entered](crate::enter).
+/// Any thread may [`fire`](Self::fire) all wheels.
 ///
 /// # Driving
-/// One thread at a time drives: it parks, in whatever way it can be woken from, between
-/// [`before_park`](Self::before_park) and [`after_park`](Self::after_park), and then fires. Busy
-/// threads fire now and then, where [`has_due`](Self::has_due) says so.
+/// One thread at a time drives: between [`before_park`](Self::before_park) and
+/// [`after_park`](Self::after_park) it parks, in any way from which it can be woken, and then it
+/// fires. Busy threads fire from time to time, when [`has_due`](Self::has_due) returns `true`.
 ///
 /// # Examples
 /// ```
@@ -64,37 +64,39 @@ pub struct Timers {
     common: Arc<TimerCommon>,
 }
 
-/// One wheel, and the way to what all wheels of the runtime share.
+/// One wheel, and a reference to the state that all wheels of the runtime share.
 pub(crate) struct TimerShard {
     queue: TimerQueue<TimerEntry>,
     common: Arc<TimerCommon>,
 }
 
-/// What a wheel carries.
+/// The payload of a wheel's entry.
 pub(crate) enum TimerEntry {
-    /// A future that waits, and the frame in which it was polled.
+    /// A waiting future's waker, and the frame in which the future was polled.
     Waker(FramedWaker),
-    /// A function to be called. It has its frame itself.
+    /// A function to call. It keeps its own frame.
     Callback(Arc<CallbackState>),
 }
 
-/// What all wheels of a runtime share.
+/// The state that all wheels of a runtime share.
 pub(crate) struct TimerCommon {
     clock: Clock,
     gate: CachePadded<ParkGate>,
     unpark: Box<dyn Fn() + Send + Sync>,
     panic_hook: Mutex<Option<PanicHook>>,
-    /// Of `std`: it is set once, at the start, and asked only at the end.
+    /// `std`'s: it is set once, at the start, and read only during shutdown.
     is_ending: OnceLock<fn(&Waker) -> bool>,
 }
 
-/// In a box, since loom's `Arc` cannot be made of a trait object. Whoever reports a panic holds it
-/// while it runs, so that one that is replaced meanwhile ends after its last call.
+/// In a box, because loom's `Arc` cannot hold a trait object. The thread that reports a panic holds
+/// a reference while the hook runs, so a hook that is replaced meanwhile is dropped after its last
+/// call.
 type PanicHook = Arc<Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>>;
 
-/// The way to one wheel of a runtime's timers.
+/// A handle to one wheel of a runtime's timers.
 ///
-/// A thread that has [entered](crate::enter) it arms its timers there. Clones name the same wheel.
+/// A thread that has [entered](crate::enter) it arms its timers there. Clones refer to the same
+/// wheel.
 #[derive(Clone)]
 pub struct TimerHandle {
     shard: Arc<TimerShard>,
@@ -103,8 +105,8 @@ pub struct TimerHandle {
 impl Timers {
     /// Makes `wheels` empty wheels.
     ///
-    /// `unpark` is called, with no lock held, by whoever arms a timer past which a parked driver
-    /// would sleep. It must make that driver's current or next park return.
+    /// A thread that arms a timer calls `unpark`, with no lock held, if a parked driver would sleep
+    /// past that timer. `unpark` must make that driver's current or next park return.
     ///
     /// # Panics
     /// If `wheels` is 0.
@@ -125,50 +127,50 @@ impl Timers {
         Arc::new(Self { shards, common })
     }
 
-    /// The way to one wheel.
+    /// Returns a handle to one wheel.
     ///
     /// # Panics
-    /// If there is no wheel of that number.
+    /// If there is no wheel with that number.
     pub fn handle(&self, wheel: usize) -> TimerHandle {
         TimerHandle {
             shard: Arc::clone(&self.shards[wheel]),
         }
     }
 
-    /// Announces that the driver is about to park, and says for how long it may.
+    /// Publishes that the driver is about to park; returns how long it may park.
     ///
-    /// `None` means until it is woken, zero that something is due. After this, whoever arms an
-    /// earlier timer calls `unpark`.
+    /// `None` means until it is woken, and zero that something is due. After this, a thread that
+    /// arms an earlier timer calls `unpark`.
     #[must_use = "the driver must not park for longer than this"]
     pub fn before_park(&self) -> Option<Duration> {
         let until = self.park_until();
         (until != NEVER).then(|| self.common.clock.until(until))
     }
 
-    /// Announces that the driver is awake: arming calls `unpark` no more.
+    /// Publishes that the driver is awake: arming no longer calls `unpark`.
     pub fn after_park(&self) {
         self.common.gate.unparked();
     }
 
-    /// Whether something is due, as far as can be seen without taking a lock.
+    /// Returns `true` if something is due, as far as this can be seen without taking a lock.
     ///
-    /// Reads the clock only if there are timers. It may be true for a timer that was cancelled.
+    /// Reads the clock only if there are timers. It may return `true` for a canceled timer.
     pub fn has_due(&self) -> bool {
         let earliest = self.earliest();
         earliest != NEVER && earliest <= self.common.clock.now_ticks()
     }
 
-    /// Fires what is due in every wheel, beginning with wheel `first_wheel`, and says how many
-    /// timers that were.
+    /// Fires the due timers of every wheel, starting with wheel `first_wheel`; returns their
+    /// number.
     ///
-    /// The clock is read once. Wakers and callbacks run on this thread with no lock held; one
-    /// that panics keeps none of the others from running (see
-    /// [`on_callback_panic`](Self::on_callback_panic)). Of what comes out of a wheel at once,
-    /// the wakers are called first, so that a slow callback delays nobody who waits; what has not
-    /// come out yet, other threads may fire.
+    /// The clock is read once. Wakers and callbacks run on this thread with no lock held. A panic
+    /// in one of them does not prevent the others from running (see
+    /// [`on_callback_panic`](Self::on_callback_panic)). In each batch the wakers are called first,
+    /// so that a slow callback does not delay them. Other threads may fire the timers that are
+    /// still in a wheel.
     ///
     /// # Frame
-    /// Each runs in the frame that registered it.
+    /// Each waker and callback runs in the frame that registered it.
     pub fn fire(&self, first_wheel: usize) -> usize {
         if self.earliest() == NEVER {
             return 0;
@@ -176,8 +178,8 @@ impl Timers {
         self.fire_at(first_wheel, self.common.clock.now_ticks())
     }
 
-    /// Sets what is done with the panic of a callback, or of a waker that a timer called. The
-    /// default is to drop it: the process's panic hook has printed it by then.
+    /// Sets the hook for the panic of a callback, or of a waker that a timer called. By default the
+    /// panic is dropped: the process's panic hook has already printed it.
     ///
     /// # Frame
     /// The hook runs in the frame in which the panic began.
@@ -190,28 +192,30 @@ impl Timers {
         drop(previous);
     }
 
-    /// Sets how to tell the wakers of tasks whose end is decided: they are dropped as soon as the poll
-    /// that is under way returns, whether anybody wakes them or not. Polled by such a task, a future
-    /// that has lost its timer is pending and does not panic. The first call counts.
+    /// Sets the function that recognizes the wakers of tasks that are being canceled: such a task
+    /// is dropped as soon as its running poll returns, with or without a wake-up. In such a task a
+    /// future that has lost its timer returns `Pending` instead of panicking. Only the first call
+    /// has an effect.
     pub fn on_poll_when_closed(&self, is_ending: fn(&Waker) -> bool) {
         let _ = self.common.is_ending.set(is_ending);
     }
 
     /// Shuts the timers down.
     ///
-    /// Every future that waits is woken. From then on, polling one of this runtime's futures
-    /// whose deadline has not passed panics: it could not end any more, and a panic is heard
-    /// where a hang is not. (See [`on_poll_when_closed`](Self::on_poll_when_closed) for an exception.)
-    /// Callbacks that have not run are dropped, each in its frame, and those
-    /// that are registered later are dropped at once.
+    /// Every waiting future is woken. From then on, polling a future of this runtime panics if its
+    /// deadline has not passed: it could never become ready, and a panic is noticed where a hang is
+    /// not. (See [`on_poll_when_closed`](Self::on_poll_when_closed) for an exception.) Callbacks
+    /// that have not run are dropped, each in its frame. Callbacks that are registered later are
+    /// dropped at once.
     ///
     /// Dropping `Timers` does the same.
     pub fn close(&self) {
         self.begin_close().finish();
     }
 
-    /// The part of [`close`](Self::close) that runs no user code. From here on every wait for a timer ends,
-    /// those that are under way when the result is [finished](EndedTimers::finish).
+    /// Performs the part of [`close`](Self::close) that runs no user code. From here on every wait
+    /// for a timer ends; waits that have begun end when the result is
+    /// [finished](EndedTimers::finish).
     pub fn begin_close(&self) -> EndedTimers {
         EndedTimers {
             entries: self
@@ -223,30 +227,30 @@ impl Timers {
         }
     }
 
-    /// As [`before_park`](Self::before_park), in ticks: for models, which have no clock.
+    /// Like [`before_park`](Self::before_park), in ticks: for models, which have no clock.
     #[doc(hidden)]
     pub fn park_until(&self) -> u64 {
         self.common.gate.park(|| self.earliest())
     }
 
-    /// As [`fire`](Self::fire) at tick `now`: for models, which have no clock.
+    /// Like [`fire`](Self::fire), at tick `now`: for models, which have no clock.
     #[doc(hidden)]
     pub fn fire_at(&self, first_wheel: usize, now: u64) -> usize {
         let (before, from) = self.shards.split_at(first_wheel % self.shards.len());
         from.iter().chain(before).map(|shard| shard.fire(now)).sum()
     }
 
-    /// How many timers are armed. Takes every lock: for tests and statistics.
+    /// Returns the number of armed timers. Takes every lock: for tests and statistics.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.queue.len()).sum()
     }
 
-    /// Whether no timer is armed. Takes every lock: for tests and statistics.
+    /// Returns `true` if no timer is armed. Takes every lock: for tests and statistics.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The earliest deadline that any wheel has published.
+    /// Returns the earliest deadline that any wheel has published.
     fn earliest(&self) -> u64 {
         self.shards
             .iter()
@@ -256,8 +260,8 @@ impl Timers {
     }
 }
 
-/// The timers that a close took out, and that are not notified yet; made by [`Timers::begin_close`].
-/// Dropping it notifies nothing.
+/// The timers that a close took out and that are not notified yet; made by [`Timers::begin_close`].
+/// Dropping it notifies no waiter.
 #[must_use = "the waiters wait until `finish`"]
 pub struct EndedTimers {
     entries: Vec<TimerEntry>,
@@ -265,7 +269,7 @@ pub struct EndedTimers {
 }
 
 impl EndedTimers {
-    /// Wakes every future that waits, and drops every callback.
+    /// Wakes every waiting future, and drops every callback.
     ///
     /// # Frame
     /// Each waker is called, and each callback dropped, in the frame that registered it.
@@ -296,16 +300,17 @@ impl Drop for Timers {
 }
 
 impl TimerShard {
-    /// Fires what is due at tick `now`.
+    /// Fires the entries that are due at tick `now`.
     fn fire(&self, now: u64) -> usize {
         let mut fired = 0;
-        // What another thread publishes meanwhile it also fires, or a later call does.
+        // Entries that another thread publishes meanwhile are fired by that thread or by a later
+        // call.
         while self.queue.next() <= now {
             let mut batch = self.queue.take_due(now);
             let last = !batch.is_full();
             fired += batch.len();
-            // Nobody else can wake those who are in the batch, so they do not wait for callbacks,
-            // which are the user's code.
+            // No other thread can wake the tasks of this batch, so they do not wait for callbacks,
+            // which are user code.
             let wakers = batch.take_those(|entry| matches!(entry, TimerEntry::Waker(_)));
             wakers.for_each(|entry| self.fire_one(entry));
             batch.into_iter().for_each(|entry| self.fire_one(entry));
@@ -328,16 +333,16 @@ impl TimerShard {
 }
 
 impl TimerCommon {
-    /// Whether the task of that waker needs no wake to come to its end.
+    /// Returns `true` if the task of that waker ends without a wake-up.
     #[cold]
     pub(crate) fn is_ending(&self, waker: &Waker) -> bool {
         let is_ending = self.is_ending.get();
         is_ending.is_some_and(|is_ending| is_ending(waker))
     }
 
-    /// Runs code of the user's: a panic goes to the hook, and not on.
+    /// Runs user code, and passes its panic to the hook instead of unwinding.
     ///
-    /// Says whether there was none.
+    /// Returns `true` if there was no panic.
     pub(crate) fn shield(&self, run: impl FnOnce()) -> bool {
         match catch_unwind(run) {
             Ok(()) => true,
@@ -356,11 +361,11 @@ impl TimerCommon {
             Some(hook) => frame.run(|| hook(payload)),
             None => drop(payload),
         });
-        // A value that ends with the frame may panic, too.
+        // A value that is dropped with the frame may panic, too.
         let ended = catch_unwind(|| drop(frame));
         for again in [reported, ended].into_iter().filter_map(Result::err) {
-            // What was thrown ends here, and its frame; what that throws in turn is leaked, as
-            // dropping it could go on for ever.
+            // The second panic ends here, and its frame is released. A payload that panics when it
+            // is dropped is leaked, because dropping the new payload could repeat this forever.
             if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(again))) {
                 std::mem::forget(last);
             }
@@ -381,7 +386,7 @@ impl TimerHandle {
         &self.shard.common
     }
 
-    /// Wakes the driver if it would sleep past what was published. No lock may be held.
+    /// Wakes the driver if it is parked past the published deadline. The caller holds no lock.
     pub(crate) fn announce(&self, published: Published) {
         let common = &*self.shard.common;
         common.gate.armed(published, || (common.unpark)());

@@ -1,11 +1,11 @@
 //! Virtual time: a thread whose clock stands still until it is set.
 //!
-//! Owns one thread-local. It is for runs on a single thread that a test tool drives: every timer
-//! that such a run arms, it arms on this thread, and so the time may belong to the thread. Knows no
-//! wheel. Whoever sets the time fires what has become due.
+//! Owns one thread-local. It is for runs on a single thread that a test tool drives: such a run
+//! arms all its timers on this thread, so the time can belong to the thread. It knows no wheel. The
+//! code that sets the time also fires the timers that have become due.
 //!
-//! The ordinary build has none of this (feature `test-util`); with it, reading the clock reads a
-//! thread-local first.
+//! An ordinary build has none of this (feature `test-util`); with the feature, reading the clock
+//! first reads a thread-local.
 
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
@@ -23,13 +23,14 @@ framewise_sync::thread_local! {
     static VIRTUAL: Cell<Option<Virtual>> = const { Cell::new(None) };
 }
 
-/// The thread's virtual time, if it has one.
+/// Returns the thread's virtual time, if it has one.
 #[inline]
 pub(crate) fn now() -> Option<Instant> {
     VIRTUAL.with(Cell::get).map(|state| state.now)
 }
 
-/// A point at which a future of the timers may let others run first: it is then woken at once.
+/// A point at which a timer's future may let other tasks run first: it then wakes its task and is
+/// pending.
 #[inline]
 pub(crate) fn poll_preempt(cx: &mut Context<'_>) -> Poll<()> {
     match VIRTUAL.with(Cell::get) {
@@ -41,16 +42,16 @@ pub(crate) fn poll_preempt(cx: &mut Context<'_>) -> Poll<()> {
     }
 }
 
-/// Keeps this thread's time virtual; what it was before it is again afterwards.
+/// Keeps this thread's time virtual; dropping it restores the previous state.
 pub struct VirtualTime {
     previous: Option<Virtual>,
-    /// It belongs to its thread.
+    /// The guard must be dropped on its own thread.
     not_send: PhantomData<*const ()>,
 }
 
 impl VirtualTime {
-    /// Stops this thread's clock, now. `preempts` decides at each poll of a timer's future whether
-    /// others run first.
+    /// Stops this thread's clock at the current time. `preempts` decides at each poll of a timer's
+    /// future whether other tasks run first.
     pub fn start(preempts: fn() -> bool) -> Self {
         let now = Instant::now();
         Self {
@@ -59,7 +60,7 @@ impl VirtualTime {
         }
     }
 
-    /// Sets the clock forward. An instant that has passed changes nothing.
+    /// Advances the clock. An instant that has passed changes nothing.
     pub fn advance_to(&self, instant: Instant) {
         VIRTUAL.with(|time| {
             time.set(time.get().map(|state| Virtual {

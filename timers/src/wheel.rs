@@ -1,28 +1,31 @@
 //! The hierarchical timer wheel: pure data.
 //!
-//! Owns which entry is due at which tick. It knows no clock (callers pass the tick), no lock, no
-//! atomics and nothing of what it carries (`P`). The [queue](crate::queue) puts it behind a lock.
+//! Owns the mapping from ticks to entries. It knows no clock (callers pass the tick), no lock, no
+//! atomics and nothing about its payload (`P`). The [queue](crate::queue) puts it behind a lock.
+//! The data structure is Varghese and Lauck's (*Hashed and Hierarchical Timing Wheels*, SOSP 1987,
+//! scheme 7); placing an entry by the highest digit that differs from the current time, with a
+//! bitmap of occupied slots for each level, is the variant that tokio uses, too.
 //!
 //! # Shape
-//! Eight levels of 64 slots. A tick is written in base 64, and an entry sits on the level of the
+//! Eight levels of 64 slots. A tick is written in base 64. An entry sits on the level of the
 //! highest digit in which its tick differs from [`elapsed`](Wheel::elapsed), in the slot that this
-//! digit names. So on level 0 a slot is one tick, on level 1 it is 64 ticks, and so on: 2⁴⁸ ticks
-//! in all. Two things follow, and everything rests on them:
+//! digit names. So a slot is one tick on level 0, 64 ticks on level 1, and so on: 2⁴⁸ ticks in all.
+//! Two properties follow, and the algorithm rests on them:
 //!
 //! 1. every entry of a level is due before every entry of a higher one;
 //! 2. within a level the order of the slots is the order of time, and no slot wraps around: the
 //!    occupied slots lie after the digit of `elapsed` (on level 0: at it or after).
 //!
-//! The earliest slot is therefore the lowest set bit of the first level that has one. When time
-//! enters a slot of a higher level, its entries are spread over the levels below ("cascade"): at
-//! most once a level for each entry, and never for one that is cancelled before.
+//! So the earliest slot is the lowest set bit of the first level that has one. When the time enters
+//! a slot of a higher level, its entries are moved to the levels below (*cascade*): at most once
+//! per level for each entry, and never for an entry that was canceled before.
 //!
-//! Each slot remembers the earliest tick that was put into it, so that the next deadline of the
-//! wheel is the timer's own and not the beginning of its slot. Cancelling does not raise it: it
-//! may be too early, never too late.
+//! Each slot stores the earliest tick that was inserted into it, so the wheel's next deadline is
+//! the timer's own and not the start of its slot. Canceling does not raise it: it may be too early,
+//! never too late.
 //!
-//! Slots are doubly linked lists of indices into a `slab`: inserting and removing
-//! are O(1), in safe code, and whoever arms a timer holds a plain [`Key`].
+//! Slots are doubly linked lists of indices into a `slab`: inserting and removing are O(1), in safe
+//! code, and the owner of a timer holds a plain [`Key`].
 
 #[cfg(test)]
 mod tests;
@@ -31,23 +34,23 @@ use std::mem;
 
 use crate::slab::{NIL, Slab};
 
-/// Bits of a tick that a level looks at.
+/// The number of bits of a tick that one level covers.
 const LEVEL_BITS: u32 = 6;
 const SLOTS: usize = 1 << LEVEL_BITS;
 const LEVELS: usize = 8;
 
-/// The last tick of the wheel. An entry that is due then, or would be due later, never fires.
+/// The last tick of the wheel. An entry with this tick or a later one never fires.
 pub const FAR_TICK: u64 = (1 << (LEVEL_BITS * LEVELS as u32)) - 1;
 
-/// Names an entry of one wheel, for ever: a key is never given out twice.
+/// Identifies an entry of one wheel. Keys are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
-    /// Counts insertions. 64 bits do not wrap, so that a stale key never finds a stranger.
+    /// Counts insertions. 64 bits do not wrap, so a stale key never finds another entry.
     serial: u64,
     index: u32,
 }
 
-/// The wheel. See the module's description.
+/// The wheel. See the module's documentation.
 pub struct Wheel<P> {
     elapsed: u64,
     serial: u64,
@@ -99,7 +102,7 @@ impl<P> Default for Wheel<P> {
 impl<P> Wheel<P> {
     /// Makes an empty wheel at tick 0.
     pub fn new() -> Self {
-        // Built on the heap: they are eight kilobytes.
+        // Built on the heap, because the levels take eight kilobytes.
         let levels = vec![EMPTY_LEVEL; LEVELS].into_boxed_slice();
         let levels = levels
             .try_into()
@@ -112,24 +115,24 @@ impl<P> Wheel<P> {
         }
     }
 
-    /// The tick up to which, and including which, nothing can be inserted any more.
+    /// Returns the current tick. Entries for this tick or an earlier one are rejected.
     pub fn elapsed(&self) -> u64 {
         self.elapsed
     }
 
-    /// How many entries there are.
+    /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are no entries.
+    /// Returns `true` if there are no entries.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Inserts an entry that is due at tick `when`; gives the payload back where that has elapsed.
+    /// Inserts an entry that is due at tick `when`; returns the payload if that tick has elapsed.
     ///
-    /// Entries with the same tick come out in the order in which they were inserted.
+    /// Entries with the same tick are taken out in insertion order.
     #[inline]
     pub fn insert(&mut self, when: u64, payload: P) -> Result<Key, P> {
         let when = when.min(FAR_TICK);
@@ -153,7 +156,7 @@ impl<P> Wheel<P> {
         Ok(Key { serial, index })
     }
 
-    /// Takes an entry out before its time; `None` if it has come out already.
+    /// Takes an entry out before its deadline; `None` if it is no longer in the wheel.
     #[inline]
     pub fn remove(&mut self, key: Key) -> Option<P> {
         let entry = self
@@ -162,31 +165,31 @@ impl<P> Wheel<P> {
         Some(self.unlink(entry))
     }
 
-    /// What an entry carries, while it is in the wheel.
+    /// Returns an entry's payload, while the entry is in the wheel.
     pub fn get(&self, key: Key) -> Option<&P> {
         let entry = self.entries.get(key.index)?;
         (entry.serial == key.serial).then_some(&entry.payload)
     }
 
-    /// What an entry carries, to be changed.
+    /// Returns a mutable reference to an entry's payload, while the entry is in the wheel.
     pub fn get_mut(&mut self, key: Key) -> Option<&mut P> {
         let entry = self.entries.get_mut(key.index)?;
         (entry.serial == key.serial).then_some(&mut entry.payload)
     }
 
-    /// A tick before which nothing is due; `None` if nothing ever will be.
+    /// Returns a tick before which nothing is due; `None` if nothing ever will be.
     ///
-    /// It is the next entry's own tick, unless that entry was cancelled meanwhile.
+    /// It is the next entry's own tick, unless that entry was canceled meanwhile.
     pub fn next_deadline(&self) -> Option<u64> {
         let (level, slot) = self.first_slot()?;
         let earliest = self.levels[level].slots[slot].earliest;
         (earliest < FAR_TICK).then_some(earliest)
     }
 
-    /// Takes out one entry that is due at tick `now` or was due before.
+    /// Takes out one entry that is due at tick `now` or earlier.
     ///
-    /// Earlier ticks come first. When this gives `None`, time in the wheel has reached `now`.
-    /// A `now` from before changes nothing.
+    /// Earlier ticks come first. When this returns `None`, the wheel's time has reached `now`. An
+    /// earlier `now` changes nothing.
     pub fn pop_due(&mut self, now: u64) -> Option<P> {
         // The last tick never comes: `FAR_TICK` stands for "never".
         let now = now.min(FAR_TICK - 1);
@@ -201,7 +204,7 @@ impl<P> Wheel<P> {
             }
             self.cascade(level, slot);
         }
-        // No slot begins between the old and the new value, so that every entry keeps its place.
+        // No slot begins between the old and the new value, so every entry keeps its place.
         self.elapsed = self.elapsed.max(now);
         None
     }
@@ -212,20 +215,20 @@ impl<P> Wheel<P> {
         Some(self.take(self.levels[level].slots[slot].head))
     }
 
-    /// The earliest slot that has an entry.
+    /// Returns the earliest slot that has an entry.
     fn first_slot(&self) -> Option<(usize, usize)> {
         let level = self.levels.iter().position(|level| level.occupied != 0)?;
         Some((level, self.levels[level].occupied.trailing_zeros() as usize))
     }
 
-    /// The first tick of a slot. At level 0 that of `elapsed` itself is possible.
+    /// Returns the first tick of a slot. At level 0 it may be `elapsed` itself.
     fn slot_start(&self, level: usize, slot: usize) -> u64 {
         let shift = LEVEL_BITS * level as u32;
         let above = self.elapsed >> (shift + LEVEL_BITS);
         (above << LEVEL_BITS | slot as u64) << shift
     }
 
-    /// Spreads a slot's entries over the levels below. `elapsed` is the slot's first tick.
+    /// Moves a slot's entries to the levels below. `elapsed` is the slot's first tick.
     fn cascade(&mut self, level: usize, slot: usize) {
         let mut index = mem::replace(&mut self.levels[level].slots[slot], EMPTY_SLOT).head;
         self.levels[level].occupied &= !(1 << slot);
@@ -257,7 +260,7 @@ impl<P> Wheel<P> {
         }
     }
 
-    /// Takes an entry, which is in a list, out of the wheel.
+    /// Takes a linked entry out of the wheel.
     fn take(&mut self, index: u32) -> P {
         let entry = self
             .entries
@@ -266,7 +269,7 @@ impl<P> Wheel<P> {
         self.unlink(entry)
     }
 
-    /// Takes an entry, which has been removed from the slab, out of its list.
+    /// Unlinks an entry that was removed from the slab; returns its payload.
     fn unlink(&mut self, entry: Entry<P>) -> P {
         let Entry {
             previous,
@@ -296,7 +299,8 @@ impl<P> Wheel<P> {
         payload
     }
 
-    /// A slot. The levels and slots of entries are within bounds; the remainders tell the compiler.
+    /// Returns a slot. The levels and slots of entries are in bounds; the remainders show it to the
+    /// compiler.
     fn slot(&mut self, level: u8, slot: u8) -> &mut Slot {
         &mut self.levels[usize::from(level) % LEVELS].slots[usize::from(slot) % SLOTS]
     }
@@ -306,9 +310,9 @@ impl<P> Wheel<P> {
     }
 }
 
-/// The level and the slot of an entry for tick `when` while `elapsed` is the time.
+/// Returns the level and the slot of an entry for tick `when` at the time `elapsed`.
 fn place(elapsed: u64, when: u64) -> (u8, u8) {
-    // The low bits are set so that the highest one exists even where the ticks are equal.
+    // The low bits are set so that a highest bit exists even if the ticks are equal.
     let differing = (elapsed ^ when) | (SLOTS as u64 - 1);
     let level = differing.ilog2() / LEVEL_BITS;
     let slot = when >> (LEVEL_BITS * level) & (SLOTS as u64 - 1);

@@ -1,4 +1,4 @@
-//! `set_timeout` and `set_interval`; what concerns frames is in `context.rs`.
+//! `set_timeout` and `set_interval`; the tests about frames are in `context.rs`.
 
 #![allow(clippy::unwrap_used)]
 
@@ -64,7 +64,7 @@ fn an_interval_keeps_its_pace_and_leaves_out_what_it_missed() {
         set_interval(period, move || {
             calls += 1;
             if calls == 2 {
-                // Miss at least three.
+                // Miss at least three calls.
                 let until = Instant::now() + period * 4;
                 while Instant::now() < until {}
             }
@@ -76,7 +76,7 @@ fn an_interval_keeps_its_pace_and_leaves_out_what_it_missed() {
     for (call, number) in calls.iter().zip(1..) {
         assert!(
             *call >= registered + period * number,
-            "call {number} came early"
+            "call {number} was early"
         );
     }
     // The four periods that the second call took were not made up for.
@@ -101,7 +101,7 @@ fn a_callback_that_panics_loses_nothing_else() {
     assert_eq!(
         ticked.iter().count(),
         1,
-        "after a panic it is not called again"
+        "it is not called again after a panic"
     );
     while panicking.is_active() {}
 }
@@ -155,7 +155,7 @@ fn after_cancel_has_returned_it_does_not_begin() {
         assert!(callback.cancel());
         let calls = begun.load(Ordering::SeqCst);
         assert!(!callback.is_active());
-        // One call may be under way; its function is let go when it ends.
+        // One call may be running; its function is released when the call ends.
         while Arc::strong_count(&begun) > 1 {}
         assert!(begun.load(Ordering::SeqCst) <= calls + 1, "it went on");
     }
@@ -163,7 +163,7 @@ fn after_cancel_has_returned_it_does_not_begin() {
 }
 
 #[test]
-fn an_interval_that_is_cancelled_while_it_runs_is_let_go_when_it_ends() {
+fn an_interval_that_is_cancelled_while_it_runs_is_released_when_it_ends() {
     let runtime = TestRuntime::start();
     let barrier = Arc::new(Barrier::new(2));
     let inside = Arc::clone(&barrier);
@@ -177,7 +177,7 @@ fn an_interval_that_is_cancelled_while_it_runs_is_let_go_when_it_ends() {
     assert!(callback.is_active());
     assert!(callback.cancel());
     assert!(!callback.is_active() && !callback.cancel());
-    assert_eq!(Arc::strong_count(&barrier), 2, "it is running");
+    assert_eq!(Arc::strong_count(&barrier), 2, "the callback is running");
     barrier.wait();
     while Arc::strong_count(&barrier) > 1 {}
     assert!(runtime.timers.is_empty());
@@ -187,8 +187,8 @@ fn an_interval_that_is_cancelled_while_it_runs_is_let_go_when_it_ends() {
 fn a_far_callback_waits() {
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
-    set_timeout(Duration::MAX, || panic!("it never comes"));
-    let callback = set_interval(Duration::MAX, || panic!("it never comes"));
+    set_timeout(Duration::MAX, || panic!("it is never due"));
+    let callback = set_interval(Duration::MAX, || panic!("it is never due"));
     assert_eq!(timers.fire_at(0, u64::MAX), 0);
     assert_eq!(timers.before_park(), None);
     assert!(callback.cancel());
@@ -197,12 +197,12 @@ fn a_far_callback_waits() {
 
 #[test]
 #[should_panic(expected = "longer than zero")]
-fn a_period_of_zero_is_refused() {
+fn a_period_of_zero_is_rejected() {
     set_interval(Duration::ZERO, || ());
 }
 
 #[test]
 #[should_panic(expected = "a timer needs a framewise runtime")]
-fn outside_of_a_runtime_a_callback_is_refused() {
+fn outside_of_a_runtime_a_callback_is_rejected() {
     set_timeout(LONG, || ());
 }

@@ -1,4 +1,4 @@
-//! The contract's items about time: C-50 to C-53, C-92.
+//! The contract's items about time: C-50 to C-53 and C-92.
 
 #![allow(clippy::unwrap_used)]
 
@@ -22,7 +22,7 @@ static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
 const SHORT: Duration = Duration::from_millis(1);
 
-/// A value that says in which request it was dropped.
+/// A value that reports the request in which it was dropped.
 struct Dropped(mpsc::Sender<Option<u64>>);
 
 impl Drop for Dropped {
@@ -103,7 +103,7 @@ fn c51_sleeps_that_end_together_do_not_mix() {
     });
 }
 
-/// The driver's thread (see `common`) asserts that it is at the root after every firing.
+/// The driver's thread (see `common`) asserts after every firing that it is at the root.
 #[test]
 fn c51_driver_code_runs_at_the_root() {
     three_ways(|| {
@@ -169,7 +169,7 @@ fn c53_a_callback_runs_in_the_registering_frame() {
     });
 }
 
-/// A variable whose value tells when it is dropped.
+/// A variable whose value shows when it is dropped.
 static HELD: ContextVar<Arc<()>> = ContextVar::new("held");
 
 #[test]
@@ -213,9 +213,9 @@ fn c53_the_frame_is_released_on_cancel() {
             assert_eq!(
                 dropped.try_recv(),
                 Ok(Some(7)),
-                "it is dropped in its own frame"
+                "the value is dropped in its own frame"
             );
-            assert!(dropped.try_recv().is_err(), "and once");
+            assert!(dropped.try_recv().is_err(), "and only once");
             assert!(!callback.is_active() && !callback.cancel());
         }
         assert!(timers.is_empty());
@@ -277,19 +277,20 @@ fn c53_a_callback_cancels_its_own_handle_that_its_frame_holds() {
             assert_eq!(
                 cancelled.try_recv(),
                 Ok(repeated),
-                "a timeout had no further call"
+                "a timeout has no further call"
             );
-            assert!(cancelled.recv().is_err(), "the function is gone");
+            assert!(cancelled.recv().is_err(), "the function is dropped");
             assert!(
                 weak.upgrade().is_none(),
-                "the frame is gone, and the handle in it"
+                "the frame is dropped, with the handle in it"
             );
             assert!(timers.is_empty());
         }
     });
 }
 
-/// As above, cancelled from outside: dropping the frame drops the last handle within `cancel`.
+/// Like the previous test, canceled from outside: dropping the frame drops the last handle inside
+/// `cancel`.
 #[test]
 fn c53_cancelling_drops_a_frame_that_holds_the_handle() {
     three_ways(|| {
@@ -306,7 +307,7 @@ fn c53_cancelling_drops_a_frame_that_holds_the_handle() {
     });
 }
 
-/// The value of a frame whose destructor cancels the callback that holds the frame.
+/// A value whose destructor cancels the callback that holds its frame.
 struct CancelsOnDrop(Mutex<Option<TimerCallback>>, mpsc::Sender<bool>);
 
 impl Drop for CancelsOnDrop {
@@ -344,7 +345,7 @@ fn c53_closing_drops_a_callback_in_its_frame() {
         timers.close();
         assert_eq!(dropped.try_recv(), Ok(Some(7)));
         assert!(!callback.is_active());
-        // Registered later: dropped at once, in its frame too.
+        // Registered later: dropped at once, also in its frame.
         let captured = Dropped(sender);
         let callback = REQUEST.run(8, || set_timeout(LONG, move || drop(captured)));
         assert_eq!(dropped.try_recv(), Ok(Some(8)));
@@ -374,7 +375,7 @@ fn c53_a_panic_is_reported_in_its_frame() {
 }
 
 #[test]
-fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_on_schedule_in_its_frame() {
+fn c92_an_interval_that_continues_after_a_panic_is_called_again_on_schedule_in_its_frame() {
     three_ways(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
@@ -389,7 +390,7 @@ fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_on_schedule_in_it
             REQUEST.run(8, || panic!("on purpose"))
         };
         let callback = REQUEST.run(7, || set_interval_with(LONG, PanicPolicy::Continue, call));
-        // Each of these ticks is after one more call is due, and before the one after that.
+        // At each of these ticks one more call is due, and the next one is not.
         for calls in 1..=2 {
             assert_eq!(timers.fire_at(0, LONG_AFTER * calls), 1);
             assert_eq!(called.try_recv(), Ok(Some(7)));
@@ -403,7 +404,7 @@ fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_on_schedule_in_it
     });
 }
 
-/// A cancel from within a call that panics wins over the policy.
+/// A cancel during a call that panics overrides the policy.
 #[test]
 fn c92_a_cancel_in_a_call_that_panics_ends_the_interval() {
     three_ways(|| {
@@ -424,7 +425,7 @@ fn c92_a_cancel_in_a_call_that_panics_ends_the_interval() {
     });
 }
 
-/// Found by LeakSanitizer: the frame of what the hook threw was forgotten along with it.
+/// Found by LeakSanitizer: the frame of the payload that the hook threw was leaked.
 #[test]
 fn c53_a_hook_that_panics_keeps_no_frame() {
     static KEPT: ContextVar<Dropped> = ContextVar::new("kept");
@@ -440,12 +441,12 @@ fn c53_a_hook_that_panics_keeps_no_frame() {
         assert_eq!(
             dropped.try_recv(),
             Ok(None),
-            "the frame of the panic is kept"
+            "the frame of the panic is leaked"
         );
     });
 }
 
-/// Whoever reports a panic may hold its frame as the last, so that values end with the report.
+/// The report of a panic may hold its frame as the last one, so values are dropped at its end.
 #[test]
 fn c53_a_value_that_panics_as_it_ends_with_a_reported_panic_loses_nothing_else() {
     struct Bomb(mpsc::Sender<()>);
@@ -467,7 +468,7 @@ fn c53_a_value_that_panics_as_it_ends_with_a_reported_panic_loses_nothing_else()
         }
         assert_eq!(timers.fire_at(0, LONG_AFTER), 2);
         assert_eq!(dropped.try_iter().count(), 2);
-        // The hook panics, too, where the value is bound.
+        // The hook panics, too, while the value is bound.
         timers.on_callback_panic(|_| panic!("on purpose: the hook"));
         let bomb = Bomb(sender);
         set_timeout(LONG, || BOMB.run(bomb, || panic!("on purpose")));

@@ -1,4 +1,4 @@
-//! `Timers`, driven by hand: system calls, several wheels, and code that re-enters.
+//! `Timers` driven by hand: system calls, several wheels, and reentrant user code.
 
 #![allow(clippy::unwrap_used)]
 
@@ -26,11 +26,11 @@ fn arming_costs_no_unpark_unless_the_driver_would_oversleep() {
         assert!(poll(sleeps.last_mut().unwrap()).is_pending());
     };
     arm(LONG);
-    assert_eq!(unparks(), 0, "nobody is parked");
+    assert_eq!(unparks(), 0, "no driver is parked");
     assert!(timers.before_park().is_some());
     arm(LONG * 2);
     arm(LONG + Duration::from_secs(1));
-    assert_eq!(unparks(), 0, "the driver wakes before");
+    assert_eq!(unparks(), 0, "the driver wakes earlier anyway");
     arm(LONG / 2);
     assert_eq!(unparks(), 1);
     arm(LONG / 4);
@@ -44,7 +44,7 @@ fn arming_costs_no_unpark_unless_the_driver_would_oversleep() {
     assert_eq!(
         unparks(),
         1,
-        "another wheel's timer wakes the driver before"
+        "another wheel's timer wakes the driver earlier"
     );
     arm(LONG / 16);
     assert_eq!(unparks(), 2);
@@ -73,7 +73,7 @@ fn parking_takes_the_earliest_of_all_wheels() {
 }
 
 #[test]
-fn what_is_due_is_seen_and_leaves_no_time_to_park() {
+fn a_due_timer_is_seen_and_leaves_no_time_to_park() {
     let (timers, _) = undriven(2);
     assert!(!timers.has_due());
     let _entered = enter(&timers.handle(1));
@@ -88,7 +88,7 @@ fn what_is_due_is_seen_and_leaves_no_time_to_park() {
 }
 
 #[test]
-fn every_overdue_wheel_fires_the_own_one_first() {
+fn every_overdue_wheel_fires_the_first_wheel_first() {
     struct Named(usize, Arc<Mutex<Vec<usize>>>);
     impl Wake for Named {
         fn wake(self: Arc<Self>) {
@@ -113,7 +113,7 @@ fn every_overdue_wheel_fires_the_own_one_first() {
     assert_eq!(*order.lock().unwrap(), [1, 2, 0]);
 }
 
-/// A callback that takes long delays no future that is due with it.
+/// A slow callback does not delay a future that is due at the same time.
 #[test]
 fn futures_are_woken_before_callbacks_are_called() {
     let (timers, _) = undriven(1);
@@ -150,7 +150,7 @@ fn a_panicking_waker_loses_no_other() {
     });
     let (counter, waker) = CountingWaker::new();
     let mut sleeps = Vec::new();
-    // More than a batch.
+    // More than one batch.
     for round in 0..100 {
         let panicking = Waker::from(Arc::new(Panicking));
         let mut sleep = sleep(LONG);
@@ -166,8 +166,8 @@ fn a_panicking_waker_loses_no_other() {
     assert_eq!((counter.wakes(), reported.load(Ordering::SeqCst)), (90, 10));
 }
 
-/// A waker all of whose functions arm, fire and cancel timers: if one of them is called
-/// with a lock held, this deadlocks.
+/// A waker each of whose functions arms, fires and cancels timers. If one of them is called with a
+/// lock held, this deadlocks.
 ///
 /// tokio 1886, 8529, 8552, 8554, 8558, 8562: user code under a lock.
 struct Reentrant(framewise_sync::Arc<Timers>, mpsc::Sender<&'static str>);
@@ -175,7 +175,7 @@ struct Reentrant(framewise_sync::Arc<Timers>, mpsc::Sender<&'static str>);
 impl Reentrant {
     fn use_timers(&self, from: &'static str) {
         let _entered = enter(&self.0.handle(0));
-        // These lock the wheel, and work, without effect, once the timers are closed.
+        // These lock the wheel; once the timers are closed they still work, without effect.
         set_timeout(LONG * 1_000, || ()).cancel();
         let _ = self.0.len();
         self.0.fire(0);
@@ -183,7 +183,8 @@ impl Reentrant {
     }
 
     fn waker(self) -> Waker {
-        // SAFETY: the data is an `Arc`'s pointer, and each function treats it as a waker's must.
+        // SAFETY: the data is an `Arc`'s pointer, and each function follows the contract of
+        // `RawWaker`.
         unsafe { Waker::from_raw(raw(Arc::new(self))) }
     }
 }
@@ -191,7 +192,8 @@ impl Reentrant {
 fn raw(state: Arc<Reentrant>) -> RawWaker {
     static VTABLE: RawWakerVTable = RawWakerVTable::new(
         |data| {
-            // SAFETY: `data` is from `Arc::into_raw`; the waker that is cloned keeps its reference.
+            // SAFETY: `data` is from `Arc::into_raw`; the waker that is cloned keeps its own
+            // reference.
             let state = unsafe {
                 Arc::increment_strong_count(data.cast::<Reentrant>());
                 Arc::from_raw(data.cast::<Reentrant>())
@@ -223,7 +225,7 @@ fn wakers_run_with_no_lock_held() {
     let mut cancelled = sleep(LONG);
     let (first, second) = (waker(), waker());
     for waker in [&first, &second] {
-        // The second time, the first one's clone is replaced.
+        // The second poll replaces the clone of the first one.
         assert!(
             Pin::new(&mut cancelled)
                 .poll(&mut Context::from_waker(waker))
@@ -301,7 +303,7 @@ fn many_threads_arm_and_cancel_while_a_driver_fires() {
                         let cancelled = sleep(Duration::from_micros(micros * 10));
                         let awaited = sleep(Duration::from_micros(micros));
                         let deadline = awaited.deadline();
-                        // Whichever comes second is dropped: armed, fired or never polled.
+                        // Either future may lose and be dropped: armed, fired or never polled.
                         if let Either::Left(_) = select(awaited, cancelled).await {
                             assert!(Instant::now() >= deadline);
                         }
@@ -315,6 +317,6 @@ fn many_threads_arm_and_cancel_while_a_driver_fires() {
 
 #[test]
 #[should_panic(expected = "at least one wheel")]
-fn timers_without_a_wheel_are_refused() {
+fn timers_without_a_wheel_are_rejected() {
     let _ = Timers::new(0, || ());
 }

@@ -72,7 +72,7 @@ fn a_ready_future_needs_no_runtime() {
 }
 
 #[test]
-fn a_limit_can_be_for_ever() {
+fn a_limit_can_be_infinite() {
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
     let mut limited = timeout(Duration::MAX, std::future::pending::<()>());
@@ -107,7 +107,7 @@ fn ticks_are_multiples_of_the_period() {
     assert_eq!(ticks, expected);
 }
 
-/// A tick that nobody took is taken later, by another future of `tick`.
+/// A tick that was not taken is taken later, by another future of `tick`.
 #[test]
 fn dropping_a_tick_loses_none() {
     let (timers, _) = undriven(1);
@@ -123,7 +123,8 @@ fn dropping_a_tick_loses_none() {
     assert_eq!(poll_tick(&mut interval), Poll::Ready(start + LONG));
 }
 
-/// An interval whose first tick was due three and a half periods ago, and its next three ticks.
+/// Makes an interval whose first tick was due three and a half periods ago; returns its next three
+/// ticks.
 fn late(behavior: MissedTickBehavior) -> Option<(Instant, Instant, Vec<Instant>)> {
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
@@ -174,7 +175,7 @@ fn missed_ticks_delay_the_following_ones() {
     assert!(ticks[1] >= before + LONG && ticks[1] <= Instant::now() + LONG);
 }
 
-/// tokio 8384: a period that overflows the clock, with ticks missed.
+/// tokio 8384: a period that overflows the clock, with missed ticks.
 #[test]
 fn a_missed_tick_of_an_endless_period_does_not_overflow() {
     let (timers, _) = undriven(1);
@@ -219,13 +220,13 @@ fn an_interval_can_be_reset() {
     interval.reset();
     timers.fire_at(0, LONG_AFTER * 3);
     let Poll::Ready(due) = poll_tick(&mut interval) else {
-        panic!("it has fired")
+        panic!("the interval has fired")
     };
     assert!(due >= before + LONG && due <= Instant::now() + LONG);
 }
 
 #[test]
 #[should_panic(expected = "longer than zero")]
-fn a_period_of_zero_is_refused() {
+fn a_period_of_zero_is_rejected() {
     let _ = interval(Duration::ZERO);
 }

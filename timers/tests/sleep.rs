@@ -1,4 +1,4 @@
-//! `sleep` and `sleep_until`: every state, and the edges of time.
+//! `sleep` and `sleep_until`: every state, and the limits of time.
 
 #![allow(clippy::unwrap_used)]
 
@@ -53,7 +53,7 @@ fn sleeps_end_in_the_order_of_their_deadlines() {
     let _entered = enter(&timers.handle(0));
     let start = Instant::now();
     let order = Arc::new(Mutex::new(Vec::new()));
-    // Far apart, near, and three that are equal.
+    // Far apart, near, and three equal ones.
     let factors = [5, 1, 400, 2, 3, 3, 3, 7];
     let mut sleeps = Vec::new();
     for (name, factor) in factors.into_iter().enumerate() {
@@ -77,7 +77,7 @@ fn a_past_deadline_is_ready_when_first_polled() {
     assert!(timers.is_empty());
 }
 
-/// tokio 4494: a deadline from before the runtime's clock was started.
+/// tokio 4494: a deadline before the runtime's clock was started.
 #[test]
 fn a_deadline_from_before_the_runtime_is_ready() {
     let before = Instant::now();
@@ -90,7 +90,7 @@ fn a_deadline_from_before_the_runtime_is_ready() {
     assert!(poll(&mut armed).is_ready());
 }
 
-/// tokio 5183: far, but not too far, hits the values that stand for something else.
+/// tokio 5183: far deadlines, but not the furthest, which hit values with a special meaning.
 #[test]
 fn far_futures_of_every_size_wait() {
     let (timers, unparks) = undriven(1);
@@ -123,7 +123,7 @@ fn far_futures_of_every_size_wait() {
 }
 
 #[test]
-fn a_sleep_for_ever_does_not_bound_the_drivers_park() {
+fn an_infinite_sleep_does_not_bound_the_drivers_park() {
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
     let mut forever = sleep(Duration::MAX);
@@ -131,8 +131,8 @@ fn a_sleep_for_ever_does_not_bound_the_drivers_park() {
     assert_eq!(timers.before_park(), None);
 }
 
-/// tokio 8334, in part: a far timer and a less far one share the wheel's upper levels. That an old
-/// wheel's near timers are not hidden is a test of the wheel's.
+/// tokio 8334, in part: a far timer and a nearer one share the wheel's upper levels. The wheel's
+/// own tests check that near timers of a wheel that has run for long are not hidden.
 #[test]
 fn a_far_timer_does_not_hide_a_near_one() {
     let (timers, _) = undriven(1);
@@ -156,7 +156,7 @@ fn a_far_timer_does_not_hide_a_near_one() {
     assert_eq!(counter.wakes(), 1);
 }
 
-/// tokio 8252: a sleep that is dropped at any moment leaves nothing in the wheel.
+/// tokio 8252: a sleep that is dropped at any time leaves no entry in the wheel.
 #[test]
 fn a_dropped_sleep_leaves_nothing_behind() {
     let (timers, unparks) = undriven(1);
@@ -188,7 +188,7 @@ fn polling_again_with_the_same_waker_does_not_clone_it() {
     }
     let (other, other_waker) = CountingWaker::new();
     assert!(poll_with(&mut sleep, &other_waker).is_pending());
-    assert_eq!(Arc::strong_count(&counter), 2, "the old waker is let go");
+    assert_eq!(Arc::strong_count(&counter), 2, "the old waker is dropped");
     timers.fire_at(0, LONG_AFTER);
     assert_eq!((counter.wakes(), other.wakes()), (0, 1));
     assert!(poll_with(&mut sleep, &waker).is_ready());
@@ -220,7 +220,7 @@ fn reset_while_armed_keeps_the_task_waiting() {
     // Later: the old deadline passes without a wake-up.
     sleep.reset(Instant::now() + LONG * 1_000);
     assert_eq!(timers.fire_at(0, LONG_AFTER), 0);
-    // Earlier: the driver, which parks for longer, is told.
+    // Earlier: the driver, which is parked for longer, is woken.
     assert!(timers.before_park().is_some());
     sleep.reset(Instant::now() + LONG * 100);
     assert_eq!(unparks.load(std::sync::atomic::Ordering::SeqCst), 1);
@@ -245,7 +245,7 @@ fn reset_to_the_past_while_armed_wakes_the_task() {
     assert_eq!(
         counter.wakes(),
         1,
-        "the wheel's time is past the new deadline"
+        "the wheel's time is after the new deadline"
     );
     assert!(poll_with(&mut sleep, &waker).is_ready());
 }
@@ -338,7 +338,7 @@ fn outside_of_a_runtime_a_sleep_panics() {
 }
 
 #[test]
-fn closing_wakes_who_waits_and_polling_panics() {
+fn closing_wakes_waiting_tasks_and_polling_panics() {
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
     let (counter, waker) = CountingWaker::new();
@@ -352,15 +352,15 @@ fn closing_wakes_who_waits_and_polling_panics() {
     while !over.is_elapsed() {}
     assert!(
         poll(&mut over).is_ready(),
-        "its time has passed: it need not panic"
+        "its deadline has passed: it need not panic"
     );
     for sleep in [&mut armed, &mut idle] {
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| poll(sleep)));
-        let payload = caught.expect_err("it could not end any more");
+        let payload = caught.expect_err("it can never become ready");
         let message = payload.downcast_ref::<&str>().unwrap();
         assert!(message.contains("was shut down"), "{message}");
     }
-    // What need not wait is unaffected.
+    // A sleep that need not wait is unaffected.
     assert!(poll(&mut sleep(Duration::ZERO)).is_ready());
     timers.close();
 }

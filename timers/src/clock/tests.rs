@@ -1,4 +1,4 @@
-//! Conversions at their edges.
+//! Conversions at the limits of their ranges.
 
 use std::time::{Duration, Instant};
 
@@ -19,9 +19,9 @@ fn a_deadline_rounds_up_and_the_time_rounds_down() {
     assert_eq!(clock.ticks_begun(start + TICK * 2 - nano), 1);
 }
 
-/// tokio 4494: an instant from before the clock was started.
+/// tokio 4494: an instant before the clock was started.
 #[test]
-fn what_was_before_the_start_has_elapsed() {
+fn an_instant_before_the_start_has_elapsed() {
     let now = Instant::now();
     let clock = Clock {
         start: now + Duration::from_secs(1),

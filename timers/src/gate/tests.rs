@@ -1,10 +1,10 @@
-//! The gate on one thread: when `unpark` is called, and when it is not.
+//! The park state on one thread: when `unpark` is called, and when it is not.
 
 use std::cell::Cell;
 
 use super::{NEVER, ParkGate, Published};
 
-/// Arms with deadline `when` and says whether the driver was woken.
+/// Arms with deadline `when`; returns `true` if the driver was woken.
 fn wakes(gate: &ParkGate, when: u64) -> bool {
     let woken = Cell::new(false);
     gate.armed(Published::earlier(when), || woken.set(true));
@@ -42,12 +42,12 @@ fn a_driver_is_woken_once() {
 }
 
 #[test]
-fn the_second_look_counts() {
+fn the_second_check_counts() {
     let gate = ParkGate::new();
-    let looks = Cell::new(0);
+    let checks = Cell::new(0);
     let earliest = || {
-        looks.set(looks.get() + 1);
-        if looks.get() == 1 { NEVER } else { 70 }
+        checks.set(checks.get() + 1);
+        if checks.get() == 1 { NEVER } else { 70 }
     };
     assert_eq!(gate.park(earliest), 70);
     assert!(!wakes(&gate, 70));

@@ -33,7 +33,7 @@ fn a_far_future_is_never_published() {
 }
 
 #[test]
-fn what_is_due_comes_in_batches() {
+fn due_entries_come_in_batches() {
     let queue = TimerQueue::new();
     for name in 0..2 * BATCH_LEN + 1 {
         let _ = queue.arm(7, name).unwrap();
@@ -50,7 +50,7 @@ fn what_is_due_comes_in_batches() {
 }
 
 #[test]
-fn an_elapsed_tick_is_refused_or_taken_for_the_next() {
+fn an_elapsed_tick_is_rejected_or_treated_as_the_next() {
     let queue = TimerQueue::new();
     assert!(queue.take_due(50).is_empty());
     assert_eq!(queue.arm(50, 'a').unwrap_err(), Refused::Elapsed('a'));
@@ -61,7 +61,7 @@ fn an_elapsed_tick_is_refused_or_taken_for_the_next() {
 }
 
 #[test]
-fn rearming_keeps_what_is_carried() {
+fn rearming_keeps_the_payload() {
     let queue = TimerQueue::new();
     let (key, _) = queue.arm(50, 'a').unwrap();
     let Rearmed::Armed(later, published) = queue.rearm(key, 80) else {
@@ -91,7 +91,7 @@ fn swapping_finds_an_entry_only_while_it_is_armed() {
 }
 
 #[test]
-fn a_closed_queue_refuses_and_is_empty() {
+fn a_closed_queue_rejects_and_is_empty() {
     let queue = TimerQueue::new();
     let (key, _) = queue.arm(50, 'a').unwrap();
     let _ = queue.arm(u64::MAX, 'b').unwrap();

@@ -1,4 +1,4 @@
-//! The slab alone: reuse, stale indices, and memory given back.
+//! The slab alone: reuse, stale indices, and memory that is freed.
 
 use super::{CHUNK_LEN, Slab};
 
@@ -29,7 +29,7 @@ fn a_warm_slab_reuses_its_memory() {
 }
 
 #[test]
-fn a_swing_about_a_chunks_border_keeps_the_chunk() {
+fn an_oscillation_around_a_chunks_border_keeps_the_chunk() {
     let mut slab = Slab::new();
     for value in 0..CHUNK_LEN {
         slab.insert(value);
@@ -43,7 +43,7 @@ fn a_swing_about_a_chunks_border_keeps_the_chunk() {
 }
 
 #[test]
-fn a_spikes_memory_goes_back() {
+fn a_spikes_memory_is_freed() {
     let mut slab = Slab::new();
     let held = slab.insert(0);
     for _ in 0..3 {
@@ -60,7 +60,7 @@ fn a_spikes_memory_goes_back() {
         assert_eq!(slab.get(held), Some(&0));
         assert!(
             slab.chunks.len() <= 100_000 / CHUNK_LEN + 2,
-            "holes are used again"
+            "holes are reused"
         );
     }
 }

@@ -1,7 +1,8 @@
-//! Timers that are taken out of their wheels one by one, for whoever chooses the order of firing.
+//! Timers that are taken out of their wheels one by one, for a test tool that chooses the order of
+//! firing.
 //!
-//! Owns a due timer between the wheel and its firing. For the runtime's seeded runs (feature
-//! `test-util`): the ordinary runtime fires batches.
+//! Owns a due timer between the wheel and its firing. Only the runtime's seeded runs use it
+//! (feature `test-util`): the ordinary runtime fires batches.
 
 use std::time::Instant;
 
@@ -11,15 +12,15 @@ use super::{TimerEntry, TimerShard, Timers};
 use crate::gate::NEVER;
 
 impl Timers {
-    /// When the next timer may be due: not later than it is, and maybe earlier, where one was
-    /// cancelled. `None`: nothing will ever be due.
+    /// Returns an instant that is not later than the next deadline, and earlier if a timer was
+    /// canceled. `None` if nothing will ever be due.
     #[doc(hidden)]
     pub fn next_due(&self) -> Option<Instant> {
         let earliest = self.earliest();
         (earliest != NEVER).then(|| self.common.clock.instant(earliest))
     }
 
-    /// Takes out everything that is due now, and fires nothing.
+    /// Takes out everything that is due now, without firing it.
     #[doc(hidden)]
     pub fn take_due(&self) -> Vec<DueTimer> {
         let now = self.common.clock.now_ticks();
@@ -37,17 +38,18 @@ impl Timers {
     }
 }
 
-/// A timer that came out of its wheel and has not been fired yet.
+/// A timer that was taken out of its wheel and has not fired yet.
 ///
-/// One that is dropped fires no more: a callback is dropped in its frame, as at the timers' end.
-#[must_use = "whoever waits for the timer waits until it is fired"]
+/// Dropping it means that it never fires: a callback is dropped in its frame, like in
+/// [`Timers::close`].
+#[must_use = "the waiting task is not woken until the timer is fired"]
 pub struct DueTimer {
     shard: Arc<TimerShard>,
     entry: Option<TimerEntry>,
 }
 
 impl DueTimer {
-    /// Wakes who waits, or calls the callback, in the frame that registered it.
+    /// Wakes the waiting task, or calls the callback, in the frame that registered it.
     pub fn fire(mut self) {
         if let Some(entry) = self.entry.take() {
             self.shard.fire_one(entry);

@@ -1,4 +1,4 @@
-//! The wheel alone: against a model that is a sorted map, and at its edges.
+//! The wheel alone: against a sorted map as the model, and at its limits.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,14 @@ use proptest::prelude::*;
 
 use super::{FAR_TICK, Key, SLOTS, Wheel};
 
-/// Everything that is due at `now`, in order.
+/// Takes out everything that is due at `now`, in order.
 fn due<P>(wheel: &mut Wheel<P>, now: u64) -> Vec<P> {
     std::iter::from_fn(|| wheel.pop_due(now)).collect()
 }
 
 #[test]
 fn an_entry_comes_out_at_its_tick_and_not_before() {
-    // Every power of the base and its neighbours: where levels begin and end.
+    // Every power of two and its neighbors: where levels begin and end.
     let edges = (0..48).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
     for when in edges.filter(|when| *when > 0) {
         let mut wheel = Wheel::new();
@@ -29,7 +29,8 @@ fn an_entry_comes_out_at_its_tick_and_not_before() {
 
 #[test]
 fn equal_ticks_come_out_in_the_order_of_insertion() {
-    // From far away, so that every level is cascaded through; and some that come nearer in time.
+    // Inserted far in advance, so that they cascade through every level; then some more, closer to
+    // the deadline.
     let when = (1 << 40) + 12_345;
     let mut wheel = Wheel::new();
     for name in 0..10 {
@@ -43,7 +44,7 @@ fn equal_ticks_come_out_in_the_order_of_insertion() {
 }
 
 #[test]
-fn an_elapsed_tick_is_refused() {
+fn an_elapsed_tick_is_rejected() {
     let mut wheel = Wheel::new();
     assert_eq!(wheel.insert(0, "now"), Err("now"));
     assert_eq!(due(&mut wheel, 1_000), [""; 0]);
@@ -52,7 +53,7 @@ fn an_elapsed_tick_is_refused() {
     assert!(wheel.insert(1_001, "next").is_ok());
 }
 
-/// tokio 5183: far ticks of every size, those that stand for "never" among them, neither wrap
+/// tokio 5183: far ticks of every size, including those that stand for "never", neither wrap
 /// around, nor overflow, nor fire.
 #[test]
 fn a_far_future_never_comes() {
@@ -95,7 +96,7 @@ fn cancelling_leaves_a_deadline_that_is_early_at_most_once() {
     assert_eq!(wheel.next_deadline(), Some(101));
 }
 
-/// Time that jumps by years, and time that goes backwards.
+/// The time jumps by years, and goes backwards.
 #[test]
 fn a_jump_of_the_clock_loses_nothing() {
     let mut wheel = Wheel::new();
@@ -108,8 +109,8 @@ fn a_jump_of_the_clock_loses_nothing() {
     assert_eq!(due(&mut wheel, 1 << 47), (2_001..5_000).collect::<Vec<_>>());
 }
 
-/// tokio 8334: just before a level's border, what is armed for after it goes to a higher level,
-/// where a far entry waits already, and must not be hidden by it.
+/// tokio 8334: just before a level's border, an entry for a time after it goes to a higher level,
+/// where a far entry already waits. The far entry must not hide it.
 #[test]
 fn a_far_entry_does_not_hide_a_near_one() {
     for level in 1..8 {
@@ -129,7 +130,7 @@ fn a_far_entry_does_not_hide_a_near_one() {
     }
 }
 
-/// The digits of every level wrap many times over while one far entry waits.
+/// The digits of every level wrap many times while one far entry waits.
 #[test]
 fn the_levels_wrap_around() {
     let mut wheel = Wheel::new();
@@ -146,13 +147,13 @@ fn the_levels_wrap_around() {
     assert_eq!(due(&mut wheel, 1 << 20), [u64::MAX]);
 }
 
-/// Where a level's last slot has been passed, the next entry's slot has a smaller number than the
-/// present one's; at the top level that once broke others' wheels (tokio 8334).
+/// Just before a level wraps, the next entry's slot has a smaller number than the current one; at
+/// the top level this once was a bug of other wheels (tokio 8334).
 #[test]
 fn short_timers_come_out_in_time_where_each_level_wraps() {
     let mut step = 1_u64;
     while step < FAR_TICK {
-        // The last slot of a level, the one before it, and the first after the wrap.
+        // The last slot of a level, the slot before it, and the first slot after the wrap.
         for start in [step * 62, step * 63, step * 64 - 1, step * 64] {
             if start >= FAR_TICK - 100 * SLOTS as u64 {
                 continue;
@@ -187,18 +188,18 @@ fn popping_any_empties_the_wheel() {
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// Insert so many ticks after the model's time.
+    /// Insert at that many ticks after the model's time.
     Insert(u64),
-    /// Remove the entry with this number, modulo how many were ever made.
+    /// Remove the entry with this number, modulo the number of entries ever made.
     Remove(usize),
-    /// Let so many ticks pass.
+    /// Let that many ticks pass.
     Advance(u64),
-    /// Let time pass up to the next deadline exactly.
+    /// Advance the time exactly to the next deadline.
     AdvanceToNext,
 }
 
 fn ticks() -> impl Strategy<Value = u64> {
-    // A uniform exponent, so that every level is met as often.
+    // A uniform exponent, so that every level is equally likely.
     (0_u32..50, any::<u64>()).prop_map(|(bits, random)| random & ((1 << bits) - 1))
 }
 

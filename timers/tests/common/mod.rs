@@ -1,4 +1,4 @@
-//! A runtime for tests: one thread that parks and fires, and the polling thread's wheel.
+//! A runtime for tests: one thread that parks and fires, and one wheel for the polling thread.
 
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
@@ -11,13 +11,13 @@ use std::time::Duration;
 use framewise_context::{ContextVar, Frame};
 use framewise_timers::{Timers, enter};
 
-/// Long enough that it does not pass while a test runs.
+/// Long enough not to pass while a test runs.
 pub const LONG: Duration = Duration::from_secs(100_000);
 
-/// A tick by which [`LONG`] has passed, and no year has.
+/// A tick at which [`LONG`] has passed, but no year.
 pub const LONG_AFTER: u64 = 1 << 32;
 
-/// A driver thread over two wheels. Wheel 0 belongs to the test's thread.
+/// A driver thread for two wheels. Wheel 0 belongs to the test's thread.
 pub struct TestRuntime {
     pub timers: framewise_sync::Arc<Timers>,
     parker: Arc<Parker>,
@@ -82,13 +82,13 @@ impl TestRuntime {
         }
     }
 
-    /// Runs a future on this thread, which enters the runtime for it.
+    /// Runs a future on this thread, inside the runtime.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = enter(&self.timers.handle(0));
         futures::executor::block_on(future)
     }
 
-    /// Calls a function within the runtime.
+    /// Calls a function inside the runtime.
     pub fn within<R>(&self, call: impl FnOnce() -> R) -> R {
         let _entered = enter(&self.timers.handle(0));
         call()
@@ -106,7 +106,7 @@ impl Drop for TestRuntime {
     }
 }
 
-/// Timers without a driver, whose calls of `unpark` are counted.
+/// Makes timers without a driver, and a counter of the calls of `unpark`.
 pub fn undriven(wheels: usize) -> (framewise_sync::Arc<Timers>, Arc<AtomicUsize>) {
     let unparks = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&unparks);
@@ -116,7 +116,7 @@ pub fn undriven(wheels: usize) -> (framewise_sync::Arc<Timers>, Arc<AtomicUsize>
     (timers, unparks)
 }
 
-/// A waker that counts how often it is called.
+/// A waker that counts its calls.
 #[derive(Default)]
 pub struct CountingWaker(AtomicUsize);
 
@@ -145,12 +145,11 @@ pub fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
 
 static AROUND: ContextVar<u64> = ContextVar::new("around");
 
-/// Runs a test three ways: at the root, under a binding, and in a captured frame that is entered
-/// under another binding. Each time the frame around it has to be the same afterwards.
+/// Runs a test in each start frame: at the root, under a binding, and in a captured frame that is
+/// entered under another binding. Each time the test must leave the current frame unchanged.
 ///
-/// The binding is of a variable that the tests do not use, so that what they say of theirs holds
-/// each time. (There are no workers here, to be 1, 2 or 8: the runtime's own tests are run on so
-/// many.)
+/// The binding is of a variable that the tests do not use, so their assertions hold in every start
+/// frame. (There are no workers here; the runtime's own tests also run with 1, 2 and 8 workers.)
 pub fn three_ways(test: impl Fn()) {
     let run = |around: Option<u64>| {
         let before = Frame::current().id();
