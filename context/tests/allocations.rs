@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
-use support::{Drops, Site, Tracked, bound_here, on_drop, panics, three_ways};
+use support::{Drops, Site, Tracked, bound_here, in_each_start_frame, on_drop, panics};
 
 struct Counting;
 
@@ -72,7 +72,7 @@ fn warm_up() {
 
 #[test]
 fn c01_reading_allocates_nothing() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         warm_up();
         let read = || {
             assert_eq!(NUMBER.get(), None);
@@ -93,7 +93,7 @@ fn c01_reading_allocates_nothing() {
 
 #[test]
 fn c22_snapshots_allocate_nothing() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         warm_up();
         let take = || {
             let frame = Frame::current();
@@ -190,7 +190,7 @@ fn a_bind_among_a_thousand_variables_is_exactly_one_allocation() {
 
 #[test]
 fn c19_all_memory_is_given_back_with_the_last_holder() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         warm_up();
         let grown = growth(|| {
             let frame = bind(&TEXT, "x".repeat(100))
@@ -211,7 +211,7 @@ fn c19_all_memory_is_given_back_with_the_last_holder() {
 
 #[test]
 fn c77_memory_is_given_back_though_a_drop_panics() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static BOMB: ContextVar<support::DropCall> = ContextVar::new("bomb");
         warm_up();
         // Without the hook, which prints and allocates.
@@ -231,7 +231,7 @@ fn c77_memory_is_given_back_though_a_drop_panics() {
 
 #[test]
 fn c79_a_million_rebindings_each_in_the_last_ones_frame_keep_memory_flat() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         warm_up();
         let drops = Drops::default();
         let mut frame = bind(&TEXT, "kept".into())
@@ -255,7 +255,7 @@ fn c79_a_million_rebindings_each_in_the_last_ones_frame_keep_memory_flat() {
 
 #[test]
 fn c79_a_chain_of_tasks_that_each_rebind_and_start_the_next_keeps_memory_flat() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         warm_up();
         let drops = Drops::default();
         // An executor in a line: a task is a future in a frame, and the one that it starts.
@@ -320,7 +320,7 @@ fn c89_a_layer_allocates_nothing_but_the_frame_that_it_binds() {
         allocations(exchange).0
     }
 
-    three_ways(|| {
+    in_each_start_frame(|| {
         warm_up();
         assert_eq!(count(service_fn(reply::<Empty>)), 0, "no layer");
         assert_eq!(

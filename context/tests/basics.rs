@@ -8,7 +8,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 
 use framewise_context::{ContextVar, Frame, bind};
-use support::{panics, three_ways};
+use support::{in_each_start_frame, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TEXT: ContextVar<String> = ContextVar::new("text");
@@ -16,7 +16,7 @@ static WITH_DEFAULT: ContextVar<&'static str> = ContextVar::with_default("with_d
 
 #[test]
 fn c01_unbound_gives_the_default_or_none() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static NEVER: ContextVar<u8> = ContextVar::new("never");
         assert_eq!(NEVER.get(), None);
         assert!(NEVER.with(|value| value.is_none()));
@@ -36,7 +36,7 @@ fn c01_unbound_gives_the_default_or_none() {
 
 #[test]
 fn c02_run_binds_inside_and_restores_after() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         NUMBER.run(1, || assert_eq!(NUMBER.get(), Some(1)));
         assert_eq!(NUMBER.get(), None);
         TEXT.run("x".into(), || {
@@ -48,7 +48,7 @@ fn c02_run_binds_inside_and_restores_after() {
 
 #[test]
 fn c03_nested_runs_shadow_and_each_level_is_restored() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         NUMBER.run(1, || {
             NUMBER.run(2, || {
                 NUMBER.run(3, || assert_eq!(NUMBER.get(), Some(3)));
@@ -62,7 +62,7 @@ fn c03_nested_runs_shadow_and_each_level_is_restored() {
 
 #[test]
 fn c03_the_later_of_two_bindings_in_one_frame_holds() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = support::Drops::default();
         static TRACKED: ContextVar<(u8, support::Tracked)> = ContextVar::new("tracked");
         bind(&TRACKED, (1, drops.tracked()))
@@ -82,7 +82,7 @@ fn c03_the_later_of_two_bindings_in_one_frame_holds() {
 
 #[test]
 fn c04_variables_are_independent() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         NUMBER.run(1, || {
             assert_eq!(TEXT.get(), None);
             TEXT.run("x".into(), || {
@@ -99,7 +99,7 @@ fn c04_variables_are_independent() {
 
 #[test]
 fn c05_run_returns_what_the_closure_returns() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         assert_eq!(NUMBER.run(1, || "returned"), "returned");
         let borrowed = String::from("borrowed");
         assert_eq!(NUMBER.run(1, || borrowed.as_str()), "borrowed");
@@ -110,7 +110,7 @@ fn c05_run_returns_what_the_closure_returns() {
 
 #[test]
 fn c06_a_panic_in_run_restores() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         let drops = support::Drops::default();
         static TRACKED: ContextVar<support::Tracked> = ContextVar::new("tracked");
@@ -129,7 +129,7 @@ fn c06_a_panic_in_run_restores() {
 
 #[test]
 fn c06_destructors_that_run_while_a_panic_unwinds_see_their_own_level() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let mut seen = Vec::new();
         let seen_inside = &mut seen;
         assert!(panics(|| {
@@ -144,7 +144,7 @@ fn c06_destructors_that_run_while_a_panic_unwinds_see_their_own_level() {
 
 #[test]
 fn c07_after_the_outermost_run_the_variable_is_unbound() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         NUMBER.run(1, || ());
         assert!(!NUMBER.is_bound());
@@ -156,7 +156,7 @@ fn c07_after_the_outermost_run_the_variable_is_unbound() {
 
 #[test]
 fn c08_binding_none_differs_from_being_unbound() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
         assert_eq!(MAYBE.get(), Some(Some(1)));
         MAYBE.run(None, || {
@@ -171,7 +171,7 @@ fn c08_binding_none_differs_from_being_unbound() {
 
 #[test]
 fn c09_two_variables_with_the_same_name_are_two() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static ONE: ContextVar<u64> = ContextVar::new("same");
         static TWO: ContextVar<u64> = ContextVar::new("same");
         ONE.run(1, || {
@@ -183,7 +183,7 @@ fn c09_two_variables_with_the_same_name_are_two() {
 
 #[test]
 fn c10_threads_that_race_for_the_first_use_agree_on_the_key() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         const THREADS: usize = 4;
         const ROUNDS: usize = 50;
         let vars: Vec<&'static ContextVar<usize>> = (0..ROUNDS)
@@ -221,7 +221,7 @@ fn c10_threads_that_race_for_the_first_use_agree_on_the_key() {
 
 #[test]
 fn c11_a_thousand_nested_runs_work() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         fn nest(level: u64) {
             if level == 1_000 {
@@ -239,7 +239,7 @@ fn c11_a_thousand_nested_runs_work() {
 
 #[test]
 fn c12_dropping_frames_chained_through_their_values_needs_no_stack() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         // The field is only ever dropped.
         struct Link(
             #[allow(dead_code)] Frame,
@@ -272,7 +272,7 @@ fn c12_dropping_frames_chained_through_their_values_needs_no_stack() {
 
 #[test]
 fn c14_get_and_run_inside_with_of_the_same_variable_work() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         TEXT.run("outer".into(), || {
             TEXT.with(|outer| {
                 let outer = outer.unwrap();

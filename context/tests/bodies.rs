@@ -16,7 +16,7 @@ use framewise_context::tower::{ClientFrameLayer, FrameLayer};
 use framewise_context::{ContextVar, Frame, FrameScope, bind};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::{Body, SizeHint};
-use support::{bound_here, panics, three_ways};
+use support::{bound_here, in_each_start_frame, panics};
 use tower::{Layer, Service, service_fn};
 
 static ID: ContextVar<u64> = ContextVar::new("id");
@@ -112,7 +112,7 @@ fn calls_of<B: Body>(calls: &Calls, body: B) -> Vec<(&'static str, Option<u64>)>
 
 #[test]
 fn c89_a_body_is_polled_asked_and_dropped_in_the_frame_of_its_scope() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let calls = Calls::default();
         let in_frame = |id| ["size", "end", "data", "trailers", "dropped"].map(|call| (call, id));
         let frame = ID.run(1, Frame::current);
@@ -146,7 +146,7 @@ fn c89_a_body_is_polled_asked_and_dropped_in_the_frame_of_its_scope() {
 
 #[test]
 fn c89_a_body_that_panics_restores_the_frame_of_the_connections_task() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let calls = Calls::default();
         let before = Frame::current().id();
         let mut body = Noted::new(&calls);
@@ -190,7 +190,7 @@ fn sent(calls: &Calls, response: Response<FrameScope<Noted>>) -> Vec<(&'static s
 
 #[test]
 fn c89_a_servers_layer_puts_the_reply_into_the_frame_in_which_its_future_completed() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let calls = Calls::default();
         let mut service = FrameLayer::new().layer(noting(&calls));
         // Called outside of the scope in which it is polled, as some middleware does.
@@ -210,7 +210,7 @@ fn c89_a_servers_layer_puts_the_reply_into_the_frame_in_which_its_future_complet
 
 #[test]
 fn c89_a_servers_layer_that_binds_is_in_effect_for_the_call_the_future_and_the_body() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let calls = Calls::default();
         let identify =
             |request: &http::request::Parts| bind(&ID, request.uri.path()[1..].parse().unwrap());
@@ -230,7 +230,7 @@ fn c89_a_servers_layer_that_binds_is_in_effect_for_the_call_the_future_and_the_b
 
 #[test]
 fn c89_a_body_lacks_what_is_not_inherited_as_a_spawned_task_does() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let calls = Calls::default();
         let mut server = FrameLayer::new().layer(noting(&calls));
         let bindings = bind(&ID, 1).and(&TOKEN, 2);
@@ -256,7 +256,7 @@ fn sent_with(request: Request<FrameScope<Noted>>) -> Ready<Result<Response<Seen>
 
 #[test]
 fn c89_the_layers_release_the_frame_with_the_body() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let calls = Calls::default();
         let (frame, site) = bound_here(bind(&ID, 1));
         let mut server = FrameLayer::new().layer(noting(&calls));

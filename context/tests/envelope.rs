@@ -11,7 +11,7 @@ use std::thread;
 
 use framewise_context::{ContextVar, Frame, Framed, bind};
 use futures::executor::block_on;
-use support::{Drops, OnDrop, Tracked, bound_here, panics, three_ways};
+use support::{Drops, OnDrop, Tracked, bound_here, in_each_start_frame, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
@@ -26,7 +26,7 @@ fn telling() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
 
 #[test]
 fn c55_a_message_is_opened_in_the_senders_frame_where_the_receiver_asks_for_it() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (sender, receiver) = mpsc::channel::<Framed<u64>>();
         let receiving = thread::spawn(move || {
             NUMBER.run(100, || {
@@ -54,7 +54,7 @@ fn c55_a_message_is_opened_in_the_senders_frame_where_the_receiver_asks_for_it()
 
 #[test]
 fn c55_a_message_becomes_a_future_in_the_senders_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (value, dropped) = telling();
         let message = NUMBER.run(1, || Framed::new(value));
         let work = message.scope(|value| {
@@ -96,7 +96,7 @@ fn c55_a_message_becomes_a_future_in_the_senders_frame() {
 
 #[test]
 fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (value, dropped) = telling();
         let (sender, receiver) = mpsc::channel();
         NUMBER.run(1, || sender.send(Framed::new(value)).ok().unwrap());
@@ -120,7 +120,7 @@ fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
 
 #[test]
 fn c55_an_envelope_holds_its_frame_until_it_is_opened_and_no_longer() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         let enveloped = || {
             let (frame, site) = bound_here(bind(&TRACKED, drops.tracked()));
@@ -150,7 +150,7 @@ fn c55_an_envelope_holds_its_frame_until_it_is_opened_and_no_longer() {
 
 #[test]
 fn c55_a_panic_in_or_under_an_envelope_restores_and_drops_once() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         NUMBER.run(9, || {
             let message = NUMBER.run(1, || Framed::new(drops.tracked()));
@@ -167,7 +167,7 @@ fn c55_a_panic_in_or_under_an_envelope_restores_and_drops_once() {
 
 #[test]
 fn c55_an_envelope_carries_what_tasks_do_not_inherit_unless_it_is_left_out() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         bind(&NUMBER, 1).and(&TOKEN, 2).run(|| {
             let seen = |()| (NUMBER.get(), TOKEN.get());
             assert_eq!(Framed::new(()).run(seen), (Some(1), Some(2)));

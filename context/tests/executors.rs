@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind, catch_unwind, set_frameless_vtable};
-use support::{DropCall, Drops, OnDrop, Tracked, bound_here, on_drop, panics, three_ways};
+use support::{DropCall, Drops, OnDrop, Tracked, bound_here, in_each_start_frame, on_drop, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
@@ -29,7 +29,7 @@ impl Wake for Noting {
 
 #[test]
 fn c50_a_registered_waker_is_called_in_the_frame_that_registered_it() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let noting = Arc::new(Noting::default());
         let waker = Waker::from(Arc::clone(&noting));
         let registered = NUMBER.run(1, || FramedWaker::new(&waker));
@@ -43,7 +43,7 @@ fn c50_a_registered_waker_is_called_in_the_frame_that_registered_it() {
 
 #[test]
 fn c50_will_wake_asks_for_the_same_waker_and_the_same_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (one, two) = (
             Waker::from(Arc::<Noting>::default()),
             Waker::from(Arc::<Noting>::default()),
@@ -60,7 +60,7 @@ fn c50_will_wake_asks_for_the_same_waker_and_the_same_frame() {
 
 #[test]
 fn c48_waking_releases_the_frame_outside_of_it() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         let noting = Arc::new(Noting::default());
         let (frame, site) = bound_here(bind(&TRACKED, drops.tracked()));
@@ -76,7 +76,7 @@ fn c48_waking_releases_the_frame_outside_of_it() {
 
 #[test]
 fn c48_wakers_of_the_frameless_vtable_hold_no_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static WOKEN: AtomicUsize = AtomicUsize::new(0);
         WOKEN.store(0, Ordering::SeqCst);
         fn count(_: *const ()) {
@@ -115,7 +115,7 @@ fn c82_the_panic_hook_sees_the_innermost_frame() {
             before(info);
         }
     }));
-    three_ways(|| {
+    in_each_start_frame(|| {
         HOOKED.run((), || {
             assert!(panics(
                 || NUMBER.run(1, || NUMBER.run(2, || panic!("expected")))
@@ -132,7 +132,7 @@ fn c82_the_panic_hook_sees_the_innermost_frame() {
 
 #[test]
 fn c83_a_caught_panic_has_the_innermost_frame_in_which_it_began() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let number = |frame: &Frame| frame.run(|| NUMBER.get());
         NUMBER.run(1, || {
             let caught = catch_unwind(|| NUMBER.run(2, || NUMBER.run(3, || panic!("expected"))));
@@ -157,7 +157,7 @@ fn c83_a_caught_panic_has_the_innermost_frame_in_which_it_began() {
 
 #[test]
 fn c83_an_earlier_panic_that_was_caught_is_not_mistaken_for_it() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let number = |frame: &Frame| frame.run(|| NUMBER.get());
         let caught = catch_unwind(|| {
             NUMBER.run(1, || {
@@ -191,7 +191,7 @@ fn c83_an_earlier_panic_that_was_caught_is_not_mistaken_for_it() {
 
 #[test]
 fn c83_a_record_holds_no_values_longer_than_needed() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         let fail = || {
             assert!(panics(
@@ -222,7 +222,7 @@ fn c83_a_record_holds_no_values_longer_than_needed() {
 /// A record of a panic that was caught in between can be the last to hold a value.
 #[test]
 fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
         let number = |frame: &Frame| frame.run(|| NUMBER.get());
         let drops = Arc::new(AtomicUsize::new(0));
@@ -278,7 +278,7 @@ fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
 
 #[test]
 fn c83_a_bind_in_a_destructor_does_not_prolong_a_record() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         catch_unwind(|| {
             assert!(panics(|| {

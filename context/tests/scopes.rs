@@ -14,7 +14,7 @@ use futures::executor::{LocalPool, block_on};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use futures::task::LocalSpawnExt;
 use futures::{FutureExt, Stream, join, select_biased};
-use support::{DropCall, Drops, OnDrop, Tracked, on_drop, panics, three_ways};
+use support::{DropCall, Drops, OnDrop, Tracked, in_each_start_frame, on_drop, panics};
 
 static A: ContextVar<u64> = ContextVar::new("a");
 static B: ContextVar<u64> = ContextVar::new("b");
@@ -61,7 +61,7 @@ fn seen() -> Seen {
 
 #[test]
 fn c65_on_an_executor_without_frames_the_polling_thread_has_the_say() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let read = || async { A.get() };
         assert_eq!(A.run(1, || block_on(read())), Some(1));
         let held = A.run(1, || Frame::current().scope(read()));
@@ -71,7 +71,7 @@ fn c65_on_an_executor_without_frames_the_polling_thread_has_the_say() {
 
 #[test]
 fn c66_a_plain_future_sees_the_frame_of_its_poll_not_of_its_making() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let future = A.run(1, || async { A.get() });
         assert_eq!(A.run(2, || block_on(future)), Some(2));
     });
@@ -79,7 +79,7 @@ fn c66_a_plain_future_sees_the_frame_of_its_poll_not_of_its_making() {
 
 #[test]
 fn c67_nested_scopes_see_both_bindings_in_either_order() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let read = || async { seen() };
         assert_eq!(block_on(A.scope(1, B.scope(2, read()))), (Some(1), Some(2)));
         assert_eq!(block_on(B.scope(2, A.scope(1, read()))), (Some(1), Some(2)));
@@ -97,7 +97,7 @@ fn c67_nested_scopes_see_both_bindings_in_either_order() {
 
 #[test]
 fn c67_a_scope_keeps_its_frame_while_its_poller_keeps_its_own() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let ids = RefCell::new(Vec::new());
         let mut scope = pin!(A.scope(
             1,
@@ -122,7 +122,7 @@ fn c67_a_scope_keeps_its_frame_while_its_poller_keeps_its_own() {
 
 #[test]
 fn c68_scoped_branches_of_join_and_select_never_bleed_into_each_other() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         async fn branch(value: u64) -> u64 {
             for _ in 0..10 {
                 assert_eq!(A.get(), Some(value));
@@ -154,7 +154,7 @@ fn c68_scoped_branches_of_join_and_select_never_bleed_into_each_other() {
 
 #[test]
 fn c69_the_loser_of_a_select_is_dropped_in_its_scope() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (polls, drops) = (RefCell::default(), RefCell::default());
         block_on(B.scope(9, async {
             let mut loser = Box::pin(A.scope(1, watcher(&polls, &drops)).fuse());
@@ -173,7 +173,7 @@ fn c69_the_loser_of_a_select_is_dropped_in_its_scope() {
 
 #[test]
 fn c70_a_scope_an_item_in_collections_of_futures() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         async fn item(value: u64) -> u64 {
             for _ in 0..value % 4 {
                 turn().await;
@@ -203,7 +203,7 @@ fn c70_a_scope_an_item_in_collections_of_futures() {
 
 #[test]
 fn c71_a_started_scope_keeps_its_variable_and_follows_its_poller_in_the_others() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (polls, dropped) = (RefCell::default(), RefCell::default());
         let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
         let _ = bind(&A, 8).and(&B, 9).run(|| poll(scope.as_mut()));
@@ -220,7 +220,7 @@ fn c71_a_started_scope_keeps_its_variable_and_follows_its_poller_in_the_others()
 
 #[test]
 fn c71_moving_a_scope_neither_drops_nor_keeps_values() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (own, others) = (Drops::default(), Drops::default());
         static OTHER: ContextVar<Tracked> = ContextVar::new("other");
         let at = Cell::new(std::ptr::null());
@@ -255,7 +255,7 @@ fn c71_moving_a_scope_neither_drops_nor_keeps_values() {
 /// What a scope wraps was pinned by its polls, so it must not be forgotten: others may point to it.
 #[test]
 fn c71_what_is_wrapped_is_dropped_though_a_value_of_the_old_surroundings_panics() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
         let bomb = || on_drop(|| panic!("expected"));
         let (polls, dropped) = (RefCell::default(), RefCell::default());
@@ -287,7 +287,7 @@ fn c71_what_is_wrapped_is_dropped_though_a_value_of_the_old_surroundings_panics(
 
 #[test]
 fn c72_a_scoped_stream_is_scoped_in_poll_and_drop_and_its_consumer_is_not() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         struct Numbers<'a>(u64, &'a RefCell<Vec<Seen>>);
         impl Stream for Numbers<'_> {
             type Item = u64;
@@ -339,7 +339,7 @@ fn c72_a_scoped_stream_is_scoped_in_poll_and_drop_and_its_consumer_is_not() {
 
 #[test]
 fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let read = || async {
             turn().await;
             A.get()
@@ -364,7 +364,7 @@ fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
 
 #[test]
 fn c74_pending_ready_and_panic_all_restore() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         A.run(7, || {
             let before = Frame::current().id();
             let check = || assert_eq!((Frame::current().id(), A.get()), (before, Some(7)));
@@ -408,7 +408,7 @@ impl<F: FnMut()> Future for OnDropFuture<F> {
 
 #[test]
 fn c75_a_scope_dropped_without_being_polled_is_dropped_in_its_scope() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (polls, dropped) = (RefCell::default(), RefCell::default());
         let values = Drops::default();
         B.run(2, || drop(A.scope(1, watcher(&polls, &dropped))));

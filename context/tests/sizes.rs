@@ -6,7 +6,7 @@
 mod support;
 
 use framewise_context::{ContextVar, Frame};
-use support::{Drops, Tracked, three_ways};
+use support::{Drops, Tracked, in_each_start_frame};
 
 /// Even ones live in their slots, odd ones in cells.
 enum Var {
@@ -40,7 +40,7 @@ impl Var {
 
 #[test]
 fn c13_correct_at_every_size_boundary() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         let vars: Vec<Var> = (0..1_100).map(Var::new).collect();
         // Bound one after the other, each in a child of the frame before.

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 
 use framewise_context::{ContextVar, Frame, bind};
-use support::{Drops, Tracked, bound_here, panics, three_ways};
+use support::{Drops, Tracked, bound_here, in_each_start_frame, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TEXT: ContextVar<String> = ContextVar::new("text");
@@ -17,7 +17,7 @@ static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
 
 #[test]
 fn c15_a_snapshot_of_the_root_unbinds_inside() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         // Taken where NUMBER is unbound, and of the root itself.
         for root in [Frame::current(), Frame::root()] {
             NUMBER.run(1, || {
@@ -30,7 +30,7 @@ fn c15_a_snapshot_of_the_root_unbinds_inside() {
 
 #[test]
 fn c16_a_snapshot_shows_its_own_values_and_then_those_before() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let one = NUMBER.run(1, Frame::current);
         NUMBER.run(2, || {
             assert_eq!(one.run(|| NUMBER.get()), Some(1));
@@ -41,7 +41,7 @@ fn c16_a_snapshot_shows_its_own_values_and_then_those_before() {
 
 #[test]
 fn c17_a_run_inside_an_entered_snapshot_is_restored() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let one = NUMBER.run(1, Frame::current);
         NUMBER.run(2, || {
             one.run(|| {
@@ -56,7 +56,7 @@ fn c17_a_run_inside_an_entered_snapshot_is_restored() {
 
 #[test]
 fn c18_wrapped_closures_see_their_own_values_in_any_order_and_again() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let mut calls: Vec<Box<dyn FnMut() -> Option<u64>>> = Vec::new();
         for value in 0..4 {
             NUMBER.run(value, || {
@@ -78,7 +78,7 @@ fn c18_wrapped_closures_see_their_own_values_in_any_order_and_again() {
 
 #[test]
 fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (sender, seen) = mpsc::channel();
         let wrapped = |number| {
             let sender = sender.clone();
@@ -95,7 +95,7 @@ fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame() {
 
 #[test]
 fn c19_a_snapshot_outlives_its_scope_and_the_value_ends_once_with_the_last_holder() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let drops = Drops::default();
         let (first, site) = bound_here(bind(&TRACKED, drops.tracked()));
         let second = first.clone();
@@ -116,7 +116,7 @@ fn c19_a_snapshot_outlives_its_scope_and_the_value_ends_once_with_the_last_holde
 
 #[test]
 fn c20_snapshots_work_on_any_thread() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         fn assert_send_sync<T: Send + Sync>() {}
         assert_send_sync::<Frame>();
         let drops = Drops::default();
@@ -143,7 +143,7 @@ fn c20_snapshots_work_on_any_thread() {
 
 #[test]
 fn c21_a_panic_inside_an_entered_snapshot_restores() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let one = NUMBER.run(1, Frame::current);
         NUMBER.run(2, || {
             assert!(panics(|| one.run(|| panic!("expected"))));
@@ -159,7 +159,7 @@ fn c21_a_panic_inside_an_entered_snapshot_restores() {
 
 #[test]
 fn c23_of_two_wraps_the_first_capture_wins() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let inner = NUMBER.run(1, || Frame::current().wrap(|| NUMBER.get()));
         let mut outer = NUMBER.run(2, || Frame::current().wrap(inner));
         assert_eq!(outer(), Some(1));
@@ -168,7 +168,7 @@ fn c23_of_two_wraps_the_first_capture_wins() {
 
 #[test]
 fn c24_forgetting_what_the_api_hands_out_leaves_no_binding_behind() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         use std::pin::Pin;
         use std::task::{Context, Poll, Waker};
@@ -193,7 +193,7 @@ fn c24_forgetting_what_the_api_hands_out_leaves_no_binding_behind() {
 
 #[test]
 fn c37_a_variable_that_is_not_inherited_is_absent_in_what_a_task_gets() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static TOKEN: ContextVar<String> = ContextVar::new("token").not_inherited();
         static PLAIN: ContextVar<u64> = ContextVar::new("plain").not_inherited();
         let drops = Drops::default();

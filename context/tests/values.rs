@@ -10,7 +10,7 @@ use std::thread;
 
 use framewise_context::{ContextVar, Frame, bind, census};
 use futures::executor::ThreadPool;
-use support::{DropCall, Drops, Tracked, bound_here, on_drop, panics, three_ways};
+use support::{DropCall, Drops, Tracked, bound_here, in_each_start_frame, on_drop, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
@@ -18,7 +18,7 @@ static CALL: ContextVar<DropCall> = ContextVar::new("call");
 
 #[test]
 fn c76_a_value_is_dropped_in_the_droppers_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = |seen: &Arc<Mutex<Vec<_>>>| {
             let seen = Arc::clone(seen);
@@ -52,7 +52,7 @@ fn c76_a_value_is_dropped_in_the_droppers_frame() {
 
 #[test]
 fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         let pool = ThreadPool::builder().pool_size(1).create().unwrap();
         let (sender, receiver) = mpsc::channel();
@@ -77,7 +77,7 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
 
 #[test]
 fn c77_a_value_whose_drop_panics_leaves_the_others_dropped_once() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         static FIRST: ContextVar<Tracked> = ContextVar::new("first");
         static LAST: ContextVar<Tracked> = ContextVar::new("last");
@@ -124,7 +124,7 @@ fn c77_a_value_whose_drop_panics_leaves_the_others_dropped_once() {
 
 #[test]
 fn c78_a_shadowed_value_ends_with_its_own_scope_though_rebound_children_live() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (shadowed, kept) = (Drops::default(), Drops::default());
         static KEPT: ContextVar<Tracked> = ContextVar::new("kept");
         let bindings = bind(&TRACKED, shadowed.tracked()).and(&KEPT, kept.tracked());
@@ -155,7 +155,7 @@ fn c78_a_shadowed_value_ends_with_its_own_scope_though_rebound_children_live() {
 fn c80_a_value_that_holds_its_own_frame_leaks_and_the_census_names_it() {
     type Own = Arc<Mutex<Option<Frame>>>;
     static OWN: ContextVar<(Own, Tracked)> = ContextVar::new("own");
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (drops, slot) = (Drops::default(), Own::default());
         let bindings = bind(&OWN, (Arc::clone(&slot), drops.tracked()));
         let (frame, site) = bound_here(bindings);
@@ -183,7 +183,7 @@ fn c80_a_value_that_holds_its_own_frame_leaks_and_the_census_names_it() {
 
 #[test]
 fn c81_get_in_a_thread_locals_destructor_gives_the_default() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         static SETTING: ContextVar<u64> = ContextVar::with_default("setting", 3);
         struct AtExit(mpsc::Sender<(Option<u64>, Option<u64>, Option<u64>)>);
         impl Drop for AtExit {

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use common::{Reactor, pair, spawner, three_ways};
+use common::{Reactor, in_each_start_frame, pair, spawner};
 use framewise_context::{ContextVar, Frame};
 use framewise_io::net::{TcpListener, TcpStream};
 use framewise_io::{Batch, Interest, IoDriver, Ready, ReadyCallback};
@@ -37,7 +37,7 @@ fn reporter() -> (Waker, Receiver<Option<u32>>) {
 
 #[test]
 fn c50_a_waker_registered_with_a_source_is_called_in_the_registering_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -62,7 +62,7 @@ fn c50_a_waker_registered_with_a_source_is_called_in_the_registering_frame() {
 
 #[test]
 fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         struct Panics;
         impl Wake for Panics {
             fn wake(self: Arc<Self>) {
@@ -107,7 +107,7 @@ fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
 /// frame reaches what the driver calls.
 #[test]
 fn c51_the_driver_runs_at_the_root() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
         let _guard = handle.enter();
         let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
@@ -130,7 +130,7 @@ fn c51_the_driver_runs_at_the_root() {
 /// in the second's frame, and nothing keeps the first's.
 #[test]
 fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -163,7 +163,7 @@ static HELD: ContextVar<Held> = ContextVar::new("held");
 
 #[test]
 fn c56_an_idle_connection_keeps_no_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -199,7 +199,7 @@ fn watch(
 
 #[test]
 fn c59_a_callback_runs_in_the_registering_frame_at_every_event() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -220,7 +220,7 @@ fn c59_a_callback_runs_in_the_registering_frame_at_every_event() {
 
 #[test]
 fn c59_an_accept_loop_runs_in_the_frame_of_the_task_that_awaits() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -244,7 +244,7 @@ fn c59_an_accept_loop_runs_in_the_frame_of_the_task_that_awaits() {
 
 #[test]
 fn c59_a_callback_on_a_source_that_is_already_ready_is_called_once() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -264,7 +264,7 @@ fn c59_a_callback_on_a_source_that_is_already_ready_is_called_once() {
 
 #[test]
 fn c59_a_cancelled_callback_is_dropped_in_its_frame_and_not_called_again() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         struct OnDrop(Sender<Option<u32>>);
         impl Drop for OnDrop {
             fn drop(&mut self) {
@@ -304,7 +304,7 @@ fn c59_a_cancelled_callback_is_dropped_in_its_frame_and_not_called_again() {
 
 #[test]
 fn c59_shutdown_drops_callbacks_in_their_frames() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let mut reactor = Reactor::new();
         let (sender, dropped) = channel();
         struct OnDrop(Sender<Option<u32>>);
@@ -332,7 +332,7 @@ fn c59_shutdown_drops_callbacks_in_their_frames() {
 
 #[test]
 fn c59_a_callback_may_cancel_itself_and_register_another() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -369,7 +369,7 @@ fn c59_a_callback_may_cancel_itself_and_register_another() {
 
 #[test]
 fn c59_a_callback_may_drop_its_source() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -398,7 +398,7 @@ fn c59_a_callback_may_drop_its_source() {
 /// A destructor that panics comes out where the stream is dropped; the other callbacks end, too.
 #[test]
 fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         struct Panics;
         impl Drop for Panics {
             fn drop(&mut self) {
@@ -434,7 +434,7 @@ fn c59_a_frame_whose_values_panic_keeps_no_other_callback_alive() {
         }
     }
     static BOUND: ContextVar<Panics> = ContextVar::new("bound");
-    three_ways(|| {
+    in_each_start_frame(|| {
         Reactor::new().run(async {
             let (_client, server) = pair().await;
             let callbacks: Vec<ReadyCallback> = (0..3)
@@ -458,7 +458,7 @@ fn c59_a_frame_whose_values_panic_keeps_no_other_callback_alive() {
 
 #[test]
 fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
@@ -486,7 +486,7 @@ fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
 /// A callback on a listener accepts what has arrived, each time, until nothing is left.
 #[test]
 fn c59_a_listeners_callback_accepts() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         let listener = Arc::new(reactor.run(TcpListener::bind("127.0.0.1:0")).unwrap());
         let address = listener.local_addr().unwrap();
@@ -514,7 +514,7 @@ fn c59_a_listeners_callback_accepts() {
 /// Frames are not kept by a callback that is gone.
 #[test]
 fn c59_a_cancelled_callback_releases_its_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let reactor = Reactor::new();
         reactor.run(async {
             let (_client, server) = pair().await;
@@ -534,7 +534,7 @@ fn c59_a_cancelled_callback_releases_its_frame() {
 /// and is called again for the other's event when it returns.
 #[test]
 fn c59_a_callback_is_not_called_by_two_threads_at_once_and_misses_nothing() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
         let _guard = handle.enter();
         let listener = futures::executor::block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

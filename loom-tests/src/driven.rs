@@ -2,7 +2,7 @@
 
 use framewise_sync::Arc;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
-use framewise_timers::gate::{ParkGate, Published};
+use framewise_timers::park_state::{DriverParkState, Published};
 use framewise_timers::queue::TimerQueue;
 use framewise_timers::wheel::Key;
 
@@ -11,7 +11,7 @@ pub struct Driven<const WHEELS: usize> {
     /// The wheels.
     pub queues: [TimerQueue<()>; WHEELS],
     /// What stands between arming and parking.
-    pub gate: ParkGate,
+    pub park_state: DriverParkState,
     /// Calls of the driver's unpark.
     pub unparks: AtomicUsize,
 }
@@ -21,7 +21,7 @@ impl<const WHEELS: usize> Driven<WHEELS> {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             queues: std::array::from_fn(|_| TimerQueue::new()),
-            gate: ParkGate::new(),
+            park_state: DriverParkState::new(),
             unparks: AtomicUsize::new(0),
         })
     }
@@ -37,7 +37,7 @@ impl<const WHEELS: usize> Driven<WHEELS> {
 
     /// What follows the arming.
     pub fn announce(&self, published: Published) {
-        self.gate.armed(published, || {
+        self.park_state.armed(published, || {
             self.unparks.fetch_add(1, Ordering::Relaxed);
         });
     }
@@ -53,7 +53,7 @@ impl<const WHEELS: usize> Driven<WHEELS> {
 
     /// The tick until which the driver sleeps.
     pub fn park(&self) -> u64 {
-        self.gate.park(|| self.earliest())
+        self.park_state.park(|| self.earliest())
     }
 
     /// How often the driver was unparked.

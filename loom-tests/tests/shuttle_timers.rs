@@ -13,8 +13,8 @@ use std::time::Duration;
 use framewise_loom_tests::{Bell, Driven, PoisoningAllocator, below, finds, schedules};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-use framewise_timers::gate::Published;
-use framewise_timers::queue::{Rearmed, Refused};
+use framewise_timers::park_state::Published;
+use framewise_timers::queue::{ArmError, Rearmed};
 use framewise_timers::{Timers, enter, sleep};
 
 #[global_allocator]
@@ -53,7 +53,7 @@ impl Clocked {
     }
 
     fn announce(&self, published: Published) {
-        self.driven.gate.armed(published, || self.unpark());
+        self.driven.park_state.armed(published, || self.unpark());
     }
 
     /// The timers are done with.
@@ -83,7 +83,7 @@ impl Clocked {
                     now = until;
                 }
             }
-            self.driven.gate.unparked();
+            self.driven.park_state.unparked();
             for queue in &self.driven.queues {
                 let fired = queue.take_due(now).len();
                 if fired > 0 {
@@ -112,11 +112,11 @@ impl Clocked {
                     tells(self, published);
                     key
                 }
-                Err(Refused::Elapsed(())) => {
+                Err(ArmError::Elapsed(())) => {
                     self.settle(1);
                     continue;
                 }
-                Err(Refused::Closed(())) => panic!("nobody closes"),
+                Err(ArmError::Closed(())) => panic!("nobody closes"),
             };
             if is_far || below(3) == 0 {
                 match queue.rearm(key, 1 + below(40) as u64) {

@@ -15,8 +15,8 @@ use std::time::Duration;
 use framewise_loom_tests::{Driven, model};
 use framewise_sync::atomic::{AtomicU64, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-use framewise_timers::gate::{NEVER, ParkGate, Published};
-use framewise_timers::queue::{Found, Rearmed, Refused, TimerQueue};
+use framewise_timers::park_state::{DriverParkState, NEVER, Published};
+use framewise_timers::queue::{ArmError, Found, Rearmed, TimerQueue};
 use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
 
 /// Race: a timer is armed while the driver parks. Failure: the driver sleeps past the timer.
@@ -47,7 +47,7 @@ fn arming_against_parking_again() {
             arming.arm(0, 10);
         });
         driven.park();
-        driven.gate.unparked();
+        driven.park_state.unparked();
         // A wake-up of the first park that comes late ends the second one: that is no loss.
         let until = driven.park();
         armer.join().unwrap();
@@ -146,7 +146,7 @@ fn no_unpark_of_a_driver_that_is_awake() {
     model("no_unpark_of_a_driver_that_is_awake", || {
         let driven = Driven::<1>::new();
         driven.park();
-        driven.gate.unparked();
+        driven.park_state.unparked();
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
             arming.arm(0, 10);
@@ -216,7 +216,7 @@ fn rearming_against_firing() {
             Rearmed::Armed(key, _) => {
                 assert_eq!(fired, 0);
                 assert!(queue.next() <= 20, "the new deadline is not published");
-                assert_eq!(queue.look(key, |()| ()), Found::Armed(()));
+                assert_eq!(queue.inspect(key, |()| ()), Found::Armed(()));
                 assert_eq!(queue.take_due(20).len(), 1);
             }
             Rearmed::Gone => assert_eq!(fired, 1),
@@ -255,8 +255,8 @@ fn closing_against_arming() {
         let arming = Arc::clone(&queue);
         let armer = thread::spawn(move || match arming.arm(10, Arc::new(())) {
             Ok((key, _)) => Some(key),
-            Err(Refused::Closed(_)) => None,
-            Err(Refused::Elapsed(_)) => panic!("tick 10 has not elapsed"),
+            Err(ArmError::Closed(_)) => None,
+            Err(ArmError::Elapsed(_)) => panic!("tick 10 has not elapsed"),
         });
         let closed = queue.close().len();
         let armed = armer.join().unwrap();
@@ -264,7 +264,7 @@ fn closing_against_arming() {
         assert!(queue.is_empty());
         assert_eq!(queue.next(), NEVER, "a closed queue wakes the driver");
         if let Some(key) = armed {
-            assert_eq!(queue.look(key, |_| ()), Found::Closed);
+            assert_eq!(queue.inspect(key, |_| ()), Found::Closed);
         }
     });
 }
@@ -487,7 +487,7 @@ fn a_gate_without_fences_is_noticed() {
     model("a_gate_without_fences_is_noticed", || {
         let driven = Driven::<1>::new();
         let gate = Arc::new(UnfencedGate {
-            parked_until: AtomicU64::new(ParkGate::AWAKE),
+            parked_until: AtomicU64::new(DriverParkState::AWAKE),
         });
         let (arming, arming_gate) = (Arc::clone(&driven), Arc::clone(&gate));
         let armer = thread::spawn(move || {
@@ -514,7 +514,7 @@ fn a_park_without_a_second_look_is_noticed() {
             arming.arm(0, 10);
         });
         let seen = driven.earliest();
-        let until = driven.gate.park(|| seen);
+        let until = driven.park_state.park(|| seen);
         armer.join().unwrap();
         driven.assert_not_overslept(until, 10);
     });

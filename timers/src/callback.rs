@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use framewise_context::Frame;
 use framewise_sync::{Arc, Mutex};
 
-use crate::ambient;
 use crate::clock::{Clock, add_saturating, multiple_after};
+use crate::current;
 use crate::sleep::NO_RUNTIME;
 use crate::timers::{TimerEntry, TimerHandle};
 use crate::wheel::Key;
@@ -179,7 +179,7 @@ pub(crate) struct CallbackState {
 ///    Taken ──────────▶ Waiting ─────────▶ Taken ────────────────────────────────────▶ Done
 ///                       ▲   │             │   │                                        ▲ ▲
 ///                       │   │ 5 cancel,   │   │ 6 cancel              7 fire ends      │ │
-///                       │   │   abandon   │   └───────────▶ Cancelled ─────────────────┘ │
+///                       │   │   discard   │   └───────────▶ Cancelled ─────────────────┘ │
 ///                       │   └─────────────┼──────────────────────────────────────────────┘
 ///                       └─────────────────┘ 4 fire ends: arm again
 /// ```
@@ -215,7 +215,7 @@ fn register(
     on_panic: PanicPolicy,
     body: CallbackBody,
 ) -> TimerCallback {
-    let Some(handle) = ambient::current() else {
+    let Some(handle) = current::current() else {
         panic!("{NO_RUNTIME}")
     };
     let due = add_saturating(Clock::now(), after);
@@ -246,7 +246,7 @@ impl CallbackState {
                     due,
                 });
                 drop(slot);
-                return this.handle.announce(published);
+                return this.handle.notify_driver(published);
             }
         }
         *slot = CallbackSlot::Done;
@@ -264,12 +264,17 @@ impl CallbackState {
         } = waiting;
         match body {
             CallbackBody::Once(callback) => {
-                this.handle.common().shield(|| frame.run(callback));
+                this.handle
+                    .common()
+                    .catch_and_report(|| frame.run(callback));
                 *this.slot.lock() = CallbackSlot::Done;
-                this.handle.common().shield(|| drop(frame));
+                this.handle.common().catch_and_report(|| drop(frame));
             }
             CallbackBody::Repeat(mut callback) => {
-                let returned = this.handle.common().shield(|| frame.run(&mut callback));
+                let returned = this
+                    .handle
+                    .common()
+                    .catch_and_report(|| frame.run(&mut callback));
                 let body = CallbackBody::Repeat(callback);
                 match this.period {
                     Some(period) if returned || this.on_panic == PanicPolicy::Continue => {
@@ -286,7 +291,7 @@ impl CallbackState {
     }
 
     /// Releases the callback without running it, because the timers are closed.
-    pub(crate) fn abandon(&self) {
+    pub(crate) fn discard(&self) {
         if let Some(waiting) = self.take_waiting(CallbackSlot::Done) {
             self.release(waiting.body, waiting.frame);
         }
@@ -328,7 +333,9 @@ impl CallbackState {
 
     /// Drops the function in its frame, and then the frame. No lock is held.
     fn release(&self, body: CallbackBody, frame: Frame) {
-        self.handle.common().shield(|| frame.run(|| drop(body)));
-        self.handle.common().shield(|| drop(frame));
+        self.handle
+            .common()
+            .catch_and_report(|| frame.run(|| drop(body)));
+        self.handle.common().catch_and_report(|| drop(frame));
     }
 }

@@ -11,7 +11,7 @@
 //! # The path of a timer
 //! [`sleep`] reads the [clock] and makes a future. Its first poll inserts an entry into a [wheel],
 //! behind the lock of the [queue] that this thread has [entered](enter). It publishes the wheel's
-//! next deadline, and asks the driver's [park state](gate) whether a parked driver must be woken.
+//! next deadline, and asks the driver's [park state](park_state) whether a parked driver must be woken.
 //! [`Timers::fire`], on the first thread that calls it, takes the entry out and wakes the task, in
 //! the frame in which the task polled. Dropping the future takes the entry out instead.
 //!
@@ -21,8 +21,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod ambient;
 mod callback;
+mod current;
 mod interval;
 mod slab;
 mod sleep;
@@ -41,21 +41,21 @@ pub mod model_clock;
 #[doc(hidden)]
 pub mod clock;
 #[doc(hidden)]
-pub mod gate;
+pub mod park_state;
 #[doc(hidden)]
 pub mod queue;
 #[doc(hidden)]
 pub mod wheel;
 
-pub use ambient::{EnterTimers, enter};
 pub use callback::{PanicPolicy, TimerCallback, set_interval, set_interval_with, set_timeout};
+pub use current::{EnterTimers, enter};
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 #[doc(hidden)]
 pub use timers::DueTimer;
-pub use timers::{EndedTimers, TimerHandle, Timers};
+pub use timers::{ClosedTimers, TimerHandle, Timers};
 
 /// Returns the time that this thread's timers use.
 ///

@@ -3,7 +3,7 @@
 //! Owns the wheel, the published deadline and the flag "closed". It knows no clock and runs no user
 //! code while it holds its lock: it returns the entries that it takes out, and the caller wakes or
 //! drops them afterwards. Waking a parked driver is the caller's part, too: methods that publish
-//! return [`Published`], for the driver's [park state](crate::gate).
+//! return [`Published`], for the driver's [park state](crate::park_state).
 //!
 //! # The published deadline
 //! `next` changes only under the lock. It is never later than the wheel's next deadline, so no
@@ -18,7 +18,7 @@ use crossbeam_utils::CachePadded;
 use framewise_sync::Mutex;
 use framewise_sync::atomic::{AtomicU64, Ordering};
 
-use crate::gate::{NEVER, Published};
+use crate::park_state::{NEVER, Published};
 use crate::wheel::{Key, Wheel};
 
 /// The number of entries taken out under one hold of the lock.
@@ -38,7 +38,7 @@ struct LockedWheel<P> {
 
 /// The reason why an entry was not armed, with its payload.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Refused<P> {
+pub enum ArmError<P> {
     /// The tick has elapsed.
     Elapsed(P),
     /// The queue is closed.
@@ -68,12 +68,12 @@ pub enum Rearmed<P> {
 }
 
 /// Entries that were taken out under one hold of the lock.
-pub struct Batch<P> {
+pub struct DueBatch<P> {
     entries: [Option<P>; BATCH_LEN],
     len: usize,
 }
 
-impl<P> Batch<P> {
+impl<P> DueBatch<P> {
     /// Returns the number of entries.
     pub fn len(&self) -> usize {
         self.len
@@ -90,14 +90,14 @@ impl<P> Batch<P> {
     }
 
     /// Takes out the entries that `wanted` selects, in order. The others stay.
-    pub fn take_those(&mut self, wanted: impl Fn(&P) -> bool) -> impl Iterator<Item = P> {
+    pub fn take_matching(&mut self, wanted: impl Fn(&P) -> bool) -> impl Iterator<Item = P> {
         self.entries
             .iter_mut()
             .filter_map(move |entry| entry.take_if(|payload| wanted(payload)))
     }
 }
 
-impl<P> IntoIterator for Batch<P> {
+impl<P> IntoIterator for DueBatch<P> {
     type Item = P;
     type IntoIter = std::iter::Flatten<std::array::IntoIter<Option<P>, BATCH_LEN>>;
 
@@ -127,7 +127,7 @@ impl<P> TimerQueue<P> {
 
     /// Returns a tick before which nothing is due; [`NEVER`] without timers.
     pub fn next(&self) -> u64 {
-        // Ordering: Relaxed. A parking driver reads it after a fence (see `gate`); every other
+        // Ordering: Relaxed. A parking driver reads it after a fence (see `park_state`); every other
         // reader takes it as a hint and locks the wheel before it acts on it.
         self.next.load(Ordering::Relaxed)
     }
@@ -136,15 +136,15 @@ impl<P> TimerQueue<P> {
     ///
     /// # Errors
     /// Returns the payload if the tick has elapsed or the queue is closed.
-    pub fn arm(&self, when: u64, payload: P) -> Result<(Key, Published), Refused<P>> {
+    pub fn arm(&self, when: u64, payload: P) -> Result<(Key, Published), ArmError<P>> {
         let mut locked = self.locked.lock();
         if locked.closed {
-            return Err(Refused::Closed(payload));
+            return Err(ArmError::Closed(payload));
         }
         let key = locked
             .wheel
             .insert(when, payload)
-            .map_err(Refused::Elapsed)?;
+            .map_err(ArmError::Elapsed)?;
         Ok((key, self.lower(when)))
     }
 
@@ -179,12 +179,12 @@ impl<P> TimerQueue<P> {
         self.locked.lock().wheel.remove(key)
     }
 
-    /// Calls `look` with an entry's payload, under the lock: `look` must be short and must not run
+    /// Calls `inspect` with an entry's payload, under the lock: `inspect` must be short and must not run
     /// user code.
-    pub fn look<R>(&self, key: Key, look: impl FnOnce(&P) -> R) -> Found<R> {
+    pub fn inspect<R>(&self, key: Key, inspect: impl FnOnce(&P) -> R) -> Found<R> {
         let locked = self.locked.lock();
         match locked.wheel.get(key) {
-            Some(payload) => Found::Armed(look(payload)),
+            Some(payload) => Found::Armed(inspect(payload)),
             None if locked.closed => Found::Closed,
             None => Found::Fired,
         }
@@ -208,8 +208,8 @@ impl<P> TimerQueue<P> {
     ///
     /// Unless the batch is full, this publishes the next deadline. The caller need not pass it to
     /// the park state, because it never decreases.
-    pub fn take_due(&self, now: u64) -> Batch<P> {
-        let mut batch = Batch {
+    pub fn take_due(&self, now: u64) -> DueBatch<P> {
+        let mut batch = DueBatch {
             entries: [const { None }; BATCH_LEN],
             len: 0,
         };
@@ -218,8 +218,8 @@ impl<P> TimerQueue<P> {
             let Some(payload) = locked.wheel.pop_due(now) else {
                 let next = locked.wheel.next_deadline().unwrap_or(NEVER);
                 // Ordering: Relaxed. It only increases: a driver that reads the old value wakes too
-                // early. A thread that lowered it before has run `ParkGate::armed`, or is about to
-                // (see `gate`): the driver that it then wakes finds this value or an older one.
+                // early. A thread that lowered it before has run `DriverParkState::armed`, or is about to
+                // (see `park_state`): the driver that it then wakes finds this value or an older one.
                 self.next.store(next, Ordering::Relaxed);
                 break;
             };
@@ -253,7 +253,7 @@ impl<P> TimerQueue<P> {
         if when >= crate::wheel::FAR_TICK || when >= self.next() {
             return Published::nothing();
         }
-        // Ordering: Relaxed; `ParkGate::armed` has the fence that orders it.
+        // Ordering: Relaxed; `DriverParkState::armed` has the fence that orders it.
         self.next.store(when, Ordering::Relaxed);
         Published::earlier(when)
     }

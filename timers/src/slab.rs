@@ -21,7 +21,7 @@ const CHUNK_LEN: usize = 128;
 pub(crate) const NIL: u32 = u32::MAX;
 
 /// An arena with indices, which grows and shrinks.
-pub(crate) struct Slab<T> {
+pub(crate) struct EntrySlab<T> {
     chunks: Vec<Option<Chunk<T>>>,
     /// Positions of `None` in `chunks`.
     holes: Vec<u32>,
@@ -44,7 +44,7 @@ enum Slot<T> {
     Used(T),
 }
 
-impl<T> Slab<T> {
+impl<T> EntrySlab<T> {
     pub(crate) const fn new() -> Self {
         Self {
             chunks: Vec::new(),

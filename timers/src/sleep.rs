@@ -11,9 +11,9 @@ use std::{fmt, mem};
 use framewise_context::FramedWaker;
 use framewise_context::coop;
 
-use crate::ambient;
 use crate::clock::{Clock, add_saturating};
-use crate::queue::{Found, Rearmed, Refused};
+use crate::current;
+use crate::queue::{ArmError, Found, Rearmed};
 use crate::timers::{TimerEntry, TimerHandle};
 use crate::wheel::Key;
 
@@ -100,7 +100,7 @@ impl Sleep {
     fn new(deadline: Instant, certain: bool) -> Self {
         Self {
             deadline,
-            handle: ambient::current(),
+            handle: current::current(),
             state: SleepState::Idle { certain },
         }
     }
@@ -137,7 +137,7 @@ impl Sleep {
         {
             Rearmed::Armed(key, published) => {
                 self.state = SleepState::Armed(key);
-                handle.announce(published);
+                handle.notify_driver(published);
             }
             Rearmed::Elapsed(entry) => {
                 self.state = SleepState::Elapsed;
@@ -166,7 +166,7 @@ impl Sleep {
             .expect("an armed sleep has a handle")
             .queue();
         let same = |entry: &TimerEntry| matches!(entry, TimerEntry::Waker(w) if w.will_wake(waker));
-        let found = match queue.look(key, same) {
+        let found = match queue.inspect(key, same) {
             Found::Armed(true) => return Poll::Pending,
             // Cloning and dropping a waker run user code, so neither happens under the lock.
             Found::Armed(false) => queue.swap(key, &mut TimerEntry::Waker(FramedWaker::new(waker))),
@@ -184,7 +184,7 @@ impl Sleep {
         if !certain && Clock::now() >= self.deadline {
             return self.elapse();
         }
-        ambient::localise(&mut self.handle);
+        current::use_local_wheel(&mut self.handle);
         let handle = self.handle.as_ref().expect(NO_RUNTIME);
         let when = handle.clock().ticks_reached(self.deadline);
         match handle
@@ -193,11 +193,11 @@ impl Sleep {
         {
             Ok((key, published)) => {
                 self.state = SleepState::Armed(key);
-                handle.announce(published);
+                handle.notify_driver(published);
                 Poll::Pending
             }
-            Err(Refused::Elapsed(_)) => self.elapse(),
-            Err(Refused::Closed(_)) => self.poll_closed(waker),
+            Err(ArmError::Elapsed(_)) => self.elapse(),
+            Err(ArmError::Closed(_)) => self.poll_closed(waker),
         }
     }
 

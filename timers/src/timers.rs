@@ -21,7 +21,7 @@ use framewise_sync::{Arc, Mutex};
 
 use crate::callback::CallbackState;
 use crate::clock::Clock;
-use crate::gate::{NEVER, ParkGate, Published};
+use crate::park_state::{DriverParkState, NEVER, Published};
 use crate::queue::TimerQueue;
 
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
@@ -81,7 +81,7 @@ pub(crate) enum TimerEntry {
 /// The state that all wheels of a runtime share.
 pub(crate) struct TimerCommon {
     clock: Clock,
-    gate: CachePadded<ParkGate>,
+    park_state: CachePadded<DriverParkState>,
     unpark: Box<dyn Fn() + Send + Sync>,
     panic_hook: Mutex<Option<PanicHook>>,
     /// `std`'s: it is set once, at the start, and read only during shutdown.
@@ -114,7 +114,7 @@ impl Timers {
         assert!(wheels > 0, "timers need at least one wheel");
         let common = Arc::new(TimerCommon {
             clock: Clock::start(),
-            gate: CachePadded::new(ParkGate::new()),
+            park_state: CachePadded::new(DriverParkState::new()),
             unpark: Box::new(unpark),
             panic_hook: Mutex::new(None),
             is_ending: OnceLock::new(),
@@ -149,7 +149,7 @@ impl Timers {
 
     /// Publishes that the driver is awake: arming no longer calls `unpark`.
     pub fn after_park(&self) {
-        self.common.gate.unparked();
+        self.common.park_state.unparked();
     }
 
     /// Returns `true` if something is due, as far as this can be seen without taking a lock.
@@ -215,9 +215,9 @@ impl Timers {
 
     /// Performs the part of [`close`](Self::close) that runs no user code. From here on every wait
     /// for a timer ends; waits that have begun end when the result is
-    /// [finished](EndedTimers::finish).
-    pub fn begin_close(&self) -> EndedTimers {
-        EndedTimers {
+    /// [finished](ClosedTimers::finish).
+    pub fn begin_close(&self) -> ClosedTimers {
+        ClosedTimers {
             entries: self
                 .shards
                 .iter()
@@ -230,7 +230,7 @@ impl Timers {
     /// Like [`before_park`](Self::before_park), in ticks: for models, which have no clock.
     #[doc(hidden)]
     pub fn park_until(&self) -> u64 {
-        self.common.gate.park(|| self.earliest())
+        self.common.park_state.park(|| self.earliest())
     }
 
     /// Like [`fire`](Self::fire), at tick `now`: for models, which have no clock.
@@ -263,12 +263,12 @@ impl Timers {
 /// The timers that a close took out and that are not notified yet; made by [`Timers::begin_close`].
 /// Dropping it notifies no waiter.
 #[must_use = "the waiters wait until `finish`"]
-pub struct EndedTimers {
+pub struct ClosedTimers {
     entries: Vec<TimerEntry>,
     common: Arc<TimerCommon>,
 }
 
-impl EndedTimers {
+impl ClosedTimers {
     /// Wakes every waiting future, and drops every callback.
     ///
     /// # Frame
@@ -277,17 +277,17 @@ impl EndedTimers {
         for entry in self.entries {
             match entry {
                 TimerEntry::Waker(waker) => {
-                    self.common.shield(|| waker.wake());
+                    self.common.catch_and_report(|| waker.wake());
                 }
-                TimerEntry::Callback(state) => state.abandon(),
+                TimerEntry::Callback(state) => state.discard(),
             }
         }
     }
 }
 
-impl fmt::Debug for EndedTimers {
+impl fmt::Debug for ClosedTimers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndedTimers")
+        f.debug_struct("ClosedTimers")
             .field("timers", &self.entries.len())
             .finish_non_exhaustive()
     }
@@ -311,7 +311,7 @@ impl TimerShard {
             fired += batch.len();
             // No other thread can wake the tasks of this batch, so they do not wait for callbacks,
             // which are user code.
-            let wakers = batch.take_those(|entry| matches!(entry, TimerEntry::Waker(_)));
+            let wakers = batch.take_matching(|entry| matches!(entry, TimerEntry::Waker(_)));
             wakers.for_each(|entry| self.fire_one(entry));
             batch.into_iter().for_each(|entry| self.fire_one(entry));
             if last {
@@ -325,7 +325,7 @@ impl TimerShard {
     fn fire_one(&self, entry: TimerEntry) {
         match entry {
             TimerEntry::Waker(waker) => {
-                self.common.shield(|| waker.wake());
+                self.common.catch_and_report(|| waker.wake());
             }
             TimerEntry::Callback(state) => CallbackState::fire(&state),
         }
@@ -343,7 +343,7 @@ impl TimerCommon {
     /// Runs user code, and passes its panic to the hook instead of unwinding.
     ///
     /// Returns `true` if there was no panic.
-    pub(crate) fn shield(&self, run: impl FnOnce()) -> bool {
+    pub(crate) fn catch_and_report(&self, run: impl FnOnce()) -> bool {
         match catch_unwind(run) {
             Ok(()) => true,
             Err(caught) => {
@@ -387,9 +387,9 @@ impl TimerHandle {
     }
 
     /// Wakes the driver if it is parked past the published deadline. The caller holds no lock.
-    pub(crate) fn announce(&self, published: Published) {
+    pub(crate) fn notify_driver(&self, published: Published) {
         let common = &*self.shard.common;
-        common.gate.armed(published, || (common.unpark)());
+        common.park_state.armed(published, || (common.unpark)());
     }
 
     pub(crate) fn is_same_wheel(&self, other: &Self) -> bool {

@@ -32,7 +32,7 @@ mod tests;
 
 use std::mem;
 
-use crate::slab::{NIL, Slab};
+use crate::slab::{EntrySlab, NIL};
 
 /// The number of bits of a tick that one level covers.
 const LEVEL_BITS: u32 = 6;
@@ -54,7 +54,7 @@ pub struct Key {
 pub struct Wheel<P> {
     elapsed: u64,
     serial: u64,
-    entries: Slab<Entry<P>>,
+    entries: EntrySlab<Entry<P>>,
     levels: Box<[Level; LEVELS]>,
 }
 
@@ -110,7 +110,7 @@ impl<P> Wheel<P> {
         Self {
             elapsed: 0,
             serial: 0,
-            entries: Slab::new(),
+            entries: EntrySlab::new(),
             levels,
         }
     }

@@ -16,7 +16,7 @@ use framewise_timers::{
     sleep, timeout,
 };
 
-use common::{LONG, LONG_AFTER, TestRuntime, three_ways, undriven};
+use common::{LONG, LONG_AFTER, TestRuntime, in_each_start_frame, undriven};
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
@@ -33,7 +33,7 @@ impl Drop for Dropped {
 
 #[test]
 fn c50_a_waker_is_called_in_the_frame_that_registered_it() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         struct Recording(Mutex<Vec<Option<u64>>>);
         impl Wake for Recording {
             fn wake(self: Arc<Self>) {
@@ -63,7 +63,7 @@ fn c50_a_waker_is_called_in_the_frame_that_registered_it() {
 
 #[test]
 fn c51_after_a_sleep_the_task_is_in_its_own_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let runtime = TestRuntime::start();
         let seen = runtime.block_on(REQUEST.scope(7, async {
             sleep(SHORT).await;
@@ -78,7 +78,7 @@ fn c51_after_a_sleep_the_task_is_in_its_own_frame() {
 
 #[test]
 fn c51_after_a_timeout_the_task_is_in_its_own_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let runtime = TestRuntime::start();
         let seen = runtime.block_on(REQUEST.scope(7, async {
             let in_time = timeout(LONG, async { REQUEST.get() }).await;
@@ -91,7 +91,7 @@ fn c51_after_a_timeout_the_task_is_in_its_own_frame() {
 
 #[test]
 fn c51_sleeps_that_end_together_do_not_mix() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let runtime = TestRuntime::start();
         let tasks = (0..100).map(|request| {
             REQUEST.scope(request, async move {
@@ -106,7 +106,7 @@ fn c51_sleeps_that_end_together_do_not_mix() {
 /// The driver's thread (see `common`) asserts after every firing that it is at the root.
 #[test]
 fn c51_driver_code_runs_at_the_root() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let around = Frame::current().id();
         let runtime = TestRuntime::start();
         let (sender, receiver) = mpsc::channel();
@@ -126,7 +126,7 @@ fn c51_driver_code_runs_at_the_root() {
 
 #[test]
 fn c52_every_tick_finds_the_task_in_its_own_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let runtime = TestRuntime::start();
         let seen = runtime.block_on(REQUEST.scope(7, async {
             let mut interval = interval(SHORT);
@@ -143,7 +143,7 @@ fn c52_every_tick_finds_the_task_in_its_own_frame() {
 
 #[test]
 fn c53_a_callback_runs_in_the_registering_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let runtime = TestRuntime::start();
         let (sender, receiver) = mpsc::channel();
         let again = sender.clone();
@@ -174,7 +174,7 @@ static HELD: ContextVar<Arc<()>> = ContextVar::new("held");
 
 #[test]
 fn c53_the_frame_is_released_after_the_last_firing() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let held = Arc::new(());
@@ -193,7 +193,7 @@ fn c53_the_frame_is_released_after_the_last_firing() {
 
 #[test]
 fn c53_the_frame_is_released_on_cancel() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, unparks) = undriven(1);
         let _entered = enter(&timers.handle(0));
         for repeated in [false, true] {
@@ -226,7 +226,7 @@ fn c53_the_frame_is_released_on_cancel() {
 
 #[test]
 fn c53_an_interval_holds_its_frame_until_it_is_cancelled() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let held = Arc::new(());
@@ -252,7 +252,7 @@ static OWN_HANDLE: ContextVar<Arc<OnceLock<TimerCallback>>> = ContextVar::new("o
 
 #[test]
 fn c53_a_callback_cancels_its_own_handle_that_its_frame_holds() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         for repeated in [false, true] {
@@ -293,7 +293,7 @@ fn c53_a_callback_cancels_its_own_handle_that_its_frame_holds() {
 /// `cancel`.
 #[test]
 fn c53_cancelling_drops_a_frame_that_holds_the_handle() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let place = Arc::new(OnceLock::new());
@@ -321,7 +321,7 @@ static CANCELS: ContextVar<Arc<CancelsOnDrop>> = ContextVar::new("cancels");
 
 #[test]
 fn c53_a_value_of_the_frame_cancels_the_callback_as_it_is_dropped() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let (sender, cancelled) = mpsc::channel();
@@ -336,7 +336,7 @@ fn c53_a_value_of_the_frame_cancels_the_callback_as_it_is_dropped() {
 
 #[test]
 fn c53_closing_drops_a_callback_in_its_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let (sender, dropped) = mpsc::channel();
@@ -355,7 +355,7 @@ fn c53_closing_drops_a_callback_in_its_frame() {
 
 #[test]
 fn c53_a_panic_is_reported_in_its_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let (sender, reported) = mpsc::channel();
@@ -376,7 +376,7 @@ fn c53_a_panic_is_reported_in_its_frame() {
 
 #[test]
 fn c92_an_interval_that_continues_after_a_panic_is_called_again_on_schedule_in_its_frame() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let (sender, reported) = mpsc::channel();
@@ -407,7 +407,7 @@ fn c92_an_interval_that_continues_after_a_panic_is_called_again_on_schedule_in_i
 /// A cancel during a call that panics overrides the policy.
 #[test]
 fn c92_a_cancel_in_a_call_that_panics_ends_the_interval() {
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let own = Arc::new(OnceLock::<TimerCallback>::new());
@@ -429,7 +429,7 @@ fn c92_a_cancel_in_a_call_that_panics_ends_the_interval() {
 #[test]
 fn c53_a_hook_that_panics_keeps_no_frame() {
     static KEPT: ContextVar<Dropped> = ContextVar::new("kept");
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         timers.on_callback_panic(|_| panic!("on purpose: the hook"));
@@ -457,7 +457,7 @@ fn c53_a_value_that_panics_as_it_ends_with_a_reported_panic_loses_nothing_else()
         }
     }
     static BOMB: ContextVar<Bomb> = ContextVar::new("bomb");
-    three_ways(|| {
+    in_each_start_frame(|| {
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
         let around = Frame::current().id();

@@ -99,7 +99,7 @@ static AROUND: ContextVar<u64> = ContextVar::new("around");
 ///
 /// The binding is of a variable that the tests do not use, so that what they say of theirs holds
 /// each time.
-pub(crate) fn three_ways(test: impl Fn()) {
+pub(crate) fn in_each_start_frame(test: impl Fn()) {
     let run = |around: Option<u64>| {
         let before = Frame::current().id();
         test();

@@ -45,7 +45,7 @@ const ON_WORKERS: &[&str] = &[
 /// What runs its test at the root, under a binding, and in a captured frame under another binding.
 const THREE_WAYS: &[&str] = &[
     "in_frames",
-    "three_ways",
+    "in_each_start_frame",
     "with_workers_in_frames",
     "everywhere",
 ];

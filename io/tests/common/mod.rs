@@ -104,7 +104,7 @@ static AROUND: ContextVar<u64> = ContextVar::new("around");
 /// The binding is of a variable that the tests do not use, so that what they say of theirs holds
 /// each time. (There are no workers here, to be 1, 2 or 8: the runtime's own tests are run on so
 /// many.)
-pub fn three_ways(test: impl Fn()) {
+pub fn in_each_start_frame(test: impl Fn()) {
     let run = |around: Option<u64>| {
         let before = Frame::current().id();
         test();

@@ -1,7 +1,7 @@
 //! The queue on one thread; its interleavings are in `loom-tests/tests/timers.rs`.
 
-use super::{BATCH_LEN, Found, Rearmed, Refused, TimerQueue};
-use crate::gate::{NEVER, Published};
+use super::{ArmError, BATCH_LEN, Found, Rearmed, TimerQueue};
+use crate::park_state::{NEVER, Published};
 
 #[test]
 fn only_an_earlier_deadline_is_published() {
@@ -53,7 +53,7 @@ fn due_entries_come_in_batches() {
 fn an_elapsed_tick_is_rejected_or_treated_as_the_next() {
     let queue = TimerQueue::new();
     assert!(queue.take_due(50).is_empty());
-    assert_eq!(queue.arm(50, 'a').unwrap_err(), Refused::Elapsed('a'));
+    assert_eq!(queue.arm(50, 'a').unwrap_err(), ArmError::Elapsed('a'));
     let (key, published) = queue.arm_soon(50, 'b').unwrap();
     assert_eq!(published, Published::earlier(51));
     assert_eq!(queue.rearm(key, 50), Rearmed::Elapsed('b'));
@@ -69,11 +69,11 @@ fn rearming_keeps_the_payload() {
     };
     assert_eq!(published, Published::nothing());
     assert_eq!(
-        queue.look(key, |_| ()),
+        queue.inspect(key, |_| ()),
         Found::Fired,
         "the old key is stale"
     );
-    assert_eq!(queue.look(later, |name| *name), Found::Armed('a'));
+    assert_eq!(queue.inspect(later, |name| *name), Found::Armed('a'));
     assert!(queue.take_due(79).is_empty());
     assert_eq!(queue.take_due(80).into_iter().collect::<String>(), "a");
 }
@@ -98,9 +98,9 @@ fn a_closed_queue_rejects_and_is_empty() {
     assert_eq!(queue.close(), ['a', 'b']);
     assert_eq!(queue.close(), []);
     assert_eq!(queue.next(), NEVER);
-    assert_eq!(queue.arm(90, 'c').unwrap_err(), Refused::Closed('c'));
+    assert_eq!(queue.arm(90, 'c').unwrap_err(), ArmError::Closed('c'));
     assert_eq!(queue.arm_soon(90, 'c').unwrap_err(), 'c');
-    assert_eq!(queue.look(key, |_| ()), Found::Closed);
+    assert_eq!(queue.inspect(key, |_| ()), Found::Closed);
     assert_eq!(queue.swap(key, &mut 'd'), Found::Closed);
     assert_eq!(queue.cancel(key), None);
 }

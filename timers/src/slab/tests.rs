@@ -1,10 +1,10 @@
 //! The slab alone: reuse, stale indices, and memory that is freed.
 
-use super::{CHUNK_LEN, Slab};
+use super::{CHUNK_LEN, EntrySlab};
 
 #[test]
 fn an_index_finds_its_entry_until_it_is_removed() {
-    let mut slab = Slab::new();
+    let mut slab = EntrySlab::new();
     let indices: Vec<u32> = (0..1_000).map(|value| slab.insert(value)).collect();
     for (value, index) in indices.iter().enumerate() {
         assert_eq!(slab.get(*index), Some(&value));
@@ -20,7 +20,7 @@ fn an_index_finds_its_entry_until_it_is_removed() {
 
 #[test]
 fn a_warm_slab_reuses_its_memory() {
-    let mut slab = Slab::new();
+    let mut slab = EntrySlab::new();
     for round in 0..10_000 {
         let index = slab.insert(round);
         assert_eq!(slab.remove_if(index, |_| true), Some(round));
@@ -30,7 +30,7 @@ fn a_warm_slab_reuses_its_memory() {
 
 #[test]
 fn an_oscillation_around_a_chunks_border_keeps_the_chunk() {
-    let mut slab = Slab::new();
+    let mut slab = EntrySlab::new();
     for value in 0..CHUNK_LEN {
         slab.insert(value);
     }
@@ -44,7 +44,7 @@ fn an_oscillation_around_a_chunks_border_keeps_the_chunk() {
 
 #[test]
 fn a_spikes_memory_is_freed() {
-    let mut slab = Slab::new();
+    let mut slab = EntrySlab::new();
     let held = slab.insert(0);
     for _ in 0..3 {
         let indices: Vec<u32> = (0..100_000).map(|value| slab.insert(value)).collect();
@@ -67,7 +67,7 @@ fn a_spikes_memory_is_freed() {
 
 #[test]
 fn an_index_past_the_end_is_absent() {
-    let mut slab = Slab::<u8>::new();
+    let mut slab = EntrySlab::<u8>::new();
     assert_eq!(slab.get(0), None);
     slab.insert(1);
     assert_eq!(slab.get(CHUNK_LEN as u32 + 1), None);

@@ -9,7 +9,7 @@ use std::time::Instant;
 use framewise_sync::Arc;
 
 use super::{TimerEntry, TimerShard, Timers};
-use crate::gate::NEVER;
+use crate::park_state::NEVER;
 
 impl Timers {
     /// Returns an instant that is not later than the next deadline, and earlier if a timer was
@@ -60,7 +60,7 @@ impl DueTimer {
 impl Drop for DueTimer {
     fn drop(&mut self) {
         if let Some(TimerEntry::Callback(state)) = self.entry.take() {
-            state.abandon();
+            state.discard();
         }
     }
 }

@@ -150,7 +150,7 @@ static AROUND: ContextVar<u64> = ContextVar::new("around");
 ///
 /// The binding is of a variable that the tests do not use, so their assertions hold in every start
 /// frame. (There are no workers here; the runtime's own tests also run with 1, 2 and 8 workers.)
-pub fn three_ways(test: impl Fn()) {
+pub fn in_each_start_frame(test: impl Fn()) {
     let run = |around: Option<u64>| {
         let before = Frame::current().id();
         test();

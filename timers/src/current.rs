@@ -12,9 +12,9 @@ use crate::timers::TimerHandle;
 framewise_sync::thread_local! {
     /// Has no destructor, so it also works in the destructors of other thread-locals and in
     /// `atexit`.
-    static AMBIENT: ManuallyDrop<RefCell<Option<TimerHandle>>> =
+    static CURRENT: ManuallyDrop<RefCell<Option<TimerHandle>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
-    /// Clears `AMBIENT` when the thread exits, in case a guard was leaked or dropped out of order.
+    /// Clears `CURRENT` when the thread exits, in case a guard was leaked or dropped out of order.
     static CLEANUP: Cleanup = const { Cleanup };
 }
 
@@ -27,7 +27,7 @@ impl Drop for Cleanup {
         if cfg!(framewise_loom) && std::thread::panicking() {
             return;
         }
-        drop(AMBIENT.try_with(|ambient| ambient.take()));
+        drop(CURRENT.try_with(|current| current.take()));
     }
 }
 
@@ -39,7 +39,7 @@ impl Drop for Cleanup {
 pub fn enter(handle: &TimerHandle) -> EnterTimers {
     // Registers the destructor. After the destructor has run, only the guards restore the handle.
     let _ = CLEANUP.try_with(|_| ());
-    let previous = AMBIENT.with(|ambient| ambient.replace(Some(handle.clone())));
+    let previous = CURRENT.with(|current| current.replace(Some(handle.clone())));
     EnterTimers {
         previous,
         not_send: PhantomData,
@@ -58,25 +58,25 @@ impl Drop for EnterTimers {
     fn drop(&mut self) {
         let previous = self.previous.take();
         // While the thread destroys its thread-locals, there is nothing to restore.
-        let left = AMBIENT.try_with(|ambient| ambient.replace(previous));
+        let left = CURRENT.try_with(|current| current.replace(previous));
         drop(left);
     }
 }
 
 /// Returns this thread's handle.
 pub(crate) fn current() -> Option<TimerHandle> {
-    AMBIENT
-        .try_with(|ambient| ambient.borrow().clone())
+    CURRENT
+        .try_with(|current| current.borrow().clone())
         .ok()
         .flatten()
 }
 
 /// Replaces a timer's handle with this thread's, if the timer has no handle yet or one of the same
 /// runtime. Arming then locks this thread's own wheel, which is mostly uncontended.
-pub(crate) fn localise(handle: &mut Option<TimerHandle>) {
-    let replaced = AMBIENT.try_with(|ambient| {
-        let ambient = ambient.borrow();
-        let here = ambient.as_ref()?;
+pub(crate) fn use_local_wheel(handle: &mut Option<TimerHandle>) {
+    let replaced = CURRENT.try_with(|current| {
+        let current = current.borrow();
+        let here = current.as_ref()?;
         let stays = handle
             .as_ref()
             .is_some_and(|own| own.is_same_wheel(here) || !own.is_same_runtime(here));

@@ -25,7 +25,7 @@
 //! driver that wakes for it checks the wheel again.
 //!
 //! Waking is a system call, so only one thread does it: the first one replaces the value by
-//! [`AWAKE`](ParkGate::AWAKE) in a compare-exchange, and the others see that mark.
+//! [`AWAKE`](DriverParkState::AWAKE) in a compare-exchange, and the others see that mark.
 
 #[cfg(test)]
 mod tests;
@@ -36,8 +36,8 @@ use framewise_sync::atomic::{AtomicU64, Ordering, fence};
 pub const NEVER: u64 = u64::MAX;
 
 /// The result of publishing a wheel's deadline: a deadline that is earlier than before, or nothing.
-/// The caller passes it to [`ParkGate::armed`].
-#[must_use = "a driver that is parked past the deadline must be woken: pass it to ParkGate::armed"]
+/// The caller passes it to [`DriverParkState::armed`].
+#[must_use = "a driver that is parked past the deadline must be woken: pass it to DriverParkState::armed"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published(Option<u64>);
 
@@ -63,17 +63,17 @@ impl Published {
 ///     └──────── 3 armed, with when < d ─┘ and unpark() is called
 /// ```
 #[derive(Debug)]
-pub struct ParkGate {
+pub struct DriverParkState {
     parked_until: AtomicU64,
 }
 
-impl Default for ParkGate {
+impl Default for DriverParkState {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl ParkGate {
+impl DriverParkState {
     /// The driver is awake, or another thread has taken the duty to wake it. No deadline is before
     /// tick 0, so `when < parked_until` is false without a special case.
     pub const AWAKE: u64 = 0;
