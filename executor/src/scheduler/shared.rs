@@ -26,10 +26,10 @@ use super::sleep::{self, Workplace};
 use super::watch::Watch;
 use super::worker;
 use crate::blocking::BlockingPool;
+use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
-use crate::task::swallow::swallow;
 use crate::task::waker::is_of_ending_task;
 use crate::task::{JoinError, JoinHandle};
 
@@ -39,7 +39,7 @@ pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
 /// Calls the hook in the frame in which the panic began, whatever frame is current here. A panic of
 /// the hook itself is printed and goes no further.
 pub(crate) fn report_unhandled(hook: &PanicHook, error: &JoinError) {
-    swallow(|| match error.frame() {
+    catch_and_discard(|| match error.frame() {
         Some(frame) => frame.run(|| hook(error)),
         None => Frame::root().run(|| hook(error)),
     });
@@ -470,7 +470,7 @@ impl Shared {
     /// Shows panics of wakers and callbacks to the user's hook.
     pub(crate) fn unhandled_panics(&self, panics: Vec<CaughtPanic>) {
         for panic in panics {
-            swallow(|| self.unhandled_panic(&JoinError::caught(panic)));
+            catch_and_discard(|| self.unhandled_panic(&JoinError::caught(panic)));
         }
     }
 

@@ -13,10 +13,10 @@ use std::task::{Context, Poll};
 use framewise_context::{Frame, catch_unwind, coop};
 use framewise_sync::cell::UnsafeCell;
 
+use super::catch::catch_and_discard;
 use super::error::JoinError;
 use super::header::{Header, Links, Ran, TaskRef, Vtable};
 use super::state::{Complete, Done, Finish, Start, TaskState, Wake};
-use super::swallow::swallow;
 use super::waker::BorrowedWaker;
 
 /// What a task asks of the scheduler that owns it.
@@ -166,7 +166,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
                 Ok(polled) => polled.map(Ok),
                 Err(panic) => {
                     // The panic was first, and is what the joiner hears of.
-                    swallow(|| drop(self.drop_stage()));
+                    catch_and_discard(|| drop(self.drop_stage()));
                     Poll::Ready(Err(JoinError::caught(panic)))
                 }
             }
@@ -279,7 +279,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .frame
             .with_mut(|frame| unsafe { mem::take(&mut *frame) });
         // A panicking destructor was printed by the panic hook; the joiner must not wait for ever.
-        swallow(|| drop(frame));
+        catch_and_discard(|| drop(frame));
     }
 
     fn wake_joiner(&self) {
@@ -287,7 +287,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         self.header.join_waker.with(|waker| unsafe {
             if let Some(waker) = &*waker {
                 // A foreign waker may panic; the references must still balance.
-                swallow(|| waker.wake_by_ref());
+                catch_and_discard(|| waker.wake_by_ref());
             }
         });
     }
@@ -298,7 +298,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .header
             .join_waker
             .with_mut(|waker| unsafe { (*waker).take() });
-        swallow(|| drop(waker));
+        catch_and_discard(|| drop(waker));
     }
 
     /// Drops the output of a task that nobody joined, in the caller's frame.
@@ -312,7 +312,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         if !mem::needs_drop::<F::Output>() && output.is_ok() {
             return;
         }
-        swallow(|| drop(output));
+        catch_and_discard(|| drop(output));
     }
 
     /// As [`discard`](Self::discard), for an output that was stored already, or never.

@@ -23,11 +23,11 @@ use std::task::{Context, Poll};
 use framewise_context::{Frame, FramedWaker, coop};
 use framewise_sync::{Arc, Mutex, thread};
 
+use super::catch::catch_and_discard;
 use super::cell::{self, Schedule};
 use super::header::{Ran, TaskRef};
 use super::large::boxed_if_large;
 use super::owned::OwnedTasks;
-use super::swallow::swallow;
 use super::{JoinError, JoinHandle};
 use crate::runtime::{Runtime, enter};
 use crate::scheduler::shared::Shared;
@@ -371,7 +371,8 @@ fn wake_all(mut wakers: impl Iterator<Item = (PollerId, FramedWaker)>) {
     impl<I: Iterator<Item = (PollerId, FramedWaker)>> Drop for Rest<'_, I> {
         fn drop(&mut self) {
             // After a panic: one more would abort the process.
-            self.0.for_each(|(_, waker)| swallow(|| waker.wake()));
+            self.0
+                .for_each(|(_, waker)| catch_and_discard(|| waker.wake()));
         }
     }
 

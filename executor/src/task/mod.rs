@@ -37,6 +37,7 @@
 // frame), `waker`, `join`, `owned`. Nothing here knows a worker: a scheduler is anything that
 // implements `cell::Schedule`.
 
+pub(crate) mod catch;
 pub(crate) mod cell;
 mod error;
 pub(crate) mod header;
@@ -46,7 +47,6 @@ pub(crate) mod local;
 pub(crate) mod owned;
 mod spawn;
 pub(crate) mod state;
-pub(crate) mod swallow;
 pub(crate) mod waker;
 mod yield_now;
 

@@ -9,7 +9,7 @@ use framewise_context::catch_unwind;
 ///
 /// A panic's payload is user code, too, when it is dropped. What that throws in turn is leaked, as
 /// dropping it could go on for ever.
-pub(crate) fn swallow(f: impl FnOnce()) {
+pub(crate) fn catch_and_discard(f: impl FnOnce()) {
     if let Err(caught) = catch_unwind(f)
         && let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(caught)))
     {
