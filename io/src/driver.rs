@@ -134,7 +134,7 @@ impl IoDriver {
             unpark: Unpark::new(waker),
             #[cfg(target_os = "linux")]
             late_unpark: LateUnpark::new(poll.registry()).ok(),
-            kicked: Mutex::new(Vec::new()),
+            initial_callbacks: Mutex::new(Vec::new()),
             blocking,
         });
         let driver = IoDriver {
@@ -238,7 +238,9 @@ impl IoDriver {
         }
         if report.unparked {
             self.shared.unpark.acknowledge();
-            batch.calls.append(&mut self.shared.kicked.lock());
+            batch
+                .calls
+                .append(&mut self.shared.initial_callbacks.lock());
         }
     }
 
@@ -265,7 +267,7 @@ impl IoDriver {
                 ended.callbacks.extend(state.take_callbacks());
             }
         }
-        ended.kicked = std::mem::take(&mut *self.shared.kicked.lock());
+        ended.initial_callbacks = std::mem::take(&mut *self.shared.initial_callbacks.lock());
         ended
     }
 
@@ -286,7 +288,7 @@ impl IoDriver {
 pub struct EndedWaits {
     wakers: Vec<FramedWaker>,
     callbacks: Vec<Arc<CallbackEntry>>,
-    kicked: Vec<Call>,
+    initial_callbacks: Vec<Call>,
 }
 
 impl EndedWaits {
@@ -302,7 +304,7 @@ impl EndedWaits {
             for entry in self.callbacks.drain(..) {
                 report.panics.extend(catch_unwind(|| entry.cancel()).err());
             }
-            drop(std::mem::take(&mut self.kicked));
+            drop(std::mem::take(&mut self.initial_callbacks));
             report
         })
     }

@@ -44,7 +44,7 @@ pub(crate) struct IoShared {
     pub(crate) late_unpark: Option<LateUnpark>,
     /// Callbacks that were registered with a source that was already ready: no edge will come for
     /// them, so the driver calls them once of its own accord.
-    pub(crate) kicked: Mutex<Vec<Call>>,
+    pub(crate) initial_callbacks: Mutex<Vec<Call>>,
     pub(crate) blocking: BlockingSpawner,
 }
 
@@ -205,8 +205,8 @@ impl IoHandle {
     }
 
     /// Has the driver call a callback soon.
-    pub(crate) fn kick(&self, call: Call) {
-        self.shared.kicked.lock().push(call);
+    pub(crate) fn queue_initial_callback(&self, call: Call) {
+        self.shared.initial_callbacks.lock().push(call);
         self.unpark();
     }
 }

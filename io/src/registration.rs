@@ -178,7 +178,8 @@ impl Registration {
             return Err(shutdown_error());
         };
         if !before.is_empty() {
-            self.handle.kick((Arc::clone(&entry), before));
+            self.handle
+                .queue_initial_callback((Arc::clone(&entry), before));
         }
         Ok(ReadyCallback::new(entry))
     }
