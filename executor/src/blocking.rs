@@ -420,7 +420,7 @@ impl<H: Host> BlockingPool<H> {
     /// The time goes by: idle threads see that, where a model's `keep_alive` is zero. (A wait in a
     /// model does not end by itself.)
     #[cfg(any(framewise_loom, framewise_shuttle))]
-    pub(crate) fn strike(&self) {
+    pub(crate) fn advance_clock(&self) {
         self.0.work.notify_all();
     }
 

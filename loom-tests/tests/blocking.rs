@@ -18,7 +18,7 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
 fn clock(pool: &ModelPool) -> thread::JoinHandle<()> {
     let pool = pool.clone();
-    thread::spawn(move || pool.strike())
+    thread::spawn(move || pool.advance_clock())
 }
 
 // ---- queued means that a thread exists or wakes ----
@@ -47,7 +47,7 @@ fn two_pushes_meet_one_idle_thread() {
         let pool = ModelPool::new(2, 0);
         ran(job(&pool)).expect("the pool is open");
         let one = job(&pool);
-        pool.strike();
+        pool.advance_clock();
         let two = job(&pool);
         ran(one).expect("the pool is open");
         ran(two).expect("the pool is open");
@@ -350,7 +350,7 @@ fn a_core_meets_a_push() {
             }
         });
         assert!(handed, "the pool is open");
-        pool.strike();
+        pool.advance_clock();
         rung.wait();
         pusher.join().expect("no panic");
         std::task::Wake::wake_by_ref(&bell);

@@ -68,7 +68,7 @@ fn every_job_runs_while_threads_come_and_go() {
             let pool = pool.clone();
             move || {
                 for _ in 0..4 {
-                    pool.strike();
+                    pool.advance_clock();
                     thread::yield_now();
                 }
             }

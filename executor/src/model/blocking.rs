@@ -71,8 +71,9 @@ impl Host for ModelHost {
 }
 
 impl ModelPool {
-    /// A pool whose threads end when the clock strikes ([`strike`](Self::strike)) while they are
-    /// idle. Starts of threads fail where their number's bit is set in `failing`.
+    /// Makes a pool whose idle threads end when the mock clock advances
+    /// ([`advance_clock`](Self::advance_clock)). Starts of threads fail where their number's bit is
+    /// set in `failing`.
     pub fn new(threads_max: usize, failing: usize) -> Self {
         Self {
             pool: BlockingPool::new(threads_max, Duration::ZERO, String::new(), None, None),
@@ -111,9 +112,9 @@ impl ModelPool {
         self.pool.notified()
     }
 
-    /// The time that idle threads wait is out.
-    pub fn strike(&self) {
-        self.pool.strike();
+    /// Advances the mock clock past the idle threads' timeout.
+    pub fn advance_clock(&self) {
+        self.pool.advance_clock();
     }
 
     /// The end of the pool: refuses jobs, and cancels those that wait.
