@@ -163,7 +163,7 @@ impl<H: Host> BlockingPool<H> {
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
-            let error = reason.map_or_else(JoinError::cancelled, JoinError::refused);
+            let error = reason.map_or_else(JoinError::cancelled, JoinError::rejected);
             // SAFETY: the claim came back to us.
             unsafe { task.refuse(error) }
         }
@@ -489,7 +489,7 @@ impl<C: CoreWork> Job<C> {
                 let error = match error {
                     None => JoinError::cancelled(),
                     Some(error) => {
-                        JoinError::refused(io::Error::new(error.kind(), error.to_string()))
+                        JoinError::rejected(io::Error::new(error.kind(), error.to_string()))
                     }
                 };
                 // SAFETY: the queue's entry is the claim.

@@ -450,7 +450,7 @@ mod no_thread {
                 let probe = log.probe("refused");
                 let call = without_threads(|| ID.run(5, || runtime.spawn_blocking(|| drop(probe))));
                 let error = runtime.block_on(call).unwrap_err();
-                assert!(error.is_refused() && !error.is_cancelled() && !error.is_panic());
+                assert!(error.is_rejected() && !error.is_cancelled() && !error.is_panic());
                 assert!(
                     error.to_string().contains("no thread could be started"),
                     "{error}"
@@ -521,7 +521,7 @@ mod no_thread {
                     {
                         match futures::executor::block_on(call) {
                             Ok(output) => assert_eq!(output, 7),
-                            Err(error) => assert!(error.is_refused(), "{error}"),
+                            Err(error) => assert!(error.is_rejected(), "{error}"),
                         }
                     }
                 });

@@ -302,7 +302,7 @@ fn a_join_error_tells_a_panic_with_its_message_payload_and_frame() {
             runtime,
             ID.scope(5, async { panic!("expected: {}", 1 + 1) }),
         );
-        assert!(error.is_panic() && !error.is_cancelled() && !error.is_refused());
+        assert!(error.is_panic() && !error.is_cancelled() && !error.is_rejected());
         assert_eq!(error.to_string(), "the task panicked: expected: 2");
         assert!(error.source().is_none());
         assert_eq!(error.frame().unwrap().run(|| ID.get()), Some(5));
@@ -339,7 +339,7 @@ fn a_join_error_tells_a_cancellation() {
     let task = runtime.spawn(pending::<()>());
     task.abort();
     let error = runtime.block_on(task).unwrap_err();
-    assert!(error.is_cancelled() && !error.is_panic() && !error.is_refused());
+    assert!(error.is_cancelled() && !error.is_panic() && !error.is_rejected());
     assert_eq!(error.to_string(), "the task was cancelled");
     assert!(error.frame().is_none());
     let error = error.try_into_panic().unwrap_err();

@@ -10,13 +10,13 @@ use framewise_context::{CaughtPanic, Frame};
 /// Why a task ended without an output.
 ///
 /// It [panicked](Self::is_panic), it was [cancelled](Self::is_cancelled) by an abort or by the
-/// runtime's shutdown, or it was [refused](Self::is_refused): a blocking job for which no thread
+/// runtime's shutdown, or it was [rejected](Self::is_rejected): a blocking job for which no thread
 /// could be started.
 pub struct JoinError(Box<Reason>);
 
 enum Reason {
     Cancelled,
-    Refused(io::Error),
+    Rejected(io::Error),
     // The lock makes the payload `Sync`; it is never contended.
     Panic(Mutex<Box<dyn Any + Send>>, Frame),
 }
@@ -26,8 +26,8 @@ impl JoinError {
         Self(Box::new(Reason::Cancelled))
     }
 
-    pub(crate) fn refused(error: io::Error) -> Self {
-        Self(Box::new(Reason::Refused(error)))
+    pub(crate) fn rejected(error: io::Error) -> Self {
+        Self(Box::new(Reason::Rejected(error)))
     }
 
     pub(crate) fn caught(panic: CaughtPanic) -> Self {
@@ -50,8 +50,8 @@ impl JoinError {
     }
 
     /// Whether a blocking job was never begun because no thread could be started for it.
-    pub fn is_refused(&self) -> bool {
-        matches!(*self.0, Reason::Refused(_))
+    pub fn is_rejected(&self) -> bool {
+        matches!(*self.0, Reason::Rejected(_))
     }
 
     /// The innermost frame that was current when the panic began; `None` where there was no panic.
@@ -106,7 +106,7 @@ impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Reason::Cancelled => f.write_str("the task was cancelled"),
-            Reason::Refused(error) => {
+            Reason::Rejected(error) => {
                 write!(
                     f,
                     "no thread could be started for the blocking job: {error}"
@@ -124,7 +124,7 @@ impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Reason::Cancelled => f.write_str("JoinError::Cancelled"),
-            Reason::Refused(error) => f.debug_tuple("JoinError::Refused").field(error).finish(),
+            Reason::Rejected(error) => f.debug_tuple("JoinError::Rejected").field(error).finish(),
             Reason::Panic(payload, frame) => f
                 .debug_struct("JoinError::Panic")
                 .field("message", &Self::message(payload))
@@ -137,7 +137,7 @@ impl fmt::Debug for JoinError {
 impl std::error::Error for JoinError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &*self.0 {
-            Reason::Refused(error) => Some(error),
+            Reason::Rejected(error) => Some(error),
             _ => None,
         }
     }

@@ -79,7 +79,7 @@ where
 /// The pool starts threads as needed, up to
 /// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads); more calls wait. Where
 /// no thread can be started at all, joining gives a
-/// [refused](crate::task::JoinError::is_refused) error. An abort reaches a call only while it waits
+/// [rejected](crate::task::JoinError::is_rejected) error. An abort reaches a call only while it waits
 /// in the queue.
 ///
 /// # Panics
