@@ -93,7 +93,7 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + Send + 'static) -
 ///
 /// let minute = Duration::from_secs(60);
 /// let sweep = set_interval_with(minute, PanicPolicy::Continue, || {
-/// A sweep that panics is reported; the next one runs a minute later.
+///     // A sweep that panics is reported; the next one runs a minute later.
 /// });
 /// sweep.cancel();
 /// # }
