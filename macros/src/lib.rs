@@ -1,39 +1,38 @@
 //! The attribute `#[framewise::test::preemptible]`.
 //!
-//! It works on tokens: it looks for `.await` and needs to understand nothing else, so there is no
-//! parser in it and no dependency. Use it through the crate `framewise` (feature `test-util`), whose
-//! trait the code that it writes calls.
+//! It works on tokens: it searches for `.await` and understands nothing else, so it has no parser
+//! and no dependency. Use it through the crate `framewise` (feature `test-util`): the generated code
+//! calls that crate's trait.
 
 #![forbid(unsafe_code)]
 
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 
-/// Puts a point at which a seeded run may preempt the task before every `.await` of a function, an
-/// `impl` block or a module.
+/// Inserts a preemption point, at which a seeded run may preempt the task, before every `.await` of
+/// a function, an `impl` block or a module.
 ///
-/// Each `expr.await` in it becomes `expr.preemptible().await`, also in nested blocks, closures and
-/// the arguments of macros; definitions by `macro_rules!` are left as they are. The trait that has
-/// the method is imported into every function body that awaits, without a name. The name `framewise`
-/// must be that of the crate.
+/// Each `expr.await` becomes `expr.preemptible().await`, also in nested blocks, closures and the
+/// arguments of macros. Definitions by `macro_rules!` are unchanged. The macro imports the method's
+/// trait into every function body that awaits, as `_`. The name `framewise` must refer to the crate.
 ///
-/// Outside of seeded runs a point costs reading one thread-local. It is for tests all the same:
-/// `#[cfg_attr(test, framewise::test::preemptible)]`. Where the awaited type is no future, the error
-/// says that it has no method `preemptible`, and points at the `await`.
+/// Outside seeded runs a point costs one read of a thread-local. The attribute is still meant for
+/// tests: `#[cfg_attr(test, framewise::test::preemptible)]`. If the awaited type is not a future, the
+/// error says that it has no method `preemptible`, and points at the `await`.
 ///
-/// `framewise::test`, its module, has an example.
+/// See the module `framewise::test` for an example.
 #[proc_macro_attribute]
 pub fn preemptible(arguments: TokenStream, item: TokenStream) -> TokenStream {
     if !arguments.is_empty() {
         let error: TokenStream = "::core::compile_error!(\"`preemptible` takes no arguments\");"
             .parse()
             .expect("this is a stream of valid tokens");
-        // With the item, so that nobody is told of its absence, too.
+        // Keep the item, so that its absence causes no further errors.
         return error.into_iter().chain(item).collect();
     }
     rewrite(item, &mut Body::default()).0
 }
 
-/// Rewrites every `.await`, and says whether there was one. `body` knows what came before.
+/// Rewrites every `.await`; also returns `true` if there was one. `body` tracks the tokens before.
 fn rewrite(tokens: TokenStream, body: &mut Body) -> (TokenStream, bool) {
     let mut rewritten = Vec::new();
     let mut awaits = false;
@@ -48,7 +47,7 @@ fn rewrite(tokens: TokenStream, body: &mut Body) -> (TokenStream, bool) {
         let is_body = !is_transparent && body.begins_with(&token);
         match token {
             TokenTree::Group(group) => {
-                // What a macro has passed on (`$body`) stands as if there were no group around it.
+                // Treat tokens that a macro passed on (`$body`) as if they were not in a group.
                 let (mut inner, inner_awaits) = if is_transparent {
                     rewrite(group.stream(), body)
                 } else {
@@ -64,7 +63,7 @@ fn rewrite(tokens: TokenStream, body: &mut Body) -> (TokenStream, bool) {
             }
             TokenTree::Ident(word) if is_await(&word.to_string(), rewritten.last()) => {
                 awaits = true;
-                // The method's tokens are where the `await` is, so that errors point there.
+                // Give the method's tokens the span of the `await`, so that errors point there.
                 let call: TokenStream = "preemptible()."
                     .parse()
                     .expect("this is a stream of valid tokens");
@@ -84,8 +83,8 @@ fn is_await(word: &str, before: Option<&TokenTree>) -> bool {
     word == "await" && matches!(before, Some(TokenTree::Punct(dot)) if dot.as_char() == '.')
 }
 
-/// Puts the trait into the scope of a function body, or of an `async` block: after the attributes
-/// of the body itself (`#![…]`), which stand first.
+/// Imports the trait into a function body or an `async` block, after the body's inner attributes
+/// (`#![…]`), which must come first.
 fn with_import(body: TokenStream) -> TokenStream {
     let mut rest = body.into_iter().peekable();
     let mut tokens = Vec::new();
@@ -115,15 +114,15 @@ fn is_mark(token: &TokenTree, mark: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == mark)
 }
 
-/// Finds the rules of a `macro_rules!`, which may stand for code in other places than this.
+/// Finds the rules of a `macro_rules!`, whose code may be expanded in other places.
 #[derive(Default)]
 struct Definition {
-    /// How many of its four tokens have come: `macro_rules`, `!`, the name, the rules.
+    /// The number of its four tokens seen so far: `macro_rules`, `!`, the name, the rules.
     tokens: usize,
 }
 
 impl Definition {
-    /// Takes the next token, and says whether it is the rules.
+    /// Processes the next token; returns `true` if it is the rules.
     fn ends_with(&mut self, token: &TokenTree) -> bool {
         self.tokens = match (self.tokens, token) {
             (2, TokenTree::Ident(_)) => 3,
@@ -137,13 +136,13 @@ impl Definition {
 }
 
 /// Finds the braces that are the body of a function or an `async` block, among the tokens of one
-/// level.
+/// nesting level.
 #[derive(Default)]
 struct Body {
     state: BodyState,
-    /// How many angle brackets are open in a signature: braces in them are a constant.
+    /// The number of open angle brackets in a signature: braces inside them are a constant.
     angles: usize,
-    /// The last token was the first half of an arrow.
+    /// Set if the last token was the first half of an arrow.
     in_arrow: bool,
 }
 
@@ -153,14 +152,14 @@ enum BodyState {
     Outside,
     /// After `async`, or `async move`.
     Async,
-    /// After `fn`, where a name follows (in a type it does not).
+    /// After `fn`, if a name follows (in a function pointer type none does).
     Fn,
     /// In the signature of a function.
     Signature,
 }
 
 impl Body {
-    /// Takes the next token, and says whether it is such braces.
+    /// Processes the next token; returns `true` if it is such braces.
     fn begins_with(&mut self, token: &TokenTree) -> bool {
         let was_in_arrow = std::mem::take(&mut self.in_arrow);
         match token {
@@ -176,7 +175,7 @@ impl Body {
                 '-' | '=' => self.in_arrow = true,
                 '<' => self.angles += 1,
                 '>' if !was_in_arrow => self.angles = self.angles.saturating_sub(1),
-                // A function without a body, in a trait.
+                // A trait's function without a body.
                 ';' => self.state = BodyState::Outside,
                 _ => {}
             },
