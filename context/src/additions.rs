@@ -1,5 +1,5 @@
-//! What a new frame has over its parent: values ([`bind`](crate::bind) builds those), the own
-//! bindings of another frame, or nothing.
+//! The bindings that a new frame adds to its parent's: values from [`bind`](crate::bind), the own
+//! bindings of another frame, or none.
 
 use std::ptr;
 
@@ -8,23 +8,23 @@ use crate::block::Block;
 use crate::chunk::{CHUNK_KEYS, Chunk};
 use crate::writer::{Area, Writer};
 
-/// What a new frame has over its parent.
+/// The bindings that a new frame adds to its parent's.
 ///
 /// # Safety
 ///
-/// `fill` puts, once or more, every key of `masks`, with a value that fits rule 1 of
-/// [`block`](crate::block), `cells` announces the layout of every value put that is not inline, in
-/// the order in which `fill` puts them, and `leaves` is no less than any chunk with a key.
+/// `fill` puts every key of `masks`, once or more, with a value that satisfies rule 1 of
+/// [`block`](crate::block). `cells` adds the layout of every value put that is not inline, in the
+/// order in which `fill` puts them. `leaves` is not less than any group with a key.
 pub unsafe trait Additions: Sized {
-    /// Values that another one of the same variable replaced. They are dropped by the caller, when
-    /// the frame is complete: their `Drop` is user code.
+    /// Values that a later one for the same variable replaced. The caller drops them when the frame
+    /// is complete, because their `Drop` is user code.
     type Replaced;
 
-    /// The highest chunk with an addition.
+    /// Returns the highest group with a new binding.
     #[doc(hidden)]
     fn leaves(&self) -> u32;
 
-    /// The additions in chunk `number`: `own`, `inline` and `not_inherited`.
+    /// Returns the new bindings in group `number`: `own`, `inline` and `not_inherited`.
     #[doc(hidden)]
     fn masks(&self, number: u32) -> Masks;
 
@@ -32,16 +32,16 @@ pub unsafe trait Additions: Sized {
     #[doc(hidden)]
     fn cells(&self, area: Area) -> Area;
 
-    /// Puts the additions into the new block.
+    /// Puts the new bindings into the new block.
     ///
     /// # Safety
     ///
-    /// `writer` writes a block that was planned from these very additions.
+    /// `writer` writes a block that was planned from this same value.
     #[doc(hidden)]
     unsafe fn fill(self, writer: &mut Writer) -> Self::Replaced;
 }
 
-/// Keys of a chunk that are added.
+/// The keys of a group that get a new binding.
 #[derive(Clone, Copy, Default)]
 pub struct Masks {
     pub(crate) own: u64,
@@ -60,7 +60,7 @@ impl Masks {
     }
 }
 
-/// No additions: a frame that only leaves something out.
+/// No new bindings: for a frame that only omits some of its parent's.
 pub(crate) struct Nothing;
 
 // SAFETY: there is nothing to put.
@@ -86,8 +86,8 @@ unsafe impl Additions for Nothing {
 pub(crate) struct OwnOf<'a>(pub(crate) &'a Frame);
 
 impl OwnOf<'_> {
-    /// The chunk `number` with own keys. A leaf that is shared with an ancestor has none: its own
-    /// keys are the ancestor's.
+    /// Returns the group `number` with own keys. A table that is shared with an ancestor has none:
+    /// its own keys are the ancestor's.
     fn own_chunk(&self, number: u32) -> *const Chunk {
         let block = self.0.as_raw();
         // SAFETY: (rule 3) the frame is alive.
@@ -103,8 +103,8 @@ impl OwnOf<'_> {
     }
 }
 
-// SAFETY: `fill` puts the own keys of each chunk from the slots of the same keys; there are no
-// cells to announce, for they exist.
+// SAFETY: `fill` puts the own keys of each group from the slots of the same keys; the cells exist
+// already, so `cells` adds none.
 unsafe impl Additions for OwnOf<'_> {
     type Replaced = ();
 
@@ -141,7 +141,7 @@ unsafe impl Additions for OwnOf<'_> {
             if chunk.is_null() {
                 continue;
             }
-            // SAFETY: (rule 3) the frame and its leaves are alive; the keys are those of `masks`.
+            // SAFETY: (rule 3) the frame and its tables are alive; the keys are those of `masks`.
             unsafe {
                 let mut rest = (*chunk).own;
                 while rest != 0 {

@@ -1,4 +1,4 @@
-//! Bindings that are yet to be made: `bind(..).and(..)`, all of them in one new frame.
+//! Bindings to be made: `bind(..).and(..)`, all of them in one new frame.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::key;
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
 
-/// Starts a list of bindings: one frame, hence one allocation, for all of them.
+/// Starts a list of bindings, which make one frame with one allocation.
 ///
 /// # Examples
 ///
@@ -35,14 +35,14 @@ pub fn bind<T: Send + Sync + 'static>(var: &'static ContextVar<T>, value: T) -> 
     }
 }
 
-/// Values for variables, not bound yet. Made by [`bind`].
+/// Variables and values that are not bound yet. Made by [`bind`].
 #[must_use = "nothing is bound until `run` is called or the scope is polled"]
 pub struct Bindings<L> {
     pub(crate) list: L,
 }
 
 impl<L: BindingList> Bindings<L> {
-    /// Adds another binding. If the variable is in the list already, the later one holds.
+    /// Adds another binding. If the list already has the variable, the later value wins.
     #[inline]
     pub fn and<T: Send + Sync + 'static>(
         self,
@@ -54,7 +54,7 @@ impl<L: BindingList> Bindings<L> {
         }
     }
 
-    /// Runs `body` under these bindings; afterwards everything is as it was before, also if `body`
+    /// Runs `body` under these bindings, and restores the previous frame afterwards, also if `body`
     /// panics.
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
@@ -63,7 +63,7 @@ impl<L: BindingList> Bindings<L> {
         frame.run(body)
     }
 
-    /// The current frame with these bindings.
+    /// Returns the current frame with these bindings.
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn frame(self) -> Frame {
@@ -91,7 +91,7 @@ impl<L> fmt::Debug for Bindings<L> {
     }
 }
 
-/// The current frame with these bindings.
+/// Returns the current frame with these bindings.
 #[inline]
 pub(crate) fn derive_current<L: BindingList>(list: L, origin: Origin) -> Frame {
     // SAFETY: (rule 4) the current frame is alive.
@@ -100,7 +100,7 @@ pub(crate) fn derive_current<L: BindingList>(list: L, origin: Origin) -> Frame {
     frame
 }
 
-/// The current frame with one binding.
+/// Returns the current frame with one binding.
 ///
 /// Never inlined, so that variable and value are passed in registers: a list in memory is written
 /// word by word and read back in pairs, for which the processor has to wait.
@@ -113,9 +113,10 @@ pub(crate) fn bind_one<T: Send + Sync + 'static>(
     derive_current(Bound::new(var, value), origin)
 }
 
-/// What [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a [`Bound`].
+/// The type that [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a
+/// [`Bound`].
 ///
-/// It cannot be implemented elsewhere.
+/// The trait is sealed.
 pub trait BindingList: Additions {}
 
 impl<T: Send + Sync + 'static> BindingList for Bound<T> {}
@@ -147,7 +148,7 @@ impl<T: Send + Sync + 'static> fmt::Debug for Bound<T> {
     }
 }
 
-// SAFETY: the one key is put, with a value of its variable's type, and its cell is announced.
+// SAFETY: the one key is put, with a value of its variable's type, and its cell is added.
 unsafe impl<T: Send + Sync + 'static> Additions for Bound<T> {
     type Replaced = Option<T>;
 
@@ -185,8 +186,8 @@ unsafe impl<T: Send + Sync + 'static> Additions for Bound<T> {
     }
 }
 
-// SAFETY: `cells` and `fill` both take the last binding first, so that it holds where the list has
-// the variable before, and then the list.
+// SAFETY: `cells` and `fill` both process the last binding first, so that it wins over an earlier
+// one of the same variable, and then the list.
 unsafe impl<L: Additions, T: Send + Sync + 'static> Additions for (L, Bound<T>) {
     type Replaced = (Option<T>, L::Replaced);
 

@@ -1,8 +1,8 @@
-//! The scopes as HTTP bodies (C-89). The types are [`scope`](crate::scope)'s.
+//! The scopes as HTTP bodies (C-89). The types are defined in [`scope`](crate::scope).
 //!
-//! A body is polled by the task that drives its connection, which runs at the root or in another
-//! request's frame. This file knows `http_body::Body` and nothing of HTTP beyond it; the layers
-//! that wrap the bodies of whole servers and clients are in `tower.rs`.
+//! The task that drives a connection polls its bodies, at the root or in another request's frame.
+//! This file knows `http_body::Body` and nothing else of HTTP; the layers that wrap the bodies of
+//! whole servers and clients are in `tower.rs`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -15,8 +15,8 @@ use crate::scope::{FrameScope, Scope};
 use crate::{ContextVar, Frame, bind};
 
 impl Frame {
-    /// Wraps an HTTP body so that it is polled, asked for its size and dropped in exactly this
-    /// frame, whichever task sends it. Trailers are part of the body.
+    /// Wraps an HTTP body so that its polls, its size hints and its drop run in exactly this frame,
+    /// whichever task sends it. Trailers are part of the body.
     ///
     /// The layers of [`tower`](crate::tower) (feature `tower`) do this for every response of a
     /// server and every request of a client.
@@ -30,7 +30,7 @@ impl Frame {
     /// use http_body_util::{BodyExt, StreamBody};
     /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
     ///
-    /// /// Made while it is sent.
+    /// /// Produced while it is sent.
     /// fn body() -> impl http_body::Body<Data = Bytes, Error = std::convert::Infallible> {
     ///     StreamBody::new(stream::iter(0..2).map(|_| {
     ///         let text = format!("{:?} ", REQUEST_ID.get());
@@ -43,7 +43,7 @@ impl Frame {
     /// # }
     ///
     /// let (plain, scoped) = REQUEST_ID.run(7, || (body(), Frame::current().scope_body(body())));
-    /// // By the connection's task, at the root:
+    /// // Sent by the connection's task, at the root:
     /// assert_eq!(send(plain), "None None ");
     /// assert_eq!(send(scoped), "Some(7) Some(7) ");
     /// ```
@@ -84,13 +84,13 @@ impl<B: Body> Body for FrameScope<B> {
         self.enter(|inner| inner.poll_frame(cx))
     }
 
-    /// Asked in the frame.
+    /// Runs in the frame.
     #[inline]
     fn is_end_stream(&self) -> bool {
         self.frame().run(|| self.inner().is_end_stream())
     }
 
-    /// Asked in the frame.
+    /// Runs in the frame.
     #[inline]
     fn size_hint(&self) -> SizeHint {
         self.frame().run(|| self.inner().size_hint())
@@ -109,12 +109,12 @@ impl<B: Body, L: BindingList> Body for Scope<B, L> {
         self.enter(|inner| inner.poll_frame(cx))
     }
 
-    /// Asked in the caller's frame: a hint makes no frame.
+    /// Runs in the caller's frame: a hint derives no frame.
     fn is_end_stream(&self) -> bool {
         self.inner().is_end_stream()
     }
 
-    /// Asked in the caller's frame: a hint makes no frame.
+    /// Runs in the caller's frame: a hint derives no frame.
     fn size_hint(&self) -> SizeHint {
         self.inner().size_hint()
     }

@@ -1,8 +1,8 @@
-//! The census of live frames: how many there are, by the place in the program that made them.
+//! Statistics of live frames: their number, by the call that bound them.
 //!
-//! This file has the face, which is always there. What counts is in `sites.rs`, in debug builds and
-//! under the feature `census`; elsewhere `uncounted.rs` stands in for it and is nothing at all.
-//! Frames know their [`Origin`] and nothing else of this.
+//! This file has the API, which always exists. `sites.rs` does the counting, in debug builds and
+//! with the feature `census`; in other builds `uncounted.rs` replaces it and compiles to nothing.
+//! Frames only know their [`Origin`].
 
 use std::fmt;
 use std::path::Path;
@@ -29,25 +29,26 @@ pub(crate) use sites::Origin;
 )))]
 pub(crate) use uncounted::Origin;
 
-/// Counts the live frames of this process, by the place that made them.
+/// Counts the live frames of this process, by the call that bound them.
 ///
-/// `None` where the census is not compiled in: it is there in builds with debug assertions, and
-/// with the feature `census`. A build without it pays nothing for it.
+/// Returns `None` if the statistics are not compiled in. Builds with debug assertions have them,
+/// and builds with the feature `census`. Other builds pay nothing.
 ///
-/// A frame is live until its last holder is gone: a snapshot, a task, a timer, a registered waker,
-/// an error that names it. A frame that only shares values with a live one is not.
+/// A frame is live until its last holder is gone. Holders are snapshots, tasks, timers, registered
+/// wakers, and errors that contain the frame. A frame of which only values are shared with a live
+/// frame is not live.
 ///
-/// Counting takes no lock and stops nobody, so sites are counted one after the other: while other
-/// threads bind, the counts of two sites need not be of the same moment.
+/// Counting takes no lock and stops no thread. Locations are counted one after the other, so while
+/// other threads bind, the counts of two locations may be of different moments.
 ///
 /// # Finding a leak
 ///
-/// What grows without end is a leak. So take a census now and then in a server that runs with
-/// debug assertions or with the feature, say every minute, and write it down: the site at the top
-/// whose count only grows is where the frames were bound that somebody keeps. Who keeps them is
-/// found from there: what was spawned, registered or captured under that binding. The usual ones
-/// are a driver task that a pool started within its first request (start it by `spawn_root`), an
-/// interval that nobody cancels, an error that is kept together with its frame, and a value that
+/// A count that grows without limit is a leak. So in a server that runs with debug assertions or
+/// with the feature, write the statistics to the log regularly, for example every minute. The
+/// location at the top whose count only grows is the one whose frames are leaked. To find their
+/// holder, look for what was spawned, registered or captured under that binding. Common holders are
+/// a driver task that a pool started during its first request (start it with `spawn_root`), an
+/// interval that is never canceled, an error that is kept together with its frame, and a value that
 /// holds its own frame.
 ///
 /// # Examples
@@ -75,29 +76,29 @@ pub fn census() -> Option<Census> {
     Some(Census { sites })
 }
 
-/// How many frames are live, by the place that made them. Taken by [`census`].
+/// The numbers of live frames, by the call that bound them. Returned by [`census`].
 ///
-/// It displays as one line a site with live frames, the most first.
+/// Its `Display` prints one line for each location with live frames, the largest number first.
 #[derive(Clone, Debug)]
 pub struct Census {
     sites: Vec<SiteCount>,
 }
 
 impl Census {
-    /// The number of live frames. The root is not one: it is nowhere.
+    /// Returns the number of live frames. The root is not counted: it is not in memory.
     pub fn total(&self) -> usize {
         self.sites.iter().map(|site| site.live).sum()
     }
 
-    /// Every place that has made a frame by now: those with the most live frames first.
+    /// Returns every location that has made a frame, those with the most live frames first.
     pub fn sites(&self) -> &[SiteCount] {
         &self.sites
     }
 
-    /// The number of live frames that were bound on this line.
+    /// Returns the number of live frames that were bound on this line.
     ///
-    /// `file` is the end of the path, by whole components: `pool.rs` and `src/pool.rs` are both
-    /// found in `src/pool.rs`. With what was derived for tasks of the frames bound there.
+    /// `file` is a suffix of the path, in whole components: `pool.rs` and `src/pool.rs` both match
+    /// `src/pool.rs`. Frames that tasks inherited from the frames bound there are included.
     pub fn at(&self, file: impl AsRef<Path>, line: u32) -> usize {
         let here =
             |site: &&SiteCount| site.line == line && Path::new(site.file).ends_with(file.as_ref());
@@ -105,7 +106,7 @@ impl Census {
     }
 }
 
-/// One line a site with live frames, and the total first.
+/// One line for each location with live frames, after the total.
 impl fmt::Display for Census {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let live = self.sites.iter().filter(|site| site.live > 0);
@@ -123,28 +124,28 @@ impl fmt::Display for Census {
     }
 }
 
-/// The frames that were made at one place in the program.
+/// The frames that were made by one call in the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SiteCount {
-    /// The source file of the call that bound: `run`, `scope`, `frame` and their siblings. As the
-    /// compiler was told of it, which often is relative.
+    /// The source file of the call that bound: `run`, `scope`, `frame` and their variants. The path
+    /// is the one that the compiler was given, which is often relative.
     pub file: &'static str,
     /// The line of the call, counted from 1.
     pub line: u32,
     /// The column of the call, counted from 1.
     pub column: u32,
-    /// Whether the frames are not those that were bound there, but what was derived of them by
-    /// [`Frame::inherited`](crate::Frame::inherited), for tasks: they lack the variables that are
-    /// not inherited.
+    /// `true` if these frames are not the ones that were bound there, but the ones that
+    /// [`Frame::inherited`](crate::Frame::inherited) derived from them for tasks: they lack the
+    /// variables that are not inherited.
     pub inherited: bool,
-    /// The frames that are live.
+    /// The number of live frames.
     pub live: usize,
-    /// All frames that were ever made there.
+    /// The number of frames that were ever made there.
     pub made: usize,
 }
 
-/// Such as `12 live frames, bound at src/pool.rs:31:9`.
+/// For example `12 live frames, bound at src/pool.rs:31:9`.
 impl fmt::Display for SiteCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {

@@ -1,17 +1,17 @@
-//! Which of 64 keys are bound, how, and where their slots are. Part of the layout that
+//! Which keys of a group of 64 are bound, how, and where their slots are. Part of the layout that
 //! [`block`](crate::block) describes.
 
 use std::mem::{MaybeUninit, align_of, size_of};
 
-/// Keys that a chunk covers.
+/// The number of keys that a group covers.
 pub(crate) const CHUNK_KEYS: u32 = 64;
 
-/// A chunk whose keys all lie below this has its slots at their keys' own places, which makes
-/// `get` an indexed load. Beyond it they are packed in the order of their keys: the rank of a key
-/// is a population count, cheap only on processors newer than the baseline.
+/// If all present keys of a group are below this, each slot is at its key's own position, and `get`
+/// is an indexed load. Otherwise the slots are packed in key order: the rank of a key is then a
+/// population count, which is cheap only on processors newer than the baseline.
 const DIRECT_KEYS: u32 = 16;
 
-/// A place for a small value or for the address of a value in a cell.
+/// Storage for a small value or for the address of a value in a cell.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub(crate) union Slot {
@@ -22,20 +22,20 @@ pub(crate) union Slot {
     bits: [MaybeUninit<u8>; 8],
 }
 
-/// Which of 64 keys are bound, and how. The slots follow it in memory, so it is aligned as they are
-/// and ends where the first begins: also where a `u64` is aligned to 4.
+/// Which keys of a group of 64 are bound, and how. The slots follow it in memory, so it has their
+/// alignment and ends where the first one begins, even on targets that align a `u64` to 4.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 pub(crate) struct Chunk {
     pub(crate) present: u64,
-    /// Those whose slot holds the value itself.
+    /// The keys whose slot holds the value itself.
     pub(crate) inline: u64,
-    /// Those that this frame bound itself, not an ancestor.
+    /// The keys that this frame bound itself, not an ancestor.
     pub(crate) own: u64,
-    /// Those whose variable is not inherited by tasks.
+    /// The keys whose variable is not inherited by tasks.
     pub(crate) not_inherited: u64,
-    /// `present` if slots lie at their keys' places, else 0. Last, beside the slots: a `get` reads
-    /// these two and nothing else.
+    /// `present` if the slots are at their keys' own positions, otherwise 0. It is the last field,
+    /// beside the slots, because `get` reads only this field and a slot.
     pub(crate) direct: u64,
 }
 
@@ -53,7 +53,7 @@ impl Chunk {
         direct: 0,
     };
 
-    /// Sets `present`, and with it how the slots are laid out.
+    /// Sets `present`, and with it the layout of the slots.
     #[inline]
     pub(crate) fn set_present(&mut self, present: u64) {
         self.present = present;
@@ -64,7 +64,7 @@ impl Chunk {
         };
     }
 
-    /// Slots that follow the chunk.
+    /// Returns the number of slots that follow the group's header.
     #[inline]
     pub(crate) fn width(&self) -> usize {
         if self.direct == self.present {
@@ -74,7 +74,7 @@ impl Chunk {
         }
     }
 
-    /// Where the slot of a present key is.
+    /// Returns the position of a present key's slot.
     #[inline]
     pub(crate) fn position(&self, bit: u32) -> usize {
         debug_assert!(self.present >> bit & 1 == 1);
@@ -85,25 +85,26 @@ impl Chunk {
         }
     }
 
-    /// The keys whose slots point to cells.
+    /// Returns the keys whose slots point to cells.
     #[inline]
     pub(crate) fn cells(&self) -> u64 {
         self.present & !self.inline
     }
 
-    /// The slots behind a chunk.
+    /// Returns the slots behind a group's header.
     ///
     /// # Safety
     ///
     /// `chunk` lies in a block of which a part is alive, and was derived from the block's address.
     #[inline(always)]
     pub(crate) unsafe fn slots(chunk: *const Chunk) -> *mut Slot {
-        // SAFETY: the layout puts the slots right behind the chunk, in the same allocation.
+        // SAFETY: the layout puts the slots right behind the group's header, in the same
+        // allocation.
         unsafe { chunk.add(1).cast_mut().cast() }
     }
 }
 
-/// How many of the keys are below `bit`. By value: a chunk stays in registers.
+/// Returns the number of present keys below `bit`. By value: the masks stay in registers.
 #[cold]
 #[inline(never)]
 fn rank(present: u64, bit: u32) -> usize {

@@ -1,23 +1,22 @@
-//! The cooperative budget: a task whose operations are always ready yields all the same.
+//! The cooperative budget: a task whose operations are always ready still yields.
 //!
-//! An `.await` of an operation that is ready at once does not give control back to the executor.
-//! A task that receives from a full channel, or reads from a socket whose peer sends faster than the
-//! task reads, would run for as long as there is something to do, and meanwhile keep its worker from
-//! the other tasks, from timers and from I/O; a time limit around such a loop would never fire, because
-//! it is not polled.
-//!
+//! An `.await` of an operation that is ready does not return to the executor. A task that receives
+//! from a full channel, or reads from a socket whose peer sends faster than the task reads, would
+//! run as long as there is work. Meanwhile its worker could not run other tasks, timers or I/O. A
+//! time limit around such a loop would never fire, because it is not polled.
 //! So each poll of a task begins with a **budget** of 128 units. An operation that is ready takes
-//! one unit. When none is left, an operation is **denied**: it wakes its task and returns `Pending`
-//! although it is ready. The task returns to the executor, which runs it again after the others, with
-//! a new budget. The idea, the number and most of the names are tokio's (`tokio::task::coop`).
+//! one unit. If no unit is left, the operation is **denied**: it wakes its task and returns
+//! `Pending` although it is ready. The task returns to the executor, which runs it again after the
+//! other tasks, with a new budget. The idea, the number and most of the names are tokio's
+//! (`tokio::task::coop`).
 //!
 //! # What takes part
 //!
-//! Everything in `framewise` that can be awaited and can be ready at once: timers and intervals,
-//! all operations on sockets, name look-ups, `JoinHandle`s, an awaited `LocalSet`. Futures of other
-//! crates know nothing of the budget. Channels of tokio's `sync`, `async-channel` or `futures` are
-//! the common case; [`coop`] makes a future or a stream take part, and [`consume_budget`] does for a
-//! loop.
+//! Everything in `framewise` that can be awaited and can be ready immediately: timers and
+//! intervals, all socket operations, name look-ups, `JoinHandle`s, an awaited `LocalSet`. Futures
+//! of other crates do not use the budget. Channels of tokio's `sync`, `async-channel` or `futures`
+//! are the common case; [`coop`] makes a future or a stream take part, and [`consume_budget`] does
+//! so in a loop.
 //!
 //! ```
 //! # async fn work(message: u32) {}
@@ -25,34 +24,34 @@
 //! use framewise_context::coop::coop;
 //! use futures::StreamExt;
 //!
-//! // Yields after 128 messages, though more of them are in the channel.
+//! // Yields after 128 messages, even if the channel has more.
 //! while let Some(message) = coop(messages.next()).await {
 //!     work(message).await;
 //! }
 //! # }
 //! ```
 //!
-//! [`unconstrained`] exempts a future. Blocking closures, timer and readiness callbacks and the
-//! executor's own code are not constrained either.
+//! [`unconstrained`] exempts a future. Blocking closures, timer and readiness callbacks, and the
+//! executor's own code are unconstrained, too.
 //!
 //! # The rules
 //!
-//! - The budget belongs to one poll of one task: futures that are polled inside it, as by `join!` or
-//!   `FuturesUnordered`, share it. A future of `block_on` and each task of a `LocalSet` count as
-//!   tasks; the budget of the task around them is restored afterwards.
-//! - An operation that is not ready takes no unit. It registers its waker and waits, even when no
+//! - The budget belongs to one poll of one task. Futures that are polled inside it, for example by
+//!   `join!` or `FuturesUnordered`, share it. A future of `block_on` and each task of a `LocalSet`
+//!   count as tasks; the budget of the enclosing task is restored afterwards.
+//! - An operation that is not ready takes no unit. It registers its waker and waits, even if no
 //!   unit is left.
-//! - A time limit may fire in a poll in which the future that it limits has used the budget up.
+//! - A time limit may fire in a poll in which the future that it limits has exhausted the budget.
 //! - A denied operation has done nothing and has lost nothing: polled again it is ready. Code that
-//!   polls a future only once (`now_or_never`, `select!` with a branch for the case that nothing is
-//!   ready) can therefore miss that it is ready. Wrap such a future in [`unconstrained`].
-//! - An executor that is nested in a task (`futures::executor::block_on`, for one) polls a denied
-//!   operation again and again within the same poll of the task. After 32 denials in a row the budget
-//!   is full again, so that such an executor goes on.
-//! - On a thread on which no executor has set a budget, operations are not constrained. Sockets are
-//!   the exception: there, too, one operation in 128 of the thread is made to wait once. How long a
-//!   socket is ready is decided by its peer, and must not decide whether another task runs. An
-//!   executor of another kind takes part by polling its tasks within [`with_budget`].
+//!   polls a future only once (`now_or_never`, `select!` with a default branch) can therefore miss
+//!   that it is ready. Wrap such a future in [`unconstrained`].
+//! - An executor that is nested in a task, such as `futures::executor::block_on`, polls a denied
+//!   operation repeatedly within the same poll of the task. After 32 consecutive denials the budget
+//!   is full again, so such an executor makes progress.
+//! - On a thread on which no executor has set a budget, operations are unconstrained. Sockets are
+//!   the exception: on such a thread, too, one operation in 128 has to wait once. The peer decides
+//!   how long a socket is ready, and must not decide whether another task runs. Another executor
+//!   takes part by polling its tasks inside [`with_budget`].
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -62,27 +61,27 @@ use futures_core::Stream;
 
 use crate::current;
 
-/// What a thread has left. Four ranges:
+/// The remaining budget of a thread. It has four ranges:
 ///
 /// | value | meaning |
 /// | --- | --- |
 /// | 1 to [`FULL`] | a task's units |
-/// | 0 down to 1 - [`DENIALS_MAX`] | a task without units; minus the number of denials so far |
+/// | 0 down to 1 - [`DENIALS_MAX`] | a task without units; the number of denials so far, negated |
 /// | above [`NO_BUDGET_LEAST`], up to [`NO_BUDGET`] | no budget was set; sockets count down |
 /// | [`UNCONSTRAINED`] | nothing is counted |
 pub(crate) type Budget = i32;
 
-/// The units of a task's poll. tokio's number: small beside the time that timers are expected to be
-/// late, large beside the cost of one yield.
+/// The units of a task's poll. The number is tokio's: small compared to the delay expected of
+/// timers, large compared to the cost of one yield.
 pub(crate) const FULL: Budget = 128;
 
-/// Denials in one poll after which the budget is full again.
+/// The number of denials in one poll after which the budget is full again.
 const DENIALS_MAX: Budget = 32;
 
-/// The next socket operation of a thread without a budget is made to wait.
+/// The value at which the next socket operation of a thread without a budget has to wait.
 const NO_BUDGET_LEAST: Budget = 1 << 30;
 
-/// A thread's state from its start.
+/// The state of a new thread.
 pub(crate) const NO_BUDGET: Budget = NO_BUDGET_LEAST + FULL;
 
 const UNCONSTRAINED: Budget = Budget::MAX;
@@ -90,15 +89,15 @@ const UNCONSTRAINED: Budget = Budget::MAX;
 /// Returns `true` if `left` has units of a task.
 #[inline(always)]
 const fn has_units(left: Budget) -> bool {
-    // One comparison: what is below 1 wraps to the top.
+    // A single comparison: values below 1 wrap to the top.
     (left.wrapping_sub(1) as u32) < FULL as u32
 }
 
-/// Takes a unit for an operation that is ready. `Pending`: the operation is denied, and its task has
-/// been woken.
+/// Takes a unit for an operation that is ready. Returns `Pending` if the operation is denied; its
+/// task was then woken.
 ///
-/// For the `poll` of a future that knows that it is ready before it changes anything; otherwise
-/// [`poll_proceed`].
+/// It is for the `poll` of a future that knows that it is ready before it changes anything. Other
+/// futures use [`poll_proceed`].
 ///
 /// # Examples
 ///
@@ -133,8 +132,8 @@ pub fn poll_spend(cx: &mut Context<'_>) -> Poll<()> {
     deny(cx, left)
 }
 
-/// Like [`poll_spend`], for an operation that a peer can keep ready: where no budget was set, one
-/// in as many as a budget has units is denied.
+/// Like [`poll_spend`], for an operation that a peer can keep ready: if no budget was set, one
+/// operation in 129 is denied.
 #[doc(hidden)]
 #[inline]
 pub fn poll_spend_remote(cx: &mut Context<'_>) -> Poll<()> {
@@ -163,12 +162,12 @@ fn spend_remote_slow(cx: &mut Context<'_>, left: Budget) -> Poll<()> {
     Poll::Pending
 }
 
-/// Gives the unit of an operation back that turned out not to be ready.
+/// Returns the unit of an operation that turned out not to be ready.
 #[doc(hidden)]
 #[inline]
 pub fn give_back() {
     let left = current::budget();
-    // Below 0 something was denied since, and the denials go on being counted.
+    // Below 0 something was denied since, and the count of denials must not be reset.
     if (0..FULL).contains(&left) {
         current::set_budget(left + 1);
     }
@@ -186,11 +185,11 @@ fn deny(cx: &mut Context<'_>, left: Budget) -> Poll<()> {
     Poll::Pending
 }
 
-/// Takes a unit before an operation that may turn out not to be ready. `Pending`: the operation is
-/// denied, and its task has been woken.
+/// Takes a unit before an operation that may turn out not to be ready. Returns `Pending` if the
+/// operation is denied; its task was then woken.
 ///
-/// The unit is given back when the result is dropped, unless
-/// [`made_progress`](RestoreOnPending::made_progress) was called.
+/// Dropping the result returns the unit, unless [`made_progress`](RestoreOnPending::made_progress)
+/// was called.
 ///
 /// # Examples
 ///
@@ -212,15 +211,15 @@ pub fn poll_proceed(cx: &mut Context<'_>) -> Poll<RestoreOnPending> {
     Poll::Ready(RestoreOnPending { gives_back: true })
 }
 
-/// A unit that an operation has taken in [`poll_proceed`].
+/// A unit that an operation took in [`poll_proceed`].
 #[derive(Debug)]
-#[must_use = "the unit is given back when this is dropped"]
+#[must_use = "the unit is returned when this is dropped"]
 pub struct RestoreOnPending {
     gives_back: bool,
 }
 
 impl RestoreOnPending {
-    /// The operation was ready: its unit is spent.
+    /// Marks the operation as ready: its unit is spent.
     #[inline]
     pub fn made_progress(mut self) {
         self.gives_back = false;
@@ -257,11 +256,12 @@ pub fn has_budget_remaining() -> bool {
 
 /// Takes a unit of the task's budget, and yields if there is none.
 ///
-/// For a loop that computes for long, or that awaits futures of other crates which are always ready.
+/// Use it in a loop that computes for a long time, or that awaits futures of other crates which are
+/// always ready.
 ///
 /// # Cancel safety
 ///
-/// Cancel safe: there is nothing to lose.
+/// Cancel safe: no state is lost.
 ///
 /// # Examples
 ///
@@ -282,15 +282,15 @@ pub async fn consume_budget() {
     poll_fn(poll_spend).await;
 }
 
-/// Makes a future or a stream take part in the budget: each time that it is ready takes a unit, and
-/// without one it is not polled.
+/// Makes a future or a stream take part in the budget: each time it is ready it takes a unit, and
+/// it is not polled if no unit is left.
 ///
-/// For futures of other crates that can be ready again at once: receiving from a channel, acquiring a
-/// lock that is free, waiting for a flag that is set.
+/// Use it for futures of other crates that can be ready repeatedly: receiving from a channel,
+/// acquiring a free lock, waiting for a flag that is set.
 ///
 /// # Cancel safety
 ///
-/// That of the future. A denied poll does not reach it.
+/// Like the future. A denied poll does not reach it.
 ///
 /// # Frame
 ///
@@ -334,24 +334,24 @@ pub struct Coop<F> {
 }
 
 impl<F> Coop<F> {
-    /// The future or stream, to look at.
+    /// Returns a reference to the future or stream.
     pub fn get_ref(&self) -> &F {
         &self.inner
     }
 
-    /// The future or stream, to be changed.
+    /// Returns a mutable reference to the future or stream.
     pub fn get_mut(&mut self) -> &mut F {
         &mut self.inner
     }
 
-    /// The future or stream, which takes no part any more.
+    /// Returns the future or stream, which then no longer takes part.
     pub fn into_inner(self) -> F {
         self.inner
     }
 
     fn project(self: Pin<&mut Self>) -> Pin<&mut F> {
-        // SAFETY: `inner` is pinned as `self` is: it is moved only through `&mut self` or by value,
-        // there is no Drop, and the type is Unpin only where `F` is.
+        // SAFETY: `inner` is pinned with `self`: it is moved only through `&mut self` or by value,
+        // there is no `Drop`, and the type is `Unpin` only if `F` is.
         unsafe { self.map_unchecked_mut(|this| &mut this.inner) }
     }
 }
@@ -384,14 +384,15 @@ impl<S: Stream> Stream for Coop<S> {
     }
 }
 
-/// Exempts a future or a stream from the budget of its task: nothing in it takes a unit or is denied.
+/// Exempts a future or a stream from the budget of its task: no operation in it takes a unit or is
+/// denied.
 ///
-/// Its task does not yield while the operations in it are ready. Other tasks, timers and I/O of the
+/// The task does not yield while the operations in it are ready. Other tasks, timers and I/O of the
 /// worker wait until it is pending.
 ///
 /// # Cancel safety
 ///
-/// That of the future.
+/// Like the future.
 ///
 /// # Frame
 ///
@@ -408,7 +409,7 @@ impl<S: Stream> Stream for Coop<S> {
 ///         consume_budget().await;
 ///     }
 /// };
-/// // One poll is enough.
+/// // One poll suffices.
 /// assert!(with_budget(|| unconstrained(thousand).now_or_never()).is_some());
 /// ```
 pub fn unconstrained<F>(inner: F) -> Unconstrained<F> {
@@ -424,8 +425,8 @@ pub struct Unconstrained<F> {
 
 impl<F> Unconstrained<F> {
     fn project(self: Pin<&mut Self>) -> Pin<&mut F> {
-        // SAFETY: `inner` is pinned as `self` is: it is never moved, there is no Drop, and the type
-        // is Unpin only where `F` is.
+        // SAFETY: `inner` is pinned with `self`: it is never moved, there is no `Drop`, and the
+        // type is `Unpin` only if `F` is.
         unsafe { self.map_unchecked_mut(|this| &mut this.inner) }
     }
 }
@@ -452,9 +453,9 @@ impl<S: Stream> Stream for Unconstrained<S> {
     }
 }
 
-/// Runs `f` with a full budget. Afterwards the budget from before is restored, also if `f` panics.
+/// Runs `f` with a full budget, and restores the previous budget afterwards, also if `f` panics.
 ///
-/// For executors: a poll of a task belongs inside it.
+/// For executors: each poll of a task belongs inside it.
 ///
 /// # Examples
 ///
@@ -480,10 +481,10 @@ pub fn with_budget<R>(f: impl FnOnce() -> R) -> R {
     with(FULL, f)
 }
 
-/// Runs `f` without a budget: nothing in it takes a unit or is denied. Afterwards the budget from
-/// before is restored, also if `f` panics.
+/// Runs `f` without a budget: no operation in it takes a unit or is denied. Restores the previous
+/// budget afterwards, also if `f` panics.
 ///
-/// For code that is not a task's own: callbacks, closures that block.
+/// For code that is not part of a task: callbacks, blocking closures.
 #[inline]
 pub fn with_unconstrained<R>(f: impl FnOnce() -> R) -> R {
     with(UNCONSTRAINED, f)

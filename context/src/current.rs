@@ -1,14 +1,15 @@
 //! The current frame and the budget of this thread, and the ids of new frames: the only
-//! thread-locals that the fast paths touch.
+//! thread-locals that fast paths touch.
 //!
-//! The pointer is *borrowed*: whoever sets it holds the frame for as long as it is set, so neither
-//! entering nor leaving a frame moves a reference count. Only [`Frame::run`](crate::Frame::run)
-//! changes it, through [`enter`], and restores it on every way out.
+//! The pointer is *borrowed*: the caller of [`enter`] holds the frame while it is current, so
+//! entering and leaving a frame changes no reference count. Only [`Frame::run`](crate::Frame::run)
+//! changes the pointer, through [`enter`], and restores it also when it unwinds.
 //!
-//! The budget lies beside the pointer, since a task's poll sets both: the thread-local's address is
-//! computed once for the two. What its values mean is [`coop`]'s.
+//! The budget lies beside the pointer, because a task's poll sets both: the thread-local's address
+//! is computed once for the two. [`coop`] defines the budget's values.
 //!
-//! Neither thread-local has a destructor: both can be used in the destructors of others (C-81).
+//! Neither thread-local has a destructor, so both work in the destructors of other thread-locals
+//! (C-81).
 
 use std::mem;
 use std::ptr;
@@ -37,20 +38,20 @@ framewise_sync::thread_local! {
 
 static BATCHES: Batches = Batches::new();
 
-/// The current frame; null is the root. Alive until the `run` that made it current returns, which
-/// is after its caller returns.
+/// Returns the current frame; null is the root. It is alive until the `run` that made it current
+/// returns, which is after the caller of this function has returned.
 #[inline(always)]
 pub(crate) fn get() -> *const Block {
     CURRENT.with(|current| current.frame.get())
 }
 
-/// The budget that this thread has left.
+/// Returns this thread's remaining budget.
 #[inline(always)]
 pub(crate) fn budget() -> Budget {
     CURRENT.with(|current| current.budget.get())
 }
 
-/// Sets the budget and returns the one before.
+/// Sets the budget; returns the previous one.
 #[inline(always)]
 pub(crate) fn set_budget(budget: Budget) -> Budget {
     CURRENT.with(|current| current.budget.replace(budget))
@@ -70,7 +71,7 @@ pub(crate) unsafe fn enter<R>(block: *const Block, body: impl FnOnce() -> R) -> 
 ///
 /// # Safety
 ///
-/// As for [`enter`].
+/// See [`enter`].
 #[inline(always)]
 pub(crate) unsafe fn enter_with_budget<R>(block: *const Block, body: impl FnOnce() -> R) -> R {
     let previous = CURRENT.with(|current| {
@@ -90,7 +91,7 @@ fn run<R>(previous: *const Block, body: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Puts the previous frame back when `enter` unwinds; forgotten when it returns.
+/// Restores the previous frame when `enter` unwinds; forgotten when it returns.
 struct Restore {
     previous: *const Block,
 }
@@ -98,13 +99,13 @@ struct Restore {
 impl Drop for Restore {
     #[cold]
     fn drop(&mut self) {
-        // Everything inside has restored already, so the current frame is the one left now.
+        // The guards inside have run already, so the current frame is the one that is left now.
         panic::leave(get(), self.previous);
         CURRENT.with(|current| current.frame.set(self.previous));
     }
 }
 
-/// An id that no other frame of the process has. Never 0, which is the root's.
+/// Returns an id that no other frame of the process has. Never 0, which is the root's.
 #[inline]
 pub(crate) fn next_id() -> u64 {
     NEXT_ID.with(|next| {
@@ -115,7 +116,7 @@ pub(crate) fn next_id() -> u64 {
     })
 }
 
-/// Takes a batch of ids: the multiples of `ID_BATCH` mark its end and are not used themselves.
+/// Takes a batch of ids. The multiples of `ID_BATCH` mark its end and are not used themselves.
 #[cold]
 #[inline(never)]
 fn next_batch() -> u64 {
@@ -124,8 +125,8 @@ fn next_batch() -> u64 {
     mark + if ask_again { ID_BATCH - 1 } else { 1 }
 }
 
-/// Sends the next [`next_id`] through [`next_batch`], where a record of a panic that was caught
-/// long ago is thrown away. It costs what is left of a batch of ids, and nothing on a fast path.
+/// Makes the next [`next_id`] call [`next_batch`], which discards the record of a panic that was
+/// caught long ago. The cost is the rest of a batch of ids; no fast path pays for it.
 pub(crate) fn end_batch() {
     NEXT_ID.with(|next| next.set(0));
 }

@@ -1,8 +1,8 @@
-//! How a frame is made from another one: plan the masks, allocate once, fill.
+//! Deriving a frame from another one: plan the masks, allocate once, fill.
 //!
 //! Values are moved into their cells and slots are copied, which runs no user code. Only
-//! [`next_id`](current::next_id) may, rarely: it throws stale records of panics away, whose values
-//! end with them. It does not unwind.
+//! [`next_id`](current::next_id) may, rarely: it discards stale records of panics, and drops values
+//! with them. It does not unwind.
 
 use std::alloc::{self, Layout};
 use std::mem::size_of;
@@ -20,7 +20,7 @@ use crate::leaves::{fill_leaves, leaves_size};
 use crate::watch::Watch;
 use crate::writer::{Area, Writer, share_slot};
 
-/// Plans a chunk: what is kept of `old`, and what is added.
+/// Plans a group from the kept keys of `old` and the new bindings.
 #[inline(always)]
 pub(crate) fn plan(old: &Chunk, kept: u64, added: Masks) -> Chunk {
     let mut chunk = Chunk {
@@ -32,11 +32,11 @@ pub(crate) fn plan(old: &Chunk, kept: u64, added: Masks) -> Chunk {
     chunk
 }
 
-/// Copies the slots `kept` of `old` to a new chunk.
+/// Copies the slots `kept` of `old` to a new group.
 ///
 /// # Safety
 ///
-/// Both have the slots of `kept`; `old` belongs to a live frame, `new` is being built.
+/// Both have the slots of `kept`; `old` belongs to a live frame, and `new` is being built.
 #[inline(always)]
 pub(crate) unsafe fn copy_slots(new: *const Chunk, old: *const Chunk, kept: u64) {
     let mut rest = kept;
@@ -52,9 +52,9 @@ pub(crate) unsafe fn copy_slots(new: *const Chunk, old: *const Chunk, kept: u64)
     }
 }
 
-/// Makes a frame that has what `parent` has, less what tasks do not inherit if `strip` is set,
-/// plus the additions; `origin` is who asks for it. Also gives back the values that an addition
-/// itself replaced.
+/// Makes a frame with the bindings of `parent`, except those that tasks do not inherit if `strip`
+/// is set, and with the new bindings; `origin` is the call that asks for it. Also returns the
+/// values that a later new binding replaced.
 ///
 /// # Safety
 ///
@@ -99,7 +99,7 @@ pub(crate) unsafe fn derive<A: Additions>(
     if block.is_null() {
         alloc::handle_alloc_error(layout);
     }
-    // SAFETY: the memory is ours, long enough for all that was planned, and nothing below panics.
+    // SAFETY: the memory is ours, large enough for everything planned, and nothing below panics.
     unsafe {
         block.write(Block {
             id: current::next_id(),
@@ -133,7 +133,7 @@ pub(crate) unsafe fn derive<A: Additions>(
     }
 }
 
-/// The keys of an old chunk that the new one has from it.
+/// Returns the keys of an old group that the new one takes over.
 #[inline(always)]
 pub(crate) fn kept(old: &Chunk, strip: bool, added: Masks) -> u64 {
     old.present & !added.own & if strip { !old.not_inherited } else { !0 }

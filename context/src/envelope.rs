@@ -1,5 +1,5 @@
-//! `Framed`: a value together with the frame in which it was made (C-55). What is inside ends where
-//! it was made, opened or not; the callbacks of [`wrap`](crate::wrap) are built on it.
+//! `Framed`: a value paired with the frame in which it was made (C-55). The value is dropped in
+//! that frame, unless it was taken out; the callbacks of [`wrap`](crate::wrap) are built on it.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -7,22 +7,22 @@ use std::mem::ManuallyDrop;
 use crate::Frame;
 use crate::scope::FrameScope;
 
-/// A value together with the frame in which it was made: an envelope for a message.
+/// A value paired with the frame in which it was made, for example a message with its sender's
+/// frame.
 ///
-/// Who receives a message runs in its own frame, and that is what it should do. Where the work is
-/// the sender's, which only happens to be done by another task (a logger, a batcher, an actor that
-/// charges its callers), the sender puts the message into an envelope, and the receiver opens it in
-/// the frame of its choice.
+/// A task that receives a message runs in its own frame, which is usually right. Sometimes the work
+/// is the sender's and is only performed by another task: a logger, a batcher, an actor that
+/// accounts to its callers. Then the sender pairs the message with its frame, and the receiver
+/// chooses when to run in that frame.
 ///
-/// It holds the frame, as a snapshot does, and thus all its values, until it is opened or dropped.
-/// It also carries the variables that are
-/// [not inherited](crate::ContextVar::not_inherited); [`with_frame`](Self::with_frame) and
-/// [`Frame::inherited`] leave them out.
+/// It holds the frame, and so all its values, until it is opened or dropped, like a snapshot. It
+/// also carries the variables that are [not inherited](crate::ContextVar::not_inherited);
+/// [`with_frame`](Self::with_frame) and [`Frame::inherited`] omit them.
 ///
 /// # Frame
 ///
-/// A value that is dropped in its envelope, such as one that is still in a channel when the channel
-/// ends, is dropped in the envelope's frame.
+/// If it is dropped unopened, for example in a channel that is dropped, the value is dropped in its
+/// frame.
 ///
 /// # Examples
 ///
@@ -35,7 +35,7 @@ use crate::scope::FrameScope;
 ///
 /// let (sender, receiver) = mpsc::channel::<Framed<&str>>();
 /// let actor = std::thread::spawn(move || {
-///     // Its own frame: none.
+///     // The actor's own frame: no bindings.
 ///     assert_eq!(REQUEST_ID.get(), None);
 ///     let mut log = Vec::new();
 ///     for message in receiver {
@@ -46,24 +46,24 @@ use crate::scope::FrameScope;
 /// });
 ///
 /// REQUEST_ID.run(7, || sender.send(Framed::new("paid"))).unwrap();
-/// REQUEST_ID.run(8, || sender.send(Framed::new("refused"))).unwrap();
+/// REQUEST_ID.run(8, || sender.send(Framed::new("rejected"))).unwrap();
 /// drop(sender);
-/// assert_eq!(actor.join().unwrap(), ["Some(7) paid", "Some(8) refused"]);
+/// assert_eq!(actor.join().unwrap(), ["Some(7) paid", "Some(8) rejected"]);
 /// ```
 pub struct Framed<T> {
     frame: Frame,
-    /// There until the envelope is dropped or `into_parts` takes it.
+    /// Initialized until `self` is dropped or `into_parts` takes it.
     value: ManuallyDrop<T>,
 }
 
 impl<T> Framed<T> {
-    /// Puts a value into an envelope with the current frame.
+    /// Pairs a value with the current frame.
     #[inline]
     pub fn new(value: T) -> Self {
         Self::with_frame(Frame::current(), value)
     }
 
-    /// Puts a value into an envelope with a frame of one's choice.
+    /// Pairs a value with the given frame.
     #[inline]
     pub fn with_frame(frame: Frame, value: T) -> Self {
         Self {
@@ -72,27 +72,27 @@ impl<T> Framed<T> {
         }
     }
 
-    /// The frame in which the value was made.
+    /// Returns the frame in which the value was made.
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// The value. It is looked at in the caller's frame.
+    /// Returns a reference to the value. The caller's frame stays current.
     pub fn get_ref(&self) -> &T {
         &self.value
     }
 
-    /// The value, to be changed. That happens in the caller's frame.
+    /// Returns a mutable reference to the value. The caller's frame stays current.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.value
     }
 
-    /// Opens the envelope: the value, and the frame in which it was made. From here on the value is
-    /// dropped wherever its taker drops it.
+    /// Returns the value and the frame in which it was made. From then on the value is dropped in
+    /// the frame of the code that drops it.
     #[inline]
     pub fn into_parts(self) -> (T, Frame) {
         let mut this = ManuallyDrop::new(self);
-        // SAFETY: each field is taken once: `this` is dropped by nobody.
+        // SAFETY: each field is taken once: `this` is never dropped.
         unsafe {
             (
                 ManuallyDrop::take(&mut this.value),
@@ -101,16 +101,16 @@ impl<T> Framed<T> {
         }
     }
 
-    /// Opens the envelope and calls `open` with the value, in the frame in which it was made;
-    /// afterwards the caller's frame is current again, also if `open` panics.
+    /// Calls `open` with the value, in the frame in which it was made, and restores the caller's
+    /// frame afterwards, also if `open` panics.
     #[inline]
     pub fn run<R>(self, open: impl FnOnce(T) -> R) -> R {
         let (value, frame) = self.into_parts();
         frame.run(|| open(value))
     }
 
-    /// Opens the envelope for a future: `open` is called with the value, and its future is polled
-    /// and dropped, in the frame in which the value was made.
+    /// Makes a future of the value: `open` is called with the value, and its future is polled and
+    /// dropped, in the frame in which the value was made.
     ///
     /// ```
     /// use framewise_context::{ContextVar, Framed};
@@ -127,7 +127,7 @@ impl<T> Framed<T> {
         frame.scope(future)
     }
 
-    /// Calls `with` with the value, in the frame in which it was made, and leaves it inside.
+    /// Calls `with` with the value, in the frame in which it was made, without taking it out.
     #[inline]
     pub(crate) fn enter<R>(&mut self, with: impl FnOnce(&mut T) -> R) -> R {
         let Self { frame, value } = self;
@@ -139,12 +139,12 @@ impl<T> Drop for Framed<T> {
     #[inline]
     fn drop(&mut self) {
         let Self { frame, value } = self;
-        // SAFETY: dropped here and nowhere else; `into_parts` forgets the envelope.
+        // SAFETY: dropped here and nowhere else; `into_parts` forgets `self`.
         frame.run(|| unsafe { ManuallyDrop::drop(value) });
     }
 }
 
-/// Both have the frame; the value is cloned in it.
+/// Both have the same frame; the value is cloned in it.
 impl<T: Clone> Clone for Framed<T> {
     fn clone(&self) -> Self {
         let value = self.frame.run(|| T::clone(&self.value));

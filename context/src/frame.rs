@@ -1,7 +1,7 @@
 //! `Frame`: a held frame, its identity, and entering it.
 //!
-//! The memory behind it is [`block`](crate::block)'s, how one is made [`derive`](crate::derive)'s,
-//! how one ends [`release`](crate::release)'s.
+//! [`block`](crate::block) defines the memory behind it, [`derive`](crate::derive) makes it, and
+//! [`release`](crate::release) destroys it.
 
 use std::fmt;
 use std::mem::ManuallyDrop;
@@ -18,9 +18,9 @@ use crate::release;
 /// An immutable set of bindings of variables to values: a snapshot that can be held, sent and
 /// entered.
 ///
-/// The *current* frame is the one under which this thread runs now; [`Frame::current`] takes it.
-/// The *root* frame has no bindings. It is a null pointer: holding or entering it costs nothing.
-/// A frame is as large as a pointer, and cloning one raises a count.
+/// The **current** frame is the one under which this thread runs now; [`Frame::current`] returns
+/// it. The **root** frame has no bindings. It is a null pointer: holding or entering it costs
+/// nothing. A frame has the size of a pointer, and cloning it increments a count.
 ///
 /// # Examples
 ///
@@ -40,50 +40,50 @@ use crate::release;
 pub struct Frame(*const Block);
 
 // SAFETY: a frame is a counted reference to immutable memory (rule 2) with values that are `Send`
-// and `Sync`, and whoever drops the last reference may be any thread (rule 8).
+// and `Sync`, and any thread may drop the last reference (rule 8).
 unsafe impl Send for Frame {}
 
-// SAFETY: as for `Send`; through a shared reference a frame can be read, entered and cloned.
+// SAFETY: like `Send`; through a shared reference a frame can be read, entered and cloned.
 unsafe impl Sync for Frame {}
 
 // Values are only reached by shared reference, and a panic in a value's `Drop` leaves no frame half
-// taken down; whether a value itself is fit to be seen after a panic is up to its type, as it is
-// with a static.
+// destroyed. Whether a value itself is usable after a panic depends on its type, like with a
+// static.
 impl std::panic::UnwindSafe for Frame {}
 impl std::panic::RefUnwindSafe for Frame {}
 
 impl Frame {
-    /// The frame without bindings.
+    /// Returns the frame without bindings.
     #[inline]
     pub const fn root() -> Frame {
         Frame(ptr::null())
     }
 
-    /// A snapshot of the current frame.
+    /// Takes a snapshot of the current frame.
     ///
-    /// At the root this allocates nothing and touches no count.
+    /// At the root this allocates nothing and changes no count.
     #[inline]
     pub fn current() -> Frame {
         // SAFETY: (rule 4) the current frame is alive.
         unsafe { Frame::borrowed(current::get()) }
     }
 
-    /// Whether this frame has no bindings.
+    /// Returns `true` if this frame has no bindings.
     #[inline]
     pub const fn is_root(&self) -> bool {
         self.0.is_null()
     }
 
-    /// The number of this frame. No other frame of this process ever has the same.
+    /// Returns the id of this frame, which is unique in this process.
     #[inline]
     pub fn id(&self) -> FrameId {
         // SAFETY: (rule 3) we hold it.
         unsafe { id_of(self.0) }
     }
 
-    /// The number of the frame from which this one was made, if it is not the root.
+    /// Returns the id of the frame from which this one was derived; `None` for the root.
     ///
-    /// Only the number: a frame does not keep the one alive from which it was made.
+    /// Only the id: a frame does not keep its parent alive.
     #[inline]
     pub fn parent_id(&self) -> Option<FrameId> {
         if self.0.is_null() {
@@ -93,10 +93,10 @@ impl Frame {
         Some(FrameId(unsafe { (*self.0).parent }))
     }
 
-    /// What a spawned task gets: this frame without the variables that are declared
+    /// Returns the frame for a spawned task: this frame without the variables that are declared
     /// [`not_inherited`](crate::ContextVar::not_inherited).
     ///
-    /// A clone of this frame where no such variable is bound.
+    /// It is a clone of this frame if no such variable is bound.
     #[inline]
     pub fn inherited(&self) -> Frame {
         if self.0.is_null() {
@@ -125,13 +125,13 @@ impl Frame {
         }
     }
 
-    /// Runs `body` with this frame as the current one; afterwards the frame before is current
-    /// again, also if `body` panics.
+    /// Runs `body` with this frame as the current one, and restores the previous frame afterwards,
+    /// also if `body` panics.
     ///
-    /// The frame is borrowed: no count is touched and nothing is allocated.
+    /// The frame is borrowed: no count changes and nothing is allocated.
     ///
-    /// As with everything that is scoped to a stack, a stackful coroutine must not be switched away
-    /// from inside `body`: its frame would stay current on the thread.
+    /// A stackful coroutine must not be switched out inside `body`: its frame would stay current on
+    /// the thread. The same is true of everything that is scoped to a stack.
     ///
     /// # Examples
     ///
@@ -154,9 +154,9 @@ impl Frame {
 
     /// Runs one poll of a task: like [`run`](Self::run), with a full [budget](crate::coop).
     ///
-    /// The budget is not restored, which saves a store in each poll: what is left of it stays with
-    /// the thread until the next poll sets it. A caller that runs within a poll of another task, or
-    /// on a thread that is not the executor's own, must call this within
+    /// The budget is not restored, which saves a store in each poll: the remaining budget stays
+    /// with the thread until the next poll sets it. A caller that runs inside a poll of another
+    /// task, or on a thread that does not belong to the executor, must call this inside
     /// [`with_budget`](crate::coop::with_budget).
     #[doc(hidden)]
     #[inline]
@@ -165,46 +165,46 @@ impl Frame {
         unsafe { current::enter_with_budget(self.0, body) }
     }
 
-    /// The current frame's pointer, as a frame of its own.
+    /// Makes a frame of its own from the current frame's pointer.
     ///
     /// # Safety
     ///
     /// `block` is null or alive.
     #[inline]
     pub(crate) unsafe fn borrowed(block: *const Block) -> Frame {
-        // SAFETY: the caller's promise; the reference that `frame` has not is not given back.
+        // SAFETY: the caller's promise; `frame` owns no reference, so it is not dropped.
         let frame = ManuallyDrop::new(unsafe { Frame::from_raw(block) });
         Frame::clone(&frame)
     }
 
-    /// A frame from a pointer and one reference to it.
+    /// Makes a frame from a pointer and one reference to it.
     ///
     /// # Safety
     ///
-    /// `block` is null, or a frame of which the caller has a reference to give.
+    /// `block` is null, or a frame of which the caller gives up one reference.
     #[inline]
     pub(crate) unsafe fn from_raw(block: *const Block) -> Frame {
         Frame(block)
     }
 
-    /// The pointer with its reference, for [`from_raw`](Self::from_raw).
+    /// Returns the pointer with its reference, for [`from_raw`](Self::from_raw).
     #[inline]
     pub(crate) fn into_raw(self) -> *const Block {
         ManuallyDrop::new(self).0
     }
 
-    /// The pointer, alive as long as `self`.
+    /// Returns the pointer, which is valid as long as `self`.
     #[inline(always)]
     pub(crate) fn as_raw(&self) -> *const Block {
         self.0
     }
 
-    /// Calls `visit` with each chunk and its number.
+    /// Calls `visit` with each group and its number.
     fn each_chunk(&self, mut visit: impl FnMut(u32, &Chunk)) {
         if self.0.is_null() {
             return;
         }
-        // SAFETY: (rule 3) we hold the frame, so its leaves are alive too.
+        // SAFETY: (rule 3) we hold the frame, so its tables are alive too.
         unsafe {
             for number in 0..=(*self.0).leaves {
                 let chunk = Block::chunk_of(self.0, number);
@@ -234,7 +234,7 @@ impl Drop for Frame {
     #[inline]
     fn drop(&mut self) {
         if !self.0.is_null() {
-            // SAFETY: (rule 3) this is our reference, given back once.
+            // SAFETY: (rule 3) this is our reference, released once.
             unsafe { release::release_frame(self.0.cast_mut()) }
         }
     }
@@ -248,7 +248,7 @@ impl Default for Frame {
     }
 }
 
-/// Shows the number and the names of the variables bound, not their values: a value need not be
+/// Shows the id and the names of the bound variables, but not their values: a value need not be
 /// printable, and may be a secret.
 ///
 /// ```
@@ -276,15 +276,15 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// The number of a frame, unique in this process. The root's is 0.
+/// The id of a frame, unique in this process. The root's is 0.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FrameId(u64);
 
 impl FrameId {
-    /// The root frame's.
+    /// The root frame's id.
     pub const ROOT: FrameId = FrameId(0);
 
-    /// The number itself.
+    /// Returns the number itself.
     #[inline]
     pub const fn as_u64(self) -> u64 {
         self.0
@@ -303,7 +303,7 @@ impl fmt::Display for FrameId {
     }
 }
 
-/// The number of a frame that may be the root.
+/// Returns the id of a frame that may be the root.
 ///
 /// # Safety
 ///

@@ -1,4 +1,4 @@
-//! The names of this process's variables. How a key gets its index is `statics/names.rs`'s.
+//! The names of this process's variables. `statics/names.rs` assigns a key its index.
 //!
 //! Knows nothing of frames.
 
@@ -9,13 +9,13 @@ pub(crate) use crate::statics::names::Key;
 /// The names of all variables in use, by index.
 static NAMES: Names = Names::new();
 
-/// The index of a variable's key, assigned now if it was not.
+/// Returns the index of a variable's key, and assigns it first if necessary.
 #[inline]
 pub(crate) fn index(key: &Key, name: &'static str) -> u32 {
     key.index(&NAMES, name)
 }
 
-/// The name of the variable with this index.
+/// Returns the name of the variable with this index.
 pub(crate) fn name(index: u32) -> &'static str {
     NAMES.name(index)
 }

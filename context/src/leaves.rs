@@ -1,7 +1,7 @@
-//! The leaves of a new frame: keys beyond the first 64.
+//! The second-level tables of a new frame: keys beyond the first 64.
 //!
-//! A leaf that the new frame does not change is shared with the parent. One that it changes is
-//! made anew, in the new frame's own block.
+//! A new frame shares with its parent each table that it does not change. A table that it changes
+//! is copied into the new frame's own block.
 
 use std::mem::size_of;
 use std::ptr;
@@ -15,7 +15,7 @@ use crate::derive::{copy_slots, kept, plan};
 use crate::release::raise;
 use crate::watch::Watch;
 
-/// What becomes of leaf `number`.
+/// What the new frame does with table `number`.
 enum LeafPlan {
     None,
     Shared(*mut Leaf),
@@ -57,7 +57,7 @@ unsafe fn plan_leaf<A: Additions>(
     }
 }
 
-/// The size of the leaves that the new frame makes itself.
+/// Returns the size of the tables that the new frame makes itself.
 ///
 /// # Safety
 ///
@@ -80,12 +80,12 @@ pub(crate) unsafe fn leaves_size<A: Additions>(
     (1..=leaves).map(made).sum()
 }
 
-/// Writes the pointers to leaves and the leaves that the new frame makes itself, and says how many
-/// these are.
+/// Writes the pointers to tables and the tables that the new frame makes itself; returns the number
+/// of these.
 ///
 /// # Safety
 ///
-/// `block` is being built from `parent` and these additions.
+/// `block` is being built from `parent` and these bindings.
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn fill_leaves<A: Additions>(
@@ -94,8 +94,8 @@ pub(crate) unsafe fn fill_leaves<A: Additions>(
     strip: bool,
     additions: &A,
 ) -> u32 {
-    // SAFETY: the plan of `leaves_size` is the one that is made here again, so all of it fits.
-    // What is shared is alive, since the parent is.
+    // SAFETY: this makes the same plan as `leaves_size`, so everything fits. Shared tables are
+    // alive, because the parent is.
     unsafe {
         let leaves = (*block).leaves;
         let pointers = Block::leaf_pointers(block);

@@ -1,12 +1,17 @@
-//! Immutable, copy-on-write context frames: bind a value once, see it in everything that follows
-//! from it.
+//! Immutable, copy-on-write context frames: a value is bound once and seen by all work that the
+//! binding starts.
 //!
-//! A request id, a tenant, a trace, a deadline belongs to the work and not to a thread or to a
-//! parameter list. A [`ContextVar`] is such a thing: bound for a closure or a future, it is seen by
-//! whatever runs inside, however deep, and by nothing else. A [`Frame`] is what is bound at a
-//! moment: a snapshot that can be held, sent to another thread and entered there. This crate knows
-//! no runtime; the `framewise` runtime carries the frame of every task, timer and blocking call by
-//! itself, and on any other executor it is carried by hand, with the same types.
+//! A request id, a tenant, a trace or a deadline belongs to the work, and not to a thread or a
+//! parameter list. A [`ContextVar`] holds such a value: it is bound for a closure or a future, and
+//! all code inside sees it, however deep, and no other code. A [`Frame`] is the set of current
+//! bindings at one moment: a snapshot that can be held, sent to another thread and entered there.
+//! This crate knows no runtime. The `framewise` runtime carries the frame of every task, timer and
+//! blocking call automatically; on other executors the program carries frames explicitly, with the
+//! same types.
+//!
+//! The model is the AsyncContextFrame of workerd and Node 24: an immutable, copy-on-write set of
+//! bindings, and one pointer for the current one. The API follows the TC39 AsyncContext proposal
+//! (`run`, snapshots, wrapped functions).
 //!
 //! # A tour
 //!
@@ -27,8 +32,8 @@
 //! assert_eq!(log("idle"), "idle");
 //! ```
 //!
-//! For a future: bound at each poll and when it is dropped, on top of whatever its poller has.
-//! Several at once are one frame, hence one allocation:
+//! Bind it for a future: it is bound during each poll and during the drop, on top of the poller's
+//! frame. Several bindings at once make one frame, so they cost one allocation:
 //!
 //! ```
 //! use framewise_context::{ContextVar, bind};
@@ -40,7 +45,8 @@
 //! assert_eq!(futures::executor::block_on(work), (Some(7), Some("ada".into())));
 //! ```
 //!
-//! Carried elsewhere: a snapshot is entered, polled in, or wrapped around a callback:
+//! A snapshot carries bindings elsewhere: it can be entered, polled in, or wrapped around a
+//! callback:
 //!
 //! ```
 //! use framewise_context::{ContextVar, Frame};
@@ -54,28 +60,28 @@
 //! assert_eq!(futures::executor::block_on(later), Some(7));
 //! ```
 //!
-//! With a message: whoever receives it runs in its own frame, and can open a [`Framed`] one in the
-//! sender's.
+//! With a message: a receiver runs in its own frame, and can open a [`Framed`] value in the
+//! sender's frame.
 //!
 //! With an HTTP body: the connection's task polls a body after its handler has returned, so a scope
-//! around the handler does not reach it. `Frame::scope_body` (feature `http-body`) polls a body in
-//! a frame, and the layers of the module `tower` (a feature) do so for each response of a server
+//! around the handler does not cover it. `Frame::scope_body` (feature `http-body`) polls a body in
+//! a frame. The layers of the module `tower` (feature `tower`) do so for each response of a server
 //! and each request of a client.
 //!
-//! # What it costs
+//! # Costs
 //!
-//! The root frame is a null pointer. Reading is a thread-local load, two tests and an indexed load.
-//! Entering a frame swaps one thread-local pointer, a snapshot raises one count. Only binding
-//! allocates: once, with the values in the same block of memory. Small plain values (integers,
-//! floats, `bool`, `char`) are copied into each frame; others stay where they were bound and are
-//! counted each, so a value that is bound over is freed with its own scope and holders, however
-//! long its rebound children live. A frame remembers the number of its parent, and does not keep
-//! it.
+//! The root frame is a null pointer. Reading costs a thread-local load, two tests and an indexed
+//! load. Entering a frame swaps one thread-local pointer; a snapshot increments one count. Only
+//! binding allocates: once, with the values in the same block of memory. Small plain values
+//! (integers, floats, `bool`, `char`) are copied into each frame. Other values stay where they were
+//! bound, each with its own count. So a shadowed value is freed with its own scope and holders,
+//! however long frames derived from it live. A frame stores the id of its parent and does not keep
+//! the parent alive.
 //!
-//! # What is not possible
+//! # What the API prevents
 //!
-//! A binding cannot outlive its scope: there is no call that enters and leaves the leaving to the
-//! caller, nor a guard that could be forgotten or dropped out of order.
+//! A binding cannot outlive its scope: there is no call that enters a frame and relies on the
+//! caller to leave it, and no guard that could be leaked or dropped out of order.
 //!
 //! ```compile_fail
 //! # use framewise_context::Frame;
@@ -88,7 +94,7 @@
 //! let guard = REQUEST_ID.enter_with(7);
 //! ```
 //!
-//! What is seen inside cannot be taken out but by value:
+//! A reference to a value cannot leave the closure; a clone can:
 //!
 //! ```compile_fail
 //! # use framewise_context::ContextVar;
@@ -102,7 +108,7 @@
 //! let out: Option<String> = TENANT.run("ada".into(), || TENANT.with(|tenant| tenant.cloned()));
 //! ```
 //!
-//! Variables are statics, and values go to any thread:
+//! Variables are statics, and values must be usable on any thread:
 //!
 //! ```compile_fail
 //! # use framewise_context::ContextVar;
@@ -115,14 +121,15 @@
 //! static LOCAL: ContextVar<std::rc::Rc<u64>> = ContextVar::new("local");
 //! ```
 //!
-//! A value that holds its own frame, as through a `Mutex<Frame>`, is a cycle of counts and is never
-//! freed.
+//! A value that holds its own frame, for example through a `Mutex<Frame>`, is a cycle of counts and
+//! is never freed.
 //!
-//! # Who keeps frames
+//! # Finding leaked frames
 //!
-//! A frame that is kept keeps its values. In builds with debug assertions, or with the feature
-//! `census`, the frames that are live are counted by the place that bound them, and [`census`] says
-//! how many there are of each: what only grows is a leak, and has a name. Other builds pay nothing.
+//! A frame that is held keeps its values alive. In builds with debug assertions, or with the
+//! feature `census`, live frames are counted by the place that bound them, and [`census`] returns
+//! the counts. A count that only grows is a leak, and its place has a name. Other builds pay
+//! nothing.
 //!
 //! ```
 //! # use framewise_context::{ContextVar, Frame, census};
@@ -137,10 +144,11 @@
 //!
 //! # For executors
 //!
-//! A task keeps [`Frame::current`]`().`[`inherited`](Frame::inherited)`()` of where it was spawned,
-//! and runs each poll, and the drop of its future, within [`Frame::run`]. A poll also belongs inside
-//! [`coop::with_budget`], so that a task whose operations are always ready yields. Timers and I/O keep
-//! [`FramedWaker`]s. A panic is caught by [`catch_unwind`], which says in which frame it began.
+//! A task stores [`Frame::current`]`().`[`inherited`](Frame::inherited)`()` of the place where it
+//! was spawned. The executor runs each poll, and the drop of the future, inside [`Frame::run`]. A
+//! poll also belongs inside [`coop::with_budget`], so that a task whose operations are always ready
+//! yields. Timers and I/O store [`FramedWaker`]s. [`catch_unwind`] catches a panic and returns the
+//! frame in which it began.
 
 mod additions;
 mod bind;

@@ -1,16 +1,16 @@
 //! The frame in which a panic began, for executors that report it (C-83).
 //!
-//! While a panic unwinds, every `run` that it leaves restores the frame before, so that at the
-//! catch the innermost frame is no longer current. The first restore of a panic therefore records
-//! the frame that it leaves, the following ones pass the record outwards, and [`catch_unwind`]
-//! takes it. Restores belong to one panic when each leaves the frame that the one before restored.
+//! While a panic unwinds, every `run` that it leaves restores the previous frame, so at the catch
+//! the innermost frame is no longer current. Therefore the first restore of a panic records the
+//! frame that it leaves, the following restores pass the record outwards, and [`catch_unwind`]
+//! takes it. Restores belong to one panic if each leaves the frame that the previous one restored.
 //!
-//! A record holds its frame, and with it the values. Hence nothing is recorded outside of a
-//! [`catch_unwind`], a record does not outlive the one around it, and the next frame that is bound
-//! on the thread while it does not panic throws the record away.
+//! A record holds its frame, and so its values. Therefore nothing is recorded outside a
+//! [`catch_unwind`], a record does not outlive the enclosing one, and the next frame that is bound
+//! on the thread while it does not panic discards the record.
 //!
-//! A record that is thrown away may be the last to hold a value, whose `Drop` is user code. That
-//! happens in the midst of a catch, of a bind, of an unwinding: see [`discard`].
+//! A discarded record may be the last holder of a value, whose `Drop` is user code. This happens
+//! during a catch, a bind or an unwinding: see [`discard`].
 
 use std::any::Any;
 use std::fmt;
@@ -26,14 +26,14 @@ use crate::block::Block;
 use crate::current;
 use crate::frame::{FrameId, id_of};
 
-/// What the last panic left behind. Plain cells without a destructor, as in
-/// [`current`](crate::current): `frame` holds a reference when `known` is set.
+/// The record of the last panic. Plain cells without a destructor, like in
+/// [`current`](crate::current): `frame` owns a reference if `known` is set.
 struct Record {
-    /// Whether there is a [`catch_unwind`] around.
+    /// Set inside a [`catch_unwind`].
     asked: Cell<bool>,
     known: Cell<bool>,
     frame: Cell<*const Block>,
-    /// By number, not by address: nothing keeps that frame until it is compared.
+    /// An id and not an address: nothing keeps that frame alive until the comparison.
     restored: Cell<FrameId>,
 }
 
@@ -76,22 +76,22 @@ fn put_record(taken: Taken) {
     discard(old);
 }
 
-/// Lets go of a record. If a value ends with it and panics, the panic has been reported by the hook
-/// and goes no further, and it leaves no record over the one that is there.
+/// Drops a record. If a value that is dropped with it panics, the panic hook has reported the
+/// panic, which goes no further and does not overwrite an existing record.
 fn discard(taken: Taken) {
     let Some((frame, _)) = taken else { return };
     let asked = RECORD.with(|record| record.asked.replace(false));
     if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(frame))) {
-        // Dropping it might panic again.
+        // Dropping the payload might panic again.
         mem::forget(payload);
     }
     RECORD.with(|record| record.asked.set(asked));
 }
 
-/// A panic leaves `left`, which is still current, for `restored`.
+/// Records that a panic leaves `left`, which is still current, for `restored`.
 #[cold]
 pub(crate) fn leave(left: *const Block, restored: *const Block) {
-    // SAFETY: (rule 4) the one is current and the other will be, so both are held.
+    // SAFETY: (rule 4) `left` is current and `restored` will be, so both are held.
     let (left_id, restored) = unsafe { (id_of(left), id_of(restored)) };
     let continues = RECORD.with(|record| {
         if !record.asked.get() {
@@ -104,14 +104,15 @@ pub(crate) fn leave(left: *const Block, restored: *const Block) {
         continues
     });
     if !continues {
-        // SAFETY: (rule 4) `left` is current, hence alive.
+        // SAFETY: (rule 4) `left` is current, so it is alive.
         put_record(Some((unsafe { Frame::borrowed(left) }, restored)));
         current::end_batch();
     }
 }
 
-/// Throws away the record of a panic that was caught without anybody asking for its frame. Says
-/// whether there still is a record, because a panic unwinds now, so that this is to be asked again.
+/// Discards the record of a panic that was caught by code which does not ask for its frame. Returns
+/// `true` if there still is a record, because a panic unwinds now: the caller must call again
+/// later.
 pub(crate) fn forget_stale() -> bool {
     if is_known() && !thread::panicking() {
         discard(take_record());
@@ -119,19 +120,19 @@ pub(crate) fn forget_stale() -> bool {
     is_known()
 }
 
-/// A panic that [`catch_unwind`] caught: what it carried, and the frame in which it began.
+/// A panic that [`catch_unwind`] caught: its payload, and the frame in which it began.
 pub struct CaughtPanic {
     payload: Box<dyn Any + Send + 'static>,
     frame: Frame,
 }
 
 impl CaughtPanic {
-    /// The innermost frame in which the panic began.
+    /// Returns the innermost frame in which the panic began.
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// What the panic carried, and the frame in which it began.
+    /// Returns the panic's payload, and the frame in which it began.
     pub fn into_parts(self) -> (Box<dyn Any + Send + 'static>, Frame) {
         (self.payload, self.frame)
     }
@@ -147,14 +148,15 @@ impl fmt::Debug for CaughtPanic {
 
 /// Calls `body` and catches its panic together with the frame in which the panic began.
 ///
-/// For executors: `std::panic::catch_unwind` returns when the frames inside have been left already.
-/// As this asks for no `UnwindSafe`, the caller sees to it that what the panic broke is not used.
+/// For executors: when `std::panic::catch_unwind` returns, the inner frames have already been left.
+/// This function does not require `UnwindSafe`, so the caller must not use state that the panic
+/// left inconsistent.
 ///
-/// It does not unwind itself, whatever the values do that the panic left behind.
+/// It never unwinds itself, even if values that the panic left behind panic when they are dropped.
 ///
-/// The frame can be another panic's where `body` itself caught one with `std`'s `catch_unwind`: if
-/// `body` then panics in the very frame in which it caught that one, with nothing bound in between,
-/// or if it caught that one in a destructor while the first unwound.
+/// The returned frame can be that of another panic, if `body` itself caught one with `std`'s
+/// `catch_unwind`: either `body` then panics in the same frame in which it caught that panic, with
+/// no bind in between, or it caught that panic in a destructor while the first one unwound.
 ///
 /// # Errors
 ///
@@ -162,7 +164,7 @@ impl fmt::Debug for CaughtPanic {
 ///
 /// # Frame
 ///
-/// `body` runs in the current frame, which is current again afterwards, panic or not.
+/// `body` runs in the current frame, which is current again afterwards, also after a panic.
 ///
 /// # Examples
 ///
@@ -176,8 +178,8 @@ impl fmt::Debug for CaughtPanic {
 /// ```
 #[inline]
 pub fn catch_unwind<R>(body: impl FnOnce() -> R) -> Result<R, CaughtPanic> {
-    // A record from further out belongs to a panic that unwinds right now, through a destructor
-    // that called us: it is not ours, and is put back.
+    // An outer record belongs to a panic that unwinds right now and whose unwinding runs a
+    // destructor that called us: it is not ours, and is put back.
     let outer = if is_known() { take_record() } else { None };
     let asked = RECORD.with(|record| record.asked.replace(true));
     let result = std::panic::catch_unwind(AssertUnwindSafe(body));

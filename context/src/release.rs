@@ -1,12 +1,12 @@
-//! How a frame ends: counts go down, values are dropped, memory is freed.
+//! Destroying a frame: counts are decremented, values are dropped, memory is freed.
 //!
-//! The only file of this crate that runs a value's `Drop`. It does so in the dropper's current
-//! frame with nothing borrowed, so the value may do anything (C-76), and catches its panic, so the
-//! frame's other values are dropped too (C-77); the first panic goes on when all is done.
+//! This is the only file of this crate that runs a value's `Drop`. It does so in the dropper's
+//! current frame with nothing borrowed, so the value may do anything (C-76). It catches the value's
+//! panic, so the frame's other values are dropped too (C-77); the first panic resumes at the end.
 //!
-//! A value can hold a frame whose value holds a frame, and so on. From a certain depth on, frames
-//! are not taken down inside each other but put on a list that the outermost takes down (C-12).
-//! Their values are then dropped in the outermost dropper's frame.
+//! A value can hold a frame whose value holds a frame, and so on. Beyond a certain depth, frames
+//! are not destroyed recursively but put on a list, which the outermost call destroys (C-12). Their
+//! values are then dropped in the outermost dropper's frame.
 
 use std::alloc;
 use std::any::Any;
@@ -21,7 +21,7 @@ use framewise_sync::cell::Cell;
 use crate::block::{Block, Leaf, cell_header};
 use crate::chunk::Chunk;
 
-/// Frames that are taken down inside each other before the rest is put off.
+/// The depth of recursion beyond which destruction is deferred.
 const DEPTH_MAX: u32 = 32;
 
 framewise_sync::thread_local! {
@@ -29,26 +29,26 @@ framewise_sync::thread_local! {
     static PENDING: Cell<*mut Block> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// The first panic of the values dropped.
+/// The first panic of the dropped values.
 type FirstPanic = Option<Box<dyn Any + Send>>;
 
-/// Takes one more reference.
+/// Adds a reference.
 #[inline(always)]
 pub(crate) fn raise(count: &AtomicUsize) {
-    // Ordering: Relaxed. The new reference comes from one that the caller can see, so nothing has
-    // to be published; the end is ordered by `is_last`.
+    // Ordering: Relaxed. The new reference is cloned from one that the caller can see, so nothing
+    // has to be published; `is_last` orders the end.
     let before = count.fetch_add(1, Ordering::Relaxed);
     if before > isize::MAX as usize {
-        // As in `std`'s `Arc`: only forgetting references can get here, and wrapping would free
-        // what is in use.
+        // Like in `std`'s `Arc`: only leaked references can get here, and wrapping would free
+        // memory that is in use.
         process::abort();
     }
 }
 
-/// Gives one reference back; whether it was the last.
+/// Releases a reference; returns `true` if it was the last.
 #[inline(always)]
 fn is_last(count: &AtomicUsize) -> bool {
-    // Ordering: Acquire, pairs with the Release below on the threads that gave theirs back: their
+    // Ordering: Acquire, pairs with the Release below on the threads that released theirs: their
     // uses happen before the end. Without a read-modify-write by rule 7.
     if count.load(Ordering::Acquire) == 1 {
         return true;
@@ -57,20 +57,20 @@ fn is_last(count: &AtomicUsize) -> bool {
     if count.fetch_sub(1, Ordering::Release) != 1 {
         return false;
     }
-    // Ordering: Acquire, pairs with the Releases of the others.
+    // Ordering: Acquire, pairs with the Releases of the other threads.
     fence(Ordering::Acquire);
     true
 }
 
-/// Gives back a `Frame`'s reference.
+/// Releases a `Frame`'s reference.
 ///
 /// # Safety
 ///
-/// The caller owns one reference to `block` and uses it no more.
+/// The caller owns one reference to `block` and does not use it afterwards.
 #[inline(always)]
 pub(crate) unsafe fn release_frame(block: *mut Block) {
-    // SAFETY: (rule 3) alive, for the caller has a reference; when it was the last, the frame is
-    // ours to take down.
+    // SAFETY: (rule 3) alive, because the caller has a reference; if it was the last, the frame is
+    // ours to destroy.
     unsafe {
         if is_last(&(*block).count) {
             take_down(block);
@@ -78,11 +78,11 @@ pub(crate) unsafe fn release_frame(block: *mut Block) {
     }
 }
 
-/// Takes down a frame that nobody holds.
+/// Destroys a frame without holders.
 ///
 /// # Safety
 ///
-/// The frame's count has ended here, and its part (rule 6) has not.
+/// The frame's count reached zero here, and its part (rule 6) was not released.
 #[inline]
 unsafe fn take_down(block: *mut Block) {
     // SAFETY: the frame's part is ours.
@@ -97,16 +97,16 @@ unsafe fn take_down(block: *mut Block) {
     }
 }
 
-/// The rest of [`take_down`] where there are values to drop.
+/// The rest of [`take_down`], if there are values to drop.
 ///
 /// # Safety
 ///
-/// As there.
+/// See [`take_down`].
 #[inline(never)]
 unsafe fn take_down_values(block: *mut Block) {
     let depth = DEPTH.with(Cell::get);
     if depth == DEPTH_MAX {
-        // SAFETY: nobody else looks at `next`, and the block stays until its part is given back.
+        // SAFETY: no other thread reads `next`, and the block lives until its part is released.
         PENDING.with(|pending| unsafe { (*block).next = pending.replace(block) });
         return;
     }
@@ -120,7 +120,7 @@ unsafe fn take_down_values(block: *mut Block) {
             if next.is_null() {
                 break;
             }
-            // SAFETY: what is on the list was put there above, with the frame's part.
+            // SAFETY: each frame on the list was put there above, together with its part.
             unsafe {
                 PENDING.with(|pending| pending.set((*next).next));
                 release_contents(next, &mut panic);
@@ -133,13 +133,13 @@ unsafe fn take_down_values(block: *mut Block) {
     }
 }
 
-/// Gives back all that a frame holds, and then the frame's part. Does not unwind.
+/// Releases everything that a frame holds, and then the frame's part. Does not unwind.
 ///
 /// # Safety
 ///
 /// The frame's part is the caller's.
 unsafe fn release_contents(block: *mut Block, panic: &mut FirstPanic) {
-    // SAFETY: the block's memory stays until its last part is given back, which is done last.
+    // SAFETY: the block's memory lives until its last part is released, which happens last.
     unsafe {
         let mut parts = 1 + release_chunk(Block::chunk(block), block, panic);
         for number in 1..=(*block).leaves {
@@ -152,13 +152,13 @@ unsafe fn release_contents(block: *mut Block, panic: &mut FirstPanic) {
     }
 }
 
-/// Takes down a leaf. Says how many parts of `home` have ended by it.
+/// Destroys a table; returns the number of parts of `home` that ended.
 ///
 /// # Safety
 ///
-/// The leaf's count has ended here; a part of `home` is the caller's.
+/// The table's count reached zero here; the caller owns a part of `home`.
 unsafe fn release_leaf(leaf: *mut Leaf, home: *mut Block, panic: &mut FirstPanic) -> u32 {
-    // SAFETY: the leaf's own part keeps its memory until it is given back.
+    // SAFETY: the table's own part keeps its memory alive until it is released.
     unsafe {
         (*leaf).watch.end();
         let parts = release_chunk(&raw const (*leaf).chunk, home, panic);
@@ -172,15 +172,15 @@ unsafe fn release_leaf(leaf: *mut Leaf, home: *mut Block, panic: &mut FirstPanic
     }
 }
 
-/// Gives back the cells of a chunk. Says how many parts of `home` have ended by it: those are
-/// given back at once, and not one by one.
+/// Releases the cells of a group; returns the number of parts of `home` that ended, which the
+/// caller then releases all at once.
 ///
 /// # Safety
 ///
-/// The references in the chunk's slots are the caller's; a part of `home` is too.
+/// The caller owns the references in the group's slots, and a part of `home`.
 unsafe fn release_chunk(chunk: *const Chunk, home: *mut Block, panic: &mut FirstPanic) -> u32 {
     let mut parts = 0;
-    // SAFETY: the chunk's memory is kept by a part of the caller's.
+    // SAFETY: a part of the caller's keeps the group's memory alive.
     let mut rest = unsafe { (*chunk).cells() };
     while rest != 0 {
         let bit = rest.trailing_zeros();
@@ -212,37 +212,37 @@ unsafe fn release_chunk(chunk: *const Chunk, home: *mut Block, panic: &mut First
 ///
 /// # Safety
 ///
-/// `drop` is the value's, which is dropped nowhere else.
+/// `drop` is the drop function of the value, which is dropped nowhere else.
 unsafe fn drop_value(drop: unsafe fn(*mut u8), value: *mut u8, panic: &mut FirstPanic) {
     // SAFETY: the caller's promise.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| unsafe { drop(value) })) {
         match panic {
             None => *panic = Some(payload),
-            // Only one panic can go on. Dropping the payload might panic again.
+            // Only one panic can resume. Dropping the payload might panic again.
             Some(_) => mem::forget(payload),
         }
     }
 }
 
-/// Gives back parts of a block, and frees it if they were the last.
+/// Releases parts of a block, and frees it if they were the last.
 ///
 /// # Safety
 ///
-/// The caller has that many parts and uses them no more.
+/// The caller owns that many parts and does not use them afterwards.
 #[inline]
 unsafe fn release_parts(block: *mut Block, parts: u32) {
-    // SAFETY: the block is there while it has parts; with the last one it is ours.
+    // SAFETY: the block is alive while it has parts; with the last one it is ours.
     unsafe {
         (*block).memory.read();
-        // Ordering: Acquire, pairs with the Release below on the threads that took down the other
-        // parts: they are done with the memory. Parts only become fewer, so no read-modify-write
-        // is needed when all of them are ours.
+        // Ordering: Acquire, pairs with the Release below on the threads that destroyed the other
+        // parts: they no longer use the memory. The number of parts only decreases, so no
+        // read-modify-write is needed if all of them are ours.
         if (*block).parts.load(Ordering::Acquire) != parts {
             // Ordering: Release, pairs with the Acquires; publishes that this thread is done.
             if (*block).parts.fetch_sub(parts, Ordering::Release) != parts {
                 return;
             }
-            // Ordering: Acquire, pairs with the Releases of the others.
+            // Ordering: Acquire, pairs with the Releases of the other threads.
             fence(Ordering::Acquire);
         }
         (*block).memory.end();

@@ -1,8 +1,9 @@
 //! Futures and streams under bindings or under a snapshot.
 //!
-//! A [`Scope`] binds on top of whatever frame its poller is in; a [`FrameScope`] is in exactly its
-//! own frame. Both drop what they wrap where they poll it. The streams' half is in
-//! [`stream`](crate::stream), that of HTTP bodies in `body.rs`.
+//! A [`Scope`] binds on top of its poller's current frame; a [`FrameScope`] runs in exactly its own
+//! frame. Both drop the wrapped value in the same frame in which they poll it. Their
+//! implementations for streams are in [`stream`](crate::stream), those for HTTP bodies in
+//! `body.rs`.
 
 use std::fmt;
 use std::mem::{self, ManuallyDrop, needs_drop};
@@ -19,19 +20,18 @@ use crate::frame::{FrameId, id_of};
 
 /// A future, a stream or an HTTP body under bindings. Made by
 /// [`ContextVar::scope`](crate::ContextVar::scope), [`Bindings::scope`](crate::Bindings::scope) and
-/// their siblings for streams and bodies.
+/// their variants for streams and bodies.
 ///
 /// # Frame
 ///
-/// At every poll the frame is the poller's current one with the bindings on top. So scopes nest in
-/// any order, and a scope that is moved under another frame keeps its own bindings and sees the
-/// others of its new surroundings. Deriving the frame costs one allocation, at the first poll and
-/// whenever the poller's frame is another than at the poll before. The values themselves stay where
-/// they are.
+/// Each poll runs in the poller's current frame with the bindings on top. So scopes nest in any
+/// order, and a scope that is moved under another frame keeps its own bindings and sees that
+/// frame's other variables. Deriving the frame costs one allocation, at the first poll and whenever
+/// the poller's frame has changed since the previous poll. The values themselves stay where they
+/// are.
 ///
-/// What is wrapped is also dropped with the bindings, on top of the frame in which the scope is
-/// dropped, whether it was ever polled or not. The bound values are dropped after it, as those of
-/// `run`.
+/// The wrapped value is also dropped under the bindings, on top of the frame in which the scope is
+/// dropped, even if it was never polled. The bound values are dropped after it, like in `run`.
 ///
 /// # Examples
 ///
@@ -45,31 +45,31 @@ use crate::frame::{FrameId, id_of};
 #[must_use = "futures and streams do nothing unless polled"]
 pub struct Scope<F, L: BindingList> {
     state: ScopeState<L>,
-    /// Who made the scope, and thereby its frames.
+    /// The call that made the scope, which counts its frames.
     origin: Origin,
     inner: ManuallyDrop<F>,
 }
 
-/// Where a scope's values are.
+/// The place of a scope's values.
 enum ScopeState<L> {
-    /// Not polled yet: here.
+    /// Here: not polled yet.
     Unbound(L),
-    /// In `frame`, whose own bindings they are. It was derived from the frame with the id `under`.
+    /// In `frame`, as its own bindings. It was derived from the frame with the id `under`.
     Bound { frame: Frame, under: FrameId },
     /// Nowhere: a frame is being made of them.
     Gone,
 }
 
-// The wrapped future is pinned with the scope; the values never are.
+// The wrapped future is pinned with the scope; the values are not.
 impl<F: Unpin, L: BindingList> Unpin for Scope<F, L> {}
 
 impl<L: BindingList> ScopeState<L> {
-    /// The frame for now: the current one with the values on top.
+    /// Returns the frame to use now: the current one with the values on top.
     #[inline]
     fn frame(&mut self, origin: Origin) -> &Frame {
         // SAFETY: (rule 4) the current frame is alive.
         let now = unsafe { id_of(current::get()) };
-        // The frame is known by its id, not by its address, where another may have come to be.
+        // Compared by id and not by address, where another frame may have been allocated.
         if !matches!(self, ScopeState::Bound { under, .. } if *under == now) {
             self.rebind(now, origin);
         }
@@ -79,8 +79,8 @@ impl<L: BindingList> ScopeState<L> {
         }
     }
 
-    /// Derives the frame anew. Where this unwinds, the scope is bound all the same: what panics is
-    /// a value that is let go last.
+    /// Derives the frame again. If this unwinds, the scope is bound nevertheless: the panic comes
+    /// from a value that is dropped last.
     #[cold]
     fn rebind(&mut self, under: FrameId, origin: Origin) {
         match mem::replace(self, ScopeState::Gone) {
@@ -89,7 +89,7 @@ impl<L: BindingList> ScopeState<L> {
                 let (frame, replaced) =
                     unsafe { derive::derive(current::get(), false, list, origin) };
                 *self = ScopeState::Bound { frame, under };
-                // Last, for these are dropped by user code.
+                // Last, because dropping these runs user code.
                 drop(replaced);
             }
             ScopeState::Bound { frame: old, .. } => {
@@ -97,7 +97,8 @@ impl<L: BindingList> ScopeState<L> {
                 let (frame, ()) =
                     unsafe { derive::derive(current::get(), false, OwnOf(&old), origin) };
                 *self = ScopeState::Bound { frame, under };
-                // Last: what only the old surroundings had is dropped here, by user code.
+                // Last: this drops the values that only the previous frame held, which runs user
+                // code.
                 drop(old);
             }
             ScopeState::Gone => panic!("a scope whose frame could not be made cannot be used"),
@@ -115,7 +116,7 @@ impl<F, L: BindingList> Scope<F, L> {
         }
     }
 
-    /// Makes what is wrapped in the scope's frame.
+    /// Makes the wrapped value, in the scope's frame.
     #[cfg(feature = "tower")]
     #[inline]
     pub(crate) fn made_within(list: L, make: impl FnOnce() -> F, origin: Origin) -> Self {
@@ -128,11 +129,11 @@ impl<F, L: BindingList> Scope<F, L> {
         }
     }
 
-    /// Calls `f` with what is wrapped, in the scope's frame.
+    /// Calls `f` with the wrapped value, in the scope's frame.
     #[inline]
     pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {
-        // SAFETY: `inner` is pinned with the scope: it is moved nowhere below, and dropped in
-        // place by `drop`. `state` is not pinned, and nothing hands it out pinned.
+        // SAFETY: `inner` is pinned with the scope: it is not moved below, and `drop` drops it in
+        // place. `state` is not pinned, and nothing hands it out pinned.
         let Scope {
             state,
             origin,
@@ -143,7 +144,7 @@ impl<F, L: BindingList> Scope<F, L> {
         state.frame(*origin).run(|| f(inner))
     }
 
-    /// What is wrapped.
+    /// Returns the wrapped value.
     #[inline]
     pub(crate) fn inner(&self) -> &F {
         &self.inner
@@ -171,14 +172,14 @@ impl<F, L: BindingList> Drop for Scope<F, L> {
         } = self;
         let end = InnerEnd { state, inner };
         if !matches!(end.state, ScopeState::Gone) {
-            // Can unwind, when it lets go of old surroundings. `end` then acts nevertheless.
+            // May unwind, when it drops values of the previous frame. `end` still runs then.
             end.state.frame(*origin);
         }
     }
 }
 
-/// Drops what a scope wraps, in the scope's frame. A value rather than a call, so that nothing that
-/// panics before keeps it from happening: what is pinned must not be forgotten.
+/// Drops the wrapped value, in the scope's frame. It is a guard and not a call, so that an earlier
+/// panic does not prevent it: a pinned value must not be leaked.
 struct InnerEnd<'a, F, L: BindingList> {
     state: &'a mut ScopeState<L>,
     inner: &'a mut ManuallyDrop<F>,
@@ -188,7 +189,8 @@ impl<F, L: BindingList> Drop for InnerEnd<'_, F, L> {
     #[inline]
     fn drop(&mut self) {
         let Self { state, inner } = self;
-        // SAFETY: dropped here and nowhere else, in place: only `Scope::drop` makes this, once.
+        // SAFETY: dropped in place, here and nowhere else: only `Scope::drop` makes this guard,
+        // once.
         let mut drop_inner = || unsafe { ManuallyDrop::drop(inner) };
         match state {
             ScopeState::Bound { frame, .. } => frame.run(drop_inner),
@@ -237,7 +239,7 @@ impl Frame {
     }
 
     /// Wraps a stream so that it is polled and dropped in exactly this frame. Its consumer runs in
-    /// its own.
+    /// its own frame.
     #[inline]
     pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> FrameScope<S> {
         FrameScope::new(self, stream)
@@ -253,22 +255,22 @@ impl<F> FrameScope<F> {
         }
     }
 
-    /// The frame.
+    /// Returns the frame.
     pub fn frame(&self) -> &Frame {
         &self.frame
     }
 
-    /// Calls `f` with what is wrapped, in the frame.
+    /// Calls `f` with the wrapped value, in the frame.
     #[inline]
     pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {
-        // SAFETY: `inner` is pinned with the scope: moved nowhere, and dropped in place by `drop`.
+        // SAFETY: `inner` is pinned with the scope: it is not moved, and `drop` drops it in place.
         let FrameScope { frame, inner } = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
         let inner = unsafe { Pin::new_unchecked(&mut **inner) };
         frame.run(|| f(inner))
     }
 
-    /// What is wrapped.
+    /// Returns the wrapped value.
     #[inline]
     pub(crate) fn inner(&self) -> &F {
         &self.inner
@@ -288,7 +290,7 @@ impl<F> Drop for FrameScope<F> {
     #[inline]
     fn drop(&mut self) {
         let FrameScope { frame, inner } = self;
-        // SAFETY: dropped here and nowhere else, in place.
+        // SAFETY: dropped in place, here and nowhere else.
         frame.run(|| unsafe { ManuallyDrop::drop(inner) });
     }
 }

@@ -1,16 +1,13 @@
-//! What lives in statics and is shared by all threads: the keys and their names, the batches of
-//! ids, the vtable that needs no frame, the census's sites.
+//! Protocols over statics, which all threads share: keys and their names, batches of ids, the
+//! vtables of context-free wakers, the bind locations.
 //!
-//! loom's primitives cannot be made in a static. So the protocols are types in files of their own,
-//! which take their primitives from `super::door`, and a model's build compiles the files twice:
-//! here over `std`'s, for the statics, and in [`model`] over the facade's, so that a model can make
-//! one and let threads race for it. The statics themselves are with their users: `key.rs`,
-//! `current.rs`, `waker.rs`, `census/sites.rs`.
+//! loom's primitives cannot be constructed in a static. So the protocols are types in separate
+//! files that take their primitives from `super::door`. A model's build compiles the files twice:
+//! here over `std`'s primitives, for the statics, and in [`model`] over the facade's, so that a
+//! model can make one and let threads race for it. The statics themselves are next to their users:
+//! `key.rs`, `current.rs`, `waker.rs`, `census/sites.rs`.
 
-#![allow(
-    unreachable_pub,
-    reason = "what the files have is public in a model's build"
-)]
+#![allow(unreachable_pub, reason = "the types are public in a model's build")]
 #![cfg_attr(
     framewise_loom,
     allow(
@@ -30,7 +27,7 @@ mod door {
     ))]
     pub(super) use framewise_sync::statics::{AtomicUsize, OnceLock};
 
-    /// A function that makes a primitive: `const` where it is for a static.
+    /// Makes a constructor: `const`, because it is for a static.
     macro_rules! constructor {
         ($(#[$attribute:meta])* pub fn $name:ident() -> Self $body:block) => {
             $(#[$attribute])*

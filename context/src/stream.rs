@@ -1,4 +1,4 @@
-//! The scopes as streams (C-72). The types are [`scope`](crate::scope)'s.
+//! The scopes as streams (C-72). The types are defined in [`scope`](crate::scope).
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -16,7 +16,7 @@ impl<S: Stream, L: BindingList> Stream for Scope<S, L> {
         self.enter(|inner| inner.poll_next(cx))
     }
 
-    /// Asked in the caller's frame: a hint makes no frame.
+    /// Runs in the caller's frame: a hint derives no frame.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.inner().size_hint()
     }
@@ -30,7 +30,7 @@ impl<S: Stream> Stream for FrameScope<S> {
         self.enter(|inner| inner.poll_next(cx))
     }
 
-    /// Asked in the frame.
+    /// Runs in the frame.
     fn size_hint(&self) -> (usize, Option<usize>) {
         self.frame().run(|| self.inner().size_hint())
     }

@@ -1,10 +1,9 @@
 //! tower layers that carry a request's frame into its bodies (feature `tower`).
 //!
-//! An HTTP body is often made while it is sent: a streamed file, server-sent events, the messages
-//! of a gRPC call. The task that polls it then is the connection's, after the handler has returned,
-//! and it belongs to no request or to many. So a scope around the handler, `VAR.scope(id,
+//! An HTTP body is often produced while it is sent: a streamed file, server-sent events, the
+//! messages of a gRPC call. The connection's task polls it then, after the handler has returned,
+//! and that task belongs to no request or to many. So a scope around the handler, `VAR.scope(id,
 //! next.run(request))`, ends too early for the body:
-//!
 //! | what runs | polled by | in the request's frame by |
 //! | --- | --- | --- |
 //! | a server's handler; the request's body, which it reads | the task of the request | any scope |
@@ -13,8 +12,8 @@
 //! | a client's response body | its caller | any scope |
 //! | an upgraded connection (WebSocket) | the task that the handler spawns | the spawn, where the runtime carries frames; elsewhere [`Frame::wrap_async`] or [`Frame::scope`] |
 //!
-//! The layers know tower's traits and the types of `http`, and no server, client or runtime. They
-//! work on any executor, for HTTP/1 and HTTP/2, and for gRPC.
+//! The layers know tower's traits and the types of `http`, but no server, client or runtime. They
+//! work on any executor, for HTTP/1, HTTP/2 and gRPC.
 
 use std::fmt;
 use std::pin::Pin;
@@ -33,24 +32,24 @@ use crate::scope::{FrameScope, Scope};
 
 /// A layer for servers: a response's body is polled and dropped in the frame of its request.
 ///
-/// [`bind`](Self::bind) makes a layer that also binds the request's values, which is all that most
-/// servers need. A layer made by [`new`](Self::new) binds nothing: it takes the frame that other
-/// middleware bound.
+/// [`bind`](Self::bind) makes a layer that also binds the request's values; most servers need only
+/// this. A layer made by [`new`](Self::new) binds nothing: it uses the frame that other middleware
+/// bound.
 ///
 /// # Frame
 ///
-/// The body's frame is the one that is current when the response future completes, hence that of
-/// the code directly around the layer. A layer made by `new` therefore belongs *inside* of the
-/// middleware that binds (in axum, where later layers are outer ones: before it).
+/// The body's frame is the one that is current when the response future completes, which is the
+/// frame of the code directly around the layer. So a layer made by `new` belongs *inside* the
+/// middleware that binds (in axum, where later layers are outer ones, it is added before).
 ///
 /// Variables that are declared [`not_inherited`](crate::ContextVar::not_inherited) are absent in
-/// the body, as in a spawned task: whatever bound them may have ended with the handler.
+/// the body, like in a spawned task: the owner of such a value may have ended with the handler.
 ///
 /// The layer allocates nothing. The frame is held until the body is dropped.
 ///
 /// # Examples
 ///
-/// Middleware binds, and the layer is inside of it:
+/// The middleware binds, and the layer is inside it:
 ///
 /// ```
 /// use bytes::Bytes;
@@ -63,7 +62,7 @@ use crate::scope::{FrameScope, Scope};
 /// use tower::{Layer, Service, service_fn};
 /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
 ///
-/// /// The body makes its text while it is sent.
+/// /// The body produces its text while it is sent.
 /// async fn handler(_: Request<()>) -> Result<Response<impl http_body::Body>, Infallible> {
 ///     let text = stream::iter(0..2).map(|_| format!("{:?} ", REQUEST_ID.get()));
 ///     let frames = text.map(|text| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from(text))));
@@ -73,7 +72,7 @@ use crate::scope::{FrameScope, Scope};
 /// futures::executor::block_on(async {
 ///     let mut service = FrameLayer::new().layer(service_fn(handler));
 ///     let response = REQUEST_ID.scope(7, service.call(Request::new(()))).await.unwrap();
-///     // Outside of the scope, as the connection's task is.
+///     // Outside the scope, like the connection's task.
 ///     let body = response.into_body().collect().await.ok().unwrap();
 ///     assert_eq!(body.to_bytes(), "Some(7) Some(7) ");
 /// });
@@ -82,19 +81,19 @@ use crate::scope::{FrameScope, Scope};
 pub struct FrameLayer(());
 
 impl FrameLayer {
-    /// Makes a layer that binds nothing: it goes inside of the middleware that binds.
+    /// Makes a layer that binds nothing: it belongs inside the middleware that binds.
     pub const fn new() -> Self {
         Self(())
     }
 
-    /// Makes a layer that binds values of each request, and carries them through its handler and
-    /// the body of its response.
+    /// Makes a layer that binds values of each request, for its handler and for the body of its
+    /// response.
     ///
     /// # Frame
     ///
-    /// `bindings` is called once a request, in the caller's frame. The inner service is called, and
-    /// its future is polled and dropped, under these bindings on top of the frame of whatever polls
-    /// it, as in a [`Scope`]. One allocation a request: the frame.
+    /// `bindings` is called once per request, in the caller's frame. The inner service is called,
+    /// and its future is polled and dropped, under these bindings on top of the poller's frame,
+    /// like in a [`Scope`]. The cost is one allocation per request: the frame.
     ///
     /// # Examples
     ///
@@ -150,7 +149,8 @@ impl<S> Layer<S> for FrameLayer {
     }
 }
 
-/// A service whose responses' bodies are in the frames of their requests. Made by [`FrameLayer`].
+/// A service that puts its responses' bodies into the frames of their requests. Made by
+/// [`FrameLayer`].
 #[derive(Clone, Copy, Debug)]
 pub struct FrameService<S> {
     inner: S,
@@ -182,7 +182,7 @@ where
 #[derive(Clone, Copy)]
 pub struct BindLayer<F> {
     bindings: F,
-    /// The caller of [`FrameLayer::bind`], which the census names.
+    /// The caller of [`FrameLayer::bind`], to which the frames are counted.
     origin: Origin,
 }
 
@@ -245,7 +245,7 @@ impl<S: fmt::Debug, F> fmt::Debug for BindService<S, F> {
     }
 }
 
-/// The future of a response whose body is put into the frame in which the future completes.
+/// The response future of [`FrameService`]: puts the body into the frame in which it completes.
 #[must_use = "futures do nothing unless polled"]
 #[derive(Debug)]
 pub struct ResponseFuture<F> {
@@ -261,8 +261,8 @@ where
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: `inner` is pinned with the whole: it is moved nowhere, there is no `Drop`, and
-        // the type is `Unpin` only where `F` is.
+        // SAFETY: `inner` is pinned with `self`: it is not moved, there is no `Drop`, and the type
+        // is `Unpin` only if `F` is.
         let inner = unsafe { self.map_unchecked_mut(|this| &mut this.inner) };
         inner
             .poll(cx)
@@ -272,22 +272,23 @@ where
 
 /// A layer for clients: a request's body is polled and dropped in the caller's frame.
 ///
-/// Around whatever sends the requests: hyper's `SendRequest`, hyper-util's pooled `Client`, a gRPC
-/// channel. The body of the request that the inner service gets is wrapped, so its type is
-/// `FrameScope<B>`. Where the inner service takes one type of body only, box the body in between:
+/// It goes around the service that sends the requests: hyper's `SendRequest`, hyper-util's pooled
+/// `Client`, a gRPC channel. It wraps the body of the request for the inner service, so that body's
+/// type is `FrameScope<B>`. If the inner service accepts only one body type, box the body in
+/// between:
 /// with tonic by `.map_request(|request: Request<_>| request.map(tonic::body::Body::new))`.
 ///
 /// # Frame
 ///
-/// The body's frame is the one that is current at the *call*, as with a spawn, without the
-/// variables that are declared [`not_inherited`](crate::ContextVar::not_inherited): the body is
-/// polled by the connection's task while the caller goes on. The future of the response and the
-/// response's body are polled by the caller and stay as they are.
+/// The body's frame is the one that is current at the *call*, like with a spawn, without the
+/// variables that are declared [`not_inherited`](crate::ContextVar::not_inherited): the
+/// connection's task polls the body while the caller goes on. The response future and the
+/// response's body are not wrapped, because the caller polls them.
 ///
 /// The layer allocates nothing. The frame is held until the body is dropped, which clients do when
 /// it is sent.
 ///
-/// A pool's connections outlive the request that opens them: what drives them belongs at the root.
+/// A pool's connections outlive the request that opens them: spawn their driver tasks at the root.
 ///
 /// # Examples
 ///
@@ -300,7 +301,7 @@ where
 /// use tower::{Service, ServiceBuilder, service_fn};
 /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
 ///
-/// /// Stands for a client: it shows what the connection's task sees.
+/// /// Stands for a client: it returns what the connection's task sees.
 /// async fn send(request: Request<FrameScope<Empty<&[u8]>>>) -> Result<Response<Option<u64>>, Infallible> {
 ///     Ok(Response::new(request.body().frame().run(|| REQUEST_ID.get())))
 /// }
@@ -329,7 +330,8 @@ impl<S> Layer<S> for ClientFrameLayer {
     }
 }
 
-/// A client whose requests' bodies are in their callers' frames. Made by [`ClientFrameLayer`].
+/// A client that puts its requests' bodies into their callers' frames. Made by
+/// [`ClientFrameLayer`].
 #[derive(Clone, Copy, Debug)]
 pub struct ClientFrameService<S> {
     inner: S,
@@ -356,7 +358,8 @@ where
     }
 }
 
-/// The frame of a body that another task sends: what a task would get that were spawned here.
+/// Returns the frame of a body that another task sends: the frame that a task spawned here would
+/// get.
 #[inline]
 fn sent_elsewhere() -> Frame {
     Frame::current().inherited()

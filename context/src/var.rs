@@ -1,4 +1,4 @@
-//! `ContextVar`: a typed key, its default, and reading and binding it.
+//! `ContextVar`: a typed key with a default; reading it and binding it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,10 +11,10 @@ use crate::current;
 use crate::key::Key;
 use crate::scope::Scope;
 
-/// A variable of which everything that follows from a binding sees the value.
+/// A variable whose value is visible to all work that a binding starts.
 ///
-/// Declare it as a static. Bind it for a closure with [`run`](Self::run), for a future with
-/// [`scope`](Self::scope), read it with [`get`](Self::get) or [`with`](Self::with).
+/// Declare it as a static. Bind it for a closure with [`run`](Self::run) or for a future with
+/// [`scope`](Self::scope); read it with [`get`](Self::get) or [`with`](Self::with).
 ///
 /// Two variables are different even if they have the same name and type.
 ///
@@ -31,8 +31,8 @@ use crate::scope::Scope;
 /// assert_eq!(log("idle"), "[None] idle");
 /// ```
 ///
-/// A variable is of exactly its type. Were it also one of the types that are less able, a value of
-/// such a type could be bound and read as one that is more able:
+/// A variable is invariant in its type. Otherwise a value could be bound at a less general type and
+/// read at a more general one:
 ///
 /// ```compile_fail
 /// # use framewise_context::ContextVar;
@@ -44,13 +44,13 @@ pub struct ContextVar<T: Send + Sync + 'static> {
     name: &'static str,
     pub(crate) inherited: bool,
     default: Option<T>,
-    /// Invariant in `T` (rule 1 of [`block`](crate::block)): a variable that passed for one of a
-    /// subtype or a supertype could be bound as the one and read as the other.
+    /// Invariant in `T` (rule 1 of [`block`](crate::block)): with variance, a variable could be
+    /// bound as one type and read as its subtype or supertype.
     exact: PhantomData<fn(T) -> T>,
 }
 
 impl<T: Send + Sync + 'static> ContextVar<T> {
-    /// Declares a variable. The name is for people: it is shown where a frame is printed.
+    /// Declares a variable. The name is for humans: it is shown when a frame is printed.
     pub const fn new(name: &'static str) -> Self {
         Self {
             key: Key::new(),
@@ -61,7 +61,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         }
     }
 
-    /// Declares a variable that reads as `default` where it is not bound.
+    /// Declares a variable that reads as `default` if it is not bound.
     ///
     /// ```
     /// # use framewise_context::ContextVar;
@@ -79,11 +79,11 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         }
     }
 
-    /// Makes the variable absent in spawned tasks: for what must not be used by two tasks at once,
-    /// as a transaction or the token of a lock.
+    /// Makes the variable absent in spawned tasks: for values that two tasks must not use at once,
+    /// such as a transaction or a lock token.
     ///
-    /// It stays present in the task itself, across its awaits, and in snapshots. What a task gets
-    /// is [`Frame::inherited`](crate::Frame::inherited).
+    /// It stays present in the task itself, across its awaits, and in snapshots. A spawned task
+    /// gets [`Frame::inherited`](crate::Frame::inherited).
     ///
     /// ```
     /// # use framewise_context::{ContextVar, Frame};
@@ -98,26 +98,26 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self
     }
 
-    /// The name given at the declaration.
+    /// Returns the name given in the declaration.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Calls `read` with the value: the one bound, else the default, else `None`.
+    /// Calls `read` with the bound value, else the default, else `None`.
     ///
-    /// `read` may do anything, binding this variable included: the value that it was given stays.
+    /// `read` may do anything, including binding this variable: the value that it was given stays.
     #[inline]
     pub fn with<R>(&'static self, read: impl FnOnce(Option<&T>) -> R) -> R {
-        // SAFETY: (rule 4) the current frame is alive until the `run` returns that made it current,
+        // SAFETY: (rule 4) the current frame is alive until the `run` that made it current returns,
         // which encloses this call; so is the value, which is a `T` (rule 1).
         match unsafe { self.bound().as_ref() } {
             Some(value) => read(Some(value)),
-            // Apart, so that the way above does not look at the default.
+            // A separate call, so that the path above does not read the default.
             None => read(self.default.as_ref()),
         }
     }
 
-    /// The value: the one bound, else the default, else `None`.
+    /// Returns the bound value, else the default, else `None`.
     #[inline]
     pub fn get(&'static self) -> Option<T>
     where
@@ -126,13 +126,13 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self.with(|value| value.cloned())
     }
 
-    /// Whether the current frame binds this variable. A default does not count.
+    /// Returns `true` if the current frame binds this variable. A default does not count.
     #[inline]
     pub fn is_bound(&'static self) -> bool {
         !self.bound().is_null()
     }
 
-    /// The value bound in the current frame, or null.
+    /// Returns the value bound in the current frame, or null.
     #[inline(always)]
     fn bound(&self) -> *const T {
         // SAFETY: (rule 4) the current frame is alive.
@@ -142,16 +142,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         } else if slot.is_null() {
             ptr::null()
         } else {
-            // SAFETY: (rule 1) the slot of a key of such a type points to a cell.
+            // SAFETY: (rule 1) the slot of a key with such a type points to a cell.
             unsafe { (*slot).cell.cast() }
         }
     }
 
-    /// Runs `body` with this variable bound to `value`; afterwards it is as it was before, also if
-    /// `body` panics.
+    /// Runs `body` with this variable bound to `value`, and restores the previous frame afterwards,
+    /// also if `body` panics.
     ///
-    /// The binding makes one frame, by one allocation. The value is dropped when this returns, or
-    /// when the last snapshot ends that was taken inside.
+    /// The binding makes one frame, with one allocation. The value is dropped when this returns, or
+    /// with the last snapshot that was taken inside.
     ///
     /// # Examples
     ///
@@ -172,7 +172,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
 
     /// Wraps a future so that it is polled and dropped with this variable bound to `value`.
     ///
-    /// See [`Scope`] for what the future sees of other variables.
+    /// See [`Scope`] for the values of other variables.
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scope<F, crate::Bound<T>> {
@@ -180,7 +180,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     }
 
     /// Wraps a stream so that it is polled and dropped with this variable bound to `value`. Its
-    /// consumer runs outside of the binding.
+    /// consumer runs outside the binding.
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(

@@ -1,4 +1,4 @@
-//! Wakers with the frame in which they were registered (C-50).
+//! Wakers paired with the frame in which they were registered (C-50).
 
 mod deferred;
 
@@ -14,20 +14,20 @@ pub use deferred::{SuspendedDeferral, defer_wake, suspend_deferred_wakes};
 
 static FRAMELESS: Frameless = Frameless::new();
 
-/// Declares that wakers of this vtable run no foreign code, so that a [`FramedWaker`] of one need
+/// Declares that wakers of this vtable run no user code, so a [`FramedWaker`] of such a waker need
 /// not hold a frame.
 ///
-/// It is for an executor, about its own wakers: those that only put a task into a queue, or unpark
-/// a thread. A process has room for four such vtables. The wakers of a vtable that comes later hold
-/// frames, like all others: they still wake in the right frame.
+/// It is for an executor's own wakers, which only put a task into a queue or unpark a thread. A
+/// process has room for four such vtables. Wakers of further vtables hold frames like all others,
+/// so they still wake in the right frame.
 pub fn set_frameless_vtable(vtable: &'static RawWakerVTable) {
     FRAMELESS.add(vtable);
 }
 
-/// A waker together with the frame in which it was registered.
+/// A waker paired with the frame in which it was registered.
 ///
-/// For what calls wakers later: timers, I/O. A foreign waker's own code runs in the frame of
-/// whoever waited, not in that of the driver which happens to call it.
+/// For code that calls wakers later: timers, I/O. The code of an external waker runs in the frame
+/// of the task that registered it, and not in that of the driver that calls it.
 ///
 /// # Examples
 ///
@@ -62,8 +62,8 @@ impl FramedWaker {
 
     /// Wakes, in the frame of the registration.
     ///
-    /// The frame is released when the waker's own code has returned, in the caller's frame. A
-    /// thread that was woken by that code may see the frame held until then.
+    /// The frame is released in the caller's frame, after the waker's own code has returned. A
+    /// thread that this code woke may see the frame held until then.
     #[inline]
     pub fn wake(self) {
         let Self { waker, frame } = self;
@@ -80,8 +80,8 @@ impl FramedWaker {
         self.frame.run(|| self.waker.wake_by_ref());
     }
 
-    /// Whether registering `waker` here and now would give the same: it wakes the same task, and
-    /// the current frame is the one captured.
+    /// Returns `true` if registering `waker` now would have the same effect: it wakes the same
+    /// task, and the current frame is the captured one.
     #[inline]
     pub fn will_wake(&self, waker: &Waker) -> bool {
         self.waker.will_wake(waker)

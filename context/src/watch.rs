@@ -1,8 +1,8 @@
-//! What lets a model see the life of a part of a frame. Empty in an ordinary build.
+//! Makes the lifetime of each part of a frame visible to models. Empty in an ordinary build.
 //!
-//! In a model each part holds a cell that its readers read and its end writes, so a use
-//! that does not happen before the end is a race, and a counted token, so a part that is never
-//! taken down is a leak.
+//! In a model each part holds a cell, which its readers read and its end writes: a use that does
+//! not happen before the end is a data race. It also holds a counted token: a part that is never
+//! destroyed is a leak.
 
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub(crate) struct Watch;
@@ -48,7 +48,7 @@ impl Watch {
         self.ended.with_mut(|ended| {
             // SAFETY: loom checks that no other access runs at the same time.
             let ended = unsafe { &mut *ended };
-            assert!(!*ended, "a part was taken down twice");
+            assert!(!*ended, "a part was destroyed twice");
             *ended = true;
         });
     }

@@ -1,13 +1,13 @@
-//! Callbacks that run in a held frame: a function in an envelope.
+//! Callbacks that run in a held frame: functions paired with a frame.
 
 use crate::Frame;
 use crate::envelope::Framed;
 use crate::scope::FrameScope;
 
 impl Frame {
-    /// Wraps a callback so that each of its calls, and its end, happen in this frame.
+    /// Wraps a callback so that each call and its drop run in this frame.
     ///
-    /// Wrapping what is wrapped already changes nothing: the first frame holds.
+    /// Wrapping a wrapped callback changes nothing: the first frame wins.
     ///
     /// # Examples
     ///
@@ -24,7 +24,7 @@ impl Frame {
         move || wrapped.enter(|call| call())
     }
 
-    /// Wraps a callback that is called once.
+    /// Like [`wrap`](Self::wrap), for a callback that is called once.
     ///
     /// ```
     /// use framewise_context::{ContextVar, Frame};
@@ -38,7 +38,7 @@ impl Frame {
         move || wrapped.run(|call| call())
     }
 
-    /// Wraps a callback that takes an argument.
+    /// Like [`wrap`](Self::wrap), for a callback with an argument.
     ///
     /// ```
     /// use framewise_context::{ContextVar, Frame};
@@ -54,11 +54,11 @@ impl Frame {
         move |argument| wrapped.enter(|call| call(argument))
     }
 
-    /// Wraps a callback that is called once and returns a future: the call happens in this frame,
-    /// and the future is polled and dropped in it.
+    /// Wraps a callback that is called once and returns a future: the call runs in this frame, and
+    /// the future is polled and dropped in it.
     ///
-    /// For libraries that spawn by themselves what a callback returns, such as the `on_upgrade` of
-    /// axum's WebSockets, whose task is tokio's:
+    /// For libraries that spawn the future of a callback, such as `on_upgrade` of axum's
+    /// WebSockets, which spawns it on tokio:
     /// `upgrade.on_upgrade(Frame::current().wrap_async(serve_socket))`.
     ///
     /// ```

@@ -9,7 +9,7 @@ use crate::chunk::{CHUNK_KEYS, Chunk, Slot};
 use crate::release::raise;
 use crate::watch::Watch;
 
-/// A stretch of memory that grows at its end.
+/// A memory area that grows at its end.
 #[derive(Clone, Copy)]
 pub struct Area {
     pub(crate) size: usize,
@@ -17,7 +17,7 @@ pub struct Area {
 }
 
 impl Area {
-    /// Adds the cell of a `T` and says at what offset the value is.
+    /// Adds the cell of a `T`; also returns the offset of the value.
     #[inline(always)]
     pub(crate) fn with_cell<T>(self) -> (Area, usize) {
         let align = align_of::<T>().max(align_of::<CellHeader>());
@@ -32,25 +32,25 @@ impl Area {
     }
 }
 
-/// Writes the additions into a new block.
+/// Writes the new bindings into a new block.
 pub struct Writer {
     pub(crate) block: *mut Block,
-    /// Where the cells begin, and how far they reach by now.
+    /// The start of the cells, and the part of it that is used.
     pub(crate) cells: *mut u8,
     pub(crate) area: Area,
-    /// Parts of the block by now; rule 6.
+    /// The number of parts of the block so far; rule 6.
     pub(crate) parts: u32,
 }
 
 impl Writer {
-    /// The slot for `key`, or `None` if it was put before.
+    /// Returns the slot for `key`, or `None` if a value was put before.
     ///
     /// # Safety
     ///
     /// `key` is among the masks from which the block was planned.
     #[inline(always)]
     unsafe fn claim(&mut self, key: u32) -> Option<*mut Slot> {
-        // SAFETY: the block is ours alone (rule 2), and the plan has a slot for the key.
+        // SAFETY: only we have the block (rule 2), and the plan has a slot for the key.
         unsafe {
             let chunk = if key < CHUNK_KEYS {
                 Block::chunk(self.block)
@@ -67,7 +67,7 @@ impl Writer {
         }
     }
 
-    /// Binds `key` to `value`; gives the value back if the key was put before.
+    /// Binds `key` to `value`; returns the value if the key was put before.
     ///
     /// # Safety
     ///
@@ -87,7 +87,8 @@ impl Writer {
         self.area = area;
         self.parts += 1;
         // SAFETY: the plan counted this cell, so it lies inside the block, aligned for header and
-        // value. The address comes from the allocation itself, so the value's header is in reach.
+        // value. The address is derived from the allocation itself, so the value's header can be
+        // reached.
         unsafe {
             let place = self.cells.add(offset);
             cell_header(place).write(CellHeader {
@@ -106,7 +107,7 @@ impl Writer {
         None
     }
 
-    /// Binds `key` to what `from` holds, which is shared if it is in a cell.
+    /// Binds `key` to the value of the slot `from`, which is shared if it is in a cell.
     ///
     /// # Safety
     ///
@@ -127,10 +128,11 @@ unsafe fn drop_value<T>(value: *mut u8) {
     unsafe { value.cast::<T>().drop_in_place() }
 }
 
-/// Copies a slot, and holds its cell once more.
+/// Copies a slot, and adds a reference to its cell.
 #[inline(always)]
 pub(crate) unsafe fn share_slot(to: *mut Slot, from: *const Slot, inline: bool) {
-    // SAFETY: both slots exist, the source is one of a live frame, so its cell is alive (rule 3).
+    // SAFETY: both slots exist, and the source belongs to a live frame, so its cell is alive (rule
+    // 3).
     unsafe {
         to.write(*from);
         if !inline {

@@ -1,6 +1,6 @@
-//! What allocates, and how much stays: C-1, C-19, C-22, C-77 and C-79 counted in allocations.
+//! Allocations and live memory: C-1, C-19, C-22, C-77 and C-79.
 //!
-//! Counted a thread, so that the tests can run side by side.
+//! Counted per thread, so that the tests can run in parallel.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -21,7 +21,7 @@ thread_local! {
     static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
 }
 
-// SAFETY: everything is handed to the system's allocator; the counters do not allocate.
+// SAFETY: everything is forwarded to the system's allocator; the counters do not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);
@@ -40,14 +40,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How many allocations `body` makes on this thread.
+/// Returns the number of allocations that `body` makes on this thread.
 fn allocations<R>(body: impl FnOnce() -> R) -> (usize, R) {
     let before = ALLOCATIONS.get();
     let result = body();
     (ALLOCATIONS.get() - before, result)
 }
 
-/// How many bytes more there are on this thread after `body`.
+/// Returns the growth of this thread's live bytes during `body`.
 fn growth(body: impl FnOnce()) -> isize {
     let before = LIVE_BYTES.get();
     body();
@@ -60,7 +60,7 @@ static TEXT: ContextVar<String> = ContextVar::new("text");
 static SHARED: ContextVar<Arc<u64>> = ContextVar::new("shared");
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
 
-/// Gives every variable its key, which happens once a process and grows a list of names.
+/// Assigns every variable its key, which happens once per process and grows a list of names.
 fn warm_up() {
     bind(&NUMBER, 0)
         .and(&BIG, [0; 32])
@@ -125,7 +125,7 @@ fn a_bind_is_exactly_one_allocation() {
     let drops = Drops::default();
     let text = String::from("x");
     let shared = Arc::new(1);
-    // At the root, and on top of a frame with all kinds of values.
+    // At the root, and on top of a frame with values of every kind.
     let each = |drops: &Drops, text: String, shared: Arc<u64>| {
         assert_eq!(allocations(|| NUMBER.run(1, || ())).0, 1, "inline");
         assert_eq!(allocations(|| BIG.run([1; 32], || ())).0, 1, "large");
@@ -146,7 +146,7 @@ fn a_bind_is_exactly_one_allocation() {
         .run(|| {
             each(&drops, text.clone(), Arc::clone(&shared));
         });
-    // The frame of a scope: at its first poll, and when the poller's frame is another.
+    // The frame of a scope is derived at its first poll, and when the poller's frame has changed.
     let (count, ()) = allocations(|| {
         let mut scope = pin!(
             bind(&BIG, [3; 32])
@@ -182,14 +182,14 @@ fn a_bind_among_a_thousand_variables_is_exactly_one_allocation() {
         }
         let list = bind(vars[10], 1).and(vars[500], 2).and(vars[999], 3);
         assert_eq!(allocations(|| list.run(|| ())).0, 1);
-        // A leaf of 64 slots and the first 64, but not a thousand.
+        // A table of 64 slots and the first 64, but not a thousand.
         let bytes = growth(|| std::mem::forget(bind(vars[999], 2).frame()));
         assert!(bytes < 2_000, "{bytes}");
     });
 }
 
 #[test]
-fn c19_all_memory_is_given_back_with_the_last_holder() {
+fn c19_all_memory_is_freed_with_the_last_holder() {
     in_each_start_frame(|| {
         warm_up();
         let grown = growth(|| {
@@ -210,11 +210,11 @@ fn c19_all_memory_is_given_back_with_the_last_holder() {
 }
 
 #[test]
-fn c77_memory_is_given_back_though_a_drop_panics() {
+fn c77_memory_is_freed_even_if_a_drop_panics() {
     in_each_start_frame(|| {
         static BOMB: ContextVar<support::DropCall> = ContextVar::new("bomb");
         warm_up();
-        // Without the hook, which prints and allocates.
+        // Bypasses the panic hook, which prints and allocates.
         let bomb = || on_drop(|| std::panic::resume_unwind(Box::new("expected")));
         assert!(panics(|| BOMB.run(bomb(), || ())));
         let grown = growth(|| {
@@ -258,7 +258,7 @@ fn c79_a_chain_of_tasks_that_each_rebind_and_start_the_next_keeps_memory_flat() 
     in_each_start_frame(|| {
         warm_up();
         let drops = Drops::default();
-        // An executor in a line: a task is a future in a frame, and the one that it starts.
+        // A trivial executor: a task is a future in a frame, and the task that it starts.
         let mut task = (Frame::current(), 0u64);
         let site = Site {
             file: file!(),
@@ -285,12 +285,12 @@ fn c79_a_chain_of_tasks_that_each_rebind_and_start_the_next_keeps_memory_flat() 
         assert_eq!(
             drops.count(),
             101_000 - 1,
-            "all but the one that the next task would see"
+            "all except the value that the next task would see"
         );
     });
 }
 
-/// Neither layer boxes anything: what is left is the frame, if the layer binds one.
+/// Neither layer boxes anything: the only allocation is the frame, if the layer binds one.
 #[cfg(feature = "tower")]
 #[test]
 fn c89_a_layer_allocates_nothing_but_the_frame_that_it_binds() {

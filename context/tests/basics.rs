@@ -1,5 +1,5 @@
-//! Contract, "Basics": C-1 to C-12 and C-14. What is counted in allocations is in
-//! `allocations.rs`, C-13 in `sizes.rs`.
+//! Contract, "Basics": C-1 to C-12 and C-14. Allocations are counted in `allocations.rs`; C-13 is
+//! in `sizes.rs`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -22,7 +22,7 @@ fn c01_unbound_gives_the_default_or_none() {
         assert!(NEVER.with(|value| value.is_none()));
         assert_eq!(WITH_DEFAULT.get(), Some("none"));
         assert!(!WITH_DEFAULT.is_bound());
-        // Under a frame that binds others too.
+        // The same under a frame that binds other variables.
         NUMBER.run(1, || {
             assert_eq!(NEVER.get(), None);
             assert_eq!(WITH_DEFAULT.get(), Some("none"));
@@ -73,7 +73,7 @@ fn c03_the_later_of_two_bindings_in_one_frame_holds() {
                 assert_eq!(
                     drops.count(),
                     1,
-                    "what is replaced in the same list ends at once"
+                    "a value replaced in the same list is dropped at once"
                 );
             });
         assert_eq!(drops.count(), 2);
@@ -121,7 +121,7 @@ fn c06_a_panic_in_run_restores() {
             ));
             assert_eq!(NUMBER.get(), Some(1));
             assert_eq!(Frame::current().id(), before);
-            assert_eq!(drops.count(), 1, "a panic leaves no value behind");
+            assert_eq!(drops.count(), 1, "a panic leaks no value");
         });
         assert_eq!(Frame::current().id(), around);
     });
@@ -240,7 +240,7 @@ fn c11_a_thousand_nested_runs_work() {
 #[test]
 fn c12_dropping_frames_chained_through_their_values_needs_no_stack() {
     in_each_start_frame(|| {
-        // The field is only ever dropped.
+        // The field is only dropped.
         struct Link(
             #[allow(dead_code)] Frame,
             #[allow(dead_code)] support::Tracked,
@@ -323,7 +323,7 @@ fn a_value_with_interior_mutability_is_one_value_in_parent_and_child() {
 }
 
 #[test]
-fn a_frame_has_a_number_a_lineage_and_a_face() {
+fn a_frame_has_an_id_a_parent_and_a_debug_format() {
     assert_eq!(Frame::root().id().as_u64(), 0);
     assert_eq!(Frame::root().parent_id(), None);
     NUMBER.run(1, || {

@@ -23,10 +23,10 @@ static ID: ContextVar<u64> = ContextVar::new("id");
 static TENANT: ContextVar<&str> = ContextVar::new("tenant");
 static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
 
-/// What of a body ran, and what [`ID`] was.
+/// The calls of a body, with the value of [`ID`] in each.
 type Calls = Arc<Mutex<Vec<(&'static str, Option<u64>)>>>;
 
-/// A body of one message and a trailer, which notes in which frame it is called.
+/// A body with one message and a trailer, which records the frame of each call.
 struct Noted {
     calls: Calls,
     polls: usize,
@@ -55,7 +55,7 @@ impl Body for Noted {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
-        assert!(!self.panics, "as asked");
+        assert!(!self.panics, "expected");
         self.polls += 1;
         let frame = match self.polls {
             1 => return Poll::Pending,
@@ -120,7 +120,7 @@ fn c89_a_body_is_polled_asked_and_dropped_in_the_frame_of_its_scope() {
         assert_eq!(ID.run(2, || calls_of(&calls, body)), in_frame(Some(1)));
         let body = Frame::root().scope_body(Noted::new(&calls));
         assert_eq!(ID.run(2, || calls_of(&calls, body)), in_frame(None));
-        // The scopes that bind ask for hints where they are asked: a hint makes no frame.
+        // A scope that binds answers hints in the caller's frame: a hint derives no frame.
         let expected = [
             ("size", None),
             ("end", None),
@@ -159,7 +159,7 @@ fn c89_a_body_that_panics_restores_the_frame_of_the_connections_task() {
     });
 }
 
-/// Replies with a body that notes its frame.
+/// A service whose responses have bodies that record their frames.
 fn noting(
     calls: &Calls,
 ) -> impl Service<Request<()>, Response = Response<Noted>, Error = Infallible> + use<> {
@@ -181,7 +181,7 @@ fn completed<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// The bodies' calls in one frame, less those for hints.
+/// Sends the body; returns its calls in one frame, except the hints.
 fn sent(calls: &Calls, response: Response<FrameScope<Noted>>) -> Vec<(&'static str, Option<u64>)> {
     let mut calls = calls_of(calls, response.into_body());
     calls.retain(|(call, _)| !["size", "end"].contains(call));
@@ -193,7 +193,7 @@ fn c89_a_servers_layer_puts_the_reply_into_the_frame_in_which_its_future_complet
     in_each_start_frame(|| {
         let calls = Calls::default();
         let mut service = FrameLayer::new().layer(noting(&calls));
-        // Called outside of the scope in which it is polled, as some middleware does.
+        // Called outside the scope in which it is polled, as some middleware does.
         let call = service.call(Request::new(()));
         let response = completed(ID.scope(1, call)).unwrap();
         let seen = ID.run(2, || sent(&calls, response));
@@ -218,7 +218,7 @@ fn c89_a_servers_layer_that_binds_is_in_effect_for_the_call_the_future_and_the_b
         for id in [1, 2] {
             let request = Request::get(format!("/{id}")).body(()).unwrap();
             let call = service.call(request);
-            // On top of what the poller has.
+            // On top of the poller's bindings.
             let response = completed(TENANT.scope("ada", call)).unwrap();
             assert_eq!(response.body().frame().run(|| TENANT.get()), Some("ada"));
             let all = ["called", "polled", "data", "trailers", "dropped"];
@@ -245,10 +245,10 @@ fn c89_a_body_lacks_what_is_not_inherited_as_a_spawned_task_does() {
     });
 }
 
-/// [`ID`] and [`TOKEN`].
+/// The values of [`ID`] and [`TOKEN`].
 type Seen = (Option<u64>, Option<u64>);
 
-/// A client that shows what the driver of its connection would see.
+/// A client that returns what its connection's driver would see.
 fn sent_with(request: Request<FrameScope<Noted>>) -> Ready<Result<Response<Seen>, Infallible>> {
     let seen = request.body().frame().run(|| (ID.get(), TOKEN.get()));
     ready(Ok(Response::new(seen)))

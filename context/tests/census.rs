@@ -1,5 +1,5 @@
-//! The census of live frames: who is counted, where, and until when. Its use in tests of the
-//! contract is with these, in `snapshots.rs`, `values.rs` and others.
+//! Statistics of live frames: which frames are counted, at which location, and until when. The
+//! tests of the contract also use them, in `snapshots.rs`, `values.rs` and others.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -7,7 +7,7 @@ mod support;
 use framewise_context::census;
 
 #[test]
-fn a_census_is_there_where_it_is_compiled_in_and_nowhere_else() {
+fn statistics_exist_exactly_where_they_are_compiled_in() {
     let compiled_in = cfg!(any(debug_assertions, feature = "census"));
     assert_eq!(census().is_some(), compiled_in);
 }
@@ -38,7 +38,7 @@ mod counted {
         );
     }
 
-    /// The line's sites: bound, and inherited.
+    /// Returns the line's locations: bound, and inherited.
     fn sites_at(line: u32) -> Vec<SiteCount> {
         let sites = census().unwrap().sites().to_vec();
         let here = |site: &SiteCount| site.file == file!() && site.line == line;
@@ -52,7 +52,7 @@ mod counted {
         let second = first.clone();
         drop(first);
         site.assert_live(1);
-        // A child shares values with it, and does not hold it.
+        // A child shares values with it, but does not hold it.
         let child = second.run(|| TEXT.run("x".into(), Frame::current));
         drop(second);
         site.assert_live(0);
@@ -60,13 +60,13 @@ mod counted {
     }
 
     #[test]
-    fn every_way_to_bind_is_counted_where_it_is_called() {
+    fn every_kind_of_bind_is_counted_at_its_call() {
         let live = |line| sites_at(line).iter().map(|site| site.live).sum::<usize>();
         assert_eq!(NUMBER.run(1, || live(line!())), 1);
         assert_eq!(bind(&NUMBER, 1).run(|| live(line!())), 1);
         let (_frame, line) = (bind(&NUMBER, 1).frame(), line!());
         assert_eq!(live(line), 1);
-        // The same with a list, whose last call it is that binds.
+        // The same with a list, whose last call binds.
         let (line, frame) = (
             line!() + 4,
             bind(&NUMBER, 1)
@@ -87,7 +87,7 @@ mod counted {
         assert_eq!(sites_at(line)[0].live, 0, "no frame before the first poll");
         poll(scope.as_mut());
         assert_eq!(sites_at(line)[0].live, 1);
-        // Derived anew elsewhere: one in place of the other.
+        // Derived again under another frame: one frame replaces the other.
         TEXT.run("x".into(), || poll(scope.as_mut()));
         let site = sites_at(line).remove(0);
         assert_eq!((site.live, site.made), (1, 2));
@@ -107,12 +107,12 @@ mod counted {
     }
 
     #[test]
-    fn what_tasks_inherit_has_a_site_of_its_own_that_names_the_binding() {
+    fn frames_that_tasks_inherit_have_a_location_of_their_own() {
         let (frame, line) = (bind(&NUMBER, 1).and(&TOKEN, 2).frame(), line!());
         let inherited = [frame.inherited(), frame.inherited()];
         drop(frame);
         let [one, other] = <[SiteCount; 2]>::try_from(sites_at(line)).unwrap();
-        // Those with more live frames come first.
+        // Locations with more live frames come first.
         assert!(one.inherited && !other.inherited);
         assert_eq!((one.live, one.made), (2, 2));
         assert_eq!((other.live, other.made), (0, 1));
@@ -129,13 +129,13 @@ mod counted {
     }
 
     #[test]
-    fn one_call_is_one_site_whatever_the_type() {
+    fn one_call_is_one_location_for_every_type() {
         #[track_caller]
         fn bound<T: Clone + Send + Sync>(var: &'static ContextVar<T>, value: &T) -> (Frame, u32) {
             let frame = bind(var, value.clone()).frame();
             (frame, Location::caller().line())
         }
-        // What is marked `track_caller` binds in the name of its caller.
+        // A `track_caller` function counts for its caller.
         let all = [bound(&NUMBER, &1), bound(&TEXT, &"x".into())];
         let line = all[0].1;
         assert_eq!(sites_at(line).len(), 2, "two columns of one line");
@@ -150,7 +150,7 @@ mod counted {
     }
 
     #[test]
-    fn a_panic_and_a_value_that_panics_at_its_end_leave_no_count_behind() {
+    fn a_panic_and_a_value_that_panics_when_dropped_leave_no_count_behind() {
         static CALL: ContextVar<crate::support::DropCall> = ContextVar::new("call");
         let line = line!() + 1;
         assert!(panics(|| NUMBER.run(1, || panic!("expected"))));
@@ -161,7 +161,7 @@ mod counted {
     }
 
     #[test]
-    fn sites_that_threads_race_for_are_counted_once_each() {
+    fn locations_that_threads_race_for_are_counted_once_each() {
         const THREADS: usize = 4;
         macro_rules! bind_eight_times {
             ($frames:ident) => {
@@ -189,7 +189,7 @@ mod counted {
             .flat_map(|thread| thread.join().unwrap())
             .collect();
         assert_eq!(census().unwrap().at(file!(), line), 8 * THREADS);
-        // Ended by another thread than made them.
+        // Dropped by another thread than the one that made them.
         drop(frames);
         let sites = sites_at(line);
         assert!(sites.iter().all(|site| site.live == 0));
@@ -200,7 +200,7 @@ mod counted {
     }
 
     #[test]
-    fn a_census_names_the_sites_with_the_most_live_frames_first() {
+    fn the_locations_with_the_most_live_frames_come_first() {
         let many: Vec<_> = (0..2_000).map(|_| bound_here(bind(&NUMBER, 1))).collect();
         let (_one, _) = bound_here(bind(&NUMBER, 1));
         let line = many[0].1.line;
@@ -216,7 +216,7 @@ mod counted {
         assert!(shown.contains(&one), "{shown}");
         let counts: Vec<_> = census.sites().iter().map(|site| site.live).collect();
         assert!(counts.is_sorted_by(|one, other| one >= other));
-        // Found by the end of the path.
+        // Found by a suffix of the path.
         assert_eq!(census.at("census.rs", line), 2_000);
         assert_eq!(census.at("tests/census.rs", line), 2_000);
         assert_eq!(census.at("sus.rs", line), 0);

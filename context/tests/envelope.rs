@@ -1,4 +1,4 @@
-//! Contract, C-55: a message's envelope carries the sender's frame, on request.
+//! Contract, C-55: a message carries the sender's frame, on request.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -17,7 +17,7 @@ static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
 
-/// A value that says in which frame it is dropped.
+/// Makes a value that reports the frame in which it is dropped.
 fn telling() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
     let (sender, receiver) = mpsc::channel();
     let value = OnDrop(move || sender.send(NUMBER.get()).unwrap());
@@ -25,14 +25,14 @@ fn telling() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
 }
 
 #[test]
-fn c55_a_message_is_opened_in_the_senders_frame_where_the_receiver_asks_for_it() {
+fn c55_a_message_is_opened_in_the_senders_frame_if_the_receiver_asks_for_it() {
     in_each_start_frame(|| {
         let (sender, receiver) = mpsc::channel::<Framed<u64>>();
         let receiving = thread::spawn(move || {
             NUMBER.run(100, || {
                 let mut seen = Vec::new();
                 for message in receiver {
-                    // The receiver's own, but where it is asked for.
+                    // The receiver's own frame, unless it asks for the sender's.
                     assert_eq!(NUMBER.get(), Some(100));
                     seen.push(message.run(|sent| (sent, NUMBER.get())));
                     assert_eq!(NUMBER.get(), Some(100));
@@ -80,7 +80,7 @@ fn c55_a_message_becomes_a_future_in_the_senders_frame() {
         let seen = NUMBER.run(2, || block_on(work));
         assert_eq!(seen, (Some(1), Some(1)));
         assert_eq!(dropped.recv(), Ok(Some(1)));
-        // Given up half-way.
+        // Dropped after one poll.
         let (value, dropped) = telling();
         let message = NUMBER.run(3, || Framed::new(value));
         let mut work = Box::pin(message.scope(|value| async move {
@@ -102,14 +102,14 @@ fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
         NUMBER.run(1, || sender.send(Framed::new(value)).ok().unwrap());
         NUMBER.run(2, || drop(receiver));
         assert_eq!(dropped.try_recv(), Ok(Some(1)));
-        assert!(dropped.recv().is_err(), "and once");
-        // What cannot be sent comes back with its frame.
+        assert!(dropped.recv().is_err(), "only once");
+        // A message that cannot be sent is returned with its frame.
         let (value, dropped) = telling();
         let refused = NUMBER.run(3, || sender.send(Framed::new(value)).unwrap_err());
         assert!(dropped.try_recv().is_err());
         drop(refused);
         assert_eq!(dropped.recv(), Ok(Some(3)));
-        // Opened, it is dropped where its taker drops it.
+        // Once opened, it is dropped in the frame of the code that drops it.
         let (value, dropped) = telling();
         let (value, frame) = NUMBER.run(4, || Framed::new(value)).into_parts();
         NUMBER.run(5, || drop(value));
@@ -119,7 +119,7 @@ fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
 }
 
 #[test]
-fn c55_an_envelope_holds_its_frame_until_it_is_opened_and_no_longer() {
+fn c55_a_value_with_frame_holds_its_frame_only_until_it_is_opened() {
     in_each_start_frame(|| {
         let drops = Drops::default();
         let enveloped = || {
@@ -137,7 +137,7 @@ fn c55_an_envelope_holds_its_frame_until_it_is_opened_and_no_longer() {
         drop(enveloped());
         assert_eq!(drops.count(), 2);
         site.assert_live(0);
-        // A clone is an envelope of its own.
+        // A clone holds the frame by itself.
         let (message, _) = enveloped();
         let clone = message.clone();
         drop(message);
@@ -149,7 +149,7 @@ fn c55_an_envelope_holds_its_frame_until_it_is_opened_and_no_longer() {
 }
 
 #[test]
-fn c55_a_panic_in_or_under_an_envelope_restores_and_drops_once() {
+fn c55_a_panic_in_a_value_with_frame_restores_and_drops_once() {
     in_each_start_frame(|| {
         let drops = Drops::default();
         NUMBER.run(9, || {
@@ -166,7 +166,7 @@ fn c55_a_panic_in_or_under_an_envelope_restores_and_drops_once() {
 }
 
 #[test]
-fn c55_an_envelope_carries_what_tasks_do_not_inherit_unless_it_is_left_out() {
+fn c55_a_value_with_frame_carries_variables_that_are_not_inherited_unless_they_are_omitted() {
     in_each_start_frame(|| {
         bind(&NUMBER, 1).and(&TOKEN, 2).run(|| {
             let seen = |()| (NUMBER.get(), TOKEN.get());
@@ -179,7 +179,7 @@ fn c55_an_envelope_carries_what_tasks_do_not_inherit_unless_it_is_left_out() {
 }
 
 #[test]
-fn an_envelope_is_as_sendable_as_its_value_and_shows_no_values() {
+fn a_value_with_frame_is_send_like_its_value_and_shows_no_bound_values() {
     fn assert_send_sync<T: Send + Sync>(_: &T) {}
     let mut message = NUMBER.run(7, || Framed::new(String::from("text")));
     assert_send_sync(&message);

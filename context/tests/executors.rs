@@ -1,4 +1,5 @@
-//! What executors and drivers use: framed wakers (C-48, C-50), a panic's frame (C-82, C-83).
+//! The parts for executors and drivers: wakers with frames (C-48, C-50), a panic's frame (C-82,
+//! C-83).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -13,7 +14,7 @@ use support::{DropCall, Drops, OnDrop, Tracked, bound_here, in_each_start_frame,
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
 
-/// A foreign waker: notes the frame in which its code runs.
+/// An external waker that records the frame in which its code runs.
 #[derive(Default)]
 struct Noting(Mutex<Vec<Option<u64>>>);
 
@@ -75,7 +76,7 @@ fn c48_waking_releases_the_frame_outside_of_it() {
 }
 
 #[test]
-fn c48_wakers_of_the_frameless_vtable_hold_no_frame() {
+fn c48_wakers_of_a_context_free_vtable_hold_no_frame() {
     in_each_start_frame(|| {
         static WOKEN: AtomicUsize = AtomicUsize::new(0);
         WOKEN.store(0, Ordering::SeqCst);
@@ -85,7 +86,7 @@ fn c48_wakers_of_the_frameless_vtable_hold_no_frame() {
         static VTABLE: RawWakerVTable =
             RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), count, count, |_| ());
         set_frameless_vtable(&VTABLE);
-        // SAFETY: the functions do nothing with the data.
+        // SAFETY: the functions ignore the data.
         let waker = unsafe { Waker::new(std::ptr::null(), &VTABLE) };
         let drops = Drops::default();
         let (frame, site) = bound_here(bind(&TRACKED, drops.tracked()));
@@ -94,7 +95,7 @@ fn c48_wakers_of_the_frameless_vtable_hold_no_frame() {
         assert_eq!(drops.count(), 1, "a stale registration retains no values");
         site.assert_live(0);
         NUMBER.run(1, || {
-            assert!(registered.will_wake(&waker), "its frame is of no account")
+            assert!(registered.will_wake(&waker), "its frame does not matter")
         });
         registered.wake_by_ref();
         registered.wake();
@@ -199,9 +200,9 @@ fn c83_a_record_holds_no_values_longer_than_needed() {
             ))
         };
         fail();
-        assert_eq!(drops.count(), 1, "nothing where nobody asks");
+        assert_eq!(drops.count(), 1, "nothing is held outside a catch");
         catch_unwind(fail).unwrap();
-        assert_eq!(drops.count(), 2, "nothing beyond the catch");
+        assert_eq!(drops.count(), 2, "nothing is held after the catch");
         catch_unwind(|| {
             fail();
             assert_eq!(drops.count(), 2);
@@ -215,11 +216,15 @@ fn c83_a_record_holds_no_values_longer_than_needed() {
         }));
         assert_eq!(drops.count(), 4);
         fail();
-        assert_eq!(drops.count(), 5, "nothing when nobody asks any more");
+        assert_eq!(
+            drops.count(),
+            5,
+            "nothing is held after the outermost catch"
+        );
     });
 }
 
-/// A record of a panic that was caught in between can be the last to hold a value.
+/// The record of a panic that was caught inside can be the last holder of a value.
 #[test]
 fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
     in_each_start_frame(|| {
@@ -227,7 +232,7 @@ fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
         let number = |frame: &Frame| frame.run(|| NUMBER.get());
         let drops = Arc::new(AtomicUsize::new(0));
         let dropped = || drops.swap(0, Ordering::SeqCst);
-        // Its destructor panics in a frame of its own, which is not to be reported either.
+        // Its destructor panics in a frame of its own, which must not be reported either.
         let fail = || {
             let drops = Arc::clone(&drops);
             let bomb = on_drop(move || {
@@ -236,7 +241,7 @@ fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
             });
             assert!(panics(|| BOMB.run(bomb, || panic!("expected"))));
         };
-        // At the end of the catch.
+        // Discarded at the end of the catch.
         assert_eq!(
             catch_unwind(|| {
                 fail();
@@ -249,13 +254,14 @@ fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
         let caught = catch_unwind(|| NUMBER.run(1, || Frame::root().run(fail)));
         caught.unwrap();
         assert_eq!(dropped(), 1);
-        // At the next bind, which makes its frame all the same.
+        // Discarded at the next bind, which makes its frame nevertheless.
         let bound = catch_unwind(|| {
             fail();
             NUMBER.run(1, || NUMBER.get())
         });
         assert_eq!((bound.unwrap(), dropped()), (Some(1), 1));
-        // As another panic unwinds: whose frame is reported, and the process lives on.
+        // Discarded while another panic unwinds: that panic's frame is reported, and the process
+        // does not abort.
         let (one, two) = (bind(&NUMBER, 1).frame(), bind(&NUMBER, 2).frame());
         let caught = catch_unwind(|| {
             one.run(|| {
@@ -267,7 +273,7 @@ fn c83_a_value_that_panics_as_its_record_is_thrown_away_breaks_nothing() {
             (number(caught.unwrap_err().frame()), dropped()),
             (Some(2), 1)
         );
-        // At a catch to which it does not lead.
+        // Discarded at a catch to which it does not lead.
         let caught = catch_unwind(|| {
             one.run(fail);
             panic!("expected")
@@ -285,12 +291,12 @@ fn c83_a_bind_in_a_destructor_does_not_prolong_a_record() {
                 let _binds = OnDrop(|| NUMBER.run(1, || ()));
                 TRACKED.run(drops.tracked(), || panic!("expected"))
             }));
-            assert_eq!(drops.count(), 0, "the record holds it");
+            assert_eq!(drops.count(), 0, "the record holds the value");
             NUMBER.run(1, || ());
             assert_eq!(
                 drops.count(),
                 1,
-                "the next bind without a panic throws it away"
+                "the next bind without a panic discards it"
             );
         })
         .unwrap();

@@ -1,7 +1,8 @@
-//! Random programs of everything that makes, enters, holds and ends frames, against a model that
-//! is a map from variables to values.
+//! Random programs of all operations that make, enter, hold and drop frames, checked against a
+//! model that maps variables to values.
 //!
-//! After each step every variable is read and compared; at the end every value has been dropped.
+//! After each step every variable is read and compared; at the end every value must have been
+//! dropped.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -18,12 +19,12 @@ use framewise_context::{ContextVar, Frame, bind};
 use proptest::prelude::*;
 use support::{Drops, OnDrop, Tracked};
 
-/// Enough for direct and packed slots and for two leaves.
+/// Enough for direct and packed slots and for two tables.
 const VARS: usize = 150;
-/// Frames, closures and scopes that a program can hold at a time.
+/// The number of frames, closures and scopes that a program can hold at once.
 const HOLDS: usize = 6;
 
-/// By their number: inline or in a cell, inherited or not.
+/// The index decides: inline or in a cell, inherited or not.
 enum Var {
     Inline(&'static ContextVar<u64>),
     Cell(&'static ContextVar<(u64, Tracked)>),
@@ -44,7 +45,7 @@ fn make(index: usize) -> Var {
             var.not_inherited()
         }))
     }
-    // Its key is its number, as nothing else in this process uses variables.
+    // Its key equals its index, because nothing else in this process uses variables.
     let var = if index.is_multiple_of(2) {
         Var::Inline(leak(index))
     } else {
@@ -73,7 +74,7 @@ fn observe() -> Values {
 #[derive(Clone, Debug)]
 enum Step {
     Bind(usize, u64, Vec<Step>),
-    /// An inline variable and one in a cell, or one twice.
+    /// An inline variable and one in a cell, or the same variable twice.
     BindThree([usize; 3], u64, Vec<Step>),
     Snapshot(usize),
     Inherit(usize),
@@ -93,7 +94,7 @@ type Watched = Pin<Box<dyn Future<Output = ()>>>;
 enum Held {
     Frame(Frame, Values),
     Closure(Box<dyn FnMut() -> Values>, Values),
-    /// A scope, its own bindings, and where it reports what it sees.
+    /// A scope, its own bindings, and the list of what it saw.
     Scope(Watched, Values, Rc<RefCell<Vec<Values>>>),
 }
 
@@ -206,18 +207,18 @@ impl Machine {
             Step::Drop(slot) => self.drop(*slot, now),
             Step::Panic(var, body) => {
                 let Var::Cell(key) = &POOL[*var | 1] else {
-                    unreachable!("odd ones are in cells")
+                    unreachable!("odd variables are in cells")
                 };
                 let inside = with(now, [(*var | 1, 1)]);
                 let value = self.tracked(1);
                 let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     key.run(value, || {
                         self.run(body, &inside);
-                        // Not `panic!`: the hook would print each of thousands.
+                        // Not `panic!`, because the hook would print thousands of messages.
                         std::panic::resume_unwind(Box::new(Expected))
                     })
                 }));
-                let payload = caught.expect_err("it panics at its end");
+                let payload = caught.expect_err("the value panics when it is dropped");
                 if !payload.is::<Expected>() {
                     std::panic::resume_unwind(payload);
                 }
@@ -245,22 +246,22 @@ impl Machine {
 
 struct Expected;
 
-/// Variables, with their numbers and the values for them.
+/// Variables with their indices and the values for them.
 struct Triple {
     one: (&'static ContextVar<u64>, (usize, u64)),
     two: (&'static ContextVar<(u64, Tracked)>, (usize, u64)),
     three: (&'static ContextVar<u64>, (usize, u64)),
 }
 
-/// Three bindings with an inline, a counted and an inline value.
+/// Makes three bindings: an inline, a counted and an inline value.
 fn three_of(vars: [usize; 3], value: u64) -> Triple {
     let inline = |index: usize| match &POOL[index & !1] {
         Var::Inline(var) => *var,
-        Var::Cell(_) => unreachable!("even ones are inline"),
+        Var::Cell(_) => unreachable!("even variables are inline"),
     };
     let cell = |index: usize| match &POOL[index | 1] {
         Var::Cell(var) => *var,
-        Var::Inline(_) => unreachable!("odd ones are in cells"),
+        Var::Inline(_) => unreachable!("odd variables are in cells"),
     };
     Triple {
         one: (inline(vars[0]), (vars[0] & !1, value)),
@@ -281,7 +282,7 @@ fn over(values: &Values, own: &Values) -> Values {
     values
 }
 
-/// A future that reports what it sees whenever it is polled, and when it is dropped.
+/// Makes a future that records what it sees at each poll and when it is dropped.
 fn watcher() -> (impl Future<Output = ()>, Rc<RefCell<Vec<Values>>>) {
     let seen = Rc::new(RefCell::new(Vec::new()));
     let (polled, dropped) = (Rc::clone(&seen), Rc::clone(&seen));
@@ -294,7 +295,7 @@ fn watcher() -> (impl Future<Output = ()>, Rc<RefCell<Vec<Values>>>) {
     (future, seen)
 }
 
-/// The edges of the representation more often than the middle.
+/// Chooses variables at the boundaries of the representation more often than others.
 fn var() -> impl Strategy<Value = usize> {
     prop_oneof![0..6usize, 12..20usize, 60..70usize, 124..134usize, 0..VARS]
 }
@@ -339,7 +340,7 @@ proptest! {
         for slot in 0..HOLDS {
             machine.drop(slot, &Values::new());
         }
-        prop_assert_eq!(drops.count(), machine.made, "each value ends once");
+        prop_assert_eq!(drops.count(), machine.made, "each value is dropped once");
         prop_assert!(Frame::current().is_root());
     }
 }

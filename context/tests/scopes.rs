@@ -26,7 +26,7 @@ fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Pending once, then ready.
+/// Is pending once, then ready.
 async fn turn() {
     let mut turned = false;
     future::poll_fn(|cx| {
@@ -40,7 +40,7 @@ async fn turn() {
     .await;
 }
 
-/// A future that stays pending and says at each poll, and when dropped, what it sees.
+/// Makes a future that stays pending and records what it sees at each poll and when it is dropped.
 fn watcher<'a>(
     polls: &'a RefCell<Vec<Seen>>,
     drops: &'a RefCell<Vec<Seen>>,
@@ -60,7 +60,7 @@ fn seen() -> Seen {
 }
 
 #[test]
-fn c65_on_an_executor_without_frames_the_polling_thread_has_the_say() {
+fn c65_on_an_executor_without_frames_the_polling_threads_frame_is_current() {
     in_each_start_frame(|| {
         let read = || async { A.get() };
         assert_eq!(A.run(1, || block_on(read())), Some(1));
@@ -116,7 +116,7 @@ fn c67_a_scope_keeps_its_frame_while_its_poller_keeps_its_own() {
         });
         let ids = ids.borrow();
         assert_eq!(ids[0], ids[1], "derived once");
-        assert_ne!(ids[1], ids[2], "known by number, not by address");
+        assert_ne!(ids[1], ids[2], "compared by id, not by address");
     });
 }
 
@@ -160,7 +160,7 @@ fn c69_the_loser_of_a_select_is_dropped_in_its_scope() {
             let mut loser = Box::pin(A.scope(1, watcher(&polls, &drops)).fuse());
             let mut winner = pin!(A.scope(2, async { A.get() }).fuse());
             select_biased! {
-                () = loser => unreachable!("it is never ready"),
+                () = loser => unreachable!("the future is never ready"),
                 value = winner => assert_eq!(value, Some(2)),
             }
             drop(loser);
@@ -238,7 +238,7 @@ fn c71_moving_a_scope_neither_drops_nor_keeps_values() {
         assert_eq!(
             others.count(),
             0,
-            "held by the scope until it is polled elsewhere"
+            "held by the scope until it is polled under another frame"
         );
         for _ in 0..10 {
             C.run("x".into(), || {
@@ -252,9 +252,10 @@ fn c71_moving_a_scope_neither_drops_nor_keeps_values() {
     });
 }
 
-/// What a scope wraps was pinned by its polls, so it must not be forgotten: others may point to it.
+/// The wrapped value was pinned by the scope's polls, so it must not be leaked: other values may
+/// point to it.
 #[test]
-fn c71_what_is_wrapped_is_dropped_though_a_value_of_the_old_surroundings_panics() {
+fn c71_the_wrapped_value_is_dropped_even_if_a_value_of_the_previous_frame_panics() {
     in_each_start_frame(|| {
         static BOMB: ContextVar<DropCall> = ContextVar::new("bomb");
         let bomb = || on_drop(|| panic!("expected"));
@@ -263,7 +264,7 @@ fn c71_what_is_wrapped_is_dropped_though_a_value_of_the_old_surroundings_panics(
         let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
         assert!(panics(|| B.run(2, || drop(scope))));
         assert_eq!(dropped.take(), [(Some(1), Some(2))]);
-        // The same in a poll, after which the scope is as good as before.
+        // The same in a poll, after which the scope can still be used.
         let mut scope = Box::pin(A.scope(1, watcher(&polls, &dropped)));
         let _ = BOMB.run(bomb(), || poll(scope.as_mut()));
         polls.take();
@@ -338,7 +339,7 @@ fn c72_a_scoped_stream_is_scoped_in_poll_and_drop_and_its_consumer_is_not() {
 }
 
 #[test]
-fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
+fn c73_a_shared_future_sees_its_pollers_frame_unless_it_is_wrapped() {
     in_each_start_frame(|| {
         let read = || async {
             turn().await;
@@ -351,7 +352,7 @@ fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
         assert_eq!(
             block_on(A.scope(2, other)),
             Some(2),
-            "who polls it to its end"
+            "the frame of the final poll"
         );
         assert_eq!(poll(first.as_mut()), Poll::Ready(Some(2)));
         let wrapped = A.run(3, Frame::current).scope(read()).shared();

@@ -1,6 +1,6 @@
-//! Contract, C-13: every size boundary of the representation. One test and no other in this
-//! process, so that the variables' keys are 0, 1, 2 and so on (at the root; under a binding, its
-//! three ways begin where the last one ended).
+//! Contract, C-13: every size boundary of the representation. It is the only test in this process,
+//! so the variables' keys are 0, 1, 2 and so on (in the first start frame; in the others they
+//! continue from the previous one's).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -8,7 +8,7 @@ mod support;
 use framewise_context::{ContextVar, Frame};
 use support::{Drops, Tracked, in_each_start_frame};
 
-/// Even ones live in their slots, odd ones in cells.
+/// Even variables live in their slots, odd ones in cells.
 enum Var {
     Plain(&'static ContextVar<u64>),
     Boxed(&'static ContextVar<(u64, Tracked)>),
@@ -43,7 +43,7 @@ fn c13_correct_at_every_size_boundary() {
     in_each_start_frame(|| {
         let drops = Drops::default();
         let vars: Vec<Var> = (0..1_100).map(Var::new).collect();
-        // Bound one after the other, each in a child of the frame before.
+        // Bound one after another, each in a child of the previous frame.
         let mut frames = vec![Frame::current()];
         for (index, var) in vars.iter().enumerate() {
             let frame = frames[index].run(|| var.bind(index as u64, &drops));
@@ -62,7 +62,7 @@ fn c13_correct_at_every_size_boundary() {
                     assert_eq!(var.get(), expected, "{index} of {size}");
                 }
             });
-            // Rebound, one at a time, at the edges of chunks and in the middle.
+            // Rebound one at a time, at the boundaries of key groups and in the middle.
             for changed in [
                 0,
                 1,
@@ -94,11 +94,11 @@ fn c13_correct_at_every_size_boundary() {
                 assert_eq!(
                     drops.count(),
                     dropped + changed % 2,
-                    "only the new value has ended"
+                    "only the new value was dropped"
                 );
             }
         }
-        // The largest keeps all values alive, though none of the others is held.
+        // The largest frame keeps all values alive, although none of the others is held.
         let last = frames.pop().unwrap();
         frames.clear();
         let before = drops.count();
@@ -115,7 +115,7 @@ fn c13_correct_at_every_size_boundary() {
     });
 }
 
-/// C-71 where frames share leaves.
+/// C-71 for frames that share tables.
 fn a_scope_over_leaves_keeps_its_own_and_follows_its_poller(vars: &[Var]) {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
@@ -157,7 +157,7 @@ fn a_scope_over_leaves_keeps_its_own_and_follows_its_poller(vars: &[Var]) {
     assert_eq!(seen.get(), [Some(1), Some(2), None, Some(3), None, None]);
 }
 
-/// Not inherited, in a chunk beyond the first.
+/// A variable that is not inherited, in a group beyond the first.
 fn inheritance_over_leaves() {
     let leak = |var: ContextVar<u64>| -> &'static ContextVar<u64> { Box::leak(Box::new(var)) };
     let kept = leak(ContextVar::new("kept"));

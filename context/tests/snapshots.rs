@@ -1,6 +1,6 @@
-//! Contract, "Snapshots": C-15 to C-24, and what a task inherits (C-37's half of this crate).
-//! That a binding cannot be leaked (C-24) is also shown by programs that do not compile, in the
-//! crate's documentation.
+//! Contract, "Snapshots": C-15 to C-24, and what a task inherits (this crate's half of C-37). The
+//! crate's documentation also has programs that must not compile, because a binding cannot be
+//! leaked (C-24).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -18,7 +18,7 @@ static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
 #[test]
 fn c15_a_snapshot_of_the_root_unbinds_inside() {
     in_each_start_frame(|| {
-        // Taken where NUMBER is unbound, and of the root itself.
+        // Taken while NUMBER is unbound, and of the root itself.
         for root in [Frame::current(), Frame::root()] {
             NUMBER.run(1, || {
                 assert_eq!(root.run(|| NUMBER.get()), None);
@@ -77,7 +77,7 @@ fn c18_wrapped_closures_see_their_own_values_in_any_order_and_again() {
 }
 
 #[test]
-fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame() {
+fn c18_values_captured_by_a_wrapped_closure_are_dropped_in_its_frame() {
     in_each_start_frame(|| {
         let (sender, seen) = mpsc::channel();
         let wrapped = |number| {
@@ -94,7 +94,7 @@ fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame() {
 }
 
 #[test]
-fn c19_a_snapshot_outlives_its_scope_and_the_value_ends_once_with_the_last_holder() {
+fn c19_a_snapshot_outlives_its_scope_and_the_value_is_dropped_once_with_the_last_holder() {
     in_each_start_frame(|| {
         let drops = Drops::default();
         let (first, site) = bound_here(bind(&TRACKED, drops.tracked()));
@@ -152,7 +152,7 @@ fn c21_a_panic_inside_an_entered_snapshot_restores() {
         assert_eq!(
             one.run(|| NUMBER.get()),
             Some(1),
-            "and the snapshot is as good as before"
+            "and the snapshot can still be used"
         );
     });
 }
@@ -167,7 +167,7 @@ fn c23_of_two_wraps_the_first_capture_wins() {
 }
 
 #[test]
-fn c24_forgetting_what_the_api_hands_out_leaves_no_binding_behind() {
+fn c24_forgetting_values_of_the_api_leaves_no_binding_behind() {
     in_each_start_frame(|| {
         let around = Frame::current().id();
         use std::pin::Pin;
@@ -192,7 +192,7 @@ fn c24_forgetting_what_the_api_hands_out_leaves_no_binding_behind() {
 }
 
 #[test]
-fn c37_a_variable_that_is_not_inherited_is_absent_in_what_a_task_gets() {
+fn c37_a_variable_that_is_not_inherited_is_absent_in_a_tasks_frame() {
     in_each_start_frame(|| {
         static TOKEN: ContextVar<String> = ContextVar::new("token").not_inherited();
         static PLAIN: ContextVar<u64> = ContextVar::new("plain").not_inherited();
@@ -221,18 +221,19 @@ fn c37_a_variable_that_is_not_inherited_is_absent_in_what_a_task_gets() {
             let inherited = Frame::current().inherited();
             inherited.run(|| assert!(!TOKEN.is_bound()));
         });
-        // Rebinding a variable keeps it what it is declared to be, and other frames do not hold it.
+        // Rebinding a variable does not change its declaration, and other frames do not hold it.
         static HELD: ContextVar<Tracked> = ContextVar::new("held").not_inherited();
         let inherited = NUMBER.run(1, || {
             HELD.run(drops.tracked(), || Frame::current().inherited())
         });
-        assert_eq!(drops.count(), 1, "what is not inherited is not held");
+        assert_eq!(
+            drops.count(),
+            1,
+            "a value that is not inherited is not held"
+        );
         assert_eq!(inherited.run(|| NUMBER.get()), Some(1));
         assert!(Frame::root().inherited().is_root());
         let alone = Frame::root().run(|| TOKEN.run("alone".into(), Frame::current));
-        assert!(
-            alone.inherited().is_root(),
-            "no frame where nothing is left"
-        );
+        assert!(alone.inherited().is_root(), "no frame without bindings");
     });
 }

@@ -1,4 +1,4 @@
-//! Contract, "Values": C-76 to C-81. What C-79 counts in bytes is in `allocations.rs`.
+//! Contract, "Values": C-76 to C-81. The byte counts of C-79 are in `allocations.rs`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -24,9 +24,9 @@ fn c76_a_value_is_dropped_in_the_droppers_frame() {
             let seen = Arc::clone(seen);
             on_drop(move || seen.lock().unwrap().push((NUMBER.get(), CALL.is_bound())))
         };
-        // At the end of its own run: what was before.
+        // At the end of its own run: the previous frame.
         NUMBER.run(1, || bind(&CALL, record(&seen)).and(&NUMBER, 2).run(|| ()));
-        // By the last holder of a snapshot, somewhere else.
+        // By the last holder of a snapshot, in another frame.
         let held = bind(&CALL, record(&seen)).and(&NUMBER, 3).frame();
         NUMBER.run(4, move || drop(held));
         // On another thread.
@@ -99,7 +99,7 @@ fn c77_a_value_whose_drop_panics_leaves_the_others_dropped_once() {
         }));
         assert_eq!((drops.count(), attempts.load(Ordering::SeqCst)), (2, 1));
         assert_eq!(Frame::current().id(), around);
-        // Two of them: the first panic goes on.
+        // Two of them: the first panic resumes.
         assert!(panics(|| {
             bind(&FIRST, drops.tracked())
                 .and(&CALL, bomb())
@@ -108,7 +108,7 @@ fn c77_a_value_whose_drop_panics_leaves_the_others_dropped_once() {
                 .run(|| ());
         }));
         assert_eq!((drops.count(), attempts.load(Ordering::SeqCst)), (4, 3));
-        // Deep in a chain of frames, where taking down is put off.
+        // Deep in a chain of frames, where destruction is deferred.
         static LINK: ContextVar<(Frame, Tracked)> = ContextVar::new("link");
         let mut last = bind(&CALL, bomb()).frame();
         for _ in 0..1_000 {
@@ -116,14 +116,14 @@ fn c77_a_value_whose_drop_panics_leaves_the_others_dropped_once() {
         }
         assert!(panics(move || drop(last)));
         assert_eq!((drops.count(), attempts.load(Ordering::SeqCst)), (1_004, 4));
-        // And nothing is left over for the next.
+        // And nothing is left for the next frame.
         TRACKED.run(drops.tracked(), || ());
         assert_eq!(drops.count(), 1_005);
     });
 }
 
 #[test]
-fn c78_a_shadowed_value_ends_with_its_own_scope_though_rebound_children_live() {
+fn c78_a_shadowed_value_is_dropped_with_its_own_scope_even_if_rebound_children_live() {
     in_each_start_frame(|| {
         let (shadowed, kept) = (Drops::default(), Drops::default());
         static KEPT: ContextVar<Tracked> = ContextVar::new("kept");
@@ -141,7 +141,7 @@ fn c78_a_shadowed_value_ends_with_its_own_scope_though_rebound_children_live() {
         assert_eq!(
             (shadowed.count(), kept.count()),
             (1, 0),
-            "the shadowed one only"
+            "only the shadowed value"
         );
         assert!(child.run(|| TRACKED.is_bound() && KEPT.is_bound()));
         childs.assert_live(1);
@@ -152,7 +152,7 @@ fn c78_a_shadowed_value_ends_with_its_own_scope_though_rebound_children_live() {
 }
 
 #[test]
-fn c80_a_value_that_holds_its_own_frame_leaks_and_the_census_names_it() {
+fn c80_a_value_that_holds_its_own_frame_leaks_and_the_statistics_name_it() {
     type Own = Arc<Mutex<Option<Frame>>>;
     static OWN: ContextVar<(Own, Tracked)> = ContextVar::new("own");
     in_each_start_frame(|| {
@@ -170,7 +170,7 @@ fn c80_a_value_that_holds_its_own_frame_leaks_and_the_census_names_it() {
                 "{line} is not in {census}"
             );
         }
-        // Whoever can reach the cycle can break it.
+        // Code that can reach the cycle can break it.
         drop(slot.lock().unwrap().take());
         assert_eq!(drops.count(), 1);
         site.assert_live(0);
@@ -198,7 +198,7 @@ fn c81_get_in_a_thread_locals_destructor_gives_the_default() {
         }
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            // One registered before this thread's first use of a frame, one after.
+            // One registered before this thread's first use of a frame, one after it.
             EARLY.with(|cell| *cell.borrow_mut() = Some(AtExit(sender.clone())));
             NUMBER.run(1, || {
                 LATE.with(|cell| *cell.borrow_mut() = Some(AtExit(sender)));

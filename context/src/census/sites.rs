@@ -1,55 +1,55 @@
-//! The table of the sites that make frames; a site and a list of them are `statics/site_list.rs`'s.
+//! The table of bind locations; the entries and their lists are in `statics/site_list.rs`.
 //!
-//! A site is found by the caller's location, in a table of lists that only ever grow.
+//! The caller's location selects one of the table's lists, which only grow.
 
 use std::panic::Location;
 
 use super::SiteCount;
 use crate::statics::site_list::{Link, Site};
 
-/// The lists of the table. More sites than that make some of them longer, and nothing else.
+/// The number of lists in the table. With more locations than that, some lists are longer.
 const LISTS: usize = 512;
 
 static TABLE: [Link; LISTS] = [const { Link::new() }; LISTS];
 
-/// Where a frame was made: what the frame knows of the census.
+/// The call that made a frame.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin(&'static Site);
 
 impl Origin {
-    /// The site of the caller of the functions that are marked `track_caller`.
+    /// Returns the location of the caller of the outermost `track_caller` function.
     #[inline]
     #[track_caller]
     pub(crate) fn here() -> Self {
         Self(find(Location::caller(), false))
     }
 
-    /// The site of what tasks get of the frames made here.
+    /// Returns the location that counts what tasks inherit from the frames made here.
     pub(crate) fn inherited(self) -> Self {
         Self(find(self.0.location(), true))
     }
 
-    /// A frame is made.
+    /// Counts a new frame.
     #[inline]
     pub(crate) fn begin(self) -> Self {
         self.0.begin();
         self
     }
 
-    /// The frame's last holder is gone.
+    /// Counts a frame whose last holder is gone.
     #[inline]
     pub(crate) fn end(self) {
         self.0.end();
     }
 
-    /// What is counted by now.
+    /// Returns the current counts.
     pub(super) fn sites() -> Option<Vec<SiteCount>> {
         let sites = TABLE.iter().flat_map(Link::sites);
         Some(sites.map(Site::count).collect())
     }
 }
 
-/// The site of this location, made if there is none.
+/// Returns the entry of this location, and makes it first if there is none.
 fn find(location: &'static Location<'static>, inherited: bool) -> &'static Site {
     let hash = location.line() as usize * 31 + location.column() as usize;
     TABLE[hash % LISTS].find(location, inherited)

@@ -1,12 +1,12 @@
-//! The census where it is not compiled in: nothing, in no bytes.
+//! Live-frame statistics in builds without them: zero-sized, and compiled to nothing.
 
 use super::SiteCount;
 
-/// Where a frame was made; see `sites.rs`.
+/// The call that made a frame; see `sites.rs`.
 #[derive(Clone, Copy)]
 pub(crate) struct Origin;
 
-// A frame and a scope are as large as without a census.
+// Frames and scopes have the same size as without statistics.
 const _: () = assert!(size_of::<Origin>() == 0);
 
 impl Origin {

@@ -6,7 +6,7 @@ fn chunk(present: u64) -> Chunk {
     chunk
 }
 
-/// The positions of the present keys, in their order.
+/// Returns the positions of the present keys, in key order.
 fn positions(chunk: &Chunk) -> Vec<usize> {
     (0..64)
         .filter(|bit| chunk.present >> bit & 1 == 1)
@@ -15,7 +15,7 @@ fn positions(chunk: &Chunk) -> Vec<usize> {
 }
 
 #[test]
-fn low_keys_have_their_own_places() {
+fn low_keys_have_their_own_positions() {
     assert_eq!(chunk(0).width(), 0);
     let chunk = chunk(1 << (DIRECT_KEYS - 1) | 0b101);
     assert_eq!(chunk.direct, chunk.present);
@@ -24,7 +24,7 @@ fn low_keys_have_their_own_places() {
 }
 
 #[test]
-fn keys_beyond_are_packed_in_their_order() {
+fn higher_keys_are_packed_in_key_order() {
     for present in [1 << DIRECT_KEYS, 1 << 63, u64::MAX, 1 << 63 | 0b101, !1] {
         let chunk = chunk(present);
         assert_eq!(chunk.direct, 0);

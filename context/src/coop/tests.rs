@@ -1,4 +1,4 @@
-//! The budget as a thread's number: what takes from it, what gives back, what is restored.
+//! The budget as a number of the thread: what takes units, what returns them, what is restored.
 
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
@@ -22,7 +22,7 @@ impl Wake for Wakes {
     }
 }
 
-/// Polls `future` once with a full budget; returns how often it was woken meanwhile.
+/// Polls `future` once with a full budget; also returns the number of wake-ups meanwhile.
 fn poll_as_task<F: Future>(future: Pin<&mut F>) -> (Poll<F::Output>, usize) {
     let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(Arc::clone(&wakes));
@@ -30,7 +30,7 @@ fn poll_as_task<F: Future>(future: Pin<&mut F>) -> (Poll<F::Output>, usize) {
     (polled, wakes.0.load(Ordering::Relaxed))
 }
 
-/// Counts how often the future that `operation` makes is ready in one poll of a task.
+/// Counts how many times `operation`'s futures are ready in one poll of a task.
 fn ready_in_a_poll<F: Future>(mut operation: impl FnMut() -> F) -> usize {
     let count = Cell::new(0);
     let forever = pin!(async {
@@ -41,7 +41,7 @@ fn ready_in_a_poll<F: Future>(mut operation: impl FnMut() -> F) -> usize {
     });
     let (polled, wakes): (Poll<()>, _) = poll_as_task(forever);
     assert!(polled.is_pending());
-    assert_eq!(wakes, 1, "the operation that is denied wakes the task");
+    assert_eq!(wakes, 1, "the denied operation wakes the task");
     count.get()
 }
 
@@ -87,7 +87,7 @@ fn a_future_that_is_not_ready_takes_no_unit() {
             assert!(coop(pending::<()>()).now_or_never().is_none());
         }
         assert_eq!(current::budget(), FULL);
-        // What was ready inside of it stays spent.
+        // Units of operations that were ready inside it stay spent.
         let half = async {
             for _ in 0..50 {
                 consume_budget().await;
@@ -164,12 +164,12 @@ fn unconstrained_futures_and_streams_are_not_denied() {
     assert!(poll_as_task(pin!(thousand)).0.is_ready());
     let items = coop(stream::iter(0..1000));
     let count = unconstrained(items).count();
-    // The unit of each item is not taken, since the stream is unconstrained within the poll.
+    // The stream is unconstrained within the poll, so its items take no units.
     assert_eq!(poll_as_task(pin!(count)).0, Poll::Ready(1000));
     with_budget(|| {
         spend_all();
         assert!(unconstrained(consume_budget()).now_or_never().is_some());
-        assert!(!has_budget_remaining(), "the budget of before is restored");
+        assert!(!has_budget_remaining(), "the previous budget is restored");
     });
 }
 
@@ -210,7 +210,7 @@ fn denials_are_at_least_32_before_the_budget_is_full_again() {
         }
         for _ in 0..32 {
             assert!(poll_spend(&mut cx).is_pending());
-            // A unit that another operation still holds does not put the denials off.
+            // Returning the unit of another operation does not reset the count of denials.
             let denied = current::budget();
             if denied < 0 {
                 give_back();
@@ -235,7 +235,7 @@ fn a_poll_in_a_frame_sets_the_budget_and_restores_the_frame() {
     });
 }
 
-/// `None` of a stream is an answer too: a stream that has ended and is polled on takes units.
+/// `None` from a stream is a result, too: polling a stream that has ended takes units.
 #[test]
 fn the_end_of_a_stream_takes_a_unit() {
     with_budget(|| {

@@ -1,11 +1,11 @@
-//! The vtables of the wakers that need no frame.
+//! The vtables of context-free wakers.
 
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
 
 use super::door::{AtomicPtr, Ordering, constructor};
 
-/// How many vtables there is room for.
+/// The capacity of the set.
 const VTABLES_MAX: usize = 4;
 
 /// A set of vtables that only grows. The vtables fill the array from the front.
@@ -13,7 +13,7 @@ pub struct Frameless([AtomicPtr<RawWakerVTable>; VTABLES_MAX]);
 
 impl Frameless {
     constructor! {
-        /// The empty set: every waker needs a frame.
+        /// Makes the empty set: every waker needs a frame.
         pub fn new() -> Self {
             Self([
                 AtomicPtr::new(ptr::null_mut()),
@@ -28,7 +28,7 @@ impl Frameless {
     pub fn add(&self, vtable: &'static RawWakerVTable) -> bool {
         let added = ptr::from_ref(vtable).cast_mut();
         self.0.iter().any(|place| {
-            // Ordering: Relaxed. The vtable is a static: nothing is published but its address.
+            // Ordering: Relaxed. The vtable is a static: only its address is published.
             match place.compare_exchange(
                 ptr::null_mut(),
                 added,
@@ -46,7 +46,7 @@ impl Frameless {
     pub fn is_of(&self, waker: &Waker) -> bool {
         let asked: *const RawWakerVTable = waker.vtable();
         for place in &self.0 {
-            // Ordering: Relaxed, see above.
+            // Ordering: Relaxed, see `add`.
             let vtable = place.load(Ordering::Relaxed).cast_const();
             if ptr::eq(vtable, asked) {
                 return true;

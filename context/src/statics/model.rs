@@ -1,4 +1,4 @@
-//! The protocols of the statics over the facade's primitives: for models.
+//! The protocols over statics, on the facade's primitives: for models.
 
 mod door {
     pub(super) use framewise_sync::atomic::{
@@ -13,7 +13,7 @@ mod door {
     macro_rules! constructor {
         ($(#[$attribute:meta])* pub fn $name:ident() -> Self $body:block) => {
             $(#[$attribute])*
-            #[expect(clippy::new_without_default, reason = "as in a static, where it is const")]
+            #[expect(clippy::new_without_default, reason = "like in a static, where it is const")]
             pub fn $name() -> Self $body
         };
     }

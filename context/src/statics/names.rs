@@ -1,53 +1,53 @@
-//! Keys and the names behind them: how a variable gets its index, once.
+//! Keys and the names of variables: how a variable gets its index, once.
 //!
-//! An index is never taken back, so an index in a frame always means the same variable and therefore
+//! An index is never reused. So an index in a frame always means the same variable, and therefore
 //! the same type (safety rule 1 of `block.rs`).
 
 use super::door::{AtomicU32, Mutex, Ordering, constructor, lock};
 
-/// The index of a variable that nothing has used yet. Greater than every index, so that a
-/// comparison with a bound refuses it too.
+/// The index of a variable that was never bound. It is greater than every index, so a comparison
+/// with a bound fails for it too.
 const UNASSIGNED: u32 = u32::MAX;
 
-/// The names of all variables in use, by index. Taken once a variable, and to print.
+/// The names of all variables in use, by index. Locked once per variable, and to print.
 pub struct Names(Mutex<Vec<&'static str>>);
 
 impl Names {
     constructor! {
-        /// No variable is in use.
+        /// Makes an empty list.
         pub fn new() -> Self {
             Self(Mutex::new(Vec::new()))
         }
     }
 
-    /// The name of the variable with this index.
+    /// Returns the name of the variable with this index.
     pub fn name(&self, index: u32) -> &'static str {
         let names = lock(&self.0);
         names.get(index as usize).copied().unwrap_or("?")
     }
 }
 
-/// The key of a variable, assigned when first asked for.
+/// A variable's key; its index is assigned at the first bind.
 pub struct Key(AtomicU32);
 
 impl Key {
     constructor! {
-        /// A key without an index.
+        /// Makes a key without an index.
         pub fn new() -> Self {
             Self(AtomicU32::new(UNASSIGNED))
         }
     }
 
-    /// The index, or something greater than every index if the variable was never bound.
+    /// Returns the index, or a value greater than every index if the variable was never bound.
     #[inline(always)]
     pub fn peek(&self) -> u32 {
-        // Ordering: Relaxed. Nothing is published but the number itself. Whoever runs under a frame
-        // that binds this key came by the frame through synchronisation, which also carried the
-        // assignment: a bound key is never read as unassigned.
+        // Ordering: Relaxed. Nothing is published but the number itself. A thread that runs under a
+        // frame which binds this key received the frame through synchronization, which also carried
+        // the assignment: a bound key is never read as unassigned.
         self.0.load(Ordering::Relaxed)
     }
 
-    /// The index, assigned now if it was not.
+    /// Returns the index, and assigns it first if necessary.
     #[inline]
     pub fn index(&self, names: &Names, name: &'static str) -> u32 {
         let index = self.peek();
@@ -58,15 +58,15 @@ impl Key {
         }
     }
 
-    /// Takes the next index. Threads that race here all get the winner's (C-10).
+    /// Assigns the next index. Threads that race here all get the winner's (C-10).
     #[cold]
     #[inline(never)]
     fn assign(&self, names: &Names, name: &'static str) -> u32 {
         let mut names = lock(&names.0);
         let next = u32::try_from(names.len()).expect("fewer than 2^32 context variables");
         assert!(next < UNASSIGNED, "fewer than 2^32 - 1 context variables");
-        // Ordering: Relaxed, see `peek`. The lock orders the contenders; the exchange is what makes
-        // two assignments impossible.
+        // Ordering: Relaxed, see `peek`. The lock orders the contenders; the compare-exchange makes
+        // a second assignment impossible.
         match self
             .0
             .compare_exchange(UNASSIGNED, next, Ordering::Relaxed, Ordering::Relaxed)

@@ -1,8 +1,8 @@
-//! The sites that make frames, and how many of each site's frames are live: a list of them.
+//! Bind locations, with their counts of live frames, in append-only lists.
 //!
-//! A list only ever grows at its end. So finding a site takes no lock; the first frame of a site
-//! waits, at most, for another thread that appends to the same list, and no user code runs
-//! meanwhile. A site is never given back: there are no more of them than calls in the program.
+//! A list only grows at its end, so finding a location takes no lock. The first frame of a location
+//! waits, at most, for another thread that appends to the same list; no user code runs meanwhile.
+//! Locations are never freed: there are at most as many as calls in the program.
 
 use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 use std::panic::Location;
@@ -10,13 +10,13 @@ use std::panic::Location;
 use super::door::{AtomicUsize, OnceLock, Ordering, constructor};
 use crate::census::SiteCount;
 
-/// A place in a list of sites: the next site, or none yet.
+/// A link of the list: the next location, or none yet.
 pub struct Link(OnceLock<&'static Site>);
 
 /// A call that binds.
 pub struct Site {
     location: &'static Location<'static>,
-    /// For what is derived of the frames bound here for tasks.
+    /// Set for the frames that tasks inherit from the frames bound here.
     inherited: bool,
     made: AtomicUsize,
     ended: AtomicUsize,
@@ -25,13 +25,14 @@ pub struct Site {
 
 impl Link {
     constructor! {
-        /// The end of a list.
+        /// Makes the end of a list.
         pub fn new() -> Self {
             Self(OnceLock::new())
         }
     }
 
-    /// The site of this location in the list that begins here, made if there is none.
+    /// Returns this location's entry in the list that begins here, and appends it first if there is
+    /// none.
     pub fn find(
         &'static self,
         location: &'static Location<'static>,
@@ -47,7 +48,7 @@ impl Link {
         }
     }
 
-    /// The sites of the list that begins here.
+    /// Iterates over the list that begins here.
     pub fn sites(&'static self) -> impl Iterator<Item = &'static Site> {
         let mut link = self;
         std::iter::from_fn(move || {
@@ -59,46 +60,46 @@ impl Link {
 }
 
 impl Site {
-    /// What the site is of.
+    /// Returns the source location.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
-    /// A frame is made.
+    /// Counts a new frame.
     #[inline]
     pub fn begin(&self) {
-        // Ordering: Relaxed. Who ends the frame came by it through synchronisation, so that the
-        // Release of `end` publishes this too.
+        // Ordering: Relaxed. The thread that ends the frame received it through synchronization, so
+        // the Release of `end` publishes this too.
         self.made.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The frame's last holder is gone.
+    /// Counts a frame whose last holder is gone.
     #[inline]
     pub fn end(&self) {
-        // Ordering: Release, pairs with the Acquire in `count`; publishes the frame's beginning, so
-        // that nobody sees more ends than beginnings.
+        // Ordering: Release, pairs with the Acquire in `count`; publishes the frame's creation, so
+        // that no thread sees more ends than creations.
         self.ended.fetch_add(1, Ordering::Release);
     }
 
-    /// By what is written in it: one call can have a location in each unit of the code.
+    /// Compares by content: one call can have a location in each codegen unit.
     fn is(&self, location: &'static Location<'static>, inherited: bool) -> bool {
         self.inherited == inherited
             && (std::ptr::eq(self.location, location) || self.location == location)
     }
 
-    /// Makes a site, for ever.
+    /// Makes an entry that lives forever.
     ///
-    /// In memory of the system's allocator and not of the program's: who counts allocations in a
-    /// debug build finds the same as in a release build.
+    /// The memory is from the system's allocator and not from the program's: a test that counts
+    /// allocations finds the same number in debug and release builds.
     #[cold]
     fn new(location: &'static Location<'static>, inherited: bool) -> &'static Site {
         let layout = Layout::new::<Site>();
-        // SAFETY: a site has a size.
+        // SAFETY: the size of a `Site` is not zero.
         let place = unsafe { System.alloc(layout) }.cast::<Site>();
         if place.is_null() {
             handle_alloc_error(layout);
         }
-        // SAFETY: the memory is ours, fits a site, and is never given back.
+        // SAFETY: the memory is ours, fits a `Site`, and is never freed.
         unsafe {
             place.write(Site {
                 location,
@@ -111,10 +112,10 @@ impl Site {
         }
     }
 
-    /// What is counted by now.
+    /// Returns the current counts.
     pub fn count(&self) -> SiteCount {
-        // Ordering: Acquire, pairs with the Release in `end`: the beginnings of the frames that
-        // are seen to have ended are seen too, if `made` is read afterwards.
+        // Ordering: Acquire, pairs with the Release in `end`: the creations of the frames that are
+        // seen to have ended are seen too, if `made` is read afterwards.
         let ended = self.ended.load(Ordering::Acquire);
         // Ordering: Relaxed, see above.
         let made = self.made.load(Ordering::Relaxed);
@@ -123,7 +124,7 @@ impl Site {
             line: self.location.line(),
             column: self.location.column(),
             inherited: self.inherited,
-            // Wrapping: the counts may come round, their difference cannot.
+            // Wrapping: the counts may overflow, but their difference cannot.
             live: made.wrapping_sub(ended),
             made,
         }

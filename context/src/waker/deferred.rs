@@ -1,8 +1,8 @@
-//! Wakes that wait until a frame is released (C-48).
+//! Wakes that are deferred until a frame is released (C-48).
 //!
-//! A foreign waker runs in a frame, and what it wakes in turn may run on another thread before the
-//! foreign code returns. That thread would then see the frame held, although its wait is over. So
-//! an executor may have its own wake done after the release.
+//! An external waker runs in a frame, and a thread that it wakes may run before the waker's code
+//! returns. That thread would then see the frame held, although its wait is over. So an executor
+//! can defer its own wake until after the release.
 
 use std::cell::{Cell, RefCell};
 use std::task::Waker;
@@ -19,30 +19,30 @@ thread_local! {
 }
 
 struct Deferred {
-    /// How many wakes in a frame are under way on this thread, one inside the other.
+    /// The number of nested wakes in a frame on this thread.
     depth: Cell<usize>,
     wakers: RefCell<Vec<Waker>>,
 }
 
-/// Wakes in `frame`, releases the frame and does the wakes that were deferred meanwhile.
+/// Wakes in `frame`, releases the frame and performs the wakes that were deferred meanwhile.
 #[cold]
 pub(super) fn wake_in(frame: Frame, waker: Waker) {
-    // Declared before the frame, so dropped after it, also on unwinding.
+    // Declared before the frame, so it is dropped after the frame, also during unwinding.
     let _depth = Depth::enter();
     let frame = frame;
     frame.run(|| waker.wake());
-    // The frame ends here, in the caller's: its values may be dropped with it.
+    // The frame is dropped here, in the caller's frame: its values may be dropped with it.
 }
 
-/// Keeps `waker`, to be woken as soon as the frame is released in which a
-/// [`FramedWaker`](crate::FramedWaker) is being woken on this thread.
+/// Defers waking `waker` until the frame is released in which this thread is waking a
+/// [`FramedWaker`](crate::FramedWaker).
 ///
 /// Returns `false`, and keeps nothing, if no waker is being woken in a frame: the caller then wakes
-/// by itself. It is for executors, whose wakers call it before anything else.
+/// it itself. It is for executors, whose wakers call it first.
 #[doc(hidden)]
-#[must_use = "a wake that was not deferred is still to be done"]
+#[must_use = "if the wake was not deferred, the caller must wake"]
 pub fn defer_wake(waker: &Waker) -> bool {
-    // In the destructor of another thread-local there may be no list left.
+    // In the destructor of another thread-local the list may have been destroyed.
     let deferred = DEFERRED.try_with(|deferred| {
         if deferred.depth.get() == 0 {
             return false;
@@ -54,9 +54,9 @@ pub fn defer_wake(waker: &Waker) -> bool {
     deferred.unwrap_or(false)
 }
 
-/// Does the wakes that are deferred on this thread, and defers none until the guard is dropped.
+/// Performs the wakes that are deferred on this thread, and defers none until the guard is dropped.
 ///
-/// It is for an executor whose thread is about to wait: foreign code may do so inside of a wake.
+/// It is for an executor whose thread is about to wait, which user code may cause inside a wake.
 #[doc(hidden)]
 #[must_use = "wakes are deferred again once the guard is dropped"]
 pub fn suspend_deferred_wakes() -> SuspendedDeferral {
@@ -65,13 +65,13 @@ pub fn suspend_deferred_wakes() -> SuspendedDeferral {
         (depth, deferred.wakers.take())
     });
     let (depth, wakers) = suspended.unwrap_or_default();
-    // Made first, so that a wake that panics restores the depth.
+    // Made first, so that it restores the depth if a wake panics.
     let suspended = SuspendedDeferral { depth };
     wakers.into_iter().for_each(Waker::wake);
     suspended
 }
 
-/// Made by [`suspend_deferred_wakes`].
+/// The guard of [`suspend_deferred_wakes`].
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct SuspendedDeferral {
@@ -84,7 +84,7 @@ impl Drop for SuspendedDeferral {
     }
 }
 
-/// A wake in a frame is under way on this thread.
+/// Exists while this thread performs a wake in a frame.
 struct Depth;
 
 impl Depth {

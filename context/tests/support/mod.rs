@@ -1,5 +1,5 @@
-//! What the tests share: values that say when they are dropped, and sites that say how many of
-//! their frames are live.
+//! Shared by the tests: values that report when they are dropped, and bind locations that report
+//! how many of their frames are live.
 #![allow(dead_code)]
 
 use std::panic::Location;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use framewise_context::{BindingList, Bindings, ContextVar, Frame, census};
 
-/// Counts drops of the [`Tracked`] made by it.
+/// Counts the drops of the [`Tracked`] values that it made.
 #[derive(Clone, Default)]
 pub(crate) struct Drops(Arc<AtomicUsize>);
 
@@ -35,7 +35,7 @@ impl Drop for Tracked {
     }
 }
 
-/// Calls a closure when dropped.
+/// Calls a closure when it is dropped.
 pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
@@ -44,26 +44,26 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// A closure to call on drop that can be a context value.
+/// A closure to call on drop, usable as a context value.
 pub(crate) type DropCall = OnDrop<Box<dyn FnMut() + Send + Sync>>;
 
 pub(crate) fn on_drop(call: impl FnMut() + Send + Sync + 'static) -> DropCall {
     OnDrop(Box::new(call))
 }
 
-/// Runs `body` and says whether it panicked.
+/// Runs `body`; returns `true` if it panicked.
 pub(crate) fn panics(body: impl FnOnce()) -> bool {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err()
 }
 
-/// A line that binds, to be asked how many of its frames are live.
+/// A line that binds, whose live frames can be counted.
 #[derive(Clone, Copy)]
 pub(crate) struct Site {
     pub(crate) file: &'static str,
     pub(crate) line: u32,
 }
 
-/// A frame of these bindings, made in the name of the caller, and where that is.
+/// Makes a frame of these bindings for the caller's location; also returns that location.
 #[track_caller]
 pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site) {
     let frame = bindings.frame();
@@ -76,13 +76,13 @@ pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site)
 }
 
 impl Site {
-    /// What the census says of this line; `None` where it is not compiled in, as in a release
-    /// build without the feature.
+    /// Returns the number of live frames bound on this line; `None` if the statistics are not
+    /// compiled in, like in a release build without the feature.
     pub(crate) fn live(self) -> Option<usize> {
         Some(census()?.at(self.file, self.line))
     }
 
-    /// Checks the census of this line, where there is one.
+    /// Checks the number of live frames bound on this line, if there are statistics.
     #[track_caller]
     pub(crate) fn assert_live(self, expected: usize) {
         if let Some(live) = self.live() {
@@ -94,11 +94,11 @@ impl Site {
 
 static AROUND: ContextVar<u64> = ContextVar::new("around");
 
-/// Runs a test three ways: at the root, under a binding, and in a captured frame that is entered
-/// under another binding. Each time the frame around it has to be the same afterwards.
+/// Runs a test in each start frame: at the root, under a binding, and in a captured frame that is
+/// entered under another binding. Each time the test must leave the current frame unchanged.
 ///
-/// The binding is of a variable that the tests do not use, so that what they say of theirs holds
-/// each time.
+/// The binding is of a variable that the tests do not use, so their assertions hold in every start
+/// frame.
 pub(crate) fn in_each_start_frame(test: impl Fn()) {
     let run = |around: Option<u64>| {
         let before = Frame::current().id();
