@@ -49,7 +49,7 @@ fn arming_costs_no_unpark_unless_the_driver_would_oversleep() {
     arm(LONG / 16);
     assert_eq!(unparks(), 2);
     drop(sleeps);
-    assert_eq!(unparks(), 2, "cancelling never wakes");
+    assert_eq!(unparks(), 2, "canceling never wakes");
 }
 
 #[test]

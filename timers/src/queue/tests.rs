@@ -17,7 +17,7 @@ fn only_an_earlier_deadline_is_published() {
     assert_eq!(published, Published::earlier(99));
     assert_eq!(queue.next(), 99);
     assert_eq!(queue.cancel(earliest), Some('d'));
-    assert_eq!(queue.next(), 99, "cancelling publishes nothing");
+    assert_eq!(queue.next(), 99, "canceling publishes nothing");
     assert!(queue.take_due(99).is_empty());
     assert_eq!(queue.next(), 100);
 }
