@@ -60,7 +60,7 @@
 //! assert_eq!(futures::executor::block_on(later), Some(7));
 //! ```
 //!
-//! With a message: a receiver runs in its own frame, and can open a [`Framed`] value in the
+//! With a message: a receiver runs in its own frame, and can open a [`WithFrame`] value in the
 //! sender's frame.
 //!
 //! With an HTTP body: the connection's task polls a body after its handler has returned, so a scope
@@ -161,7 +161,6 @@ pub mod contract;
 pub mod coop;
 mod current;
 mod derive;
-mod envelope;
 mod frame;
 mod key;
 mod leaves;
@@ -175,6 +174,7 @@ pub mod tower;
 mod var;
 mod waker;
 mod watch;
+mod with_frame;
 mod wrap;
 mod writer;
 
@@ -184,7 +184,6 @@ pub use statics::model as statics_model;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
 pub use census::{Census, SiteCount, census};
-pub use envelope::Framed;
 pub use frame::{Frame, FrameId};
 pub use panic::{CaughtPanic, catch_unwind};
 pub use scope::{FrameScope, Scope};
@@ -192,3 +191,4 @@ pub use var::ContextVar;
 pub use waker::{
     FramedWaker, SuspendedDeferral, defer_wake, set_frameless_vtable, suspend_deferred_wakes,
 };
+pub use with_frame::WithFrame;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::task::Poll;
 use std::thread;
 
-use framewise::context::Framed;
+use framewise::context::WithFrame;
 use framewise::runtime::Runtime;
 use framewise::task::yield_now;
 use framewise::{Frame, bind, spawn, spawn_root};
@@ -112,8 +112,8 @@ struct Request {
 }
 
 /// Works off requests, each in its sender's frame; says how often it was not in its own meanwhile.
-fn start_actor(runtime: &Runtime) -> async_channel::Sender<Framed<Request>> {
-    let (sender, receiver) = async_channel::bounded::<Framed<Request>>(2);
+fn start_actor(runtime: &Runtime) -> async_channel::Sender<WithFrame<Request>> {
+    let (sender, receiver) = async_channel::bounded::<WithFrame<Request>>(2);
     drop(ID.run(1000, || {
         runtime.spawn(async move {
             while let Ok(message) = receiver.recv().await {
@@ -147,7 +147,7 @@ fn c55_an_actor_works_in_the_senders_frame_where_the_message_carries_it() {
                     runtime.spawn(async move {
                         let (reply, replied) = oneshot::channel();
                         let request = Request { number, reply };
-                        actor.send(Framed::new(request)).await.unwrap();
+                        actor.send(WithFrame::new(request)).await.unwrap();
                         assert_eq!(ID.get(), Some(number));
                         replied.await.unwrap()
                     })
@@ -167,7 +167,7 @@ fn c55_an_actor_works_in_the_senders_frame_where_the_message_carries_it() {
         site.wait_until_none_is_live();
         // From this frame, and by a task that is over when its message is opened.
         let (reply, replied) = oneshot::channel();
-        let here = Framed::new(Request { number: 1, reply });
+        let here = WithFrame::new(Request { number: 1, reply });
         at_once(actor.send(here)).unwrap();
         assert_eq!(runtime.block_on(replied).unwrap(), (2, id, id));
     });
@@ -179,11 +179,11 @@ fn c55_messages_that_nobody_opens_are_dropped_in_their_senders_frames() {
         let log = Log::default();
         let (sender, receiver) = async_channel::unbounded();
         let here = log.probe("here");
-        at_once(sender.send(Framed::new(here))).unwrap();
+        at_once(sender.send(WithFrame::new(here))).unwrap();
         let sending = {
             let (sender, sent) = (sender.clone(), log.probe("sent"));
             ID.run(10, || {
-                runtime.spawn(async move { sender.send(Framed::new(sent)).await.unwrap() })
+                runtime.spawn(async move { sender.send(WithFrame::new(sent)).await.unwrap() })
             })
         };
         runtime.block_on(sending).unwrap();

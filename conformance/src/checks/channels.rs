@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use framewise_context::Framed;
+use framewise_context::WithFrame;
 use futures::channel::{mpsc, oneshot};
 use futures::{SinkExt, StreamExt};
 
@@ -79,7 +79,7 @@ pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(trial: &Trial) -> Verdi
 }
 
 pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(trial: &Trial) -> Verdict {
-    let (sender, receiver) = oneshot::channel::<Framed<u64>>();
+    let (sender, receiver) = oneshot::channel::<WithFrame<u64>>();
     let log = Log::new();
     let receiving = {
         let log = log.clone();
@@ -100,7 +100,7 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(trial: &Trial) -> V
     };
     let sending = async move {
         // Nobody may be there to receive it, where the receiver was dropped: that is seen below.
-        drop(sender.send(Framed::new(2)));
+        drop(sender.send(WithFrame::new(2)));
     };
     trial.block_on(async {
         let receiving = ID.run(10, || trial.spawn(receiving));
@@ -139,7 +139,7 @@ pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
     let (sender, receiver) = mpsc::unbounded();
     let log = Log::new();
     let message = log.on_drop("in a message whose sender was spawned under 20");
-    let sending = async move { drop(sender.unbounded_send(Framed::new(message))) };
+    let sending = async move { drop(sender.unbounded_send(WithFrame::new(message))) };
     trial.block_on(async {
         ID.run(20, || trial.spawn(sending)).output().await?;
         ID.run(10, || trial.spawn(async move { drop(receiver) }))

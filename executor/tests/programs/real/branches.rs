@@ -4,7 +4,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::task::Poll;
 
-use framewise::context::Framed;
+use framewise::context::WithFrame;
 use framewise::task::yield_now;
 use framewise::{Frame, spawn};
 use futures::future::{BoxFuture, FutureExt, join, select};
@@ -74,7 +74,7 @@ struct Message {
     _watched: Watched,
     frame: Frame,
     /// The same in an envelope: opened, or dropped unopened, in the sender's frame.
-    envelope: Framed<Watched>,
+    envelope: WithFrame<Watched>,
 }
 
 pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
@@ -87,7 +87,7 @@ pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
                 let message = Message {
                     _watched: run.watched(id, Role::Message),
                     frame: Frame::current(),
-                    envelope: Framed::new(run.watched(id, Role::Enveloped)),
+                    envelope: WithFrame::new(run.watched(id, Role::Enveloped)),
                 };
                 // The receiver may have ended.
                 let _ = sender.send(message).await;

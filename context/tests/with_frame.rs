@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use framewise_context::{ContextVar, Frame, Framed, bind};
+use framewise_context::{ContextVar, Frame, WithFrame, bind};
 use futures::executor::block_on;
 use support::{Drops, OnDrop, Tracked, bound_here, in_each_start_frame, panics};
 
@@ -27,7 +27,7 @@ fn telling() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
 #[test]
 fn c55_a_message_is_opened_in_the_senders_frame_if_the_receiver_asks_for_it() {
     in_each_start_frame(|| {
-        let (sender, receiver) = mpsc::channel::<Framed<u64>>();
+        let (sender, receiver) = mpsc::channel::<WithFrame<u64>>();
         let receiving = thread::spawn(move || {
             NUMBER.run(100, || {
                 let mut seen = Vec::new();
@@ -41,10 +41,12 @@ fn c55_a_message_is_opened_in_the_senders_frame_if_the_receiver_asks_for_it() {
             })
         });
         for number in 0..3 {
-            NUMBER.run(number, || sender.send(Framed::new(number)).unwrap());
+            NUMBER.run(number, || sender.send(WithFrame::new(number)).unwrap());
         }
-        sender.send(Framed::new(3)).unwrap();
-        sender.send(Framed::with_frame(Frame::root(), 4)).unwrap();
+        sender.send(WithFrame::new(3)).unwrap();
+        sender
+            .send(WithFrame::with_frame(Frame::root(), 4))
+            .unwrap();
         drop(sender);
         let bound = (0..3).map(|number| (number, Some(number)));
         let expected: Vec<_> = bound.chain([(3, None), (4, None)]).collect();
@@ -56,7 +58,7 @@ fn c55_a_message_is_opened_in_the_senders_frame_if_the_receiver_asks_for_it() {
 fn c55_a_message_becomes_a_future_in_the_senders_frame() {
     in_each_start_frame(|| {
         let (value, dropped) = telling();
-        let message = NUMBER.run(1, || Framed::new(value));
+        let message = NUMBER.run(1, || WithFrame::new(value));
         let work = message.scope(|value| {
             let opened_in = NUMBER.get();
             async move {
@@ -82,7 +84,7 @@ fn c55_a_message_becomes_a_future_in_the_senders_frame() {
         assert_eq!(dropped.recv(), Ok(Some(1)));
         // Dropped after one poll.
         let (value, dropped) = telling();
-        let message = NUMBER.run(3, || Framed::new(value));
+        let message = NUMBER.run(3, || WithFrame::new(value));
         let mut work = Box::pin(message.scope(|value| async move {
             let _value = value;
             future::pending::<()>().await;
@@ -99,19 +101,19 @@ fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
     in_each_start_frame(|| {
         let (value, dropped) = telling();
         let (sender, receiver) = mpsc::channel();
-        NUMBER.run(1, || sender.send(Framed::new(value)).ok().unwrap());
+        NUMBER.run(1, || sender.send(WithFrame::new(value)).ok().unwrap());
         NUMBER.run(2, || drop(receiver));
         assert_eq!(dropped.try_recv(), Ok(Some(1)));
         assert!(dropped.recv().is_err(), "only once");
         // A message that cannot be sent is returned with its frame.
         let (value, dropped) = telling();
-        let refused = NUMBER.run(3, || sender.send(Framed::new(value)).unwrap_err());
+        let refused = NUMBER.run(3, || sender.send(WithFrame::new(value)).unwrap_err());
         assert!(dropped.try_recv().is_err());
         drop(refused);
         assert_eq!(dropped.recv(), Ok(Some(3)));
         // Once opened, it is dropped in the frame of the code that drops it.
         let (value, dropped) = telling();
-        let (value, frame) = NUMBER.run(4, || Framed::new(value)).into_parts();
+        let (value, frame) = NUMBER.run(4, || WithFrame::new(value)).into_parts();
         NUMBER.run(5, || drop(value));
         assert_eq!(dropped.recv(), Ok(Some(5)));
         assert_eq!(frame.run(|| NUMBER.get()), Some(4));
@@ -122,23 +124,23 @@ fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
 fn c55_a_value_with_frame_holds_its_frame_only_until_it_is_opened() {
     in_each_start_frame(|| {
         let drops = Drops::default();
-        let enveloped = || {
+        let paired = || {
             let (frame, site) = bound_here(bind(&TRACKED, drops.tracked()));
-            let message = frame.run(|| Framed::new(1));
+            let message = frame.run(|| WithFrame::new(1));
             drop(frame);
             site.assert_live(1);
             (message, site)
         };
-        let (message, site) = enveloped();
+        let (message, site) = paired();
         assert_eq!(drops.count(), 0);
         assert_eq!(message.run(|value| value), 1);
         assert_eq!(drops.count(), 1);
         site.assert_live(0);
-        drop(enveloped());
+        drop(paired());
         assert_eq!(drops.count(), 2);
         site.assert_live(0);
         // A clone holds the frame by itself.
-        let (message, _) = enveloped();
+        let (message, _) = paired();
         let clone = message.clone();
         drop(message);
         assert_eq!((clone.get_ref(), drops.count()), (&1, 2));
@@ -153,11 +155,11 @@ fn c55_a_panic_in_a_value_with_frame_restores_and_drops_once() {
     in_each_start_frame(|| {
         let drops = Drops::default();
         NUMBER.run(9, || {
-            let message = NUMBER.run(1, || Framed::new(drops.tracked()));
+            let message = NUMBER.run(1, || WithFrame::new(drops.tracked()));
             assert!(panics(|| message.run(|_value| panic!("expected"))));
             assert_eq!((drops.count(), NUMBER.get()), (1, Some(9)));
             let message = TRACKED.run(drops.tracked(), || {
-                Framed::new(OnDrop(|| panic!("expected: a destructor")))
+                WithFrame::new(OnDrop(|| panic!("expected: a destructor")))
             });
             assert!(panics(|| drop(message)));
             assert_eq!((drops.count(), NUMBER.get()), (2, Some(9)), "the frame too");
@@ -170,9 +172,9 @@ fn c55_a_value_with_frame_carries_variables_that_are_not_inherited_unless_they_a
     in_each_start_frame(|| {
         bind(&NUMBER, 1).and(&TOKEN, 2).run(|| {
             let seen = |()| (NUMBER.get(), TOKEN.get());
-            assert_eq!(Framed::new(()).run(seen), (Some(1), Some(2)));
+            assert_eq!(WithFrame::new(()).run(seen), (Some(1), Some(2)));
             let inherited = Frame::current().inherited();
-            let without = Framed::with_frame(inherited, ());
+            let without = WithFrame::with_frame(inherited, ());
             assert_eq!(without.run(seen), (Some(1), None));
         });
     });
@@ -181,7 +183,7 @@ fn c55_a_value_with_frame_carries_variables_that_are_not_inherited_unless_they_a
 #[test]
 fn a_value_with_frame_is_send_like_its_value_and_shows_no_bound_values() {
     fn assert_send_sync<T: Send + Sync>(_: &T) {}
-    let mut message = NUMBER.run(7, || Framed::new(String::from("text")));
+    let mut message = NUMBER.run(7, || WithFrame::new(String::from("text")));
     assert_send_sync(&message);
     message.get_mut().push('!');
     let shown = format!("{message:?}");

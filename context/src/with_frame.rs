@@ -1,4 +1,4 @@
-//! `Framed`: a value paired with the frame in which it was made (C-55). The value is dropped in
+//! `WithFrame`: a value paired with the frame in which it was made (C-55). The value is dropped in
 //! that frame, unless it was taken out; the callbacks of [`wrap`](crate::wrap) are built on it.
 
 use std::fmt;
@@ -29,11 +29,11 @@ use crate::scope::FrameScope;
 /// An actor that works for its callers:
 ///
 /// ```
-/// use framewise_context::{ContextVar, Framed};
+/// use framewise_context::{ContextVar, WithFrame};
 /// use std::sync::mpsc;
 /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
 ///
-/// let (sender, receiver) = mpsc::channel::<Framed<&str>>();
+/// let (sender, receiver) = mpsc::channel::<WithFrame<&str>>();
 /// let actor = std::thread::spawn(move || {
 ///     // The actor's own frame: no bindings.
 ///     assert_eq!(REQUEST_ID.get(), None);
@@ -45,18 +45,18 @@ use crate::scope::FrameScope;
 ///     log
 /// });
 ///
-/// REQUEST_ID.run(7, || sender.send(Framed::new("paid"))).unwrap();
-/// REQUEST_ID.run(8, || sender.send(Framed::new("rejected"))).unwrap();
+/// REQUEST_ID.run(7, || sender.send(WithFrame::new("paid"))).unwrap();
+/// REQUEST_ID.run(8, || sender.send(WithFrame::new("rejected"))).unwrap();
 /// drop(sender);
 /// assert_eq!(actor.join().unwrap(), ["Some(7) paid", "Some(8) rejected"]);
 /// ```
-pub struct Framed<T> {
+pub struct WithFrame<T> {
     frame: Frame,
     /// Initialized until `self` is dropped or `into_parts` takes it.
     value: ManuallyDrop<T>,
 }
 
-impl<T> Framed<T> {
+impl<T> WithFrame<T> {
     /// Pairs a value with the current frame.
     #[inline]
     pub fn new(value: T) -> Self {
@@ -113,10 +113,10 @@ impl<T> Framed<T> {
     /// dropped, in the frame in which the value was made.
     ///
     /// ```
-    /// use framewise_context::{ContextVar, Framed};
+    /// use framewise_context::{ContextVar, WithFrame};
     /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
     ///
-    /// let message = REQUEST_ID.run(7, || Framed::new("paid"));
+    /// let message = REQUEST_ID.run(7, || WithFrame::new("paid"));
     /// let work = message.scope(|text| async move { (text, REQUEST_ID.get()) });
     /// assert_eq!(futures::executor::block_on(work), ("paid", Some(7)));
     /// ```
@@ -135,7 +135,7 @@ impl<T> Framed<T> {
     }
 }
 
-impl<T> Drop for Framed<T> {
+impl<T> Drop for WithFrame<T> {
     #[inline]
     fn drop(&mut self) {
         let Self { frame, value } = self;
@@ -145,16 +145,16 @@ impl<T> Drop for Framed<T> {
 }
 
 /// Both have the same frame; the value is cloned in it.
-impl<T: Clone> Clone for Framed<T> {
+impl<T: Clone> Clone for WithFrame<T> {
     fn clone(&self) -> Self {
         let value = self.frame.run(|| T::clone(&self.value));
         Self::with_frame(self.frame.clone(), value)
     }
 }
 
-impl<T: fmt::Debug> fmt::Debug for Framed<T> {
+impl<T: fmt::Debug> fmt::Debug for WithFrame<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Framed")
+        f.debug_struct("WithFrame")
             .field("frame", &self.frame)
             .field("value", &*self.value)
             .finish()
