@@ -268,7 +268,7 @@ valgrind)
 esac
 export RUSTFLAGS="${RUSTFLAGS:-} $flags"
 
-threaded=(basics census with_frame executors scopes snapshots values)
+threaded=(basics frame_stats with_frame executors scopes snapshots values)
 if [ "$tool" = asan ]; then
     group context framewise-context --all-features --lib --tests
 else

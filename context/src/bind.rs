@@ -6,10 +6,10 @@ use crate::ContextVar;
 use crate::Frame;
 use crate::additions::{Additions, Masks};
 use crate::block::is_inline;
-use crate::census::Origin;
 use crate::chunk::CHUNK_KEYS;
 use crate::current;
 use crate::derive;
+use crate::frame_stats::BindLocation;
 use crate::key;
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
@@ -57,31 +57,31 @@ impl<L: BindingList> Bindings<L> {
     /// Runs `body` under these bindings, and restores the previous frame afterwards, also if `body`
     /// panics.
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn run<R>(self, body: impl FnOnce() -> R) -> R {
-        let frame = derive_current(self.list, Origin::here());
+        let frame = derive_current(self.list, BindLocation::here());
         frame.run(body)
     }
 
     /// Returns the current frame with these bindings.
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn frame(self) -> Frame {
-        derive_current(self.list, Origin::here())
+        derive_current(self.list, BindLocation::here())
     }
 
     /// Wraps a future so that it is polled and dropped under these bindings; see [`Scope`].
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope<F: Future>(self, future: F) -> Scope<F, L> {
-        Scope::new(self.list, future, Origin::here())
+        Scope::new(self.list, future, BindLocation::here())
     }
 
     /// Wraps a stream so that it is polled and dropped under these bindings; see [`Scope`].
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> Scope<S, L> {
-        Scope::new(self.list, stream, Origin::here())
+        Scope::new(self.list, stream, BindLocation::here())
     }
 }
 
@@ -93,9 +93,9 @@ impl<L> fmt::Debug for Bindings<L> {
 
 /// Returns the current frame with these bindings.
 #[inline]
-pub(crate) fn derive_current<L: BindingList>(list: L, origin: Origin) -> Frame {
+pub(crate) fn derive_current<L: BindingList>(list: L, bind_location: BindLocation) -> Frame {
     // SAFETY: (rule 4) the current frame is alive.
-    let (frame, replaced) = unsafe { derive::derive(current::get(), false, list, origin) };
+    let (frame, replaced) = unsafe { derive::derive(current::get(), false, list, bind_location) };
     drop(replaced);
     frame
 }
@@ -108,9 +108,9 @@ pub(crate) fn derive_current<L: BindingList>(list: L, origin: Origin) -> Frame {
 pub(crate) fn bind_one<T: Send + Sync + 'static>(
     var: &'static ContextVar<T>,
     value: T,
-    origin: Origin,
+    bind_location: BindLocation,
 ) -> Frame {
-    derive_current(Bound::new(var, value), origin)
+    derive_current(Bound::new(var, value), bind_location)
 }
 
 /// The type that [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a

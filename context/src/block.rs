@@ -47,8 +47,8 @@ use std::mem::{align_of, size_of};
 
 use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 
-use crate::census::Origin;
 use crate::chunk::{CHUNK_KEYS, Chunk, Slot};
+use crate::frame_stats::BindLocation;
 use crate::watch::Watch;
 
 /// The header of a frame.
@@ -69,7 +69,7 @@ pub(crate) struct Block {
     pub(crate) watch: Watch,
     pub(crate) memory: Watch,
     /// The call that made the frame; zero-sized if live-frame statistics are not compiled in.
-    pub(crate) origin: Origin,
+    pub(crate) bind_location: BindLocation,
     pub(crate) chunk: Chunk,
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use http_body::{Body, Frame as BodyFrame, SizeHint};
 
 use crate::bind::{BindingList, Bindings, Bound};
-use crate::census::Origin;
+use crate::frame_stats::BindLocation;
 use crate::scope::{FrameScope, Scope};
 use crate::{ContextVar, Frame, bind};
 
@@ -56,9 +56,9 @@ impl Frame {
 impl<L: BindingList> Bindings<L> {
     /// Wraps an HTTP body so that it is polled and dropped under these bindings; see [`Scope`].
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope_body<B: Body>(self, body: B) -> Scope<B, L> {
-        Scope::new(self.list, body, Origin::here())
+        Scope::new(self.list, body, BindLocation::here())
     }
 }
 
@@ -66,7 +66,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Wraps an HTTP body so that it is polled and dropped with this variable bound to `value`; see
     /// [`Scope`].
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope_body<B: Body>(&'static self, value: T, body: B) -> Scope<B, Bound<T>> {
         bind(self, value).scope_body(body)
     }

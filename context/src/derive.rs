@@ -13,9 +13,9 @@ use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 use crate::Frame;
 use crate::additions::{Additions, Masks};
 use crate::block::Block;
-use crate::census::Origin;
 use crate::chunk::{Chunk, Slot};
 use crate::current;
+use crate::frame_stats::BindLocation;
 use crate::leaves::{fill_leaves, leaves_size};
 use crate::watch::Watch;
 use crate::writer::{Area, Writer, share_slot};
@@ -53,7 +53,7 @@ pub(crate) unsafe fn copy_slots(new: *const Chunk, old: *const Chunk, kept: u64)
 }
 
 /// Makes a frame with the bindings of `parent`, except those that tasks do not inherit if `strip`
-/// is set, and with the new bindings; `origin` is the call that asks for it. Also returns the
+/// is set, and with the new bindings; `bind_location` is the call that asks for it. Also returns the
 /// values that a later new binding replaced.
 ///
 /// # Safety
@@ -64,7 +64,7 @@ pub(crate) unsafe fn derive<A: Additions>(
     parent: *const Block,
     strip: bool,
     additions: A,
-    origin: Origin,
+    bind_location: BindLocation,
 ) -> (Frame, A::Replaced) {
     // SAFETY: the parent is alive (the caller's promise), so its masks can be read.
     let (old, id, leaves) = unsafe {
@@ -111,7 +111,7 @@ pub(crate) unsafe fn derive<A: Additions>(
             next: ptr::null_mut(),
             watch: Watch::new(),
             memory: Watch::new(),
-            origin: origin.begin(),
+            bind_location: bind_location.begin(),
             chunk,
         });
         if kept != 0 {

@@ -121,7 +121,7 @@ impl Frame {
             Frame::root()
         } else {
             // SAFETY: (rule 3) we hold the parent.
-            unsafe { derive::derive(self.0, true, Nothing, (*self.0).origin.inherited()).0 }
+            unsafe { derive::derive(self.0, true, Nothing, (*self.0).bind_location.inherited()).0 }
         }
     }
 

@@ -127,17 +127,17 @@
 //! # Finding leaked frames
 //!
 //! A frame that is held keeps its values alive. In builds with debug assertions, or with the
-//! feature `census`, live frames are counted by the place that bound them, and [`census`] returns
+//! feature `frame_stats`, live frames are counted by the place that bound them, and [`frame_stats`] returns
 //! the counts. A count that only grows is a leak, and its place has a name. Other builds pay
 //! nothing.
 //!
 //! ```
-//! # use framewise_context::{ContextVar, Frame, census};
+//! # use framewise_context::{ContextVar, Frame, frame_stats};
 //! # static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
 //! let kept = REQUEST_ID.run(7, Frame::current);
-//! if let Some(census) = census() {
+//! if let Some(stats) = frame_stats() {
 //!     // 1 live frame, bound at src/main.rs:1:23
-//!     println!("{census}");
+//!     println!("{stats}");
 //! }
 //! # drop(kept);
 //! ```
@@ -155,13 +155,13 @@ mod bind;
 mod block;
 #[cfg(feature = "http-body")]
 mod body;
-mod census;
 mod chunk;
 pub mod contract;
 pub mod coop;
 mod current;
 mod derive;
 mod frame;
+mod frame_stats;
 mod key;
 mod leaves;
 mod panic;
@@ -183,8 +183,8 @@ mod writer;
 pub use statics::model as statics_model;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
-pub use census::{Census, SiteCount, census};
 pub use frame::{Frame, FrameId};
+pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 pub use panic::{CaughtPanic, catch_unwind};
 pub use scope::{FrameScope, Scope};
 pub use var::ContextVar;

@@ -88,7 +88,7 @@ unsafe fn take_down(block: *mut Block) {
     // SAFETY: the frame's part is ours.
     unsafe {
         (*block).watch.end();
-        (*block).origin.end();
+        (*block).bind_location.end();
         if (*block).chunk.cells() == 0 && (*block).leaves == 0 {
             release_parts(block, 1);
         } else {

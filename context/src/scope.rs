@@ -13,10 +13,10 @@ use std::task::{Context, Poll};
 use crate::Frame;
 use crate::additions::OwnOf;
 use crate::bind::BindingList;
-use crate::census::Origin;
 use crate::current;
 use crate::derive;
 use crate::frame::{FrameId, id_of};
+use crate::frame_stats::BindLocation;
 
 /// A future, a stream or an HTTP body under bindings. Made by
 /// [`ContextVar::scope`](crate::ContextVar::scope), [`Bindings::scope`](crate::Bindings::scope) and
@@ -46,7 +46,7 @@ use crate::frame::{FrameId, id_of};
 pub struct Scope<F, L: BindingList> {
     state: ScopeState<L>,
     /// The call that made the scope, which counts its frames.
-    origin: Origin,
+    bind_location: BindLocation,
     inner: ManuallyDrop<F>,
 }
 
@@ -66,12 +66,12 @@ impl<F: Unpin, L: BindingList> Unpin for Scope<F, L> {}
 impl<L: BindingList> ScopeState<L> {
     /// Returns the frame to use now: the current one with the values on top.
     #[inline]
-    fn frame(&mut self, origin: Origin) -> &Frame {
+    fn frame(&mut self, bind_location: BindLocation) -> &Frame {
         // SAFETY: (rule 4) the current frame is alive.
         let now = unsafe { id_of(current::get()) };
         // Compared by id and not by address, where another frame may have been allocated.
         if !matches!(self, ScopeState::Bound { under, .. } if *under == now) {
-            self.rebind(now, origin);
+            self.rebind(now, bind_location);
         }
         match self {
             ScopeState::Bound { frame, .. } => frame,
@@ -82,12 +82,12 @@ impl<L: BindingList> ScopeState<L> {
     /// Derives the frame again. If this unwinds, the scope is bound nevertheless: the panic comes
     /// from a value that is dropped last.
     #[cold]
-    fn rebind(&mut self, under: FrameId, origin: Origin) {
+    fn rebind(&mut self, under: FrameId, bind_location: BindLocation) {
         match mem::replace(self, ScopeState::Gone) {
             ScopeState::Unbound(list) => {
                 // SAFETY: (rule 4) the current frame is alive.
                 let (frame, replaced) =
-                    unsafe { derive::derive(current::get(), false, list, origin) };
+                    unsafe { derive::derive(current::get(), false, list, bind_location) };
                 *self = ScopeState::Bound { frame, under };
                 // Last, because dropping these runs user code.
                 drop(replaced);
@@ -95,7 +95,7 @@ impl<L: BindingList> ScopeState<L> {
             ScopeState::Bound { frame: old, .. } => {
                 // SAFETY: (rule 4) the current frame is alive.
                 let (frame, ()) =
-                    unsafe { derive::derive(current::get(), false, OwnOf(&old), origin) };
+                    unsafe { derive::derive(current::get(), false, OwnOf(&old), bind_location) };
                 *self = ScopeState::Bound { frame, under };
                 // Last: this drops the values that only the previous frame held, which runs user
                 // code.
@@ -108,10 +108,10 @@ impl<L: BindingList> ScopeState<L> {
 
 impl<F, L: BindingList> Scope<F, L> {
     #[inline]
-    pub(crate) fn new(list: L, inner: F, origin: Origin) -> Self {
+    pub(crate) fn new(list: L, inner: F, bind_location: BindLocation) -> Self {
         Self {
             state: ScopeState::Unbound(list),
-            origin,
+            bind_location,
             inner: ManuallyDrop::new(inner),
         }
     }
@@ -119,12 +119,16 @@ impl<F, L: BindingList> Scope<F, L> {
     /// Makes the wrapped value, in the scope's frame.
     #[cfg(feature = "tower")]
     #[inline]
-    pub(crate) fn made_within(list: L, make: impl FnOnce() -> F, origin: Origin) -> Self {
+    pub(crate) fn made_within(
+        list: L,
+        make: impl FnOnce() -> F,
+        bind_location: BindLocation,
+    ) -> Self {
         let mut state = ScopeState::Unbound(list);
-        let inner = state.frame(origin).run(make);
+        let inner = state.frame(bind_location).run(make);
         Self {
             state,
-            origin,
+            bind_location,
             inner: ManuallyDrop::new(inner),
         }
     }
@@ -136,12 +140,12 @@ impl<F, L: BindingList> Scope<F, L> {
         // place. `state` is not pinned, and nothing hands it out pinned.
         let Scope {
             state,
-            origin,
+            bind_location,
             inner,
         } = unsafe { self.get_unchecked_mut() };
         // SAFETY: as above.
         let inner = unsafe { Pin::new_unchecked(&mut **inner) };
-        state.frame(*origin).run(|| f(inner))
+        state.frame(*bind_location).run(|| f(inner))
     }
 
     /// Returns the wrapped value.
@@ -167,13 +171,13 @@ impl<F, L: BindingList> Drop for Scope<F, L> {
         }
         let Scope {
             state,
-            origin,
+            bind_location,
             inner,
         } = self;
         let end = InnerEnd { state, inner };
         if !matches!(end.state, ScopeState::Gone) {
             // May unwind, when it drops values of the previous frame. `end` still runs then.
-            end.state.frame(*origin);
+            end.state.frame(*bind_location);
         }
     }
 }

@@ -5,7 +5,7 @@
 //! files that take their primitives from `super::door`. A model's build compiles the files twice:
 //! here over `std`'s primitives, for the statics, and in [`model`] over the facade's, so that a
 //! model can make one and let threads race for it. The statics themselves are next to their users:
-//! `key.rs`, `current.rs`, `waker.rs`, `census/sites.rs`.
+//! `key.rs`, `current.rs`, `waker.rs`, `frame_stats/locations.rs`.
 
 #![allow(unreachable_pub, reason = "the types are public in a model's build")]
 #![cfg_attr(
@@ -22,7 +22,7 @@ mod door {
     };
 
     #[cfg(all(
-        any(debug_assertions, feature = "census"),
+        any(debug_assertions, feature = "frame-stats"),
         not(any(framewise_loom, framewise_shuttle))
     ))]
     pub(super) use framewise_sync::statics::{AtomicUsize, OnceLock};
@@ -39,11 +39,11 @@ mod door {
 
 pub(crate) mod batches;
 pub(crate) mod frameless;
+#[cfg(all(
+    any(debug_assertions, feature = "frame-stats"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
+pub(crate) mod location_list;
 #[cfg(framewise_loom)]
 pub mod model;
 pub(crate) mod names;
-#[cfg(all(
-    any(debug_assertions, feature = "census"),
-    not(any(framewise_loom, framewise_shuttle))
-))]
-pub(crate) mod site_list;

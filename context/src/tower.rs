@@ -27,7 +27,7 @@ use tower_service::Service;
 
 use crate::Frame;
 use crate::bind::{BindingList, Bindings};
-use crate::census::Origin;
+use crate::frame_stats::BindLocation;
 use crate::scope::{FrameScope, Scope};
 
 /// A layer for servers: a response's body is polled and dropped in the frame of its request.
@@ -128,7 +128,7 @@ impl FrameLayer {
     ///     assert_eq!(path.as_deref(), Some("/orders"));
     /// });
     /// ```
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn bind<F, L>(bindings: F) -> BindLayer<F>
     where
         F: Fn(&Parts) -> Bindings<L>,
@@ -136,7 +136,7 @@ impl FrameLayer {
     {
         BindLayer {
             bindings,
-            origin: Origin::here(),
+            bind_location: BindLocation::here(),
         }
     }
 }
@@ -183,7 +183,7 @@ where
 pub struct BindLayer<F> {
     bindings: F,
     /// The caller of [`FrameLayer::bind`], to which the frames are counted.
-    origin: Origin,
+    bind_location: BindLocation,
 }
 
 impl<S, F: Clone> Layer<S> for BindLayer<F> {
@@ -193,7 +193,7 @@ impl<S, F: Clone> Layer<S> for BindLayer<F> {
         BindService {
             inner: FrameService { inner },
             bindings: self.bindings.clone(),
-            origin: self.origin,
+            bind_location: self.bind_location,
         }
     }
 }
@@ -210,7 +210,7 @@ impl<F> fmt::Debug for BindLayer<F> {
 pub struct BindService<S, F> {
     inner: FrameService<S>,
     bindings: F,
-    origin: Origin,
+    bind_location: BindLocation,
 }
 
 impl<S, F, L, A, B> Service<Request<A>> for BindService<S, F>
@@ -233,7 +233,7 @@ where
         let (parts, body) = request.into_parts();
         let bindings = (self.bindings)(&parts);
         let call = || self.inner.call(Request::from_parts(parts, body));
-        Scope::made_within(bindings.list, call, self.origin)
+        Scope::made_within(bindings.list, call, self.bind_location)
     }
 }
 

@@ -6,8 +6,8 @@ use std::ptr;
 
 use crate::bind::{bind, bind_one};
 use crate::block::{Block, is_inline};
-use crate::census::Origin;
 use crate::current;
+use crate::frame_stats::BindLocation;
 use crate::key::Key;
 use crate::scope::Scope;
 
@@ -165,16 +165,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// });
     /// ```
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn run<R>(&'static self, value: T, body: impl FnOnce() -> R) -> R {
-        bind_one(self, value, Origin::here()).run(body)
+        bind_one(self, value, BindLocation::here()).run(body)
     }
 
     /// Wraps a future so that it is polled and dropped with this variable bound to `value`.
     ///
     /// See [`Scope`] for the values of other variables.
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scope<F, crate::Bound<T>> {
         bind(self, value).scope(future)
     }
@@ -182,7 +182,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Wraps a stream so that it is polled and dropped with this variable bound to `value`. Its
     /// consumer runs outside the binding.
     #[inline]
-    #[cfg_attr(any(debug_assertions, feature = "census"), track_caller)]
+    #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(
         &'static self,
         value: T,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use framewise_context::{ContextVar, Frame, bind, census};
+use framewise_context::{ContextVar, Frame, bind, frame_stats};
 use futures::executor::ThreadPool;
 use support::{DropCall, Drops, Tracked, bound_here, in_each_start_frame, on_drop, panics};
 
@@ -163,20 +163,20 @@ fn c80_a_value_that_holds_its_own_frame_leaks_and_the_statistics_name_it() {
         drop(frame);
         assert_eq!(drops.count(), 0, "a cycle of counts is not collected");
         site.assert_live(1);
-        if let Some(census) = census() {
+        if let Some(stats) = frame_stats() {
             let line = format!("1 live frame, bound at {}:{}:", file!(), site.line);
             assert!(
-                census.to_string().contains(&line),
-                "{line} is not in {census}"
+                stats.to_string().contains(&line),
+                "{line} is not in {stats}"
             );
         }
         // Code that can reach the cycle can break it.
         drop(slot.lock().unwrap().take());
         assert_eq!(drops.count(), 1);
         site.assert_live(0);
-        if let Some(census) = census() {
+        if let Some(stats) = frame_stats() {
             let line = format!("bound at {}:{}:", file!(), site.line);
-            assert!(!census.to_string().contains(&line), "{line} is in {census}");
+            assert!(!stats.to_string().contains(&line), "{line} is in {stats}");
         }
     });
 }

@@ -1,7 +1,7 @@
 //! C-79: a chain of a million tasks, each of which rebinds and spawns the next, keeps memory flat.
 //!
 //! Two measures, at points all along the chain: the bytes of the whole process (so this file holds
-//! the one test), with their peak, and the frames of the chain that the census finds live.
+//! the one test), with their peak, and the frames of the chain that the statistics find live.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -55,7 +55,7 @@ const POINTS: u64 = 20;
 #[derive(Clone, Copy, Debug)]
 struct Point {
     bytes: usize,
-    /// `None` where no census is compiled in.
+    /// `None` if the statistics are not compiled in.
     frames: Option<usize>,
 }
 

@@ -420,7 +420,7 @@ fn c78_a_shadowed_value_is_freed_when_its_own_task_ends_though_rebound_children_
 }
 
 #[test]
-fn c80_a_value_that_holds_its_own_tasks_frame_leaks_and_the_census_names_it() {
+fn c80_a_value_that_holds_its_own_tasks_frame_leaks_and_the_statistics_name_it() {
     static OWN: ContextVar<Arc<Mutex<Option<Frame>>>> = ContextVar::new("own");
     everywhere(|runtime, _| {
         let kept = Arc::new(());
@@ -440,15 +440,15 @@ fn c80_a_value_that_holds_its_own_tasks_frame_leaks_and_the_census_names_it() {
             "a cycle is not broken behind its owner's back"
         );
         let named = format!("1 live frame, bound at {}:{}:", site.file, site.line);
-        let census = || framewise::context::census().map(|census| census.to_string());
-        if let Some(shown) = census() {
+        let stats = || framewise::context::frame_stats().map(|stats| stats.to_string());
+        if let Some(shown) = stats() {
             assert!(shown.contains(&named), "{named} is not in {shown}");
         }
         // Whoever made it can break it.
         drop(slot.lock().unwrap().take());
         assert_eq!(Arc::strong_count(&kept), 1);
         site.assert_live(0);
-        if let Some(shown) = census() {
+        if let Some(shown) = stats() {
             assert!(!shown.contains(&named), "{named} is in {shown}");
         }
     });

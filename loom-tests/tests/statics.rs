@@ -11,7 +11,9 @@ use std::panic::Location;
 use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
-use framewise_context::statics_model::{Batches, Frameless, ID_BATCH, Key, Link, Names, Site};
+use framewise_context::statics_model::{
+    Batches, Frameless, ID_BATCH, Key, Link, LocationEntry, Names,
+};
 use framewise_loom_tests::model;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
@@ -174,7 +176,7 @@ fn a_place_has_one_site() {
         let [of_one, of_two] = finding.map(|finding| finding.join().unwrap());
         assert_eq!(of_one, ptr::from_ref(mine).addr());
         assert!(of_two != of_one);
-        let mut made: Vec<_> = list.sites().map(|site| site.count().made).collect();
+        let mut made: Vec<_> = list.locations().map(|site| site.count().made).collect();
         made.sort_unstable();
         assert_eq!(made, [1, 2]);
     });
@@ -205,7 +207,10 @@ fn a_census_meets_beginnings_and_ends() {
                 usize::from(is_handed)
             }
         });
-        let counts = list.sites().map(Site::count).collect::<Vec<_>>();
+        let counts = list
+            .locations()
+            .map(LocationEntry::count)
+            .collect::<Vec<_>>();
         assert_eq!(counts.len(), 1);
         assert!(counts[0].live <= 1, "more ends than beginnings");
         beginning.join().unwrap();
@@ -228,13 +233,16 @@ fn a_walk_meets_a_list_that_grows() {
                 list.find(place, true).begin();
             })
         });
-        let seen = list.sites().map(Site::count).collect::<Vec<_>>();
+        let seen = list
+            .locations()
+            .map(LocationEntry::count)
+            .collect::<Vec<_>>();
         assert!(seen.len() <= 4);
         for growing in growing {
             growing.join().unwrap();
         }
-        let total: usize = list.sites().map(|site| site.count().made).sum();
-        assert_eq!((list.sites().count(), total), (4, 4));
+        let total: usize = list.locations().map(|site| site.count().made).sum();
+        assert_eq!((list.locations().count(), total), (4, 4));
     });
 }
 

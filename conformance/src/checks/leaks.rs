@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use framewise_context::{ContextVar, Frame, census};
+use framewise_context::{ContextVar, Frame, frame_stats};
 
 use super::within::{NOT_CARRIED, fails, in_task, sees};
 use crate::probe::{Alive, ID, Life, Log, eventually, yield_times};
@@ -152,7 +152,7 @@ type FrameSlot = Arc<Mutex<Option<Frame>>>;
 /// A slot for the frame that binds it, and what tells how long that lives.
 static OWN: ContextVar<(FrameSlot, Alive)> = ContextVar::new("own");
 
-/// One at a time in this process, for the census counts all.
+/// One at a time in this process, since the statistics count all.
 static ALONE: Mutex<()> = Mutex::new(());
 
 pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Trial) -> Verdict {
@@ -179,8 +179,8 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Tr
     )?;
     // So that the task is over for its executor too.
     trial.block_on(trial.spawn(yield_times(2)).output())?;
-    // The census is there in builds with debug assertions only.
-    let live = || census().map(|census| census.at(file!(), bound_at));
+    // The statistics are there in builds with debug assertions only.
+    let live = || frame_stats().map(|stats| stats.at(file!(), bound_at));
     let leaks = !life.has_ended();
     let named = live().is_none_or(|live| live > 0);
     let held = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -193,7 +193,7 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Tr
     )?;
     ensure(
         named,
-        "the census names where it was bound",
+        "the statistics name where it was bound",
         "no live frame of there",
         "",
     )?;

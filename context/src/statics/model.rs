@@ -24,12 +24,12 @@ mod door {
 mod batches;
 #[path = "frameless.rs"]
 mod frameless;
+#[path = "location_list.rs"]
+mod location_list;
 #[path = "names.rs"]
 mod names;
-#[path = "site_list.rs"]
-mod site_list;
 
 pub use batches::{Batches, ID_BATCH};
 pub use frameless::Frameless;
+pub use location_list::{Link, LocationEntry};
 pub use names::{Key, Names};
-pub use site_list::{Link, Site};

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use framewise_context::{BindingList, Bindings, ContextVar, Frame, census};
+use framewise_context::{BindingList, Bindings, ContextVar, Frame, frame_stats};
 
 /// Counts the drops of the [`Tracked`] values that it made.
 #[derive(Clone, Default)]
@@ -79,7 +79,7 @@ impl Site {
     /// Returns the number of live frames bound on this line; `None` if the statistics are not
     /// compiled in, like in a release build without the feature.
     pub(crate) fn live(self) -> Option<usize> {
-        Some(census()?.at(self.file, self.line))
+        Some(frame_stats()?.at(self.file, self.line))
     }
 
     /// Checks the number of live frames bound on this line, if there are statistics.

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
-use framewise::context::{BindingList, Bindings, census};
+use framewise::context::{BindingList, Bindings, frame_stats};
 use framewise::runtime::{Builder, Runtime};
 use framewise::{ContextVar, Frame};
 
@@ -237,13 +237,13 @@ pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site)
 }
 
 impl Site {
-    /// What the census says of this line; `None` where it is not compiled in, as in a release
-    /// build without the feature.
+    /// Returns the number of live frames bound on this line; `None` if the statistics are not
+    /// compiled in, like in a release build without the feature.
     pub(crate) fn live(self) -> Option<usize> {
-        Some(census()?.at(self.file, self.line))
+        Some(frame_stats()?.at(self.file, self.line))
     }
 
-    /// Checks the census of this line, where there is one.
+    /// Checks the number of live frames bound on this line, if there are statistics.
     #[track_caller]
     pub(crate) fn assert_live(self, expected: usize) {
         if let Some(live) = self.live() {

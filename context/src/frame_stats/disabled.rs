@@ -1,15 +1,15 @@
 //! Live-frame statistics in builds without them: zero-sized, and compiled to nothing.
 
-use super::SiteCount;
+use super::LocationStats;
 
-/// The call that made a frame; see `sites.rs`.
+/// The call that made a frame; see `locations.rs`.
 #[derive(Clone, Copy)]
-pub(crate) struct Origin;
+pub(crate) struct BindLocation;
 
 // Frames and scopes have the same size as without statistics.
-const _: () = assert!(size_of::<Origin>() == 0);
+const _: () = assert!(size_of::<BindLocation>() == 0);
 
-impl Origin {
+impl BindLocation {
     #[inline(always)]
     pub(crate) fn here() -> Self {
         Self
@@ -28,7 +28,7 @@ impl Origin {
     #[inline(always)]
     pub(crate) fn end(self) {}
 
-    pub(super) fn sites() -> Option<Vec<SiteCount>> {
+    pub(super) fn locations() -> Option<Vec<LocationStats>> {
         None
     }
 }

@@ -4,15 +4,15 @@
 
 mod support;
 
-use framewise_context::census;
+use framewise_context::frame_stats;
 
 #[test]
 fn statistics_exist_exactly_where_they_are_compiled_in() {
-    let compiled_in = cfg!(any(debug_assertions, feature = "census"));
-    assert_eq!(census().is_some(), compiled_in);
+    let compiled_in = cfg!(any(debug_assertions, feature = "frame-stats"));
+    assert_eq!(frame_stats().is_some(), compiled_in);
 }
 
-#[cfg(any(debug_assertions, feature = "census"))]
+#[cfg(any(debug_assertions, feature = "frame-stats"))]
 mod counted {
     use std::future::pending;
     use std::panic::Location;
@@ -21,7 +21,7 @@ mod counted {
     use std::task::{Context, Waker};
     use std::thread;
 
-    use framewise_context::{ContextVar, Frame, SiteCount, bind, census};
+    use framewise_context::{ContextVar, Frame, LocationStats, bind, frame_stats};
     use futures::stream::{self, StreamExt};
 
     use crate::support::{bound_here, on_drop, panics};
@@ -39,10 +39,10 @@ mod counted {
     }
 
     /// Returns the line's locations: bound, and inherited.
-    fn sites_at(line: u32) -> Vec<SiteCount> {
-        let sites = census().unwrap().sites().to_vec();
-        let here = |site: &SiteCount| site.file == file!() && site.line == line;
-        sites.into_iter().filter(here).collect()
+    fn locations_at(line: u32) -> Vec<LocationStats> {
+        let locations = frame_stats().unwrap().locations().to_vec();
+        let here = |site: &LocationStats| site.file == file!() && site.line == line;
+        locations.into_iter().filter(here).collect()
     }
 
     #[test]
@@ -61,7 +61,12 @@ mod counted {
 
     #[test]
     fn every_kind_of_bind_is_counted_at_its_call() {
-        let live = |line| sites_at(line).iter().map(|site| site.live).sum::<usize>();
+        let live = |line| {
+            locations_at(line)
+                .iter()
+                .map(|site| site.live)
+                .sum::<usize>()
+        };
         assert_eq!(NUMBER.run(1, || live(line!())), 1);
         assert_eq!(bind(&NUMBER, 1).run(|| live(line!())), 1);
         let (_frame, line) = (bind(&NUMBER, 1).frame(), line!());
@@ -84,26 +89,30 @@ mod counted {
         let scope = NUMBER.scope(1, pending::<()>());
         let line = line!() - 1;
         let mut scope = Box::pin(scope);
-        assert_eq!(sites_at(line)[0].live, 0, "no frame before the first poll");
+        assert_eq!(
+            locations_at(line)[0].live,
+            0,
+            "no frame before the first poll"
+        );
         poll(scope.as_mut());
-        assert_eq!(sites_at(line)[0].live, 1);
+        assert_eq!(locations_at(line)[0].live, 1);
         // Derived again under another frame: one frame replaces the other.
         TEXT.run("x".into(), || poll(scope.as_mut()));
-        let site = sites_at(line).remove(0);
+        let site = locations_at(line).remove(0);
         assert_eq!((site.live, site.made), (1, 2));
         drop(scope);
-        assert_eq!(sites_at(line)[0].live, 0);
+        assert_eq!(locations_at(line)[0].live, 0);
 
         let items = bind(&NUMBER, 1).scope_stream(stream::iter(0..3));
         let line = line!() - 1;
         let mut items = pin!(items);
         assert_eq!(futures::executor::block_on(items.next()), Some(0));
-        assert_eq!(sites_at(line)[0].live, 1);
+        assert_eq!(locations_at(line)[0].live, 1);
         let items = NUMBER.scope_stream(1, stream::iter(0..3));
         let line = line!() - 1;
         let mut items = pin!(items);
         assert_eq!(futures::executor::block_on(items.next()), Some(0));
-        assert_eq!(sites_at(line)[0].live, 1);
+        assert_eq!(locations_at(line)[0].live, 1);
     }
 
     #[test]
@@ -111,13 +120,13 @@ mod counted {
         let (frame, line) = (bind(&NUMBER, 1).and(&TOKEN, 2).frame(), line!());
         let inherited = [frame.inherited(), frame.inherited()];
         drop(frame);
-        let [one, other] = <[SiteCount; 2]>::try_from(sites_at(line)).unwrap();
+        let [one, other] = <[LocationStats; 2]>::try_from(locations_at(line)).unwrap();
         // Locations with more live frames come first.
         assert!(one.inherited && !other.inherited);
         assert_eq!((one.live, one.made), (2, 2));
         assert_eq!((other.live, other.made), (0, 1));
-        assert_eq!(census().unwrap().at(file!(), line), 2);
-        let SiteCount { file, column, .. } = one;
+        assert_eq!(frame_stats().unwrap().at(file!(), line), 2);
+        let LocationStats { file, column, .. } = one;
         assert_eq!(
             one.to_string(),
             format!(
@@ -125,7 +134,7 @@ mod counted {
             )
         );
         drop(inherited);
-        assert_eq!(census().unwrap().at(file!(), line), 0);
+        assert_eq!(frame_stats().unwrap().at(file!(), line), 0);
     }
 
     #[test]
@@ -138,14 +147,14 @@ mod counted {
         // A `track_caller` function counts for its caller.
         let all = [bound(&NUMBER, &1), bound(&TEXT, &"x".into())];
         let line = all[0].1;
-        assert_eq!(sites_at(line).len(), 2, "two columns of one line");
-        assert_eq!(census().unwrap().at(file!(), line), 2);
+        assert_eq!(locations_at(line).len(), 2, "two columns of one line");
+        assert_eq!(frame_stats().unwrap().at(file!(), line), 2);
 
         fn generic<T: Clone + Send + Sync>(var: &'static ContextVar<T>, value: &T) -> (Frame, u32) {
             (bind(var, value.clone()).frame(), line!())
         }
         let all = [generic(&NUMBER, &1), generic(&TEXT, &"x".into())];
-        let [site] = <[SiteCount; 1]>::try_from(sites_at(all[0].1)).unwrap();
+        let [site] = <[LocationStats; 1]>::try_from(locations_at(all[0].1)).unwrap();
         assert_eq!(site.live, 2);
     }
 
@@ -154,7 +163,7 @@ mod counted {
         static CALL: ContextVar<crate::support::DropCall> = ContextVar::new("call");
         let line = line!() + 1;
         assert!(panics(|| NUMBER.run(1, || panic!("expected"))));
-        assert_eq!(sites_at(line)[0].live, 0);
+        assert_eq!(locations_at(line)[0].live, 0);
         let (frame, site) = bound_here(bind(&CALL, on_drop(|| panic!("expected"))));
         assert!(panics(move || drop(frame)));
         site.assert_live(0);
@@ -188,13 +197,13 @@ mod counted {
             .into_iter()
             .flat_map(|thread| thread.join().unwrap())
             .collect();
-        assert_eq!(census().unwrap().at(file!(), line), 8 * THREADS);
+        assert_eq!(frame_stats().unwrap().at(file!(), line), 8 * THREADS);
         // Dropped by another thread than the one that made them.
         drop(frames);
-        let sites = sites_at(line);
-        assert!(sites.iter().all(|site| site.live == 0));
+        let locations = locations_at(line);
+        assert!(locations.iter().all(|site| site.live == 0));
         assert_eq!(
-            sites.iter().map(|site| site.made).sum::<usize>(),
+            locations.iter().map(|site| site.made).sum::<usize>(),
             8 * THREADS
         );
     }
@@ -204,22 +213,22 @@ mod counted {
         let many: Vec<_> = (0..2_000).map(|_| bound_here(bind(&NUMBER, 1))).collect();
         let (_one, _) = bound_here(bind(&NUMBER, 1));
         let line = many[0].1.line;
-        let census = census().unwrap();
-        assert!(census.total() >= 2_001);
-        let shown = census.to_string();
+        let stats = frame_stats().unwrap();
+        assert!(stats.total() >= 2_001);
+        let shown = stats.to_string();
         let mut lines = shown.lines();
         let first = lines.next().unwrap();
-        assert!(first.contains(" live frames, of "), "{first}");
+        assert!(first.contains(" live frames at "), "{first}");
         let most = format!("2000 live frames, bound at {}:{line}:", file!());
         assert!(lines.next().unwrap().starts_with(&most), "{shown}");
         let one = format!("\n1 live frame, bound at {}:{}:", file!(), line + 1);
         assert!(shown.contains(&one), "{shown}");
-        let counts: Vec<_> = census.sites().iter().map(|site| site.live).collect();
+        let counts: Vec<_> = stats.locations().iter().map(|site| site.live).collect();
         assert!(counts.is_sorted_by(|one, other| one >= other));
         // Found by a suffix of the path.
-        assert_eq!(census.at("census.rs", line), 2_000);
-        assert_eq!(census.at("tests/census.rs", line), 2_000);
-        assert_eq!(census.at("sus.rs", line), 0);
-        assert_eq!(census.at("census.rs", line - 1), 0);
+        assert_eq!(stats.at("frame_stats.rs", line), 2_000);
+        assert_eq!(stats.at("tests/frame_stats.rs", line), 2_000);
+        assert_eq!(stats.at("ats.rs", line), 0);
+        assert_eq!(stats.at("frame_stats.rs", line - 1), 0);
     }
 }

@@ -8,13 +8,13 @@ use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 use std::panic::Location;
 
 use super::door::{AtomicUsize, OnceLock, Ordering, constructor};
-use crate::census::SiteCount;
+use crate::frame_stats::LocationStats;
 
 /// A link of the list: the next location, or none yet.
-pub struct Link(OnceLock<&'static Site>);
+pub struct Link(OnceLock<&'static LocationEntry>);
 
 /// A call that binds.
-pub struct Site {
+pub struct LocationEntry {
     location: &'static Location<'static>,
     /// Set for the frames that tasks inherit from the frames bound here.
     inherited: bool,
@@ -37,29 +37,31 @@ impl Link {
         &'static self,
         location: &'static Location<'static>,
         inherited: bool,
-    ) -> &'static Site {
+    ) -> &'static LocationEntry {
         let mut link = self;
         loop {
-            let site = link.0.get_or_init(|| Site::new(location, inherited));
-            if site.is(location, inherited) {
-                return site;
+            let entry = link
+                .0
+                .get_or_init(|| LocationEntry::new(location, inherited));
+            if entry.is(location, inherited) {
+                return entry;
             }
-            link = &site.next;
+            link = &entry.next;
         }
     }
 
     /// Iterates over the list that begins here.
-    pub fn sites(&'static self) -> impl Iterator<Item = &'static Site> {
+    pub fn locations(&'static self) -> impl Iterator<Item = &'static LocationEntry> {
         let mut link = self;
         std::iter::from_fn(move || {
-            let site = *link.0.get()?;
-            link = &site.next;
-            Some(site)
+            let entry = *link.0.get()?;
+            link = &entry.next;
+            Some(entry)
         })
     }
 }
 
-impl Site {
+impl LocationEntry {
     /// Returns the source location.
     pub fn location(&self) -> &'static Location<'static> {
         self.location
@@ -92,16 +94,16 @@ impl Site {
     /// The memory is from the system's allocator and not from the program's: a test that counts
     /// allocations finds the same number in debug and release builds.
     #[cold]
-    fn new(location: &'static Location<'static>, inherited: bool) -> &'static Site {
-        let layout = Layout::new::<Site>();
-        // SAFETY: the size of a `Site` is not zero.
-        let place = unsafe { System.alloc(layout) }.cast::<Site>();
+    fn new(location: &'static Location<'static>, inherited: bool) -> &'static LocationEntry {
+        let layout = Layout::new::<LocationEntry>();
+        // SAFETY: the size of a `LocationEntry` is not zero.
+        let place = unsafe { System.alloc(layout) }.cast::<LocationEntry>();
         if place.is_null() {
             handle_alloc_error(layout);
         }
-        // SAFETY: the memory is ours, fits a `Site`, and is never freed.
+        // SAFETY: the memory is ours, fits a `LocationEntry`, and is never freed.
         unsafe {
-            place.write(Site {
+            place.write(LocationEntry {
                 location,
                 inherited,
                 made: AtomicUsize::new(0),
@@ -113,13 +115,13 @@ impl Site {
     }
 
     /// Returns the current counts.
-    pub fn count(&self) -> SiteCount {
+    pub fn count(&self) -> LocationStats {
         // Ordering: Acquire, pairs with the Release in `end`: the creations of the frames that are
         // seen to have ended are seen too, if `made` is read afterwards.
         let ended = self.ended.load(Ordering::Acquire);
         // Ordering: Relaxed, see above.
         let made = self.made.load(Ordering::Relaxed);
-        SiteCount {
+        LocationStats {
             file: self.location.file(),
             line: self.location.line(),
             column: self.location.column(),

@@ -1,11 +1,11 @@
-//! The table of bind locations; the entries and their lists are in `statics/site_list.rs`.
+//! The table of bind locations; the entries and their lists are in `statics/location_list.rs`.
 //!
 //! The caller's location selects one of the table's lists, which only grow.
 
 use std::panic::Location;
 
-use super::SiteCount;
-use crate::statics::site_list::{Link, Site};
+use super::LocationStats;
+use crate::statics::location_list::{Link, LocationEntry};
 
 /// The number of lists in the table. With more locations than that, some lists are longer.
 const LISTS: usize = 512;
@@ -14,9 +14,9 @@ static TABLE: [Link; LISTS] = [const { Link::new() }; LISTS];
 
 /// The call that made a frame.
 #[derive(Clone, Copy)]
-pub(crate) struct Origin(&'static Site);
+pub(crate) struct BindLocation(&'static LocationEntry);
 
-impl Origin {
+impl BindLocation {
     /// Returns the location of the caller of the outermost `track_caller` function.
     #[inline]
     #[track_caller]
@@ -43,14 +43,14 @@ impl Origin {
     }
 
     /// Returns the current counts.
-    pub(super) fn sites() -> Option<Vec<SiteCount>> {
-        let sites = TABLE.iter().flat_map(Link::sites);
-        Some(sites.map(Site::count).collect())
+    pub(super) fn locations() -> Option<Vec<LocationStats>> {
+        let locations = TABLE.iter().flat_map(Link::locations);
+        Some(locations.map(LocationEntry::count).collect())
     }
 }
 
 /// Returns the entry of this location, and makes it first if there is none.
-fn find(location: &'static Location<'static>, inherited: bool) -> &'static Site {
+fn find(location: &'static Location<'static>, inherited: bool) -> &'static LocationEntry {
     let hash = location.line() as usize * 31 + location.column() as usize;
     TABLE[hash % LISTS].find(location, inherited)
 }

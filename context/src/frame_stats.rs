@@ -1,38 +1,38 @@
 //! Statistics of live frames: their number, by the call that bound them.
 //!
-//! This file has the API, which always exists. `sites.rs` does the counting, in debug builds and
-//! with the feature `census`; in other builds `uncounted.rs` replaces it and compiles to nothing.
-//! Frames only know their [`Origin`].
+//! This file has the API, which always exists. `locations.rs` does the counting, in debug builds and
+//! with the feature `frame_stats`; in other builds `disabled.rs` replaces it and compiles to nothing.
+//! Frames only know their [`BindLocation`].
 
 use std::fmt;
 use std::path::Path;
 
-#[cfg(all(
-    any(debug_assertions, feature = "census"),
-    not(any(framewise_loom, framewise_shuttle))
-))]
-mod sites;
 #[cfg(not(all(
-    any(debug_assertions, feature = "census"),
+    any(debug_assertions, feature = "frame-stats"),
     not(any(framewise_loom, framewise_shuttle))
 )))]
-mod uncounted;
+mod disabled;
+#[cfg(all(
+    any(debug_assertions, feature = "frame-stats"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
+mod locations;
 
-#[cfg(all(
-    any(debug_assertions, feature = "census"),
-    not(any(framewise_loom, framewise_shuttle))
-))]
-pub(crate) use sites::Origin;
 #[cfg(not(all(
-    any(debug_assertions, feature = "census"),
+    any(debug_assertions, feature = "frame-stats"),
     not(any(framewise_loom, framewise_shuttle))
 )))]
-pub(crate) use uncounted::Origin;
+pub(crate) use disabled::BindLocation;
+#[cfg(all(
+    any(debug_assertions, feature = "frame-stats"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
+pub(crate) use locations::BindLocation;
 
 /// Counts the live frames of this process, by the call that bound them.
 ///
 /// Returns `None` if the statistics are not compiled in. Builds with debug assertions have them,
-/// and builds with the feature `census`. Other builds pay nothing.
+/// and builds with the feature `frame_stats`. Other builds pay nothing.
 ///
 /// A frame is live until its last holder is gone. Holders are snapshots, tasks, timers, registered
 /// wakers, and errors that contain the frame. A frame of which only values are shared with a live
@@ -54,45 +54,45 @@ pub(crate) use uncounted::Origin;
 /// # Examples
 ///
 /// ```
-/// use framewise_context::{ContextVar, Frame, census};
+/// use framewise_context::{ContextVar, Frame, frame_stats};
 /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
 ///
 /// let kept: Vec<Frame> = (0..12).map(|id| REQUEST_ID.run(id, Frame::current)).collect();
 /// let bound_at = line!() - 1;
 ///
-/// if let Some(census) = census() {
-///     assert_eq!(census.at(file!(), bound_at), 12);
+/// if let Some(stats) = frame_stats() {
+///     assert_eq!(stats.at(file!(), bound_at), 12);
 ///     // 12 live frames, bound at src/main.rs:5:59
-///     println!("{census}");
+///     println!("{stats}");
 /// }
 /// drop(kept);
-/// if let Some(census) = census() {
-///     assert_eq!(census.at(file!(), bound_at), 0);
+/// if let Some(stats) = frame_stats() {
+///     assert_eq!(stats.at(file!(), bound_at), 0);
 /// }
 /// ```
-pub fn census() -> Option<Census> {
-    let mut sites = Origin::sites()?;
-    sites.sort_by(|one, other| other.live.cmp(&one.live).then(other.made.cmp(&one.made)));
-    Some(Census { sites })
+pub fn frame_stats() -> Option<FrameStats> {
+    let mut locations = BindLocation::locations()?;
+    locations.sort_by(|one, other| other.live.cmp(&one.live).then(other.made.cmp(&one.made)));
+    Some(FrameStats { locations })
 }
 
-/// The numbers of live frames, by the call that bound them. Returned by [`census`].
+/// The numbers of live frames, by the call that bound them. Returned by [`frame_stats`].
 ///
 /// Its `Display` prints one line for each location with live frames, the largest number first.
 #[derive(Clone, Debug)]
-pub struct Census {
-    sites: Vec<SiteCount>,
+pub struct FrameStats {
+    locations: Vec<LocationStats>,
 }
 
-impl Census {
+impl FrameStats {
     /// Returns the number of live frames. The root is not counted: it is not in memory.
     pub fn total(&self) -> usize {
-        self.sites.iter().map(|site| site.live).sum()
+        self.locations.iter().map(|location| location.live).sum()
     }
 
     /// Returns every location that has made a frame, those with the most live frames first.
-    pub fn sites(&self) -> &[SiteCount] {
-        &self.sites
+    pub fn locations(&self) -> &[LocationStats] {
+        &self.locations
     }
 
     /// Returns the number of live frames that were bound on this line.
@@ -100,25 +100,30 @@ impl Census {
     /// `file` is a suffix of the path, in whole components: `pool.rs` and `src/pool.rs` both match
     /// `src/pool.rs`. Frames that tasks inherited from the frames bound there are included.
     pub fn at(&self, file: impl AsRef<Path>, line: u32) -> usize {
-        let here =
-            |site: &&SiteCount| site.line == line && Path::new(site.file).ends_with(file.as_ref());
-        self.sites.iter().filter(here).map(|site| site.live).sum()
+        let here = |location: &&LocationStats| {
+            location.line == line && Path::new(location.file).ends_with(file.as_ref())
+        };
+        self.locations
+            .iter()
+            .filter(here)
+            .map(|location| location.live)
+            .sum()
     }
 }
 
 /// One line for each location with live frames, after the total.
-impl fmt::Display for Census {
+impl fmt::Display for FrameStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let live = self.sites.iter().filter(|site| site.live > 0);
+        let live = self.locations.iter().filter(|location| location.live > 0);
         let total = self.total();
         write!(
             f,
-            "{total} live {}, of {} sites",
+            "{total} live {} at {} locations",
             frames(total),
             live.clone().count()
         )?;
-        for site in live {
-            write!(f, "\n{site}")?;
+        for location in live {
+            write!(f, "\n{location}")?;
         }
         Ok(())
     }
@@ -127,7 +132,7 @@ impl fmt::Display for Census {
 /// The frames that were made by one call in the program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct SiteCount {
+pub struct LocationStats {
     /// The source file of the call that bound: `run`, `scope`, `frame` and their variants. The path
     /// is the one that the compiler was given, which is often relative.
     pub file: &'static str,
@@ -146,7 +151,7 @@ pub struct SiteCount {
 }
 
 /// For example `12 live frames, bound at src/pool.rs:31:9`.
-impl fmt::Display for SiteCount {
+impl fmt::Display for LocationStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             file, line, column, ..
