@@ -4,13 +4,13 @@ use std::fmt;
 
 use crate::ContextVar;
 use crate::Frame;
-use crate::additions::{Additions, Masks};
 use crate::block::is_inline;
-use crate::chunk::CHUNK_KEYS;
 use crate::current;
 use crate::derive;
 use crate::frame_stats::BindLocation;
 use crate::key;
+use crate::key_group::GROUP_KEYS;
+use crate::new_bindings::{Masks, NewBindings};
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
 
@@ -117,7 +117,7 @@ pub(crate) fn bind_one<T: Send + Sync + 'static>(
 /// [`Bound`].
 ///
 /// The trait is sealed.
-pub trait BindingList: Additions {}
+pub trait BindingList: NewBindings {}
 
 impl<T: Send + Sync + 'static> BindingList for Bound<T> {}
 impl<L: BindingList, T: Send + Sync + 'static> BindingList for (L, Bound<T>) {}
@@ -149,20 +149,20 @@ impl<T: Send + Sync + 'static> fmt::Debug for Bound<T> {
 }
 
 // SAFETY: the one key is put, with a value of its variable's type, and its cell is added.
-unsafe impl<T: Send + Sync + 'static> Additions for Bound<T> {
+unsafe impl<T: Send + Sync + 'static> NewBindings for Bound<T> {
     type Replaced = Option<T>;
 
     #[inline(always)]
-    fn leaves(&self) -> u32 {
-        self.key / CHUNK_KEYS
+    fn tables(&self) -> u32 {
+        self.key / GROUP_KEYS
     }
 
     #[inline(always)]
     fn masks(&self, number: u32) -> Masks {
-        if self.key / CHUNK_KEYS != number {
+        if self.key / GROUP_KEYS != number {
             return Masks::default();
         }
-        let own = 1 << (self.key % CHUNK_KEYS);
+        let own = 1 << (self.key % GROUP_KEYS);
         Masks {
             own,
             inline: if is_inline::<T>() { own } else { 0 },
@@ -188,12 +188,12 @@ unsafe impl<T: Send + Sync + 'static> Additions for Bound<T> {
 
 // SAFETY: `cells` and `fill` both process the last binding first, so that it wins over an earlier
 // one of the same variable, and then the list.
-unsafe impl<L: Additions, T: Send + Sync + 'static> Additions for (L, Bound<T>) {
+unsafe impl<L: NewBindings, T: Send + Sync + 'static> NewBindings for (L, Bound<T>) {
     type Replaced = (Option<T>, L::Replaced);
 
     #[inline(always)]
-    fn leaves(&self) -> u32 {
-        self.0.leaves().max(self.1.leaves())
+    fn tables(&self) -> u32 {
+        self.0.tables().max(self.1.tables())
     }
 
     #[inline(always)]

@@ -47,9 +47,9 @@ use std::mem::{align_of, size_of};
 
 use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 
-use crate::chunk::{CHUNK_KEYS, Chunk, Slot};
 use crate::frame_stats::BindLocation;
-use crate::watch::Watch;
+use crate::key_group::{GROUP_KEYS, KeyGroup, Slot};
+use crate::lifetime_check::LifetimeCheck;
 
 /// The header of a frame.
 #[repr(C)]
@@ -61,28 +61,28 @@ pub(crate) struct Block {
     /// Rule 6.
     pub(crate) parts: AtomicU32,
     /// The number of pointers to tables behind the slots.
-    pub(crate) leaves: u32,
+    pub(crate) tables: u32,
     pub(crate) layout: Layout,
     /// The next frame in the list of frames to destroy later; see [`release`](crate::release).
     pub(crate) next: *mut Block,
     /// The lifetime of the frame, and that of the memory, which may be longer.
-    pub(crate) watch: Watch,
-    pub(crate) memory: Watch,
+    pub(crate) lifetime: LifetimeCheck,
+    pub(crate) memory: LifetimeCheck,
     /// The call that made the frame; zero-sized if live-frame statistics are not compiled in.
     pub(crate) bind_location: BindLocation,
-    pub(crate) chunk: Chunk,
+    pub(crate) group: KeyGroup,
 }
 
 /// A second-level table: the slots of 64 further keys, shared by frames in which all of them are
 /// equal.
 #[repr(C)]
-pub(crate) struct Leaf {
+pub(crate) struct Table {
     /// Rule 5.
     pub(crate) count: AtomicUsize,
     /// The block whose memory contains this table.
-    pub(crate) home: *mut Block,
-    pub(crate) watch: Watch,
-    pub(crate) chunk: Chunk,
+    pub(crate) owner: *mut Block,
+    pub(crate) lifetime: LifetimeCheck,
+    pub(crate) group: KeyGroup,
 }
 
 /// The header before a value that is not inline.
@@ -91,10 +91,10 @@ pub(crate) struct CellHeader {
     /// Rule 5.
     pub(crate) count: AtomicUsize,
     /// The block whose memory contains this cell.
-    pub(crate) home: *mut Block,
+    pub(crate) owner: *mut Block,
     /// Drops the value in place; `None` if its type needs no drop.
     pub(crate) drop: Option<unsafe fn(*mut u8)>,
-    pub(crate) watch: Watch,
+    pub(crate) lifetime: LifetimeCheck,
 }
 
 /// Returns the header of the cell with this value.
@@ -115,9 +115,9 @@ impl Block {
     ///
     /// A part of `block` is alive.
     #[inline(always)]
-    pub(crate) unsafe fn chunk(block: *const Block) -> *const Chunk {
+    pub(crate) unsafe fn group(block: *const Block) -> *const KeyGroup {
         // SAFETY: the caller's promise. No reference is made, so the result may reach the slots.
-        unsafe { &raw const (*block).chunk }
+        unsafe { &raw const (*block).group }
     }
 
     /// Returns the array of pointers to tables.
@@ -125,32 +125,32 @@ impl Block {
     /// # Safety
     ///
     /// The block's frame is alive, or the caller is building or destroying it.
-    pub(crate) unsafe fn leaf_pointers(block: *const Block) -> *mut *mut Leaf {
+    pub(crate) unsafe fn table_pointers(block: *const Block) -> *mut *mut Table {
         // SAFETY: the layout puts the pointers behind the slots.
         unsafe {
-            let chunk = Block::chunk(block);
-            Chunk::slots(chunk).add((*chunk).width()).cast()
+            let group = Block::group(block);
+            KeyGroup::slots(group).add((*group).width()).cast()
         }
     }
 
     /// Returns the bytes of that many pointers to tables, padded to the alignment of the table
     /// behind them.
-    pub(crate) fn leaf_pointers_size(leaves: u32) -> usize {
-        (leaves as usize * size_of::<*mut Leaf>()).next_multiple_of(align_of::<Leaf>())
+    pub(crate) fn table_pointers_size(tables: u32) -> usize {
+        (tables as usize * size_of::<*mut Table>()).next_multiple_of(align_of::<Table>())
     }
 
     /// Returns table number `number`, counted from 1; null if none of its keys is bound.
     ///
     /// # Safety
     ///
-    /// Like [`leaf_pointers`](Self::leaf_pointers), for a block that is complete; or null.
-    pub(crate) unsafe fn leaf(block: *const Block, number: u32) -> *mut Leaf {
+    /// Like [`table_pointers`](Self::table_pointers), for a block that is complete; or null.
+    pub(crate) unsafe fn table(block: *const Block, number: u32) -> *mut Table {
         // SAFETY: the caller's promise; the index is below the number of pointers.
         unsafe {
-            if block.is_null() || number > (*block).leaves {
+            if block.is_null() || number > (*block).tables {
                 return std::ptr::null_mut();
             }
-            *Block::leaf_pointers(block).add(number as usize - 1)
+            *Block::table_pointers(block).add(number as usize - 1)
         }
     }
 
@@ -158,20 +158,20 @@ impl Block {
     ///
     /// # Safety
     ///
-    /// See [`leaf`](Self::leaf).
-    pub(crate) unsafe fn chunk_of(block: *const Block, number: u32) -> *const Chunk {
+    /// See [`table`](Self::table).
+    pub(crate) unsafe fn group_of(block: *const Block, number: u32) -> *const KeyGroup {
         // SAFETY: the caller's promise; tables that a live frame points to are alive (rule 3).
         unsafe {
             if block.is_null() {
                 std::ptr::null()
             } else if number == 0 {
-                Block::chunk(block)
+                Block::group(block)
             } else {
-                let leaf = Block::leaf(block, number);
-                if leaf.is_null() {
+                let table = Block::table(block, number);
+                if table.is_null() {
                     std::ptr::null()
                 } else {
-                    &raw const (*leaf).chunk
+                    &raw const (*table).group
                 }
             }
         }
@@ -190,10 +190,10 @@ impl Block {
         // SAFETY: the frame is alive (the caller's promise). `direct` has a bit only for present
         // keys, whose slots are then at the keys' own positions.
         unsafe {
-            let chunk = Block::chunk(block);
-            (*block).watch.read();
-            if key < CHUNK_KEYS && (*chunk).direct >> key & 1 == 1 {
-                return Chunk::slots(chunk).add(key as usize);
+            let group = Block::group(block);
+            (*block).lifetime.read();
+            if key < GROUP_KEYS && (*group).direct >> key & 1 == 1 {
+                return KeyGroup::slots(group).add(key as usize);
             }
             Block::slot_slowly(block, key)
         }
@@ -205,12 +205,12 @@ impl Block {
     unsafe fn slot_slowly(block: *const Block, key: u32) -> *const Slot {
         // SAFETY: the frame is alive (the caller's promise), so its tables are too (rule 3).
         unsafe {
-            let chunk = Block::chunk_of(block, key / CHUNK_KEYS);
-            let bit = key % CHUNK_KEYS;
-            if chunk.is_null() || (*chunk).present >> bit & 1 == 0 {
+            let group = Block::group_of(block, key / GROUP_KEYS);
+            let bit = key % GROUP_KEYS;
+            if group.is_null() || (*group).present >> bit & 1 == 0 {
                 return std::ptr::null();
             }
-            Chunk::slots(chunk).add((*chunk).position(bit))
+            KeyGroup::slots(group).add((*group).position(bit))
         }
     }
 }

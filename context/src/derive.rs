@@ -11,25 +11,25 @@ use std::ptr;
 use framewise_sync::atomic::{AtomicU32, AtomicUsize};
 
 use crate::Frame;
-use crate::additions::{Additions, Masks};
 use crate::block::Block;
-use crate::chunk::{Chunk, Slot};
 use crate::current;
 use crate::frame_stats::BindLocation;
-use crate::leaves::{fill_leaves, leaves_size};
-use crate::watch::Watch;
+use crate::key_group::{KeyGroup, Slot};
+use crate::lifetime_check::LifetimeCheck;
+use crate::new_bindings::{Masks, NewBindings};
+use crate::tables::{fill_tables, tables_size};
 use crate::writer::{Area, Writer, share_slot};
 
 /// Plans a group from the kept keys of `old` and the new bindings.
 #[inline(always)]
-pub(crate) fn plan(old: &Chunk, kept: u64, added: Masks) -> Chunk {
-    let mut chunk = Chunk {
+pub(crate) fn plan(old: &KeyGroup, kept: u64, added: Masks) -> KeyGroup {
+    let mut group = KeyGroup {
         inline: old.inline & kept | added.inline,
         not_inherited: old.not_inherited & kept | added.not_inherited,
-        ..Chunk::EMPTY
+        ..KeyGroup::EMPTY
     };
-    chunk.set_present(kept | added.own);
-    chunk
+    group.set_present(kept | added.own);
+    group
 }
 
 /// Copies the slots `kept` of `old` to a new group.
@@ -38,55 +38,55 @@ pub(crate) fn plan(old: &Chunk, kept: u64, added: Masks) -> Chunk {
 ///
 /// Both have the slots of `kept`; `old` belongs to a live frame, and `new` is being built.
 #[inline(always)]
-pub(crate) unsafe fn copy_slots(new: *const Chunk, old: *const Chunk, kept: u64) {
+pub(crate) unsafe fn copy_slots(new: *const KeyGroup, old: *const KeyGroup, kept: u64) {
     let mut rest = kept;
     while rest != 0 {
         let bit = rest.trailing_zeros();
         rest &= rest - 1;
         // SAFETY: the caller's promise.
         unsafe {
-            let to = Chunk::slots(new).add((*new).position(bit));
-            let from = Chunk::slots(old).add((*old).position(bit));
+            let to = KeyGroup::slots(new).add((*new).position(bit));
+            let from = KeyGroup::slots(old).add((*old).position(bit));
             share_slot(to, from, (*old).inline >> bit & 1 == 1);
         }
     }
 }
 
 /// Makes a frame with the bindings of `parent`, except those that tasks do not inherit if `strip`
-/// is set, and with the new bindings; `bind_location` is the call that asks for it. Also returns the
-/// values that a later new binding replaced.
+/// is set, and with the new bindings; `bind_location` is the call that asks for it. Also returns
+/// the values that a later new binding replaced.
 ///
 /// # Safety
 ///
 /// `parent` is null or a live frame's.
 #[inline]
-pub(crate) unsafe fn derive<A: Additions>(
+pub(crate) unsafe fn derive<A: NewBindings>(
     parent: *const Block,
     strip: bool,
-    additions: A,
+    bindings: A,
     bind_location: BindLocation,
 ) -> (Frame, A::Replaced) {
     // SAFETY: the parent is alive (the caller's promise), so its masks can be read.
-    let (old, id, leaves) = unsafe {
+    let (old, id, tables) = unsafe {
         if parent.is_null() {
-            (Chunk::EMPTY, 0, 0)
+            (KeyGroup::EMPTY, 0, 0)
         } else {
-            (*parent).watch.read();
-            (*Block::chunk(parent), (*parent).id, (*parent).leaves)
+            (*parent).lifetime.read();
+            (*Block::group(parent), (*parent).id, (*parent).tables)
         }
     };
-    let added = additions.masks(0);
+    let added = bindings.masks(0);
     let kept = kept(&old, strip, added);
-    let chunk = plan(&old, kept, added);
-    let leaves = leaves.max(additions.leaves());
+    let group = plan(&old, kept, added);
+    let tables = tables.max(bindings.tables());
 
-    let mut head = size_of::<Block>() + chunk.width() * size_of::<Slot>();
-    if leaves != 0 {
-        head += Block::leaf_pointers_size(leaves);
+    let mut head = size_of::<Block>() + group.width() * size_of::<Slot>();
+    if tables != 0 {
+        head += Block::table_pointers_size(tables);
         // SAFETY: as above.
-        head += unsafe { leaves_size(parent, strip, leaves, &additions) };
+        head += unsafe { tables_size(parent, strip, tables, &bindings) };
     }
-    let area = additions.cells(Area {
+    let area = bindings.cells(Area {
         size: 0,
         align: align_of::<Block>(),
     });
@@ -106,20 +106,20 @@ pub(crate) unsafe fn derive<A: Additions>(
             parent: id,
             count: AtomicUsize::new(1),
             parts: AtomicU32::new(0),
-            leaves,
+            tables,
             layout,
             next: ptr::null_mut(),
-            watch: Watch::new(),
-            memory: Watch::new(),
+            lifetime: LifetimeCheck::new(),
+            memory: LifetimeCheck::new(),
             bind_location: bind_location.begin(),
-            chunk,
+            group,
         });
         if kept != 0 {
-            copy_slots(Block::chunk(block), Block::chunk(parent), kept);
+            copy_slots(Block::group(block), Block::group(parent), kept);
         }
         let mut parts = 1;
-        if leaves != 0 {
-            parts += fill_leaves(block, parent, strip, &additions);
+        if tables != 0 {
+            parts += fill_tables(block, parent, strip, &bindings);
         }
         let mut writer = Writer {
             block,
@@ -127,7 +127,7 @@ pub(crate) unsafe fn derive<A: Additions>(
             area: Area { size: 0, align: 1 },
             parts,
         };
-        let replaced = additions.fill(&mut writer);
+        let replaced = bindings.fill(&mut writer);
         (*block).parts = AtomicU32::new(writer.parts);
         (Frame::from_raw(block), replaced)
     }
@@ -135,6 +135,6 @@ pub(crate) unsafe fn derive<A: Additions>(
 
 /// Returns the keys of an old group that the new one takes over.
 #[inline(always)]
-pub(crate) fn kept(old: &Chunk, strip: bool, added: Masks) -> u64 {
+pub(crate) fn kept(old: &KeyGroup, strip: bool, added: Masks) -> u64 {
     old.present & !added.own & if strip { !old.not_inherited } else { !0 }
 }

@@ -7,12 +7,12 @@ use std::fmt;
 use std::mem::ManuallyDrop;
 use std::ptr;
 
-use crate::additions::Nothing;
 use crate::block::Block;
-use crate::chunk::{CHUNK_KEYS, Chunk};
 use crate::current;
 use crate::derive;
 use crate::key;
+use crate::key_group::{GROUP_KEYS, KeyGroup};
+use crate::new_bindings::NoBindings;
 use crate::release;
 
 /// An immutable set of bindings of variables to values: a snapshot that can be held, sent and
@@ -103,7 +103,7 @@ impl Frame {
             return Frame::root();
         }
         // SAFETY: (rule 3) we hold it.
-        let strip = unsafe { (*self.0).chunk.not_inherited != 0 || (*self.0).leaves != 0 };
+        let strip = unsafe { (*self.0).group.not_inherited != 0 || (*self.0).tables != 0 };
         if strip { self.strip() } else { self.clone() }
     }
 
@@ -111,9 +111,9 @@ impl Frame {
     #[inline(never)]
     fn strip(&self) -> Frame {
         let (mut present, mut dropped) = (0, 0);
-        self.each_chunk(|_, chunk| {
-            present |= chunk.present & !chunk.not_inherited;
-            dropped |= chunk.not_inherited;
+        self.each_group(|_, group| {
+            present |= group.present & !group.not_inherited;
+            dropped |= group.not_inherited;
         });
         if dropped == 0 {
             self.clone()
@@ -121,7 +121,15 @@ impl Frame {
             Frame::root()
         } else {
             // SAFETY: (rule 3) we hold the parent.
-            unsafe { derive::derive(self.0, true, Nothing, (*self.0).bind_location.inherited()).0 }
+            unsafe {
+                derive::derive(
+                    self.0,
+                    true,
+                    NoBindings,
+                    (*self.0).bind_location.inherited(),
+                )
+                .0
+            }
         }
     }
 
@@ -200,16 +208,16 @@ impl Frame {
     }
 
     /// Calls `visit` with each group and its number.
-    fn each_chunk(&self, mut visit: impl FnMut(u32, &Chunk)) {
+    fn each_group(&self, mut visit: impl FnMut(u32, &KeyGroup)) {
         if self.0.is_null() {
             return;
         }
         // SAFETY: (rule 3) we hold the frame, so its tables are alive too.
         unsafe {
-            for number in 0..=(*self.0).leaves {
-                let chunk = Block::chunk_of(self.0, number);
-                if !chunk.is_null() {
-                    visit(number, &*chunk);
+            for number in 0..=(*self.0).tables {
+                let group = Block::group_of(self.0, number);
+                if !group.is_null() {
+                    visit(number, &*group);
                 }
             }
         }
@@ -222,7 +230,7 @@ impl Clone for Frame {
         if !self.0.is_null() {
             // SAFETY: (rule 3) we hold it.
             unsafe {
-                (*self.0).watch.read();
+                (*self.0).lifetime.read();
                 release::raise(&(*self.0).count);
             }
         }
@@ -262,11 +270,11 @@ impl Default for Frame {
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut names = Vec::new();
-        self.each_chunk(|number, chunk| {
+        self.each_group(|number, group| {
             names.extend(
-                (0..CHUNK_KEYS)
-                    .filter(|bit| chunk.present >> bit & 1 == 1)
-                    .map(|bit| key::name(number * CHUNK_KEYS + bit)),
+                (0..GROUP_KEYS)
+                    .filter(|bit| group.present >> bit & 1 == 1)
+                    .map(|bit| key::name(number * GROUP_KEYS + bit)),
             );
         });
         f.debug_struct("Frame")

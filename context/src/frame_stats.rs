@@ -1,8 +1,8 @@
 //! Statistics of live frames: their number, by the call that bound them.
 //!
-//! This file has the API, which always exists. `locations.rs` does the counting, in debug builds and
-//! with the feature `frame_stats`; in other builds `disabled.rs` replaces it and compiles to nothing.
-//! Frames only know their [`BindLocation`].
+//! This file has the API, which always exists. `locations.rs` does the counting, in debug builds
+//! and with the feature `frame-stats`; in other builds `disabled.rs` replaces it and compiles to
+//! nothing. Frames only know their [`BindLocation`].
 
 use std::fmt;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(crate) use locations::BindLocation;
 /// Counts the live frames of this process, by the call that bound them.
 ///
 /// Returns `None` if the statistics are not compiled in. Builds with debug assertions have them,
-/// and builds with the feature `frame_stats`. Other builds pay nothing.
+/// and builds with the feature `frame-stats`. Other builds pay nothing.
 ///
 /// A frame is live until its last holder is gone. Holders are snapshots, tasks, timers, registered
 /// wakers, and errors that contain the frame. A frame of which only values are shared with a live

@@ -127,9 +127,9 @@
 //! # Finding leaked frames
 //!
 //! A frame that is held keeps its values alive. In builds with debug assertions, or with the
-//! feature `frame_stats`, live frames are counted by the place that bound them, and [`frame_stats`] returns
-//! the counts. A count that only grows is a leak, and its place has a name. Other builds pay
-//! nothing.
+//! feature `frame-stats`, live frames are counted by the place that bound them, and [`frame_stats`]
+//! returns the counts. A count that only grows is a leak, and its place has a name. Other builds
+//! pay nothing.
 //!
 //! ```
 //! # use framewise_context::{ContextVar, Frame, frame_stats};
@@ -150,12 +150,10 @@
 //! yields. Timers and I/O store [`FramedWaker`]s. [`catch_unwind`] catches a panic and returns the
 //! frame in which it began.
 
-mod additions;
 mod bind;
 mod block;
 #[cfg(feature = "http-body")]
 mod body;
-mod chunk;
 pub mod contract;
 pub mod coop;
 mod current;
@@ -163,17 +161,19 @@ mod derive;
 mod frame;
 mod frame_stats;
 mod key;
-mod leaves;
+mod key_group;
+mod lifetime_check;
+mod new_bindings;
 mod panic;
 mod release;
 mod scope;
 mod statics;
 mod stream;
+mod tables;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod var;
 mod waker;
-mod watch;
 mod with_frame;
 mod wrap;
 mod writer;
@@ -189,6 +189,6 @@ pub use panic::{CaughtPanic, catch_unwind};
 pub use scope::{FrameScope, Scope};
 pub use var::ContextVar;
 pub use waker::{
-    FramedWaker, SuspendedDeferral, defer_wake, set_frameless_vtable, suspend_deferred_wakes,
+    FramedWaker, SuspendedDeferral, add_context_free_vtable, defer_wake, suspend_deferred_wakes,
 };
 pub use with_frame::WithFrame;

@@ -18,8 +18,8 @@ use std::ptr;
 use framewise_sync::atomic::{AtomicUsize, Ordering, fence};
 use framewise_sync::cell::Cell;
 
-use crate::block::{Block, Leaf, cell_header};
-use crate::chunk::Chunk;
+use crate::block::{Block, Table, cell_header};
+use crate::key_group::KeyGroup;
 
 /// The depth of recursion beyond which destruction is deferred.
 const DEPTH_MAX: u32 = 32;
@@ -73,7 +73,7 @@ pub(crate) unsafe fn release_frame(block: *mut Block) {
     // ours to destroy.
     unsafe {
         if is_last(&(*block).count) {
-            take_down(block);
+            destroy(block);
         }
     }
 }
@@ -84,26 +84,26 @@ pub(crate) unsafe fn release_frame(block: *mut Block) {
 ///
 /// The frame's count reached zero here, and its part (rule 6) was not released.
 #[inline]
-unsafe fn take_down(block: *mut Block) {
+unsafe fn destroy(block: *mut Block) {
     // SAFETY: the frame's part is ours.
     unsafe {
-        (*block).watch.end();
+        (*block).lifetime.end();
         (*block).bind_location.end();
-        if (*block).chunk.cells() == 0 && (*block).leaves == 0 {
+        if (*block).group.cells() == 0 && (*block).tables == 0 {
             release_parts(block, 1);
         } else {
-            take_down_values(block);
+            destroy_values(block);
         }
     }
 }
 
-/// The rest of [`take_down`], if there are values to drop.
+/// The rest of [`destroy`], if there are values to drop.
 ///
 /// # Safety
 ///
-/// See [`take_down`].
+/// See [`destroy`].
 #[inline(never)]
-unsafe fn take_down_values(block: *mut Block) {
+unsafe fn destroy_values(block: *mut Block) {
     let depth = DEPTH.with(Cell::get);
     if depth == DEPTH_MAX {
         // SAFETY: no other thread reads `next`, and the block lives until its part is released.
@@ -141,67 +141,67 @@ unsafe fn take_down_values(block: *mut Block) {
 unsafe fn release_contents(block: *mut Block, panic: &mut FirstPanic) {
     // SAFETY: the block's memory lives until its last part is released, which happens last.
     unsafe {
-        let mut parts = 1 + release_chunk(Block::chunk(block), block, panic);
-        for number in 1..=(*block).leaves {
-            let leaf = Block::leaf(block, number);
-            if !leaf.is_null() && is_last(&(*leaf).count) {
-                parts += release_leaf(leaf, block, panic);
+        let mut parts = 1 + release_group(Block::group(block), block, panic);
+        for number in 1..=(*block).tables {
+            let table = Block::table(block, number);
+            if !table.is_null() && is_last(&(*table).count) {
+                parts += release_table(table, block, panic);
             }
         }
         release_parts(block, parts);
     }
 }
 
-/// Destroys a table; returns the number of parts of `home` that ended.
+/// Destroys a table; returns the number of parts of `owner` that ended.
 ///
 /// # Safety
 ///
-/// The table's count reached zero here; the caller owns a part of `home`.
-unsafe fn release_leaf(leaf: *mut Leaf, home: *mut Block, panic: &mut FirstPanic) -> u32 {
+/// The table's count reached zero here; the caller owns a part of `owner`.
+unsafe fn release_table(table: *mut Table, owner: *mut Block, panic: &mut FirstPanic) -> u32 {
     // SAFETY: the table's own part keeps its memory alive until it is released.
     unsafe {
-        (*leaf).watch.end();
-        let parts = release_chunk(&raw const (*leaf).chunk, home, panic);
-        let leaf_home = (*leaf).home;
-        leaf.drop_in_place();
-        if ptr::eq(leaf_home, home) {
+        (*table).lifetime.end();
+        let parts = release_group(&raw const (*table).group, owner, panic);
+        let table_owner = (*table).owner;
+        table.drop_in_place();
+        if ptr::eq(table_owner, owner) {
             return parts + 1;
         }
-        release_parts(leaf_home, 1);
+        release_parts(table_owner, 1);
         parts
     }
 }
 
-/// Releases the cells of a group; returns the number of parts of `home` that ended, which the
+/// Releases the cells of a group; returns the number of parts of `owner` that ended, which the
 /// caller then releases all at once.
 ///
 /// # Safety
 ///
-/// The caller owns the references in the group's slots, and a part of `home`.
-unsafe fn release_chunk(chunk: *const Chunk, home: *mut Block, panic: &mut FirstPanic) -> u32 {
+/// The caller owns the references in the group's slots, and a part of `owner`.
+unsafe fn release_group(group: *const KeyGroup, owner: *mut Block, panic: &mut FirstPanic) -> u32 {
     let mut parts = 0;
     // SAFETY: a part of the caller's keeps the group's memory alive.
-    let mut rest = unsafe { (*chunk).cells() };
+    let mut rest = unsafe { (*group).cells() };
     while rest != 0 {
         let bit = rest.trailing_zeros();
         rest &= rest - 1;
         // SAFETY: (rule 1) the slot points to a cell, (rule 5) which is alive while the slot is.
         unsafe {
-            let value = (*Chunk::slots(chunk).add((*chunk).position(bit))).cell;
+            let value = (*KeyGroup::slots(group).add((*group).position(bit))).cell;
             let header = cell_header(value);
             if !is_last(&(*header).count) {
                 continue;
             }
-            (*header).watch.end();
-            let cell_home = (*header).home;
+            (*header).lifetime.end();
+            let cell_owner = (*header).owner;
             if let Some(drop) = (*header).drop {
                 drop_value(drop, value, panic);
             }
             header.drop_in_place();
-            if ptr::eq(cell_home, home) {
+            if ptr::eq(cell_owner, owner) {
                 parts += 1;
             } else {
-                release_parts(cell_home, 1);
+                release_parts(cell_owner, 1);
             }
         }
     }

@@ -11,12 +11,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::Frame;
-use crate::additions::OwnOf;
 use crate::bind::BindingList;
 use crate::current;
 use crate::derive;
 use crate::frame::{FrameId, id_of};
 use crate::frame_stats::BindLocation;
+use crate::new_bindings::OwnBindings;
 
 /// A future, a stream or an HTTP body under bindings. Made by
 /// [`ContextVar::scope`](crate::ContextVar::scope), [`Bindings::scope`](crate::Bindings::scope) and
@@ -94,8 +94,9 @@ impl<L: BindingList> ScopeState<L> {
             }
             ScopeState::Bound { frame: old, .. } => {
                 // SAFETY: (rule 4) the current frame is alive.
-                let (frame, ()) =
-                    unsafe { derive::derive(current::get(), false, OwnOf(&old), bind_location) };
+                let (frame, ()) = unsafe {
+                    derive::derive(current::get(), false, OwnBindings(&old), bind_location)
+                };
                 *self = ScopeState::Bound { frame, under };
                 // Last: this drops the values that only the previous frame held, which runs user
                 // code.

@@ -2,7 +2,7 @@
 //! vtables of context-free wakers, the bind locations.
 //!
 //! loom's primitives cannot be constructed in a static. So the protocols are types in separate
-//! files that take their primitives from `super::door`. A model's build compiles the files twice:
+//! files that take their primitives from `super::facade`. A model's build compiles the files twice:
 //! here over `std`'s primitives, for the statics, and in [`model`] over the facade's, so that a
 //! model can make one and let threads race for it. The statics themselves are next to their users:
 //! `key.rs`, `current.rs`, `waker.rs`, `frame_stats/locations.rs`.
@@ -16,7 +16,7 @@
     )
 )]
 
-mod door {
+mod facade {
     pub(super) use framewise_sync::statics::{
         AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, lock,
     };
@@ -38,7 +38,7 @@ mod door {
 }
 
 pub(crate) mod batches;
-pub(crate) mod frameless;
+pub(crate) mod context_free;
 #[cfg(all(
     any(debug_assertions, feature = "frame-stats"),
     not(any(framewise_loom, framewise_shuttle))

@@ -8,11 +8,11 @@ use std::task::{RawWakerVTable, Waker};
 
 use crate::Frame;
 use crate::current;
-use crate::statics::frameless::Frameless;
+use crate::statics::context_free::ContextFreeVtables;
 
 pub use deferred::{SuspendedDeferral, defer_wake, suspend_deferred_wakes};
 
-static FRAMELESS: Frameless = Frameless::new();
+static CONTEXT_FREE: ContextFreeVtables = ContextFreeVtables::new();
 
 /// Declares that wakers of this vtable run no user code, so a [`FramedWaker`] of such a waker need
 /// not hold a frame.
@@ -20,8 +20,8 @@ static FRAMELESS: Frameless = Frameless::new();
 /// It is for an executor's own wakers, which only put a task into a queue or unpark a thread. A
 /// process has room for four such vtables. Wakers of further vtables hold frames like all others,
 /// so they still wake in the right frame.
-pub fn set_frameless_vtable(vtable: &'static RawWakerVTable) {
-    FRAMELESS.add(vtable);
+pub fn add_context_free_vtable(vtable: &'static RawWakerVTable) {
+    CONTEXT_FREE.add(vtable);
 }
 
 /// A waker paired with the frame in which it was registered.
@@ -49,7 +49,7 @@ impl FramedWaker {
     /// Clones the waker and captures the current frame.
     #[inline]
     pub fn new(waker: &Waker) -> Self {
-        let frame = if FRAMELESS.is_of(waker) {
+        let frame = if CONTEXT_FREE.contains(waker) {
             Frame::root()
         } else {
             Frame::current()
@@ -85,7 +85,7 @@ impl FramedWaker {
     #[inline]
     pub fn will_wake(&self, waker: &Waker) -> bool {
         self.waker.will_wake(waker)
-            && (ptr::eq(self.frame.as_raw(), current::get()) || FRAMELESS.is_of(waker))
+            && (ptr::eq(self.frame.as_raw(), current::get()) || CONTEXT_FREE.contains(waker))
     }
 }
 

@@ -5,9 +5,9 @@ use std::mem::{align_of, needs_drop, size_of};
 use framewise_sync::atomic::AtomicUsize;
 
 use crate::block::{Block, CellHeader, cell_header, is_inline};
-use crate::chunk::{CHUNK_KEYS, Chunk, Slot};
+use crate::key_group::{GROUP_KEYS, KeyGroup, Slot};
+use crate::lifetime_check::LifetimeCheck;
 use crate::release::raise;
-use crate::watch::Watch;
 
 /// A memory area that grows at its end.
 #[derive(Clone, Copy)]
@@ -52,18 +52,18 @@ impl Writer {
     unsafe fn claim(&mut self, key: u32) -> Option<*mut Slot> {
         // SAFETY: only we have the block (rule 2), and the plan has a slot for the key.
         unsafe {
-            let chunk = if key < CHUNK_KEYS {
-                Block::chunk(self.block)
+            let group = if key < GROUP_KEYS {
+                Block::group(self.block)
             } else {
-                Block::chunk_of(self.block, key / CHUNK_KEYS)
+                Block::group_of(self.block, key / GROUP_KEYS)
             };
-            let chunk = chunk.cast_mut();
-            let bit = key % CHUNK_KEYS;
-            if (*chunk).own >> bit & 1 == 1 {
+            let group = group.cast_mut();
+            let bit = key % GROUP_KEYS;
+            if (*group).own >> bit & 1 == 1 {
                 return None;
             }
-            (*chunk).own |= 1 << bit;
-            Some(Chunk::slots(chunk).add((*chunk).position(bit)))
+            (*group).own |= 1 << bit;
+            Some(KeyGroup::slots(group).add((*group).position(bit)))
         }
     }
 
@@ -93,13 +93,13 @@ impl Writer {
             let place = self.cells.add(offset);
             cell_header(place).write(CellHeader {
                 count: AtomicUsize::new(1),
-                home: self.block,
+                owner: self.block,
                 drop: if needs_drop::<T>() {
                     Some(drop_value::<T>)
                 } else {
                     None
                 },
-                watch: Watch::new(),
+                lifetime: LifetimeCheck::new(),
             });
             place.cast::<T>().write(value);
             slot.write(Slot { cell: place });
@@ -137,7 +137,7 @@ pub(crate) unsafe fn share_slot(to: *mut Slot, from: *const Slot, inline: bool) 
         to.write(*from);
         if !inline {
             let header = cell_header((*from).cell);
-            (*header).watch.read();
+            (*header).lifetime.read();
             raise(&(*header).count);
         }
     }

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
-use framewise_context::{ContextVar, Frame, FramedWaker, bind, catch_unwind, set_frameless_vtable};
+use framewise_context::{
+    ContextVar, Frame, FramedWaker, add_context_free_vtable, bind, catch_unwind,
+};
 use support::{DropCall, Drops, OnDrop, Tracked, bound_here, in_each_start_frame, on_drop, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
@@ -85,7 +87,7 @@ fn c48_wakers_of_a_context_free_vtable_hold_no_frame() {
         }
         static VTABLE: RawWakerVTable =
             RawWakerVTable::new(|data| RawWaker::new(data, &VTABLE), count, count, |_| ());
-        set_frameless_vtable(&VTABLE);
+        add_context_free_vtable(&VTABLE);
         // SAFETY: the functions ignore the data.
         let waker = unsafe { Waker::new(std::ptr::null(), &VTABLE) };
         let drops = Drops::default();

@@ -110,13 +110,13 @@ fn c13_correct_at_every_size_boundary() {
         drop(last);
         assert_eq!(drops.count(), before + 550);
 
-        a_scope_over_leaves_keeps_its_own_and_follows_its_poller(&vars);
-        inheritance_over_leaves();
+        a_scope_over_tables_keeps_its_own_and_follows_its_poller(&vars);
+        inheritance_over_tables();
     });
 }
 
 /// C-71 for frames that share tables.
-fn a_scope_over_leaves_keeps_its_own_and_follows_its_poller(vars: &[Var]) {
+fn a_scope_over_tables_keeps_its_own_and_follows_its_poller(vars: &[Var]) {
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
     let plain = |index: usize| match vars[index] {
@@ -158,7 +158,7 @@ fn a_scope_over_leaves_keeps_its_own_and_follows_its_poller(vars: &[Var]) {
 }
 
 /// A variable that is not inherited, in a group beyond the first.
-fn inheritance_over_leaves() {
+fn inheritance_over_tables() {
     let leak = |var: ContextVar<u64>| -> &'static ContextVar<u64> { Box::leak(Box::new(var)) };
     let kept = leak(ContextVar::new("kept"));
     let lost = leak(ContextVar::new("lost").not_inherited());

@@ -12,7 +12,7 @@ use std::ptr;
 use std::task::{RawWaker, RawWakerVTable, Waker};
 
 use framewise_context::statics_model::{
-    Batches, Frameless, ID_BATCH, Key, Link, LocationEntry, Names,
+    Batches, ContextFreeVtables, ID_BATCH, Key, Link, LocationEntry, Names,
 };
 use framewise_loom_tests::model;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
@@ -128,22 +128,22 @@ fn waker(vtable: usize) -> Waker {
 #[test]
 fn vtables_are_added_while_others_ask() {
     model("statics: vtable added × added × asked", || {
-        let frameless = Arc::new(Frameless::new());
-        assert!(!frameless.is_of(&waker(0)));
+        let context_free = Arc::new(ContextFreeVtables::new());
+        assert!(!context_free.contains(&waker(0)));
         let adding = [0, 1].map(|vtable| {
-            let frameless = Arc::clone(&frameless);
+            let context_free = Arc::clone(&context_free);
             thread::spawn(move || {
-                assert!(frameless.add(&VTABLES[vtable]));
-                assert!(frameless.is_of(&waker(vtable)), "its own vtable");
+                assert!(context_free.add(&VTABLES[vtable]));
+                assert!(context_free.contains(&waker(vtable)), "its own vtable");
             })
         });
-        assert!(frameless.add(&VTABLES[0]));
-        assert!(!frameless.is_of(Waker::noop()));
+        assert!(context_free.add(&VTABLES[0]));
+        assert!(!context_free.contains(Waker::noop()));
         for adding in adding {
             adding.join().unwrap();
         }
-        assert!(frameless.is_of(&waker(0)) && frameless.is_of(&waker(1)));
-        assert!(!frameless.is_of(Waker::noop()));
+        assert!(context_free.contains(&waker(0)) && context_free.contains(&waker(1)));
+        assert!(!context_free.contains(Waker::noop()));
     });
 }
 

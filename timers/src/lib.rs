@@ -11,9 +11,9 @@
 //! # The path of a timer
 //! [`sleep`] reads the [clock] and makes a future. Its first poll inserts an entry into a [wheel],
 //! behind the lock of the [queue] that this thread has [entered](enter). It publishes the wheel's
-//! next deadline, and asks the driver's [park state](park_state) whether a parked driver must be woken.
-//! [`Timers::fire`], on the first thread that calls it, takes the entry out and wakes the task, in
-//! the frame in which the task polled. Dropping the future takes the entry out instead.
+//! next deadline, and asks the driver's [park state](park_state) whether a parked driver must be
+//! woken. [`Timers::fire`], on the first thread that calls it, takes the entry out and wakes the
+//! task, in the frame in which the task polled. Dropping the future takes the entry out instead.
 //!
 //! The crate knows no executor, no driver and no system call. It must never run a waker, a
 //! destructor or a callback while it holds a lock.

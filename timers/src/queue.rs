@@ -127,8 +127,8 @@ impl<P> TimerQueue<P> {
 
     /// Returns a tick before which nothing is due; [`NEVER`] without timers.
     pub fn next(&self) -> u64 {
-        // Ordering: Relaxed. A parking driver reads it after a fence (see `park_state`); every other
-        // reader takes it as a hint and locks the wheel before it acts on it.
+        // Ordering: Relaxed. A parking driver reads it after a fence (see `park_state`); every
+        // other reader takes it as a hint and locks the wheel before it acts on it.
         self.next.load(Ordering::Relaxed)
     }
 
@@ -179,8 +179,8 @@ impl<P> TimerQueue<P> {
         self.locked.lock().wheel.remove(key)
     }
 
-    /// Calls `inspect` with an entry's payload, under the lock: `inspect` must be short and must not run
-    /// user code.
+    /// Calls `inspect` with an entry's payload, under the lock: `inspect` must be short and must
+    /// not run user code.
     pub fn inspect<R>(&self, key: Key, inspect: impl FnOnce(&P) -> R) -> Found<R> {
         let locked = self.locked.lock();
         match locked.wheel.get(key) {
@@ -218,8 +218,9 @@ impl<P> TimerQueue<P> {
             let Some(payload) = locked.wheel.pop_due(now) else {
                 let next = locked.wheel.next_deadline().unwrap_or(NEVER);
                 // Ordering: Relaxed. It only increases: a driver that reads the old value wakes too
-                // early. A thread that lowered it before has run `DriverParkState::armed`, or is about to
-                // (see `park_state`): the driver that it then wakes finds this value or an older one.
+                // early. A thread that lowered it before has run `DriverParkState::armed`, or is
+                // about to (see `park_state`): the driver that it then wakes finds this value or an
+                // older one.
                 self.next.store(next, Ordering::Relaxed);
                 break;
             };

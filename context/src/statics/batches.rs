@@ -1,6 +1,6 @@
 //! The ids of frames: a thread takes a batch of them at once.
 
-use super::door::{AtomicU64, Ordering, constructor};
+use super::facade::{AtomicU64, Ordering, constructor};
 
 /// The number of ids that a thread takes at once.
 pub const ID_BATCH: u64 = 1024;

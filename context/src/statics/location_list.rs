@@ -7,7 +7,7 @@
 use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 use std::panic::Location;
 
-use super::door::{AtomicUsize, OnceLock, Ordering, constructor};
+use super::facade::{AtomicUsize, OnceLock, Ordering, constructor};
 use crate::frame_stats::LocationStats;
 
 /// A link of the list: the next location, or none yet.

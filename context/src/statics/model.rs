@@ -1,6 +1,6 @@
 //! The protocols over statics, on the facade's primitives: for models.
 
-mod door {
+mod facade {
     pub(super) use framewise_sync::atomic::{
         AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering,
     };
@@ -22,14 +22,14 @@ mod door {
 
 #[path = "batches.rs"]
 mod batches;
-#[path = "frameless.rs"]
-mod frameless;
+#[path = "context_free.rs"]
+mod context_free;
 #[path = "location_list.rs"]
 mod location_list;
 #[path = "names.rs"]
 mod names;
 
 pub use batches::{Batches, ID_BATCH};
-pub use frameless::Frameless;
+pub use context_free::ContextFreeVtables;
 pub use location_list::{Link, LocationEntry};
 pub use names::{Key, Names};

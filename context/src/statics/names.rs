@@ -3,7 +3,7 @@
 //! An index is never reused. So an index in a frame always means the same variable, and therefore
 //! the same type (safety rule 1 of `block.rs`).
 
-use super::door::{AtomicU32, Mutex, Ordering, constructor, lock};
+use super::facade::{AtomicU32, Mutex, Ordering, constructor, lock};
 
 /// The index of a variable that was never bound. It is greater than every index, so a comparison
 /// with a bound fails for it too.

@@ -263,8 +263,8 @@ impl Runtime {
 /// Declares that our wakers run no user code, so that timers and I/O keep no frame for them. The
 /// task's vtable is first, since it is asked for most often.
 fn register_wakers() {
-    framewise_context::set_frameless_vtable(&crate::task::waker::WAKER_VTABLE);
-    framewise_context::set_frameless_vtable(&block_on::WAKER_VTABLE);
+    framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
+    framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);
 }
 
 impl Drop for Runtime {

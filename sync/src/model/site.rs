@@ -13,8 +13,8 @@
 //! sets it; loom runs all threads of a model on it), the file, the line, the column, the operation,
 //! its ordering, and the ordering of its failure. A missing field is `-`.
 //!
-//! `SITE` is `file:line:column` as recorded. `CHANGE` is `success=Relaxed` or another ordering (also
-//! for operations that have only one), `failure=Relaxed`, or `skip`.
+//! `SITE` is `file:line:column` as recorded. `CHANGE` is `success=Relaxed` or another ordering
+//! (also for operations that have only one), `failure=Relaxed`, or `skip`.
 //!
 //! The crate `framewise-weaken` reads the records and chooses the mutants. This module does not
 //! judge orderings.

@@ -5,10 +5,10 @@
 //! destroyed is a leak.
 
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
-pub(crate) struct Watch;
+pub(crate) struct LifetimeCheck;
 
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
-impl Watch {
+impl LifetimeCheck {
     #[inline(always)]
     pub(crate) fn new() -> Self {
         Self
@@ -22,13 +22,13 @@ impl Watch {
 }
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
-pub(crate) struct Watch {
+pub(crate) struct LifetimeCheck {
     ended: framewise_sync::cell::UnsafeCell<bool>,
     _token: framewise_sync::Arc<()>,
 }
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
-impl Watch {
+impl LifetimeCheck {
     pub(crate) fn new() -> Self {
         Self {
             ended: framewise_sync::cell::UnsafeCell::new(false),

@@ -1,17 +1,17 @@
-//! The vtables of context-free wakers.
+//! The vtables of **context-free** wakers: wakers that run no user code, and so need no frame.
 
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
 
-use super::door::{AtomicPtr, Ordering, constructor};
+use super::facade::{AtomicPtr, Ordering, constructor};
 
 /// The capacity of the set.
 const VTABLES_MAX: usize = 4;
 
 /// A set of vtables that only grows. The vtables fill the array from the front.
-pub struct Frameless([AtomicPtr<RawWakerVTable>; VTABLES_MAX]);
+pub struct ContextFreeVtables([AtomicPtr<RawWakerVTable>; VTABLES_MAX]);
 
-impl Frameless {
+impl ContextFreeVtables {
     constructor! {
         /// Makes the empty set: every waker needs a frame.
         pub fn new() -> Self {
@@ -43,7 +43,7 @@ impl Frameless {
 
     /// Returns `true` if the waker's vtable is in the set.
     #[inline]
-    pub fn is_of(&self, waker: &Waker) -> bool {
+    pub fn contains(&self, waker: &Waker) -> bool {
         let asked: *const RawWakerVTable = waker.vtable();
         for place in &self.0 {
             // Ordering: Relaxed, see `add`.

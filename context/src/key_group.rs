@@ -4,7 +4,7 @@
 use std::mem::{MaybeUninit, align_of, size_of};
 
 /// The number of keys that a group covers.
-pub(crate) const CHUNK_KEYS: u32 = 64;
+pub(crate) const GROUP_KEYS: u32 = 64;
 
 /// If all present keys of a group are below this, each slot is at its key's own position, and `get`
 /// is an indexed load. Otherwise the slots are packed in key order: the rank of a key is then a
@@ -26,7 +26,7 @@ pub(crate) union Slot {
 /// alignment and ends where the first one begins, even on targets that align a `u64` to 4.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-pub(crate) struct Chunk {
+pub(crate) struct KeyGroup {
     pub(crate) present: u64,
     /// The keys whose slot holds the value itself.
     pub(crate) inline: u64,
@@ -40,12 +40,12 @@ pub(crate) struct Chunk {
 }
 
 const _: () = assert!(
-    align_of::<Chunk>() >= align_of::<Slot>()
-        && size_of::<Chunk>().is_multiple_of(align_of::<Slot>())
+    align_of::<KeyGroup>() >= align_of::<Slot>()
+        && size_of::<KeyGroup>().is_multiple_of(align_of::<Slot>())
 );
 
-impl Chunk {
-    pub(crate) const EMPTY: Chunk = Chunk {
+impl KeyGroup {
+    pub(crate) const EMPTY: KeyGroup = KeyGroup {
         present: 0,
         inline: 0,
         own: 0,
@@ -95,12 +95,12 @@ impl Chunk {
     ///
     /// # Safety
     ///
-    /// `chunk` lies in a block of which a part is alive, and was derived from the block's address.
+    /// `group` lies in a block of which a part is alive, and was derived from the block's address.
     #[inline(always)]
-    pub(crate) unsafe fn slots(chunk: *const Chunk) -> *mut Slot {
+    pub(crate) unsafe fn slots(group: *const KeyGroup) -> *mut Slot {
         // SAFETY: the layout puts the slots right behind the group's header, in the same
         // allocation.
-        unsafe { chunk.add(1).cast_mut().cast() }
+        unsafe { group.add(1).cast_mut().cast() }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ptr;
 
 use crate::Frame;
 use crate::block::Block;
-use crate::chunk::{CHUNK_KEYS, Chunk};
+use crate::key_group::{GROUP_KEYS, KeyGroup};
 use crate::writer::{Area, Writer};
 
 /// The bindings that a new frame adds to its parent's.
@@ -14,15 +14,15 @@ use crate::writer::{Area, Writer};
 ///
 /// `fill` puts every key of `masks`, once or more, with a value that satisfies rule 1 of
 /// [`block`](crate::block). `cells` adds the layout of every value put that is not inline, in the
-/// order in which `fill` puts them. `leaves` is not less than any group with a key.
-pub unsafe trait Additions: Sized {
+/// order in which `fill` puts them. `tables` is not less than any group with a key.
+pub unsafe trait NewBindings: Sized {
     /// Values that a later one for the same variable replaced. The caller drops them when the frame
     /// is complete, because their `Drop` is user code.
     type Replaced;
 
     /// Returns the highest group with a new binding.
     #[doc(hidden)]
-    fn leaves(&self) -> u32;
+    fn tables(&self) -> u32;
 
     /// Returns the new bindings in group `number`: `own`, `inline` and `not_inherited`.
     #[doc(hidden)]
@@ -61,13 +61,13 @@ impl Masks {
 }
 
 /// No new bindings: for a frame that only omits some of its parent's.
-pub(crate) struct Nothing;
+pub(crate) struct NoBindings;
 
 // SAFETY: there is nothing to put.
-unsafe impl Additions for Nothing {
+unsafe impl NewBindings for NoBindings {
     type Replaced = ();
 
-    fn leaves(&self) -> u32 {
+    fn tables(&self) -> u32 {
         0
     }
 
@@ -83,51 +83,51 @@ unsafe impl Additions for Nothing {
 }
 
 /// The bindings that a frame made itself, for another parent: the values stay where they are.
-pub(crate) struct OwnOf<'a>(pub(crate) &'a Frame);
+pub(crate) struct OwnBindings<'a>(pub(crate) &'a Frame);
 
-impl OwnOf<'_> {
+impl OwnBindings<'_> {
     /// Returns the group `number` with own keys. A table that is shared with an ancestor has none:
     /// its own keys are the ancestor's.
-    fn own_chunk(&self, number: u32) -> *const Chunk {
+    fn own_group(&self, number: u32) -> *const KeyGroup {
         let block = self.0.as_raw();
         // SAFETY: (rule 3) the frame is alive.
         unsafe {
             if number > 0 {
-                let leaf = Block::leaf(block, number);
-                if leaf.is_null() || !ptr::eq((*leaf).home, block) {
+                let table = Block::table(block, number);
+                if table.is_null() || !ptr::eq((*table).owner, block) {
                     return ptr::null();
                 }
             }
-            Block::chunk_of(block, number)
+            Block::group_of(block, number)
         }
     }
 }
 
 // SAFETY: `fill` puts the own keys of each group from the slots of the same keys; the cells exist
 // already, so `cells` adds none.
-unsafe impl Additions for OwnOf<'_> {
+unsafe impl NewBindings for OwnBindings<'_> {
     type Replaced = ();
 
-    fn leaves(&self) -> u32 {
+    fn tables(&self) -> u32 {
         let block = self.0.as_raw();
         if block.is_null() {
             return 0;
         }
         // SAFETY: (rule 3) the frame is alive.
-        unsafe { (*block).leaves }
+        unsafe { (*block).tables }
     }
 
     fn masks(&self, number: u32) -> Masks {
-        let chunk = self.own_chunk(number);
-        if chunk.is_null() {
+        let group = self.own_group(number);
+        if group.is_null() {
             return Masks::default();
         }
         // SAFETY: (rule 3) the frame is alive.
-        let chunk = unsafe { *chunk };
+        let group = unsafe { *group };
         Masks {
-            own: chunk.own,
-            inline: chunk.inline & chunk.own,
-            not_inherited: chunk.not_inherited & chunk.own,
+            own: group.own,
+            inline: group.inline & group.own,
+            not_inherited: group.not_inherited & group.own,
         }
     }
 
@@ -136,20 +136,20 @@ unsafe impl Additions for OwnOf<'_> {
     }
 
     unsafe fn fill(self, writer: &mut Writer) {
-        for number in 0..=self.leaves() {
-            let chunk = self.own_chunk(number);
-            if chunk.is_null() {
+        for number in 0..=self.tables() {
+            let group = self.own_group(number);
+            if group.is_null() {
                 continue;
             }
             // SAFETY: (rule 3) the frame and its tables are alive; the keys are those of `masks`.
             unsafe {
-                let mut rest = (*chunk).own;
+                let mut rest = (*group).own;
                 while rest != 0 {
                     let bit = rest.trailing_zeros();
                     rest &= rest - 1;
-                    let from = Chunk::slots(chunk).add((*chunk).position(bit));
-                    let inline = (*chunk).inline >> bit & 1 == 1;
-                    writer.share(number * CHUNK_KEYS + bit, from, inline);
+                    let from = KeyGroup::slots(group).add((*group).position(bit));
+                    let inline = (*group).inline >> bit & 1 == 1;
+                    writer.share(number * GROUP_KEYS + bit, from, inline);
                 }
             }
         }
