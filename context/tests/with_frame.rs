@@ -18,7 +18,7 @@ static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
 static TRACKED: ContextVar<Tracked> = ContextVar::new("tracked");
 
 /// Makes a value that reports the frame in which it is dropped.
-fn telling() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
+fn reporting() -> (OnDrop<impl FnMut()>, mpsc::Receiver<Option<u64>>) {
     let (sender, receiver) = mpsc::channel();
     let value = OnDrop(move || sender.send(NUMBER.get()).unwrap());
     (value, receiver)
@@ -57,7 +57,7 @@ fn c55_a_message_is_opened_in_the_senders_frame_if_the_receiver_asks_for_it() {
 #[test]
 fn c55_a_message_becomes_a_future_in_the_senders_frame() {
     in_each_start_frame(|| {
-        let (value, dropped) = telling();
+        let (value, dropped) = reporting();
         let message = NUMBER.run(1, || WithFrame::new(value));
         let work = message.scope(|value| {
             let opened_in = NUMBER.get();
@@ -83,7 +83,7 @@ fn c55_a_message_becomes_a_future_in_the_senders_frame() {
         assert_eq!(seen, (Some(1), Some(1)));
         assert_eq!(dropped.recv(), Ok(Some(1)));
         // Dropped after one poll.
-        let (value, dropped) = telling();
+        let (value, dropped) = reporting();
         let message = NUMBER.run(3, || WithFrame::new(value));
         let mut work = Box::pin(message.scope(|value| async move {
             let _value = value;
@@ -99,20 +99,20 @@ fn c55_a_message_becomes_a_future_in_the_senders_frame() {
 #[test]
 fn c55_a_message_that_is_never_opened_is_dropped_in_the_senders_frame() {
     in_each_start_frame(|| {
-        let (value, dropped) = telling();
+        let (value, dropped) = reporting();
         let (sender, receiver) = mpsc::channel();
         NUMBER.run(1, || sender.send(WithFrame::new(value)).ok().unwrap());
         NUMBER.run(2, || drop(receiver));
         assert_eq!(dropped.try_recv(), Ok(Some(1)));
         assert!(dropped.recv().is_err(), "only once");
         // A message that cannot be sent is returned with its frame.
-        let (value, dropped) = telling();
+        let (value, dropped) = reporting();
         let refused = NUMBER.run(3, || sender.send(WithFrame::new(value)).unwrap_err());
         assert!(dropped.try_recv().is_err());
         drop(refused);
         assert_eq!(dropped.recv(), Ok(Some(3)));
         // Once opened, it is dropped in the frame of the code that drops it.
-        let (value, dropped) = telling();
+        let (value, dropped) = reporting();
         let (value, frame) = NUMBER.run(4, || WithFrame::new(value)).into_parts();
         NUMBER.run(5, || drop(value));
         assert_eq!(dropped.recv(), Ok(Some(5)));

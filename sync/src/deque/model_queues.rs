@@ -164,7 +164,7 @@ impl<T> Chain<T> {
     }
 
     /// Returns the number of items taken and a mark; either may be stale.
-    fn look(&self) -> (usize, Mark) {
+    fn snapshot(&self) -> (usize, Mark) {
         // Ordering: Relaxed, both. The items counted as taken were taken. A push that is ordered
         // before the call, possibly by a fence, is in the second (D4, D5).
         let taken = self.taken.load(Ordering::Relaxed);
@@ -172,7 +172,7 @@ impl<T> Chain<T> {
     }
 
     fn len(&self) -> usize {
-        let (taken, last) = self.look();
+        let (taken, last) = self.snapshot();
         last.pushed().saturating_sub(taken)
     }
 
