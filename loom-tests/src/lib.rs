@@ -28,8 +28,8 @@ mod schedules;
 mod stacks;
 mod waits;
 
-/// The shipped door, for a test that stands in its place.
-pub use framewise_sync as door;
+/// The shipped facade, for a test that stands in its place.
+pub use framewise_sync as facade;
 
 pub use bell::Bell;
 pub use driven::Driven;

@@ -14,7 +14,7 @@ use framewise::Frame;
 use framewise::model::{Claim, Idle, ModelScheduler, ModelWorker, ModelWorkers};
 use framewise_loom_tests::{EndWatch, EndWatched, PoisoningAllocator, model};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use framewise_sync::deque::{self as door, Steal, retry_next};
+use framewise_sync::deque::{self as facade, Steal, retry_next};
 use framewise_sync::{Arc, thread};
 
 use self::bodies::Size;
@@ -30,7 +30,7 @@ mod queues;
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-queues::queues!(StandIn, door);
+queues::queues!(ModelQueues, facade);
 
 /// Ready when it is polled.
 struct Task(EndWatched);
@@ -418,7 +418,7 @@ fn the_stand_in_keeps_its_histories() {
         asks: false,
     };
     model("contract: deque, one thief", move || {
-        let calls = bodies::deque::<StandIn>(size);
+        let calls = bodies::deque::<ModelQueues>(size);
         history::check(&calls, 1, size.items).expect("the contract");
     });
     let asks = Size {
@@ -428,12 +428,12 @@ fn the_stand_in_keeps_its_histories() {
         ..size
     };
     model("contract: deque, one thief, lengths and looks", move || {
-        let calls = bodies::deque::<StandIn>(asks);
+        let calls = bodies::deque::<ModelQueues>(asks);
         history::check(&calls, 1, asks.items).expect("the contract");
     });
     let of_injector = Size { items: 2, ..size };
     model("contract: injector, one pusher, one taker", move || {
-        let calls = bodies::injector::<StandIn>(1, of_injector);
+        let calls = bodies::injector::<ModelQueues>(1, of_injector);
         history::check(&calls, 1, of_injector.items).expect("the contract");
     });
     let two_pushers = Size {
@@ -442,7 +442,7 @@ fn the_stand_in_keeps_its_histories() {
         ..size
     };
     model("contract: injector, two pushers, one taker", move || {
-        let calls = bodies::injector::<StandIn>(2, two_pushers);
+        let calls = bodies::injector::<ModelQueues>(2, two_pushers);
         history::check(&calls, 2, 1).expect("the contract");
     });
 }
@@ -452,7 +452,7 @@ fn the_stand_in_keeps_its_histories() {
 fn the_stand_in_publishes_through_hops() {
     model("contract: hops through three queues", || {
         // So many that the rest of a batch has a rest again.
-        let mut taken = bodies::hops::<StandIn>(7, 1);
+        let mut taken = bodies::hops::<ModelQueues>(7, 1);
         taken.sort_unstable();
         assert!(taken.into_iter().eq(0..7));
     });
@@ -461,23 +461,23 @@ fn the_stand_in_publishes_through_hops() {
 /// The two sides of D5, with what is between push and look left out where it is a control.
 fn both_sides(name: &str, fences: bool) {
     model(name, move || {
-        let worker = StandIn::worker();
-        let stealer = StandIn::stealer(&worker);
+        let worker = ModelQueues::worker();
+        let stealer = ModelQueues::stealer(&worker);
         let flag = Arc::new(AtomicBool::new(false));
         let looker = thread::spawn({
             let flag = flag.clone();
             move || {
                 if fences {
-                    return bodies::flag_and_check(|| StandIn::is_empty(&stealer), &flag);
+                    return bodies::flag_and_check(|| ModelQueues::is_empty(&stealer), &flag);
                 }
                 flag.store(true, Ordering::Relaxed);
-                StandIn::is_empty(&stealer)
+                ModelQueues::is_empty(&stealer)
             }
         });
         let saw_flag = if fences {
-            bodies::push_and_check(|| StandIn::push(&worker, Item::new(1)), &flag)
+            bodies::push_and_check(|| ModelQueues::push(&worker, Item::new(1)), &flag)
         } else {
-            StandIn::push(&worker, Item::new(1));
+            ModelQueues::push(&worker, Item::new(1));
             flag.load(Ordering::Relaxed)
         };
         let looked_empty = looker.join().expect("no panic");
@@ -489,13 +489,13 @@ fn both_sides(name: &str, fences: bool) {
 fn a_push_and_a_look_do_not_miss_each_other() {
     both_sides("contract: the fence, deque", true);
     model("contract: the fence, injector", || {
-        let injector = Arc::new(StandIn::injector());
+        let injector = Arc::new(ModelQueues::injector());
         let flag = Arc::new(AtomicBool::new(false));
         let looker = thread::spawn({
             let (injector, flag) = (injector.clone(), flag.clone());
-            move || bodies::flag_and_check(|| StandIn::is_injector_empty(&injector), &flag)
+            move || bodies::flag_and_check(|| ModelQueues::is_injector_empty(&injector), &flag)
         });
-        let push = || StandIn::inject(&injector, Item::new(1));
+        let push = || ModelQueues::inject(&injector, Item::new(1));
         let saw_flag = bodies::push_and_check(push, &flag);
         let looked_empty = looker.join().expect("no panic");
         assert!(saw_flag || !looked_empty, "both sides missed the other");
@@ -634,19 +634,19 @@ fn control_a_claim_in_two_steps_is_noticed() {
 #[test]
 fn an_adversary_takes_nothing() {
     model("contract: retries of one thread", || {
-        let (victim, own) = (StandIn::worker(), StandIn::worker());
-        StandIn::push(&victim, Item::new(1));
-        let stealer = StandIn::stealer(&victim);
+        let (victim, own) = (ModelQueues::worker(), ModelQueues::worker());
+        ModelQueues::push(&victim, Item::new(1));
+        let stealer = ModelQueues::stealer(&victim);
         let other = thread::spawn({
-            let stealer = StandIn::stealer(&victim);
+            let stealer = ModelQueues::stealer(&victim);
             move || {
                 retry_next(1);
-                let own = StandIn::worker();
-                assert!(matches!(StandIn::steal(&stealer, &own), Stolen::Retry));
+                let own = ModelQueues::worker();
+                assert!(matches!(ModelQueues::steal(&stealer, &own), Stolen::Retry));
             }
         });
         // The other thread's retries are not this one's.
-        let Stolen::Item(item) = StandIn::steal(&stealer, &own) else {
+        let Stolen::Item(item) = ModelQueues::steal(&stealer, &own) else {
             panic!("it is there, and nobody else takes it");
         };
         assert_eq!(item.open(), 1);

@@ -1,14 +1,14 @@
 //! A timed park against an unpark.
 //!
 //! loom's waits never time out, so the shipped source of `Parker` is compiled here once more, over
-//! a door whose timed waits end at once where the model says so. How a failure shows: an unpark
+//! a facade whose timed waits end at once where the model says so. How a failure shows: an unpark
 //! that a time-out swallows is a deadlock in the park that follows.
 #![cfg(framewise_loom)]
 #![allow(
     missing_docs,
     unreachable_pub,
     clippy::new_without_default,
-    reason = "the shipped source names this crate's root as its door"
+    reason = "the shipped source names this crate's root as its facade"
 )]
 
 // The path in the source below, `framewise_sync`, is this very crate.
@@ -19,14 +19,14 @@ mod park;
 
 use std::time::Duration;
 
-use framewise_loom_tests::{door, model};
+use framewise_loom_tests::{facade, model};
 use loom::sync::Arc;
 use loom::thread;
 
 use park::{Parker, Unparked};
 
 pub mod atomic {
-    pub use framewise_loom_tests::door::atomic::{AtomicUsize, Ordering};
+    pub use framewise_loom_tests::facade::atomic::{AtomicUsize, Ordering};
 }
 
 loom::lazy_static! {
@@ -35,16 +35,16 @@ loom::lazy_static! {
 }
 
 #[derive(Debug)]
-pub struct Mutex<T>(door::Mutex<T>);
+pub struct Mutex<T>(facade::Mutex<T>);
 
 pub struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
-    guard: door::MutexGuard<'a, T>,
+    guard: facade::MutexGuard<'a, T>,
 }
 
 impl<T> Mutex<T> {
     pub fn new(value: T) -> Self {
-        Self(door::Mutex::new(value))
+        Self(facade::Mutex::new(value))
     }
 
     #[track_caller]
@@ -57,11 +57,11 @@ impl<T> Mutex<T> {
 }
 
 #[derive(Debug)]
-pub struct Condvar(door::Condvar);
+pub struct Condvar(facade::Condvar);
 
 impl Condvar {
     pub fn new() -> Self {
-        Self(door::Condvar::new())
+        Self(facade::Condvar::new())
     }
 
     #[track_caller]
