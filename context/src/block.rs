@@ -2,10 +2,10 @@
 //!
 //! ```text
 //! Block   id, parent id, counts, layout | KeyGroup: masks of keys 0..64
-//! slots of keys 0..64
-//! pointers to tables 1.., one for each further 64 keys, null if none of them is bound
-//! the tables that this frame made:  Table: count, owner | KeyGroup | slots
-//! the values that this frame bound: CellHeader: count, owner, drop | value
+//!         slots of keys 0..64
+//!         pointers to tables 1.., one for each further 64 keys, null if none of them is bound
+//!         the tables that this frame made:  Table: count, owner | KeyGroup | slots
+//!         the values that this frame bound: CellHeader: count, owner, drop | value
 //! ```
 //!
 //! All of it is one allocation. A slot holds a small plain value itself, or points to a value in a
@@ -25,8 +25,8 @@
 //! 3. **Frames.** `Block::count` counts the `Frame`s that point to a block. While it is not zero,
 //!    the block, its slots, and the tables and cells that these point to are alive.
 //! 4. **Borrowed current.** The thread's current frame is alive: `Frame::run(&self)` set it, and
-//!    its caller holds `self` until it returns. So the current frame can be read and cloned,
-//!    without any count for being current. This requires that stacks are left in the order in which
+//!    its caller holds `self` until it returns. So the current frame can be read and cloned
+//!    although being current holds no reference. This requires that stacks are left in the order in which
 //!    they were entered: code that switches stacks inside a `run` breaks it.
 //! 5. **Cells and tables.** Each cell counts the slots, and each table counts the blocks' table
 //!    pointers, that point to it. The holder of the last one drops the value, or releases the
