@@ -18,10 +18,15 @@ mod blocking;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 mod claims;
 #[cfg(any(framewise_loom, framewise_shuttle))]
+mod runtime;
+#[cfg(any(framewise_loom, framewise_shuttle))]
 mod workers;
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::blocking::ModelPool;
+
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub use self::runtime::ModelRuntime;
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::workers::{ModelWorker, ModelWorkers};

@@ -179,7 +179,7 @@ impl ReadinessWord {
 
     /// Whether somebody may be waiting for `interest`. A hint: it decides nothing.
     #[inline]
-    pub(crate) fn has_waiters(&self, interest: Interest) -> bool {
+    pub fn has_waiters(&self, interest: Interest) -> bool {
         // Ordering: Relaxed, since the caller looks again under the list's lock, or holds it.
         self.0.load(Ordering::Relaxed) & waiters_bits(interest) != 0
     }

@@ -12,9 +12,12 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use framewise::model::ModelRuntime;
 use framewise::task::{LocalSet, spawn_local};
 use framewise::{ContextVar, Frame, JoinHandle};
-use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_loom_tests::{
+    Bell, EndWatch, EndWatched, PoisoningAllocator, model, model_with_panics,
+};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, Mutex, thread};
@@ -483,6 +486,118 @@ fn an_abort_meets_the_drop_in_which_a_destructor_spawns() {
         let spawned = spawned.lock().take().expect("the destructor has spawned");
         assert!(!finished(spawned), "it was refused");
     });
+}
+
+/// What the panics of the models below say.
+const PLANNED: &str = "a task of the set panics, as planned";
+
+/// Spawns a task that panics once it was told often enough.
+fn spawn_panicking(set: &LocalSet, wanted: usize) -> (JoinHandle<()>, Remote) {
+    let (listener, remote) = Listener::new(wanted);
+    let handle = REQUEST.run(7, || {
+        set.spawn_local(async move {
+            listener.await;
+            panic!("{PLANNED}");
+        })
+    });
+    (handle, remote)
+}
+
+/// Race: a task panics while another thread, which is in no runtime, drops its handle. The set ran in
+/// the runtime before, and is polled outside of it by then, so that only what the set remembers leads
+/// to the hook. Failure: the panic is reported by neither side, or by both.
+#[test]
+fn a_panic_meets_the_drop_of_its_handle() {
+    model_with_panics("local set: panic × handle dropped", &[PLANNED], || {
+        let runtime = ModelRuntime::new();
+        let mut set = set();
+        let (handle, remote) = spawn_panicking(&set, 1);
+        runtime.run(|| assert!(Bell::new().poll(&mut set).is_pending()));
+        let (told, waker) = (remote.told.clone(), remote.waker());
+        let dropping = thread::spawn(move || {
+            told.tell();
+            waker.wake();
+            drop(handle);
+        });
+        Bell::new().block_on(&mut set);
+        dropping.join().unwrap();
+        assert!(remote.end.has_ended());
+        assert_eq!(runtime.reports(), 1, "reports of one panic");
+    });
+}
+
+/// Race: the same task is woken on one thread, and aborted and its handle dropped on another. Failure:
+/// a panic that came before the abort is not reported, or what was cancelled is.
+#[test]
+fn a_panic_meets_an_abort_and_the_drop_of_its_handle() {
+    model_with_panics(
+        "local set: panic × abort, handle dropped",
+        &[PLANNED],
+        || {
+            let runtime = ModelRuntime::new();
+            let mut set = set();
+            let (listener, remote) = Listener::new(1);
+            let panicked = Rc::new(Cell::new(0));
+            let handle = REQUEST.run(7, || {
+                let panicked = Rc::clone(&panicked);
+                set.spawn_local(async move {
+                    listener.await;
+                    panicked.set(1);
+                    panic!("{PLANNED}");
+                })
+            });
+            runtime.run(|| assert!(Bell::new().poll(&mut set).is_pending()));
+            let (told, waker) = (remote.told.clone(), remote.waker());
+            let waking = thread::spawn(move || {
+                told.tell();
+                waker.wake();
+            });
+            let aborting = thread::spawn(move || {
+                handle.abort();
+                drop::<JoinHandle<()>>(handle);
+            });
+            Bell::new().block_on(&mut set);
+            waking.join().unwrap();
+            aborting.join().unwrap();
+            assert!(remote.end.has_ended());
+            assert_eq!(runtime.reports(), panicked.get(), "reports of the panics");
+        },
+    );
+}
+
+/// Race: a set that has run in one runtime is polled in another, for a task that a third thread wakes,
+/// while that thread drops the handle of a task that has panicked. Failure: the panic is reported to
+/// neither or to both; or a later one to the runtime that ran the set before the last.
+#[test]
+fn a_panic_without_a_handle_meets_a_set_that_changes_runtimes() {
+    model_with_panics(
+        "local set: handle dropped × another runtime",
+        &[PLANNED],
+        || {
+            let runtimes = [ModelRuntime::new(), ModelRuntime::new()];
+            let mut set = set();
+            let (early, of_early) = spawn_panicking(&set, 0);
+            let (late, of_late) = spawn_panicking(&set, 1);
+            runtimes[0].run(|| assert!(Bell::new().poll(&mut set).is_pending()));
+            let (told, waker) = (of_late.told.clone(), of_late.waker());
+            let dropping = thread::spawn(move || {
+                told.tell();
+                waker.wake();
+                drop(early);
+            });
+            runtimes[1].run(|| Bell::new().block_on(&mut set));
+            dropping.join().unwrap();
+            let of_last = runtimes[1].reports();
+            assert_eq!(runtimes[0].reports() + of_last, 1, "reports of one panic");
+            thread::spawn(move || drop(late)).join().unwrap();
+            assert_eq!(
+                runtimes[1].reports(),
+                of_last + 1,
+                "the runtime that ran the set last hears of the later panic"
+            );
+            assert!(of_early.end.has_ended() && of_late.end.has_ended());
+        },
+    );
 }
 
 /// The task has ended: whether with an output.

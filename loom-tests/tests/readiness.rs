@@ -477,6 +477,98 @@ fn a_replaced_waker_takes_no_event_along() {
     });
 }
 
+/// Race: the half whose poller waits in the slot is dropped while an event for the same direction
+/// comes. A failure shows as a poller that is woken by neither or by both, as a waker that stays in
+/// the slot, or as a bit that no waiter backs.
+#[test]
+fn a_slot_that_is_emptied_meets_its_event() {
+    model("readiness: release of the slot × set", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let woken = StdArc::new(Woken::default());
+        let waker = Waker::from(StdArc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::READABLE))
+        };
+        readiness.release_slot(Direction::Read);
+        let has_waiters = readiness.word().has_waiters(Interest::READABLE);
+        driver.join().unwrap();
+        assert!(!has_waiters, "the slot that was emptied has a waiter");
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "wakes of the poller");
+        drop(waker);
+        assert_eq!(StdArc::strong_count(&woken), 1, "a waker is left");
+    });
+}
+
+/// Race: the half whose poller waits for bytes is dropped while an event comes for the other half,
+/// whose poller waits in the other slot. A failure shows as a deadlock of the writer, whose bit was
+/// withdrawn with the reader's, or as a reader's poller that is not woken.
+#[test]
+fn a_slot_that_is_emptied_meets_the_other_slots_event() {
+    model("readiness: release of the slot × set of the other", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let woken = StdArc::new(Woken::default());
+        let waker = Waker::from(StdArc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+        let driver = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || drive(&readiness, Ready::WRITABLE))
+        };
+        let releasing = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || readiness.release_slot(Direction::Read))
+        };
+        assert!(!wait_in_slot(&readiness, Direction::Write));
+        driver.join().unwrap();
+        releasing.join().unwrap();
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "wakes of the reader");
+        assert!(
+            !readiness
+                .word()
+                .has_waiters(Interest::READABLE | Interest::WRITABLE),
+            "a bit that no waiter backs"
+        );
+        drop(waker);
+        assert_eq!(StdArc::strong_count(&woken), 1, "a waker is left");
+    });
+}
+
+/// Race: the half is dropped while another poller takes the slot over, as one that was moved to
+/// another task does. A failure shows as the poller that is in the slot at the end and is woken neither
+/// by that nor by an event, or as a wake of both.
+#[test]
+fn a_slot_that_is_emptied_meets_another_poller() {
+    model("readiness: release of the slot × poll", || {
+        let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+        let pollers = [StdArc::new(Woken::default()), StdArc::new(Woken::default())];
+        let woken = |poller: usize| pollers[poller].0.load(Ordering::Relaxed);
+        let wait = |poller: usize| {
+            let waker = Waker::from(StdArc::clone(&pollers[poller]));
+            let mut cx = Context::from_waker(&waker);
+            assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+        };
+        wait(0);
+        let releasing = {
+            let readiness = Arc::clone(&readiness);
+            thread::spawn(move || readiness.release_slot(Direction::Read))
+        };
+        wait(1);
+        releasing.join().unwrap();
+        assert_eq!(woken(0) + woken(1), 1, "wakes by the release");
+        if woken(1) == 0 {
+            // It came to the slot after the release, and hears of an event.
+            drive(&readiness, Ready::READABLE);
+            assert_eq!(woken(1), 1, "wakes by the event");
+        }
+        assert!(!readiness.word().has_waiters(Interest::READABLE));
+        let held = |poller: &StdArc<Woken>| StdArc::strong_count(poller) > 1;
+        assert!(!pollers.iter().any(held), "a waker is left");
+    });
+}
+
 /// Race: shutdown while one waits in the slot and one in the list. A failure shows as a deadlock,
 /// or as a wait that ends without saying why.
 #[test]

@@ -1,0 +1,60 @@
+//! A runtime without threads, in a model: what a thread enters, and what panics are reported to.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use framewise_io::IoDriver;
+use framewise_sync::atomic::{AtomicUsize, Ordering};
+
+use crate::blocking::BlockingPool;
+use crate::runtime::enter;
+use crate::scheduler::shared::{PanicHook, Shared, Spawner};
+
+/// The shipped common state of a runtime, of no workers, with a hook that counts panics.
+pub struct ModelRuntime {
+    spawner: Arc<Spawner>,
+    reports: framewise_sync::Arc<AtomicUsize>,
+}
+
+impl ModelRuntime {
+    /// Makes a runtime to which no panic was reported.
+    pub fn new() -> Self {
+        let reports = framewise_sync::Arc::new(AtomicUsize::new(0));
+        let hook: PanicHook = Arc::new({
+            let reports = framewise_sync::Arc::clone(&reports);
+            move |error| {
+                assert!(error.is_panic(), "the hook is called for panics only");
+                // Ordering: Relaxed. Read after the reporting threads were joined.
+                reports.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let refuse = Arc::new(|_| Err(io::Error::other("the model looks up no names")));
+        let (driver, io) = IoDriver::new(refuse).expect("the model's kernel refuses nothing");
+        let blocking = BlockingPool::new(0, Duration::ZERO, String::new(), None, None);
+        let (shared, _no_queues) = Shared::new(0, driver, io, blocking, Some(hook));
+        let outside = shared.outside();
+        Self {
+            spawner: Spawner::new(shared, outside),
+            reports,
+        }
+    }
+
+    /// Runs `f` on this thread inside of the runtime.
+    pub fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _entered = enter::enter(&self.spawner, self.spawner.shared.outside());
+        f()
+    }
+
+    /// Returns how many panics the hook was called with.
+    pub fn reports(&self) -> usize {
+        // Ordering: Relaxed. Read after the reporting threads were joined.
+        self.reports.load(Ordering::Relaxed)
+    }
+}
+
+impl Default for ModelRuntime {
+    fn default() -> Self {
+        Self::new()
+    }
+}
