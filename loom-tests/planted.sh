@@ -42,8 +42,7 @@ fi
 check() {
     (cd "$scratch" && "$weaken" --sources context/src timers/src io/src executor/src \
         --table loom-tests/SITES.md \
-        --protocols loom-tests/protocols.txt --allow loom-tests/allowed.txt \
-        --models "$models" "$@")
+        --protocols loom-tests/protocols.txt --models "$models" "$@")
 }
 
 # model_fails TARGET TEST: whether the model fails; what does not compile is no failure.

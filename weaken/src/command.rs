@@ -17,7 +17,7 @@ use crate::runs::{self, Run};
 use crate::sites::{self, Listed};
 use crate::summary::Told;
 use crate::table;
-use crate::verdict::{self, Allowances, Counts};
+use crate::verdict::{self, Counts};
 
 /// Runs the command with the given arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
@@ -100,10 +100,6 @@ impl Options {
         runs: &[Run],
         reached: &HashSet<Reached>,
     ) -> Result<Verdict, String> {
-        let mut allowances = match &self.allow {
-            Some(file) => Allowances::parse(&read(file)?)?,
-            None => Allowances::default(),
-        };
         let protocols = match &self.protocols {
             Some(file) => Some(Protocols::parse(&read(file)?).map_err(|e| format!("{file}: {e}"))?),
             None => None,
@@ -129,12 +125,9 @@ impl Options {
                 summary: plants,
             });
         }
-        let totals = verdict::totals(&rows, listed, &allowances);
+        let totals = verdict::totals(&rows, listed);
         print!("{totals}");
-        if self.whole {
-            allowances = Allowances::default();
-        }
-        problems.extend(verdict::problems(&rows, listed, &allowances));
+        problems.extend(verdict::problems(&rows, listed));
         let after = table::write(&totals, &rows);
         if let Action::Check(_) = self.action {
             if after != before {

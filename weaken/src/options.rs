@@ -7,9 +7,8 @@ usage: framewise-weaken --sources PATH... --table FILE [OPTION...] ACTION
 
   --sources PATH...    the shipped code: directories or files, with the relative paths that rustc uses
   --table FILE         the table that is read and written
-  --allow FILE         `file count reason` lines: how many sites of a file may be unreached
   --protocols FILE     which models each protocol has: `[name]`, and tests below it, with `*`
-  --whole              ignore --allow and `none yet`: each site and each protocol needs a model
+  --whole              reject `none yet`: each protocol needs a model
   --facade CRATE       the crate whose primitives are sites (framewise_sync)
 
 actions
@@ -50,7 +49,6 @@ pub(crate) enum Action {
 pub(crate) struct Options {
     pub(crate) sources: Vec<String>,
     pub(crate) table: String,
-    pub(crate) allow: Option<String>,
     pub(crate) protocols: Option<String>,
     pub(crate) models: Option<String>,
     pub(crate) whole: bool,
@@ -75,7 +73,6 @@ impl Options {
         let mut options = Self {
             sources: Vec::new(),
             table: String::new(),
-            allow: None,
             protocols: None,
             models: None,
             whole: false,
@@ -105,7 +102,6 @@ impl Options {
                     let number = || value.parse::<usize>().map_err(|e| format!("{option}: {e}"));
                     match option.as_str() {
                         "--table" => table = Some(value),
-                        "--allow" => options.allow = Some(value),
                         "--protocols" => options.protocols = Some(value),
                         "--models" => options.models = Some(value),
                         "--facade" => options.facade = value,

@@ -1,41 +1,10 @@
 //! Checks of a table: its totals, and everything that makes the command fail.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use crate::sites::{Listed, Site};
 use crate::table::{Outcome, Row};
-
-/// The files in which sites may be unreached: how many, and why.
-#[derive(Debug, Default)]
-pub(crate) struct Allowances(BTreeMap<String, (usize, String)>);
-
-impl Allowances {
-    /// Parses `file count reason` lines; `#` starts a comment.
-    ///
-    /// # Errors
-    ///
-    /// If a line has another form.
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        let mut allowances = BTreeMap::new();
-        for line in text.lines().map(str::trim) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let mut words = line.splitn(3, ' ');
-            let read = || Some((words.next()?, words.next()?.parse().ok()?, words.next()?));
-            let Some((file, count, reason)) = { read }() else {
-                return Err(format!("not `file count reason`: {line}"));
-            };
-            allowances.insert(file.to_owned(), (count, reason.to_owned()));
-        }
-        Ok(Self(allowances))
-    }
-
-    fn count(&self, file: &str) -> usize {
-        self.0.get(file).map_or(0, |(count, _)| *count)
-    }
-}
 
 /// How many rows there are of each outcome.
 #[derive(Clone, Copy, Debug, Default)]
@@ -70,7 +39,7 @@ impl Counts {
 }
 
 /// Returns the totals at the top of the table.
-pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> String {
+pub(crate) fn totals(rows: &[Row], listed: &Listed) -> String {
     let counts = Counts::of(rows);
     let sites = &listed.sites;
     let ordered = sites.iter().filter(|site| !site.orderings.is_empty());
@@ -100,9 +69,6 @@ pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> 
         counts.argued,
         counts.survivors,
     );
-    for (file, (count, reason)) in &allowances.0 {
-        let _ = writeln!(text, "- Allowed unreached: {count} in `{file}`: {reason}");
-    }
     for (file, count) in &listed.exempt {
         let _ = writeln!(
             text,
@@ -113,19 +79,18 @@ pub(crate) fn totals(rows: &[Row], listed: &Listed, allowances: &Allowances) -> 
 }
 
 /// Returns all problems of the table.
-pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -> Vec<String> {
+pub(crate) fn problems(rows: &[Row], listed: &Listed) -> Vec<String> {
     let mut problems = Vec::new();
     let places: HashMap<_, &Site> = listed
         .sites
         .iter()
         .map(|site| ((&site.file, &site.function, site.title()), site))
         .collect();
-    let mut unreached: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for Row { key, outcome } in rows {
         let site = places[&(&key.file, &key.function, key.operation.clone())];
         let what = format!("{}: {} {}", site.place(), site.operation, site.ordering());
         match outcome {
-            Outcome::Unreached => unreached.entry(&site.file).or_default().push(what),
+            Outcome::Unreached => problems.push(format!("{what}: no model reaches it")),
             Outcome::Survives => problems.push(format!(
                 "{what}: {}: survives every model, and the source has no `Survives:` argument",
                 key.label
@@ -155,20 +120,6 @@ pub(crate) fn problems(rows: &[Row], listed: &Listed, allowances: &Allowances) -
         problems.push(format!(
             "{place}: this `Survives:` argument matches no mutant"
         ));
-    }
-    let allowed = allowances.0.keys().map(String::as_str);
-    let files: std::collections::BTreeSet<&str> =
-        unreached.keys().copied().chain(allowed).collect();
-    for file in files {
-        let found = unreached.get(file).map_or(&[][..], Vec::as_slice);
-        let allowed = allowances.count(file);
-        if found.len() != allowed {
-            problems.push(format!(
-                "{file}: no model reaches {} sites, {allowed} are allowed: {}",
-                found.len(),
-                found.join("; ")
-            ));
-        }
     }
     problems
 }
