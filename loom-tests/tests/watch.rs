@@ -1,15 +1,16 @@
 //! The watch: a worker that blocks is never the reason that nobody attends the driver while another
 //! sleeps without a limit.
 //!
-//! The shipped `Watch`, `Idle`, `Parker` and steps to sleep, in the least workplace; those with three
-//! workers repeat the steps' order by hand. Time-outs come
-//! always, at once. The tasks block until an event was seen that is raised only when they have
+//! The shipped `Watch`, `Idle`, `Parker` and steps to sleep, in the least workplace; the models with
+//! three workers have one without queues. Time-outs come always, at once. The tasks block until an event was seen that is raised only when they have
 //! begun: how a failure shows is a deadlock.
 #![cfg(framewise_loom)]
 
+use std::cell::Cell;
 use std::task::Wake;
+use std::time::Duration;
 
-use framewise::model::{Idle, Missing, Parker, Watch};
+use framewise::model::{Idle, Parker, Wakefulness, Watch, Workplace, unpark};
 use framewise_loom_tests::{Bell, Kernel, Mirror, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
@@ -108,43 +109,49 @@ fn what_a_pushed_blocking_task_woke_is_found_by_the_other() {
 }
 
 /// What three workers share, without queues: the sleepers' protocol alone.
+///
+/// A model begins in the sleep of worker 1, the keeper, while worker 0 sleeps in the driver without a
+/// limit. Both have come there by the shipped steps, one after the other, so that nothing of this
+/// multiplies the executions.
 struct Sleepers {
     idle: Idle,
     watch: Watch,
     parkers: [Parker; 3],
-    /// Held by whoever attends; only ever tried. (loom's `Mutex` blocks those who try.)
+    /// Whether a worker has the driver.
     driver: AtomicUsize,
     kernel: Kernel,
+    /// Worker 0 sleeps in the driver.
+    attended: Signal,
     /// One bit for each worker that has blocked. Relaxed on purpose: the slots that are looked at.
     blocked: AtomicUsize,
+    /// A worker has seen that: the model ends.
     found: AtomicUsize,
     /// When a round has gone by: where there is one, not before all have blocked. (Two workers that
     /// only ever yield are a loop without an end, as far as loom goes.)
-    clock: Option<Clock>,
+    clock: Option<Signal>,
+    left_out: LeftOut,
 }
 
+/// Given once, and waited for by any number.
 #[derive(Default)]
-struct Clock {
-    is_late: Mutex<bool>,
-    ticked: Condvar,
+struct Signal {
+    is_given: Mutex<bool>,
+    given: Condvar,
 }
 
-impl Clock {
+impl Signal {
     fn wait(&self) {
-        let mut is_late = self.is_late.lock();
-        while !*is_late {
-            is_late = self.ticked.wait(is_late);
+        let mut is_given = self.is_given.lock();
+        while !*is_given {
+            is_given = self.given.wait(is_given);
         }
     }
 
-    fn tick(&self) {
-        *self.is_late.lock() = true;
-        self.ticked.notify_all();
+    fn give(&self) {
+        *self.is_given.lock() = true;
+        self.given.notify_all();
     }
 }
-
-const FREE: usize = 0;
-const TAKEN: usize = 1;
 
 /// A step that a control leaves out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -155,46 +162,25 @@ enum LeftOut {
 }
 
 impl Sleepers {
-    /// Worker 0 attends, without a limit, since worker 1 keeps watch.
-    fn new(clock: Option<Clock>) -> &'static Self {
+    fn new(clock: Option<Signal>, left_out: LeftOut) -> &'static Self {
         // Leaked: loom cannot drop an `Arc` while it unwinds the threads of a deadlock.
-        let shared: &'static Self = Box::leak(Box::new(Self {
+        Box::leak(Box::new(Self {
             idle: Idle::new(3),
             watch: Watch::new(),
             parkers: std::array::from_fn(|_| Parker::new()),
-            driver: AtomicUsize::new(TAKEN),
+            driver: AtomicUsize::new(0),
             kernel: Kernel::default(),
+            attended: Signal::default(),
             blocked: AtomicUsize::new(0),
             found: AtomicUsize::new(0),
             clock,
-        }));
-        shared.idle.park(1, false);
-        assert!(shared.watch.start());
-        shared.idle.park(0, false);
-        shared.watch.attend(0, false);
-        shared
+            left_out,
+        }))
     }
 
-    fn unpark(&self, worker: usize) {
-        self.parkers[worker].unpark(|| self.kernel.wake());
-    }
-
-    /// What a worker does that was asleep, and then blocks.
-    fn block(&self, worker: usize, looks: bool) {
-        let _notified = self.idle.unpark(worker, false);
-        if looks {
-            match self.watch.missing() {
-                Missing::Nothing => {}
-                // The time is always out.
-                Missing::Limit => self.kernel.wake(),
-                Missing::Watcher => {
-                    if let Some(sleeper) = self.idle.any_sleeper(worker) {
-                        self.unpark(sleeper);
-                    }
-                }
-            }
-        }
-        self.blocked.fetch_or(1 << worker, Ordering::Relaxed);
+    fn try_driver(&self) -> Option<HasDriver<'_>> {
+        let had = self.driver.swap(1, Ordering::Acquire);
+        (had == 0).then(|| HasDriver(self))
     }
 
     /// A round goes by, and the time is out.
@@ -204,67 +190,179 @@ impl Sleepers {
             None => thread::yield_now(),
         }
     }
+}
 
-    /// The attendant's sleep ends.
-    fn leave_driver(&self) {
-        self.watch.leave();
-        // A swap: what loom does not know to be ordered, it takes for unordered.
-        self.driver.swap(FREE, Ordering::Release);
+/// The right to wait in the driver. (Not a `TryLock`'s: a control's deadlock drops it where no step of a
+/// model can be taken any more.)
+struct HasDriver<'a>(&'a Sleepers);
+
+impl Drop for HasDriver<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // A swap: what loom does not know to be ordered, it takes for unordered.
+            self.0.driver.swap(0, Ordering::Release);
+        }
+    }
+}
+
+/// A worker on its thread, which takes the shipped steps.
+struct Worker<'a> {
+    index: usize,
+    sleepers: &'static Sleepers,
+    /// Called in its first sleep that has a limit or is in the driver. `true`: that sleep is over.
+    when_asleep: Cell<Option<Box<dyn FnOnce() -> bool + 'a>>>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(index: usize, sleepers: &'static Sleepers) -> Self {
+        Self {
+            index,
+            sleepers,
+            when_asleep: Cell::new(None),
+        }
     }
 
-    /// Looks and sleeps, in the worker's way, until all those have blocked, or somebody else has
-    /// found that they have.
-    fn rest(&self, worker: usize, until_blocked: usize, left_out: LeftOut) {
-        while self.blocked.load(Ordering::Relaxed) & until_blocked != until_blocked
-            && self.found.load(Ordering::Relaxed) == 0
+    fn when_asleep(self, call: impl FnOnce() -> bool + 'a) -> Self {
+        self.when_asleep.set(Some(Box::new(call)));
+        self
+    }
+
+    fn is_over(&self) -> bool {
+        self.when_asleep.take().is_some_and(|call| call())
+    }
+
+    /// Sleeps once, and then runs a task that blocks.
+    fn sleep_and_block(&self) {
+        let mut wakefulness = Wakefulness::new();
+        assert!(wakefulness.fall_asleep(self, self.index, &mut ()));
+        let is_keeper = self.index == KEEPER;
+        if !(is_keeper && self.sleepers.left_out == LeftOut::KeepersLook) {
+            wakefulness.settle(self, self.index, || false);
+        }
+        let blocked = &self.sleepers.blocked;
+        blocked.fetch_or(1 << self.index, Ordering::Relaxed);
+    }
+
+    /// Looks and sleeps until all those have blocked, or another worker has found that they have.
+    fn rest(&self, until_blocked: usize) {
+        let sleepers = self.sleepers;
+        let mut wakefulness = Wakefulness::new();
+        while sleepers.blocked.load(Ordering::Relaxed) & until_blocked != until_blocked
+            && !self.is_closing()
         {
-            self.idle.park(worker, false);
-            if self.driver.swap(TAKEN, Ordering::Acquire) == FREE {
-                let keeps_watch = !self.idle.are_all_parked() && !self.watch.is_kept();
-                self.sleep_in_driver(worker, keeps_watch && left_out != LeftOut::AttendantsWatch);
-            } else if self.idle.are_all_parked() || !self.watch.start() {
-                self.parkers[worker].park(None);
-            } else {
-                self.round();
-                self.watch.stop();
-            }
-            let _notified = self.idle.unpark(worker, false);
+            wakefulness.fall_asleep(self, self.index, &mut ());
         }
-        self.found.store(1, Ordering::Relaxed);
+        sleepers.found.store(1, Ordering::Relaxed);
         for other in 0..3 {
-            self.unpark(other);
+            unpark(self, other);
+        }
+    }
+}
+
+impl Workplace for Worker<'_> {
+    type Driver<'a>
+        = HasDriver<'a>
+    where
+        Self: 'a;
+    type Batch = ();
+
+    fn idle(&self) -> &Idle {
+        &self.sleepers.idle
+    }
+
+    fn watch(&self) -> &Watch {
+        &self.sleepers.watch
+    }
+
+    fn parker(&self, worker: usize) -> &Parker {
+        &self.sleepers.parkers[worker]
+    }
+
+    fn is_closing(&self) -> bool {
+        self.sleepers.found.load(Ordering::Relaxed) != 0
+    }
+
+    fn has_stealable(&self, _thief: usize) -> bool {
+        false
+    }
+
+    fn try_driver(&self) -> Option<HasDriver<'_>> {
+        self.sleepers.try_driver()
+    }
+
+    fn wait_in(&self, _: &mut HasDriver<'_>, limit: Option<Duration>, _: &mut ()) {
+        if self.is_over() {
+            return;
+        }
+        if limit.is_some() && self.sleepers.left_out != LeftOut::AttendantsWatch {
+            self.sleepers.round();
+        } else {
+            self.sleepers.kernel.wait();
         }
     }
 
-    fn sleep_in_driver(&self, worker: usize, keeps_watch: bool) {
-        self.watch.attend(worker, keeps_watch);
-        if self.parkers[worker].enter_driver() {
-            if keeps_watch {
-                self.round();
-            } else {
-                self.kernel.wait();
-            }
-            self.parkers[worker].leave_driver();
+    fn wake_driver(&self) {
+        self.sleepers.kernel.wake();
+    }
+
+    /// The time is always out.
+    fn wake_driver_within(&self, _limit: Duration) {
+        self.wake_driver();
+    }
+
+    fn park_for_a_round(&self, _worker: usize) {
+        if !self.is_over() {
+            self.sleepers.round();
         }
-        self.leave_driver();
+    }
+}
+
+const ATTENDANT: usize = 0;
+const KEEPER: usize = 1;
+const THIRD: usize = 2;
+
+/// Runs the keeper on this thread, and the two others from when it sleeps: first `attend`, and when
+/// that worker sleeps, `rest`. Then the keeper's sleep ends, and it blocks.
+fn run_three(
+    sleepers: &'static Sleepers,
+    attend: impl FnOnce() + 'static,
+    rest: impl FnOnce() + 'static,
+) {
+    // Otherwise the keeper would attend.
+    let driver = sleepers.try_driver();
+    let threads = Cell::new(None);
+    let keeper = Worker::new(KEEPER, sleepers).when_asleep(|| {
+        drop(driver);
+        let attendant = thread::spawn(attend);
+        sleepers.attended.wait();
+        threads.set(Some([attendant, thread::spawn(rest)]));
+        true
+    });
+    keeper.sleep_and_block();
+    if let Some(clock) = &sleepers.clock {
+        clock.give();
+    }
+    for thread in threads.take().into_iter().flatten() {
+        thread.join().expect("no panic");
     }
 }
 
 /// Race: the attendant leaves and blocks, the keeper is notified and blocks too, and a third worker
-/// goes to sleep meanwhile: without a limit if somebody keeps watch. It finds in the end what the
+/// goes to sleep meanwhile: without a limit if another keeps watch. It finds in the end what the
 /// two have left behind, or it sleeps for ever.
 fn two_block_and_the_third(name: &str, left_out: LeftOut) {
     model(name, move || {
-        let shared = Sleepers::new(None);
-        let attendant = thread::spawn(|| {
-            shared.leave_driver();
-            shared.block(0, true);
+        let sleepers = Sleepers::new(None, left_out);
+        let attend = move || {
+            let attendant = Worker::new(ATTENDANT, sleepers).when_asleep(|| {
+                sleepers.attended.give();
+                true
+            });
+            attendant.sleep_and_block();
+        };
+        run_three(sleepers, attend, move || {
+            Worker::new(THIRD, sleepers).rest(1 << ATTENDANT | 1 << KEEPER);
         });
-        let third = thread::spawn(move || shared.rest(2, 0b011, left_out));
-        shared.watch.stop();
-        shared.block(1, left_out != LeftOut::KeepersLook);
-        third.join().expect("no panic");
-        attendant.join().expect("no panic");
     });
 }
 
@@ -273,20 +371,17 @@ fn two_block_and_the_third(name: &str, left_out: LeftOut) {
 /// left behind.
 fn the_keeper_blocks(name: &str, left_out: LeftOut) {
     model(name, move || {
-        let shared = Sleepers::new(Some(Clock::default()));
-        let attendant = thread::spawn(move || {
-            shared.sleep_in_driver(0, false);
-            let _notified = shared.idle.unpark(0, false);
-            shared.rest(0, 0b010, left_out);
+        let sleepers = Sleepers::new(Some(Signal::default()), left_out);
+        let attend = move || {
+            let attendant = Worker::new(ATTENDANT, sleepers).when_asleep(|| {
+                sleepers.attended.give();
+                false
+            });
+            attendant.rest(1 << KEEPER);
+        };
+        run_three(sleepers, attend, move || {
+            Worker::new(THIRD, sleepers).rest(1 << KEEPER);
         });
-        let third = thread::spawn(move || shared.rest(2, 0b010, left_out));
-        shared.watch.stop();
-        shared.block(1, left_out != LeftOut::KeepersLook);
-        if let Some(clock) = &shared.clock {
-            clock.tick();
-        }
-        third.join().expect("no panic");
-        attendant.join().expect("no panic");
     });
 }
 
