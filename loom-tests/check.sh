@@ -5,14 +5,15 @@
 #
 #   loom-tests/check.sh          runs all mutants, which takes a while, and writes SITES.md
 #   loom-tests/check.sh quick [DIRECTORY]
-#                                runs the models only, and takes the mutants' results from SITES.md after
-#                                that was compared with the sources; then plants each weaker ordering
+#                                runs the models only, once more with scheduling points those that
+#                                points.txt does not name, and takes the mutants' results from SITES.md
+#                                after that was compared with the sources; then plants each weaker ordering
 #                                in a copy of the sources and sees that it would be noticed. (`test.sh`)
 #                                What the models recorded goes to DIRECTORY, where one is named.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-unset LOOM_MAX_PREEMPTIONS FRAMEWISE_UNBOUNDED FRAMEWISE_SECONDS
+unset LOOM_MAX_PREEMPTIONS FRAMEWISE_UNBOUNDED FRAMEWISE_SECONDS FRAMEWISE_POINTS
 
 case ${1:-} in
 '')
@@ -34,11 +35,47 @@ if [ -z "$records" ]; then
 fi
 mkdir -p "$records"
 records=$(realpath "$records")
-rm -f "$records/sites" "$records/models"
-FRAMEWISE_SITES="record $records/sites" FRAMEWISE_MODELS="$records/models" \
+rm -f "$records/sites" "$records/models" "$records/points"
+
+# models ARGUMENT...: the models' tests.
+models() {
     RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models \
-    --package framewise-loom-tests --target-dir "${LOOM_TARGET_DIR:-target/loom}" \
-    -- --nocapture --test-threads 1
+        --package framewise-loom-tests --target-dir "${LOOM_TARGET_DIR:-target/loom}" -- "$@"
+}
+
+FRAMEWISE_SITES="record $records/sites" FRAMEWISE_MODELS="$records/models" \
+    models --nocapture --test-threads 1
+
+printf '\n== models with scheduling points\n'
+# tests FILE: the models of which FILE tells, without the controls.
+tests() {
+    cut -f 1 "$1" | grep -v -e '::control_' -e '::negative_' | sort -u
+}
+mapfile -t skipped < <(sed -n 's/^\([^# ][^ ]*\) .*/\1/p' loom-tests/points.txt)
+gone=$(comm -23 <(printf '%s\n' "${skipped[@]}" | sort) <(tests "$records/models"))
+if [ -n "$gone" ]; then
+    printf 'points.txt names what is no model:\n%s\n' "$gone"
+    exit 1
+fi
+skip=()
+for test in "${skipped[@]}"; do
+    skip+=(--skip "${test#*::}")
+done
+# A model that takes so long is cut off, and fails.
+if ! FRAMEWISE_POINTS=1 FRAMEWISE_SECONDS=900 FRAMEWISE_MODELS="$records/points" \
+    models --exact "${skip[@]}" >"$records/told" 2>&1; then
+    cat "$records/told"
+    exit 1
+fi
+missing=$(comm -23 <(tests "$records/models") \
+    <({ tests "$records/points"; printf '%s\n' "${skipped[@]}"; } | sort -u))
+if [ -n "$missing" ]; then
+    printf 'neither run with points nor named in points.txt:\n%s\n' "$missing"
+    exit 1
+fi
+printf 'models with points %s, exhausted; skipped %s (loom-tests/points.txt)\n' \
+    "$(tests "$records/points" | wc -l)" "${#skipped[@]}"
+
 printf '\n== sites: the table against the sources and the models\n'
 touch "$records/sites" "$records/models"
 loom-tests/planted.sh "$records"
