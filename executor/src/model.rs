@@ -44,6 +44,39 @@ pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
 }
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
+std::thread_local! {
+    /// No part of the model: loom runs all of a model's threads on one of the system.
+    static IS_GRACE_OVER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// A grace period that is over at once is in force until this is dropped; made by [`end_grace`].
+#[cfg(any(framewise_loom, framewise_shuttle))]
+#[must_use = "the period is over only while this lives"]
+#[derive(Debug)]
+pub struct EndedGrace(());
+
+/// A shutdown ends the runtime without the workers that have not left by now, if there are any. In other
+/// models it waits for them.
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub fn end_grace() -> EndedGrace {
+    IS_GRACE_OVER.set(true);
+    EndedGrace(())
+}
+
+#[cfg(any(framewise_loom, framewise_shuttle))]
+impl Drop for EndedGrace {
+    fn drop(&mut self) {
+        IS_GRACE_OVER.set(false);
+    }
+}
+
+/// Returns `true` while an [`EndedGrace`] lives.
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub(crate) fn is_grace_over() -> bool {
+    IS_GRACE_OVER.get()
+}
+
+#[cfg(any(framewise_loom, framewise_shuttle))]
 mod of_tasks {
     use std::future::Future;
     use std::task::Waker;

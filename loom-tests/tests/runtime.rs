@@ -147,6 +147,64 @@ fn a_blocked_task_meets_a_shutdown() {
     });
 }
 
+/// Race: a poll that blocks, in an executor of its own, on a task that it spawned, against the end of the
+/// runtime: another thread ends what the poll waits for, or the worker runs none of it.
+#[test]
+fn a_poll_that_blocks_meets_a_shutdown() {
+    model("a poll that blocks × shutdown", || {
+        let _grace = framewise::model::end_grace();
+        let runtime = runtime(1);
+        let (value, end) = EndWatched::new();
+        let mut blocks = runtime.spawn(async move {
+            let mut behind = framewise::spawn(async move { value.touch() });
+            join(&mut behind).unwrap_err().is_cancelled()
+        });
+        drop(runtime);
+        let joined = join(&mut blocks);
+        assert!(joined.map_or_else(|error| error.is_cancelled(), |cancelled| cancelled));
+        drop(blocks);
+        assert!(end.has_ended());
+    });
+}
+
+/// Race: the same of a poll that blocks on a timer: the wait ends with a panic.
+#[test]
+fn a_poll_that_blocks_on_a_timer_meets_a_shutdown() {
+    let planned = &["the runtime of this timer was shut down"];
+    model_with_panics("a poll that blocks on a timer × shutdown", planned, || {
+        let _grace = framewise::model::end_grace();
+        let runtime = runtime(1);
+        let mut blocks = runtime.spawn(async {
+            Bell::new().block_on(&mut Box::pin(time::sleep(Duration::from_millis(1))));
+        });
+        drop(runtime);
+        let error = join(&mut blocks).unwrap_err();
+        assert!(error.is_cancelled() || error.is_panic());
+    });
+}
+
+/// Race: a poll that drops its own runtime, which waits for nothing, and then blocks on a task of it,
+/// against the thread that ends that task, and both against who is last.
+#[test]
+fn a_poll_that_blocks_after_it_dropped_its_runtime_ends() {
+    model("a runtime dropped by a poll that blocks", || {
+        let _grace = framewise::model::end_grace();
+        let own = Arc::new(Mutex::new(None));
+        let runtime = runtime(1);
+        let handle = runtime.handle().clone();
+        *own.lock() = Some(runtime);
+        let (value, end) = EndWatched::new();
+        let mut blocks = handle.spawn(async move {
+            let mut behind = framewise::spawn(async move { value.touch() });
+            let runtime = own.lock().take();
+            drop(runtime);
+            join(&mut behind).unwrap_err().is_cancelled()
+        });
+        assert!(join(&mut blocks).unwrap());
+        assert!(end.has_ended());
+    });
+}
+
 // ---- other ways in and out ----
 
 /// Race: a task that yields, and one that it spawned, against the shutdown: what is in the worker's own

@@ -234,6 +234,43 @@ fn a_shutdown_amid_errands() {
     });
 }
 
+/// A shutdown amid tasks whose polls block, in an executor of their own, each on a task that it has
+/// spawned: another thread ends these, and then the polls return.
+#[test]
+fn a_shutdown_amid_polls_that_block() {
+    for (workers, tasks) in [(1, 2), (2, 3), (3, 4)] {
+        let name = format!("shutdown × {tasks} polls that block, {workers} workers");
+        schedules(&name, 1500, move || {
+            let _grace = framewise::model::end_grace();
+            let runtime = runtime(workers);
+            let tasks: Vec<_> = (0..tasks)
+                .map(|_| {
+                    let (value, end) = EndWatched::new();
+                    let yields = below(2) == 0;
+                    let task = runtime.spawn(async move {
+                        if yields {
+                            yield_now().await;
+                        }
+                        let mut behind = spawn(async move { value.touch() });
+                        drop(Bell::new().block_on(&mut behind));
+                    });
+                    (task, end)
+                })
+                .collect();
+            for _ in 0..below(20) {
+                thread::yield_now();
+            }
+            drop(runtime);
+            for (mut task, end) in tasks {
+                let joined = Bell::new().block_on(&mut task);
+                assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
+                drop(task);
+                assert!(end.has_ended());
+            }
+        });
+    }
+}
+
 /// A shutdown amid tasks that block in place: for each other's children, one inside the other, for a call on
 /// the pool, for a socket or a timer, and before they await something that has ended meanwhile. The
 /// runtime is dropped from outside or by one of them. Each ends or is cancelled; none panics.

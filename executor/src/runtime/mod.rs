@@ -24,6 +24,7 @@ use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use crate::blocking::{BlockingPool, start_thread};
+use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::{Shared, Spawner, report_unhandled};
 use crate::scheduler::worker::{self, Core};
 use crate::task::large::{boxed_call_if_large, boxed_if_large};
@@ -44,6 +45,11 @@ use crate::task::{JoinError, JoinHandle};
 /// returns, and the drop waits for it. What it may wait for there is ended before: the other tasks
 /// are dropped, sockets give errors, and waiting for a timer panics, as for everything that outlives its
 /// runtime. When it has returned, the task is dropped at its next `.await` that waits.
+///
+/// The same holds for a poll, or a callback, that blocks its worker and does not return within a few
+/// milliseconds, for example in another executor's `block_on`. A sleep that it waits for panics, a socket
+/// gives an error, and a join handle a [cancelled](crate::task::JoinError::is_cancelled) error. A poll
+/// that runs for long without blocking sees the same.
 ///
 /// # Shutdown and destructors that wait
 ///
@@ -84,6 +90,8 @@ use crate::task::{JoinError, JoinHandle};
 pub struct Runtime {
     handle: Handle,
     threads: Vec<thread::JoinHandle<()>>,
+    thread_name: String,
+    stack_size: Option<usize>,
     /// It was shut down with a limit: the drop does not wait again.
     is_shut_down: bool,
 }
@@ -137,6 +145,8 @@ impl Runtime {
         let mut runtime = Self {
             handle: Handle { spawner },
             threads: Vec::with_capacity(workers),
+            thread_name: settings.thread_name.clone(),
+            stack_size: settings.stack_size,
             is_shut_down: false,
         };
         for (index, queue) in queues.into_iter().enumerate() {
@@ -248,9 +258,13 @@ impl Runtime {
             limit
         };
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
+        let ender = end_without_blocked_polls(&self.handle.spawner, deadline, |end| {
+            let name = format!("{}-shutdown", self.thread_name);
+            start_thread(name, self.stack_size, end)
+        });
         let ended = shared.wait_for_end(deadline);
         if ended {
-            for thread in self.threads.drain(..) {
+            for thread in self.threads.drain(..).chain(ender) {
                 // A worker that unwound was printed by the panic hook.
                 let _ = thread.join();
             }

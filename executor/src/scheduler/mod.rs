@@ -5,9 +5,11 @@
 //! loop that takes tasks out and runs them), [`search`] (where it looks when it has none), [`sleep`]
 //! (the steps to sleep and out of it), [`idle`] (who must be woken for a push), [`park`] (how one
 //! worker sleeps), [`watch`] and [`relief`] (a worker that blocks does not freeze the others, be
-//! they asleep or busy), [`ending`] (what a thread that ends a runtime must not wait for). In a test's seeded run `seeded` stands in the workers' place; [`points`] is
-//! where others ask it.
+//! they asleep or busy), [`ending`] (what a thread that ends a runtime must not wait for), [`blocked_polls`] (the
+//! end while a poll blocks a worker). In a test's seeded run `seeded` stands in the workers' place;
+//! [`points`] is where others ask it.
 
+pub(crate) mod blocked_polls;
 pub(crate) mod ending;
 pub(crate) mod idle;
 pub(crate) mod park;

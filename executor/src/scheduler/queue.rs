@@ -243,4 +243,25 @@ impl QueueFace {
     pub(crate) fn steal_slot(&self) -> Option<TaskRef> {
         self.slot.take_seen()
     }
+
+    /// Moves the tasks that a thief can reach into the injector, for the end of a runtime whose worker is
+    /// in a poll that blocks.
+    pub(crate) fn drain_remotely(&self, injector: &Injector<TaskRef>) {
+        let stolen = Worker::new_fifo();
+        loop {
+            match self.stealer.steal_batch_and_pop(&stolen) {
+                Steal::Success(task) => injector.push(task),
+                Steal::Retry => continue,
+                Steal::Empty => break,
+            }
+            while let Some(task) = stolen.pop() {
+                injector.push(task);
+            }
+        }
+        // The first attempt marks the task. If the slot changes meanwhile, the worker is at work again, and
+        // drains its queue itself.
+        if let Some(task) = self.steal_slot().or_else(|| self.steal_slot()) {
+            injector.push(task);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! worker. From `schedule` the task goes on in `worker.rs`.
 
 use std::future::Future;
+use std::mem;
 use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
+use crate::task::state::Wake;
 use crate::task::waker::is_of_ending_task;
 use crate::task::{JoinError, JoinHandle};
 
@@ -77,7 +79,7 @@ struct Live {
     cores: usize,
     /// Threads that gave their core away: they are in `block_in_place`, or about to leave.
     coreless: usize,
-    /// Those who are left have been told that nothing comes any more.
+    /// The tasks, timers and I/O are ended, or about to be, though threads are still at work.
     is_abandoned: bool,
 }
 
@@ -219,17 +221,60 @@ impl Shared {
         }
     }
 
-    /// Where all threads that are left gave their cores away, what they wait for may be a timer, a
-    /// socket or a task of this runtime: everything but their own tasks is ended without them, once.
+    /// If every thread that is left has given its core away, ends all that can end without it, once: the
+    /// code that blocks there may be waiting for a timer, a socket or a task of this runtime. Later calls
+    /// drop what a thread that leaves has put into the injector, which may be what that code waits for.
     fn abandon_the_blocked(&self) {
-        {
+        let is_first = {
             let mut live = self.live.lock();
-            if live.cores > 0 || live.coreless == 0 || live.is_abandoned {
+            if !live.is_abandoned && (live.cores > 0 || live.coreless == 0) {
                 return;
             }
-            live.is_abandoned = true;
+            !mem::replace(&mut live.is_abandoned, true)
+        };
+        ending::while_ending(self.address(), || {
+            if is_first {
+                self.cancel_all();
+            } else {
+                self.drop_queued();
+            }
+        });
+    }
+
+    /// Ends all that can end without the workers that have not left a closing runtime: each is in a poll,
+    /// or a callback, that blocks and may be waiting for a timer, a socket or a task of this runtime. Later
+    /// calls drop the tasks that have come into a queue since.
+    pub(super) fn abandon_blocked_polls(&self) {
+        /// Counts the thread out even where a bug of ours unwinds.
+        struct Leave<'a>(&'a Shared);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.live.lock().threads -= 1;
+                self.0.end_if_abandoned();
+            }
         }
-        ending::while_ending(self.address(), || self.cancel_all());
+
+        let is_first = {
+            let mut live = self.live.lock();
+            // Without a thread that works, the last one to leave is ending everything, or has.
+            if matches!(live.threads, 0 | ENDING | ENDED) {
+                return;
+            }
+            // The end waits for this thread, too.
+            live.threads += 1;
+            !mem::replace(&mut live.is_abandoned, true)
+        };
+        let _leave = Leave(self);
+        ending::while_ending(self.address(), || {
+            if is_first {
+                self.cancel_all();
+            }
+            // A worker that leaves meanwhile drains its own queue, and then sees `is_abandoned`.
+            for worker in &self.workers {
+                worker.queue.drain_remotely(&self.injector);
+            }
+            self.drop_queued();
+        });
     }
 
     /// Ends the tasks of a closing runtime that has no worker left, once.
@@ -296,11 +341,14 @@ impl Shared {
         self.drop_queued();
     }
 
-    /// Drops the aborted tasks that are in the injector.
+    /// Drops the tasks that are in the injector.
     fn drop_queued(&self) {
         while let Some(task) = self.injector.steal().success() {
+            // The thread that aborts all tasks may not have come to this one yet.
+            let wake = task.header().state.abort();
+            debug_assert_eq!(wake, Wake::Nothing, "the claim is the caller's");
             // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run
-            // on any thread. All are aborted, so this drops the future.
+            // on any thread. The task is aborted, so this drops the future.
             let ran = unsafe { task.run() };
             debug_assert!(matches!(ran, crate::task::header::Ran::Done));
         }
