@@ -1,0 +1,462 @@
+//! C-90: what the runtime makes lazily or keeps for the next user (threads, wheels, readiness, sets of local
+//! tasks, thread-locals) retains no request's frame, and shows it to no later request.
+//!
+//! A request binds a value that is counted. When the request is over, while all that served it lives on,
+//! the test's own is the only reference; a later user finds what was bound around it, or nothing.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::future::{Future, pending, poll_fn};
+use std::net::TcpListener as StdListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
+
+use framewise::net::{Interest, TcpListener, lookup_host};
+use framewise::runtime::{Builder, Runtime};
+use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
+use framewise::time::{interval, set_interval, set_timeout, sleep};
+use framewise::{ContextVar, spawn, spawn_blocking, spawn_root};
+use support::{ID, call_waker, everywhere, on_drop, poll_once, with_workers_in_frames};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// What a request binds.
+static REQUEST: ContextVar<Arc<u8>> = ContextVar::new("request");
+
+/// Runs `body` as a request. The value is checked later.
+fn request<R>(body: impl FnOnce() -> R) -> (R, Arc<u8>) {
+    let value = Arc::new(7);
+    let result = REQUEST.run(Arc::clone(&value), body);
+    (result, value)
+}
+
+/// Whether a request's value is bound here, and the value of the test's start frame.
+fn seen() -> (bool, Option<u64>) {
+    (REQUEST.get().is_some(), ID.get())
+}
+
+#[track_caller]
+fn assert_released(value: &Arc<u8>) {
+    assert_eq!(Arc::strong_count(value) - 1, 0, "references that are left");
+}
+
+/// A waker of a foreign executor, for which timers and I/O keep the frame.
+fn foreign_waker() -> (Waker, mpsc::Receiver<(bool, Option<u64>)>) {
+    let (woken, wakes) = mpsc::channel();
+    let waker = call_waker(move || {
+        let _ = woken.send(seen());
+    });
+    (waker, wakes)
+}
+
+#[test]
+fn c90_a_pool_thread_that_a_request_started_keeps_nothing_of_it() {
+    with_workers_in_frames(|workers, id| {
+        let builder = Builder::new().worker_threads(workers);
+        let builder = builder.max_blocking_threads(2);
+        let runtime = builder.thread_keep_alive(Duration::MAX).build().unwrap();
+        // The second thread is started by a call on the first.
+        let (threads, value) = request(|| {
+            let call = runtime.spawn_blocking(|| {
+                assert!(seen().0);
+                let nested = spawn_blocking(|| (thread::current().id(), seen()));
+                (
+                    thread::current().id(),
+                    futures::executor::block_on(nested).unwrap(),
+                )
+            });
+            runtime.block_on(call).unwrap()
+        });
+        assert_eq!(threads.1.1, (true, id));
+        assert_released(&value);
+        // The next calls are on these threads.
+        for _ in 0..4 {
+            let call = runtime.spawn_blocking(|| (thread::current().id(), seen()));
+            let (thread, seen) = runtime.block_on(call).unwrap();
+            assert!([threads.0, threads.1.0].contains(&thread));
+            assert_eq!(seen, (false, id));
+        }
+        // A look-up has no frame, though a request asks for it.
+        let (_, value) = request(|| {
+            runtime
+                .block_on(lookup_host(("localhost", 1)))
+                .unwrap()
+                .count()
+        });
+        assert_released(&value);
+    });
+}
+
+#[test]
+fn c90_a_worker_that_replaces_a_blocked_one_keeps_nothing_of_the_request() {
+    with_workers_in_frames(|workers, id| {
+        let builder = Builder::new().worker_threads(workers);
+        let runtime = builder.thread_keep_alive(Duration::MAX).build().unwrap();
+        let (seen_there, value) = request(|| {
+            let task = runtime.spawn(async {
+                block_in_place(|| {
+                    // Run by the worker that this call has started, if it is the only one.
+                    let root = spawn_root(async { seen() });
+                    futures::executor::block_on(root).unwrap()
+                })
+            });
+            runtime.block_on(task).unwrap()
+        });
+        assert_eq!(seen_there, (false, None));
+        assert_released(&value);
+        // That worker, and the thread that is one of the pool now.
+        for _ in 0..4 {
+            let task = runtime.spawn(async { (seen(), spawn_blocking(seen).await.unwrap()) });
+            assert_eq!(runtime.block_on(task).unwrap(), ((false, id), (false, id)));
+        }
+    });
+}
+
+#[test]
+fn c90_a_runtime_that_a_request_makes_keeps_nothing_of_it() {
+    with_workers_in_frames(|workers, id| {
+        let (hooked, hooks) = mpsc::channel();
+        let (runtime, value) = request(|| {
+            let builder = Builder::new().worker_threads(workers);
+            let builder = builder.on_unhandled_panic(move |_| hooked.send(seen()).unwrap());
+            builder.build().unwrap()
+        });
+        assert_released(&value);
+        // Its workers, its driver and timers, its pool and its hook are at the root.
+        let root = async {
+            sleep(Duration::from_millis(1)).await;
+            (seen(), spawn_blocking(seen).await.unwrap())
+        };
+        let joined = runtime.block_on(runtime.spawn_root(root)).unwrap();
+        assert_eq!(joined, ((false, None), (false, None)));
+        assert_eq!(runtime.block_on(async { seen() }), (false, id));
+        drop(runtime.spawn(async { panic!("expected") }));
+        assert_eq!(hooks.recv().unwrap(), (false, id));
+        // A request ends it; what is dropped there is dropped in its own frame.
+        let (dropped, drops) = mpsc::channel();
+        let probe = on_drop(move || dropped.send(seen()).unwrap());
+        let task = runtime.spawn(async move {
+            let _probe = probe;
+            pending::<()>().await;
+        });
+        let ((), value) = request(move || drop(runtime));
+        assert_eq!(drops.recv().unwrap(), (false, id));
+        assert_released(&value);
+        drop(task);
+    });
+}
+
+#[test]
+fn c90_a_shutdown_around_a_poll_that_blocks_keeps_nothing_of_the_request() {
+    with_workers_in_frames(|workers, id| {
+        let runtime = support::runtime(workers);
+        let (polled, is_polled) = mpsc::channel();
+        let (dropped, drops) = mpsc::channel();
+        let probe = on_drop(move || dropped.send(seen()).unwrap());
+        let idle = runtime.spawn(async move {
+            let _probe = probe;
+            pending::<()>().await;
+        });
+        let stream = runtime.block_on(async { TcpListener::bind("127.0.0.1:0").await.unwrap() });
+        let blocks = runtime.spawn(async move {
+            let accepted = stream.accept();
+            let mut accepted = pin!(accepted);
+            futures::executor::block_on(poll_fn(|cx| {
+                let accepted = accepted.as_mut().poll(cx);
+                let _ = polled.send(());
+                accepted
+            }))
+            .is_err()
+        });
+        is_polled.recv().unwrap();
+        // The thread that ends everything is started within the request.
+        let ((), value) = request(move || drop(runtime));
+        assert_eq!(drops.recv().unwrap(), (false, id));
+        assert_released(&value);
+        assert!(futures::executor::block_on(blocks).unwrap());
+        drop(idle);
+    });
+}
+
+#[test]
+fn c90_a_look_up_that_is_given_up_keeps_nothing_of_the_request() {
+    with_workers_in_frames(|workers, _| {
+        let builder = Builder::new().worker_threads(workers);
+        let runtime = builder.max_blocking_threads(1).build().unwrap();
+        // The pool's thread is busy, so that the look-up waits.
+        let (release, released) = mpsc::channel::<()>();
+        let busy = runtime.spawn_blocking(move || released.recv().is_err());
+        let (waker, wakes) = foreign_waker();
+        let _entered = runtime.enter();
+        let ((), value) = request(|| {
+            let mut look_up = Box::pin(lookup_host(("localhost", 1)));
+            assert!(
+                look_up
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+        });
+        assert_released(&value);
+        drop(release);
+        runtime.block_on(busy).unwrap();
+        // One that is answered has called the waker in the request's frame, which is released.
+        let (look_up, value) = request(|| {
+            let mut look_up = Box::pin(lookup_host(("localhost", 1)));
+            let polled = look_up.as_mut().poll(&mut Context::from_waker(&waker));
+            assert!(polled.is_ready() || wakes.recv().unwrap().0);
+            look_up
+        });
+        runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
+        assert_released(&value);
+        drop(look_up);
+    });
+}
+
+#[test]
+fn c90_timers_that_are_over_keep_nothing_of_their_request() {
+    everywhere(|runtime, id| {
+        let _entered = runtime.enter();
+        let (waker, wakes) = foreign_waker();
+        for ends in 0..4 {
+            let (kept, value) = request(|| {
+                let length = if ends == 0 {
+                    Duration::from_millis(1)
+                } else {
+                    HOUR
+                };
+                let mut sleep = Box::pin(sleep(length));
+                assert!(poll_once(&mut sleep, &waker).is_pending());
+                match ends {
+                    0 => assert!(wakes.recv().unwrap().0, "it fires in the request's frame"),
+                    1 => return None,
+                    2 => {
+                        let later = sleep.deadline() + HOUR;
+                        sleep.reset(later);
+                    }
+                    _ => {
+                        // Another waker in its place, at the root.
+                        let root = framewise::Frame::root();
+                        assert!(root.run(|| poll_once(&mut sleep, &waker)).is_pending());
+                    }
+                }
+                Some(sleep)
+            });
+            // The sleep is kept, as a pool does with an idle connection's.
+            if ends != 2 {
+                wait_until_released(&value);
+            }
+            drop(kept);
+            assert_released(&value);
+        }
+        let (callbacks, value) = request(|| {
+            let (fired, fires) = mpsc::channel();
+            let once = set_timeout(Duration::ZERO, move || fired.send(seen()).unwrap());
+            assert_eq!(fires.recv().unwrap(), (true, id));
+            let often = set_interval(HOUR, || ());
+            often.cancel();
+            let mut ticks = interval(HOUR);
+            drop(ticks.tick());
+            (once, ticks)
+        });
+        // The worker drops the callback once it has returned.
+        wait_until_released(&value);
+        // The next timer has their places in the wheel.
+        let task = runtime.spawn(async {
+            sleep(Duration::from_millis(1)).await;
+            seen()
+        });
+        assert_eq!(runtime.block_on(task).unwrap(), (false, id));
+        drop(callbacks);
+    });
+}
+
+/// For what a worker releases right after the test has seen its effect.
+#[track_caller]
+fn wait_until_released(value: &Arc<u8>) {
+    while Arc::strong_count(value) > 1 {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn c90_a_socket_that_outlives_a_request_keeps_nothing_of_it() {
+    everywhere(|runtime, id| {
+        let _entered = runtime.enter();
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut peer = std::net::TcpStream::connect(address).unwrap();
+        let (stream, value) = request(|| {
+            let listener = TcpListener::from_std(listener).unwrap();
+            let (stream, _) = runtime.block_on(listener.accept()).unwrap();
+            stream
+        });
+        assert_released(&value);
+        let (waker, wakes) = foreign_waker();
+        // A wait that is given up, and the polling interface, whose waker the next wait replaces.
+        let ((), value) = request(|| {
+            let mut read = Box::pin(stream.readable());
+            assert!(
+                read.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+        });
+        assert_released(&value);
+        let ((), value) = request(|| {
+            let mut cx = Context::from_waker(&waker);
+            assert!(stream.poll_read_ready(&mut cx).is_pending());
+        });
+        let mut cx = Context::from_waker(&waker);
+        assert!(stream.poll_read_ready(&mut cx).is_pending());
+        assert_released(&value);
+        // One that becomes ready.
+        let (read, value) = request(|| {
+            let mut read = Box::pin(stream.readable());
+            assert!(
+                read.as_mut()
+                    .poll(&mut Context::from_waker(&waker))
+                    .is_pending()
+            );
+            std::io::Write::write_all(&mut peer, b"x").unwrap();
+            let mut all = [wakes.recv().unwrap(), wakes.recv().unwrap()];
+            all.sort_unstable();
+            assert_eq!(all, [(false, id), (true, id)]);
+            read
+        });
+        wait_until_released(&value);
+        drop(read);
+        // A callback that a request registers and drops.
+        let ((), value) = request(|| {
+            let (called, calls) = mpsc::channel();
+            let callback = stream.on_ready(Interest::READABLE, move |_| {
+                let _ = called.send(seen());
+            });
+            assert_eq!(calls.recv().unwrap(), (true, id));
+            callback.unwrap().cancel();
+        });
+        wait_until_released(&value);
+        let read = runtime.block_on(async {
+            let read = stream.read(&mut [0]).await.unwrap();
+            (read, seen())
+        });
+        assert_eq!(read, (1, (false, id)));
+    });
+}
+
+#[test]
+fn c90_a_local_set_keeps_nothing_of_a_request_that_ran_it() {
+    everywhere(|runtime, id| {
+        let set = LocalSet::new();
+        let (waker, _wakes) = foreign_waker();
+        let waiting = set.spawn_local(pending::<()>());
+        // A wait for the set that is given up, under a foreign waker, with a task of the request's own.
+        let ((), value) = request(|| {
+            let mut run = Box::pin(set.run_until(async {
+                drop(spawn_local(yield_now()));
+                pending::<()>().await;
+            }));
+            for _ in 0..4 {
+                assert!(
+                    run.as_mut()
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_pending()
+                );
+            }
+        });
+        assert_released(&value);
+        let ((), value) = request(|| {
+            set.block_on(runtime, async {
+                assert_eq!(spawn_local(async { seen() }).await.unwrap(), (true, id));
+            });
+        });
+        assert_released(&value);
+        let later = set.spawn_local(async { seen() });
+        assert_eq!(set.block_on(runtime, later).unwrap(), (false, id));
+        drop(waiting);
+    });
+}
+
+#[test]
+fn c90_handles_and_wakers_of_a_task_that_is_over_keep_nothing_of_its_request() {
+    everywhere(|runtime, id| {
+        let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
+        let ((handle, abort), value) = request(|| {
+            let wakers = Arc::clone(&wakers);
+            let mut task = runtime.spawn(async move {
+                poll_fn(|cx| {
+                    wakers.lock().unwrap().push(cx.waker().clone());
+                    Poll::Ready(())
+                })
+                .await;
+            });
+            runtime.block_on(&mut task).unwrap();
+            let aborted = runtime.spawn(pending::<()>());
+            let abort = aborted.abort_handle();
+            aborted.abort();
+            assert!(runtime.block_on(aborted).is_err());
+            (task, abort)
+        });
+        assert_released(&value);
+        // A handle that another request's foreign waker waits at.
+        let mut joined = runtime.spawn(pending::<()>());
+        let (waker, _wakes) = foreign_waker();
+        let ((), value) = request(|| assert!(poll_once(&mut joined, &waker).is_pending()));
+        assert_released(&value);
+        let task = runtime.spawn(async { seen() });
+        assert_eq!(runtime.block_on(task).unwrap(), (false, id));
+        drop((handle, abort));
+    });
+}
+
+#[test]
+fn c90_a_worker_that_saw_a_request_panic_keeps_nothing_of_it() {
+    everywhere(|runtime: &Runtime, id| {
+        let ((), value) = request(|| {
+            // Caught within the request, and by the runtime.
+            let task = runtime.spawn(async {
+                let inner = catch_unwind(AssertUnwindSafe(|| ID.run(5, || panic!("expected"))));
+                assert!(inner.is_err());
+            });
+            runtime.block_on(task).unwrap();
+            let task = runtime.spawn(async { ID.run(5, || panic!("expected")) });
+            assert!(runtime.block_on(task).unwrap_err().is_panic());
+            let call = runtime.spawn_blocking(|| ID.run(5, || panic!("expected")));
+            assert!(runtime.block_on(call).unwrap_err().is_panic());
+        });
+        assert_released(&value);
+        let task = runtime.spawn(async { (seen(), spawn(async { seen() }).await.unwrap()) });
+        assert_eq!(runtime.block_on(task).unwrap(), ((false, id), (false, id)));
+    });
+}
+
+/// The thread-locals of all crates are initialized within a request, on a thread that goes on.
+#[test]
+fn c90_a_thread_that_first_meets_the_runtime_in_a_request_keeps_nothing_of_it() {
+    everywhere(|runtime, _| {
+        let handle = runtime.handle().clone();
+        let thread = thread::spawn(move || {
+            let ((), value) = request(|| {
+                let _entered = handle.enter();
+                assert!(handle.block_on(async { seen() }).0);
+                handle.block_on(async {
+                    sleep(Duration::from_millis(1)).await;
+                    assert!(spawn(async { seen() }).await.unwrap().0);
+                });
+                assert!(catch_unwind(|| panic!("expected")).is_err());
+                let set = LocalSet::new();
+                let local = set.spawn_local(async { seen() });
+                assert!(handle.block_on(set.run_until(local)).unwrap().0);
+            });
+            assert_released(&value);
+            assert_eq!(seen(), (false, None));
+            assert_eq!(handle.block_on(async { seen() }), (false, None));
+        });
+        thread.join().unwrap();
+    });
+}
