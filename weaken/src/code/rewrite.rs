@@ -288,6 +288,12 @@ mod tests {
     }
 
     #[test]
+    fn a_body_that_is_a_value_returns_the_others() {
+        let (_, mutants) = rewritten("fn f() -> bool { false }", &[]);
+        assert_eq!(mutants, ["returns true: false"]);
+    }
+
+    #[test]
     fn what_is_behind_a_cfg_or_const_has_none() {
         let source = "#[cfg(test)] fn f() { g(); } const fn h() -> u8 { g() + 1 } \
             mod m { fn f() { g(); } } impl fmt::Debug for X { fn fmt(&self) { g(); } }";
