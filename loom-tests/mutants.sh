@@ -5,7 +5,7 @@
 #
 #   loom-tests/mutants.sh                     all of them (half an hour of two processors)
 #   loom-tests/mutants.sh --only worker.rs    those of some files; the other rows stay
-#   loom-tests/mutants.sh --stale             only what the table does not have
+#   loom-tests/mutants.sh --stale             only what is not there, or survived, or did not compile
 #   loom-tests/mutants.sh --list              each with its number, by which a test runs it:
 #                                             FRAMEWISE_MUTANT=7 and a test of the copy in target/mutants/
 #   loom-tests/mutants.sh --update            runs none: the table again, after arguments changed

@@ -127,8 +127,13 @@ fn what_a_test_notices_and_what_none_does() {
     let missed = "`self.0.capacity() > 65`: has not run, and has no row in the table";
     assert!(changed.contains(missed), "{changed}");
     fixture.run(&["--stale"]);
-    assert_eq!(
-        fixture.table(),
-        table.replace("> 64", "> 65").replace(">= 64", ">= 65")
-    );
+    let table = table.replace("> 64", "> 65").replace(">= 64", ">= 65");
+    assert_eq!(fixture.table(), table);
+    // So is what did not compile then.
+    let killed = "killed by `unit fixture::stack::two_items_are_added`";
+    let rejected = table.replacen(killed, "does not compile", 1);
+    assert_ne!(rejected, table);
+    fixture.write("table.md", &rejected);
+    fixture.run(&["--stale"]);
+    assert_eq!(fixture.table(), table);
 }

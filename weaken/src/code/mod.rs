@@ -29,7 +29,7 @@ usage: framewise-weaken code --plan FILE --table FILE [OPTION...]
   --table FILE       the table that is read and written
   --scratch DIR      the directory for the copy and its build (target/mutants)
   --only TEXT...     only files whose path contains one of these; keep the other rows
-  --stale            run only mutants that the table does not have, and survivors
+  --stale            run only mutants that the table does not have, survivors, and what did not compile
   --check            run no test: compare the table with the sources
   --update           run no test: rewrite the table from its own results, after arguments changed
   --list             run no test: print each mutant with its number
@@ -73,7 +73,7 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
             .map(|(number, row)| describe(number, row) + "\n");
         return Ok((Vec::new(), told.collect()));
     }
-    let known = report::read(&before);
+    let mut known = report::read(&before);
     if options.is_check || options.is_update {
         let mut rows = report::rows(&sources);
         rows.iter_mut()
@@ -96,6 +96,10 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
         tree: scratch.join("tree"),
         target: scratch.join("target"),
     };
+    if options.only.is_empty() {
+        // A change may compile by now: the code around it is another.
+        known.retain(|_, outcome| *outcome != Outcome::Rejected);
+    }
     build::reject_known(&mut sources, &known);
     let suites = copy.build(&plan, &mut sources)?;
     let limits = options.limits();
