@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Waker;
@@ -23,6 +24,7 @@ struct Rig {
     /// From then on.
     silent_peer: Cell<Option<std::net::TcpStream>>,
     driver: RefCell<IoDriver>,
+    handle: IoHandle,
 }
 
 impl Rig {
@@ -35,17 +37,19 @@ impl Rig {
         stream.set_nonblocking(true).expect("a socket");
         let spawner: crate::BlockingSpawner = Arc::new(|_| unreachable!("no name is looked up"));
         let (mut driver, handle) = IoDriver::new(spawner).expect("a driver");
-        let _entered = handle.enter();
+        let entered = handle.enter();
         let stream = mio::net::TcpStream::from_std(stream);
         let source = IoSource::new(stream, Ready::READABLE).expect("it is registered");
         while !source.registration.load().ready().is_writable() {
             driver.turn(None).expect("the driver runs");
         }
+        drop(entered);
         Self {
             source,
             peer: Cell::new(Some(peer)),
             silent_peer: Cell::new(None),
             driver: driver.into(),
+            handle,
         }
     }
 
@@ -61,6 +65,15 @@ impl Rig {
             self.silent_peer.set(Some(peer));
         }
         result
+    }
+
+    /// Has the peer write a byte, and the driver see it.
+    fn write_byte(&self) {
+        let mut peer = self.peer.take().expect("it has not written");
+        peer.write_all(b"y").expect("the source is open");
+        let mut driver = self.driver.borrow_mut();
+        while driver.turn(None).expect("the driver runs").events == 0 {}
+        self.peer.set(Some(peer));
     }
 
     /// A byte has arrived since the read that found none. The source must still be readable.
@@ -148,17 +161,7 @@ fn an_event_during_a_transfer_that_would_block_is_kept() {
 #[test]
 fn an_event_during_a_short_read_is_kept() {
     let rig = Rig::new();
-    let mut peer = rig.peer.take().expect("it has not written");
-    peer.write_all(b"y").expect("the source is open");
-    while rig
-        .driver
-        .borrow_mut()
-        .turn(None)
-        .expect("the driver runs")
-        .events
-        == 0
-    {}
-    rig.peer.set(Some(peer));
+    rig.write_byte();
     let result = rig
         .source
         .try_transfer(Direction::Read, 2, |io| rig.read(io));
@@ -178,4 +181,103 @@ fn an_operation_that_would_block_is_tried_once() {
     assert!(polled.is_pending());
     assert_eq!(tries.get(), 1);
     assert!(!rig.source.registration.load().ready().is_readable());
+}
+
+/// Without an event in between, a short read clears the readiness, where short means drained.
+#[test]
+fn a_short_read_clears_the_readiness() {
+    let rig = Rig::new();
+    rig.write_byte();
+    let result = rig
+        .source
+        .try_transfer(Direction::Read, 2, |mut io| io.read(&mut [0; 2]));
+    assert_eq!(result.expect("there is a byte"), 1);
+    let is_readable = rig.source.registration.load().ready().is_readable();
+    assert_eq!(is_readable, !SHORT_MEANS_DRAINED);
+}
+
+/// An error of another kind says nothing about the readiness: it is returned, and the next operation is
+/// tried.
+#[test]
+fn an_operation_that_fails_is_not_repeated_and_clears_no_readiness() {
+    let rig = Rig::new();
+    let fails = || Err::<(), _>(io::Error::from(ErrorKind::ConnectionReset));
+    let kind = |result: io::Result<()>| result.map_err(|error| error.kind());
+    for _ in 0..2 {
+        let result = rig.source.try_io(Direction::Read, |_| fails());
+        assert_eq!(kind(result), Err(ErrorKind::ConnectionReset));
+        let polled = rig.source.poll_io(&mut cx(), Direction::Read, |_| fails());
+        assert_eq!(
+            polled.map(kind),
+            Poll::Ready(Err(ErrorKind::ConnectionReset))
+        );
+        let future = rig.source.async_io(Direction::Read, |_| fails());
+        assert_eq!(
+            pin!(future).poll(&mut cx()).map(kind),
+            Poll::Ready(Err(ErrorKind::ConnectionReset))
+        );
+    }
+}
+
+/// How many operations that are ready the poll of a task may do after `f`.
+fn units_after(f: impl FnOnce()) -> usize {
+    coop::with_budget(|| {
+        f();
+        let denied = || coop::poll_spend(&mut cx()).is_pending();
+        std::iter::repeat_with(denied)
+            .take_while(|denied| !denied)
+            .count()
+    })
+}
+
+#[test]
+fn an_operation_that_would_block_takes_no_unit_of_the_budget() {
+    let blocks = || Err::<(), _>(io::Error::from(ErrorKind::WouldBlock));
+    let all = units_after(|| ());
+    let rig = Rig::new();
+    let units = units_after(|| {
+        let polled = rig.source.poll_io(&mut cx(), Direction::Read, |_| blocks());
+        assert!(polled.is_pending());
+    });
+    assert_eq!(units, all);
+    let rig = Rig::new();
+    let units = units_after(|| {
+        let future = rig.source.async_io(Direction::Read, |_| blocks());
+        assert!(pin!(future).poll(&mut cx()).is_pending());
+    });
+    assert_eq!(units, all);
+    let units = units_after(|| {
+        let future = rig.source.async_io(Direction::Write, |_| Ok(()));
+        assert!(pin!(future).poll(&mut cx()).is_ready());
+    });
+    assert_eq!(units, all - 1);
+}
+
+/// The destructors of callbacks are user code, which runs when nothing else is left to do.
+#[test]
+fn a_source_whose_callback_panics_at_its_end_leaves_the_table() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("expected: a destructor");
+        }
+    }
+
+    let Rig {
+        source,
+        handle,
+        driver,
+        ..
+    } = Rig::new();
+    let sources = || handle.shared().sources.lock().slab.len();
+    assert_eq!(sources(), 1);
+    let bomb = Bomb;
+    let callback = source.on_ready(Interest::READABLE, move |_| {
+        let _bomb = &bomb;
+    });
+    assert!(callback.is_ok());
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(source)));
+    assert!(dropped.is_err());
+    assert_eq!(sources(), 0);
+    drop(driver);
 }
