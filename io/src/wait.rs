@@ -127,6 +127,7 @@ impl Readiness {
     /// that was there: it may be that of another poller, which polls again.
     pub fn release_slot(&self, direction: Direction) {
         // The bit is on while a waker is in the slot, or else its setter is about to take it.
+        // Unnoticed: always, because the waker is then woken here instead of by its setter.
         if self.word.has_waiters(direction.interest()) {
             self.empty_slot(direction);
         }

@@ -121,6 +121,7 @@ impl<T> Future for JoinHandle<T> {
             ready!(coop::poll_spend(cx));
             return Poll::Ready(self.take_output());
         }
+        // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same, at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
             return Poll::Ready(Err(JoinError::cancelled()));
         }
