@@ -8,9 +8,9 @@ use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
 use framewise::context::bind;
@@ -194,12 +194,14 @@ fn c48_a_set_keeps_nothing_of_a_run_that_ended() {
 #[test]
 fn c48_a_set_keeps_nothing_of_a_run_that_was_dropped() {
     let set = LocalSet::new();
-    let (waker, _) = counting();
     let kept = Arc::new(());
     let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
     frame.run(|| {
         let mut waits = pin!(set.run_until(pending::<()>()));
-        assert!(poll_with(waits.as_mut(), &waker).is_pending());
+        // The second waker takes the place of the first.
+        for (waker, _) in [counting(), counting()] {
+            assert!(poll_with(waits.as_mut(), &waker).is_pending());
+        }
         assert!(Arc::strong_count(&kept) > 1);
     });
     drop(frame);
@@ -344,6 +346,75 @@ fn a_waker_that_panics_keeps_no_other_poller_from_being_woken() {
     assert_eq!(wakes.load(Ordering::SeqCst), 2);
 }
 
+/// A foreign waker of which each clone, and the end of each clone, wakes the next of these tasks.
+#[derive(Default)]
+struct Calling(Mutex<Vec<Waker>>);
+
+impl Calling {
+    fn waker(self: &Arc<Self>) -> Waker {
+        let data = Arc::into_raw(Arc::clone(self)).cast();
+        // SAFETY: the functions of the vtable take the pointer for the counted reference that it is.
+        unsafe { Waker::new(data, &CALLING) }
+    }
+
+    fn wake_next(&self) {
+        let next = self.0.lock().unwrap().pop();
+        if let Some(task) = next {
+            task.wake();
+        }
+    }
+}
+
+static CALLING: RawWakerVTable = RawWakerVTable::new(
+    |data| {
+        // SAFETY: as in `Calling::waker`; the reference goes to the clone.
+        let calling = unsafe {
+            Arc::increment_strong_count(data.cast::<Calling>());
+            &*data.cast::<Calling>()
+        };
+        calling.wake_next();
+        RawWaker::new(data, &CALLING)
+    },
+    drop_calling,
+    |_| {},
+    drop_calling,
+);
+
+fn drop_calling(data: *const ()) {
+    // SAFETY: as in `Calling::waker`; the reference ends here.
+    let calling = unsafe { Arc::from_raw(data.cast::<Calling>()) };
+    calling.wake_next();
+}
+
+/// The set's queue and its list of wakers are under one lock, which each wake takes.
+#[test]
+fn wakers_that_wake_tasks_as_they_are_cloned_and_dropped_meet_no_lock() {
+    let _watch = HangWatch::new("a lock that the set holds");
+    let set = LocalSet::new();
+    let tasks: Vec<_> = (0..4).map(|_| task_with_waker(&set)).collect();
+    let mut waits = pin!(set.run_until(pending::<()>()));
+    assert!(poll_with(waits.as_mut(), Waker::noop()).is_pending());
+    let mut left: Vec<_> = tasks.iter().map(|(_, left)| left.take().unwrap()).collect();
+    let last = left.pop().unwrap();
+    let calling = Arc::new(Calling(Mutex::new(left)));
+    let waker = calling.waker();
+    // The poll's clone of the waker wakes the first task. The clone is not needed then, and its end wakes the
+    // second one. The next clone wakes the third one.
+    assert!(poll_with(waits.as_mut(), &waker).is_pending());
+    let finished = || {
+        let finished = tasks.iter().filter(|(task, _)| task.is_finished());
+        finished.count()
+    };
+    assert_eq!(finished(), 3);
+    // A clone is in the list now. Another waker takes its place, and its end wakes the last task.
+    calling.0.lock().unwrap().push(last);
+    let (counts, wakes) = counting();
+    assert!(poll_with(waits.as_mut(), &counts).is_pending());
+    assert_eq!(wakes.load(Ordering::SeqCst), 1, "for the task that came");
+    assert!(poll_with(waits.as_mut(), &counts).is_pending());
+    assert_eq!(finished(), 4);
+}
+
 /// Each of two tasks waits for the other one in its destructor, which the set's drop runs.
 #[test]
 fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
@@ -351,7 +422,7 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
     let set = LocalSet::new();
     let siblings: Rc<RefCell<Vec<JoinHandle<()>>>> = Rc::default();
     let ended = Rc::new(Cell::new(0));
-    for _ in 0..2 {
+    for is_polled in [false, true] {
         let (others, ended) = (Rc::clone(&siblings), Rc::clone(&ended));
         let waits = OnDrop(move || {
             let sibling = others.borrow_mut().pop().unwrap();
@@ -360,10 +431,17 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
             assert!(joined.unwrap_err().is_cancelled());
             ended.set(ended.get() + 1);
         });
-        let task = set.spawn_local(async move {
+        let mut task = set.spawn_local(async move {
             let _waits = waits;
             pending::<()>().await;
         });
+        if is_polled {
+            // By the waker of this thread's executor, which the destructor uses again.
+            futures::executor::block_on(poll_fn(|cx| {
+                assert!(pin!(&mut task).poll(cx).is_pending());
+                Poll::Ready(())
+            }));
+        }
         siblings.borrow_mut().push(task);
     }
     drop(set);

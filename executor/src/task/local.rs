@@ -184,6 +184,7 @@ impl LocalSet {
 
     fn new_poller(&self) -> Poller<'_> {
         // A wait for the set itself has ended, where it was dropped: it had borrowed the set.
+        // Unnoticed: moved behind the next, because the two change different fields.
         self.shared.remove_waker(SET_ITSELF);
         self.shared.remember_runtime();
         let mut woken = self.shared.woken.lock();
@@ -290,8 +291,11 @@ impl Drop for LocalSet {
         // A destructor that spawns onto the set gets a cancelled task: the list is closed.
         let _current = self.make_current();
         self.shared.owned.close_and_abort_all();
+        // The set's own waker leaves the list with the first push. There is one: the waker was left by a
+        // poll that found an open task and an empty queue, and that task is pushed to be dropped.
         ending::while_ending(self.shared.address(), || {
             loop {
+                // Unnoticed: `pop_front` is `pop_back`, because the tasks are dropped in no order that the docs promise.
                 let task = self.shared.woken.lock().queue.pop_front();
                 match task {
                     Some(task) => self.run(task),
@@ -301,7 +305,6 @@ impl Drop for LocalSet {
                 }
             }
         });
-        self.shared.remove_waker(SET_ITSELF);
     }
 }
 
