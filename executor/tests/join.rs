@@ -12,7 +12,7 @@ use std::panic::panic_any;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::Poll;
+use std::task::{Poll, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use support::{
     while_occupied, with_workers, workers_of,
 };
 
-fn counting_waker() -> (std::task::Waker, Arc<AtomicUsize>) {
+fn counting_waker() -> (Waker, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let waker = call_waker(move || {
@@ -481,6 +481,41 @@ fn an_output_whose_destructor_panics_panics_where_it_is_dropped() {
     let task = runtime.spawn(async { on_drop(|| panic!("expected: an output")) });
     wait_until_finished(&task);
     assert!(panics(|| drop(task)));
+    assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
+}
+
+/// A waker that drops the handle while it is called leaves itself to the runtime, which drops it.
+#[test]
+fn a_waker_whose_destructor_panics_costs_no_worker() {
+    struct DropsHandle(Mutex<Option<JoinHandle<()>>>);
+    impl Wake for DropsHandle {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.lock().unwrap().take());
+        }
+    }
+    impl Drop for DropsHandle {
+        fn drop(&mut self) {
+            panic!("expected: a waker's destructor");
+        }
+    }
+
+    let runtime = support::runtime(1);
+    let _watch = HangWatch::new("a waker's destructor");
+    let (release, released) = oneshot::channel::<()>();
+    let mut task = runtime.spawn(async move { released.await.unwrap() });
+    let ends = task.abort_handle();
+    let drops_handle = Arc::new(DropsHandle(Mutex::new(None)));
+    let waker = Waker::from(Arc::clone(&drops_handle));
+    assert!(poll_once(&mut task, &waker).is_pending());
+    *drops_handle.0.lock().unwrap() = Some(task);
+    let ended = Arc::downgrade(&drops_handle);
+    drop((waker, drops_handle));
+    assert_eq!(ended.strong_count(), 1, "the one in the task");
+    release.send(()).unwrap();
+    while ended.strong_count() > 0 {
+        thread::yield_now();
+    }
+    assert!(ends.is_finished());
     assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
 }
 
