@@ -14,9 +14,11 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::time::Duration;
 
 use framewise::context::bind;
+use framewise::runtime::{Builder, Runtime};
 use framewise::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use framewise::time::sleep;
 use futures::StreamExt;
+use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use support::{HangWatch, KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message};
 
@@ -334,16 +336,20 @@ fn a_set_is_not_current_any_more_after_a_foreign_waker_panicked_in_its_poll() {
 
 #[test]
 fn a_waker_that_panics_keeps_no_other_poller_from_being_woken() {
-    let set = LocalSet::new();
-    let (counts, wakes) = counting();
-    let panics = call_waker(|| panic!("of the waker"));
-    let mut pollers = [(); 3].map(|()| Box::pin(set.run_until(pending::<()>())));
-    for (poller, waker) in pollers.iter_mut().zip([&counts, &panics, &counts]) {
-        assert!(poll_with(poller.as_mut(), waker).is_pending());
+    // In each place of the list.
+    for place in 0..3 {
+        let set = LocalSet::new();
+        let (counts, wakes) = counting();
+        let panics = call_waker(|| panic!("of the waker"));
+        let mut pollers = [(); 3].map(|()| Box::pin(set.run_until(pending::<()>())));
+        for (number, poller) in pollers.iter_mut().enumerate() {
+            let waker = if number == place { &panics } else { &counts };
+            assert!(poll_with(poller.as_mut(), waker).is_pending());
+        }
+        let message = panic_message(|| drop(set.spawn_local(async {})));
+        assert_eq!(message, "of the waker");
+        assert_eq!(wakes.load(Ordering::SeqCst), 2);
     }
-    let message = panic_message(|| drop(set.spawn_local(async {})));
-    assert_eq!(message, "of the waker");
-    assert_eq!(wakes.load(Ordering::SeqCst), 2);
 }
 
 /// A foreign waker of which each clone, and the end of each clone, wakes the next of these tasks.
@@ -446,4 +452,75 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
     }
     drop(set);
     assert_eq!(ended.get(), 2);
+}
+
+/// The end of the set is not that of a runtime that goes on.
+#[test]
+fn a_destructor_at_the_end_of_a_set_waits_for_a_task_of_a_runtime() {
+    let _watch = HangWatch::new("a destructor that waits");
+    let runtime = support::runtime(1);
+    let (release, released) = oneshot::channel::<()>();
+    let task = runtime.spawn(async move {
+        released.await.unwrap();
+        7
+    });
+    let set = LocalSet::new();
+    let output = Rc::new(Cell::new(None));
+    let seen = Rc::clone(&output);
+    let mut waited_for = Some((release, task));
+    let waits = OnDrop(move || {
+        let (release, mut task) = waited_for.take().unwrap();
+        assert!(poll_with(pin!(&mut task), Waker::noop()).is_pending());
+        release.send(()).unwrap();
+        seen.set(futures::executor::block_on(task).ok());
+    });
+    drop(set.spawn_local(async move {
+        let _waits = waits;
+        pending::<()>().await;
+    }));
+    drop(set);
+    assert_eq!(output.get(), Some(7));
+}
+
+/// A runtime, and how many unhandled panics its hook was called for.
+fn hooked() -> (Runtime, Arc<AtomicUsize>) {
+    let calls = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&calls);
+    let runtime = Builder::new()
+        .worker_threads(1)
+        .on_unhandled_panic(move |_| {
+            counted.fetch_add(1, Ordering::SeqCst);
+        })
+        .build();
+    (runtime.unwrap(), calls)
+}
+
+#[test]
+fn a_panic_is_reported_to_the_runtime_that_ran_the_set_last() {
+    let ((first, of_first), (second, of_second)) = (hooked(), hooked());
+    let calls = || {
+        let calls = [&of_first, &of_second];
+        calls.map(|calls| calls.load(Ordering::SeqCst))
+    };
+    let mut set = LocalSet::new();
+    let panics = || async { panic!("expected") };
+
+    let joined = set.block_on(&first, async {
+        let task: JoinHandle<()> = spawn_local(panics());
+        yield_now().await;
+        task
+    });
+    assert!(joined.is_finished());
+    assert_eq!(calls(), [0, 0]);
+    // Outside of any runtime.
+    drop(joined);
+    assert_eq!(calls(), [1, 0]);
+
+    let detached: JoinHandle<()> = set.spawn_local(panics());
+    drop(detached);
+    let joined: JoinHandle<()> = set.spawn_local(panics());
+    second.block_on(&mut set);
+    assert_eq!(calls(), [1, 1]);
+    drop(joined);
+    assert_eq!(calls(), [1, 2]);
 }
