@@ -279,3 +279,43 @@ fn one_who_waited_for_both_directions_leaves_no_bit() {
     assert_eq!(drive(&readiness, Ready::READABLE), 1);
     assert!(!readiness.word.has_waiters(Interest::WRITABLE));
 }
+
+#[test]
+fn a_slot_that_is_released_is_empty_and_its_waker_is_called_with_no_lock_held() {
+    let readiness = Arc::new(Readiness::new(Ready::EMPTY));
+    let hooked = Hooked::new(&readiness, false);
+    let waker = hooked.waker();
+    let mut cx = Context::from_waker(&waker);
+    assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+    readiness.release_slot(Direction::Write);
+    assert_eq!(hooked.live(), 1, "it waits in the other slot");
+    assert!(readiness.word.has_waiters(Interest::READABLE));
+    readiness.release_slot(Direction::Read);
+    assert_eq!(hooked.live(), 0);
+    assert!(!readiness.word.has_waiters(Interest::READABLE));
+    assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
+}
+
+/// A panic may be what drops the half: neither the waker's nor that of its payload's destructor goes on.
+#[test]
+fn a_waker_that_panics_keeps_no_slot_from_being_released() {
+    struct Payload;
+    impl Drop for Payload {
+        fn drop(&mut self) {
+            panic!("expected: a payload's destructor");
+        }
+    }
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            std::panic::panic_any(Payload);
+        }
+    }
+
+    let readiness = Readiness::new(Ready::EMPTY);
+    let waker = Waker::from(Arc::new(Panics));
+    let mut cx = Context::from_waker(&waker);
+    assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
+    readiness.release_slot(Direction::Read);
+    assert!(!readiness.word.has_waiters(Interest::READABLE));
+}
