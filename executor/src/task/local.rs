@@ -351,6 +351,7 @@ impl LocalShared {
             return;
         };
         let mut woken = self.woken.lock();
+        // Unnoticed: always, because the reference is then replaced by its equal.
         if !ptr::eq(woken.runtime.as_ptr(), &raw const *spawner.shared) {
             woken.runtime = std::sync::Arc::downgrade(&spawner.shared);
         }
