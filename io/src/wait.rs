@@ -81,6 +81,7 @@ impl Readiness {
         // The bits are turned on only under the lock that is held here, so the look is no guess: it
         // spares a read-modify-write where a setter has turned them off.
         if let Some(idle) = waiters.idle()
+            // Unnoticed: left out, because bits that are off stay off, at the price of the operation.
             && self.word.has_waiters(idle)
         {
             self.word.withdraw(idle);
@@ -91,6 +92,9 @@ impl Readiness {
     pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<ReadyEvent> {
         let interest = direction.interest();
         let event = self.word.load();
+        // Unnoticed: never, because announce finds out the same, at the price of the lock.
+        // Unnoticed: moved behind the next, because an event has taken the waker out of the slot, or one came
+        // and was cleared since, and the waker that is there waits for the next.
         if event.ends_wait(interest) {
             return Poll::Ready(event);
         }
