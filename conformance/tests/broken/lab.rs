@@ -151,7 +151,7 @@ impl Core {
         let task = Task::new(self, future, frame, done);
         if self.fault == Fault::FirstPollInSpawn {
             // "Most tasks are ready at once", so why queue?
-            task.run_in(Frame::current());
+            task.run_in(Some(Frame::current()));
         }
         let is_closed = {
             let mut work = lock(&self.work);

@@ -108,19 +108,20 @@ impl Task {
             self.end(Ending::Aborted);
             return false;
         }
-        let frame = self.frame_to_poll_in();
-        self.run_in(frame)
+        self.run_in(None)
     }
 
-    pub(crate) fn run_in(self: &Arc<Self>, frame: Frame) -> bool {
+    /// Polls once: in its own frame, unless a fault gives another place.
+    pub(crate) fn run_in(self: &Arc<Self>, place: Option<Frame>) -> bool {
         let Ok(mut slot) = self.future.try_lock() else {
-            // Somebody polls it: once more afterwards.
-            self.clone().wake();
+            // Another thread polls it: once more afterwards.
+            self.clone().queue();
             return false;
         };
         let Some(future) = slot.as_mut() else {
             return false;
         };
+        let frame = place.unwrap_or_else(|| self.frame_to_poll_in());
         let waker = match self.fault() {
             Fault::WakersKeepTheFrame => Waker::from(Arc::new(HoldingWaker {
                 task: Arc::clone(self),
@@ -139,19 +140,23 @@ impl Task {
             let before = LAST.with(|last| last.replace(frame.clone()));
             drop(before);
         }
+        if matches!(polled, Ok(Poll::Pending)) {
+            return false;
+        }
+        // Another thread may have the task in hand already, and is not to poll it again.
+        let future = slot.take();
         drop(slot);
         match polled {
-            Ok(Poll::Pending) => false,
-            Ok(Poll::Ready(())) => {
+            Ok(_) => {
                 drop(frame);
-                self.end(Ending::Ready);
+                self.finish(future, Ending::Ready);
                 false
             }
             // What the cell's destructor would do is not done on this way out.
             Err(_) if self.fault() == Fault::PanickedTasksLeakTheFrame => {
                 std::mem::forget(lock(&self.frame).clone());
                 self.done.fail(Ended::default());
-                self.end(Ending::Panicked);
+                self.finish(future, Ending::Panicked);
                 true
             }
             Err(caught) => {
@@ -169,15 +174,21 @@ impl Task {
                     hook(Some(told));
                 }
                 drop(frame);
-                self.end(Ending::Panicked);
+                self.finish(future, Ending::Panicked);
                 true
             }
         }
     }
 
-    /// Drops the future where it has lived, then lets go of the frame, then tells who joins.
+    /// Takes down a task that is not ready, unless it has ended.
     pub(crate) fn end(&self, ending: Ending) {
-        let Some(future) = lock(&self.future).take() else {
+        let future = lock(&self.future).take();
+        self.finish(future, ending);
+    }
+
+    /// Drops the future where it has lived, then lets go of the frame, then notifies the joiner.
+    fn finish(&self, future: Option<BoxFuture<'static, ()>>, ending: Ending) {
+        let Some(future) = future else {
             return;
         };
         if self.fault() == Fault::DropsOnAReapersThread {
@@ -237,6 +248,13 @@ impl Task {
         self.done.settle(place);
     }
 
+    fn queue(self: Arc<Self>) {
+        if !self.is_queued.swap(true, Ordering::SeqCst) {
+            let core = Arc::clone(&self.core);
+            core.push(self);
+        }
+    }
+
     pub(crate) fn abort(self: &Arc<Self>) {
         self.is_aborted.store(true, Ordering::SeqCst);
         if self.fault() == Fault::DropsWhereItIsAborted {
@@ -254,15 +272,19 @@ impl Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        if self.fault() == Fault::RunsInlineWithoutASwap && self.spawner == thread::current().id() {
+        // Not where another thread polls it at this moment: that waits its turn.
+        if self.fault() == Fault::RunsInlineWithoutASwap
+            && self.spawner == thread::current().id()
+            && self.future.try_lock().is_ok()
+        {
             // "The thread is ours, so why queue?"
-            self.run_in(Frame::current());
+            self.run_in(Some(Frame::current()));
             return;
         }
         if SETTLES.get() {
             // "The joiner is ready, so why queue?"
             SETTLES.set(false);
-            self.run_in(Frame::current());
+            self.run_in(Some(Frame::current()));
             return;
         }
         if self.fault() == Fault::WakersCarryAFrame && self.was_polled.load(Ordering::Relaxed) {
@@ -271,10 +293,7 @@ impl Wake for Task {
                 .map(|frame| std::mem::replace(frame, Frame::current()));
             drop(replaced);
         }
-        if !self.is_queued.swap(true, Ordering::SeqCst) {
-            let core = Arc::clone(&self.core);
-            core.push(self);
-        }
+        self.queue();
     }
 }
 
