@@ -220,6 +220,7 @@ mod stream;
 mod table;
 mod trial;
 mod verdict;
+mod wait;
 mod way;
 
 pub use combinator::{Child, Combinator};

@@ -4,9 +4,10 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
 
 use framewise_context::ContextVar;
+
+use crate::wait::WaitLimit;
 
 /// The variable that most checks bind and read.
 pub(crate) static ID: ContextVar<u64> = ContextVar::new("id");
@@ -19,9 +20,6 @@ pub(crate) static KEPT: ContextVar<Alive> = ContextVar::new("kept");
 
 /// A variable that spawned tasks do not inherit.
 pub(crate) static NOT_INHERITED: ContextVar<u64> = ContextVar::new("not_inherited").not_inherited();
-
-/// How long the suite waits for something that is to happen soon, until it says that it did not.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A token: clones share one life, which a [`Life`] watches.
 #[derive(Clone, Debug)]
@@ -99,19 +97,16 @@ impl Gate {
             .is_open
     }
 
-    /// Blocks this thread until the gate is open; false if it takes too long.
+    /// Blocks this thread until the gate is open. Returns `false` if it takes too long.
     pub(crate) fn wait(&self) -> bool {
-        self.wait_at_most(PATIENCE)
-    }
-
-    /// As [`wait`](Self::wait), for so long.
-    pub(crate) fn wait_at_most(&self, limit: Duration) -> bool {
-        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (state, _) = self
-            .opened
-            .wait_timeout_while(state, limit, |state| !state.is_open)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.is_open
+        WaitLimit::begin().block_until(|turn| {
+            let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (state, _) = self
+                .opened
+                .wait_timeout_while(state, turn, |state| !state.is_open)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.is_open
+        })
     }
 
     /// Is ready when the gate is open.
@@ -186,21 +181,16 @@ impl Log {
 
     /// Blocks this thread until there are that many entries, or for too long; gives what is there.
     pub(crate) fn wait_for(&self, entries: usize) -> Vec<Entry> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut noted = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while noted.len() < entries {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                break;
-            }
-            noted = self
+        WaitLimit::begin().block_until(|turn| {
+            let noted = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (noted, _) = self
                 .0
                 .1
-                .wait_timeout(noted, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
-        noted.clone()
+                .wait_timeout_while(noted, turn, |noted| noted.len() < entries)
+                .unwrap_or_else(PoisonError::into_inner);
+            noted.len() >= entries
+        });
+        self.entries()
     }
 }
 
@@ -247,34 +237,34 @@ pub(crate) async fn yield_times(times: usize) {
     .await;
 }
 
-/// Yields until `condition` holds; false if it takes too long. For what an executor without threads
-/// does beside the future that waits.
-pub(crate) async fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+/// Yields until `condition` holds. Returns `false` if it takes too long. For what an executor without
+/// threads does beside the future that waits.
+pub(crate) async fn eventually(condition: impl FnMut() -> bool) -> bool {
+    holds_within(WaitLimit::begin(), condition).await
+}
+
+/// Like [`eventually`], with that limit.
+pub(crate) async fn holds_within(
+    mut limit: WaitLimit,
+    mut condition: impl FnMut() -> bool,
+) -> bool {
     while !condition() {
-        if Instant::now() >= deadline {
+        if !limit.take_turn() {
             return false;
         }
         yield_times(1).await;
-        std::thread::yield_now();
     }
     true
 }
 
 /// Polls `future` until it is ready or it takes too long. Busy: other tasks have a turn in between.
 pub(crate) async fn in_time<F: Future>(future: F) -> Option<F::Output> {
-    at_most(PATIENCE, future).await
-}
-
-/// As [`in_time`], for so long.
-pub(crate) async fn at_most<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
-    let deadline = Instant::now() + limit;
+    let mut limit = WaitLimit::begin();
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),
-        Poll::Pending if Instant::now() >= deadline => Poll::Ready(None),
+        Poll::Pending if !limit.take_turn() => Poll::Ready(None),
         Poll::Pending => {
-            std::thread::yield_now();
             cx.waker().wake_by_ref();
             Poll::Pending
         }

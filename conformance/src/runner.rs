@@ -15,6 +15,7 @@ use crate::probe::DELIBERATE;
 use crate::report::{Finding, Outcome, Report};
 use crate::trial::{Trial, panicked};
 use crate::verdict::{Failure, Verdict, ensure};
+use crate::wait::WaitLimit;
 use crate::way::Way;
 
 /// How long a check may take, unless [`Suite::limit`] says otherwise.
@@ -83,8 +84,8 @@ impl Suite {
         }
     }
 
-    /// Sets how long a check may take until it counts as hung. The thread of a check that hangs is
-    /// left behind.
+    /// Sets how long a check may take until it counts as hung. On a machine that is busy with other
+    /// things, it may take longer. The thread of a check that hangs is left behind.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -161,14 +162,21 @@ impl Suite {
                 "",
             ));
         }
-        match receiver.recv_timeout(self.limit) {
-            Ok(verdict) => verdict.into(),
-            Err(_) => Outcome::Failed(Failure::new(
-                ENDS,
-                format!("it hung for {:?}", self.limit),
-                "a wake-up is lost, or a task is dropped that somebody waits for",
-            )),
-        }
+        let mut verdict = None;
+        WaitLimit::of(self.limit).block_until(|turn| {
+            verdict = receiver.recv_timeout(turn).ok();
+            verdict.is_some()
+        });
+        verdict.map_or_else(
+            || {
+                Outcome::Failed(Failure::new(
+                    ENDS,
+                    format!("it hung for {:?}", self.limit),
+                    "a wake-up is lost, or a task is dropped that another one waits for",
+                ))
+            },
+            Outcome::from,
+        )
     }
 }
 

@@ -2,27 +2,24 @@
 //! see from outside in which frame they are between polls.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
 use framewise_context::{ContextVar, Frame, bind};
 
-use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, at_most, eventually, yield_times};
+use crate::executor::{Ended, JoinHandle, Output};
+use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, eventually, in_time, yield_times};
 use crate::trial::{Trial, not_applicable, panicked};
 use crate::verdict::{Failure, Stop, Verdict};
-
-/// How long threads are waited for that may not exist. Long enough for those that exist and get no
-/// processor: a verdict must not depend on that.
-pub(crate) const A_WHILE: Duration = Duration::from_secs(2);
 
 /// A value that notes in which frame it is dropped.
 pub(crate) static NOTES: ContextVar<NotesDrop> = ContextVar::new("notes");
 
-/// Where a number of tasks meet, so that each is on another thread.
+/// Where a number of members meet: tasks, each of which keeps its thread, so that each is on another
+/// one, and perhaps the thread that spawns them.
 #[derive(Debug)]
 pub(crate) struct Meeting {
     missing: AtomicUsize,
@@ -38,18 +35,70 @@ impl Meeting {
         })
     }
 
-    /// Blocks this thread until all are there; false if they do not come.
-    pub(crate) fn attend(&self) -> bool {
+    /// Is one of the members, and does not wait for the others.
+    pub(crate) fn arrive(&self) {
         if self.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.complete.open();
         }
+    }
+
+    /// Blocks this thread until all are there. Returns `false` if they do not come.
+    pub(crate) fn attend(&self) -> bool {
+        self.arrive();
         self.is_complete()
     }
 
-    /// Blocks this thread until all are there; false if they do not come.
+    /// Like [`attend`](Self::attend), for a thread that is not a member.
     pub(crate) fn is_complete(&self) -> bool {
-        self.complete.wait_at_most(A_WHILE)
+        self.complete.wait()
     }
+
+    /// Returns `true` if all have come.
+    pub(crate) fn was_complete(&self) -> bool {
+        self.complete.is_open()
+    }
+}
+
+/// Waits until each poll that some thread makes now is over: as many tasks as there are threads meet,
+/// so that each thread has come back for one of them. Returns `false` if they do not meet.
+pub(crate) async fn polls_end(trial: &Trial) -> bool {
+    let workers = trial.executor().workers();
+    let meeting = Meeting::of(workers);
+    let attend = || {
+        let meeting = Arc::clone(&meeting);
+        trial.spawn_root(async move { meeting.attend() })
+    };
+    let tasks: Vec<_> = (0..workers).map(|_| attend()).collect();
+    for task in tasks {
+        // What matters is whether they have met.
+        drop(task.output().await);
+    }
+    meeting.was_complete()
+}
+
+/// Joins `task`, which ends when `go` is open: after the joiner was polled, and while no thread polls
+/// it.
+pub(crate) async fn join_before_the_end(
+    trial: &Trial,
+    task: Box<dyn JoinHandle>,
+    go: Arc<Gate>,
+) -> Result<Output, Ended> {
+    let is_waiting = Gate::new();
+    let (own, waits) = (trial.clone(), Arc::clone(&is_waiting));
+    let opens = trial.spawn_root(async move {
+        waits.passed().await;
+        polls_end(&own).await;
+        go.open();
+    });
+    let mut join = task.join();
+    let joined = poll_fn(|cx| {
+        let poll = join.as_mut().poll(cx);
+        is_waiting.open();
+        poll
+    });
+    let joined = joined.await;
+    drop(opens);
+    joined
 }
 
 /// Calls `body` while no worker polls anything: each is kept busy. An executor whose tasks run on
@@ -105,7 +154,7 @@ pub(crate) fn still_runs(trial: &Trial) -> Result<bool, Stop> {
     for _ in 0..2 {
         let ran = block_on_catching(trial, async {
             let task = trial.spawn_root(async {});
-            at_most(A_WHILE * 3, task.output()).await
+            in_time(task.output()).await
         })?;
         if let Some(ran) = ran {
             return Ok(matches!(ran, Some(Ok(()))));
@@ -134,25 +183,32 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
     let tasks = workers * 2;
     let log = Log::new();
     let roots = Log::new();
+    // As many tasks as there are threads meet, so that each thread has one of them; and the thread
+    // that spawns them, which has let go of their frames by then.
+    let (first, second) = (Meeting::of(workers + 1), Meeting::of(workers));
+    let over = Log::new();
     let done = Frame::root().run(|| {
         block_on_catching(trial, async {
-            // As many as there are threads meet, so that each thread has one of them.
-            let meeting = Meeting::of(workers);
             for number in 0..tasks {
-                let meeting = Arc::clone(&meeting);
+                let (over, meeting) = (over.clone(), Arc::clone(&first));
                 let task = Box::pin(async move {
                     if number < workers {
                         meeting.attend();
                     }
                     yield_times(1).await;
+                    over.note("a task");
                 });
                 bind(&NOTES, log.on_drop("a frame's value"))
                     .and(&ID, 700 + number as u64)
                     .run(|| trial.executor().spawn(task));
             }
-            let meeting = Meeting::of(workers);
+            first.arrive();
+            // Before a thread polls anything else, which may be when it leaves a frame. Nor may the
+            // two meetings take threads from each other.
+            eventually(|| [&log, &over].iter().all(|log| log.entries().len() == tasks)).await;
+            let released = log.entries().len();
             for number in 0..tasks {
-                let (roots, meeting) = (roots.clone(), Arc::clone(&meeting));
+                let (roots, meeting) = (roots.clone(), Arc::clone(&second));
                 trial.executor().spawn_root(Box::pin(async move {
                     if number < workers {
                         meeting.attend();
@@ -160,10 +216,9 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
                     roots.note("a task at the root");
                 }));
             }
-            let done = || (log.entries().len(), roots.entries().len());
-            eventually(|| done() == (tasks, tasks)).await;
+            eventually(|| roots.entries().len() == tasks).await;
             // What is let go at the end of block_on comes too late.
-            done()
+            (released, roots.entries().len())
         })
     })?;
     let mut noted = log.entries();
@@ -181,17 +236,26 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
         }
     }
     match (done, before) {
-        (Some(done), _) if done == (tasks, tasks) => Ok(()),
-        (_, Before::Panic) => not_applicable(ENDS),
-        (None, _) => not_applicable("a panic comes out of block_on"),
-        (Some((released, ran)), Before::Calm) => Err(Failure::new(
-            "the tasks run, and their frames are released",
-            format!(
-                "of {tasks} frames {released} were released, of {tasks} tasks at the root {ran} ran"
-            ),
-            "a thread stays in a task's frame until its next poll, or something remembers the \
-             frame after the task: leave it, and let go of it, when the poll is over",
-        )
-        .into()),
+        (Some(done), _) if done == (tasks, tasks) => {}
+        (_, Before::Panic) => return not_applicable(ENDS),
+        (None, _) => return not_applicable("a panic comes out of block_on"),
+        (Some((released, ran)), Before::Calm) => {
+            return Err(Failure::new(
+                "the tasks run, and their frames are released",
+                format!(
+                    "of {tasks} frames {released} were released, of {tasks} tasks at the root {ran} ran"
+                ),
+                "a thread stays in a task's frame until its next poll, or something remembers the \
+                 frame after the task: leave it, and let go of it, when the poll is over",
+            )
+            .into());
+        }
     }
+    if first.was_complete() && second.was_complete() {
+        return Ok(());
+    }
+    not_applicable(match before {
+        Before::Panic => ENDS,
+        Before::Calm => "fewer threads poll at the same time than `Executor::workers` says",
+    })
 }

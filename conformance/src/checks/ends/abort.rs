@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::expect_dropped;
-use crate::checks::workers::while_occupied;
+use crate::checks::workers::{polls_end, while_occupied};
 use crate::executor::JoinHandle;
 use crate::probe::{Gate, ID, Log, eventually, in_time, park};
 use crate::trial::{Trial, not_applicable};
@@ -143,6 +143,8 @@ pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
             if in_time(parked.passed()).await.is_none() {
                 return Err(Failure::new("a task runs", "it was not polled in time", "").into());
             }
+            // Its poll is over when it is aborted, so that the abort may drop it where it is called.
+            polls_end(trial).await;
             let task = abort(trial, aborter, task).await?;
             drop(in_time(task.join()).await);
             eventually(|| log.entries().len() == 2).await;

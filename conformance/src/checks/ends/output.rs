@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::expect_dropped;
-use crate::checks::workers::while_occupied;
+use crate::checks::workers::{join_before_the_end, while_occupied};
 use crate::probe::{Gate, ID, Log, NotesDrop, eventually, in_time, park, yield_times};
 use crate::trial::{Trial, output_of};
-use crate::verdict::{Failure, Stop, Verdict, ensure};
+use crate::verdict::{Stop, Verdict, ensure};
 
 pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(trial: &Trial) -> Verdict {
     trial.joining()?;
@@ -68,14 +68,13 @@ pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(trial: &Trial) -> Verdi
     let log = Log::new();
     let taker = trial.clone();
     trial.block_on(async {
-        let joinable = |label: &'static str| {
-            let output = log.on_drop(label);
+        let joinable = |label: &'static str, go: &Arc<Gate>| {
+            let (output, go) = (log.on_drop(label), Arc::clone(go));
             trial.spawn_joinable(async move {
-                yield_times(2).await;
+                go.passed().await;
                 output
             })
         };
-        let late = || Failure::new("a task that is joined ends", "it did not in time", "");
         let is_held = |place: &str| {
             ensure(
                 log.entries().is_empty(),
@@ -84,13 +83,18 @@ pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(trial: &Trial) -> Verdi
                 "the executor drops what it gives away, or gives away something else",
             )
         };
-        let task = ID.run(10, || joinable("an output that block_on's future took"))?;
-        let output: NotesDrop = output_of(in_time(task.join()).await.ok_or_else(late)?)?;
+        let go = Gate::new();
+        let task = ID.run(10, || {
+            joinable("an output that block_on's future took", &go)
+        })?;
+        let output: NotesDrop = output_of(join_before_the_end(trial, task, go).await)?;
         is_held("in the future that block_on runs")?;
-        let task = ID.run(11, || joinable("an output that another task took"))?;
+        let go = Gate::new();
+        let task = ID.run(11, || joinable("an output that another task took", &go))?;
         let other = ID.run(20, || {
+            let own = taker.clone();
             taker.spawn(async move {
-                let output: NotesDrop = output_of(task.join().await)?;
+                let output: NotesDrop = output_of(join_before_the_end(&own, task, go).await)?;
                 yield_times(1).await;
                 drop(output);
                 Ok::<_, Stop>(())

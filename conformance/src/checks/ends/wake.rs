@@ -6,6 +6,7 @@ use std::thread;
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 
+use crate::checks::workers::polls_end;
 use crate::probe::{ID, eventually, in_time, pause, yield_times};
 use crate::trial::{Slot, Trial};
 use crate::verdict::{Failure, Stop, Verdict, expect};
@@ -44,6 +45,8 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(trial: &Trial) -
                 let seen = format!("not in time, when {who} was to wake it");
                 return Err(Failure::new(before, seen, "a wake-up is lost").into());
             };
+            // The task's poll is over when it is woken, so that the wake-up may poll it.
+            polls_end(trial).await;
             match number {
                 20 => ID.run(20, || waker.wake()),
                 21 => {

@@ -1,9 +1,11 @@
 //! Waiting for a task: C-38.
 
+use std::sync::Arc;
+
 use framewise_context::Frame;
 
-use crate::checks::workers::block_on_catching;
-use crate::probe::{ID, deliberate_panic, in_time, yield_times};
+use crate::checks::workers::{block_on_catching, join_before_the_end};
+use crate::probe::{Gate, ID, deliberate_panic, in_time, yield_times};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Verdict, expect};
 
@@ -37,9 +39,11 @@ async fn joins(trial: &Trial) -> Verdict {
     let before = || (ID.get(), Frame::current());
     for aborts in [false, true] {
         let here = before();
+        let go = Gate::new();
         let mut task = ID.run(10, || {
+            let go = Arc::clone(&go);
             trial.spawn_joinable(ID.scope(11, async move {
-                yield_times(3).await;
+                go.passed().await;
                 if aborts {
                     std::future::pending::<()>().await;
                 }
@@ -52,7 +56,7 @@ async fn joins(trial: &Trial) -> Verdict {
             in_time(task.join()).await.ok_or_else(late)?
         } else {
             // Polled when it is woken, and not before: the wake-up may be what polls it.
-            task.join().await
+            join_before_the_end(trial, task, go).await
         };
         is_as_before("ID where a task under 10 was joined", here)?;
         drop(joined);

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 
 use framewise_context::{Frame, bind};
 
-use crate::checks::workers::{A_WHILE, Before, Meeting, NOTES, are_at_the_root};
+use crate::checks::workers::{Before, Meeting, NOTES, are_at_the_root};
 use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
 use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure};
@@ -56,8 +56,8 @@ fn occupy(before: ThreadId, go: Arc<Gate>, moved: Arc<Gate>) {
     }
     if thread::current().id() == before {
         thread::spawn(move || ID.run(90, || go.open()));
-        moved.wait_at_most(A_WHILE);
-    } else if !go.wait_at_most(A_WHILE) {
+        moved.wait();
+    } else if !go.wait() {
         go.open();
     }
 }
@@ -164,8 +164,8 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(trial: 
 /// notes where it is dropped.
 fn beside_a_blocked_thread(trial: &Trial) -> Verdict {
     let workers = trial.executor().workers();
-    let (log, meeting) = (Log::new(), Meeting::of(workers));
-    // The values are dropped by the threads, or here: at the root, too.
+    // This thread comes, too, when it has let go of the frames: their values are dropped by the others.
+    let (log, meeting) = (Log::new(), Meeting::of(workers + 1));
     Frame::root().run(|| {
         for _ in 0..workers {
             let meeting = Arc::clone(&meeting);
@@ -177,7 +177,7 @@ fn beside_a_blocked_thread(trial: &Trial) -> Verdict {
                 .run(|| trial.executor().spawn(task));
         }
     });
-    if !meeting.is_complete() {
+    if !meeting.attend() {
         return not_applicable("no thread takes the place of one that is in block_in_place");
     }
     let noted = log.wait_for(workers);

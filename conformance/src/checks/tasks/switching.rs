@@ -15,8 +15,8 @@ fn sees(expected: Option<u64>, place: &str) -> Verdict {
     let cause = match seen {
         None => "a task's frame is not entered for each of its polls",
         Some(_) => {
-            "another task's frame is current: enter the task's own for each poll, the root too, \
-             and restore what was there before"
+            "another task's frame is current, and the task's own is not entered for each of its \
+             polls: enter it, the root too, and restore what was there before"
         }
     };
     ensure(
