@@ -1,23 +1,34 @@
 //! A check that hangs is a failure that names its item, and is not waited for three times.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture, Suite, Way};
 
-static CALLS: AtomicUsize = AtomicUsize::new(0);
+/// The names of the threads that have called `block_on`: a check and a way each.
+static CALLERS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static HAS_CALLED: Condvar = Condvar::new();
 
-/// Never runs anything.
+/// Never runs anything. The first call that a check makes hangs, further ones return at once.
 struct Hangs;
 
 impl Executor for Hangs {
     fn spawn(&self, _task: BoxFuture<'static, ()>) {}
 
     fn block_on(&self, _future: LocalBoxFuture<'_, ()>) {
-        CALLS.fetch_add(1, Ordering::SeqCst);
-        loop {
+        let thread = thread::current();
+        let caller = thread.name().unwrap_or_default().to_owned();
+        let check = |caller: &str| caller.rsplit_once('-').map(|(check, _)| check.to_owned());
+        let is_first = {
+            let mut callers = CALLERS.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_first = callers.iter().all(|other| check(other) != check(&caller));
+            callers.push(caller);
+            is_first
+        };
+        HAS_CALLED.notify_all();
+        while is_first {
             thread::park();
         }
     }
@@ -26,15 +37,27 @@ impl Executor for Hangs {
 #[test]
 fn a_check_that_hangs_fails_in_each_way_and_is_tried_once() {
     let suite = Suite::executor("hangs", || Hangs).only(&[25]);
-    let report = suite.limit(Duration::from_millis(500)).run();
+    let report = suite.limit(Duration::from_millis(100)).run();
     let findings = report.findings();
     let checks: HashSet<_> = findings.iter().map(|found| found.check).collect();
     assert!(!checks.is_empty());
     assert_eq!(findings.len(), checks.len() * Way::ALL.len());
     assert_eq!(report.failures().count(), findings.len());
+    // A second try would return, and be another failure.
     for (found, failure) in report.failures() {
         assert_eq!(found.item.number(), 25);
-        assert_eq!(failure.seen, "it hung for 500ms");
+        assert_eq!(failure.seen, "it hung for 100ms");
     }
-    assert_eq!(CALLS.load(Ordering::SeqCst), checks.len());
+    // The suite may have given up on a check before its thread ran.
+    let callers = CALLERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut callers = HAS_CALLED
+        .wait_while(callers, |callers| callers.len() < checks.len())
+        .unwrap_or_else(PoisonError::into_inner);
+    callers.sort_unstable();
+    let mut first_tries: Vec<_> = checks
+        .iter()
+        .map(|check| format!("{check}-{}", Way::ALL[0]))
+        .collect();
+    first_tries.sort_unstable();
+    assert_eq!(*callers, first_tries);
 }
