@@ -6,9 +6,11 @@ use std::sync::{Arc, Once};
 use framewise_context::{ContextVar, Frame};
 use futures::FutureExt;
 
+use super::threads::{Busy, spawn_blocking};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, panics, sees};
-use crate::executor::{Ended, Output};
-use crate::probe::{DELIBERATE, ID, Log, deliberate_panic, eventually, yield_times};
+use crate::checks::workers::polls_end;
+use crate::executor::{Ended, JoinHandle, Output};
+use crate::probe::{DELIBERATE, Gate, ID, Log, deliberate_panic, eventually, in_time, yield_times};
 use crate::trial::{Slot, Trial, not_applicable};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
@@ -23,6 +25,8 @@ macro_rules! __errors_checks {
             c83_a_join_error_has_the_frame_in_which_the_panic_began
             c83_a_join_error_has_the_tasks_frame_where_it_panics_there
             c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began
+            c83_the_hook_runs_in_the_frame_of_a_tasks_failure
+            c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure
         }
     };
 }
@@ -257,4 +261,125 @@ pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
         after,
         &[(Some(12), LEFT_BEHIND)],
     )
+}
+
+/// When the handle of what panics is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dropped {
+    BeforeTheEnd,
+    AfterTheEnd,
+}
+
+/// What panics when `go` is open, and opens `begun` before.
+struct Fails {
+    begun: Arc<Gate>,
+    go: Arc<Gate>,
+}
+
+/// Has the hook note [`ID`] where it runs. What fails does so under 12 and is made under 9; its handle
+/// is dropped under 21.
+fn hook_runs_in_the_failures_frame(
+    trial: &Trial,
+    what: &str,
+    make: impl Fn(Fails) -> Result<Box<dyn JoinHandle>, Stop>,
+    has_ended: impl AsyncFn() -> bool,
+) -> Verdict {
+    let log = Log::new();
+    let noted = log.clone();
+    trial
+        .panic_hook()?
+        .set_hook(Arc::new(move |_| noted.note("hook")));
+    for dropped in [Dropped::BeforeTheEnd, Dropped::AfterTheEnd] {
+        let (begun, go) = (Gate::new(), Gate::new());
+        let fails_then = Fails {
+            begun: Arc::clone(&begun),
+            go: Arc::clone(&go),
+        };
+        let handle = ID.run(9, || make(fails_then))?;
+        let before = log.entries().len();
+        trial.block_on(async {
+            if dropped == Dropped::BeforeTheEnd {
+                ID.run(21, || handle.detach());
+                ID.run(22, || go.open());
+            } else {
+                ID.run(22, || go.open());
+                in_time(begun.passed()).await;
+                if !has_ended().await {
+                    return not_applicable("the end of what panics cannot be waited for");
+                }
+                ID.run(21, || handle.detach());
+            }
+            eventually(|| log.entries().len() > before).await;
+            Ok(())
+        })?;
+        let what = format!("{what} under 12, whose handle is dropped under 21, {dropped:?}");
+        let Some((_, seen)) = log.entries().get(before).copied() else {
+            return fails(
+                &format!("the hook is called with a panic of {what}"),
+                "it is not",
+                "the panic is lost where its handle is dropped",
+            );
+        };
+        expect(
+            &format!("ID in the hook for unhandled panics, of {what}"),
+            Some(12),
+            seen,
+            &[
+                (
+                    Some(21),
+                    "the hook runs in the frame of what drops the handle: enter the one in \
+                            which the panic began",
+                ),
+                (
+                    None,
+                    "the hook runs outside of the frame in which the panic began: enter it",
+                ),
+                (Some(9), HOOK_RUNS_FARTHER_OUT),
+                (Some(10), HOOK_RUNS_FARTHER_OUT),
+                (
+                    trial.id(),
+                    "the hook runs in the frame of the thread that drives",
+                ),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// The sign of a hook that runs in the frame that its task was spawned in.
+const HOOK_RUNS_FARTHER_OUT: &str = "the hook runs in the task's own frame and not in the innermost one: enter the one in which the \
+     panic began";
+
+pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(trial: &Trial) -> Verdict {
+    trial.joining()?;
+    let make = |fails: Fails| {
+        trial.spawn_joinable::<()>(ID.scope(10, async move {
+            fails.go.passed().await;
+            fails.begun.open();
+            ID.run(12, || deliberate_panic())
+        }))
+    };
+    hook_runs_in_the_failures_frame(trial, "a task", make, async || polls_end(trial).await)
+}
+
+pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure(trial: &Trial) -> Verdict {
+    let blocking = trial.blocking()?;
+    let make = |fails: Fails| {
+        let call = move || -> () {
+            fails.go.wait();
+            fails.begun.open();
+            ID.run(12, || deliberate_panic())
+        };
+        Ok(spawn_blocking(blocking, call))
+    };
+    hook_runs_in_the_failures_frame(trial, "a blocking call", make, async || {
+        let Some(threads) = blocking.threads_max() else {
+            return false;
+        };
+        // Each thread has come back for one of them.
+        let busy = Busy::begin(blocking, threads, false);
+        let all = busy.has_begun().await;
+        drop(busy.end().await);
+        all
+    })
 }

@@ -46,6 +46,9 @@ pub(crate) enum Fault {
     DroppedSleepsKeepTheFrame,
     PanickedTasksLeakTheFrame,
     TellsTheJoinerFirst,
+    HookRunsOutside,
+    LateHookRunsWhereTheHandleIsDropped,
+    CallsHookRunsOutside,
 }
 
 impl Fault {
@@ -219,5 +222,20 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         Fault::TellsTheJoinerFirst,
         47,
         "before the frame is released",
+    ),
+    (
+        Fault::HookRunsOutside,
+        83,
+        "the hook runs outside of the frame",
+    ),
+    (
+        Fault::LateHookRunsWhereTheHandleIsDropped,
+        83,
+        "the hook runs in the frame of what drops the handle",
+    ),
+    (
+        Fault::CallsHookRunsOutside,
+        83,
+        "the hook runs outside of the frame",
     ),
 ];

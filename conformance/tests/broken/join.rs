@@ -6,13 +6,57 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use framewise_conformance::context::Frame;
-use framewise_conformance::{BoxFuture, Ended, JoinHandle, Output};
+use framewise_conformance::{BoxFuture, Ended, JoinHandle, Output, PanicHook};
 
+use crate::fault::Fault;
 use crate::lab::lock;
+
+/// The hook for panics of what nobody joins, once it is set.
+pub(crate) type HookSlot = Arc<Mutex<Option<PanicHook>>>;
+
+/// Whose panics are reported.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    Task,
+    Call,
+}
+
+/// Reports panics that are not joined.
+#[derive(Clone)]
+pub(crate) struct Reports {
+    pub(crate) fault: Fault,
+    pub(crate) of: Of,
+    pub(crate) hook: HookSlot,
+}
+
+impl Reports {
+    /// Calls the hook in the frame of the failure. `is_late`: the handle was dropped after the end.
+    fn report(&self, ended: &Ended, is_late: bool) {
+        let Some(hook) = lock(&self.hook).clone() else {
+            return;
+        };
+        let frame = ended.frame.clone();
+        let is_outside = match self.fault {
+            Fault::HookRunsOutside => self.of == Of::Task && !is_late,
+            Fault::LateHookRunsWhereTheHandleIsDropped => is_late,
+            Fault::CallsHookRunsOutside => self.of == Of::Call && !is_late,
+            _ => false,
+        };
+        let place = if is_outside {
+            Frame::current()
+        } else {
+            frame.clone().unwrap_or_default()
+        };
+        place.run(|| hook(frame));
+    }
+}
 
 /// Shared by a task and its handle.
 #[derive(Clone)]
-pub(crate) struct Completion(Arc<Mutex<State>>);
+pub(crate) struct Completion {
+    state: Arc<Mutex<State>>,
+    reports: Reports,
+}
 
 #[derive(Default)]
 struct State {
@@ -23,43 +67,53 @@ struct State {
 }
 
 impl Completion {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new(State {
+    pub(crate) fn new(reports: Reports) -> Self {
+        let state = State {
             is_joined: true,
             ..State::default()
-        })))
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            reports,
+        }
     }
 
     /// For a task without a handle.
-    pub(crate) fn nobody() -> Self {
-        Self(Arc::default())
+    pub(crate) fn nobody(reports: Reports) -> Self {
+        Self {
+            state: Arc::default(),
+            reports,
+        }
     }
 
     /// The output, which the handle sees after [`settle`](Self::settle).
     pub(crate) fn succeed(&self, output: Output) {
-        lock(&self.0).result = Some(Ok(output));
+        lock(&self.state).result = Some(Ok(output));
     }
 
-    /// The panic. Says whether there is nobody to be told.
-    pub(crate) fn fail(&self, ended: Ended) -> bool {
-        let mut state = lock(&self.0);
-        if state.is_joined {
-            state.result = Some(Err(ended));
+    /// The panic. Reports it where there is no handle.
+    pub(crate) fn fail(&self, ended: Ended) {
+        {
+            let mut state = lock(&self.state);
+            if state.is_joined {
+                state.result = Some(Err(ended));
+                return;
+            }
         }
-        !state.is_joined
+        self.reports.report(&ended, false);
     }
 
-    /// The task is gone. An output that nobody waits for is dropped in `frame`.
+    /// The task is gone. An output without a handle is dropped in `frame`.
     pub(crate) fn settle(&self, frame: Frame) {
         // Released before a joiner is notified (C-47); needed only where there is no joiner (C-39).
-        let frame = if lock(&self.0).is_joined {
+        let frame = if lock(&self.state).is_joined {
             drop(frame);
             Frame::root()
         } else {
             frame
         };
         let (unwanted, waker) = {
-            let mut state = lock(&self.0);
+            let mut state = lock(&self.state);
             state.is_settled = true;
             let unwanted = if state.is_joined {
                 None
@@ -68,6 +122,9 @@ impl Completion {
             };
             (unwanted, state.waker.take())
         };
+        if let Some(Err(ended)) = &unwanted {
+            self.reports.report(ended, false);
+        }
         let dropped = frame.run(|| std::panic::catch_unwind(AssertUnwindSafe(|| drop(unwanted))));
         if let Err(payload) = dropped {
             std::mem::forget(payload);
@@ -78,7 +135,7 @@ impl Completion {
     }
 
     fn poll(&self, waker: &Waker) -> Poll<Result<Output, Ended>> {
-        let mut state = lock(&self.0);
+        let mut state = lock(&self.state);
         if !state.is_settled {
             state.waker = Some(waker.clone());
             return Poll::Pending;
@@ -86,8 +143,20 @@ impl Completion {
         Poll::Ready(state.result.take().unwrap_or_else(|| Err(Ended::default())))
     }
 
+    /// There is no handle from now on. A panic that it was not asked for is reported.
     fn leave(&self) {
-        lock(&self.0).is_joined = false;
+        let unwanted = {
+            let mut state = lock(&self.state);
+            state.is_joined = false;
+            if state.is_settled {
+                state.result.take()
+            } else {
+                None
+            }
+        };
+        if let Some(Err(ended)) = &unwanted {
+            self.reports.report(ended, true);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use framewise_conformance::{
 };
 
 use crate::fault::Fault;
-use crate::join::{Completion, Joined};
+use crate::join::{Completion, HookSlot, Joined, Of, Reports};
 use crate::local::LocalTask;
 use crate::pool::{self, Pool};
 use crate::task::{BELIEVED, Ending, Task, last};
@@ -36,7 +36,7 @@ pub(crate) struct Core {
     pub(crate) fault: Fault,
     work: Mutex<Work>,
     changed: Condvar,
-    hook: Mutex<Option<PanicHook>>,
+    hook: HookSlot,
 }
 
 #[derive(Default)]
@@ -56,7 +56,7 @@ impl Lab {
             fault,
             work: Mutex::default(),
             changed: Condvar::new(),
-            hook: Mutex::default(),
+            hook: Arc::default(),
         });
         let worker = |_| {
             let core = Arc::clone(&core);
@@ -65,7 +65,7 @@ impl Lab {
         Self {
             threads: Mutex::new((0..WORKERS).map(worker).collect()),
             timers: TimerThread::start(fault),
-            pool: Pool::start(fault),
+            pool: Pool::start(fault, Arc::clone(&core.hook)),
             core,
         }
     }
@@ -129,8 +129,13 @@ impl Core {
         }
     }
 
-    pub(crate) fn hook(&self) -> Option<PanicHook> {
-        lock(&self.hook).clone()
+    /// How panics of tasks are reported.
+    fn reports(&self) -> Reports {
+        Reports {
+            fault: self.fault,
+            of: Of::Task,
+            hook: Arc::clone(&self.hook),
+        }
     }
 
     pub(crate) fn push(&self, task: Arc<Task>) {
@@ -190,7 +195,8 @@ impl Core {
 impl Executor for Lab {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         let frame = self.core.captured();
-        self.core.spawn(task, frame, Completion::nobody());
+        self.core
+            .spawn(task, frame, Completion::nobody(self.core.reports()));
     }
 
     fn block_on(&self, future: LocalBoxFuture<'_, ()>) {
@@ -202,7 +208,8 @@ impl Executor for Lab {
             Fault::RootInherits => Frame::current().inherited(),
             _ => Frame::root(),
         };
-        self.core.spawn(task, frame, Completion::nobody());
+        self.core
+            .spawn(task, frame, Completion::nobody(self.core.reports()));
     }
 
     fn workers(&self) -> usize {
@@ -237,7 +244,7 @@ impl Executor for Lab {
 impl Joining for Lab {
     fn spawn_joinable(&self, task: BoxFuture<'static, Output>) -> Box<dyn JoinHandle> {
         let frame = self.core.captured();
-        let done = Completion::new();
+        let done = Completion::new(self.core.reports());
         let output = done.clone();
         let future = Box::pin(async move { output.succeed(task.await) });
         let task = self.core.spawn(future, frame, done.clone());

@@ -10,7 +10,7 @@ use framewise_conformance::context::{Frame, catch_unwind};
 use framewise_conformance::{Ended, JoinHandle, Output};
 
 use crate::fault::Fault;
-use crate::join::{Completion, Joined};
+use crate::join::{Completion, HookSlot, Joined, Of, Reports};
 use crate::lab::lock;
 
 /// How many threads it has.
@@ -24,6 +24,7 @@ pub(crate) struct Pool {
 
 struct Shared {
     fault: Fault,
+    hook: HookSlot,
     calls: Mutex<Calls>,
     changed: Condvar,
 }
@@ -42,9 +43,10 @@ struct Call {
 }
 
 impl Pool {
-    pub(crate) fn start(fault: Fault) -> Self {
+    pub(crate) fn start(fault: Fault, hook: HookSlot) -> Self {
         let shared = Arc::new(Shared {
             fault,
+            hook,
             calls: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -126,7 +128,7 @@ impl Call {
             Ok(output) => self.done.succeed(output),
             Err(caught) => {
                 let (payload, began_in) = caught.into_parts();
-                let _nobody = self.done.fail(Ended {
+                self.done.fail(Ended {
                     panic: Some(payload),
                     frame: Some(began_in),
                 });
@@ -151,7 +153,11 @@ impl Pool {
         &self,
         call: Box<dyn FnOnce() -> Output + Send>,
     ) -> Box<dyn JoinHandle> {
-        let done = Completion::new();
+        let done = Completion::new(Reports {
+            fault: self.shared.fault,
+            of: Of::Call,
+            hook: Arc::clone(&self.shared.hook),
+        });
         let is_aborted = Arc::new(AtomicBool::new(false));
         let call = Call {
             call,

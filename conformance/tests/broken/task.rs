@@ -165,14 +165,10 @@ impl Task {
                     Fault::PanicsNameTheTasksFrame => frame.clone(),
                     _ => began_in,
                 };
-                let hook = self.core.hook();
-                let unhandled = self.done.fail(Ended {
+                self.done.fail(Ended {
                     panic: Some(payload),
-                    frame: Some(told.clone()),
+                    frame: Some(told),
                 });
-                if unhandled && let Some(hook) = hook {
-                    hook(Some(told));
-                }
                 drop(frame);
                 self.finish(future, Ending::Panicked);
                 true
