@@ -69,10 +69,10 @@
 //! | [`workers`](Executor::workers) of 2 and more | a task that is forced to move keeps its frame (C-29); tasks on all threads at once (C-30) |
 //! | [`joining`](Executor::joining) | waiting for a task (C-26, C-38), who drops its output (C-39, C-40), aborting (C-41, C-42), the end of its future (C-44, C-46), what its handle and its wakers keep (C-47, C-48), what the error of a panic says (C-83) |
 //! | [`local`](Executor::local) | the same rules for tasks that are not `Send` (C-34) |
-//! | [`timers`](Executor::timers) | sleeping, timeouts, ticks, callbacks, and whose frame wakes (C-50 to C-53) |
+//! | [`timers`](Executor::timers) | sleeping, timeouts, ticks, callbacks, and whose frame wakes (C-50 to C-53), what a wait that is over keeps (C-48) |
 //! | [`blocking`](Executor::blocking) | `block_in_place` (C-29, C-33), calls on other threads, their cancellation and helpers that start threads (C-61 to C-63), `block_on` within them (C-64) |
 //! | [`net`](Executor::net) | sockets, callbacks, accept loops, pooled connections (C-50, C-56, C-59) |
-//! | [`panic_hook`](Executor::panic_hook) | which frame it is told (C-83) |
+//! | [`panic_hook`](Executor::panic_hook) | which frame it is given, and in which it runs (C-83) |
 //! | [`shutdown`](Executor::shutdown) | the end of tasks that are left (C-45), and of threads (C-81) |
 //!
 //! Three more answers are about limits:

@@ -5,6 +5,7 @@ use std::task::{Context, Waker};
 
 use framewise_context::bind;
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 
 use super::time_io::{LONG, LOST_AT_A_WAKE, NOT_CARRIED, TICK, sleep};
 use crate::executor::{BoxFuture, Executor};
@@ -22,6 +23,7 @@ macro_rules! __sleeping_checks {
             c51_after_a_timeout_a_task_is_in_its_frame
             c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame
             c48_a_dropped_sleep_keeps_no_frame
+            c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame
             c52_every_tick_of_an_interval_is_in_the_tasks_frame
             c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame
         }
@@ -74,10 +76,67 @@ pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(trial: &Trial) -> Verdict {
         trial.block_on(eventually(|| life.has_ended())),
         "the frame of a task is released that has dropped a sleep",
         "it is alive until the sleep's deadline",
-        "a sleep that is dropped leaves its waker, and the frame that this was registered in, with the \
-         timers: take both out when it is dropped",
+        DROPPED_SLEEP_KEEPS,
     )
 }
+
+/// How a wait ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Finished,
+    Dropped,
+}
+
+/// The combinator and its task live on, so that the wait's frame does not end with them. No other
+/// timer fires meanwhile, so that it does not end with the next event either.
+pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(trial: &Trial) -> Verdict {
+    trial.timers()?;
+    for end in [End::Finished, End::Dropped] {
+        let (alive, life) = Life::begin();
+        let executor = Arc::clone(trial.executor());
+        let task = trial.spawn(async move {
+            let nap = match end {
+                End::Finished => sleep(&executor, TICK),
+                End::Dropped => sleep(&executor, LONG),
+            };
+            // Its wakers are its own, so that a timer has to keep the frame beside them.
+            let mut waits = FuturesUnordered::from_iter([Box::pin(KEPT.scope(alive, nap))]);
+            match end {
+                End::Finished => drop(waits.next().await),
+                End::Dropped => {
+                    let is_over = futures::poll!(waits.next()).is_ready();
+                    waits.clear();
+                    ensure(
+                        !is_over,
+                        "a sleep of an hour waits",
+                        "it is ready at once",
+                        "",
+                    )?;
+                }
+            }
+            let released = eventually(|| life.has_ended()).await;
+            drop(waits);
+            ensure(
+                released,
+                &format!("the frame of a sleep in a combinator is released: {end:?}"),
+                "it is alive as long as the combinator, or until another timer fires",
+                match end {
+                    End::Finished => {
+                        "what was kept for a wait is not let go when the wait is over: take the \
+                         waker and its frame out when the timer has fired"
+                    }
+                    End::Dropped => DROPPED_SLEEP_KEEPS,
+                },
+            )
+        });
+        trial.block_on(task.output())??;
+    }
+    Ok(())
+}
+
+/// The sign of a wait that was dropped and is still registered.
+const DROPPED_SLEEP_KEEPS: &str = "a sleep that is dropped leaves its waker, and the frame that this was registered in, with the \
+     timers: take both out when it is dropped";
 
 pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(trial: &Trial) -> Verdict {
     trial.timers()?;

@@ -49,6 +49,7 @@ pub(crate) enum Fault {
     HookRunsOutside,
     LateHookRunsWhereTheHandleIsDropped,
     CallsHookRunsOutside,
+    FiredSleepsKeepTheFrame,
 }
 
 impl Fault {
@@ -232,6 +233,11 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         Fault::LateHookRunsWhereTheHandleIsDropped,
         83,
         "the hook runs in the frame of what drops the handle",
+    ),
+    (
+        Fault::FiredSleepsKeepTheFrame,
+        48,
+        "take the waker and its frame out when the timer has fired",
     ),
     (
         Fault::CallsHookRunsOutside,

@@ -54,3 +54,24 @@ fn missed_by_the_suite((fault, number, cause): (Fault, u8, &str)) -> Option<Stri
         .any(|(_, failure)| failure.cause.contains(cause));
     (!is_caught || !is_explained).then(|| format!("{fault:?} by {item}, as {cause:?}:\n{report}"))
 }
+
+/// What one item alone notices: no other check would tell of it.
+#[test]
+fn some_faults_break_one_item_and_no_other() {
+    let faults = [
+        (Fault::HookRunsOutside, 83),
+        (Fault::LateHookRunsWhereTheHandleIsDropped, 83),
+        (Fault::CallsHookRunsOutside, 83),
+        (Fault::FiredSleepsKeepTheFrame, 48),
+        (Fault::DroppedSleepsKeepTheFrame, 48),
+    ];
+    std::thread::scope(|scope| {
+        for (fault, number) in faults {
+            scope.spawn(move || {
+                let report = Suite::executor(format!("{fault:?}"), move || Lab::new(fault)).run();
+                let failed = report.items(ItemState::Failed);
+                assert_eq!(failed, [Item::new(number)], "{report}");
+            });
+        }
+    });
+}

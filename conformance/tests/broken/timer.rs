@@ -25,6 +25,8 @@ struct Shared {
     fault: Fault,
     armed: Mutex<Armed>,
     changed: Condvar,
+    /// Whom the last timer that fired woke, for [`Fault::FiredSleepsKeepTheFrame`].
+    fired: Arc<Mutex<Option<Sleeper>>>,
 }
 
 #[derive(Default)]
@@ -39,6 +41,7 @@ impl TimerThread {
             fault,
             armed: Mutex::default(),
             changed: Condvar::new(),
+            fired: Arc::default(),
         });
         let thread = thread::spawn({
             let shared = Arc::clone(&shared);
@@ -113,17 +116,25 @@ impl Shared {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
         let nap = Arc::<Mutex<Nap>>::default();
         let over = Arc::clone(&nap);
+        let keeps = self.fault == Fault::FiredSleepsKeepTheFrame;
+        let fired = keeps.then(|| Arc::clone(&self.fired));
         let wake = move || {
             let waker = {
                 let mut nap = lock(&over);
                 nap.is_over = true;
                 nap.waker.take()
             };
-            match waker {
-                Some(Sleeper::Framed(waker)) => waker.wake(),
-                Some(Sleeper::Bare(waker)) => waker.wake(),
+            match &waker {
+                Some(Sleeper::Framed(waker)) => waker.wake_by_ref(),
+                Some(Sleeper::Bare(waker)) => waker.wake_by_ref(),
                 None => {}
             }
+            // "The next one may want the same."
+            let let_go = match &fired {
+                Some(fired) => std::mem::replace(&mut *lock(fired), waker),
+                None => waker,
+            };
+            drop(let_go);
         };
         self.arm(Instant::now() + duration, Box::new(wake));
         let fault = self.fault;
