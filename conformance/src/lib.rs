@@ -122,8 +122,9 @@
 //! Below it, for each item that failed: what the contract says, the check that noticed, and in
 //! brackets the ways in which it did. `ID` is the variable that the suite binds. Each frame that a
 //! check could see by mistake has a number of its own, so that what was *seen* tells whose frame
-//! that was; `likely` is the conclusion. One cause breaks many items: mend what C-25 says first, and
-//! run again.
+//! that was; `likely` is the conclusion. One cause breaks many items. Where there are several, the
+//! report lists them before the items, and [`Report::causes`] gives them: first the one that explains
+//! the most items, and that no check speaks against. Fix that one first, and run again.
 //!
 //! # Usual causes and their mends
 //!
@@ -206,6 +207,7 @@
 //!   An executor that aborts the process ends the suite.
 //! - Deadlines and cancellation as a part of a frame, C-84 to C-88, are not checked.
 
+mod cause;
 mod checks;
 mod combinator;
 mod executor;
@@ -223,6 +225,7 @@ mod verdict;
 mod wait;
 mod way;
 
+pub use cause::Cause;
 pub use combinator::{Child, Combinator};
 pub use executor::{
     Blocking, BoxFuture, BoxStream, CallbackHandle, Duplex, Ended, Executor, JoinHandle, Joining,

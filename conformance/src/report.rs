@@ -130,6 +130,25 @@ impl Report {
         told
     }
 
+    /// The causes, where there are several: which one to look at first.
+    fn fmt_causes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let causes = self.causes();
+        if causes.len() < 2 {
+            return Ok(());
+        }
+        writeln!(f, "  likely causes, the narrowest first:")?;
+        for cause in causes {
+            let items: Vec<_> = cause.items.iter().map(Item::to_string).collect();
+            let refuted = if cause.is_refuted {
+                "not likely, a check held that it would have broken: "
+            } else {
+                ""
+            };
+            writeln!(f, "    {}: {refuted}{}", items.join(", "), cause.text)?;
+        }
+        Ok(())
+    }
+
     /// Panics with the report if an item is broken.
     ///
     /// # Panics
@@ -157,6 +176,7 @@ impl fmt::Display for Report {
             count(ItemState::Failed),
             count(ItemState::NotApplicable),
         )?;
+        self.fmt_causes(f)?;
         for item in self.items(ItemState::Failed) {
             writeln!(f, "  {item} FAILED  {}", item.text())?;
             for (found, failure, ways) in self.told(item) {

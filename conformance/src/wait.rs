@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// The limit for what is to happen soon. On an idle machine, a wait for what never happens takes so
 /// long.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(1);
 
 /// The most that is counted of a turn.
 const TURN: Duration = Duration::from_millis(1);

@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::join::{Completion, HookSlot, Joined, Of, Reports};
 use crate::local::LocalTask;
 use crate::pool::{self, Pool};
-use crate::task::{BELIEVED, Ending, Task, last};
+use crate::task::{BELIEVED, Ending, ForgetsLast, Task, last};
 use crate::timer::TimerThread;
 
 const WORKERS: usize = 2;
@@ -60,7 +60,10 @@ impl Lab {
         });
         let worker = |_| {
             let core = Arc::clone(&core);
-            thread::spawn(move || core.work())
+            thread::spawn(move || {
+                let _at_the_end = ForgetsLast;
+                core.work();
+            })
         };
         Self {
             threads: Mutex::new((0..WORKERS).map(worker).collect()),
@@ -269,7 +272,10 @@ impl Blocking for Lab {
             Fault::ReplacementsStartInTheFrame => Frame::current(),
             _ => Frame::root(),
         };
-        let replacement = thread::spawn(move || started_in.run(|| core.work()));
+        let replacement = thread::spawn(move || {
+            let _at_the_end = ForgetsLast;
+            started_in.run(|| core.work());
+        });
         lock(&self.threads).push(replacement);
         match self.core.fault {
             Fault::BlockInPlaceRunsAtTheRoot => Frame::root().run(call),

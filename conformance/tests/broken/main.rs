@@ -75,3 +75,41 @@ fn some_faults_break_one_item_and_no_other() {
         }
     });
 }
+
+/// What the report names first of faults that break many items.
+const FIRST_CAUSES: &[(Fault, &str)] = &[
+    (Fault::CarriesNothing, "no frame is carried: capture"),
+    (Fault::CapturesAtFirstPoll, "no frame is carried"),
+    (
+        Fault::FramesTheFirstPollOnly,
+        "not entered for each of its polls",
+    ),
+    (Fault::PollsInTheFrameBefore, "another frame is left"),
+    (
+        Fault::StaysInThePanickedFrame,
+        "not restored when a poll panics",
+    ),
+    (Fault::LeavesAtTheNextPoll, "until its next poll"),
+    (Fault::WakersCarryAFrame, "nor give it a frame"),
+    (
+        Fault::DropsAtCompletionOutside,
+        "outside of the task's frame",
+    ),
+];
+
+#[test]
+fn the_narrowest_cause_is_named_first() {
+    std::thread::scope(|scope| {
+        for &(fault, first) in FIRST_CAUSES {
+            scope.spawn(move || {
+                let report = Suite::executor(format!("{fault:?}"), move || Lab::new(fault)).run();
+                let causes = report.causes();
+                let named = causes.first().map_or("none", |cause| cause.text.as_str());
+                assert!(
+                    named.contains(first),
+                    "{fault:?}: {first:?} is not named first: {report}"
+                );
+            });
+        }
+    });
+}

@@ -28,6 +28,19 @@ pub(crate) fn last() -> Frame {
     LAST.with(|last| last.borrow().clone())
 }
 
+/// Lets go of what this thread remembers when a worker ends: a value in there may panic, which a
+/// thread-local's destructor must not.
+pub(crate) struct ForgetsLast;
+
+impl Drop for ForgetsLast {
+    fn drop(&mut self) {
+        let last = LAST.with(|last| last.replace(Frame::root()));
+        if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(last))) {
+            std::mem::forget(payload);
+        }
+    }
+}
+
 /// Why a task is taken down.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
