@@ -6,6 +6,8 @@
 
 mod client;
 mod end_to_end;
+#[path = "../support/example.rs"]
+mod example;
 mod export;
 mod faults;
 mod process;

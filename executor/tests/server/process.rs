@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
+
+use crate::example::example_binary;
 
 /// The longest wait for anything. Nothing comes near it unless it is broken.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
@@ -259,48 +261,6 @@ fn lock(log: &Log) -> MutexGuard<'_, LogState> {
     log.0.lock().expect("no panic while it was held")
 }
 
-/// The example's binary, beside this test's own. `cargo test` builds both; `cargo test --test
-/// server` does not, so it is built here when it is missing or older than its source.
-fn binary() -> &'static Path {
-    static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let own = std::env::current_exe().expect("a path");
-        let profile = own
-            .parent()
-            .and_then(Path::parent)
-            .expect("target/<profile>/deps/…");
-        let binary = profile.join("examples").join("server");
-        if modified(&binary) < newest_source() {
-            let mut cargo = Command::new(env!("CARGO"));
-            cargo.args([
-                "build",
-                "--quiet",
-                "--package",
-                "framewise",
-                "--example",
-                "server",
-            ]);
-            cargo
-                .arg("--target-dir")
-                .arg(profile.parent().expect("target"));
-            if !cfg!(debug_assertions) {
-                cargo.arg("--release");
-            }
-            assert!(
-                cargo.status().expect("cargo").success(),
-                "the example does not build"
-            );
-        }
-        binary
-    })
-}
-
-fn modified(path: &Path) -> Option<SystemTime> {
-    path.metadata().and_then(|data| data.modified()).ok()
-}
-
-fn newest_source() -> Option<SystemTime> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/server");
-    let files = std::fs::read_dir(sources).ok()?;
-    files.filter_map(|file| modified(&file.ok()?.path())).max()
+fn binary() -> PathBuf {
+    example_binary("server")
 }
