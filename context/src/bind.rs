@@ -43,6 +43,16 @@ pub struct Bindings<L> {
 
 impl<L: BindingList> Bindings<L> {
     /// Adds another binding. If the list already has the variable, the later value wins.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, bind};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let bindings = bind(&REQUEST_ID, 7).and(&REQUEST_ID, 8);
+    /// assert_eq!(bindings.run(|| REQUEST_ID.get()), Some(8));
+    /// ```
     #[inline]
     pub fn and<T: Send + Sync + 'static>(
         self,
@@ -64,6 +74,17 @@ impl<L: BindingList> Bindings<L> {
     }
 
     /// Returns the current frame with these bindings.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, bind};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let frame = bind(&REQUEST_ID, 7).frame();
+    /// assert_eq!(REQUEST_ID.get(), None);
+    /// assert_eq!(frame.run(|| REQUEST_ID.get()), Some(7));
+    /// ```
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn frame(self) -> Frame {
@@ -71,6 +92,18 @@ impl<L: BindingList> Bindings<L> {
     }
 
     /// Wraps a future so that it is polled and dropped under these bindings; see [`Scope`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, bind};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    /// static TENANT: ContextVar<&str> = ContextVar::new("tenant");
+    ///
+    /// let work = async { (REQUEST_ID.get(), TENANT.get()) };
+    /// let work = bind(&REQUEST_ID, 7).and(&TENANT, "acme").scope(work);
+    /// assert_eq!(futures::executor::block_on(work), (Some(7), Some("acme")));
+    /// ```
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope<F: Future>(self, future: F) -> Scope<F, L> {
@@ -78,6 +111,21 @@ impl<L: BindingList> Bindings<L> {
     }
 
     /// Wraps a stream so that it is polled and dropped under these bindings; see [`Scope`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, bind};
+    /// use futures::{StreamExt, stream};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let rows = stream::iter(0..2).map(|row| (row, REQUEST_ID.get()));
+    /// let mut rows = bind(&REQUEST_ID, 7).scope_stream(rows);
+    /// futures::executor::block_on(async {
+    ///     assert_eq!(rows.next().await, Some((0, Some(7))));
+    ///     assert_eq!(REQUEST_ID.get(), None); // the consumer
+    /// });
+    /// ```
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> Scope<S, L> {

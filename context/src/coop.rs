@@ -485,6 +485,17 @@ pub fn with_budget<R>(f: impl FnOnce() -> R) -> R {
 /// budget afterwards, also if `f` panics.
 ///
 /// For code that is not part of a task: callbacks, blocking closures.
+///
+/// # Examples
+///
+/// ```
+/// use framewise_context::coop::{consume_budget, with_budget, with_unconstrained};
+/// use futures::FutureExt;
+///
+/// let spend = || (0..1000).all(|_| consume_budget().now_or_never().is_some());
+/// assert!(!with_budget(spend));
+/// assert!(with_budget(|| with_unconstrained(spend)));
+/// ```
 #[inline]
 pub fn with_unconstrained<R>(f: impl FnOnce() -> R) -> R {
     with(UNCONSTRAINED, f)

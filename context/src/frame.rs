@@ -62,6 +62,17 @@ impl Frame {
     /// Takes a snapshot of the current frame.
     ///
     /// At the root this allocates nothing and changes no count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let frame = REQUEST_ID.run(7, Frame::current);
+    /// assert_eq!(frame.run(|| REQUEST_ID.get()), Some(7));
+    /// assert!(Frame::current().is_root());
+    /// ```
     #[inline]
     pub fn current() -> Frame {
         // SAFETY: (rule 4) the current frame is alive.
@@ -84,6 +95,19 @@ impl Frame {
     /// Returns the id of the frame from which this one was derived; `None` for the root.
     ///
     /// Only the id: a frame does not keep its parent alive.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame, FrameId};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let outer = REQUEST_ID.run(7, Frame::current);
+    /// let inner = outer.run(|| REQUEST_ID.run(8, Frame::current));
+    /// assert_eq!(inner.parent_id(), Some(outer.id()));
+    /// assert_eq!(outer.parent_id(), Some(FrameId::ROOT));
+    /// assert_eq!(Frame::root().parent_id(), None);
+    /// ```
     #[inline]
     pub fn parent_id(&self) -> Option<FrameId> {
         if self.0.is_null() {
@@ -97,6 +121,19 @@ impl Frame {
     /// [`not_inherited`](crate::ContextVar::not_inherited).
     ///
     /// It is a clone of this frame if no such variable is bound.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame, bind};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    /// static LOCK: ContextVar<u64> = ContextVar::new("lock").not_inherited();
+    ///
+    /// bind(&REQUEST_ID, 7).and(&LOCK, 1).run(|| {
+    ///     let inherited = Frame::current().inherited();
+    ///     assert_eq!(inherited.run(|| (REQUEST_ID.get(), LOCK.get())), (Some(7), None));
+    /// });
+    /// ```
     #[inline]
     pub fn inherited(&self) -> Frame {
         if self.0.is_null() {

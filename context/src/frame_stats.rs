@@ -91,6 +91,17 @@ impl FrameStats {
     }
 
     /// Returns every location that has made a frame, those with the most live frames first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// if let Some(stats) = framewise_context::frame_stats() {
+    ///     for location in stats.locations() {
+    ///         let (file, line) = (location.file, location.line);
+    ///         println!("{file}:{line}: {} of {} are live", location.live, location.made);
+    ///     }
+    /// }
+    /// ```
     pub fn locations(&self) -> &[LocationStats] {
         &self.locations
     }

@@ -133,6 +133,18 @@ impl CaughtPanic {
     }
 
     /// Returns the panic's payload, and the frame in which it began.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, catch_unwind};
+    /// static JOB: ContextVar<u64> = ContextVar::new("job");
+    ///
+    /// let caught = catch_unwind(|| JOB.run(7, || panic!("no more paper"))).unwrap_err();
+    /// let (payload, frame) = caught.into_parts();
+    /// assert_eq!(payload.downcast_ref(), Some(&"no more paper"));
+    /// assert_eq!(frame.run(|| JOB.get()), Some(7));
+    /// ```
     pub fn into_parts(self) -> (Box<dyn Any + Send + 'static>, Frame) {
         (self.payload, self.frame)
     }

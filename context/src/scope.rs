@@ -245,6 +245,21 @@ impl Frame {
 
     /// Wraps a stream so that it is polled and dropped in exactly this frame. Its consumer runs in
     /// its own frame.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame};
+    /// use futures::{StreamExt, stream};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let rows = stream::iter(0..2).map(|row| (row, REQUEST_ID.get()));
+    /// let mut rows = REQUEST_ID.run(7, Frame::current).scope_stream(rows);
+    /// futures::executor::block_on(async {
+    ///     assert_eq!(rows.next().await, Some((0, Some(7))));
+    ///     assert_eq!(REQUEST_ID.get(), None); // the consumer
+    /// });
+    /// ```
     #[inline]
     pub fn scope_stream<S: futures_core::Stream>(self, stream: S) -> FrameScope<S> {
         FrameScope::new(self, stream)

@@ -106,6 +106,18 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Calls `read` with the bound value, else the default, else `None`.
     ///
     /// `read` may do anything, including binding this variable: the value that it was given stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// static TENANT: ContextVar<String> = ContextVar::new("tenant");
+    ///
+    /// // Without a clone of the string.
+    /// let len = || TENANT.with(|tenant| tenant.map_or(0, |tenant| tenant.len()));
+    /// assert_eq!(TENANT.run("acme".to_owned(), len), 4);
+    /// assert_eq!(len(), 0);
+    /// ```
     #[inline]
     pub fn with<R>(&'static self, read: impl FnOnce(Option<&T>) -> R) -> R {
         // SAFETY: (rule 4) the current frame is alive until the `run` that made it current returns,
@@ -118,6 +130,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     }
 
     /// Returns the bound value, else the default, else `None`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// assert_eq!(REQUEST_ID.get(), None);
+    /// assert_eq!(REQUEST_ID.run(7, || REQUEST_ID.get()), Some(7));
+    /// ```
     #[inline]
     pub fn get(&'static self) -> Option<T>
     where
@@ -127,6 +149,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     }
 
     /// Returns `true` if the current frame binds this variable. A default does not count.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// static RETRIES: ContextVar<u32> = ContextVar::with_default("retries", 3);
+    ///
+    /// assert!(!RETRIES.is_bound());
+    /// assert!(RETRIES.run(3, || RETRIES.is_bound()));
+    /// ```
     #[inline]
     pub fn is_bound(&'static self) -> bool {
         !self.bound().is_null()
@@ -173,6 +205,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// Wraps a future so that it is polled and dropped with this variable bound to `value`.
     ///
     /// See [`Scope`] for the values of other variables.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let reply = REQUEST_ID.scope(7, async { REQUEST_ID.get() });
+    /// assert_eq!(futures::executor::block_on(reply), Some(7));
+    /// ```
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope<F: Future>(&'static self, value: T, future: F) -> Scope<F, crate::Bound<T>> {
@@ -181,6 +223,21 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
 
     /// Wraps a stream so that it is polled and dropped with this variable bound to `value`. Its
     /// consumer runs outside the binding.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// use futures::{StreamExt, stream};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let rows = stream::iter(0..2).map(|row| (row, REQUEST_ID.get()));
+    /// let mut rows = REQUEST_ID.scope_stream(7, rows);
+    /// futures::executor::block_on(async {
+    ///     assert_eq!(rows.next().await, Some((0, Some(7))));
+    ///     assert_eq!(REQUEST_ID.get(), None); // the consumer
+    /// });
+    /// ```
     #[inline]
     #[cfg_attr(any(debug_assertions, feature = "frame-stats"), track_caller)]
     pub fn scope_stream<S: futures_core::Stream>(

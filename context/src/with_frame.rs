@@ -64,6 +64,16 @@ impl<T> WithFrame<T> {
     }
 
     /// Pairs a value with the given frame.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame, WithFrame};
+    /// static LOCK: ContextVar<u64> = ContextVar::new("lock").not_inherited();
+    ///
+    /// let message = LOCK.run(1, || WithFrame::with_frame(Frame::current().inherited(), "paid"));
+    /// assert_eq!(message.run(|text| (text, LOCK.get())), ("paid", None));
+    /// ```
     #[inline]
     pub fn with_frame(frame: Frame, value: T) -> Self {
         Self {
@@ -89,6 +99,18 @@ impl<T> WithFrame<T> {
 
     /// Returns the value and the frame in which it was made. From then on the value is dropped in
     /// the frame of the code that drops it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, WithFrame};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let message = REQUEST_ID.run(7, || WithFrame::new("paid"));
+    /// let (text, frame) = message.into_parts();
+    /// assert_eq!(text, "paid");
+    /// assert_eq!(frame.run(|| REQUEST_ID.get()), Some(7));
+    /// ```
     #[inline]
     pub fn into_parts(self) -> (T, Frame) {
         let mut this = ManuallyDrop::new(self);
@@ -103,6 +125,17 @@ impl<T> WithFrame<T> {
 
     /// Calls `open` with the value, in the frame in which it was made, and restores the caller's
     /// frame afterwards, also if `open` panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, WithFrame};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// let message = REQUEST_ID.run(7, || WithFrame::new("paid"));
+    /// assert_eq!(message.run(|text| (text, REQUEST_ID.get())), ("paid", Some(7)));
+    /// assert_eq!(REQUEST_ID.get(), None);
+    /// ```
     #[inline]
     pub fn run<R>(self, open: impl FnOnce(T) -> R) -> R {
         let (value, frame) = self.into_parts();

@@ -100,6 +100,17 @@ where
 }
 
 /// hyper's clock on the runtime's timers: header time-outs, keep-alive, idle pools.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use framewise::hyper::FramewiseTimer;
+/// use hyper::server::conn::http1;
+///
+/// let mut server = http1::Builder::new();
+/// server.timer(FramewiseTimer::new()).header_read_timeout(Duration::from_secs(10));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FramewiseTimer;
 

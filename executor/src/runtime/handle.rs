@@ -17,6 +17,23 @@ use crate::task::large::{boxed_call_if_large, boxed_if_large};
 ///
 /// It keeps the runtime's memory, but not the runtime running: after the shutdown spawned tasks are
 /// [cancelled](crate::task::JoinError::is_cancelled) at once.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::runtime::Runtime;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Runtime::new()?;
+/// let handle = runtime.handle().clone();
+/// let thread = std::thread::spawn(move || {
+///     let task = handle.spawn(async { 6 * 7 });
+///     handle.block_on(task)
+/// });
+/// assert_eq!(thread.join().expect("it does not panic").ok(), Some(42));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Handle {
     pub(crate) spawner: Arc<Spawner>,
@@ -28,6 +45,20 @@ impl Handle {
     /// # Panics
     ///
     /// Panics outside of a runtime; see [`try_current`](Self::try_current).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Handle;
+    ///
+    /// framewise::block_on(async {
+    ///     let handle = Handle::current();
+    ///     // A thread that is in no runtime spawns by the handle.
+    ///     let thread = std::thread::spawn(move || handle.spawn(async { 6 * 7 }));
+    ///     let task = thread.join().expect("it does not panic");
+    ///     assert_eq!(task.await.ok(), Some(42));
+    /// });
+    /// ```
     #[track_caller]
     pub fn current() -> Self {
         Self::try_current().expect(
@@ -37,6 +68,15 @@ impl Handle {
     }
 
     /// The handle of the runtime that this thread is in, if it is in one.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Handle;
+    ///
+    /// assert!(Handle::try_current().is_none());
+    /// framewise::block_on(async { assert!(Handle::try_current().is_some()) });
+    /// ```
     pub fn try_current() -> Option<Self> {
         enter::current().map(|spawner| Self { spawner })
     }
@@ -47,6 +87,22 @@ impl Handle {
     ///
     /// The task gets the frame that is current here, at the call, also where this thread is none of
     /// the runtime's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{ContextVar, runtime::Runtime};
+    ///
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.handle();
+    /// let task = REQUEST_ID.run(7, || handle.spawn(async { REQUEST_ID.get() }));
+    /// assert_eq!(runtime.block_on(task).ok(), Some(Some(7)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -63,6 +119,22 @@ impl Handle {
     /// # Frame
     ///
     /// The task runs at the root: it sees no binding of its spawner.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{ContextVar, runtime::Runtime};
+    ///
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.handle();
+    /// let task = REQUEST_ID.run(7, || handle.spawn_root(async { REQUEST_ID.get() }));
+    /// assert_eq!(runtime.block_on(task).ok(), Some(None));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn_root<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -78,6 +150,22 @@ impl Handle {
     /// # Frame
     ///
     /// The call runs in the frame that is current here.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{ContextVar, runtime::Runtime};
+    ///
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.handle();
+    /// let task = REQUEST_ID.run(7, || handle.spawn_blocking(|| REQUEST_ID.get()));
+    /// assert_eq!(runtime.block_on(task).ok(), Some(Some(7)));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -110,6 +198,21 @@ impl Handle {
     /// # Frame
     ///
     /// The future sees the frame that is current here; it is current again afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{ContextVar, runtime::Runtime};
+    ///
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let reply = REQUEST_ID.run(7, || runtime.handle().block_on(async { REQUEST_ID.get() }));
+    /// assert_eq!(reply, Some(7));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         boxed_if_large!(F, future => self.enter_and_block_on(future))
@@ -124,6 +227,21 @@ impl Handle {
 
     /// Puts this thread into the runtime until the guard is dropped, so that
     /// [`spawn`](crate::spawn), timers and sockets work on it. The current frame stays.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Runtime;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let entered = runtime.handle().enter();
+    /// let task = framewise::spawn(async { 6 * 7 });
+    /// drop(entered);
+    /// assert_eq!(runtime.block_on(task).ok(), Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use = "the thread is in the runtime only while the guard lives"]
     pub fn enter(&self) -> EnterGuard<'_> {
         EnterGuard {

@@ -233,11 +233,41 @@ impl Runtime {
     ///
     /// What is still running then (a poll or a blocking call that does not return) runs on; a task
     /// is dropped when its poll returns.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use framewise::runtime::Runtime;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let endless = runtime.spawn(std::future::pending::<()>());
+    /// assert!(runtime.shutdown_timeout(Duration::from_secs(60)));
+    /// assert!(endless.is_finished());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_timeout(mut self, limit: Duration) -> bool {
         self.shut_down(Some(limit))
     }
 
     /// Asks everything to end and does not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Runtime;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Runtime::new()?;
+    /// let endless = runtime.spawn(std::future::pending::<()>());
+    /// runtime.shutdown_background();
+    /// let error = futures::executor::block_on(endless).expect_err("it does not end by itself");
+    /// assert!(error.is_cancelled());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn shutdown_background(mut self) {
         self.shut_down(Some(Duration::ZERO));
     }

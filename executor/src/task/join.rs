@@ -75,11 +75,33 @@ impl<T> JoinHandle<T> {
     ///
     /// The future is dropped on a worker in the task's own frame, not the aborter's. A blocking call that
     /// waits for a thread is dropped before `abort` returns, by the calling thread, in the call's frame.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// framewise::block_on(async {
+    ///     let endless = framewise::spawn(std::future::pending::<()>());
+    ///     endless.abort();
+    ///     assert!(endless.await.expect_err("it was aborted").is_cancelled());
+    /// });
+    /// ```
     pub fn abort(&self) {
         self.task.abort();
     }
 
     /// A handle that can abort the task and does not join it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// framewise::block_on(async {
+    ///     let endless = framewise::spawn(std::future::pending::<()>());
+    ///     let abort = endless.abort_handle();
+    ///     let joiner = framewise::spawn(async { endless.await.is_err() });
+    ///     abort.abort();
+    ///     assert_eq!(joiner.await.ok(), Some(true));
+    /// });
+    /// ```
     pub fn abort_handle(&self) -> AbortHandle {
         self.task.header().state.add_reference();
         AbortHandle { task: self.task }

@@ -126,6 +126,19 @@ impl LocalSet {
     /// # Frame
     ///
     /// The task gets the frame that is current here, as with [`framewise::spawn`](crate::spawn).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use framewise::task::LocalSet;
+    ///
+    /// let set = LocalSet::new();
+    /// let shared = Rc::new(41); // not Send
+    /// let task = set.spawn_local(async move { *shared + 1 });
+    /// let answer = framewise::block_on(set.run_until(task));
+    /// assert_eq!(answer.ok(), Some(42));
+    /// ```
     #[track_caller]
     pub fn spawn_local<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -441,6 +454,20 @@ impl Drop for MadeCurrent {
 /// # Frame
 ///
 /// As [`framewise::spawn`](crate::spawn).
+///
+/// # Examples
+///
+/// ```
+/// use std::rc::Rc;
+/// use framewise::task::{LocalSet, spawn_local};
+///
+/// let set = LocalSet::new();
+/// framewise::block_on(set.run_until(async {
+///     let shared = Rc::new(41); // not Send
+///     let task = spawn_local(async move { *shared + 1 });
+///     assert_eq!(task.await.ok(), Some(42));
+/// }));
+/// ```
 #[track_caller]
 pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
 where

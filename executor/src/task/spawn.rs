@@ -64,6 +64,19 @@ where
 /// # Frame
 ///
 /// The root.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::{ContextVar, spawn_root};
+///
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+///
+/// framewise::block_on(REQUEST_ID.scope(7, async {
+///     let refresher = spawn_root(async { REQUEST_ID.get() });
+///     assert_eq!(refresher.await.expect("it does not panic"), None);
+/// }));
+/// ```
 #[track_caller]
 pub fn spawn_root<F>(future: F) -> JoinHandle<F::Output>
 where
@@ -90,6 +103,19 @@ where
 ///
 /// The call runs in the frame that is current here. A call that is cancelled in the queue is
 /// dropped in it.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::{ContextVar, spawn_blocking};
+///
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+///
+/// framewise::block_on(REQUEST_ID.scope(7, async {
+///     let call = spawn_blocking(|| (std::fs::read_dir("/").is_ok(), REQUEST_ID.get()));
+///     assert_eq!(call.await.expect("it does not panic"), (true, Some(7)));
+/// }));
+/// ```
 #[track_caller]
 pub fn spawn_blocking<F, R>(f: F) -> JoinHandle<R>
 where
@@ -113,6 +139,21 @@ where
 /// # Frame
 ///
 /// The caller's frame stays. The worker that takes over starts at the root.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::task::block_in_place;
+///
+/// framewise::block_on(async {
+///     let task = framewise::spawn(async {
+///         let mut total = 0;
+///         block_in_place(|| total += (1..=10).sum::<u32>()); // borrows from the task
+///         total
+///     });
+///     assert_eq!(task.await.ok(), Some(55));
+/// });
+/// ```
 pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,

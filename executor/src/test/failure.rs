@@ -8,6 +8,17 @@ use crate::scheduler::seeded::{RunReport, Stop};
 /// A seeded run that failed.
 ///
 /// Its [`Display`](fmt::Display) says what happened, under which seed, and what the last steps were.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::test::Explorer;
+///
+/// let run = Explorer::new().run(0, std::future::pending::<()>);
+/// let failure = run.failure().expect("nothing wakes it");
+/// assert!(failure.is_deadlock());
+/// println!("{failure}"); // what happened, under which seed, and the last steps
+/// ```
 #[derive(Clone, Debug)]
 pub struct Failure {
     seed: u64,

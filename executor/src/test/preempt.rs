@@ -33,6 +33,15 @@ pub async fn preempt() {
 
 /// Puts a [point](preempt) before a future: what
 /// [`#[preemptible]`](macro@crate::test::preemptible) writes at every `.await`.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::test::{self, Preemptible};
+///
+/// let answer = test::run(7, || async { async { 6 * 7 }.preemptible().await });
+/// assert_eq!(answer, 42);
+/// ```
 pub trait Preemptible: IntoFuture + Sized {
     /// The future, which a seeded run may let wait before its first poll.
     fn preemptible(self) -> PreemptibleFuture<Self::IntoFuture> {
