@@ -28,8 +28,10 @@ impl Executor for Hangs {
             is_first
         };
         HAS_CALLED.notify_all();
-        while is_first {
-            thread::park();
+        if is_first {
+            loop {
+                thread::park();
+            }
         }
     }
 }
