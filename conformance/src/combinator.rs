@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::executor::{BoxFuture, LocalBoxFuture};
 use crate::probe::block_on_thread;
 use crate::runner::{Check, Suite};
-use crate::way::Way;
+use crate::start_frame::StartFrame;
 
 /// A child of a combinator: a future that the suite makes.
 pub type Child = BoxFuture<'static, ()>;
@@ -44,7 +44,7 @@ pub trait Combinator: Send + Sync + 'static {
 /// What a check of a combinator is given.
 pub(crate) struct Polling {
     combinator: Arc<dyn Combinator>,
-    way: Way,
+    start: StartFrame,
 }
 
 impl Polling {
@@ -55,7 +55,7 @@ impl Polling {
 
     /// What the variable `ID` is where the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
-        self.way.id()
+        self.start.id()
     }
 
     /// Runs `future` where what the combinator makes can be polled.
@@ -95,9 +95,9 @@ impl Suite {
         let combinator: Arc<dyn Combinator> = Arc::new(combinator);
         let mut checks: Vec<Check<Polling>> = Vec::new();
         crate::__polling_checks!({ crate::__collect }(checks));
-        Self::new(subject.into(), checks, move |way| Polling {
+        Self::new(subject.into(), checks, move |start| Polling {
             combinator: Arc::clone(&combinator),
-            way,
+            start,
         })
     }
 }

@@ -6,10 +6,10 @@
 //! thread. Whether they do is up to whoever runs that code. What they may rely on is written down
 //! case by case, C-1 to C-83, in [`context::contract`]; this crate tries it.
 //!
-//! Implement [`Executor`], which has two functions, and run the [`Suite`]. Each check is run three
-//! ways (at the root, under a binding, in a captured frame), on a fresh executor and a thread of its
-//! own. The [`Report`] says for each item of the contract whether it held; where it failed, what was
-//! expected, what was seen, and what that is a sign of; where it does not apply, why.
+//! Implement [`Executor`], which has two functions, and run the [`Suite`]. Each check runs in three
+//! start frames (at the root, under a binding, in a captured frame), on a fresh executor and a
+//! thread of its own. The [`Report`] says for each item of the contract whether it held; where it failed,
+//! what was expected, what was seen, and what that is a sign of; where it does not apply, why.
 //!
 //! # A report in ten lines
 //!
@@ -118,13 +118,13 @@
 //! assert_eq!(report.to_string(), expected);
 //! ```
 //!
-//! The head counts items, not checks: an item holds if each of its checks does, in all three ways.
-//! Below it, for each item that failed: what the contract says, the check that noticed, and in
-//! brackets the ways in which it did. `ID` is the variable that the suite binds. Each frame that a
-//! check could see by mistake has a number of its own, so that what was *seen* tells whose frame
-//! that was; `likely` is the conclusion. One cause breaks many items. Where there are several, the
-//! report lists them before the items, and [`Report::causes`] gives them: first the one that explains
-//! the most items, and that no check speaks against. Fix that one first, and run again.
+//! The head counts items, not checks: an item holds if each of its checks does, in all three start
+//! frames. Below it, for each item that failed: what the contract says, the check that noticed, and
+//! in brackets the start frames in which it did. `ID` is the variable that the suite binds. Each
+//! frame that a check could see by mistake has a number of its own, so that what was *seen* tells
+//! whose frame that was; `likely` is the conclusion. One cause breaks many items. Where there are
+//! several, the report lists them before the items, and [`Report::causes`] gives them: first the one
+//! that explains the most items, and that no check speaks against. Fix that one first, and run again.
 //!
 //! # Usual causes and their mends
 //!
@@ -218,12 +218,12 @@ mod probe;
 mod report;
 pub mod results;
 mod runner;
+mod start_frame;
 mod stream;
 mod table;
 mod trial;
 mod verdict;
 mod wait;
-mod way;
 
 pub use cause::Cause;
 pub use combinator::{Child, Combinator};
@@ -236,9 +236,9 @@ pub use item::{Item, LAST_ITEM};
 pub use pool::{Connection, Connector, Pool, Work};
 pub use report::{Finding, ItemState, Outcome, Report};
 pub use runner::Suite;
+pub use start_frame::StartFrame;
 pub use table::Table;
 pub use verdict::Failure;
-pub use way::Way;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -10,7 +10,7 @@ use std::task::Poll;
 use crate::executor::{BoxFuture, LocalBoxFuture};
 use crate::probe::{Gate, ID, block_on_thread, yield_times};
 use crate::runner::{Check, Suite};
-use crate::way::Way;
+use crate::start_frame::StartFrame;
 
 /// A pool under test.
 pub trait Pool: Send + Sync + 'static {
@@ -197,13 +197,13 @@ async fn drive(wire: Arc<Wire>, connects: Arc<Connects>) {
 pub(crate) struct PoolTrial {
     pub(crate) pool: Arc<dyn Pool>,
     pub(crate) connector: Connector,
-    way: Way,
+    start: StartFrame,
 }
 
 impl PoolTrial {
     /// What [`ID`] is where the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
-        self.way.id()
+        self.start.id()
     }
 
     /// Runs `future` inside of what the pool needs around it.
@@ -243,12 +243,12 @@ impl Suite {
         subject: impl Into<String>,
         make: impl Fn(Connector) -> P + Send + Sync + 'static,
     ) -> Self {
-        Self::new(subject.into(), checks(), move |way| {
+        Self::new(subject.into(), checks(), move |start| {
             let connector = Connector::new();
             PoolTrial {
                 pool: Arc::new(make(connector.clone())),
                 connector,
-                way,
+                start,
             }
         })
     }

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use crate::item::Item;
+use crate::start_frame::StartFrame;
 use crate::verdict::{Failure, Stop, Verdict};
-use crate::way::Way;
 
-/// How one check ended, run one way.
+/// How one check ended, run in one start frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// The item holds.
@@ -35,7 +35,7 @@ pub struct Finding {
     /// The check's name, which is also that of its `#[test]`.
     pub check: &'static str,
     /// The frame that the check started in.
-    pub way: Way,
+    pub start: StartFrame,
     /// How it ended.
     pub outcome: Outcome,
 }
@@ -47,7 +47,7 @@ pub struct Report {
     findings: Vec<Finding>,
 }
 
-/// The state of an item, over all of its checks and ways.
+/// The state of an item, over all of its checks and start frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemState {
     /// Each check that applies held.
@@ -115,7 +115,8 @@ impl Report {
             })
     }
 
-    /// An item's failures, each check's once for each likely cause, with the ways in which it failed.
+    /// An item's failures, each check's once for each likely cause, with the start frames in which
+    /// it failed.
     fn told(&self, item: Item) -> Vec<(&Finding, &Failure, Vec<String>)> {
         let mut told: Vec<(&Finding, &Failure, Vec<String>)> = Vec::new();
         for (found, failure) in self.failures().filter(|(found, _)| found.item == item) {
@@ -123,8 +124,8 @@ impl Report {
                 other.check == found.check && known.cause == failure.cause
             });
             match same {
-                Some((_, _, ways)) => ways.push(found.way.to_string()),
-                None => told.push((found, failure, vec![found.way.to_string()])),
+                Some((_, _, starts)) => starts.push(found.start.to_string()),
+                None => told.push((found, failure, vec![found.start.to_string()])),
             }
         }
         told
@@ -179,9 +180,9 @@ impl fmt::Display for Report {
         self.fmt_causes(f)?;
         for item in self.items(ItemState::Failed) {
             writeln!(f, "  {item} FAILED  {}", item.text())?;
-            for (found, failure, ways) in self.told(item) {
-                let ways = ways.join(", ");
-                writeln!(f, "    {} ({ways})\n{failure}", found.check)?;
+            for (found, failure, starts) in self.told(item) {
+                let starts = starts.join(", ");
+                writeln!(f, "    {} ({starts})\n{failure}", found.check)?;
             }
         }
         for item in self.items(ItemState::NotApplicable) {

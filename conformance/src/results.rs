@@ -6,8 +6,8 @@
 //! `Frame::current().inherited().scope(future)` and blocking calls by
 //! `Frame::current().wrap_once(call)`; and the same four *bare*, with nothing wrapped. The table is
 //! written and compared by a test, `tests/table.rs`; "–" says that an item is about something that
-//! the executor has not. Each check ran three ways: at the root, under a binding, and in a captured
-//! frame.
+//! the executor has not. Each check ran in three start frames: at the root, under a binding, and in
+//! a captured frame.
 //!
 //! # How to read it
 //!

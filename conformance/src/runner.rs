@@ -13,10 +13,10 @@ use crate::executor::Executor;
 use crate::item::Item;
 use crate::probe::DELIBERATE;
 use crate::report::{Finding, Outcome, Report};
+use crate::start_frame::StartFrame;
 use crate::trial::{Trial, panicked};
 use crate::verdict::{Failure, Verdict, ensure};
 use crate::wait::WaitLimit;
-use crate::way::Way;
 
 /// How long a check may take, unless [`Suite::limit`] says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -33,7 +33,7 @@ pub(crate) struct Check<S> {
 /// A check with what it tests.
 struct Case {
     name: &'static str,
-    run: Arc<dyn Fn(Way) -> Verdict + Send + Sync>,
+    run: Arc<dyn Fn(StartFrame) -> Verdict + Send + Sync>,
 }
 
 /// A suite with what it is to test. [`run`](Self::run) makes the report.
@@ -55,8 +55,8 @@ impl Suite {
         subject: impl Into<String>,
         make: impl Fn() -> E + Send + Sync + 'static,
     ) -> Self {
-        Self::new(subject.into(), crate::checks::executor(), move |way| {
-            Trial::new(crate::owner::share(make()), way)
+        Self::new(subject.into(), crate::checks::executor(), move |start| {
+            Trial::new(crate::owner::share(make()), start)
         })
     }
 
@@ -64,16 +64,16 @@ impl Suite {
     pub(crate) fn new<S: 'static>(
         subject: String,
         checks: Vec<Check<S>>,
-        make: impl Fn(Way) -> S + Send + Sync + 'static,
+        make: impl Fn(StartFrame) -> S + Send + Sync + 'static,
     ) -> Self {
         let make = Arc::new(make);
         let case = |check: Check<S>| {
             let make = Arc::clone(&make);
             Case {
                 name: check.name,
-                run: Arc::new(move |way| {
-                    let subject = make(way);
-                    way.enter(|| (check.run)(&subject))
+                run: Arc::new(move |start| {
+                    let subject = make(start);
+                    start.enter(|| (check.run)(&subject))
                 }),
             }
         };
@@ -109,21 +109,22 @@ impl Suite {
         self
     }
 
-    /// Runs each check three ways; one that hangs, once, which counts for the ways that are left.
+    /// Runs each check in each start frame; one that hangs, once, which counts for those that are
+    /// left.
     pub fn run(self) -> Report {
         let mut findings = Vec::new();
         for case in &self.cases {
             let mut hung = None;
-            for way in Way::ALL {
+            for start in StartFrame::ALL {
                 // A check that has hung is not tried again: it would hang as long each time.
-                let outcome = hung.clone().unwrap_or_else(|| self.run_one(case, way));
+                let outcome = hung.clone().unwrap_or_else(|| self.run_one(case, start));
                 if matches!(&outcome, Outcome::Failed(failure) if failure.expected == ENDS) {
                     hung = Some(outcome.clone());
                 }
                 findings.push(Finding {
                     item: Item::of_name(case.name),
                     check: case.name,
-                    way,
+                    start,
                     outcome,
                 });
             }
@@ -142,14 +143,14 @@ impl Suite {
         println!("{report}");
     }
 
-    fn run_one(&self, case: &Case, way: Way) -> Outcome {
+    fn run_one(&self, case: &Case, start: StartFrame) -> Outcome {
         let run = Arc::clone(&case.run);
         let (sender, receiver) = mpsc::channel();
         let started = thread::Builder::new()
-            .name(format!("{}-{way}", case.name))
+            .name(format!("{}-{start}", case.name))
             .spawn(move || {
                 let verdict = catch_unwind(AssertUnwindSafe(|| {
-                    run(way).and_then(|()| thread_is_at_root())
+                    run(start).and_then(|()| thread_is_at_root())
                 }));
                 let verdict = verdict.unwrap_or_else(|payload| Err(came_out(&*payload).into()));
                 // The suite may have given up on this check.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::executor::BoxStream;
 use crate::runner::{Check, Suite};
-use crate::way::Way;
+use crate::start_frame::StartFrame;
 
 /// A stream adapter: it may change items, leave some out, and ask ahead.
 type Adapt = dyn Fn(BoxStream<'static, u64>) -> BoxStream<'static, u64> + Send + Sync;
@@ -12,7 +12,7 @@ type Adapt = dyn Fn(BoxStream<'static, u64>) -> BoxStream<'static, u64> + Send +
 /// What a check of a stream adapter is given.
 pub(crate) struct Flowing {
     adapt: Arc<Adapt>,
-    way: Way,
+    start: StartFrame,
 }
 
 impl Flowing {
@@ -26,7 +26,7 @@ impl Flowing {
 
     /// What the variable `ID` is where the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
-        self.way.id()
+        self.start.id()
     }
 }
 
@@ -58,9 +58,9 @@ impl Suite {
         let adapt: Arc<Adapt> = Arc::new(adapt);
         let mut checks: Vec<Check<Flowing>> = Vec::new();
         crate::__flowing_checks!({ crate::__collect }(checks));
-        Self::new(subject.into(), checks, move |way| Flowing {
+        Self::new(subject.into(), checks, move |start| Flowing {
             adapt: Arc::clone(&adapt),
-            way,
+            start,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! A check at work: one executor, one way, and what checks need again and again.
+//! A check at work: one executor, one start frame, and what checks need again and again.
 
 use std::any::Any;
 use std::future::Future;
@@ -12,20 +12,20 @@ use crate::executor::{
     Blocking, BoxFuture, Ended, Executor, JoinHandle, Joining, Local, Net, Output, Shutdown,
     Timers, UnhandledPanics,
 };
+use crate::start_frame::StartFrame;
 use crate::verdict::{Failure, Stop, Verdict};
-use crate::way::Way;
 
 /// What a check of an executor is given.
 #[derive(Clone)]
 pub(crate) struct Trial {
     executor: Arc<dyn Executor>,
-    way: Way,
+    start: StartFrame,
 }
 
 impl Trial {
-    /// A trial of `executor` under `way`'s frame.
-    pub(crate) fn new(executor: Arc<dyn Executor>, way: Way) -> Self {
-        Self { executor, way }
+    /// A trial of `executor` in the frame `start`.
+    pub(crate) fn new(executor: Arc<dyn Executor>, start: StartFrame) -> Self {
+        Self { executor, start }
     }
 
     /// The executor.
@@ -35,7 +35,7 @@ impl Trial {
 
     /// What the variable `ID` is where the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
-        self.way.id()
+        self.start.id()
     }
 
     /// Runs `future` on the executor, from this thread.

@@ -1,9 +1,9 @@
-//! framewise on one, two and eight workers: all of the contract, each item in each way.
+//! framewise on one, two and eight workers: all of the contract, each item in each start frame.
 
 #[path = "support/framewise.rs"]
 mod support;
 
-use framewise_conformance::{Item, LAST_ITEM, Outcome, Suite, Way};
+use framewise_conformance::{Item, LAST_ITEM, Outcome, StartFrame, Suite};
 use support::Framewise;
 
 fn every_item_holds_in_every_way(workers: usize) {
@@ -18,12 +18,12 @@ fn every_item_holds_in_every_way(workers: usize) {
         "{report}"
     );
     for item in Item::all() {
-        for way in Way::ALL {
-            let mut in_this_way = report.of(item).filter(|found| found.way == way);
-            let held = in_this_way.any(|found| found.outcome == Outcome::Held);
+        for start in StartFrame::ALL {
+            let mut from_this_frame = report.of(item).filter(|found| found.start == start);
+            let held = from_this_frame.any(|found| found.outcome == Outcome::Held);
             assert!(
                 held,
-                "no check of {item} applies in the way {way:?}:\n{report}"
+                "no check of {item} applies in the start frame {start:?}:\n{report}"
             );
         }
     }

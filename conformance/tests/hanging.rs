@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture, Suite, Way};
+use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture, StartFrame, Suite};
 
 /// The names of the threads that have called `block_on`: a check and a way each.
 static CALLERS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -43,7 +43,7 @@ fn a_check_that_hangs_fails_in_each_way_and_is_tried_once() {
     let findings = report.findings();
     let checks: HashSet<_> = findings.iter().map(|found| found.check).collect();
     assert!(!checks.is_empty());
-    assert_eq!(findings.len(), checks.len() * Way::ALL.len());
+    assert_eq!(findings.len(), checks.len() * StartFrame::ALL.len());
     assert_eq!(report.failures().count(), findings.len());
     // A second try would return, and be another failure.
     for (found, failure) in report.failures() {
@@ -58,7 +58,7 @@ fn a_check_that_hangs_fails_in_each_way_and_is_tried_once() {
     callers.sort_unstable();
     let mut first_tries: Vec<_> = checks
         .iter()
-        .map(|check| format!("{check}-{}", Way::ALL[0]))
+        .map(|check| format!("{check}-{}", StartFrame::ALL[0]))
         .collect();
     first_tries.sort_unstable();
     assert_eq!(*callers, first_tries);

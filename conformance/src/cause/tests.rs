@@ -1,7 +1,7 @@
 use crate::item::Item;
 use crate::report::{Finding, Outcome, Report};
+use crate::start_frame::StartFrame;
 use crate::verdict::Failure;
-use crate::way::Way;
 
 const NOT_CARRIED: &str = "no frame is carried: capture it";
 
@@ -10,7 +10,7 @@ fn found(check: &'static str, cause: Option<&str>) -> Finding {
     Finding {
         item: Item::of_name(check),
         check,
-        way: Way::Bound,
+        start: StartFrame::Bound,
         outcome: cause.map_or(Outcome::Held, |cause| {
             Outcome::Failed(Failure::new("1", "2", cause))
         }),

@@ -1,14 +1,14 @@
 use super::{Table, short};
 use crate::item::Item;
 use crate::report::{Finding, Outcome, Report};
+use crate::start_frame::StartFrame;
 use crate::verdict::Failure;
-use crate::way::Way;
 
 fn report(subject: &str, outcomes: &[(u8, Outcome)]) -> Report {
     let findings = outcomes.iter().map(|(number, outcome)| Finding {
         item: Item::new(*number),
         check: "check",
-        way: Way::Bound,
+        start: StartFrame::Bound,
         outcome: outcome.clone(),
     });
     Report::new(subject.to_owned(), findings.collect())

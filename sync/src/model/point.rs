@@ -3,7 +3,8 @@
 //! loom explores the other order of two accesses to an atomic if at least one of them writes, but
 //! it remembers only the *last* access. Suppose thread A loads; then thread B loads the same atomic
 //! and writes it, as every compare-exchange loop does. B's load hides A's, and loom does not
-//! reorder two loads, so it never explores the orders in which B's write precedes A's load.
+//! reorder two loads, so from there it does not explore the orders in which B's write precedes A's
+//! load.
 //!
 //! A **point** is a relaxed read-modify-write of a second atomic beside the first. Two points
 //! depend on each other, so loom explores both orders of the two loads, and with them the hidden

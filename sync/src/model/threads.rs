@@ -139,7 +139,7 @@ std::thread_local! {
     static FAILS_AFTER: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// Makes a start fail until it is dropped; made by [`fail_start`].
+/// Keeps a failing start in effect until it is dropped; made by [`fail_start`].
 #[doc(hidden)]
 #[must_use = "starts fail only while this lives"]
 #[derive(Debug)]
