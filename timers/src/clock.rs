@@ -7,8 +7,9 @@
 //! A tick is 2¹⁵ ns, that is 32.768 µs. It is a power of two, so that the conversion is a shift.
 //! Rounding up delays a timer by half a tick on average, which is less than the cost of waking a
 //! thread. With a quarter of the tick the wheel's eight levels would end after 73 years instead of
-//! 292, and each factor of 64 moves every timer that is not canceled once more. A timer below 2.1
-//! ms goes to the lowest level at once; one below 134 ms is moved at most once before it fires.
+//! 292; with a tick 64 times as fine, every timer that is not canceled would be moved once more. A
+//! timer below 2.1 ms goes to the lowest level at once; one below 134 ms is moved at most once
+//! before it fires.
 
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use crate::sleep::{Sleep, sleep_until};
 /// half a period.
 const LATE_MAX: Duration = Duration::from_millis(5);
 
-/// Makes an interval that ticks now and then every `period`.
+/// Makes an interval that ticks immediately, and then every `period`.
 ///
 /// # Panics
 /// If `period` is zero. Polling panics like the future of [`sleep`](crate::sleep).

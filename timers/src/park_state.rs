@@ -53,7 +53,7 @@ impl Published {
     }
 }
 
-/// Says whether the driver is parked, and until when.
+/// The driver's park state: awake, or parked until a tick.
 ///
 /// ```text
 ///                 1 park(d)
