@@ -25,9 +25,9 @@
 //! 3. **Frames.** `Block::count` counts the `Frame`s that point to a block. While it is not zero,
 //!    the block, its slots, and the tables and cells that these point to are alive.
 //! 4. **Borrowed current.** The thread's current frame is alive: `Frame::run(&self)` set it, and
-//!    its caller holds `self` until it returns. So the current frame can be read and cloned
-//!    although being current holds no reference. This requires that stacks are left in the order in which
-//!    they were entered: code that switches stacks inside a `run` breaks it.
+//!    its caller holds `self` until it returns. So the current frame can be read and cloned,
+//!    although the thread holds no reference of its own. This requires that stacks are left in the
+//!    order in which they were entered: code that switches stacks inside a `run` breaks it.
 //! 5. **Cells and tables.** Each cell counts the slots, and each table counts the blocks' table
 //!    pointers, that point to it. The holder of the last one drops the value, or releases the
 //!    table's slots, exactly once.
