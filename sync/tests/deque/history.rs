@@ -108,7 +108,7 @@ fn once(calls: &[Call]) -> Result<(), String> {
     for (take, items, _) in takes(calls) {
         for item in items {
             let Some(push) = waiting.remove(item) else {
-                return Err(format!("{item} came twice, or out of nowhere: {take:?}"));
+                return Err(format!("{item} was taken twice, or never pushed: {take:?}"));
             };
             if take.ended < push.began {
                 return Err(format!("{take:?} before {push:?}"));
@@ -194,7 +194,7 @@ fn emptiness(calls: &[Call]) -> Result<(), String> {
         if let Some((_, until, item)) = before.checked_sub(1).map(|place| stays[place])
             && until > call.ended
         {
-            return Err(format!("{item} was there all the time: {call:?}"));
+            return Err(format!("{item} was in the queue all the time: {call:?}"));
         }
     }
     Ok(())

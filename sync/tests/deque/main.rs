@@ -310,9 +310,9 @@ fn control_a_lost_item_is_found() {
 }
 
 #[test]
-fn control_an_item_that_comes_twice_is_found() {
-    assert_found(check_deque::<{ fault::DOUBLES }>(), "came twice");
-    assert_found(check_injector::<{ fault::DOUBLES }>(), "came twice");
+fn control_an_item_that_is_taken_twice_is_found() {
+    assert_found(check_deque::<{ fault::DOUBLES }>(), "was taken twice");
+    assert_found(check_injector::<{ fault::DOUBLES }>(), "was taken twice");
 }
 
 #[test]
@@ -322,9 +322,9 @@ fn control_a_wrong_order_is_found() {
 }
 
 #[test]
-fn control_an_empty_that_is_none_is_found() {
+fn control_a_false_empty_is_found() {
     let fault = check_deque::<{ fault::REPORTS_EMPTY }>();
-    assert_found(fault, "was there all the time");
+    assert_found(fault, "was in the queue all the time");
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn control_a_retry_that_takes_something_is_found() {
 }
 
 #[test]
-fn control_an_item_that_comes_too_early_is_found() {
+fn control_an_item_published_too_early_is_found() {
     let fault = check_deque::<{ fault::PUBLISHES_EARLY }>();
     assert_found(fault, "without its payload");
     let fault = catch(|| {
@@ -358,7 +358,7 @@ fn control_an_item_that_comes_too_early_is_found() {
 }
 
 #[test]
-fn control_an_item_that_comes_too_late_is_found() {
+fn control_an_item_published_too_late_is_found() {
     type Late = Broken<{ fault::PUBLISHES_LATE }>;
     let worker = Late::worker();
     let stealer = Late::stealer(&worker);
