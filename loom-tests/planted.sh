@@ -62,7 +62,7 @@ if ! check --check "$sites" >"$scratch/told"; then
     printf 'the check fails with nothing planted\n'
     exit 1
 fi
-check --plants "$sites" ${only:+--only "${only[@]}"} >"$scratch/plants"
+check --faults "$sites" ${only:+--only "${only[@]}"} >"$scratch/plants"
 
 planted=0
 noticed=0

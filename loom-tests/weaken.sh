@@ -8,7 +8,7 @@
 #   loom-tests/weaken.sh check RECORD MODELS  no mutants: the table against the sources, against what
 #                                             the models recorded, and against protocols.txt
 #   loom-tests/weaken.sh update RECORD        no mutants: the table anew from its own results
-#   loom-tests/weaken.sh plants RECORD        no mutants: every ordering that can be weakened
+#   loom-tests/weaken.sh faults RECORD        no mutants: every ordering that can be weakened
 #
 # `check.sh` is the command for all of it; this one is for the parts.
 set -euo pipefail
@@ -27,7 +27,7 @@ check)
     weaken --check "$2" --models "$3" "${protocols[@]}" "${@:4}"
     exit
     ;;
-update | plants)
+update | faults)
     weaken "--$1" "$2" "${@:3}"
     exit
     ;;

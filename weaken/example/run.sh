@@ -27,9 +27,9 @@ cp weaken/example/SITES.md "$table"
 "$weaken" --sources weaken/example/src/ring.rs --table "$table" --run "$messages"
 diff weaken/example/SITES.md "$table"
 
-models planted
+models faulty
 : >"$table"
-if "$weaken" --sources weaken/example/src/planted.rs --table "$table" --run "$messages" | tee "$output"; then
+if "$weaken" --sources weaken/example/src/faulty.rs --table "$table" --run "$messages" | tee "$output"; then
     echo "the seeded bug was not detected"
     exit 1
 fi

@@ -112,12 +112,12 @@ mod tests {
             "Survives: AcqRel -> Release and skipped, because a",
             "b. Survives: AcqRel -> Acquire, because c.",
         ]);
-        let told: Vec<_> = found
+        let parsed: Vec<_> = found
             .iter()
             .map(|argument| (argument.label.as_str(), argument.reason.as_str()))
             .collect();
         assert_eq!(
-            told,
+            parsed,
             [
                 ("AcqRel -> Release", "a b"),
                 ("skipped", "a b"),

@@ -69,7 +69,7 @@ pub(crate) fn measure(
     let of_tests = each(&tests, jobs, |(executable, test)| {
         let rows = of_test(executable, test, seconds)?;
         for row in &rows {
-            println!("{}", row.told());
+            println!("{}", row.describe());
         }
         Ok::<_, String>(rows)
     });
@@ -112,16 +112,16 @@ impl Row {
         }
     }
 
-    fn told(&self) -> String {
+    fn describe(&self) -> String {
         let mut text = format!("{}: {}:", self.test, self.model);
         for (bound, end) in BOUNDS.into_iter().zip(&self.ends) {
-            let told = match end {
+            let end = match end {
                 None => "not run".to_owned(),
                 Some((executions, Ended::Exhausted)) => format!("{executions}, exhausted"),
                 Some((executions, Ended::CutOff)) => format!("cut off after {executions}"),
                 Some((executions, Ended::Failed)) => format!("FAILED after {executions}"),
             };
-            let _ = write!(text, " {}: {told};", bound.title());
+            let _ = write!(text, " {}: {end};", bound.title());
         }
         text
     }
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_cut_off_is_told_and_has_no_exact_number() {
+    fn cut_off_models_are_reported_without_exact_number() {
         let rows = [row(
             "t::a",
             [
@@ -239,7 +239,7 @@ mod tests {
         )];
         assert!(rows[0].problems().is_empty());
         assert_eq!(
-            rows[0].told(),
+            rows[0].describe(),
             "t::a: wake × run: bound 2: 72, exhausted; bound 3: 315, exhausted; \
              no bound: cut off after 12345;"
         );
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong() {
+    fn problems_of_rows() {
         let rows = [
             row(
                 "t::a",

@@ -6,25 +6,27 @@ use std::io::Read as _;
 use std::process::ExitCode;
 
 use crate::bounds;
-use crate::campaign::{Campaign, is_there};
+use crate::checks::{self, Counts};
 use crate::code;
+use crate::faults;
 use crate::groups::Protocols;
 use crate::models::{self, Model};
+use crate::mutation_run::{MutationRun, reaches};
 use crate::options::{Action, Options, USAGE};
-use crate::plants;
 use crate::protocol::{self, Reached};
 use crate::runs::{self, Run};
 use crate::sites::{self, Listed};
-use crate::summary::Told;
+use crate::summary::ModelReport;
 use crate::table;
-use crate::verdict::{self, Counts};
 
 /// Runs the command with the given arguments.
 pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let mut arguments = arguments.peekable();
     if arguments.next_if_eq("code").is_some() {
         let arguments: Vec<String> = arguments.collect();
-        return end(code::main(&arguments).map(|(problems, summary)| Verdict { problems, summary }));
+        return end(
+            code::main(&arguments).map(|(problems, summary)| CheckResult { problems, summary })
+        );
     }
     let options = match Options::parse(arguments) {
         Ok(options) => options,
@@ -37,32 +39,32 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
 }
 
 /// Prints the problems and the summary.
-fn end(verdict: Result<Verdict, String>) -> ExitCode {
-    let verdict = verdict.unwrap_or_else(|problem| Verdict {
+fn end(result: Result<CheckResult, String>) -> ExitCode {
+    let result = result.unwrap_or_else(|problem| CheckResult {
         problems: vec![problem],
         summary: String::new(),
     });
-    for problem in &verdict.problems {
+    for problem in &result.problems {
         println!("problem: {problem}");
     }
-    print!("{}", verdict.summary);
-    if verdict.problems.is_empty() {
+    print!("{}", result.summary);
+    if result.problems.is_empty() {
         return ExitCode::SUCCESS;
     }
-    println!("{} problems", verdict.problems.len());
+    println!("{} problems", result.problems.len());
     ExitCode::FAILURE
 }
 
 /// The result of the command: problems, and the summary that is printed last.
 #[derive(Debug, Default)]
-struct Verdict {
+struct CheckResult {
     problems: Vec<String>,
     summary: String,
 }
 
 impl Options {
     /// Executes the requested action.
-    fn execute(&self) -> Result<Verdict, String> {
+    fn execute(&self) -> Result<CheckResult, String> {
         let mut runs = match &self.models {
             Some(file) => runs::parse(&read(file)?)?,
             None => Vec::new(),
@@ -77,15 +79,15 @@ impl Options {
                 let reached: HashSet<Reached> = reached.collect();
                 (models, reached)
             }
-            Action::Check(file) | Action::Update(file) | Action::Plants(file) => {
+            Action::Check(file) | Action::Update(file) | Action::Faults(file) => {
                 (Vec::new(), protocol::parse(&read(file)?))
             }
         };
         let listed = sites::list(&self.sources, &self.facade, &reached)
             .map_err(|error| format!("the sources: {error}"))?;
         if let Action::List(_) = self.action {
-            tell(&listed, &models);
-            return Ok(Verdict::default());
+            print_reached(&listed, &models);
+            return Ok(CheckResult::default());
         }
         if reached.is_empty() {
             return Err("no model reached a site: were the models built with the cfg?".to_owned());
@@ -99,7 +101,7 @@ impl Options {
         models: &[Model],
         runs: &[Run],
         reached: &HashSet<Reached>,
-    ) -> Result<Verdict, String> {
+    ) -> Result<CheckResult, String> {
         let protocols = match &self.protocols {
             Some(file) => Some(Protocols::parse(&read(file)?).map_err(|e| format!("{file}: {e}"))?),
             None => None,
@@ -109,7 +111,7 @@ impl Options {
             .iter()
             .map(|site| (site.file.clone(), site.line, site.column));
         let runs_mutants = matches!(self.action, Action::Run(_));
-        let campaign = Campaign {
+        let run = MutationRun {
             models,
             before: &table::read(&before),
             reached: &reached.collect(),
@@ -117,17 +119,17 @@ impl Options {
             limit: self.limit,
             jobs: self.jobs,
         };
-        let (rows, mut problems) = campaign.rows(&listed.sites);
-        if let Action::Plants(_) = self.action {
-            let plants = plants::list(&listed.sites, &rows, |file| self.is_named(file));
-            return Ok(Verdict {
+        let (rows, mut problems) = run.rows(&listed.sites);
+        if let Action::Faults(_) = self.action {
+            let faults = faults::list(&listed.sites, &rows, |file| self.is_named(file));
+            return Ok(CheckResult {
                 problems,
-                summary: plants,
+                summary: faults,
             });
         }
-        let totals = verdict::totals(&rows, listed);
+        let totals = checks::totals(&rows, listed);
         print!("{totals}");
-        problems.extend(verdict::problems(&rows, listed));
+        problems.extend(checks::problems(&rows, listed));
         let after = table::write(&totals, &rows);
         if let Action::Check(_) = self.action {
             if after != before {
@@ -140,35 +142,35 @@ impl Options {
         } else {
             fs::write(&self.table, after).map_err(|error| format!("{}: {error}", self.table))?;
         }
-        let told = Told {
+        let report = ModelReport {
             runs,
             protocols: protocols.as_ref(),
             whole: self.whole,
         };
-        problems.extend(told.problems());
+        problems.extend(report.problems());
         let source = match (runs_mutants, self.only.is_empty()) {
             (true, true) => "all run now",
             (true, false) => "some files run now, the others from the table",
             (false, _) => "from the table",
         };
-        Ok(Verdict {
+        Ok(CheckResult {
             problems,
-            summary: told.lines(listed, &Counts::of(&rows), source),
+            summary: report.summary(listed, &Counts::of(&rows), source),
         })
     }
 
-    fn measure_bounds(&self, file: &str) -> Result<Verdict, String> {
+    fn measure_bounds(&self, file: &str) -> Result<CheckResult, String> {
         let executables = models::executables(&read(file)?);
         let is_named = |name: &str| self.is_named(name);
         let (rows, mut problems) =
             bounds::measure(&executables, is_named, self.jobs, self.seconds)?;
         if rows.is_empty() {
-            problems.push("no model told of its run".to_owned());
+            problems.push("no model recorded its run".to_owned());
         } else if let Some(into) = self.into.as_ref().filter(|_| self.only.is_empty()) {
             let table = bounds::write(&rows, self.seconds);
             fs::write(into, table).map_err(|error| format!("{into}: {error}"))?;
         }
-        Ok(Verdict {
+        Ok(CheckResult {
             problems,
             summary: bounds::totals(&rows),
         })
@@ -205,17 +207,18 @@ fn first_difference(before: &str, after: &str) -> String {
             }
         }
     };
-    let told = |line: Option<&str>| line.map_or("its end".to_owned(), |line| format!("{line:?}"));
+    let describe =
+        |line: Option<&str>| line.map_or("its end".to_owned(), |line| format!("{line:?}"));
     match of(&is_row).or_else(|| of(&|_| true)) {
-        Some((old, new)) => format!("it has {} instead of {}", told(old), told(new)),
+        Some((old, new)) => format!("it has {} instead of {}", describe(old), describe(new)),
         None => "only the line endings differ".to_owned(),
     }
 }
 
 /// Prints each site with the models that reach it.
-fn tell(listed: &Listed, models: &[Model]) {
+fn print_reached(listed: &Listed, models: &[Model]) {
     for site in &listed.sites {
-        let there = models.iter().filter(|model| is_there(model, site));
+        let there = models.iter().filter(|model| reaches(model, site));
         let names: Vec<_> = there.map(Model::name).collect();
         println!(
             "{} {} {} {}: {} models: {}",
@@ -237,12 +240,12 @@ mod tests {
     fn a_row_says_more_than_a_total() {
         let before = "- Mutants: 2.\n| `f` | a |\n| `g` | a |\n";
         let after = "- Mutants: 1.\n| `f` | a |\n| `g` | b |\n";
-        let told = r#"it has "| `g` | a |" instead of "| `g` | b |""#;
-        assert_eq!(first_difference(before, after), told);
+        let expected = r#"it has "| `g` | a |" instead of "| `g` | b |""#;
+        assert_eq!(first_difference(before, after), expected);
         let after = "- Mutants: 1.\n| `f` | a |\n| `g` | a |\n";
-        let told = r#"it has "- Mutants: 2." instead of "- Mutants: 1.""#;
-        assert_eq!(first_difference(before, after), told);
-        let told = r#"it has "| `f` | a |" instead of its end"#;
-        assert_eq!(first_difference("| `f` | a |\n", ""), told);
+        let expected = r#"it has "- Mutants: 2." instead of "- Mutants: 1.""#;
+        assert_eq!(first_difference(before, after), expected);
+        let expected = r#"it has "| `f` | a |" instead of its end"#;
+        assert_eq!(first_difference("| `f` | a |\n", ""), expected);
     }
 }

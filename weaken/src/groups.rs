@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::runs::{Ended, run};
 
-    fn told(list: &str, tests: &[&str], whole: bool) -> Vec<String> {
+    fn problems_of(list: &str, tests: &[&str], whole: bool) -> Vec<String> {
         let protocols = Protocols::parse(list).expect("the list is well-formed");
         let runs: Vec<Run> = tests.iter().map(|t| run(t, Ended::Exhausted)).collect();
         protocols.problems(&runs.iter().collect::<Vec<_>>(), whole)
@@ -146,7 +146,7 @@ mod tests {
     fn a_list_that_fits() {
         let list = "# two\n[join]\ntask::j*\n[wheel / gate]\ntimers::*\ntask::both\n";
         let tests = ["task::j1", "task::j2", "task::both", "timers::t"];
-        assert!(told(list, &tests, true).is_empty());
+        assert!(problems_of(list, &tests, true).is_empty());
         let protocols = Protocols::parse(list).expect("the list is well-formed");
         let runs: Vec<Run> = tests.iter().map(|t| run(t, Ended::Exhausted)).collect();
         let counts = protocols.counts(&runs.iter().collect::<Vec<_>>());
@@ -155,34 +155,34 @@ mod tests {
 
     #[test]
     fn a_protocol_without_a_model() {
-        let problems = told("[join]\n[wheel]\nt::*\n", &["t::a"], false);
+        let problems = problems_of("[join]\n[wheel]\nt::*\n", &["t::a"], false);
         assert_eq!(problems, ["the protocol \"join\" has no model"]);
     }
 
     #[test]
     fn a_model_without_a_protocol() {
-        let problems = told("[join]\nt::a\n", &["t::a", "t::b"], false);
+        let problems = problems_of("[join]\nt::a\n", &["t::a", "t::b"], false);
         assert_eq!(problems, ["t::b: belongs to no protocol"]);
     }
 
     #[test]
     fn an_entry_without_a_test() {
-        let problems = told("[join]\nt::a\nu::*\n", &["t::a"], false);
-        let told = "the protocol \"join\" lists u::*, which matches no model";
-        assert_eq!(problems, [told]);
+        let problems = problems_of("[join]\nt::a\nu::*\n", &["t::a"], false);
+        let expected = "the protocol \"join\" lists u::*, which matches no model";
+        assert_eq!(problems, [expected]);
     }
 
     #[test]
     fn none_yet_holds_until_there_is_one_and_never_for_the_whole() {
         let list = "[join]\nnone yet: hard\n[wheel]\nt::*\n";
-        assert!(told(list, &["t::a"], false).is_empty());
-        assert_eq!(told(list, &["t::a"], true).len(), 1);
+        assert!(problems_of(list, &["t::a"], false).is_empty());
+        assert_eq!(problems_of(list, &["t::a"], true).len(), 1);
         let list = "[join]\nnone yet: hard\nt::a\n";
-        assert_eq!(told(list, &["t::a"], false).len(), 1);
+        assert_eq!(problems_of(list, &["t::a"], false).len(), 1);
     }
 
     #[test]
-    fn what_is_no_list() {
+    fn malformed_lists_are_rejected() {
         assert!(Protocols::parse("t::a\n").is_err());
         assert!(Protocols::parse("[join]\n[join]\n").is_err());
     }

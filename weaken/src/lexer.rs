@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_and_comments_are_not_code() {
+    fn literals_and_comments_are_not_code() {
         let source = r###"
             a /* b /* c */ d */ "e \" f" // g
             r#"h " i"# 'j' '\'' b'k' '\u{1F600}' b"l" r"m\" n: &'o p
@@ -243,8 +243,8 @@ mod tests {
     #[test]
     fn comments_keep_their_lines() {
         let (_, comments) = lex("x\n    /// one\ny // two\n");
-        let told: Vec<_> = comments.iter().map(|c| (c.line, c.text.as_str())).collect();
-        assert_eq!(told, [(2, "one"), (3, "two")]);
+        let found: Vec<_> = comments.iter().map(|c| (c.line, c.text.as_str())).collect();
+        assert_eq!(found, [(2, "one"), (3, "two")]);
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tuples_fields_are_fields() {
+    fn tuple_fields_are_not_fractions() {
         let (tokens, _) = lex("self.0.1 + 1.5 + 0x1F");
         let numbers: Vec<_> = tokens
             .iter()

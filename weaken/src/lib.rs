@@ -14,16 +14,17 @@
 
 mod arguments;
 mod bounds;
-mod campaign;
+mod checks;
 mod code;
 mod command;
 mod each;
+mod faults;
 mod groups;
 mod lexer;
 mod models;
 mod mutation;
+mod mutation_run;
 mod options;
-mod plants;
 mod process;
 mod protocol;
 mod runs;
@@ -31,6 +32,5 @@ mod sites;
 mod source;
 mod summary;
 mod table;
-mod verdict;
 
 pub use command::main;

@@ -1,7 +1,7 @@
 //! The models: tests of given executables, each run in its own process.
 //!
 //! A model is any test that passes and reaches a site. A test that should panic is a control, not a
-//! model. `campaign.rs` runs the models with mutations.
+//! model. `mutation_run.rs` runs the models with mutations.
 
 use std::collections::HashSet;
 use std::fs;
@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::each::each;
-use crate::process::{self, Ended, PATIENCE, Temporary, wait};
+use crate::process::{self, Ended, Temporary, UNMUTATED_TIMEOUT, wait};
 use crate::protocol::{self, Reached, VARIABLE};
 use crate::runs::{self, Run};
 
@@ -201,18 +201,18 @@ impl Executable {
         environment: &[(&str, String)],
     ) -> Result<Recorded, String> {
         let name = self.name_of(test);
-        let (record, told) = (Temporary::new(&name, "runs"), Temporary::new(&name, "out"));
+        let (record, stdout) = (Temporary::new(&name, "runs"), Temporary::new(&name, "out"));
         let failed = |error: io::Error| format!("{name}: {error}");
-        let output = fs::File::create(&told.0).map_err(failed)?;
+        let output = fs::File::create(&stdout.0).map_err(failed)?;
         let mut command = process::test(self.command(), test);
         command
             .env(runs::VARIABLE, &record.0)
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(output);
-        let ended = wait(command, PATIENCE).map_err(failed)?;
+        let ended = wait(command, UNMUTATED_TIMEOUT).map_err(failed)?;
         Ok(Recorded {
             ended,
-            output: told.read(),
+            output: stdout.read(),
             runs: runs::parse(&record.read())?,
         })
     }
@@ -253,13 +253,13 @@ mod tests {
             "\n/t/deps/two_words-99ff\n",
         );
         let found = executables(text);
-        let told: Vec<_> = found
+        let actual: Vec<_> = found
             .iter()
             .map(|found| (found.target.as_str(), found.path.to_str(), &found.directory))
             .collect();
         let directory = Some(PathBuf::from("/w/c\\d"));
         assert_eq!(
-            told,
+            actual,
             [
                 ("ring", Some("/t/deps/ring-0a1b"), &directory),
                 ("two_words", Some("/t/deps/two_words-99ff"), &None),

@@ -122,8 +122,8 @@ mod tests {
             written: Vec::new(),
             arguments: Vec::new(),
         };
-        let told = mutations(&site).into_iter();
-        told.map(|mutation| match mutation.after.is_empty() {
+        let all = mutations(&site).into_iter();
+        all.map(|mutation| match mutation.after.is_empty() {
             true => mutation.label,
             false => format!("{} after {}", mutation.label, mutation.after.join(", ")),
         })
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fence_ends_as_none() {
+    fn the_weakest_fence_is_none() {
         assert_eq!(labels("fence", &["Acquire"]), ["skipped"]);
         assert_eq!(
             labels("fence", &["SeqCst"]),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_ordering() {
+    fn operations_without_a_weaker_ordering() {
         assert_eq!(labels("notify_one", &[]), ["skipped"]);
         assert!(labels("lock", &[]).is_empty());
         assert!(labels("load", &["Relaxed"]).is_empty());

@@ -22,7 +22,7 @@ actions
                        models recorded (FRAMEWISE_SITES=\"record FILE\")
       --models FILE    and with the runs that the models recorded (FRAMEWISE_MODELS=FILE)
   --update RECORD      run no model: rewrite the table from its own results
-  --plants RECORD      run no model: list every ordering that can be weakened in the source, with
+  --faults RECORD      run no model: list every ordering that can be weakened in the source, with
                        the model that detects it
       --only TEXT...   only files whose path contains one of these
   --bounds FILE        the same executables, no mutants, neither --sources nor --table: run each model
@@ -40,7 +40,7 @@ pub(crate) enum Action {
     List(String),
     Check(String),
     Update(String),
-    Plants(String),
+    Faults(String),
     Bounds(String),
 }
 
@@ -113,7 +113,7 @@ impl Options {
                         "--list" => action = Some(Action::List(value)),
                         "--check" => action = Some(Action::Check(value)),
                         "--update" => action = Some(Action::Update(value)),
-                        "--plants" => action = Some(Action::Plants(value)),
+                        "--faults" => action = Some(Action::Faults(value)),
                         "--bounds" => action = Some(Action::Bounds(value)),
                         _ => return Err(format!("no such option: {option}")),
                     }
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_action_needs() {
+    fn each_action_has_required_options() {
         assert!(parse("--table t --check r").is_err());
         assert!(parse("--sources a --check r").is_err());
         assert!(parse("--sources a --table t").is_err());
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood() {
+    fn unknown_arguments_are_rejected() {
         assert!(parse("--sources a --table t --chekc r").is_err());
         assert!(parse("--sources a --table t --check r --whole yes").is_err());
         assert!(parse("--bounds f --seconds soon").is_err());

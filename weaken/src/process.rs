@@ -26,7 +26,7 @@ pub(crate) const SECONDS: &str = "FRAMEWISE_SECONDS";
 pub(crate) const UNBOUNDED: &str = "FRAMEWISE_UNBOUNDED";
 
 /// The timeout of a test without a mutation.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(3600);
+pub(crate) const UNMUTATED_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// The name of a temporary file, which is removed on drop.
 pub(crate) struct Temporary(pub(crate) String);
@@ -113,16 +113,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_that_does_not_end_is_ended() {
+    fn a_process_is_killed_after_the_timeout() {
         let mut command = Command::new("sleep");
         command.arg("1000");
         assert_eq!(wait(command, Duration::ZERO).unwrap(), Ended::TimedOut);
     }
 
     #[test]
-    fn a_process_tells_by_its_status() {
+    fn the_exit_status_decides() {
         for (program, ended) in [("true", Ended::Passed), ("false", Ended::Failed)] {
-            assert_eq!(wait(Command::new(program), PATIENCE).unwrap(), ended);
+            assert_eq!(
+                wait(Command::new(program), UNMUTATED_TIMEOUT).unwrap(),
+                ended
+            );
         }
     }
 }

@@ -113,12 +113,12 @@ mod tests {
              task::c\tx\t1\t3\tfailed\t0.0\n",
         )
         .expect("the record is well-formed");
-        let told: Vec<_> = runs
+        let found: Vec<_> = runs
             .iter()
             .map(|run| (run.model.as_str(), run.executions, run.bound, run.ended))
             .collect();
         assert_eq!(
-            told,
+            found,
             [
                 ("wake × run", 2002, Some(2), Ended::Exhausted),
                 ("x", 9, None, Ended::CutOff),
@@ -129,13 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_is_not_understood_is_no_end() {
+    fn malformed_records_are_rejected() {
         assert!(parse("task::a\tx\t9\t2\tpassed\t1.0\n").is_err());
         assert!(parse("task::a\tx\t9\t2\texhausted\n").is_err());
     }
 
     #[test]
-    fn controls_are_no_models() {
+    fn controls_are_not_models() {
         let runs = [
             run("a::m", Ended::Exhausted),
             run("a::control_shape", Ended::Exhausted),

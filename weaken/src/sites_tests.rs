@@ -14,7 +14,7 @@ fn list_text(text: &str, reached: &HashSet<Reached>) -> Listed {
     listed
 }
 
-fn told(listed: &Listed) -> Vec<String> {
+fn described(listed: &Listed) -> Vec<String> {
     let sites = listed.sites.iter();
     sites
         .map(|site| format!("{} {} {}", site.function, site.title(), site.ordering()))
@@ -37,7 +37,7 @@ fn operations_with_orderings() {
         &HashSet::new(),
     );
     assert_eq!(
-        told(&listed),
+        described(&listed),
         [
             "A::f load Acquire",
             "A::f load #2 Relaxed",
@@ -55,15 +55,15 @@ fn operations_with_orderings() {
 fn locks_and_notifications_by_their_fields() {
     let listed = list_text(
         "use framewise_sync::{Condvar, Mutex};
-         struct A { state: Mutex<u8>, bell: Condvar, shared: Shared }
-         fn f(a: &A) { a.state.lock(); a.bell.notify_one(); a.shared.notify_one(); a.lock(); }",
+         struct A { state: Mutex<u8>, signal: Condvar, shared: Shared }
+         fn f(a: &A) { a.state.lock(); a.signal.notify_one(); a.shared.notify_one(); a.lock(); }",
         &HashSet::new(),
     );
-    assert_eq!(told(&listed), ["f lock -", "f notify_one -"]);
+    assert_eq!(described(&listed), ["f lock -", "f notify_one -"]);
 }
 
 #[test]
-fn what_models_reached_is_a_site_too() {
+fn places_that_models_reached_are_sites() {
     let reached = Reached {
         file: "a.rs".to_owned(),
         line: 1,
@@ -72,11 +72,11 @@ fn what_models_reached_is_a_site_too() {
         orderings: Vec::new(),
     };
     let listed = list_text("fn f() { a().lock(); }", &HashSet::from([reached]));
-    assert_eq!(told(&listed), ["f lock -"]);
+    assert_eq!(described(&listed), ["f lock -"]);
 }
 
 #[test]
-fn the_standard_librarys_atomics_are_exempt() {
+fn std_atomics_are_exempt() {
     let listed = list_text(
         "use std::sync::atomic::Ordering; fn f() { A.load(Ordering::Acquire); }",
         &HashSet::new(),
@@ -86,7 +86,7 @@ fn the_standard_librarys_atomics_are_exempt() {
 }
 
 #[test]
-fn arguments_are_the_next_operations() {
+fn arguments_apply_to_the_next_operations() {
     let listed = list_text(
         "use framewise_sync::atomic::Ordering;
          fn f() {

@@ -14,7 +14,7 @@ fn place<'a>(source: &'a Source, text: &str) -> (&'a str, bool) {
 }
 
 #[test]
-fn functions_have_their_owners() {
+fn functions_are_named_with_their_owner() {
     let source = read(
         "impl<T: Fn() -> u8> crate::Tr<T> for Own<T> where T: Copy { fn f(x: impl Fn()) { if a { b } } }
          trait Has { fn g(&self) { c } fn h(&self); }
@@ -27,7 +27,7 @@ fn functions_have_their_owners() {
 }
 
 #[test]
-fn what_is_behind_a_tests_cfg_is_not_shipped() {
+fn code_behind_a_test_cfg_is_not_shipped() {
     let source = read(
         "#[cfg(test)] mod tests { fn f() { a } }
          #[cfg(all(test, unix))] use x::b;
@@ -52,7 +52,7 @@ fn what_is_behind_a_tests_cfg_is_not_shipped() {
 }
 
 #[test]
-fn the_atomics_are_whose_ordering_is_imported() {
+fn the_imported_ordering_decides_the_atomics() {
     for (import, facades) in [
         ("use framewise_sync::atomic::{AtomicUsize, Ordering};", true),
         (
@@ -72,17 +72,17 @@ fn the_atomics_are_whose_ordering_is_imported() {
 }
 
 #[test]
-fn fields_hold_locks() {
+fn holders_are_found_by_their_types() {
     let source = read(
         "use framewise_sync::{Arc, Mutex, Condvar};
-         struct A { one: Mutex<u8>, two: Arc<Mutex<u8>>, three: u8, bell: Condvar }
+         struct A { one: Mutex<u8>, two: Arc<Mutex<u8>>, three: u8, signal: Condvar }
          struct B(u8, framewise_sync::Mutex<u8>);
          fn f(four: &Mutex<u8>) -> Mutex<u8> { Mutex::new(0) }",
     );
     let mut names: Vec<_> = source.holders.mutexes.iter().map(String::as_str).collect();
     names.sort_unstable();
     assert_eq!(names, ["1", "four", "one", "two"]);
-    assert!(source.holders.condvars.contains("bell"));
+    assert!(source.holders.condvars.contains("signal"));
     for stds in [
         "use std::sync::Mutex; struct A { one: Mutex<framewise_sync::X> }",
         "use framewise_sync::X; static ONE: std::sync::Mutex<u8> = f();",

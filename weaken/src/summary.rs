@@ -2,25 +2,25 @@
 //! complete.
 //!
 //! Owns the wording of the summary and the checks of the models' runs. The checks of sites and
-//! mutants are in `verdict.rs`, those of protocols in `groups.rs`.
+//! mutants are in `checks.rs`, those of protocols in `groups.rs`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use crate::checks::Counts;
 use crate::groups::Protocols;
 use crate::runs::{self, Ended, Run};
 use crate::sites::Listed;
-use crate::verdict::Counts;
 
 /// The models' runs, and what they are checked against.
-pub(crate) struct Told<'a> {
+pub(crate) struct ModelReport<'a> {
     pub(crate) runs: &'a [Run],
     pub(crate) protocols: Option<&'a Protocols>,
     /// Rejects `none yet` entries, like the option `--whole`.
     pub(crate) whole: bool,
 }
 
-impl Told<'_> {
+impl ModelReport<'_> {
     /// Returns all problems of the models' runs.
     pub(crate) fn problems(&self) -> Vec<String> {
         if self.runs.is_empty() {
@@ -58,7 +58,7 @@ impl Told<'_> {
     }
 
     /// Returns the summary. `source` names where the mutants' results come from.
-    pub(crate) fn lines(&self, listed: &Listed, counts: &Counts, source: &str) -> String {
+    pub(crate) fn summary(&self, listed: &Listed, counts: &Counts, source: &str) -> String {
         let (models, controls) = runs::apart(self.runs);
         let mut text = String::new();
         if let Some(protocols) = self.protocols {
@@ -113,22 +113,22 @@ mod tests {
     use crate::runs::run;
 
     fn problems(runs: &[Run], protocols: Option<&Protocols>) -> Vec<String> {
-        let told = Told {
+        let report = ModelReport {
             runs,
             protocols,
             whole: false,
         };
-        told.problems()
+        report.problems()
     }
 
     #[test]
-    fn what_is_cut_off_has_not_passed() {
+    fn a_model_that_was_cut_off_has_not_passed() {
         let runs = [
             run("t::a", Ended::CutOff),
             run("t::control_a", Ended::Failed),
         ];
-        let told = "t::a: the model \"m\" was cut off after 7 executions, so it did not pass";
-        assert_eq!(problems(&runs, None), [told]);
+        let expected = "t::a: the model \"m\" was cut off after 7 executions, so it did not pass";
+        assert_eq!(problems(&runs, None), [expected]);
     }
 
     #[test]
@@ -138,12 +138,12 @@ mod tests {
             run("u::b", Ended::Exhausted),
             run("t::control_a", Ended::Failed),
         ];
-        let told = "u: has no control, which would show that its models can fail";
-        assert_eq!(problems(&runs, None), [told]);
+        let expected = "u: has no control, which would show that its models can fail";
+        assert_eq!(problems(&runs, None), [expected]);
     }
 
     #[test]
-    fn two_models_of_a_name_cannot_be_told_apart() {
+    fn two_models_of_the_same_name_are_rejected() {
         let runs = [
             run("t::a", Ended::Exhausted),
             run("t::a", Ended::Exhausted),
@@ -156,8 +156,8 @@ mod tests {
     fn a_list_of_protocols_needs_runs() {
         assert!(problems(&[], None).is_empty());
         let protocols = Protocols::default();
-        let told = problems(&[], Some(&protocols));
-        assert_eq!(told, ["no model recorded its run"]);
+        let found = problems(&[], Some(&protocols));
+        assert_eq!(found, ["no model recorded its run"]);
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             run("t::control_a", Ended::Failed),
         ];
         let protocols = Protocols::parse("[join]\nt::*\n[wheel]\nnone yet: hard\n");
-        let told = Told {
+        let report = ModelReport {
             runs: &runs,
             protocols: Some(&protocols.expect("the list is well-formed")),
             whole: false,
@@ -180,7 +180,7 @@ mod tests {
             ..Counts::default()
         };
         assert_eq!(
-            told.lines(&Listed::default(), &counts, "from the table"),
+            report.summary(&Listed::default(), &counts, "from the table"),
             "  join: 2 models\n  wheel: 0 models\nprotocols 1/2\n\
              models 2, exhausted 1, cut off 1 (preemption bound 2)\ncontrols 1\n\
              sites 0, reached 0\n\

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn a_table_round_trips() {
         let row = |file: &str, label: &str, outcome| Row {
             key: Key {
                 file: file.to_owned(),

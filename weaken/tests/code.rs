@@ -95,7 +95,7 @@ impl Fixture {
 }
 
 #[test]
-fn what_a_test_notices_and_what_none_does() {
+fn killed_and_surviving_mutants_are_reported() {
     let fixture = Fixture::new("code-run");
     let (is_in_order, printed) = fixture.run(&[]);
     assert!(!is_in_order);

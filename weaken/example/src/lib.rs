@@ -4,5 +4,5 @@
 //! See the README of `framewise-weaken`. This crate plays the role of a user's crate: it uses only
 //! the facade, `framewise_sync`.
 
-pub mod planted;
+pub mod faulty;
 pub mod ring;

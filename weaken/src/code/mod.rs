@@ -67,11 +67,11 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
     let mut sources = build::sources(&plan)?;
     if options.is_list {
         let rows = report::rows(&sources);
-        let told = rows
+        let lines = rows
             .iter()
             .enumerate()
             .map(|(number, row)| describe(number, row) + "\n");
-        return Ok((Vec::new(), told.collect()));
+        return Ok((Vec::new(), lines.collect()));
     }
     let mut known = report::read(&before);
     if options.is_check || options.is_update {

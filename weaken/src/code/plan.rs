@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read() {
+    fn a_plan_is_parsed() {
         let text = "# two\nsuite a -: --lib\nsuite b c: -p d # so\nchoice e.rs\nignore x::\nsource f.rs: g h\ndata i.rs\n";
         let plan = Plan::parse(text).expect("the plan is well-formed");
         assert_eq!(plan.suites[0].cfg, None);

@@ -213,11 +213,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_skipped_decided_and_left_out() {
+    fn skipped_statements_and_decided_conditions() {
         let source =
             "fn f(x: &X) { if x.a() { x.b(); } else { x.f(); } while x.c() && !x.d() { x.e() } }";
         let (text, mutants) = rewritten(source, &[]);
-        let told = [
+        let expected_mutants = [
             "returns at once: if x.a() { x.b(); } else { x.f(); }",
             "moved behind the next: if x.a() { x.b(); } else { x.f(); }",
             "always: x.a()",
@@ -228,8 +228,8 @@ mod tests {
             "left out: !x.d()",
             "skipped: x.e()",
         ];
-        assert_eq!(mutants, told);
-        let (alone, _) = rewritten(source, &told[..2]);
+        assert_eq!(mutants, expected_mutants);
+        let (alone, _) = rewritten(source, &expected_mutants[..2]);
         let expected = "fn f(x: &X) { if ((((x.a()) || mutant_is(2)) && !mutant_is(3))) \
             { if !mutant_is(4) { x.b(); } } else { if !mutant_is(5) { x.f(); } } \
             while ((x.c()) || mutant_is(6)) && ((!x.d()) || mutant_is(7)) \
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_way_back_from_a_place() {
+    fn places_map_back_to_mutants() {
         let source =
             "fn f(x: &X) {\n    if let Some(y) = x.a() {\n        y.b();\n    } else {}\n}";
         let points = points::find(source, true, &[]).expect("it parses");

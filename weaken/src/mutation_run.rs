@@ -15,7 +15,7 @@ use crate::sites::Site;
 use crate::table::{Key, Outcome, Row};
 
 /// The inputs of a run.
-pub(crate) struct Campaign<'a> {
+pub(crate) struct MutationRun<'a> {
     pub(crate) models: &'a [Model],
     /// The rows of the existing table.
     pub(crate) before: &'a HashMap<Key, Outcome>,
@@ -27,7 +27,7 @@ pub(crate) struct Campaign<'a> {
     pub(crate) jobs: usize,
 }
 
-impl Campaign<'_> {
+impl MutationRun<'_> {
     /// Returns the rows of all sites in their order, and the problems.
     pub(crate) fn rows(&self, sites: &[Site]) -> (Vec<Row>, Vec<String>) {
         // Start the long sites first, so that all processes finish at about the same time.
@@ -53,7 +53,7 @@ impl Campaign<'_> {
         if !(self.runs)(&site.file) {
             return Duration::ZERO;
         }
-        let there = self.models.iter().filter(|model| is_there(model, site));
+        let there = self.models.iter().filter(|model| reaches(model, site));
         let all: Duration = there.map(|model| model.cost).sum();
         let of_mutant = |mutation: &Mutation| {
             let Some(Outcome::Killed(killer) | Outcome::TimedOut(killer)) =
@@ -141,7 +141,7 @@ impl Campaign<'_> {
         let mut models: Vec<&Model> = self
             .models
             .iter()
-            .filter(|model| is_there(model, site))
+            .filter(|model| reaches(model, site))
             .collect();
         // Compare costs by magnitude, because measured times vary from run to run.
         let cost = |model: &Model| model.cost.as_millis().checked_ilog2();
@@ -163,7 +163,7 @@ impl Campaign<'_> {
 }
 
 /// Returns `true` if the model reaches the site.
-pub(crate) fn is_there(model: &Model, site: &Site) -> bool {
+pub(crate) fn reaches(model: &Model, site: &Site) -> bool {
     model.reached.iter().any(|reached| {
         (reached.line, reached.column) == (site.line, site.column) && reached.file == site.file
     })

@@ -3,7 +3,7 @@
 #![cfg(framewise_loom)]
 
 use framewise_sync::{Arc, thread};
-use framewise_weaken_example::planted::Ring;
+use framewise_weaken_example::faulty::Ring;
 
 /// Race: a push against a pop.
 #[test]

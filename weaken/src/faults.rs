@@ -58,7 +58,7 @@ mod tests {
     use crate::table::Key;
 
     #[test]
-    fn each_ordering_and_who_notices() {
+    fn each_ordering_and_its_killer() {
         let site = Site {
             file: "a.rs".to_owned(),
             line: 3,

@@ -43,20 +43,23 @@ pub(crate) fn totals(rows: &[Row], listed: &Listed) -> String {
     let counts = Counts::of(rows);
     let sites = &listed.sites;
     let ordered = sites.iter().filter(|site| !site.orderings.is_empty());
-    let is_told = |site: &&Site| {
+    let is_notification = |site: &&Site| {
         matches!(
             site.operation.as_str(),
             "notify_one" | "notify_all" | "unpark"
         )
     };
-    let (ordered, told) = (ordered.count(), sites.iter().filter(is_told).count());
+    let (ordered, notifications) = (
+        ordered.count(),
+        sites.iter().filter(is_notification).count(),
+    );
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "- Sites: {} ({ordered} atomic operations and fences, {told} notifications, {} locks and \
+        "- Sites: {} ({ordered} atomic operations and fences, {notifications} notifications, {} locks and \
          waits); reached: {}; unreached: {}.",
         sites.len(),
-        sites.len() - ordered - told,
+        sites.len() - ordered - notifications,
         sites.len() - counts.unreached,
         counts.unreached,
     );
