@@ -1,6 +1,6 @@
-//! What does it cost to read a value, to set one, and to hand values on to a spawned task?
+//! The cost of reading a value, of setting one, and of passing values to a spawned task.
 //!
-//! Under none, 1, 4 and 16 keys: framewise's variables beside tokio's `task_local!`s.
+//! With 0, 1, 4 and 16 keys: framewise's variables and tokio's `task_local!`s.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use framewise_benches::{Keys, Question};

@@ -1,6 +1,6 @@
-//! What does a message over TCP cost that comes back? One connection, and a hundred.
+//! The cost of an echoed TCP message, on one connection and on a hundred.
 //!
-//! The client is one plain thread for all runtimes (`src/load.rs`).
+//! The client is a plain thread for all runtimes (`src/load.rs`).
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use framewise_benches::load::{Many, Single};
 use framewise_benches::work::echo;
 use framewise_benches::{Face, Framewise, Smol, Tokio, WORKERS};
 
-/// Connections at once.
+/// The number of concurrent connections.
 const CONNECTIONS: usize = 100;
 
 fn echo(criterion: &mut Criterion) {
@@ -35,7 +35,7 @@ fn latency_on<R: Face>(group: &mut BenchmarkGroup<'_, WallTime>) {
     });
 }
 
-/// An iteration is one message; a sample has at least one for each connection.
+/// An iteration is one message; a sample has at least one message per connection.
 fn throughput_on<R: Face>(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.bench_function(BenchmarkId::new("tcp_throughput", R::NAME), |bencher| {
         let runtime = R::start(WORKERS);

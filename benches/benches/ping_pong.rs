@@ -1,5 +1,5 @@
-//! What do two tasks cost that wait for each other? A thousand pairs at once, on futures' oneshot
-//! channels.
+//! The cost of two tasks that exchange messages. A thousand pairs at once, with the oneshot
+//! channels of `futures`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use framewise_benches::Question;

@@ -1,4 +1,4 @@
-//! What does a task cost that does nothing? From a task, from outside, awaited, detached, chained.
+//! The cost of an empty task: spawned from a task, from outside, awaited, detached, chained.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use framewise_benches::Question;

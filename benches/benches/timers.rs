@@ -1,6 +1,6 @@
-//! What does a timer cost that is cancelled, and what does one cost that fires?
+//! The cost of a timer that is cancelled, and of one that fires.
 //!
-//! For those that fire the figure is processor time: the wall clock would show the sleep.
+//! Timers that fire are measured in processor time, because the wall clock would show the sleep.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use framewise_benches::{Face, Framewise, Question, Smol, Tokio, WORKERS};
 
 mod common;
 
-/// Timers that fire in one iteration.
+/// The number of timers that fire in one iteration.
 const FIRING: usize = 10_000;
 
 fn cancel(criterion: &mut Criterion) {

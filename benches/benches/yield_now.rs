@@ -1,4 +1,4 @@
-//! What does a yield cost, by one of 200 tasks?
+//! The cost of a yield by one of 200 tasks.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use framewise_benches::Question;

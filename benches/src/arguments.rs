@@ -1,16 +1,16 @@
-//! Command lines: flags, options with a value, and words.
+//! A minimal parser for command lines: flags, options with a value, and words.
 
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::process;
 use std::str::FromStr;
 
-/// What is left of a command line.
+/// The part of a command line that is not parsed yet.
 #[derive(Debug)]
 pub struct Arguments(VecDeque<String>);
 
 impl Arguments {
-    /// The process's own. Prints `usage` and ends the process where `--help` is among them.
+    /// Returns the arguments of this process. If `--help` is among them, prints `usage` and exits.
     pub fn of_process(usage: &str) -> Self {
         let arguments: VecDeque<_> = std::env::args().skip(1).collect();
         if arguments
@@ -23,13 +23,13 @@ impl Arguments {
         Self(arguments)
     }
 
-    /// Takes a flag out; whether it was there.
+    /// Removes a flag; returns `true` if it was present.
     pub fn flag(&mut self, name: &str) -> bool {
         let place = self.0.iter().position(|word| word == name);
         place.and_then(|place| self.0.remove(place)).is_some()
     }
 
-    /// Takes an option out, with its value.
+    /// Removes an option and returns its value.
     pub fn option<T: FromStr<Err: Display>>(&mut self, name: &str) -> Option<T> {
         let place = self.0.iter().position(|word| word == name)?;
         self.0.remove(place);
@@ -40,20 +40,20 @@ impl Arguments {
         }
     }
 
-    /// Takes the next word.
+    /// Removes and returns the next word.
     pub fn word(&mut self) -> Option<String> {
         self.0.pop_front()
     }
 
-    /// Ends the process with a message where something is left that nobody took.
+    /// Exits with an error message if an argument is left over.
     pub fn finish(self) {
         if let Some(word) = self.0.front() {
-            fail(&format!("what is {word:?}? See --help"));
+            fail(&format!("unknown argument {word:?}; see --help"));
         }
     }
 }
 
-/// Ends the process with a message.
+/// Exits with an error message.
 pub fn fail(message: &str) -> ! {
     eprintln!("{message}");
     process::exit(2);

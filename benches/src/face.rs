@@ -1,6 +1,6 @@
-//! `Face`: what every measured runtime can do, under one set of names.
+//! `Face`: the interface to the measured runtimes.
 //!
-//! Owns no work and no clock. Each method is the runtime's own idiom, and costs nothing beyond it.
+//! Owns no workload and no clock. Each method is the runtime's own idiom and adds no cost.
 
 use std::future::Future;
 use std::io;
@@ -9,25 +9,26 @@ use std::time::Duration;
 
 use crate::means::Means;
 
-/// The workers of every runtime, unless a measurement says otherwise.
+/// The default number of worker threads of each runtime.
 pub const WORKERS: usize = 2;
 
-/// A runtime.
+/// A measured runtime.
 pub trait Face: Sized + Send + Sync + 'static {
-    /// Its name in tables.
+    /// The runtime's name in tables.
     const NAME: &'static str;
 
-    /// What a task needs in order to spawn: nothing where the runtime is ambient.
+    /// The value that a task needs in order to spawn; `()` if the runtime uses a thread-local
+    /// handle.
     type Handle: Copy + Send + Sync + 'static;
 
-    /// Awaits a spawned task.
+    /// The join handle of a spawned task.
     type Join<T: Send + 'static>: Future<Output = T> + Send + Unpin + 'static;
 
-    /// How one key is carried to whatever a task does.
+    /// The carrier of one key.
     type K1: Means;
-    /// How four keys are carried.
+    /// The carrier of four keys.
     type K4: Means;
-    /// How sixteen keys are carried.
+    /// The carrier of sixteen keys.
     type K16: Means;
 
     /// The runtime's listening socket.
@@ -35,57 +36,57 @@ pub trait Face: Sized + Send + Sync + 'static {
     /// The runtime's connection.
     type Stream: Send + 'static;
 
-    /// Starts it with that many worker threads.
+    /// Starts the runtime with that many worker threads.
     fn start(workers: usize) -> Self;
 
-    /// What tasks spawn with.
+    /// Returns the handle with which tasks spawn.
     fn handle(&self) -> Self::Handle;
 
-    /// Spawns from a thread that is none of the runtime's.
+    /// Spawns a task from a thread that does not belong to the runtime.
     fn spawn_outside<F>(&self, future: F) -> Self::Join<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
-    /// Parks this thread, which works for nobody, until `future` is ready.
+    /// Parks this thread until `future` is ready. The thread runs no tasks meanwhile.
     fn block_on<F: Future>(&self, future: F) -> F::Output;
 
-    /// Spawns from a task.
+    /// Spawns a task from a task.
     fn spawn<F>(handle: Self::Handle, future: F) -> Self::Join<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
-    /// Spawns, from a task, one that nobody awaits.
+    /// Spawns a detached task from a task.
     fn detach<F>(handle: Self::Handle, future: F)
     where
         F: Future<Output = ()> + Send + 'static;
 
-    /// Lets other tasks run.
+    /// Yields to other tasks.
     fn yield_now() -> impl Future<Output = ()> + Send;
 
-    /// Sleeps.
+    /// Sleeps for `duration`.
     fn sleep(duration: Duration) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Listens on a free port of the loopback. To be called in a task.
+    /// Listens on a free port of the loopback interface. Must be called in a task.
     fn listen() -> io::Result<(Self::Listener, SocketAddr)>;
 
-    /// Accepts a connection, which sends at once (`TCP_NODELAY`).
+    /// Accepts a connection and sets `TCP_NODELAY`.
     fn accept(listener: &Self::Listener) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 
-    /// Reads what is there. Zero is the end.
+    /// Reads the available bytes. Zero means the end.
     fn read(
         stream: &mut Self::Stream,
         buffer: &mut [u8],
     ) -> impl Future<Output = io::Result<usize>> + Send;
 
-    /// Writes all of it.
+    /// Writes the whole buffer.
     fn write_all(
         stream: &mut Self::Stream,
         buffer: &[u8],
     ) -> impl Future<Output = io::Result<()>> + Send;
 
-    /// Runs `future` as a task and waits for it.
+    /// Runs `future` as a task and blocks until it is ready.
     fn run<F>(&self, future: F) -> F::Output
     where
         F: Future + Send + 'static,

@@ -1,9 +1,9 @@
-//! framewise beside tokio and smol: the same questions, asked of each in the same words.
+//! Benchmarks of framewise, tokio and smol with the same workloads.
 //!
-//! A runtime is reached through one [`Face`]; a piece of work is generic over it and lives in
-//! [`work`]. Who measures the work is somebody else: criterion (`benches/`), the comparer
-//! (`src/bin/compare.rs`), callgrind (`src/bin/once.rs`) or a counting allocator
-//! (`src/bin/allocations.rs`). So a runtime is never asked differently by two of them.
+//! Each runtime implements [`Face`]; a workload is generic over it and lives in [`work`]. The
+//! measuring programs are separate: criterion (`benches/`), the comparer (`src/bin/compare/`),
+//! callgrind (`src/bin/once.rs`) and a counting allocator (`src/bin/allocations.rs`). So all of
+//! them run a workload in the same way.
 
 pub mod arguments;
 mod face;
@@ -18,9 +18,9 @@ pub use face::{Face, WORKERS};
 pub use faces::{Framewise, Smol, SmolExecutor, Tokio};
 pub use question::{Keys, Question};
 
-/// Calls a function that is generic over a [`Face`] for the runtime of that name.
+/// Calls a function that is generic over [`Face`] with the runtime of that name.
 ///
-/// Gives `None` where no runtime has it.
+/// Returns `None` if there is no such runtime.
 #[macro_export]
 macro_rules! with_face {
     ($name:expr, $function:ident($($argument:expr),*)) => {

@@ -1,7 +1,8 @@
-//! The clients of the echo server: none of the measured runtimes, so the load is the same for all.
+//! The clients of the echo server. They use none of the measured runtimes, so the load is the same
+//! for all.
 //!
-//! One thread, either with one blocking socket, or with many that epoll (by mio) watches. Its
-//! processor time can be told from the server's.
+//! A client is one thread, with either one blocking socket or many sockets under epoll (by mio).
+//! Its processor time can be separated from the server's.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,15 +10,15 @@ use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 
-/// The bytes of a message.
+/// The length of a message in bytes.
 pub const MESSAGE: usize = 64;
 
-/// One connection, one message at a time.
+/// A client with one connection and one message at a time.
 #[derive(Debug)]
 pub struct Single(TcpStream);
 
 impl Single {
-    /// Connects.
+    /// Connects to the server.
     ///
     /// # Errors
     ///
@@ -38,12 +39,13 @@ impl Single {
         self.0.write_all(&message)?;
         message.fill(0);
         self.0.read_exact(&mut message)?;
-        assert_eq!(message, [1; MESSAGE], "an echo is what was sent");
+        assert_eq!(message, [1; MESSAGE], "the echo equals the message");
         Ok(())
     }
 }
 
-/// Many connections of one thread. On each a message follows as soon as the last has come back.
+/// A client with many connections on one thread. Each connection sends the next message as soon as
+/// the echo of the last has arrived.
 pub struct Many {
     poll: Poll,
     events: Events,
@@ -52,14 +54,14 @@ pub struct Many {
 
 struct Connection {
     stream: mio::net::TcpStream,
-    /// The bytes of the echo that have come.
+    /// The received bytes of the current echo.
     received: usize,
-    /// No message is under way, although one should be.
-    resting: bool,
+    /// `true` while no message is in flight.
+    idle: bool,
 }
 
 impl Many {
-    /// Connects.
+    /// Connects to the server.
     ///
     /// # Errors
     ///
@@ -77,7 +79,7 @@ impl Many {
             connections.push(Connection {
                 stream,
                 received: 0,
-                resting: true,
+                idle: true,
             });
         }
         Ok(Self {
@@ -87,8 +89,8 @@ impl Many {
         })
     }
 
-    /// Exchanges messages for that long. Says how many came back, and how long it took; what was
-    /// under way at the end is waited for, and counted.
+    /// Exchanges messages for that long, then waits for the messages in flight. Returns the number
+    /// of echoes and the elapsed time; both include these last messages.
     ///
     /// # Errors
     ///
@@ -99,26 +101,26 @@ impl Many {
         Ok((echoes, start.elapsed()))
     }
 
-    /// Exchanges about that many messages (at most one more for each connection).
+    /// Exchanges about `count` messages, at most one more per connection.
     ///
     /// # Errors
     ///
     /// Fails with the system's error.
     pub fn run_count(&mut self, count: u64) -> io::Result<(u64, Duration)> {
         let start = Instant::now();
-        let under_way = self.connections.len() as u64;
-        let echoes = self.run(|echoes| echoes + under_way <= count)?;
+        let in_flight = self.connections.len() as u64;
+        let echoes = self.run(|echoes| echoes + in_flight <= count)?;
         Ok((echoes, start.elapsed()))
     }
 
-    /// Exchanges messages while `go_on` says so, given the number that came back.
+    /// Exchanges messages while `go_on`, given the number of echoes, returns `true`.
     fn run(&mut self, mut go_on: impl FnMut(u64) -> bool) -> io::Result<u64> {
         let mut echoes = 0;
-        let mut under_way = self.connections.len();
+        let mut in_flight = self.connections.len();
         for connection in &mut self.connections {
             connection.send()?;
         }
-        while under_way > 0 {
+        while in_flight > 0 {
             if let Err(error) = self.poll.poll(&mut self.events, None) {
                 if error.kind() == ErrorKind::Interrupted {
                     continue;
@@ -128,14 +130,14 @@ impl Many {
             let more = go_on(echoes);
             for event in &self.events {
                 let connection = &mut self.connections[event.token().0];
-                if connection.resting || !connection.receive()? {
+                if connection.idle || !connection.receive()? {
                     continue;
                 }
                 echoes += 1;
                 if more {
                     connection.send()?;
                 } else {
-                    under_way -= 1;
+                    in_flight -= 1;
                 }
             }
         }
@@ -146,15 +148,15 @@ impl Many {
 impl Connection {
     fn send(&mut self) -> io::Result<()> {
         self.received = 0;
-        self.resting = false;
-        // There is room: the last message has come back.
+        self.idle = false;
+        // The socket buffer has room, because the echo of the last message has arrived.
         match self.stream.write(&[1; MESSAGE])? {
             MESSAGE => Ok(()),
             _ => Err(ErrorKind::WriteZero.into()),
         }
     }
 
-    /// Whether the whole echo has come.
+    /// Returns `true` if the whole echo has arrived.
     fn receive(&mut self) -> io::Result<bool> {
         let mut buffer = [0; MESSAGE];
         while self.received < MESSAGE {
@@ -165,7 +167,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        self.resting = true;
+        self.idle = true;
         Ok(true)
     }
 }

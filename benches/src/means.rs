@@ -1,27 +1,26 @@
-//! The ways in which values are carried to whatever a task does, so that each can be measured
-//! against carrying nothing.
+//! Carriers of context values to tasks, so that each can be measured against carrying nothing.
 //!
-//! Every value is a `u64`, so that copying it is free: `task_local!`'s best case. Framewise binds
-//! all keys in one frame; `task_local!` has a scope for each. A spawned task inherits a frame by
-//! itself; `task_local!`s are put in scope again by hand.
+//! Every value is a `u64`, so copying it is free, which is `task_local!`'s best case. Framewise
+//! binds all keys in one frame; `task_local!` needs one scope per key. A spawned task inherits the
+//! frame automatically; `task_local!` values are set again by hand.
 
 use std::future::Future;
 use std::hint::black_box;
 
 use framewise::{ContextVar, bind};
 
-/// A way to carry values.
+/// A carrier of context values.
 pub trait Means: Send + Sync + 'static {
-    /// How many keys it carries.
+    /// The number of keys that it carries.
     const KEYS: usize;
 
-    /// Reads the last key's value; zero where nothing is carried.
+    /// Reads the last key's value; zero if the carrier has no keys.
     fn get() -> u64;
 
     /// Binds all keys for a function.
     fn run<R>(body: impl FnOnce() -> R) -> R;
 
-    /// Binds one key that is none of these, below them, for a function.
+    /// Binds one additional key for a function, inside the scope of the others.
     fn run_one_more<R>(body: impl FnOnce() -> R) -> R;
 
     /// Binds all keys for a future.
@@ -29,13 +28,13 @@ pub trait Means: Send + Sync + 'static {
         future: F,
     ) -> impl Future<Output = F::Output> + Send + 'static;
 
-    /// Has a future that is about to be spawned see what its spawner sees.
+    /// Makes the spawner's values visible to a future that is about to be spawned.
     fn inherit<F: Future + Send + 'static>(
         future: F,
     ) -> impl Future<Output = F::Output> + Send + 'static;
 }
 
-/// Carries nothing.
+/// The carrier without keys.
 pub struct Nothing;
 
 impl Means for Nothing {
@@ -71,7 +70,7 @@ impl Means for Nothing {
     }
 }
 
-/// The keys, in both ways of declaring them.
+/// The keys, declared for both kinds of carriers.
 mod keys {
     pub(super) mod frame {
         use framewise::ContextVar;
@@ -145,7 +144,7 @@ macro_rules! frame_means {
     };
 }
 
-/// Nests scopes of `task_local!`s around something, the first outermost.
+/// Nests `task_local!` scopes around an expression, the first key outermost.
 macro_rules! nest {
     (sync $inner:expr;) => { $inner };
     (sync $inner:expr; $key:ident $($rest:ident)*) => {

@@ -1,15 +1,15 @@
-//! What is read from the system: processor time and resident memory. And the middle of many.
+//! Measurements of the system: processor time and resident memory; and quantiles.
 
 use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// The processor time that this process has used, by all of its threads.
+/// Returns the processor time of all threads of this process.
 pub fn process_time() -> Duration {
     clock(libc::CLOCK_PROCESS_CPUTIME_ID)
 }
 
-/// The processor time that this thread has used.
+/// Returns the processor time of this thread.
 pub fn thread_time() -> Duration {
     clock(libc::CLOCK_THREAD_CPUTIME_ID)
 }
@@ -19,18 +19,19 @@ fn clock(clock: libc::clockid_t) -> Duration {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is a valid place for a timespec, which outlives the call.
+    // SAFETY: `time` is valid for writing a timespec and outlives the call.
     let result = unsafe { libc::clock_gettime(clock, &raw mut time) };
     assert_eq!(result, 0, "the system has this clock");
-    let nanoseconds = u32::try_from(time.tv_nsec).expect("a timespec is less than a second apart");
+    let nanoseconds =
+        u32::try_from(time.tv_nsec).expect("the nanoseconds of a timespec are below one second");
     Duration::new(time.tv_sec.unsigned_abs(), nanoseconds)
 }
 
-/// The bytes of this process's memory that are resident.
+/// Returns the resident memory of this process in bytes.
 ///
 /// # Errors
 ///
-/// Fails where there is no `/proc/self/statm`.
+/// Fails if there is no `/proc/self/statm`.
 pub fn resident() -> io::Result<u64> {
     let pages = fs::read_to_string("/proc/self/statm")?
         .split_whitespace()
@@ -42,7 +43,7 @@ pub fn resident() -> io::Result<u64> {
     Ok(pages * page.unsigned_abs())
 }
 
-/// How many file descriptors this process may have: as many as it may allow itself.
+/// Raises the limit of file descriptors to the hard limit, and returns it.
 ///
 /// # Errors
 ///
@@ -52,7 +53,7 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: `limit` is a valid place for an rlimit, which outlives both calls.
+    // SAFETY: `limit` is valid for reading and writing an rlimit and outlives both calls.
     unsafe {
         if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
             return Err(io::Error::last_os_error());
@@ -65,13 +66,13 @@ pub fn raise_descriptor_limit() -> io::Result<u64> {
     Ok(limit.rlim_cur)
 }
 
-/// The value at that fraction (0.5 is the median) of the values, which are sorted here.
+/// Sorts the values and returns the quantile at that fraction (0.5 is the median).
 ///
 /// # Panics
 ///
-/// Panics where there is no value.
+/// Panics if there is no value.
 pub fn quantile(values: &mut [f64], fraction: f64) -> f64 {
-    assert!(!values.is_empty(), "there is no middle of nothing");
+    assert!(!values.is_empty(), "there must be a value");
     values.sort_by(f64::total_cmp);
     let last = values.len() - 1;
     let place = fraction * last as f64;

@@ -1,4 +1,4 @@
-//! `Question`: a batch of operations by its name, for whoever measures.
+//! `Question`: a named batch of operations, which all measuring programs share.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,27 +7,27 @@ use crate::Face;
 use crate::means::{Means, Nothing};
 use crate::work::{context, ping_pong, spawn, timers, yield_now};
 
-/// How many keys are carried.
+/// The number of keys that are carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keys {
-    /// Nothing is carried.
+    /// No key.
     None,
-    /// One.
+    /// One key.
     K1,
-    /// Four.
+    /// Four keys.
     K4,
-    /// Sixteen.
+    /// Sixteen keys.
     K16,
 }
 
-/// What one batch does, over and over.
+/// The operation that a batch repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Question {
-    /// Spawn from a task, many alive at once, and await.
+    /// Spawn from a task, many tasks alive at once, and await.
     SpawnManyLocal,
-    /// Spawn from a thread outside, many alive at once, and await.
+    /// Spawn from a thread outside the runtime, many tasks alive at once, and await.
     SpawnManyRemote,
-    /// Spawn from a task and await none.
+    /// Spawn detached tasks from a task.
     SpawnDetached,
     /// Spawn from a task and await, one after the other.
     SpawnAwait,
@@ -53,11 +53,11 @@ pub enum Question {
     ContextYield(Keys),
 }
 
-/// The tasks of [`Question::Yield`].
+/// The number of tasks of [`Question::Yield`].
 const YIELDING_TASKS: usize = 200;
 
 impl Question {
-    /// All of them.
+    /// Returns all workloads.
     pub fn all() -> Vec<Question> {
         use Question::*;
         let mut all = vec![
@@ -76,7 +76,8 @@ impl Question {
         all
     }
 
-    /// Whether it only carries values within a task, so that the runtime has no part in it.
+    /// Returns `true` if the workload only carries values within a task, so that the runtime does
+    /// not matter.
     pub fn is_about_values_only(self) -> bool {
         matches!(
             self,
@@ -84,7 +85,7 @@ impl Question {
         )
     }
 
-    /// How many operations a batch has, unless the caller wants another number.
+    /// Returns the default number of operations per batch.
     pub fn default_size(self) -> usize {
         match self {
             Question::SpawnManyLocal
@@ -95,13 +96,14 @@ impl Question {
             Question::TimerCancel => 100_000,
             Question::ChainedSpawn | Question::PingPong => 1000,
             Question::Yield | Question::ContextYield(_) => 20_000,
-            // Many, so that waking a worker for a batch does not show in an operation of nanoseconds.
+            // Many operations, so that the wake-up of a worker per batch does not show in
+            // operations of nanoseconds.
             Question::Get(_) => 1_000_000,
             Question::Run(_) | Question::RunOneMore(_) | Question::Enter(_) => 200_000,
         }
     }
 
-    /// Does one batch of `size` operations and waits for its end.
+    /// Runs one batch of `size` operations and waits for its end.
     pub fn batch<R: Face>(self, runtime: &R, size: usize) {
         let handle = runtime.handle();
         match self {
@@ -142,7 +144,7 @@ impl Question {
                 let yields = size / YIELDING_TASKS;
                 runtime.run(context::yield_now::<R, M>(handle, YIELDING_TASKS, yields));
             }
-            _ => unreachable!("only questions about context are asked under keys"),
+            _ => unreachable!("only context workloads have keys"),
         }
     }
 }
@@ -181,6 +183,6 @@ impl FromStr for Question {
     fn from_str(name: &str) -> Result<Self, String> {
         let mut all = Self::all().into_iter();
         all.find(|question| question.to_string() == name)
-            .ok_or_else(|| format!("there is no question {name:?}"))
+            .ok_or_else(|| format!("there is no workload {name:?}"))
     }
 }

@@ -1,4 +1,4 @@
-//! Every question is one that every runtime can be asked. Tiny sizes: nothing is measured.
+//! Every runtime can run every workload. The sizes are tiny, because nothing is measured.
 
 use std::time::Duration;
 
@@ -40,10 +40,11 @@ fn echoes<R: Face>() {
     let (echoes, _) = many.run_count(100).expect("the server echoes");
     assert!((100..=105).contains(&echoes), "{echoes} echoes");
     let (echoes, _) = many.run_for(Duration::ZERO).expect("the server echoes");
-    assert_eq!(echoes, 5, "what is under way is waited for");
+    assert_eq!(echoes, 5, "`run_for` waits for the messages in flight");
 }
 
-/// A task that inherits sees what its spawner bound, so none of the means measures nothing.
+/// Checks that an inheriting task sees the values that its spawner bound, so that no carrier
+/// measures nothing.
 fn carries<R: Face, M: Means>() {
     let runtime = R::start(2);
     let handle = runtime.handle();

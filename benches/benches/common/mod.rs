@@ -1,4 +1,4 @@
-//! Asks one question of every runtime, for criterion.
+//! Runs one workload on every runtime, for criterion.
 
 use std::time::Instant;
 
@@ -6,8 +6,9 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Throughput};
 use framewise_benches::{Face, Framewise, Question, Smol, Tokio, WORKERS};
 
-/// One batch of `size` operations is one iteration. A runtime lives while it is asked.
-#[allow(dead_code, reason = "not every bench has a question of batches")]
+/// Benchmarks one workload on each runtime. One iteration is one batch of `size` operations. Each
+/// runtime starts for its own benchmark and then shuts down.
+#[allow(dead_code, reason = "not every bench has a batch workload")]
 pub(crate) fn ask(group: &mut BenchmarkGroup<'_, WallTime>, question: Question, size: usize) {
     group.throughput(Throughput::Elements(size as u64));
     ask_one::<Framewise>(group, question, size);

@@ -1,6 +1,7 @@
-//! Counts allocations: a program of its own, so that no measured program has a counting allocator.
+//! Counts allocations. A separate program, so that the other programs are measured without a
+//! counting allocator.
 //!
-//! The figures repeat nearly exactly. `compare` runs it once for each runtime.
+//! The counts hardly vary between runs. `compare` runs this program once for each runtime.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +16,17 @@ allocations RUNTIME [--only PREFIX] [--quick]
 
 Prints allocations and bytes for each operation: name, unit and value, separated by tabs.";
 
-/// The system's allocator, counting.
+/// The system's allocator with counters.
 struct Counting;
 
 static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 static BYTES_FREED: AtomicU64 = AtomicU64::new(0);
 static BYTES_ALLOCATED: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: everything is passed on to the system's allocator.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // Ordering: Relaxed, here and below: the counts publish nothing.
+        // Ordering: Relaxed, here and below. The counts publish nothing.
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         BYTES_ALLOCATED.fetch_add(layout.size() as u64, Ordering::Relaxed);
         // SAFETY: the caller keeps GlobalAlloc's contract.
@@ -50,7 +51,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// Allocations so far, and bytes that are in use.
+/// Returns the number of allocations so far, and the bytes in use.
 fn counts() -> (u64, u64) {
     let freed = BYTES_FREED.load(Ordering::Relaxed);
     let allocated = BYTES_ALLOCATED.load(Ordering::Relaxed);
@@ -68,7 +69,7 @@ fn main() {
     arguments.finish();
     with_face!(runtime.as_str(), all(only.as_deref().unwrap_or(""), quick))
         .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
-    // What is idle on the runtime, and it itself, is not taken down.
+    // Exit without shutting down the runtime and its idle tasks.
     std::process::exit(0);
 }
 
@@ -103,7 +104,7 @@ fn all<R: Face>(only: &str, quick: bool) {
     std::mem::forget(runtime);
 }
 
-/// What a batch allocates for each operation when warm, without what it allocates as a batch.
+/// Returns the allocations per operation after warm-up, without the fixed cost of a batch.
 fn of_batch<R: Face>(question: Question, runtime: &R, size: usize) -> f64 {
     question.batch(runtime, 2 * size);
     let (start, _) = counts();

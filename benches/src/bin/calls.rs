@@ -1,6 +1,6 @@
-//! Does some I/O, or some pushes, on one runtime, measuring nothing: for strace and callgrind. The
-//! client is the process's first thread; all others are the runtime's, so calls and instructions of
-//! the two can be told apart (`strace -ff`, `--separate-threads=yes`).
+//! Runs I/O or pushes on one runtime without measuring, for strace and callgrind. The client is the
+//! process's main thread and all other threads belong to the runtime, so their calls and
+//! instructions can be separated (`strace -ff`, `--separate-threads=yes`).
 
 use std::thread;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use framewise_benches::{Face, with_face};
 const USAGE: &str = "\
 calls WORK RUNTIME [--size N] [--workers N] [--connections N]
 
-Does the work N times, on two workers unless told otherwise. The runtimes are framewise, tokio, smol and
+Does the work N times, by default on two workers. The runtimes are framewise, tokio, smol and
 smol-executor; the work is one of
 
 tcp_latency     a message echoed on one connection (3000)
-tcp_throughput  the same on 100 connections, or as many as is said (20000)
-isolated_push   spawn a task from outside while all workers sleep, each 20 ms after the last (200)";
+tcp_throughput  the same on 100 connections, or on --connections (20000)
+isolated_push   spawn a task from outside while all workers are parked, every 20 ms (200)";
 
-/// Long enough for all workers to be asleep, and for what was set for later to be over.
+/// Long enough for all workers to park, and for all delayed work to finish.
 const PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy)]
@@ -57,14 +57,14 @@ fn calls<R: Face>(work: Work, size: usize, workers: usize) {
             let client = Single::connect(echo::start(&runtime));
             let mut client = client.expect("the server listens");
             for _ in 0..size {
-                client.echo().expect("the server answers");
+                client.echo().expect("the server replies");
             }
         }
         Work::TcpThroughput(connections) => {
             let client = Many::connect(echo::start(&runtime), connections);
             let mut client = client.expect("the server listens");
             let echoes = client.run_count(size as u64);
-            echoes.expect("the server answers");
+            echoes.expect("the server replies");
         }
         Work::IsolatedPush => {
             for _ in 0..size {

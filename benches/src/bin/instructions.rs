@@ -1,7 +1,8 @@
-//! Instructions for each operation, by callgrind: they repeat, whatever else the machine does.
+//! Counts instructions per operation with callgrind. The counts do not depend on the load of the
+//! machine.
 //!
-//! `once` is run twice under valgrind, with few batches and with more. Half of the difference in
-//! instructions is one batch; starting up, warming up and shutting down cancel out.
+//! Runs `once` twice under valgrind, the second time with two more batches. Half of the difference
+//! is one batch; startup, warm-up and shutdown cancel out.
 
 use std::env;
 use std::fs;
@@ -15,13 +16,13 @@ const USAGE: &str = "\
 instructions [--only PREFIX] [--runtimes NAMES] [--list]
 
 Prints a Markdown table of instructions for each operation on one worker. Needs valgrind, and the
-program `once` beside this one: build with `--bins`.
+program `once` in the same directory: build with `--bins`.
 
---only PREFIX     only questions whose names begin so
---runtimes NAMES  framewise,tokio,smol; smol-executor is there, too
---list            print the questions and leave";
+--only PREFIX     only workloads whose name begins with PREFIX
+--runtimes NAMES  framewise,tokio,smol (the default); also smol-executor
+--list            print the names of the workloads and exit";
 
-/// Batches of the first run; the second has two more.
+/// The number of batches of the first run; the second run has two more.
 const BATCHES: usize = 2;
 
 fn main() {
@@ -61,14 +62,15 @@ fn main() {
     }
 }
 
-/// Whether there is something to see: smol has no context, so carrying values without spawning is
-/// what it is on tokio.
+/// Returns `true` if the workload can differ on the runtime. smol has no context of its own, so
+/// carrying values without spawning costs the same as on tokio.
 fn concerns(question: Question, runtime: &str) -> bool {
     !(runtime.starts_with("smol") && question.is_about_values_only())
 }
 
 fn beside_this(name: &str) -> PathBuf {
-    let this = env::current_exe().unwrap_or_else(|error| fail(&format!("where am I: {error}")));
+    let this = env::current_exe()
+        .unwrap_or_else(|error| fail(&format!("the path of this program is unknown: {error}")));
     let path = this.with_file_name(name);
     if !path.exists() {
         fail(&format!("{} is missing: build with --bins", path.display()));
@@ -76,7 +78,7 @@ fn beside_this(name: &str) -> PathBuf {
     path
 }
 
-/// The instructions of one run.
+/// Returns the instructions of one run.
 fn count(once: &Path, question: Question, runtime: &str, batches: usize) -> u64 {
     let profile = env::temp_dir().join(format!("callgrind.{}.out", std::process::id()));
     let output = Command::new("valgrind")
@@ -93,7 +95,7 @@ fn count(once: &Path, question: Question, runtime: &str, batches: usize) -> u64 
     }
     let text = fs::read_to_string(&profile)
         .unwrap_or_else(|error| fail(&format!("{}: {error}", profile.display())));
-    // A file in the temporary directory that stays does no harm.
+    // A leftover file in the temporary directory does no harm.
     let _ = fs::remove_file(&profile);
     let total = text
         .lines()

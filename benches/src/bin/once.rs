@@ -1,13 +1,13 @@
-//! Does some batches of one question on one runtime, measuring nothing: for callgrind and perf.
+//! Runs some batches of one workload on one runtime without measuring, for callgrind and perf.
 
 use framewise_benches::arguments::{Arguments, fail};
 use framewise_benches::{Face, Question, with_face};
 
 const USAGE: &str = "\
-once QUESTION RUNTIME [--batches N] [--size N] [--workers N]
+once WORKLOAD RUNTIME [--batches N] [--size N] [--workers N]
 
-Does N batches (2) of the question's own size on one worker, unless told otherwise.
-`instructions --list` prints the questions; the runtimes are framewise, tokio, smol and smol-executor.";
+Runs N batches (2), by default of the workload's own size and on one worker.
+`instructions --list` prints the workloads; the runtimes are framewise, tokio, smol and smol-executor.";
 
 fn main() {
     let mut arguments = Arguments::of_process(USAGE);

@@ -1,4 +1,4 @@
-//! framewise, as a user would write it.
+//! framewise, used as its documentation recommends.
 
 use std::future::Future;
 use std::io;
@@ -13,10 +13,10 @@ use framewise::runtime::{Builder, Runtime};
 use crate::Face;
 use crate::means::{Frame1, Frame4, Frame16};
 
-/// framewise.
+/// The framewise runtime.
 pub struct Framewise(Runtime);
 
-/// Awaits a task that neither panics nor is aborted.
+/// The join handle of a task that neither panics nor is aborted.
 pub struct FramewiseJoin<T>(framewise::JoinHandle<T>);
 
 impl<T> Future for FramewiseJoin<T> {

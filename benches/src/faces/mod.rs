@@ -1,4 +1,4 @@
-//! The runtimes, each behind its [`Face`](crate::Face).
+//! The measured runtimes, which implement [`Face`](crate::Face).
 
 mod framewise;
 mod smol;

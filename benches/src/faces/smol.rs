@@ -1,11 +1,11 @@
-//! smol: async-executor's executor, on threads that drive async-io.
+//! smol: async-executor's executor on threads that drive async-io.
 //!
-//! That is what the crate `smol` re-exports, with a number of threads that we choose. It has no
-//! ambient executor, so tasks carry a reference; it has no context either, so keys are carried by
-//! tokio's `task_local!`, which works on any executor.
+//! The crate `smol` re-exports the same parts; here the number of threads is ours. There is no
+//! thread-local executor, so tasks carry a reference. There is no context either, so keys are
+//! carried by tokio's `task_local!`, which works on any executor.
 //!
-//! [`Smol`] is on async-executor's `StaticExecutor`, its fastest: it keeps no list of its tasks, and
-//! so cannot drop them. [`SmolExecutor`] is on the `Executor`, which does.
+//! [`Smol`] uses async-executor's `StaticExecutor`, the fastest one. It keeps no list of its tasks,
+//! so it cannot drop them. [`SmolExecutor`] uses `Executor`, which drops its tasks.
 
 use std::future::Future;
 use std::io;
@@ -20,15 +20,15 @@ use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use crate::Face;
 use crate::means::{TaskLocal1, TaskLocal4, TaskLocal16};
 
-/// The threads that run an executor. They end when this is dropped.
+/// The threads that run an executor. Dropping this value stops and joins them.
 struct Threads {
     stop: async_channel::Sender<()>,
     threads: Vec<thread::JoinHandle<()>>,
 }
 
 impl Threads {
-    /// Starts as many threads as `workers`; each runs until the future that `run` makes of its
-    /// argument is ready, which it is when the argument is.
+    /// Starts `workers` threads. Each blocks on the future that `run` makes of the stop signal;
+    /// that future is ready when the signal's channel is closed.
     fn start<R, F>(workers: usize, run: R) -> Self
     where
         R: Fn(async_channel::Receiver<()>) -> F + Clone + Send + 'static,
@@ -50,7 +50,7 @@ impl Drop for Threads {
     fn drop(&mut self) {
         self.stop.close();
         for thread in self.threads.drain(..) {
-            // A thread's panic was printed by the panic hook.
+            // The panic hook has already printed a panic of the thread.
             let _ = thread.join();
         }
     }
@@ -60,7 +60,7 @@ macro_rules! smol {
     ($(#[$doc:meta])* $face:ident, $name:literal, $executor:ty) => {
         $(#[$doc])*
         pub struct $face {
-            /// Leaked: tasks refer to it.
+            /// Leaked, because tasks refer to it.
             executor: &'static $executor,
             _threads: Threads,
         }
@@ -78,7 +78,7 @@ macro_rules! smol {
             fn start(workers: usize) -> Self {
                 let executor: &'static $executor = Box::leak(Box::new(<$executor>::new()));
                 let threads = Threads::start(workers, move |stopped| async move {
-                    // The channel gives nothing but its end.
+                    // The channel is only ever closed.
                     let _ = executor.run(stopped.recv()).await;
                 });
                 Self {
@@ -100,7 +100,8 @@ macro_rules! smol {
             }
 
             fn block_on<F: Future>(&self, future: F) -> F::Output {
-                // Not async-io's: it would make this thread a third one that drives the I/O.
+                // Not async-io's `block_on`, because it would drive the reactor on this thread,
+                // too.
                 futures_lite::future::block_on(future)
             }
 
@@ -160,13 +161,13 @@ macro_rules! smol {
 }
 
 smol!(
-    /// smol, on the executor that is never dropped.
+    /// smol on the static executor, which is never dropped.
     Smol,
     "smol",
     StaticExecutor
 );
 smol!(
-    /// smol, on the executor that keeps a list of its tasks.
+    /// smol on the executor that keeps a list of its tasks.
     SmolExecutor,
     "smol-executor",
     Executor<'static>

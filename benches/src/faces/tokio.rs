@@ -1,4 +1,4 @@
-//! tokio's multi-threaded runtime, as a user would write it.
+//! tokio's multi-threaded runtime, used as its documentation recommends.
 
 use std::future::Future;
 use std::io;
@@ -14,10 +14,10 @@ use tokio::runtime::{Builder, Runtime};
 use crate::Face;
 use crate::means::{TaskLocal1, TaskLocal4, TaskLocal16};
 
-/// tokio.
+/// The tokio runtime.
 pub struct Tokio(Runtime);
 
-/// Awaits a task that neither panics nor is aborted.
+/// The join handle of a task that neither panics nor is aborted.
 pub struct TokioJoin<T>(tokio::task::JoinHandle<T>);
 
 impl<T> Future for TokioJoin<T> {

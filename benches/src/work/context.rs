@@ -1,11 +1,11 @@
-//! Carrying values: reading, setting, handing on.
+//! Workloads that carry context values: get, set and inherit.
 
 use std::hint::black_box;
 
 use crate::Face;
 use crate::means::Means;
 
-/// Reads one value `count` times, by a function that is not inlined, under all of the keys.
+/// Reads one value `count` times, by a function that is not inlined, with all keys set.
 pub async fn get<M: Means>(count: usize) {
     M::scope(async move {
         for _ in 0..count {
@@ -22,7 +22,7 @@ pub async fn run<M: Means>(count: usize) {
     }
 }
 
-/// Under all of the keys, sets one more `count` times for a function that does nothing.
+/// With all keys set, sets one more `count` times for a function that does nothing.
 pub async fn run_one_more<M: Means>(count: usize) {
     M::scope(async move {
         for _ in 0..count {
@@ -53,7 +53,7 @@ pub async fn spawn<R: Face, M: Means>(handle: R::Handle, count: usize) {
     .await;
 }
 
-/// `tasks` tasks that inherit all keys yield `yields` times each.
+/// Spawns `tasks` tasks that inherit all keys and yield `yields` times each.
 pub async fn yield_now<R: Face, M: Means>(handle: R::Handle, tasks: usize, yields: usize) {
     M::scope(async move {
         let mut joins = Vec::with_capacity(tasks);

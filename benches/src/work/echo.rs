@@ -1,17 +1,17 @@
-//! A TCP server that sends back what it gets.
+//! A TCP echo server.
 
 use std::net::SocketAddr;
 
 use crate::Face;
 
-/// The bytes of a connection's buffer.
+/// The size of a connection's buffer in bytes.
 pub const BUFFER: usize = 1024;
 
-/// Starts the server as tasks of the runtime, which serve until the runtime ends.
+/// Starts the server as tasks, which serve until the runtime shuts down.
 ///
 /// # Panics
 ///
-/// Panics where the system gives no socket.
+/// Panics if no socket can be opened.
 pub fn start<R: Face>(runtime: &R) -> SocketAddr {
     let handle = runtime.handle();
     runtime.run(async move {
@@ -24,13 +24,16 @@ pub fn start<R: Face>(runtime: &R) -> SocketAddr {
 async fn accept<R: Face>(handle: R::Handle, listener: R::Listener) {
     loop {
         let stream = R::accept(&listener).await;
-        R::detach(handle, serve::<R>(stream.expect("there are descriptors")));
+        R::detach(
+            handle,
+            serve::<R>(stream.expect("the descriptor limit is high enough")),
+        );
     }
 }
 
 async fn serve<R: Face>(mut stream: R::Stream) {
     let mut buffer = [0; BUFFER];
-    // An error is a client that has gone.
+    // An error means that the client has disconnected.
     while let Ok(count) = R::read(&mut stream, &mut buffer).await {
         if count == 0 || R::write_all(&mut stream, &buffer[..count]).await.is_err() {
             return;

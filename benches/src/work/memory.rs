@@ -1,4 +1,4 @@
-//! Tasks that are there and do nothing.
+//! Idle tasks, for measurements of memory.
 
 use std::future::pending;
 use std::hint::black_box;
@@ -7,17 +7,18 @@ use std::mem;
 use super::Countdown;
 use crate::Face;
 
-/// Room for the handles of `count` tasks, already resident: it is none of the tasks' memory.
+/// Returns resident space for the handles of `count` tasks, so that it does not count as the tasks'
+/// memory.
 pub fn room<R: Face>(count: usize) -> Vec<Option<R::Join<()>>> {
     let mut room = Vec::with_capacity(count);
     room.resize_with(count, || black_box(None));
     room
 }
 
-/// Spawns a task for each place in `room` that holds eight bytes and never finishes, and waits
-/// until each has been polled.
+/// Spawns a task for each slot of `room` and waits until each has been polled. The tasks hold eight
+/// bytes and never finish.
 ///
-/// The handles are kept, and leaked: a task that nobody holds and nobody can wake may be dropped.
+/// Leaks the handles, because a runtime may drop a task without handles and wakers.
 pub async fn idle_tasks<R: Face>(handle: R::Handle, mut room: Vec<Option<R::Join<()>>>) {
     let (waiting, told) = Countdown::new(room.len());
     let waiting: &'static Countdown = Box::leak(Box::new(waiting));
@@ -28,6 +29,6 @@ pub async fn idle_tasks<R: Face>(handle: R::Handle, mut room: Vec<Option<R::Join
             black_box(waiting);
         }));
     }
-    told.await.expect("the last task tells");
+    told.await.expect("the last task notifies");
     mem::forget(room);
 }

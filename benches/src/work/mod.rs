@@ -1,7 +1,7 @@
-//! The work that is measured, generic over the runtime.
+//! The measured workloads, generic over the runtime.
 //!
-//! Each function is one batch. What belongs to no batch (starting the runtime, connecting) is its
-//! caller's.
+//! Each function is one batch. Its caller does what is outside of the batch, such as starting the
+//! runtime and connecting.
 
 pub mod context;
 pub mod echo;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::channel::oneshot;
 
-/// Tells when the last of many tasks has got somewhere, without a handle on each.
+/// Notifies when the last of many tasks has reached a point, without a handle for each task.
 struct Countdown {
     left: AtomicUsize,
     tell: Mutex<Option<oneshot::Sender<()>>>,
@@ -34,11 +34,15 @@ impl Countdown {
     }
 
     fn done(&self) {
-        // Ordering: AcqRel, so that the last one comes after all others.
+        // Ordering: AcqRel, so that the last decrement happens after all others.
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let tell = self.tell.lock().expect("nobody panics here").take();
-            // Whoever waits may have gone.
-            let _ = tell.expect("only one is the last").send(());
+            let tell = self
+                .tell
+                .lock()
+                .expect("no thread panics while it holds the lock")
+                .take();
+            // The receiver may have been dropped.
+            let _ = tell.expect("only one task is the last").send(());
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Two tasks that wait for each other.
+//! Pairs of tasks that exchange messages.
 
 use futures::channel::oneshot;
 
 use crate::Face;
 
-/// `pairs` tasks each spawn another, send it a message and wait for its answer, all at once.
+/// Spawns `pairs` tasks at once, each of which spawns another task, sends it a message and waits
+/// for its reply.
 ///
-/// The channels are futures' for all runtimes.
+/// All runtimes use the channels of `futures`.
 pub async fn pairs<R: Face>(handle: R::Handle, pairs: usize) {
     let mut joins = Vec::with_capacity(pairs);
     for _ in 0..pairs {
@@ -18,7 +19,7 @@ pub async fn pairs<R: Face>(handle: R::Handle, pairs: usize) {
                 let _ = pong.send(());
             });
             let _ = ping.send(());
-            ponged.await.expect("the other task answers");
+            ponged.await.expect("the other task replies");
         }));
     }
     for join in joins {

@@ -1,4 +1,4 @@
-//! Spawning tasks that do nothing.
+//! Workloads that spawn empty tasks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ pub async fn many<R: Face>(handle: R::Handle, count: usize) {
     }
 }
 
-/// As [`many`], from a thread that is none of the runtime's.
+/// Like [`many`], from a thread that does not belong to the runtime.
 pub fn many_from_outside<R: Face>(runtime: &R, count: usize) {
     let mut joins = Vec::with_capacity(count);
     for _ in 0..count {
@@ -40,7 +40,7 @@ pub async fn one_by_one<R: Face>(handle: R::Handle, count: usize) {
     }
 }
 
-/// Spawns `count` tasks that nobody awaits, and waits for a word of the last one to finish.
+/// Spawns `count` detached tasks, and waits until the last one notifies.
 pub async fn detached<R: Face>(handle: R::Handle, count: usize) {
     let (last, told) = Countdown::new(count);
     let last = Arc::new(last);
@@ -48,10 +48,11 @@ pub async fn detached<R: Face>(handle: R::Handle, count: usize) {
         let last = Arc::clone(&last);
         R::detach(handle, async move { last.done() });
     }
-    told.await.expect("the last task tells");
+    told.await.expect("the last task notifies");
 }
 
-/// Each of `depth` tasks spawns the next; waits for a word of the last.
+/// Spawns a chain of `depth` tasks, each of which spawns the next, and waits until the last one
+/// notifies.
 pub async fn chained<R: Face>(handle: R::Handle, depth: usize) {
     fn link<R: Face>(
         handle: R::Handle,
@@ -69,5 +70,5 @@ pub async fn chained<R: Face>(handle: R::Handle, depth: usize) {
 
     let (tell, told) = oneshot::channel();
     R::detach(handle, link::<R>(handle, depth - 1, tell));
-    told.await.expect("the last task tells");
+    told.await.expect("the last task notifies");
 }

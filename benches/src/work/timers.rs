@@ -1,4 +1,4 @@
-//! Timers that are cancelled, timers that fire, and how late they are.
+//! Timers that are cancelled, timers that fire, and their lateness.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -9,16 +9,16 @@ use crate::Face;
 
 /// Arms `count` timers by polling each once, then drops them in order.
 ///
-/// They are due between 30 and 31 seconds from now, as the time limits of requests are: none
-/// fires. One allocation holds them all, so that none is counted for each.
+/// The deadlines are 30 to 31 seconds away, like the timeouts of requests, so no timer fires. All
+/// timers are in one allocation, so that none is counted per timer.
 pub async fn arm_and_cancel<R: Face>(count: usize) {
     let sleeps: Box<[_]> = (0..count)
         .map(|number| R::sleep(Duration::from_millis(30_000 + number as u64 % 1000)))
         .collect();
     let mut sleeps = Box::into_pin(sleeps);
     poll_fn(|cx| {
-        // SAFETY: the elements are pinned with the slice: nothing here moves one, and they are
-        // dropped where they are.
+        // SAFETY: the elements are pinned with the slice. Nothing here moves an element, and the
+        // box drops them in place.
         let sleeps = unsafe { sleeps.as_mut().get_unchecked_mut() };
         for sleep in sleeps {
             // SAFETY: as above.
@@ -31,7 +31,8 @@ pub async fn arm_and_cancel<R: Face>(count: usize) {
     drop(sleeps);
 }
 
-/// `count` tasks sleep, spread over `window` after `first`. Says how late each was.
+/// Runs `count` tasks that sleep until deadlines spread over `window` after `first`. Returns the
+/// lateness of each.
 pub async fn fire<R: Face>(
     handle: R::Handle,
     count: usize,
@@ -40,7 +41,7 @@ pub async fn fire<R: Face>(
 ) -> Vec<Duration> {
     let mut joins = Vec::with_capacity(count);
     for number in 0..count {
-        // A permutation, so that they are not armed in the order of their deadlines.
+        // A permutation, so that the timers are not armed in the order of their deadlines.
         let place = (number * 7919) % count;
         let duration = first + window.mul_f64(place as f64 / count as f64);
         joins.push(R::spawn(handle, late::<R>(duration)));
@@ -52,7 +53,7 @@ pub async fn fire<R: Face>(
     lateness
 }
 
-/// Sleeps for one duration after the other. Says how late each was.
+/// Sleeps for one duration after the other. Returns the lateness of each.
 pub async fn one_by_one<R: Face>(durations: impl Iterator<Item = Duration>) -> Vec<Duration> {
     let mut lateness = Vec::new();
     for duration in durations {
@@ -61,12 +62,12 @@ pub async fn one_by_one<R: Face>(durations: impl Iterator<Item = Duration>) -> V
     lateness
 }
 
-/// Sleeps, and says for how much too long. A sleep that is too short is a bug, and panics.
+/// Sleeps and returns the lateness. Panics if the sleep was too short.
 async fn late<R: Face>(duration: Duration) -> Duration {
     let start = Instant::now();
     R::sleep(duration).await;
     let slept = start.elapsed();
     slept
         .checked_sub(duration)
-        .expect("a sleep is never too short")
+        .expect("a sleep must not end early")
 }

@@ -1,11 +1,11 @@
-//! How long a wake takes from a thread outside when all workers sleep.
+//! The latency of a wake-up from a thread outside the runtime while all workers are parked.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Face;
 
-/// Sends `count` times to a task that waits, `pause` apart. Says how long each took to arrive.
+/// Sends `count` messages, `pause` apart, to a waiting task. Returns the latency of each.
 pub fn latency<R: Face>(runtime: &R, count: usize, pause: Duration) -> Vec<Duration> {
     let (sender, receiver) = async_channel::bounded::<Instant>(1);
     let task = runtime.spawn_outside(async move {
@@ -16,7 +16,7 @@ pub fn latency<R: Face>(runtime: &R, count: usize, pause: Duration) -> Vec<Durat
         latencies
     });
     for _ in 0..count {
-        // The pause is what is asked about: meanwhile the workers fall asleep.
+        // The workers park during the pause. The sleep is part of the workload.
         thread::sleep(pause);
         let sent = sender.send_blocking(Instant::now());
         sent.expect("the task receives until the channel is closed");

@@ -1,8 +1,8 @@
-//! Yielding.
+//! The workload that yields.
 
 use crate::Face;
 
-/// `tasks` tasks yield `yields` times each.
+/// Spawns `tasks` tasks that yield `yields` times each.
 pub async fn many<R: Face>(handle: R::Handle, tasks: usize, yields: usize) {
     let mut joins = Vec::with_capacity(tasks);
     for _ in 0..tasks {

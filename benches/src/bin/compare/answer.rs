@@ -1,4 +1,5 @@
-//! One question to one runtime, in a fresh process: prints name, unit and value of each answer.
+//! One sample of one benchmark on one runtime, in its own process. Prints name, unit and value of
+//! each result.
 
 use std::fmt;
 use std::io;
@@ -15,13 +16,13 @@ use framewise_benches::measure::{
 use framewise_benches::work::{echo, memory, timers, wake};
 use framewise_benches::{Face, Question, with_face};
 
-/// Seconds after which a process is ended that gives no answer.
+/// The number of seconds after which a process without a result is killed.
 const SECONDS_MAX: u32 = 60;
 
-/// What a process is asked.
+/// A benchmark that `compare` can run.
 #[derive(Clone, Copy)]
 pub(crate) enum Asked {
-    /// How long one operation takes.
+    /// The time of one operation of a workload.
     Batches(Question),
     IdleTask,
     WakeLatency,
@@ -52,8 +53,8 @@ impl Asked {
         others.chain(OTHERS).chain(values).collect()
     }
 
-    /// Whether the runtime has a part in it: carrying values within a task is the same on smol as
-    /// on tokio.
+    /// Returns `true` if the benchmark can differ on the runtime. smol carries values with tokio's
+    /// `task_local!`, so such benchmarks are skipped on smol.
     pub(crate) fn concerns(self, runtime: &str) -> bool {
         match self {
             Asked::Batches(question) => {
@@ -88,9 +89,9 @@ impl FromStr for Asked {
     }
 }
 
-/// Answers and ends the process, without taking the runtime down.
+/// Runs the benchmark and exits without shutting down the runtime.
 pub(crate) fn answer(asked: Asked, runtime: &str, workers: usize, quick: bool) -> ! {
-    // SAFETY: alarm only asks for a signal, which ends the process.
+    // SAFETY: `alarm` only schedules a signal, which ends the process.
     unsafe {
         libc::alarm(SECONDS_MAX);
     }
@@ -127,7 +128,7 @@ fn of_face<R: Face>(asked: Asked, workers: usize, quick: bool) -> io::Result<()>
     }
 }
 
-/// The median over many batches, after one that warms up.
+/// Prints the median over many batches, after a warm-up batch.
 fn batches<R: Face>(question: Question, runtime: &R, quick: bool) {
     let (size, limit) = match quick {
         true => (question.default_size() / 10, Duration::ZERO),
@@ -212,7 +213,7 @@ fn tcp_throughput<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
     };
     let mut client = Many::connect(echo::start(runtime), connections)?;
     client.run_for(duration / 4)?;
-    // The load is this thread; all others are the server's.
+    // This thread is the client; all other threads belong to the server.
     let before = process_time() - thread_time();
     let (echoes, elapsed) = client.run_for(duration)?;
     let time = process_time() - thread_time() - before;
@@ -224,7 +225,7 @@ fn tcp_throughput<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
 }
 
 fn idle_connection<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
-    // Two descriptors each, and some for the runtime.
+    // Each connection needs two descriptors, and the runtime needs some.
     let room = raise_descriptor_limit()?.saturating_sub(100) / 2;
     let count = (if quick { 10 } else { 4000 }).min(room as usize);
     let address = echo::start(runtime);

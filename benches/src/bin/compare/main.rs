@@ -1,9 +1,9 @@
-//! The comparer: asks every question of every runtime in turn, A B C A B C, and prints a table.
+//! The comparer: runs every benchmark on each runtime in turn, A B C A B C, and prints a table.
 //!
-//! Each answer comes from a process of its own (`answer.rs`), which this one starts. So no runtime
-//! finds the heap, the threads or the reactor of another, resident memory is its own, and whatever
-//! the machine does for a minute meets all of them. Ratios are made within a round and then
-//! compared, not made of medians.
+//! Each sample comes from its own child process (`answer.rs`). So no runtime sees the heap, threads
+//! or reactor of another, resident memory is its own, and a disturbance of the machine affects all
+//! runtimes. Ratios are taken within a round; the table shows the median of these ratios, not the
+//! ratio of medians.
 
 mod answer;
 mod table;
@@ -24,13 +24,13 @@ compare [--rounds N] [--only PREFIX] [--runtimes NAMES] [--workers N] [--quick]
 Prints a Markdown table: the median of each runtime over N rounds (9), and the median of the ratios
 of the first to each other, with the least and the greatest.
 
---only PREFIX     only what begins so; see --list
---runtimes NAMES  framewise,tokio,smol; smol-executor is there, too
+--only PREFIX     only benchmarks whose name begins with PREFIX; see --list
+--runtimes NAMES  framewise,tokio,smol (the default); also smol-executor
 --workers N       worker threads of every runtime (2)
---quick           tiny sizes, which show that it works and nothing else
---list            print what can be asked, and leave
+--quick           tiny sizes, to check that the program works
+--list            print the names of the benchmarks and exit
 
-Build it with `--bins`: it runs `allocations`, which is beside it.";
+Build with `--bins`: it also runs `allocations` from the same directory.";
 
 struct Options {
     rounds: usize,
@@ -65,7 +65,7 @@ fn main() {
     all.retain(|asked| asked.to_string().starts_with(&options.only));
     if all.is_empty() {
         fail(&format!(
-            "nothing begins with {:?}; see --list",
+            "no benchmark begins with {:?}; see --list",
             options.only
         ));
     }
@@ -80,7 +80,8 @@ fn main() {
     for round in 0..options.rounds {
         for &asked in &all {
             for turn in 0..options.runtimes.len() {
-                // Each round begins with another one, so that none always comes after the same.
+                // Each round starts with another runtime, so that no runtime always runs after the
+                // same one.
                 let place = (round + turn) % options.runtimes.len();
                 let runtime = &options.runtimes[place];
                 if asked.concerns(runtime) {
@@ -95,7 +96,7 @@ fn main() {
             start.elapsed()
         );
     }
-    // Counts repeat: once is enough.
+    // Allocation counts do not vary, so one run is enough.
     for (place, runtime) in options.runtimes.iter().enumerate() {
         count_allocations(&options, place, runtime, &mut table);
     }
@@ -103,7 +104,8 @@ fn main() {
 }
 
 fn ask(options: &Options, asked: Asked, place: usize, round: usize, table: &mut Table) {
-    let this = env::current_exe().unwrap_or_else(|error| fail(&format!("where am I: {error}")));
+    let this = env::current_exe()
+        .unwrap_or_else(|error| fail(&format!("the path of this program is unknown: {error}")));
     let mut command = Command::new(this);
     command.args(["--answer", &asked.to_string(), &options.runtimes[place]]);
     command.args(["--workers", &options.workers.to_string()]);
@@ -132,7 +134,7 @@ fn count_allocations(options: &Options, place: usize, runtime: &str, table: &mut
     }
 }
 
-/// What a program prints: name, unit and value.
+/// Runs a program and parses its output: name, unit and value per line.
 fn lines_of(mut command: Command) -> Vec<(String, String, f64)> {
     let output = command.output();
     let output = output.unwrap_or_else(|error| fail(&format!("{command:?}: {error}")));

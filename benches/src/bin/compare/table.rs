@@ -1,10 +1,10 @@
-//! The table of all answers: medians, and ratios that are made within a round.
+//! The table of all samples: medians, and ratios within a round.
 
 use std::fmt::Write;
 
 use framewise_benches::measure::quantile;
 
-/// Answers, by name and unit in the order in which they first came.
+/// The samples, by name and unit in the order in which they first arrived.
 pub(crate) struct Table {
     runtimes: Vec<String>,
     rows: Vec<Row>,
@@ -13,7 +13,7 @@ pub(crate) struct Table {
 struct Row {
     name: String,
     unit: String,
-    /// For each runtime, the round and its value.
+    /// For each runtime, the rounds with their values.
     values: Vec<Vec<(usize, f64)>>,
 }
 
@@ -25,7 +25,7 @@ impl Table {
         }
     }
 
-    /// Adds what one runtime, by its place, answered in one round.
+    /// Adds the sample of one runtime, given by its index, in one round.
     pub(crate) fn add(&mut self, name: &str, unit: &str, place: usize, round: usize, value: f64) {
         let known = |row: &Row| row.name == name && row.unit == unit;
         let row = match self.rows.iter().position(known) {
@@ -44,9 +44,9 @@ impl Table {
 
     pub(crate) fn to_markdown(&self) -> String {
         let first = &self.runtimes[0];
-        let mut text = format!("| question | unit | {} |", self.runtimes.join(" | "));
+        let mut text = format!("| benchmark | unit | {} |", self.runtimes.join(" | "));
         for peer in &self.runtimes[1..] {
-            // Writing to a string does not fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, " {first} / {peer} |");
         }
         let columns = 2 * self.runtimes.len() - 1;
@@ -77,24 +77,24 @@ impl Table {
 }
 
 impl Row {
-    /// The first runtime's value over `peer`'s, in every round that has both.
+    /// Returns the ratio of the first runtime's value to `peer`'s, for every round that has both.
     fn ratios(&self, peer: &[(usize, f64)]) -> Vec<f64> {
         let of_first = |round| {
             let mut values = self.values[0].iter();
             values.find(|(other, _)| *other == round)
         };
         peer.iter()
-            // What is shown as 0.00 is no measure for anything.
+            // A value that is printed as 0.00 cannot be a divisor.
             .filter(|(_, value)| *value >= 0.005)
             .filter_map(|(round, value)| Some(of_first(*round)?.1 / value))
             .collect()
     }
 }
 
-/// Four digits that count.
+/// Formats a value with about four significant digits.
 fn digits(value: f64) -> String {
     match value.abs() {
-        // Not "-0.00".
+        // Avoid "-0.00".
         ..0.005 => "0.00".to_owned(),
         1000.0.. => format!("{value:.0}"),
         100.0.. => format!("{value:.1}"),
