@@ -1,4 +1,5 @@
-//! axum's streamed replies: `Body::from_stream` and server-sent events, on framewise and on tokio.
+//! axum's streamed responses: `Body::from_stream` and server-sent events, on framewise and on
+//! tokio.
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
@@ -24,7 +25,7 @@ use crate::support::{ID, everywhere};
 const REQUESTS: u64 = 10;
 const MESSAGES: usize = 1000;
 
-/// What [`ID`] is whenever the stream is polled.
+/// Streams the value of [`ID`] at each poll.
 fn numbers() -> impl Stream<Item = u64> + Send + 'static {
     stream::iter(0..MESSAGES).map(|_| seen())
 }
@@ -37,7 +38,7 @@ async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     Sse::new(numbers().map(|number| Ok(Event::default().data(number.to_string()))))
 }
 
-/// Two routers within one another, so that the body is wrapped by more than one layer.
+/// Nested routers, so that more than one layer wraps the body.
 fn routes() -> Router {
     let nested = Router::new().route("/events", get(events));
     Router::new()
@@ -48,7 +49,7 @@ fn routes() -> Router {
         }))
 }
 
-/// How many lines are data, and how many of these are `id`.
+/// Returns how many lines are data, and how many of these are `id`.
 fn count(text: &str, id: u64) -> (usize, usize) {
     let data = text.lines().filter_map(|line| line.strip_prefix("data: "));
     let right = data.clone().filter(|data| *data == id.to_string());
@@ -91,7 +92,7 @@ fn c89_ten_thousand_messages_of_axums_streams_and_events_see_their_requests() {
     });
 }
 
-/// The layer knows no runtime: `axum::serve` on tokio.
+/// The layer does not depend on a runtime: `axum::serve` on tokio.
 #[test]
 fn c89_the_layers_carry_the_frame_on_tokio() {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -117,7 +118,7 @@ fn c89_the_layers_carry_the_frame_on_tokio() {
             counted.unwrap()
         });
         let stopped = async move {
-            // Its sender is dropped: that is the sign.
+            // The drop of the sender is the stop signal.
             let _ = stopped.await;
         };
         let serving = axum::serve(listener, routes()).with_graceful_shutdown(stopped);

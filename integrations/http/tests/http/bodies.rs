@@ -1,6 +1,7 @@
-//! hyper's bodies, both ways, over HTTP/1 and HTTP/2.
+//! hyper's bodies, in both directions, over HTTP/1 and HTTP/2.
 //!
-//! Each client's request is sent under a number, and the server binds that number plus
+//! The client binds a number for each request, and the server binds that number plus [`SERVERS`].
+//! So the number in a message identifies the frame in which it was made.
 //! [`SERVERS`]: so what a message says tells whose frame it was made in.
 
 use std::convert::Infallible;
@@ -19,20 +20,21 @@ use crate::glue::{Connection, Protocol, Server, X_ID, connect, id_in, in_frames,
 use crate::messages::{Count, Ends, Messages, X_SEEN, count};
 use crate::support::{ID, KEPT, everywhere};
 
-/// What a server adds to the number of a request.
+/// The server adds this to the number of a request.
 pub(crate) const SERVERS: u64 = 1_000_000;
-/// Connections, requests on each, and messages in each body: 10,000 each way.
+/// Connections, requests per connection, and messages per body: 10,000 in each direction.
 const CONNECTIONS: usize = 4;
 const REQUESTS: usize = 10;
 pub(crate) const MESSAGES: usize = 250;
-/// Requests on a connection where the number of messages is not the point.
+/// Requests per connection for tests that do not count messages.
 const FEW: usize = 2;
 
 const X_COUNT: &str = "x-count";
 const X_WRONG: &str = "x-wrong";
 const X_TRAILER: &str = "x-trailer";
 
-/// The values of requests that a server bound, weakly: what is alive is kept by a frame.
+/// Weak references to the values that a server bound for its requests. A value is alive only while
+/// a frame holds it.
 #[derive(Clone, Default)]
 pub(crate) struct Bound(Arc<Mutex<Vec<Weak<()>>>>);
 
@@ -43,7 +45,7 @@ impl Bound {
         value
     }
 
-    /// Waits until no value is alive, and says how many there were.
+    /// Waits until no value is alive, and returns how many there were.
     pub(crate) fn wait_until_freed(&self) -> usize {
         let bound = self.0.lock().unwrap();
         while bound.iter().any(|value| value.strong_count() > 0) {
@@ -53,7 +55,7 @@ impl Bound {
     }
 }
 
-/// Reads the request's messages, and replies with what it counted and as many of its own.
+/// Reads the request's messages, and responds with the counts and with as many messages of its own.
 async fn handler(request: Request<Incoming>, ends: Ends) -> Result<Response<Messages>, Infallible> {
     let (parts, body) = request.into_parts();
     let (client, own) = (id_in(&parts), id_in(&parts) + SERVERS);
@@ -63,13 +65,13 @@ async fn handler(request: Request<Incoming>, ends: Ends) -> Result<Response<Mess
         .header(X_COUNT, came.messages)
         .header(X_WRONG, came.wrong)
         .header(X_TRAILER, came.trailer.unwrap_or(0))
-        // Without it HTTP/1 sends no trailers.
+        // HTTP/1 sends trailers only with this header.
         .header("trailer", X_SEEN)
         .body(Messages::new(MESSAGES, own, &ends));
     Ok(response.unwrap())
 }
 
-/// A server whose one layer binds.
+/// Starts a server with one layer, which binds the values.
 pub(crate) async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &Bound) -> Server {
     let (ends, bound) = (ends.clone(), bound.clone());
     let handler = service_fn(move |request| handler(request, ends.clone()));
@@ -78,8 +80,8 @@ pub(crate) async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &B
     serve(protocol, FrameLayer::bind(bindings).layer(handler)).await
 }
 
-/// A server with middleware that binds, as it is often written: around a call that is made inside
-/// of the scope (as axum's `next.run(request)`), or before it.
+/// Starts a server with middleware that binds a value, in the two common forms: around a call that
+/// is made inside the scope (like axum's `next.run(request)`), or before it.
 async fn server_with_middleware(protocol: Protocol, ends: &Ends, lazy: bool) -> Server {
     let ends = ends.clone();
     let handler =
@@ -100,7 +102,8 @@ async fn server_with_middleware(protocol: Protocol, ends: &Ends, lazy: bool) -> 
     serve(protocol, middleware).await
 }
 
-/// One request and its reply, in the current frame: what the server counted, and what came back.
+/// Sends one request and reads its response, in the current frame. Returns the server's count and
+/// the client's count.
 pub(crate) async fn exchange<S, B>(client: &mut S, ends: &Ends, id: u64) -> (Count, Count)
 where
     S: Service<Request<Messages>, Response = Response<B>>,
@@ -140,7 +143,7 @@ fn check(sent: &mut Count, came: &mut Count, id: u64, outcome: (Count, Count)) {
 }
 
 /// Sends all requests on a few connections, each in its own frame: one after the other over HTTP/1,
-/// and at once over HTTP/2.
+/// and concurrently over HTTP/2.
 async fn exchange_all(
     protocol: Protocol,
     address: SocketAddr,
@@ -184,7 +187,8 @@ async fn exchange_all(
     (sent, came)
 }
 
-/// Checks that all messages came each way, and that all bodies ended in their frames.
+/// Checks that all messages arrived in both directions, and that each body was dropped in its own
+/// frame.
 fn check_all((sent, came): (Count, Count), requests: usize, ends: &Ends) {
     let all = CONNECTIONS * requests * MESSAGES;
     assert_eq!((sent.messages, came.messages), (all, all));
@@ -229,12 +233,13 @@ fn c89_a_layer_within_middleware_takes_what_the_middleware_bound() {
     });
 }
 
-/// The fault that the layers are for, so that the tests above are known to be able to fail.
+/// Control: shows the fault that the layers prevent, so that the tests above can fail.
 #[test]
 fn without_the_layers_every_message_is_at_the_root() {
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
-            // Bodies that end at the root are what this one expects.
+            // This test expects that bodies are dropped in the root frame, so it does not check
+            // `ends`.
             let ends = Ends::default();
             let (sent, came) = runtime.block_on(async {
                 let handlers = ends.clone();
@@ -272,7 +277,7 @@ fn c90_an_open_connection_keeps_no_requests_values() {
                 let opened = client.take();
                 let request = async move {
                     let mut client = match opened {
-                        // Opened by the first request, in its frame.
+                        // The first request opens the connection, in its own frame.
                         None => in_frames(connect(protocol, address).await),
                         Some(client) => client,
                     };
@@ -282,7 +287,7 @@ fn c90_an_open_connection_keeps_no_requests_values() {
                 };
                 let request = frame.run(|| runtime.spawn(request));
                 drop(frame);
-                // The connection stays open: this is its handle.
+                // The handle keeps the connection open.
                 client = Some(runtime.block_on(request).unwrap());
                 while Arc::strong_count(&kept) > 1 {
                     std::thread::yield_now();
@@ -306,8 +311,8 @@ fn c89_a_body_that_is_not_read_is_dropped_in_its_frame() {
                     .header(X_ID, 5)
                     .body(Messages::new(100_000, 5, &ends))
                     .unwrap();
-                // The client leaves while it sends: its own body is dropped by the driver, and the
-                // server's handler is dropped while it reads, or its body while it is sent.
+                // The client disconnects while it sends. The driver drops the client's body, and
+                // the server's handler is dropped while it reads, or its body while it is sent.
                 let sending = ID.scope(5, async {
                     let response = client.ready().await.unwrap().call(request);
                     let leave = async {

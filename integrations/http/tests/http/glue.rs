@@ -15,7 +15,7 @@ use hyper::{Request, Response, client, server};
 use hyper_util::service::TowerToHyperService;
 use tower::{BoxError, Layer, Service};
 
-/// By its half h2 bounds what small messages that wait to be read may cost: 256 bytes each.
+/// h2 accounts 256 bytes for each small unread message, and limits the total to half of the window.
 const WINDOW: u32 = 8 << 20;
 
 /// The header with the number of a request.
@@ -27,7 +27,7 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// A server. It stops accepting when dropped; its connections end with their clients.
+/// A server. Dropping it stops the accept loop; its connections end with their clients.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     accepting: JoinHandle<()>,
@@ -39,7 +39,7 @@ impl Drop for Server {
     }
 }
 
-/// Serves on a free port, each connection in a task at the root.
+/// Serves on a free port, each connection in a task in the root frame.
 pub(crate) async fn serve<S, B>(protocol: Protocol, service: S) -> Server
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
@@ -56,7 +56,7 @@ where
             stream.set_nodelay(true).unwrap();
             let service = TowerToHyperService::new(service.clone());
             drop(spawn_root(async move {
-                // Clients that leave without a word end in an error.
+                // A client that disconnects without a shutdown causes an error.
                 let _ = match protocol {
                     Protocol::Http1 => {
                         server::conn::http1::Builder::new()
@@ -86,7 +86,7 @@ pub(crate) enum Connection<B> {
     Http2(client::conn::http2::SendRequest<B>),
 }
 
-/// Opens a connection, whose driver is at the root.
+/// Opens a connection, whose driver task is in the root frame.
 pub(crate) async fn connect<B>(protocol: Protocol, address: SocketAddr) -> Connection<B>
 where
     B: Body + Send + Unpin + 'static,
@@ -113,7 +113,6 @@ where
     }
 }
 
-/// An HTTP/2 connection that is shared.
 impl<B> Connection<B> {
     pub(crate) fn share(&self) -> Connection<B> {
         match self {
@@ -146,13 +145,13 @@ where
     }
 }
 
-/// The number in a request's head.
+/// Returns the number in a request's header.
 pub(crate) fn id_in(request: &Parts) -> u64 {
-    let value = request.headers.get(X_ID).expect("a number");
+    let value = request.headers.get(X_ID).expect("the request has a number");
     value.to_str().unwrap().parse().unwrap()
 }
 
-/// A client whose requests' bodies are in the callers' frames.
+/// Wraps a client so that its requests' bodies run in the callers' frames.
 pub(crate) fn in_frames<S>(connection: S) -> layers::ClientFrameService<S> {
     layers::ClientFrameLayer::new().layer(connection)
 }

@@ -1,5 +1,5 @@
-//! gRPC by tonic, on hyper's HTTP/2 and framewise: server streams, client streams and both at once,
-//! on connections that calls share. A message is a number, so there is no code to generate.
+//! gRPC by tonic, on hyper's HTTP/2 and framewise: server streams, client streams and bidirectional
+//! streams, on connections that calls share. A message is a number, so no code is generated.
 
 use std::convert::Infallible;
 
@@ -21,12 +21,13 @@ use crate::glue::{Connection, Protocol, Server, X_ID, connect, id_in, in_frames,
 use crate::messages::seen;
 use crate::support::{ID, everywhere};
 
-/// Calls on each connection, connections, and messages in a call: 10,000 of each shape.
+/// Calls per connection, connections, and messages per call: 10,000 messages for each kind of
+/// stream.
 const CALLS: u64 = 5;
 const CONNECTIONS: u64 = 2;
 const MESSAGES: usize = 1000;
 
-/// A message is eight bytes.
+/// The codec of messages of eight bytes.
 #[derive(Clone, Copy, Default)]
 struct Numbers;
 
@@ -64,7 +65,7 @@ impl Decoder for Numbers {
     }
 }
 
-/// Numbers that are made while they are sent: what [`ID`] is then.
+/// Streams numbers that are made while they are sent: the value of [`ID`] at that time.
 fn numbers() -> impl stream::Stream<Item = u64> + Send + 'static {
     stream::iter(0..MESSAGES).then(|n| async move {
         if n.is_multiple_of(7) {
@@ -76,12 +77,12 @@ fn numbers() -> impl stream::Stream<Item = u64> + Send + 'static {
 
 type Replies = BoxStream<'static, Result<u64, Status>>;
 
-/// A server stream.
+/// Replies with a server stream.
 async fn down(_: tonic::Request<u64>) -> Result<tonic::Response<Replies>, Status> {
     Ok(tonic::Response::new(numbers().map(Ok).boxed()))
 }
 
-/// A client stream. Replies how many were right.
+/// Reads a client stream, and replies with the count of correct messages.
 async fn up(request: tonic::Request<Streaming<u64>>) -> Result<tonic::Response<u64>, Status> {
     let client = seen() - SERVERS;
     let mut right = 0;
@@ -93,7 +94,8 @@ async fn up(request: tonic::Request<Streaming<u64>>) -> Result<tonic::Response<u
     Ok(tonic::Response::new(right))
 }
 
-/// Both: replies to each message, when it has come, with its own number, or with 0 to a wrong one.
+/// Replies to each message of a bidirectional stream when it arrives: with the handler's number, or
+/// with 0 if the message is wrong.
 async fn both(request: tonic::Request<Streaming<u64>>) -> Result<tonic::Response<Replies>, Status> {
     let replies = request.into_inner().map(|number| {
         let right = number? + SERVERS == seen();
@@ -118,7 +120,8 @@ async fn server() -> Server {
     serve(Protocol::Http2, service).await
 }
 
-/// One call in the current frame: how many messages went and came, and how many were right.
+/// Makes one call in the current frame. Returns how many messages were sent or received, and how
+/// many were correct.
 async fn call(
     connection: Connection<FrameScope<tonic::body::Body>>,
     path: &'static str,

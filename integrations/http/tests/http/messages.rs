@@ -1,4 +1,4 @@
-//! A body of messages that are made while it is sent, and what its reader counts.
+//! A body whose messages are made while it is sent, and the counts of its reader.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -12,38 +12,43 @@ use hyper::header::{HeaderMap, HeaderValue};
 
 use crate::support::ID;
 
-/// The trailer of a body: the value of [`ID`] when it was made.
+/// The trailer of a body: the value of [`ID`] when the trailer was made.
 pub(crate) const X_SEEN: &str = "x-seen";
 
-/// The value of [`ID`], and 0 where it is unbound.
+/// Returns the value of [`ID`], or 0 if it is unbound.
 pub(crate) fn seen() -> u64 {
     ID.get().unwrap_or(0)
 }
 
-/// Counts bodies that were dropped, and those that were dropped in another frame than theirs.
+/// Counts dropped bodies, and those of them that were dropped in a frame other than their own.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ends(Arc<(AtomicUsize, AtomicUsize)>);
 
 impl Ends {
     fn add(&self, is_right: bool) {
-        // Ordering: Relaxed for the second count: the first one's Release publishes it.
+        // Ordering: Relaxed for the second count, because the Release of the first one publishes
+        // it.
         self.0
             .1
             .fetch_add(usize::from(!is_right), Ordering::Relaxed);
         self.0.0.fetch_add(1, Ordering::Release);
     }
 
-    /// Waits until `count` bodies were dropped, and checks that all were in their frames.
+    /// Waits until `count` bodies were dropped, and checks that each was dropped in its own frame.
     pub(crate) fn wait(&self, count: usize) {
         while self.0.0.load(Ordering::Acquire) < count {
             std::thread::yield_now();
         }
-        assert_eq!(self.0.1.load(Ordering::Relaxed), 0, "dropped elsewhere");
+        assert_eq!(
+            self.0.1.load(Ordering::Relaxed),
+            0,
+            "a body was dropped in another frame"
+        );
     }
 }
 
-/// A body of messages of eight bytes, each with what [`ID`] is when the message is made, and a
-/// trailer with the same. Every fifth message comes after a poll that is pending.
+/// A body of messages of eight bytes. Each message, and the trailer, is the value of [`ID`] when it
+/// is made. Every fifth message comes after a pending poll.
 pub(crate) struct Messages {
     expected: u64,
     left: usize,
@@ -53,7 +58,7 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// A body of `count` messages, each of which should be `expected`.
+    /// Creates a body of `count` messages, each of which should be `expected`.
     pub(crate) fn new(count: usize, expected: u64, ends: &Ends) -> Messages {
         Messages {
             expected,
@@ -100,7 +105,7 @@ impl Drop for Messages {
     }
 }
 
-/// What came of a body.
+/// The result of reading a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Count {
     pub(crate) messages: usize,
@@ -115,7 +120,7 @@ impl Count {
     }
 }
 
-/// Reads a body to its end.
+/// Reads a body to its end and counts its messages.
 pub(crate) async fn count<B>(body: B, expected: u64) -> Count
 where
     B: Body<Data = Bytes>,
@@ -126,7 +131,10 @@ where
         .trailers()
         .and_then(|trailers| trailers.get(X_SEEN)?.to_str().ok()?.parse().ok());
     let bytes = body.to_bytes();
-    assert!(bytes.len().is_multiple_of(8), "no whole message");
+    assert!(
+        bytes.len().is_multiple_of(8),
+        "the last message is incomplete"
+    );
     let messages = bytes.chunks(8);
     Count {
         messages: messages.len(),

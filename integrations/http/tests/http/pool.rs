@@ -1,5 +1,5 @@
 //! hyper-util's pooled client on framewise (C-56, C-57, C-90): a connection that the first request
-//! opened neither shows that request to the second one nor keeps its values.
+//! opened neither exposes the first request's frame to the second one nor keeps its values alive.
 
 use std::future::Future;
 use std::io;
@@ -25,7 +25,7 @@ use crate::glue::{Protocol, in_frames};
 use crate::messages::{Ends, Messages};
 use crate::support::{ID, KEPT, everywhere};
 
-/// Opens connections, and counts them.
+/// Opens connections and counts them.
 #[derive(Clone)]
 struct Connector {
     address: SocketAddr,
@@ -84,8 +84,8 @@ impl Write for Stream {
     }
 }
 
-/// A pool with all that hyper-util spawns for it: drivers, and the task that closes idle
-/// connections.
+/// Creates a pool with everything that hyper-util spawns for it: the drivers, and the task that
+/// closes idle connections.
 fn pool<B>(
     protocol: Protocol,
     address: SocketAddr,
@@ -108,8 +108,8 @@ where
     (client, opened)
 }
 
-/// Sends requests one after the other, each in a frame of its own, while the pool keeps what they
-/// opened.
+/// Sends requests one after the other, each in its own frame, while the pool keeps their
+/// connections.
 fn check_pooled(runtime: &Runtime, protocol: Protocol) {
     let (ends, bound) = (Ends::default(), Bound::default());
     let server = runtime.block_on(server_that_binds(protocol, &ends, &bound));
@@ -124,7 +124,7 @@ fn check_pooled(runtime: &Runtime, protocol: Protocol) {
         let (sent, came) = runtime.block_on(request).unwrap();
         assert_eq!((sent.messages, sent.wrong), (MESSAGES, 0), "{protocol:?}");
         assert_eq!((came.messages, came.wrong), (MESSAGES, 0), "{protocol:?}");
-        // Every value of the request is freed, though the pool and its connections live.
+        // All values of the request are freed while the pool and its connections are alive.
         while Arc::strong_count(&kept) > 1 {
             std::thread::yield_now();
         }
@@ -145,8 +145,8 @@ fn c90_a_pooled_connection_shows_each_request_itself_and_keeps_none() {
     });
 }
 
-/// What the layer and the root are for: without them the second request's body names the first one,
-/// or none.
+/// Control: without the layer and the root frame, the second request's body is made in the first
+/// request's frame or in none.
 #[test]
 fn without_the_layer_a_pools_bodies_are_those_of_the_drivers_frame() {
     everywhere(|runtime, _| {

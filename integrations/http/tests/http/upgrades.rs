@@ -1,5 +1,5 @@
-//! Upgraded connections: WebSockets on framewise by hyper's upgrade, over HTTP/1 and over HTTP/2's
-//! `CONNECT`; and axum's `on_upgrade`, which spawns on tokio.
+//! Upgraded connections: WebSockets on framewise through hyper's upgrade, over HTTP/1 and over
+//! HTTP/2's `CONNECT`; and axum's `on_upgrade`, which spawns on tokio.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ use crate::glue::{Protocol, X_ID, connect, id_in, serve};
 use crate::messages::seen;
 use crate::support::{ID, everywhere};
 
-/// Sockets, and messages on each: 10,000 each way.
+/// Sockets, and messages per socket: 10,000 in each direction.
 const SOCKETS: u64 = 10;
 const MESSAGES: usize = 1000;
 /// Messages between two flushes.
@@ -47,7 +47,7 @@ fn number(message: &[u8]) -> u64 {
     u64::from_be_bytes(message.try_into().unwrap())
 }
 
-/// What the server replies to a message: its own number, or 0 to a wrong one.
+/// Returns the server's reply to a message: the handler's number, or 0 if the message is wrong.
 fn reply_to(came: &[u8]) -> u64 {
     if number(came) + SERVERS == seen() {
         seen()
@@ -56,7 +56,7 @@ fn reply_to(came: &[u8]) -> u64 {
     }
 }
 
-/// The server's side. It ends with the client.
+/// The server's side of a socket. It ends when the client closes the socket.
 async fn chat(mut socket: Socket) {
     let mut replies = 0;
     while let Some(Ok(Message::Binary(came))) = socket.next().await {
@@ -68,7 +68,7 @@ async fn chat(mut socket: Socket) {
     }
 }
 
-/// Upgrades without tokio: the task that has the connection inherits the handler's frame.
+/// Upgrades without tokio: the task that owns the connection inherits the handler's frame.
 async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>>, Infallible> {
     let upgraded = hyper::upgrade::on(&mut request);
     drop(spawn(async move {
@@ -87,7 +87,8 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>
     Ok(response.body(Empty::new()).unwrap())
 }
 
-/// The client's side of a socket: sends all, then reads the replies. How many were right.
+/// The client's side of a socket: sends all messages and reads the replies. Returns how many
+/// replies were correct.
 async fn ask(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
     let mut connection = connect::<Empty<Bytes>>(protocol, address).await;
     let request = match protocol {
@@ -157,7 +158,7 @@ fn c89_ten_thousand_messages_of_websockets_by_hypers_upgrade_see_their_requests(
     });
 }
 
-/// The same with axum's socket.
+/// Like [`chat`], with axum's socket.
 async fn chat_with_axum(mut socket: ws::WebSocket) {
     let mut replies = 0;
     while let Some(Ok(ws::Message::Binary(came))) = socket.recv().await {
@@ -170,8 +171,9 @@ async fn chat_with_axum(mut socket: ws::WebSocket) {
     }
 }
 
-/// axum spawns the callback of `on_upgrade` by `tokio::spawn`, also on a server that runs on
-/// framewise: it needs a tokio runtime, and its task has no frame unless the callback is wrapped.
+/// axum spawns the callback of `on_upgrade` with `tokio::spawn`, even on a server that runs on
+/// framewise. So it needs a tokio runtime, and its task has no frame unless the callback is
+/// wrapped.
 #[test]
 fn c89_a_wrapped_callback_of_axums_on_upgrade_sees_its_request_in_tokios_task() {
     everywhere(|runtime, _| {
@@ -182,7 +184,7 @@ fn c89_a_wrapped_callback_of_axums_on_upgrade_sees_its_request_in_tokios_task() 
             let upgrade = move |upgrade: WebSocketUpgrade| {
                 let handle = handle.clone();
                 async move {
-                    // Within tokio for as long as the call takes, which does not wait.
+                    // Enter tokio only for the call, which does not block.
                     let _tokio = handle.enter();
                     if wrapped {
                         upgrade.on_upgrade(Frame::current().wrap_async(chat_with_axum))
