@@ -9,7 +9,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use criterion::{criterion_group, criterion_main};
 use framewise_benches::load::{Many, Single};
 use framewise_benches::work::echo;
-use framewise_benches::{Face, Framewise, Smol, Tokio, WORKERS};
+use framewise_benches::{BenchRuntime, Framewise, Smol, Tokio, WORKERS};
 
 /// The number of concurrent connections.
 const CONNECTIONS: usize = 100;
@@ -26,7 +26,7 @@ fn echo(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn latency_on<R: Face>(group: &mut BenchmarkGroup<'_, WallTime>) {
+fn latency_on<R: BenchRuntime>(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.bench_function(BenchmarkId::new("tcp_latency", R::NAME), |bencher| {
         let runtime = R::start(WORKERS);
         let client = Single::connect(echo::start(&runtime));
@@ -36,7 +36,7 @@ fn latency_on<R: Face>(group: &mut BenchmarkGroup<'_, WallTime>) {
 }
 
 /// An iteration is one message; a sample has at least one message per connection.
-fn throughput_on<R: Face>(group: &mut BenchmarkGroup<'_, WallTime>) {
+fn throughput_on<R: BenchRuntime>(group: &mut BenchmarkGroup<'_, WallTime>) {
     group.bench_function(BenchmarkId::new("tcp_throughput", R::NAME), |bencher| {
         let runtime = R::start(WORKERS);
         let client = Many::connect(echo::start(&runtime), CONNECTIONS);

@@ -2,13 +2,13 @@
 //! channels of `futures`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use framewise_benches::Question;
+use framewise_benches::Workload;
 
 mod common;
 
 fn ping_pong(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ping_pong");
-    common::ask(&mut group, Question::PingPong, 1000);
+    common::bench(&mut group, Workload::PingPong, 1000);
     group.finish();
 }
 

@@ -1,17 +1,17 @@
 //! The cost of an empty task: spawned from a task, from outside, awaited, detached, chained.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use framewise_benches::Question;
+use framewise_benches::Workload;
 
 mod common;
 
 fn spawn(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("spawn");
-    common::ask(&mut group, Question::SpawnManyLocal, 10_000);
-    common::ask(&mut group, Question::SpawnManyRemote, 10_000);
-    common::ask(&mut group, Question::SpawnDetached, 10_000);
-    common::ask(&mut group, Question::SpawnAwait, 1000);
-    common::ask(&mut group, Question::ChainedSpawn, 1000);
+    common::bench(&mut group, Workload::SpawnManyLocal, 10_000);
+    common::bench(&mut group, Workload::SpawnManyRemote, 10_000);
+    common::bench(&mut group, Workload::SpawnDetached, 10_000);
+    common::bench(&mut group, Workload::SpawnAwait, 1000);
+    common::bench(&mut group, Workload::ChainedSpawn, 1000);
     group.finish();
 }
 

@@ -9,7 +9,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput};
 use criterion::{criterion_group, criterion_main};
 use framewise_benches::measure::process_time;
 use framewise_benches::work::timers;
-use framewise_benches::{Face, Framewise, Question, Smol, Tokio, WORKERS};
+use framewise_benches::{BenchRuntime, Framewise, Smol, Tokio, WORKERS, Workload};
 
 mod common;
 
@@ -18,7 +18,7 @@ const FIRING: usize = 10_000;
 
 fn cancel(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("timers");
-    common::ask(&mut group, Question::TimerCancel, 10_000);
+    common::bench(&mut group, Workload::TimerCancel, 10_000);
     group.finish();
 }
 
@@ -32,7 +32,7 @@ fn fire(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn fire_on<R: Face>(group: &mut BenchmarkGroup<'_, WallTime>) {
+fn fire_on<R: BenchRuntime>(group: &mut BenchmarkGroup<'_, WallTime>) {
     let id = BenchmarkId::new("timer_fire processor time", R::NAME);
     group.bench_function(id, |bencher| {
         let runtime = R::start(WORKERS);

@@ -1,13 +1,13 @@
 //! The cost of a yield by one of 200 tasks.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use framewise_benches::Question;
+use framewise_benches::Workload;
 
 mod common;
 
 fn yield_now(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("yield_now");
-    common::ask(&mut group, Question::Yield, 200 * 100);
+    common::bench(&mut group, Workload::Yield, 200 * 100);
     group.finish();
 }
 

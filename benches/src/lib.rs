@@ -1,28 +1,28 @@
 //! Benchmarks of framewise, tokio and smol with the same workloads.
 //!
-//! Each runtime implements [`Face`]; a workload is generic over it and lives in [`work`]. The
+//! Each runtime implements [`BenchRuntime`]; a workload is generic over it and lives in [`work`]. The
 //! measuring programs are separate: criterion (`benches/`), the comparer (`src/bin/compare/`),
 //! callgrind (`src/bin/once.rs`) and a counting allocator (`src/bin/allocations.rs`). So all of
 //! them run a workload in the same way.
 
 pub mod arguments;
-mod face;
-mod faces;
+pub mod carrier;
 pub mod load;
-pub mod means;
 pub mod measure;
-mod question;
+mod runtime;
+mod runtimes;
 pub mod work;
+mod workload;
 
-pub use face::{Face, WORKERS};
-pub use faces::{Framewise, Smol, SmolExecutor, Tokio};
-pub use question::{Keys, Question};
+pub use runtime::{BenchRuntime, WORKERS};
+pub use runtimes::{Framewise, Smol, SmolExecutor, Tokio};
+pub use workload::{Keys, Workload};
 
-/// Calls a function that is generic over [`Face`] with the runtime of that name.
+/// Calls a function that is generic over [`BenchRuntime`] with the runtime of that name.
 ///
 /// Returns `None` if there is no such runtime.
 #[macro_export]
-macro_rules! with_face {
+macro_rules! with_runtime {
     ($name:expr, $function:ident($($argument:expr),*)) => {
         match $name {
             "framewise" => Some($function::<$crate::Framewise>($($argument),*)),

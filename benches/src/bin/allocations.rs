@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use framewise_benches::arguments::{Arguments, fail};
 use framewise_benches::load::Single;
 use framewise_benches::work::{echo, memory};
-use framewise_benches::{Face, Keys, Question, WORKERS, with_face};
+use framewise_benches::{BenchRuntime, Keys, WORKERS, Workload, with_runtime};
 
 const USAGE: &str = "\
 allocations RUNTIME [--only PREFIX] [--quick]
@@ -67,32 +67,32 @@ fn main() {
     let only: Option<String> = arguments.option("--only");
     let runtime = arguments.word().unwrap_or_else(|| fail(USAGE));
     arguments.finish();
-    with_face!(runtime.as_str(), all(only.as_deref().unwrap_or(""), quick))
+    with_runtime!(runtime.as_str(), all(only.as_deref().unwrap_or(""), quick))
         .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
     // Exit without shutting down the runtime and its idle tasks.
     std::process::exit(0);
 }
 
-fn all<R: Face>(only: &str, quick: bool) {
+fn all<R: BenchRuntime>(only: &str, quick: bool) {
     let runtime = R::start(WORKERS);
-    let questions = [
-        Question::SpawnManyLocal,
-        Question::PingPong,
-        Question::TimerCancel,
-        Question::RunOneMore(Keys::K1),
-        Question::RunOneMore(Keys::K4),
-        Question::RunOneMore(Keys::K16),
-        Question::Enter(Keys::K1),
-        Question::Enter(Keys::K4),
-        Question::Enter(Keys::K16),
-        Question::ContextSpawn(Keys::K1),
-        Question::ContextSpawn(Keys::K4),
-        Question::ContextSpawn(Keys::K16),
+    let workloads = [
+        Workload::SpawnManyLocal,
+        Workload::PingPong,
+        Workload::TimerCancel,
+        Workload::RunOneMore(Keys::K1),
+        Workload::RunOneMore(Keys::K4),
+        Workload::RunOneMore(Keys::K16),
+        Workload::Enter(Keys::K1),
+        Workload::Enter(Keys::K4),
+        Workload::Enter(Keys::K16),
+        Workload::ContextSpawn(Keys::K1),
+        Workload::ContextSpawn(Keys::K4),
+        Workload::ContextSpawn(Keys::K16),
     ];
-    for question in questions {
-        if question.to_string().starts_with(only) {
-            let size = question.default_size() / if quick { 10 } else { 1 };
-            print(question, "allocs/op", of_batch(question, &runtime, size));
+    for workload in workloads {
+        if workload.to_string().starts_with(only) {
+            let size = workload.default_size() / if quick { 10 } else { 1 };
+            print(workload, "allocs/op", of_batch(workload, &runtime, size));
         }
     }
     if "idle_task".starts_with(only) || only.starts_with("idle_task") {
@@ -105,17 +105,17 @@ fn all<R: Face>(only: &str, quick: bool) {
 }
 
 /// Returns the allocations per operation after warm-up, without the fixed cost of a batch.
-fn of_batch<R: Face>(question: Question, runtime: &R, size: usize) -> f64 {
-    question.batch(runtime, 2 * size);
+fn of_batch<R: BenchRuntime>(workload: Workload, runtime: &R, size: usize) -> f64 {
+    workload.batch(runtime, 2 * size);
     let (start, _) = counts();
-    question.batch(runtime, size);
+    workload.batch(runtime, size);
     let (middle, _) = counts();
-    question.batch(runtime, 2 * size);
+    workload.batch(runtime, 2 * size);
     let (end, _) = counts();
     ((end - middle) as f64 - (middle - start) as f64) / size as f64
 }
 
-fn idle_tasks<R: Face>(runtime: &R, count: usize) {
+fn idle_tasks<R: BenchRuntime>(runtime: &R, count: usize) {
     let handle = runtime.handle();
     let (first, room) = (memory::room::<R>(1), memory::room::<R>(count));
     runtime.run(memory::idle_tasks::<R>(handle, first));
@@ -131,7 +131,7 @@ fn idle_tasks<R: Face>(runtime: &R, count: usize) {
     print("idle_task", "B allocated/task", each(bytes, bytes_after));
 }
 
-fn idle_connections<R: Face>(runtime: &R, count: usize) {
+fn idle_connections<R: BenchRuntime>(runtime: &R, count: usize) {
     let address = echo::start(runtime);
     let connect = || {
         let mut connection = Single::connect(address)?;

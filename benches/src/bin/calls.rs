@@ -8,7 +8,7 @@ use std::time::Duration;
 use framewise_benches::arguments::{Arguments, fail};
 use framewise_benches::load::{Many, Single};
 use framewise_benches::work::echo;
-use framewise_benches::{Face, with_face};
+use framewise_benches::{BenchRuntime, with_runtime};
 
 const USAGE: &str = "\
 calls WORK RUNTIME [--size N] [--workers N] [--connections N]
@@ -46,11 +46,11 @@ fn main() {
         _ => fail(&format!("there is no work {work:?}")),
     };
     let size = size.unwrap_or(default_size);
-    with_face!(runtime.as_str(), calls(work, size, workers))
+    with_runtime!(runtime.as_str(), calls(work, size, workers))
         .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
 }
 
-fn calls<R: Face>(work: Work, size: usize, workers: usize) {
+fn calls<R: BenchRuntime>(work: Work, size: usize, workers: usize) {
     let runtime = R::start(workers);
     match work {
         Work::TcpLatency => {

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use framewise_benches::Question;
+use framewise_benches::Workload;
 use framewise_benches::arguments::{Arguments, fail};
 
 const USAGE: &str = "\
@@ -32,11 +32,11 @@ fn main() {
     let list = arguments.flag("--list");
     arguments.finish();
     let only = only.unwrap_or_default();
-    let mut questions = Question::all();
-    questions.retain(|question| question.to_string().starts_with(&only));
+    let mut workloads = Workload::all();
+    workloads.retain(|workload| workload.to_string().starts_with(&only));
     if list {
-        for question in questions {
-            println!("{question}");
+        for workload in workloads {
+            println!("{workload}");
         }
         return;
     }
@@ -45,13 +45,13 @@ fn main() {
     let once = beside_this("once");
     println!("| operation | {} |", runtimes.join(" | "));
     println!("|---|{}", "---:|".repeat(runtimes.len()));
-    for question in questions {
-        let mut row = format!("| {question} |");
+    for workload in workloads {
+        let mut row = format!("| {workload} |");
         for runtime in &runtimes {
-            if concerns(question, runtime) {
-                let few = count(&once, question, runtime, BATCHES);
-                let more = count(&once, question, runtime, BATCHES + 2);
-                let operations = 2 * question.default_size() as u64;
+            if concerns(workload, runtime) {
+                let few = count(&once, workload, runtime, BATCHES);
+                let more = count(&once, workload, runtime, BATCHES + 2);
+                let operations = 2 * workload.default_size() as u64;
                 let each = more.saturating_sub(few) as f64 / operations as f64;
                 row.push_str(&format!(" {each:.0} |"));
             } else {
@@ -64,8 +64,8 @@ fn main() {
 
 /// Returns `true` if the workload can differ on the runtime. smol has no context of its own, so
 /// carrying values without spawning costs the same as on tokio.
-fn concerns(question: Question, runtime: &str) -> bool {
-    !(runtime.starts_with("smol") && question.is_about_values_only())
+fn concerns(workload: Workload, runtime: &str) -> bool {
+    !(runtime.starts_with("smol") && workload.is_about_values_only())
 }
 
 fn beside_this(name: &str) -> PathBuf {
@@ -79,19 +79,19 @@ fn beside_this(name: &str) -> PathBuf {
 }
 
 /// Returns the instructions of one run.
-fn count(once: &Path, question: Question, runtime: &str, batches: usize) -> u64 {
+fn count(once: &Path, workload: Workload, runtime: &str, batches: usize) -> u64 {
     let profile = env::temp_dir().join(format!("callgrind.{}.out", std::process::id()));
     let output = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", profile.display()))
         .arg(once)
-        .args([&question.to_string(), runtime])
+        .args([&workload.to_string(), runtime])
         .args(["--batches", &batches.to_string()])
         .output()
         .unwrap_or_else(|error| fail(&format!("valgrind: {error}")));
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        fail(&format!("{question} on {runtime} failed:\n{errors}"));
+        fail(&format!("{workload} on {runtime} failed:\n{errors}"));
     }
     let text = fs::read_to_string(&profile)
         .unwrap_or_else(|error| fail(&format!("{}: {error}", profile.display())));

@@ -1,7 +1,7 @@
 //! Runs some batches of one workload on one runtime without measuring, for callgrind and perf.
 
 use framewise_benches::arguments::{Arguments, fail};
-use framewise_benches::{Face, Question, with_face};
+use framewise_benches::{BenchRuntime, Workload, with_runtime};
 
 const USAGE: &str = "\
 once WORKLOAD RUNTIME [--batches N] [--size N] [--workers N]
@@ -14,20 +14,20 @@ fn main() {
     let batches = arguments.option("--batches").unwrap_or(2);
     let size = arguments.option("--size");
     let workers = arguments.option("--workers").unwrap_or(1);
-    let question = arguments.word().unwrap_or_else(|| fail(USAGE));
+    let workload = arguments.word().unwrap_or_else(|| fail(USAGE));
     let runtime = arguments.word().unwrap_or_else(|| fail(USAGE));
     arguments.finish();
-    let question: Question = question
+    let workload: Workload = workload
         .parse()
         .unwrap_or_else(|error: String| fail(&error));
-    let size = size.unwrap_or_else(|| question.default_size());
-    with_face!(runtime.as_str(), once(question, size, workers, batches))
+    let size = size.unwrap_or_else(|| workload.default_size());
+    with_runtime!(runtime.as_str(), once(workload, size, workers, batches))
         .unwrap_or_else(|| fail(&format!("there is no runtime {runtime:?}")));
 }
 
-fn once<R: Face>(question: Question, size: usize, workers: usize, batches: usize) {
+fn once<R: BenchRuntime>(workload: Workload, size: usize, workers: usize, batches: usize) {
     let runtime = R::start(workers);
     for _ in 0..batches {
-        question.batch(&runtime, size);
+        workload.batch(&runtime, size);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::hint::black_box;
 
-use crate::Face;
-use crate::means::Means;
+use crate::BenchRuntime;
+use crate::carrier::Carrier;
 
 /// Reads one value `count` times, by a function that is not inlined, with all keys set.
-pub async fn get<M: Means>(count: usize) {
+pub async fn get<M: Carrier>(count: usize) {
     M::scope(async move {
         for _ in 0..count {
             black_box(M::get());
@@ -16,14 +16,14 @@ pub async fn get<M: Means>(count: usize) {
 }
 
 /// Sets all keys `count` times for a function that does nothing.
-pub async fn run<M: Means>(count: usize) {
+pub async fn run<M: Carrier>(count: usize) {
     for _ in 0..count {
         M::run(|| black_box(()));
     }
 }
 
 /// With all keys set, sets one more `count` times for a function that does nothing.
-pub async fn run_one_more<M: Means>(count: usize) {
+pub async fn run_one_more<M: Carrier>(count: usize) {
     M::scope(async move {
         for _ in 0..count {
             M::run_one_more(|| black_box(()));
@@ -33,14 +33,14 @@ pub async fn run_one_more<M: Means>(count: usize) {
 }
 
 /// Sets all keys `count` times for a future that is ready at once.
-pub async fn scope<M: Means>(count: usize) {
+pub async fn scope<M: Carrier>(count: usize) {
     for _ in 0..count {
         M::scope(async { black_box(()) }).await;
     }
 }
 
 /// Spawns `count` tasks that inherit all keys, then awaits them in order.
-pub async fn spawn<R: Face, M: Means>(handle: R::Handle, count: usize) {
+pub async fn spawn<R: BenchRuntime, M: Carrier>(handle: R::Handle, count: usize) {
     M::scope(async move {
         let mut joins = Vec::with_capacity(count);
         for _ in 0..count {
@@ -54,7 +54,11 @@ pub async fn spawn<R: Face, M: Means>(handle: R::Handle, count: usize) {
 }
 
 /// Spawns `tasks` tasks that inherit all keys and yield `yields` times each.
-pub async fn yield_now<R: Face, M: Means>(handle: R::Handle, tasks: usize, yields: usize) {
+pub async fn yield_now<R: BenchRuntime, M: Carrier>(
+    handle: R::Handle,
+    tasks: usize,
+    yields: usize,
+) {
     M::scope(async move {
         let mut joins = Vec::with_capacity(tasks);
         for _ in 0..tasks {

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::Face;
+use crate::BenchRuntime;
 
 /// The size of a connection's buffer in bytes.
 pub const BUFFER: usize = 1024;
@@ -12,7 +12,7 @@ pub const BUFFER: usize = 1024;
 /// # Panics
 ///
 /// Panics if no socket can be opened.
-pub fn start<R: Face>(runtime: &R) -> SocketAddr {
+pub fn start<R: BenchRuntime>(runtime: &R) -> SocketAddr {
     let handle = runtime.handle();
     runtime.run(async move {
         let (listener, address) = R::listen().expect("the loopback has a free port");
@@ -21,7 +21,7 @@ pub fn start<R: Face>(runtime: &R) -> SocketAddr {
     })
 }
 
-async fn accept<R: Face>(handle: R::Handle, listener: R::Listener) {
+async fn accept<R: BenchRuntime>(handle: R::Handle, listener: R::Listener) {
     loop {
         let stream = R::accept(&listener).await;
         R::detach(
@@ -31,7 +31,7 @@ async fn accept<R: Face>(handle: R::Handle, listener: R::Listener) {
     }
 }
 
-async fn serve<R: Face>(mut stream: R::Stream) {
+async fn serve<R: BenchRuntime>(mut stream: R::Stream) {
     let mut buffer = [0; BUFFER];
     // An error means that the client has disconnected.
     while let Ok(count) = R::read(&mut stream, &mut buffer).await {

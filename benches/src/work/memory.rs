@@ -5,11 +5,11 @@ use std::hint::black_box;
 use std::mem;
 
 use super::Countdown;
-use crate::Face;
+use crate::BenchRuntime;
 
 /// Returns resident space for the handles of `count` tasks, so that it does not count as the tasks'
 /// memory.
-pub fn room<R: Face>(count: usize) -> Vec<Option<R::Join<()>>> {
+pub fn room<R: BenchRuntime>(count: usize) -> Vec<Option<R::Join<()>>> {
     let mut room = Vec::with_capacity(count);
     room.resize_with(count, || black_box(None));
     room
@@ -19,8 +19,8 @@ pub fn room<R: Face>(count: usize) -> Vec<Option<R::Join<()>>> {
 /// bytes and never finish.
 ///
 /// Leaks the handles, because a runtime may drop a task without handles and wakers.
-pub async fn idle_tasks<R: Face>(handle: R::Handle, mut room: Vec<Option<R::Join<()>>>) {
-    let (waiting, told) = Countdown::new(room.len());
+pub async fn idle_tasks<R: BenchRuntime>(handle: R::Handle, mut room: Vec<Option<R::Join<()>>>) {
+    let (waiting, notified) = Countdown::new(room.len());
     let waiting: &'static Countdown = Box::leak(Box::new(waiting));
     for place in &mut room {
         *place = Some(R::spawn(handle, async move {
@@ -29,6 +29,6 @@ pub async fn idle_tasks<R: Face>(handle: R::Handle, mut room: Vec<Option<R::Join
             black_box(waiting);
         }));
     }
-    told.await.expect("the last task notifies");
+    notified.await.expect("the last task notifies");
     mem::forget(room);
 }

@@ -20,29 +20,29 @@ use futures::channel::oneshot;
 /// Notifies when the last of many tasks has reached a point, without a handle for each task.
 struct Countdown {
     left: AtomicUsize,
-    tell: Mutex<Option<oneshot::Sender<()>>>,
+    sender: Mutex<Option<oneshot::Sender<()>>>,
 }
 
 impl Countdown {
     fn new(count: usize) -> (Self, oneshot::Receiver<()>) {
-        let (tell, told) = oneshot::channel();
+        let (sender, notified) = oneshot::channel();
         let countdown = Self {
             left: AtomicUsize::new(count),
-            tell: Mutex::new(Some(tell)),
+            sender: Mutex::new(Some(sender)),
         };
-        (countdown, told)
+        (countdown, notified)
     }
 
     fn done(&self) {
         // Ordering: AcqRel, so that the last decrement happens after all others.
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
-            let tell = self
-                .tell
+            let sender = self
+                .sender
                 .lock()
                 .expect("no thread panics while it holds the lock")
                 .take();
             // The receiver may have been dropped.
-            let _ = tell.expect("only one task is the last").send(());
+            let _ = sender.expect("only one task is the last").send(());
         }
     }
 }

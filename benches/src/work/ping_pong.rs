@@ -2,13 +2,13 @@
 
 use futures::channel::oneshot;
 
-use crate::Face;
+use crate::BenchRuntime;
 
 /// Spawns `pairs` tasks at once, each of which spawns another task, sends it a message and waits
 /// for its reply.
 ///
 /// All runtimes use the channels of `futures`.
-pub async fn pairs<R: Face>(handle: R::Handle, pairs: usize) {
+pub async fn pairs<R: BenchRuntime>(handle: R::Handle, pairs: usize) {
     let mut joins = Vec::with_capacity(pairs);
     for _ in 0..pairs {
         joins.push(R::spawn(handle, async move {

@@ -5,13 +5,13 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::Face;
+use crate::BenchRuntime;
 
 /// Arms `count` timers by polling each once, then drops them in order.
 ///
 /// The deadlines are 30 to 31 seconds away, like the timeouts of requests, so no timer fires. All
 /// timers are in one allocation, so that none is counted per timer.
-pub async fn arm_and_cancel<R: Face>(count: usize) {
+pub async fn arm_and_cancel<R: BenchRuntime>(count: usize) {
     let sleeps: Box<[_]> = (0..count)
         .map(|number| R::sleep(Duration::from_millis(30_000 + number as u64 % 1000)))
         .collect();
@@ -33,7 +33,7 @@ pub async fn arm_and_cancel<R: Face>(count: usize) {
 
 /// Runs `count` tasks that sleep until deadlines spread over `window` after `first`. Returns the
 /// lateness of each.
-pub async fn fire<R: Face>(
+pub async fn fire<R: BenchRuntime>(
     handle: R::Handle,
     count: usize,
     first: Duration,
@@ -54,7 +54,9 @@ pub async fn fire<R: Face>(
 }
 
 /// Sleeps for one duration after the other. Returns the lateness of each.
-pub async fn one_by_one<R: Face>(durations: impl Iterator<Item = Duration>) -> Vec<Duration> {
+pub async fn one_by_one<R: BenchRuntime>(
+    durations: impl Iterator<Item = Duration>,
+) -> Vec<Duration> {
     let mut lateness = Vec::new();
     for duration in durations {
         lateness.push(late::<R>(duration).await);
@@ -63,7 +65,7 @@ pub async fn one_by_one<R: Face>(durations: impl Iterator<Item = Duration>) -> V
 }
 
 /// Sleeps and returns the lateness. Panics if the sleep was too short.
-async fn late<R: Face>(duration: Duration) -> Duration {
+async fn late<R: BenchRuntime>(duration: Duration) -> Duration {
     let start = Instant::now();
     R::sleep(duration).await;
     let slept = start.elapsed();

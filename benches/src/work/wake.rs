@@ -3,10 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::Face;
+use crate::BenchRuntime;
 
 /// Sends `count` messages, `pause` apart, to a waiting task. Returns the latency of each.
-pub fn latency<R: Face>(runtime: &R, count: usize, pause: Duration) -> Vec<Duration> {
+pub fn latency<R: BenchRuntime>(runtime: &R, count: usize, pause: Duration) -> Vec<Duration> {
     let (sender, receiver) = async_channel::bounded::<Instant>(1);
     let task = runtime.spawn_outside(async move {
         let mut latencies = Vec::with_capacity(count);

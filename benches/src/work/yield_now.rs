@@ -1,9 +1,9 @@
 //! The workload that yields.
 
-use crate::Face;
+use crate::BenchRuntime;
 
 /// Spawns `tasks` tasks that yield `yields` times each.
-pub async fn many<R: Face>(handle: R::Handle, tasks: usize, yields: usize) {
+pub async fn many<R: BenchRuntime>(handle: R::Handle, tasks: usize, yields: usize) {
     let mut joins = Vec::with_capacity(tasks);
     for _ in 0..tasks {
         joins.push(R::spawn(handle, async move {

@@ -1,11 +1,11 @@
 //! The comparer: runs every benchmark on each runtime in turn, A B C A B C, and prints a table.
 //!
-//! Each sample comes from its own child process (`answer.rs`). So no runtime sees the heap, threads
+//! Each sample comes from its own child process (`sample.rs`). So no runtime sees the heap, threads
 //! or reactor of another, resident memory is its own, and a disturbance of the machine affects all
 //! runtimes. Ratios are taken within a round; the table shows the median of these ratios, not the
 //! ratio of medians.
 
-mod answer;
+mod sample;
 mod table;
 
 use std::env;
@@ -15,7 +15,7 @@ use std::time::Instant;
 
 use framewise_benches::arguments::{Arguments, fail};
 
-use answer::Asked;
+use sample::Benchmark;
 use table::Table;
 
 const USAGE: &str = "\
@@ -45,10 +45,10 @@ fn main() {
     let quick = arguments.flag("--quick");
     let workers = arguments.option("--workers");
     let workers = workers.unwrap_or(framewise_benches::WORKERS);
-    if let Some(asked) = arguments.option::<Asked>("--answer") {
+    if let Some(benchmark) = arguments.option::<Benchmark>("--sample") {
         let runtime = arguments.word().unwrap_or_else(|| fail(USAGE));
         arguments.finish();
-        answer::answer(asked, &runtime, workers, quick);
+        sample::take(benchmark, &runtime, workers, quick);
     }
     let list = arguments.flag("--list");
     let runtimes: Option<String> = arguments.option("--runtimes");
@@ -61,8 +61,8 @@ fn main() {
         only: arguments.option("--only").unwrap_or_default(),
     };
     arguments.finish();
-    let mut all = Asked::all();
-    all.retain(|asked| asked.to_string().starts_with(&options.only));
+    let mut all = Benchmark::all();
+    all.retain(|benchmark| benchmark.to_string().starts_with(&options.only));
     if all.is_empty() {
         fail(&format!(
             "no benchmark begins with {:?}; see --list",
@@ -70,22 +70,22 @@ fn main() {
         ));
     }
     if list {
-        for asked in all {
-            println!("{asked}");
+        for benchmark in all {
+            println!("{benchmark}");
         }
         return;
     }
     let start = Instant::now();
     let mut table = Table::new(&options.runtimes);
     for round in 0..options.rounds {
-        for &asked in &all {
+        for &benchmark in &all {
             for turn in 0..options.runtimes.len() {
                 // Each round starts with another runtime, so that no runtime always runs after the
                 // same one.
                 let place = (round + turn) % options.runtimes.len();
                 let runtime = &options.runtimes[place];
-                if asked.concerns(runtime) {
-                    ask(&options, asked, place, round, &mut table);
+                if benchmark.concerns(runtime) {
+                    take_sample(&options, benchmark, place, round, &mut table);
                 }
             }
         }
@@ -103,11 +103,17 @@ fn main() {
     print!("{}", table.to_markdown());
 }
 
-fn ask(options: &Options, asked: Asked, place: usize, round: usize, table: &mut Table) {
+fn take_sample(
+    options: &Options,
+    benchmark: Benchmark,
+    place: usize,
+    round: usize,
+    table: &mut Table,
+) {
     let this = env::current_exe()
         .unwrap_or_else(|error| fail(&format!("the path of this program is unknown: {error}")));
     let mut command = Command::new(this);
-    command.args(["--answer", &asked.to_string(), &options.runtimes[place]]);
+    command.args(["--sample", &benchmark.to_string(), &options.runtimes[place]]);
     command.args(["--workers", &options.workers.to_string()]);
     if options.quick {
         command.arg("--quick");

@@ -1,4 +1,4 @@
-//! `Face`: the interface to the measured runtimes.
+//! `BenchRuntime`: the interface to the measured runtimes.
 //!
 //! Owns no workload and no clock. Each method is the runtime's own idiom and adds no cost.
 
@@ -7,13 +7,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::means::Means;
+use crate::carrier::Carrier;
 
 /// The default number of worker threads of each runtime.
 pub const WORKERS: usize = 2;
 
 /// A measured runtime.
-pub trait Face: Sized + Send + Sync + 'static {
+pub trait BenchRuntime: Sized + Send + Sync + 'static {
     /// The runtime's name in tables.
     const NAME: &'static str;
 
@@ -25,11 +25,11 @@ pub trait Face: Sized + Send + Sync + 'static {
     type Join<T: Send + 'static>: Future<Output = T> + Send + Unpin + 'static;
 
     /// The carrier of one key.
-    type K1: Means;
+    type K1: Carrier;
     /// The carrier of four keys.
-    type K4: Means;
+    type K4: Carrier;
     /// The carrier of sixteen keys.
-    type K16: Means;
+    type K16: Carrier;
 
     /// The runtime's listening socket.
     type Listener: Send + Sync + 'static;

@@ -11,8 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::Face;
-use crate::means::{TaskLocal1, TaskLocal4, TaskLocal16};
+use crate::BenchRuntime;
+use crate::carrier::{TaskLocal1, TaskLocal4, TaskLocal16};
 
 /// The tokio runtime.
 pub struct Tokio(Runtime);
@@ -31,7 +31,7 @@ impl<T> Future for TokioJoin<T> {
     }
 }
 
-impl Face for Tokio {
+impl BenchRuntime for Tokio {
     const NAME: &'static str = "tokio";
     type Handle = ();
     type Join<T: Send + 'static> = TokioJoin<T>;

@@ -1,10 +1,10 @@
-//! `Question`: a named batch of operations, which all measuring programs share.
+//! `Workload`: a named batch of operations, which all measuring programs share.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::Face;
-use crate::means::{Means, Nothing};
+use crate::BenchRuntime;
+use crate::carrier::{Carrier, Nothing};
 use crate::work::{context, ping_pong, spawn, timers, yield_now};
 
 /// The number of keys that are carried.
@@ -22,7 +22,7 @@ pub enum Keys {
 
 /// The operation that a batch repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub enum Workload {
     /// Spawn from a task, many tasks alive at once, and await.
     SpawnManyLocal,
     /// Spawn from a thread outside the runtime, many tasks alive at once, and await.
@@ -53,13 +53,13 @@ pub enum Question {
     ContextYield(Keys),
 }
 
-/// The number of tasks of [`Question::Yield`].
+/// The number of tasks of [`Workload::Yield`].
 const YIELDING_TASKS: usize = 200;
 
-impl Question {
+impl Workload {
     /// Returns all workloads.
-    pub fn all() -> Vec<Question> {
-        use Question::*;
+    pub fn all() -> Vec<Workload> {
+        use Workload::*;
         let mut all = vec![
             SpawnManyLocal,
             SpawnManyRemote,
@@ -81,49 +81,49 @@ impl Question {
     pub fn is_about_values_only(self) -> bool {
         matches!(
             self,
-            Question::Get(_) | Question::Run(_) | Question::RunOneMore(_) | Question::Enter(_)
+            Workload::Get(_) | Workload::Run(_) | Workload::RunOneMore(_) | Workload::Enter(_)
         )
     }
 
     /// Returns the default number of operations per batch.
     pub fn default_size(self) -> usize {
         match self {
-            Question::SpawnManyLocal
-            | Question::SpawnManyRemote
-            | Question::SpawnDetached
-            | Question::SpawnAwait
-            | Question::ContextSpawn(_) => 10_000,
-            Question::TimerCancel => 100_000,
-            Question::ChainedSpawn | Question::PingPong => 1000,
-            Question::Yield | Question::ContextYield(_) => 20_000,
+            Workload::SpawnManyLocal
+            | Workload::SpawnManyRemote
+            | Workload::SpawnDetached
+            | Workload::SpawnAwait
+            | Workload::ContextSpawn(_) => 10_000,
+            Workload::TimerCancel => 100_000,
+            Workload::ChainedSpawn | Workload::PingPong => 1000,
+            Workload::Yield | Workload::ContextYield(_) => 20_000,
             // Many operations, so that the wake-up of a worker per batch does not show in
             // operations of nanoseconds.
-            Question::Get(_) => 1_000_000,
-            Question::Run(_) | Question::RunOneMore(_) | Question::Enter(_) => 200_000,
+            Workload::Get(_) => 1_000_000,
+            Workload::Run(_) | Workload::RunOneMore(_) | Workload::Enter(_) => 200_000,
         }
     }
 
     /// Runs one batch of `size` operations and waits for its end.
-    pub fn batch<R: Face>(self, runtime: &R, size: usize) {
+    pub fn batch<R: BenchRuntime>(self, runtime: &R, size: usize) {
         let handle = runtime.handle();
         match self {
-            Question::SpawnManyLocal => runtime.run(spawn::many::<R>(handle, size)),
-            Question::SpawnManyRemote => spawn::many_from_outside(runtime, size),
-            Question::SpawnDetached => runtime.run(spawn::detached::<R>(handle, size)),
-            Question::SpawnAwait => runtime.run(spawn::one_by_one::<R>(handle, size)),
-            Question::ChainedSpawn => runtime.run(spawn::chained::<R>(handle, size)),
-            Question::Yield => {
+            Workload::SpawnManyLocal => runtime.run(spawn::many::<R>(handle, size)),
+            Workload::SpawnManyRemote => spawn::many_from_outside(runtime, size),
+            Workload::SpawnDetached => runtime.run(spawn::detached::<R>(handle, size)),
+            Workload::SpawnAwait => runtime.run(spawn::one_by_one::<R>(handle, size)),
+            Workload::ChainedSpawn => runtime.run(spawn::chained::<R>(handle, size)),
+            Workload::Yield => {
                 let yields = size / YIELDING_TASKS;
                 runtime.run(yield_now::many::<R>(handle, YIELDING_TASKS, yields));
             }
-            Question::PingPong => runtime.run(ping_pong::pairs::<R>(handle, size)),
-            Question::TimerCancel => runtime.run(timers::arm_and_cancel::<R>(size)),
-            Question::Get(keys)
-            | Question::Run(keys)
-            | Question::RunOneMore(keys)
-            | Question::Enter(keys)
-            | Question::ContextSpawn(keys)
-            | Question::ContextYield(keys) => match keys {
+            Workload::PingPong => runtime.run(ping_pong::pairs::<R>(handle, size)),
+            Workload::TimerCancel => runtime.run(timers::arm_and_cancel::<R>(size)),
+            Workload::Get(keys)
+            | Workload::Run(keys)
+            | Workload::RunOneMore(keys)
+            | Workload::Enter(keys)
+            | Workload::ContextSpawn(keys)
+            | Workload::ContextYield(keys) => match keys {
                 Keys::None => self.batch_under::<R, Nothing>(runtime, size),
                 Keys::K1 => self.batch_under::<R, R::K1>(runtime, size),
                 Keys::K4 => self.batch_under::<R, R::K4>(runtime, size),
@@ -132,15 +132,15 @@ impl Question {
         }
     }
 
-    fn batch_under<R: Face, M: Means>(self, runtime: &R, size: usize) {
+    fn batch_under<R: BenchRuntime, M: Carrier>(self, runtime: &R, size: usize) {
         let handle = runtime.handle();
         match self {
-            Question::Get(_) => runtime.run(context::get::<M>(size)),
-            Question::Run(_) => runtime.run(context::run::<M>(size)),
-            Question::RunOneMore(_) => runtime.run(context::run_one_more::<M>(size)),
-            Question::Enter(_) => runtime.run(context::scope::<M>(size)),
-            Question::ContextSpawn(_) => runtime.run(context::spawn::<R, M>(handle, size)),
-            Question::ContextYield(_) => {
+            Workload::Get(_) => runtime.run(context::get::<M>(size)),
+            Workload::Run(_) => runtime.run(context::run::<M>(size)),
+            Workload::RunOneMore(_) => runtime.run(context::run_one_more::<M>(size)),
+            Workload::Enter(_) => runtime.run(context::scope::<M>(size)),
+            Workload::ContextSpawn(_) => runtime.run(context::spawn::<R, M>(handle, size)),
+            Workload::ContextYield(_) => {
                 let yields = size / YIELDING_TASKS;
                 runtime.run(context::yield_now::<R, M>(handle, YIELDING_TASKS, yields));
             }
@@ -149,23 +149,23 @@ impl Question {
     }
 }
 
-impl fmt::Display for Question {
+impl fmt::Display for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, keys) = match self {
-            Question::SpawnManyLocal => return f.pad("spawn_many_local"),
-            Question::SpawnManyRemote => return f.pad("spawn_many_remote"),
-            Question::SpawnDetached => return f.pad("spawn_detached"),
-            Question::SpawnAwait => return f.pad("spawn_await"),
-            Question::ChainedSpawn => return f.pad("chained_spawn"),
-            Question::Yield => return f.pad("yield_many"),
-            Question::PingPong => return f.pad("ping_pong"),
-            Question::TimerCancel => return f.pad("timer_cancel"),
-            Question::Get(keys) => ("context_get", keys),
-            Question::Run(keys) => ("context_run", keys),
-            Question::RunOneMore(keys) => ("context_run_one_more", keys),
-            Question::Enter(keys) => ("context_enter", keys),
-            Question::ContextSpawn(keys) => ("context_spawn", keys),
-            Question::ContextYield(keys) => ("context_yield", keys),
+            Workload::SpawnManyLocal => return f.pad("spawn_many_local"),
+            Workload::SpawnManyRemote => return f.pad("spawn_many_remote"),
+            Workload::SpawnDetached => return f.pad("spawn_detached"),
+            Workload::SpawnAwait => return f.pad("spawn_await"),
+            Workload::ChainedSpawn => return f.pad("chained_spawn"),
+            Workload::Yield => return f.pad("yield_many"),
+            Workload::PingPong => return f.pad("ping_pong"),
+            Workload::TimerCancel => return f.pad("timer_cancel"),
+            Workload::Get(keys) => ("context_get", keys),
+            Workload::Run(keys) => ("context_run", keys),
+            Workload::RunOneMore(keys) => ("context_run_one_more", keys),
+            Workload::Enter(keys) => ("context_enter", keys),
+            Workload::ContextSpawn(keys) => ("context_spawn", keys),
+            Workload::ContextYield(keys) => ("context_yield", keys),
         };
         let keys = match keys {
             Keys::None => "none",
@@ -177,12 +177,12 @@ impl fmt::Display for Question {
     }
 }
 
-impl FromStr for Question {
+impl FromStr for Workload {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
         let mut all = Self::all().into_iter();
-        all.find(|question| question.to_string() == name)
+        all.find(|workload| workload.to_string() == name)
             .ok_or_else(|| format!("there is no workload {name:?}"))
     }
 }

@@ -17,8 +17,8 @@ use async_executor::{Executor, StaticExecutor};
 use async_io::{Async, Timer};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 
-use crate::Face;
-use crate::means::{TaskLocal1, TaskLocal4, TaskLocal16};
+use crate::BenchRuntime;
+use crate::carrier::{TaskLocal1, TaskLocal4, TaskLocal16};
 
 /// The threads that run an executor. Dropping this value stops and joins them.
 struct Threads {
@@ -57,15 +57,15 @@ impl Drop for Threads {
 }
 
 macro_rules! smol {
-    ($(#[$doc:meta])* $face:ident, $name:literal, $executor:ty) => {
+    ($(#[$doc:meta])* $runtime:ident, $name:literal, $executor:ty) => {
         $(#[$doc])*
-        pub struct $face {
+        pub struct $runtime {
             /// Leaked, because tasks refer to it.
             executor: &'static $executor,
             _threads: Threads,
         }
 
-        impl Face for $face {
+        impl BenchRuntime for $runtime {
             const NAME: &'static str = $name;
             type Handle = &'static $executor;
             type Join<T: Send + 'static> = async_executor::Task<T>;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use framewise::net::{TcpListener, TcpStream};
 use framewise::runtime::{Builder, Runtime};
 
-use crate::Face;
-use crate::means::{Frame1, Frame4, Frame16};
+use crate::BenchRuntime;
+use crate::carrier::{Frame1, Frame4, Frame16};
 
 /// The framewise runtime.
 pub struct Framewise(Runtime);
@@ -30,7 +30,7 @@ impl<T> Future for FramewiseJoin<T> {
     }
 }
 
-impl Face for Framewise {
+impl BenchRuntime for Framewise {
     const NAME: &'static str = "framewise";
     type Handle = ();
     type Join<T: Send + 'static> = FramewiseJoin<T>;

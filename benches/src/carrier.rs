@@ -10,7 +10,7 @@ use std::hint::black_box;
 use framewise::{ContextVar, bind};
 
 /// A carrier of context values.
-pub trait Means: Send + Sync + 'static {
+pub trait Carrier: Send + Sync + 'static {
     /// The number of keys that it carries.
     const KEYS: usize;
 
@@ -37,7 +37,7 @@ pub trait Means: Send + Sync + 'static {
 /// The carrier without keys.
 pub struct Nothing;
 
-impl Means for Nothing {
+impl Carrier for Nothing {
     const KEYS: usize = 0;
 
     #[inline(never)]
@@ -102,12 +102,12 @@ fn value() -> u64 {
     black_box(7)
 }
 
-macro_rules! frame_means {
+macro_rules! frame_carrier {
     ($(#[$doc:meta])* $name:ident, $keys:literal, $first:ident $($key:ident)*, last $last:ident) => {
         $(#[$doc])*
         pub struct $name;
 
-        impl Means for $name {
+        impl Carrier for $name {
             const KEYS: usize = $keys;
 
             #[inline(never)]
@@ -163,12 +163,12 @@ macro_rules! nest {
     };
 }
 
-macro_rules! task_local_means {
+macro_rules! task_local_carrier {
     ($(#[$doc:meta])* $name:ident, $keys:literal, $($key:ident)+, last $last:ident) => {
         $(#[$doc])*
         pub struct $name;
 
-        impl Means for $name {
+        impl Carrier for $name {
             const KEYS: usize = $keys;
 
             #[inline(never)]
@@ -203,27 +203,27 @@ macro_rules! task_local_means {
     };
 }
 
-frame_means!(
+frame_carrier!(
     /// A frame with one variable.
     Frame1, 1, A, last A
 );
-frame_means!(
+frame_carrier!(
     /// A frame with four variables.
     Frame4, 4, A B C D, last D
 );
-frame_means!(
+frame_carrier!(
     /// A frame with sixteen variables.
     Frame16, 16, A B C D E F G H I J K L M N O P, last P
 );
-task_local_means!(
+task_local_carrier!(
     /// One `task_local!`.
     TaskLocal1, 1, A, last A
 );
-task_local_means!(
+task_local_carrier!(
     /// Four `task_local!`s.
     TaskLocal4, 4, A B C D, last D
 );
-task_local_means!(
+task_local_carrier!(
     /// Sixteen `task_local!`s.
     TaskLocal16, 16, A B C D E F G H I J K L M N O P, last P
 );

@@ -14,16 +14,16 @@ use framewise_benches::measure::{
     process_time, quantile, raise_descriptor_limit, resident, thread_time,
 };
 use framewise_benches::work::{echo, memory, timers, wake};
-use framewise_benches::{Face, Question, with_face};
+use framewise_benches::{BenchRuntime, Workload, with_runtime};
 
 /// The number of seconds after which a process without a result is killed.
 const SECONDS_MAX: u32 = 60;
 
 /// A benchmark that `compare` can run.
 #[derive(Clone, Copy)]
-pub(crate) enum Asked {
+pub(crate) enum Benchmark {
     /// The time of one operation of a workload.
-    Batches(Question),
+    Batches(Workload),
     IdleTask,
     WakeLatency,
     TimerFire,
@@ -33,23 +33,23 @@ pub(crate) enum Asked {
     IdleConnection,
 }
 
-const OTHERS: [Asked; 7] = [
-    Asked::IdleTask,
-    Asked::WakeLatency,
-    Asked::TimerFire,
-    Asked::SleepIdle,
-    Asked::TcpLatency,
-    Asked::TcpThroughput,
-    Asked::IdleConnection,
+const OTHERS: [Benchmark; 7] = [
+    Benchmark::IdleTask,
+    Benchmark::WakeLatency,
+    Benchmark::TimerFire,
+    Benchmark::SleepIdle,
+    Benchmark::TcpLatency,
+    Benchmark::TcpThroughput,
+    Benchmark::IdleConnection,
 ];
 
-impl Asked {
+impl Benchmark {
     pub(crate) fn all() -> Vec<Self> {
-        let questions = Question::all().into_iter();
+        let workloads = Workload::all().into_iter();
         let (values, others): (Vec<_>, Vec<_>) =
-            questions.partition(|question| question.to_string().starts_with("context"));
-        let others = others.into_iter().map(Asked::Batches);
-        let values = values.into_iter().map(Asked::Batches);
+            workloads.partition(|workload| workload.to_string().starts_with("context"));
+        let others = others.into_iter().map(Benchmark::Batches);
+        let values = values.into_iter().map(Benchmark::Batches);
         others.chain(OTHERS).chain(values).collect()
     }
 
@@ -57,95 +57,95 @@ impl Asked {
     /// `task_local!`, so such benchmarks are skipped on smol.
     pub(crate) fn concerns(self, runtime: &str) -> bool {
         match self {
-            Asked::Batches(question) => {
-                !(question.is_about_values_only() && runtime.starts_with("smol"))
+            Benchmark::Batches(workload) => {
+                !(workload.is_about_values_only() && runtime.starts_with("smol"))
             }
             _ => true,
         }
     }
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for Benchmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Asked::Batches(question) => return question.fmt(f),
-            Asked::IdleTask => "idle_task",
-            Asked::WakeLatency => "wake_latency",
-            Asked::TimerFire => "timer_fire",
-            Asked::SleepIdle => "sleep_idle",
-            Asked::TcpLatency => "tcp_latency",
-            Asked::TcpThroughput => "tcp_throughput",
-            Asked::IdleConnection => "idle_connection",
+            Benchmark::Batches(workload) => return workload.fmt(f),
+            Benchmark::IdleTask => "idle_task",
+            Benchmark::WakeLatency => "wake_latency",
+            Benchmark::TimerFire => "timer_fire",
+            Benchmark::SleepIdle => "sleep_idle",
+            Benchmark::TcpLatency => "tcp_latency",
+            Benchmark::TcpThroughput => "tcp_throughput",
+            Benchmark::IdleConnection => "idle_connection",
         })
     }
 }
 
-impl FromStr for Asked {
+impl FromStr for Benchmark {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
         let other = OTHERS.into_iter().find(|other| other.to_string() == name);
-        other.map_or_else(|| name.parse().map(Asked::Batches), Ok)
+        other.map_or_else(|| name.parse().map(Benchmark::Batches), Ok)
     }
 }
 
 /// Runs the benchmark and exits without shutting down the runtime.
-pub(crate) fn answer(asked: Asked, runtime: &str, workers: usize, quick: bool) -> ! {
+pub(crate) fn take(benchmark: Benchmark, runtime: &str, workers: usize, quick: bool) -> ! {
     // SAFETY: `alarm` only schedules a signal, which ends the process.
     unsafe {
         libc::alarm(SECONDS_MAX);
     }
-    match with_face!(runtime, of_face(asked, workers, quick)) {
+    match with_runtime!(runtime, run_on(benchmark, workers, quick)) {
         Some(Ok(())) => process::exit(0),
-        Some(Err(error)) => fail(&format!("{asked} on {runtime}: {error}")),
+        Some(Err(error)) => fail(&format!("{benchmark} on {runtime}: {error}")),
         None => fail(&format!("there is no runtime {runtime:?}")),
     }
 }
 
-fn of_face<R: Face>(asked: Asked, workers: usize, quick: bool) -> io::Result<()> {
+fn run_on<R: BenchRuntime>(benchmark: Benchmark, workers: usize, quick: bool) -> io::Result<()> {
     let runtime = R::start(workers);
-    match asked {
-        Asked::Batches(question) => {
-            batches(question, &runtime, quick);
+    match benchmark {
+        Benchmark::Batches(workload) => {
+            batches(workload, &runtime, quick);
             Ok(())
         }
-        Asked::IdleTask => idle_task(&runtime, quick),
-        Asked::WakeLatency => {
+        Benchmark::IdleTask => idle_task(&runtime, quick),
+        Benchmark::WakeLatency => {
             wake_latency(&runtime, quick);
             Ok(())
         }
-        Asked::TimerFire => {
+        Benchmark::TimerFire => {
             timer_fire(&runtime, quick);
             Ok(())
         }
-        Asked::SleepIdle => {
+        Benchmark::SleepIdle => {
             sleep_idle(&runtime, quick);
             Ok(())
         }
-        Asked::TcpLatency => tcp_latency(&runtime, quick),
-        Asked::TcpThroughput => tcp_throughput(&runtime, quick),
-        Asked::IdleConnection => idle_connection(&runtime, quick),
+        Benchmark::TcpLatency => tcp_latency(&runtime, quick),
+        Benchmark::TcpThroughput => tcp_throughput(&runtime, quick),
+        Benchmark::IdleConnection => idle_connection(&runtime, quick),
     }
 }
 
 /// Prints the median over many batches, after a warm-up batch.
-fn batches<R: Face>(question: Question, runtime: &R, quick: bool) {
+fn batches<R: BenchRuntime>(workload: Workload, runtime: &R, quick: bool) {
     let (size, limit) = match quick {
-        true => (question.default_size() / 10, Duration::ZERO),
-        false => (question.default_size(), Duration::from_millis(80)),
+        true => (workload.default_size() / 10, Duration::ZERO),
+        false => (workload.default_size(), Duration::from_millis(80)),
     };
-    question.batch(runtime, size);
+    workload.batch(runtime, size);
     let mut times = Vec::new();
     let start = Instant::now();
     while times.len() < 3 || start.elapsed() < limit {
         let batch = Instant::now();
-        question.batch(runtime, size);
+        workload.batch(runtime, size);
         times.push(batch.elapsed().as_nanos() as f64 / size as f64);
     }
-    print(question, "ns/op", quantile(&mut times, 0.5));
+    print(workload, "ns/op", quantile(&mut times, 0.5));
 }
 
-fn idle_task<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+fn idle_task<R: BenchRuntime>(runtime: &R, quick: bool) -> io::Result<()> {
     let count = if quick { 1000 } else { 100_000 };
     let handle = runtime.handle();
     let (first, room) = (memory::room::<R>(1), memory::room::<R>(count));
@@ -157,13 +157,13 @@ fn idle_task<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn wake_latency<R: Face>(runtime: &R, quick: bool) {
+fn wake_latency<R: BenchRuntime>(runtime: &R, quick: bool) {
     let count = if quick { 10 } else { 300 };
     let latencies = wake::latency(runtime, count, Duration::from_micros(300));
     print("wake_latency p50", "us", micros(latencies, 0.5));
 }
 
-fn timer_fire<R: Face>(runtime: &R, quick: bool) {
+fn timer_fire<R: BenchRuntime>(runtime: &R, quick: bool) {
     let count = if quick { 1000 } else { 100_000 };
     let after = Duration::from_millis(100);
     let before = process_time();
@@ -178,14 +178,14 @@ fn timer_fire<R: Face>(runtime: &R, quick: bool) {
     print("timer_fire late p99", "us", micros(lateness, 0.99));
 }
 
-fn sleep_idle<R: Face>(runtime: &R, quick: bool) {
+fn sleep_idle<R: BenchRuntime>(runtime: &R, quick: bool) {
     let longest = if quick { 3 } else { 15 };
     let durations = (1..=longest).map(Duration::from_millis);
     let lateness = runtime.run(timers::one_by_one::<R>(durations));
     print("sleep_idle late p50", "us", micros(lateness, 0.5));
 }
 
-fn tcp_latency<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+fn tcp_latency<R: BenchRuntime>(runtime: &R, quick: bool) -> io::Result<()> {
     let count = if quick { 10 } else { 3000 };
     let mut client = Single::connect(echo::start(runtime))?;
     for _ in 0..count / 10 {
@@ -206,7 +206,7 @@ fn tcp_latency<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn tcp_throughput<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+fn tcp_throughput<R: BenchRuntime>(runtime: &R, quick: bool) -> io::Result<()> {
     let (connections, duration) = match quick {
         true => (10, Duration::from_millis(5)),
         false => (100, Duration::from_millis(400)),
@@ -224,7 +224,7 @@ fn tcp_throughput<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
     Ok(())
 }
 
-fn idle_connection<R: Face>(runtime: &R, quick: bool) -> io::Result<()> {
+fn idle_connection<R: BenchRuntime>(runtime: &R, quick: bool) -> io::Result<()> {
     // Each connection needs two descriptors, and the runtime needs some.
     let room = raise_descriptor_limit()?.saturating_sub(100) / 2;
     let count = (if quick { 10 } else { 4000 }).min(room as usize);

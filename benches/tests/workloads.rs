@@ -2,24 +2,24 @@
 
 use std::time::Duration;
 
+use framewise_benches::carrier::Carrier;
 use framewise_benches::load::{Many, Single};
-use framewise_benches::means::Means;
 use framewise_benches::measure::quantile;
 use framewise_benches::work::{echo, memory, timers, wake};
-use framewise_benches::{Face, Framewise, Question, Smol, SmolExecutor, Tokio};
+use framewise_benches::{BenchRuntime, Framewise, Smol, SmolExecutor, Tokio, Workload};
 
 #[test]
-fn a_question_is_found_by_its_name() {
-    for question in Question::all() {
-        assert_eq!(question.to_string().parse(), Ok(question));
+fn a_workload_is_found_by_its_name() {
+    for workload in Workload::all() {
+        assert_eq!(workload.to_string().parse(), Ok(workload));
     }
-    assert!("spawn".parse::<Question>().is_err());
+    assert!("spawn".parse::<Workload>().is_err());
 }
 
-fn answers_all<R: Face>() {
+fn runs_all<R: BenchRuntime>() {
     let runtime = R::start(2);
-    for question in Question::all() {
-        question.batch(&runtime, 400);
+    for workload in Workload::all() {
+        workload.batch(&runtime, 400);
     }
     let handle = runtime.handle();
     let room = memory::room::<R>(10);
@@ -30,7 +30,7 @@ fn answers_all<R: Face>() {
     assert_eq!(wake::latency(&runtime, 3, Duration::ZERO).len(), 3);
 }
 
-fn echoes<R: Face>() {
+fn echoes<R: BenchRuntime>() {
     let runtime = R::start(2);
     let address = echo::start(&runtime);
     let mut single = Single::connect(address).expect("the server accepts");
@@ -45,7 +45,7 @@ fn echoes<R: Face>() {
 
 /// Checks that an inheriting task sees the values that its spawner bound, so that no carrier
 /// measures nothing.
-fn carries<R: Face, M: Means>() {
+fn carries<R: BenchRuntime, M: Carrier>() {
     let runtime = R::start(2);
     let handle = runtime.handle();
     let seen = runtime.run(M::scope(async move {
@@ -59,26 +59,26 @@ fn carries<R: Face, M: Means>() {
 }
 
 macro_rules! for_each_runtime {
-    ($($name:ident: $face:ty;)+) => {
+    ($($name:ident: $runtime:ty;)+) => {
         $(mod $name {
             use super::*;
 
             #[test]
-            fn answers_all() {
-                super::answers_all::<$face>();
+            fn runs_all() {
+                super::runs_all::<$runtime>();
             }
 
             #[test]
             fn echoes() {
-                super::echoes::<$face>();
+                super::echoes::<$runtime>();
             }
 
             #[test]
             fn carries_values() {
-                carries::<$face, framewise_benches::means::Nothing>();
-                carries::<$face, <$face as Face>::K1>();
-                carries::<$face, <$face as Face>::K4>();
-                carries::<$face, <$face as Face>::K16>();
+                carries::<$runtime, framewise_benches::carrier::Nothing>();
+                carries::<$runtime, <$runtime as BenchRuntime>::K1>();
+                carries::<$runtime, <$runtime as BenchRuntime>::K4>();
+                carries::<$runtime, <$runtime as BenchRuntime>::K16>();
             }
         })+
     };

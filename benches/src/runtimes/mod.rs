@@ -1,4 +1,4 @@
-//! The measured runtimes, which implement [`Face`](crate::Face).
+//! The measured runtimes, which implement [`BenchRuntime`](crate::BenchRuntime).
 
 mod framewise;
 mod smol;
