@@ -17,7 +17,7 @@ use hyper::{Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::glue::{Connection, Protocol, Server, X_ID, connect, id_in, in_frames, serve};
-use crate::messages::{Count, Ends, Messages, X_SEEN, count};
+use crate::messages::{Count, DropTracker, Messages, X_SEEN, count};
 use crate::support::{ID, KEPT, everywhere};
 
 /// The server adds this to the number of a request.
@@ -56,25 +56,32 @@ impl Bound {
 }
 
 /// Reads the request's messages, and responds with the counts and with as many messages of its own.
-async fn handler(request: Request<Incoming>, ends: Ends) -> Result<Response<Messages>, Infallible> {
+async fn handler(
+    request: Request<Incoming>,
+    drops: DropTracker,
+) -> Result<Response<Messages>, Infallible> {
     let (parts, body) = request.into_parts();
     let (client, own) = (id_in(&parts), id_in(&parts) + SERVERS);
-    let came = count(body, client).await;
+    let received = count(body, client).await;
     assert_eq!(ID.get(), Some(own), "the handler's own frame");
     let response = Response::builder()
-        .header(X_COUNT, came.messages)
-        .header(X_WRONG, came.wrong)
-        .header(X_TRAILER, came.trailer.unwrap_or(0))
+        .header(X_COUNT, received.messages)
+        .header(X_WRONG, received.wrong)
+        .header(X_TRAILER, received.trailer.unwrap_or(0))
         // HTTP/1 sends trailers only with this header.
         .header("trailer", X_SEEN)
-        .body(Messages::new(MESSAGES, own, &ends));
+        .body(Messages::new(MESSAGES, own, &drops));
     Ok(response.unwrap())
 }
 
 /// Starts a server with one layer, which binds the values.
-pub(crate) async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &Bound) -> Server {
-    let (ends, bound) = (ends.clone(), bound.clone());
-    let handler = service_fn(move |request| handler(request, ends.clone()));
+pub(crate) async fn server_that_binds(
+    protocol: Protocol,
+    drops: &DropTracker,
+    bound: &Bound,
+) -> Server {
+    let (drops, bound) = (drops.clone(), bound.clone());
+    let handler = service_fn(move |request| handler(request, drops.clone()));
     let bindings =
         move |request: &Parts| bind(&ID, id_in(request) + SERVERS).and(&KEPT, bound.value());
     serve(protocol, FrameLayer::bind(bindings).layer(handler)).await
@@ -82,10 +89,10 @@ pub(crate) async fn server_that_binds(protocol: Protocol, ends: &Ends, bound: &B
 
 /// Starts a server with middleware that binds a value, in the two common forms: around a call that
 /// is made inside the scope (like axum's `next.run(request)`), or before it.
-async fn server_with_middleware(protocol: Protocol, ends: &Ends, lazy: bool) -> Server {
-    let ends = ends.clone();
+async fn server_with_middleware(protocol: Protocol, drops: &DropTracker, lazy: bool) -> Server {
+    let drops = drops.clone();
     let handler =
-        FrameLayer::new().layer(service_fn(move |request| handler(request, ends.clone())));
+        FrameLayer::new().layer(service_fn(move |request| handler(request, drops.clone())));
     let middleware = service_fn(move |request: Request<Incoming>| {
         let mut handler = handler.clone();
         async move {
@@ -104,7 +111,7 @@ async fn server_with_middleware(protocol: Protocol, ends: &Ends, lazy: bool) -> 
 
 /// Sends one request and reads its response, in the current frame. Returns the server's count and
 /// the client's count.
-pub(crate) async fn exchange<S, B>(client: &mut S, ends: &Ends, id: u64) -> (Count, Count)
+pub(crate) async fn exchange<S, B>(client: &mut S, drops: &DropTracker, id: u64) -> (Count, Count)
 where
     S: Service<Request<Messages>, Response = Response<B>>,
     S::Error: std::fmt::Debug,
@@ -115,23 +122,23 @@ where
         .header("te", "trailers")
         .header("trailer", X_SEEN)
         .header(X_ID, id)
-        .body(Messages::new(MESSAGES, id, ends))
+        .body(Messages::new(MESSAGES, id, drops))
         .unwrap();
     let response = client.ready().await.unwrap().call(request).await.unwrap();
     assert_eq!(ID.get(), Some(id), "the caller's own frame");
-    let said = |name| -> u64 {
+    let header = |name| -> u64 {
         let value = response.headers().get(name).unwrap().to_str().unwrap();
         value.parse().unwrap()
     };
     let sent = Count {
-        messages: said(X_COUNT) as usize,
-        wrong: said(X_WRONG) as usize,
-        trailer: Some(said(X_TRAILER)).filter(|id| *id > 0),
+        messages: header(X_COUNT) as usize,
+        wrong: header(X_WRONG) as usize,
+        trailer: Some(header(X_TRAILER)).filter(|id| *id > 0),
     };
     (sent, count(response.into_body(), id + SERVERS).await)
 }
 
-fn check(sent: &mut Count, came: &mut Count, id: u64, outcome: (Count, Count)) {
+fn check(sent: &mut Count, received: &mut Count, id: u64, outcome: (Count, Count)) {
     let right = |trailer| Count {
         messages: MESSAGES,
         wrong: 0,
@@ -139,7 +146,7 @@ fn check(sent: &mut Count, came: &mut Count, id: u64, outcome: (Count, Count)) {
     };
     assert_eq!(outcome, (right(id), right(id + SERVERS)), "request {id}");
     sent.add(outcome.0);
-    came.add(outcome.1);
+    received.add(outcome.1);
 }
 
 /// Sends all requests on a few connections, each in its own frame: one after the other over HTTP/1,
@@ -148,62 +155,62 @@ async fn exchange_all(
     protocol: Protocol,
     address: SocketAddr,
     requests: usize,
-    ends: &Ends,
+    drops: &DropTracker,
 ) -> (Count, Count) {
     let mut connections = Vec::new();
     for connection in 0..CONNECTIONS {
         let ids = (1..=requests).map(move |request| (connection * 1000 + request) as u64);
-        let ends = ends.clone();
+        let drops = drops.clone();
         connections.push(spawn(async move {
             let connection = connect(protocol, address).await;
-            let (mut sent, mut came) = (Count::default(), Count::default());
+            let (mut sent, mut received) = (Count::default(), Count::default());
             if protocol == Protocol::Http1 {
                 let mut client = in_frames(connection);
                 for id in ids {
-                    let outcome = ID.scope(id, exchange(&mut client, &ends, id)).await;
-                    check(&mut sent, &mut came, id, outcome);
+                    let outcome = ID.scope(id, exchange(&mut client, &drops, id)).await;
+                    check(&mut sent, &mut received, id, outcome);
                 }
             } else {
                 let requests: Vec<_> = ids
                     .map(|id| {
-                        let (mut client, ends) = (in_frames(connection.share()), ends.clone());
-                        let request = async move { exchange(&mut client, &ends, id).await };
+                        let (mut client, drops) = (in_frames(connection.share()), drops.clone());
+                        let request = async move { exchange(&mut client, &drops, id).await };
                         (id, ID.run(id, || spawn(request)))
                     })
                     .collect();
                 for (id, request) in requests {
-                    check(&mut sent, &mut came, id, request.await.unwrap());
+                    check(&mut sent, &mut received, id, request.await.unwrap());
                 }
             }
-            (sent, came)
+            (sent, received)
         }));
     }
-    let (mut sent, mut came) = (Count::default(), Count::default());
+    let (mut sent, mut received) = (Count::default(), Count::default());
     for connection in connections {
         let counted = connection.await.unwrap();
         sent.add(counted.0);
-        came.add(counted.1);
+        received.add(counted.1);
     }
-    (sent, came)
+    (sent, received)
 }
 
 /// Checks that all messages arrived in both directions, and that each body was dropped in its own
 /// frame.
-fn check_all((sent, came): (Count, Count), requests: usize, ends: &Ends) {
+fn check_all((sent, received): (Count, Count), requests: usize, drops: &DropTracker) {
     let all = CONNECTIONS * requests * MESSAGES;
-    assert_eq!((sent.messages, came.messages), (all, all));
-    assert_eq!((sent.wrong, came.wrong), (0, 0));
-    ends.wait(2 * CONNECTIONS * requests);
+    assert_eq!((sent.messages, received.messages), (all, all));
+    assert_eq!((sent.wrong, received.wrong), (0, 0));
+    drops.wait(2 * CONNECTIONS * requests);
 }
 
 fn ten_thousand_messages_each_way(runtime: &Runtime, protocol: Protocol) {
-    let (ends, bound) = (Ends::default(), Bound::default());
+    let (drops, bound) = (DropTracker::default(), Bound::default());
     let counted = runtime.block_on(async {
-        let server = server_that_binds(protocol, &ends, &bound).await;
-        exchange_all(protocol, server.address, REQUESTS, &ends).await
+        let server = server_that_binds(protocol, &drops, &bound).await;
+        exchange_all(protocol, server.address, REQUESTS, &drops).await
     });
     assert_eq!((counted.0.messages, counted.1.messages), (10_000, 10_000));
-    check_all(counted, REQUESTS, &ends);
+    check_all(counted, REQUESTS, &drops);
     assert_eq!(bound.wait_until_freed(), CONNECTIONS * REQUESTS);
 }
 
@@ -222,12 +229,12 @@ fn c89_a_layer_within_middleware_takes_what_the_middleware_bound() {
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             for lazy in [false, true] {
-                let ends = Ends::default();
+                let drops = DropTracker::default();
                 let counted = runtime.block_on(async {
-                    let server = server_with_middleware(protocol, &ends, lazy).await;
-                    exchange_all(protocol, server.address, FEW, &ends).await
+                    let server = server_with_middleware(protocol, &drops, lazy).await;
+                    exchange_all(protocol, server.address, FEW, &drops).await
                 });
-                check_all(counted, FEW, &ends);
+                check_all(counted, FEW, &drops);
             }
         }
     });
@@ -239,10 +246,10 @@ fn without_the_layers_every_message_is_at_the_root() {
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             // This test expects that bodies are dropped in the root frame, so it does not check
-            // `ends`.
-            let ends = Ends::default();
-            let (sent, came) = runtime.block_on(async {
-                let handlers = ends.clone();
+            // `drops`.
+            let drops = DropTracker::default();
+            let (sent, received) = runtime.block_on(async {
+                let handlers = drops.clone();
                 let server = service_fn(move |request: Request<Incoming>| {
                     let (parts, body) = request.into_parts();
                     let id = id_in(&parts) + SERVERS;
@@ -253,9 +260,9 @@ fn without_the_layers_every_message_is_at_the_root() {
                 });
                 let server = serve(protocol, server).await;
                 let mut client: Connection<Messages> = connect(protocol, server.address).await;
-                ID.scope(7, exchange(&mut client, &ends, 7)).await
+                ID.scope(7, exchange(&mut client, &drops, 7)).await
             });
-            for count in [sent, came] {
+            for count in [sent, received] {
                 assert_eq!((count.messages, count.wrong), (MESSAGES, MESSAGES));
                 assert_eq!(count.trailer.unwrap_or(0), 0);
             }
@@ -267,12 +274,12 @@ fn without_the_layers_every_message_is_at_the_root() {
 fn c90_an_open_connection_keeps_no_requests_values() {
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
-            let (ends, bound) = (Ends::default(), Bound::default());
-            let server = runtime.block_on(server_that_binds(protocol, &ends, &bound));
+            let (drops, bound) = (DropTracker::default(), Bound::default());
+            let server = runtime.block_on(server_that_binds(protocol, &drops, &bound));
             let address = server.address;
             let mut client = None;
             for id in 1..=3 {
-                let (kept, ends) = (Arc::new(()), ends.clone());
+                let (kept, drops) = (Arc::new(()), drops.clone());
                 let frame = bind(&ID, id).and(&KEPT, Arc::clone(&kept)).frame();
                 let opened = client.take();
                 let request = async move {
@@ -281,7 +288,7 @@ fn c90_an_open_connection_keeps_no_requests_values() {
                         None => in_frames(connect(protocol, address).await),
                         Some(client) => client,
                     };
-                    let outcome = exchange(&mut client, &ends, id).await;
+                    let outcome = exchange(&mut client, &drops, id).await;
                     check(&mut Count::default(), &mut Count::default(), id, outcome);
                     client
                 };
@@ -302,14 +309,14 @@ fn c90_an_open_connection_keeps_no_requests_values() {
 fn c89_a_body_that_is_not_read_is_dropped_in_its_frame() {
     everywhere(|runtime, id| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
-            let (ends, bound) = (Ends::default(), Bound::default());
+            let (drops, bound) = (DropTracker::default(), Bound::default());
             runtime.block_on(async {
-                let server = server_that_binds(protocol, &ends, &bound).await;
+                let server = server_that_binds(protocol, &drops, &bound).await;
                 let mut client = in_frames(connect(protocol, server.address).await);
                 let request = Request::post("http://localhost/")
                     .header("host", "localhost")
                     .header(X_ID, 5)
-                    .body(Messages::new(100_000, 5, &ends))
+                    .body(Messages::new(100_000, 5, &drops))
                     .unwrap();
                 // The client disconnects while it sends. The driver drops the client's body, and
                 // the server's handler is dropped while it reads, or its body while it is sent.
@@ -326,7 +333,7 @@ fn c89_a_body_that_is_not_read_is_dropped_in_its_frame() {
                 drop(client);
                 assert_eq!(ID.get(), id);
             });
-            ends.wait(1);
+            drops.wait(1);
             bound.wait_until_freed();
         }
     });

@@ -22,9 +22,9 @@ pub(crate) fn seen() -> u64 {
 
 /// Counts dropped bodies, and those of them that were dropped in a frame other than their own.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Ends(Arc<(AtomicUsize, AtomicUsize)>);
+pub(crate) struct DropTracker(Arc<(AtomicUsize, AtomicUsize)>);
 
-impl Ends {
+impl DropTracker {
     fn add(&self, is_right: bool) {
         // Ordering: Relaxed for the second count, because the Release of the first one publishes
         // it.
@@ -54,18 +54,18 @@ pub(crate) struct Messages {
     left: usize,
     paused: bool,
     trailer: bool,
-    ends: Ends,
+    drops: DropTracker,
 }
 
 impl Messages {
     /// Creates a body of `count` messages, each of which should be `expected`.
-    pub(crate) fn new(count: usize, expected: u64, ends: &Ends) -> Messages {
+    pub(crate) fn new(count: usize, expected: u64, drops: &DropTracker) -> Messages {
         Messages {
             expected,
             left: count,
             paused: false,
             trailer: true,
-            ends: ends.clone(),
+            drops: drops.clone(),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Body for Messages {
 
 impl Drop for Messages {
     fn drop(&mut self) {
-        self.ends.add(seen() == self.expected);
+        self.drops.add(seen() == self.expected);
     }
 }
 

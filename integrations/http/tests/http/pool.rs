@@ -22,7 +22,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 
 use crate::bodies::{Bound, MESSAGES, exchange, server_that_binds};
 use crate::glue::{Protocol, in_frames};
-use crate::messages::{Ends, Messages};
+use crate::messages::{DropTracker, Messages};
 use crate::support::{ID, KEPT, everywhere};
 
 /// Opens connections and counts them.
@@ -111,19 +111,23 @@ where
 /// Sends requests one after the other, each in its own frame, while the pool keeps their
 /// connections.
 fn check_pooled(runtime: &Runtime, protocol: Protocol) {
-    let (ends, bound) = (Ends::default(), Bound::default());
-    let server = runtime.block_on(server_that_binds(protocol, &ends, &bound));
+    let (drops, bound) = (DropTracker::default(), Bound::default());
+    let server = runtime.block_on(server_that_binds(protocol, &drops, &bound));
     let (client, opened) = pool(protocol, server.address, FramewiseExecutor::new());
     for id in 1..=4 {
-        let (kept, ends) = (Arc::new(()), ends.clone());
+        let (kept, drops) = (Arc::new(()), drops.clone());
         let mut client = in_frames(client.clone());
         let frame = bind(&ID, id).and(&KEPT, Arc::clone(&kept)).frame();
-        let request = async move { exchange(&mut client, &ends, id).await };
+        let request = async move { exchange(&mut client, &drops, id).await };
         let request = frame.run(|| runtime.spawn(request));
         drop(frame);
-        let (sent, came) = runtime.block_on(request).unwrap();
+        let (sent, received) = runtime.block_on(request).unwrap();
         assert_eq!((sent.messages, sent.wrong), (MESSAGES, 0), "{protocol:?}");
-        assert_eq!((came.messages, came.wrong), (MESSAGES, 0), "{protocol:?}");
+        assert_eq!(
+            (received.messages, received.wrong),
+            (MESSAGES, 0),
+            "{protocol:?}"
+        );
         // All values of the request are freed while the pool and its connections are alive.
         while Arc::strong_count(&kept) > 1 {
             std::thread::yield_now();
@@ -154,14 +158,14 @@ fn without_the_layer_a_pools_bodies_are_those_of_the_drivers_frame() {
             (FramewiseExecutor::new(), 0),
             (FramewiseExecutor::inheriting(), 7),
         ] {
-            let (ends, bound) = (Ends::default(), Bound::default());
+            let (drops, bound) = (DropTracker::default(), Bound::default());
             let protocol = Protocol::Http2;
-            let server = runtime.block_on(server_that_binds(protocol, &ends, &bound));
+            let server = runtime.block_on(server_that_binds(protocol, &drops, &bound));
             let (client, _) = pool::<Messages>(protocol, server.address, executor);
             let mut trailers = Vec::new();
             for id in [7, 8] {
-                let (mut client, ends) = (client.clone(), ends.clone());
-                let request = async move { exchange(&mut client, &ends, id).await };
+                let (mut client, drops) = (client.clone(), drops.clone());
+                let request = async move { exchange(&mut client, &drops, id).await };
                 let request = ID.run(id, || runtime.spawn(request));
                 trailers.push(runtime.block_on(request).unwrap().0.trailer.unwrap_or(0));
             }

@@ -48,19 +48,19 @@ fn number(message: &[u8]) -> u64 {
 }
 
 /// Returns the server's reply to a message: the handler's number, or 0 if the message is wrong.
-fn reply_to(came: &[u8]) -> u64 {
-    if number(came) + SERVERS == seen() {
+fn reply_to(received: &[u8]) -> u64 {
+    if number(received) + SERVERS == seen() {
         seen()
     } else {
         0
     }
 }
 
-/// The server's side of a socket. It ends when the client closes the socket.
+/// The server's side of a socket. It drops when the client closes the socket.
 async fn chat(mut socket: Socket) {
     let mut replies = 0;
-    while let Some(Ok(Message::Binary(came))) = socket.next().await {
-        socket.feed(message(reply_to(&came))).await.unwrap();
+    while let Some(Ok(Message::Binary(received))) = socket.next().await {
+        socket.feed(message(reply_to(&received))).await.unwrap();
         replies += 1;
         if replies % BATCH == 0 {
             socket.flush().await.unwrap();
@@ -89,7 +89,7 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>
 
 /// The client's side of a socket: sends all messages and reads the replies. Returns how many
 /// replies were correct.
-async fn ask(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
+async fn exchange(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
     let mut connection = connect::<Empty<Bytes>>(protocol, address).await;
     let request = match protocol {
         Protocol::Http1 => Request::get("/")
@@ -133,9 +133,9 @@ async fn ask(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
     right
 }
 
-fn ask_all(runtime: &Runtime, protocol: Protocol, address: SocketAddr) -> usize {
+fn exchange_all(runtime: &Runtime, protocol: Protocol, address: SocketAddr) -> usize {
     let sockets: Vec<_> = (1..=SOCKETS)
-        .map(|id| ID.run(id, || runtime.spawn(ask(protocol, address, id))))
+        .map(|id| ID.run(id, || runtime.spawn(exchange(protocol, address, id))))
         .collect();
     let replies = sockets
         .into_iter()
@@ -153,7 +153,7 @@ fn c89_ten_thousand_messages_of_websockets_by_hypers_upgrade_see_their_requests(
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let service = FrameLayer::bind(bindings).layer(service_fn(upgrade));
             let server = runtime.block_on(serve(protocol, service));
-            assert_eq!(ask_all(runtime, protocol, server.address), 10_000);
+            assert_eq!(exchange_all(runtime, protocol, server.address), 10_000);
         }
     });
 }
@@ -161,8 +161,8 @@ fn c89_ten_thousand_messages_of_websockets_by_hypers_upgrade_see_their_requests(
 /// Like [`chat`], with axum's socket.
 async fn chat_with_axum(mut socket: ws::WebSocket) {
     let mut replies = 0;
-    while let Some(Ok(ws::Message::Binary(came))) = socket.recv().await {
-        let reply = Bytes::copy_from_slice(&reply_to(&came).to_be_bytes());
+    while let Some(Ok(ws::Message::Binary(received))) = socket.recv().await {
+        let reply = Bytes::copy_from_slice(&reply_to(&received).to_be_bytes());
         socket.feed(ws::Message::Binary(reply)).await.unwrap();
         replies += 1;
         if replies % BATCH == 0 {
@@ -196,7 +196,7 @@ fn c89_a_wrapped_callback_of_axums_on_upgrade_sees_its_request_in_tokios_task() 
             let routes: Router = Router::new().route("/", any(upgrade));
             let routes = routes.layer(FrameLayer::bind(bindings));
             let server = runtime.block_on(serve(Protocol::Http1, routes));
-            let right = ask_all(runtime, Protocol::Http1, server.address);
+            let right = exchange_all(runtime, Protocol::Http1, server.address);
             assert_eq!(right, expected, "wrapped: {wrapped}");
         }
     });
