@@ -1,4 +1,4 @@
-//! Contract, "Tasks": in which frame futures, outputs and values end, C-39 to C-48.
+//! Contract, "Tasks": the frame in which futures, outputs and values are dropped, C-39 to C-48.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -59,7 +59,7 @@ fn c39_a_detached_tasks_output_is_dropped_in_the_tasks_frame() {
             log.wait(3),
             [("fresh", id), ("parked", id), ("running", id)]
         );
-        // A scope in the task is over when the output goes.
+        // A scope in the task has ended when the output is dropped.
         let output = log.probe("scoped");
         drop(runtime.spawn(ID.scope(94, async move { output })));
         assert_eq!(log.wait(4)[3], ("scoped", id));
@@ -99,7 +99,7 @@ fn c40_a_taken_output_is_dropped_wherever_its_taker_drops_it() {
         });
         let taker = runtime.spawn(async move { drop(task.await.unwrap()) });
         runtime.block_on(taker).unwrap();
-        // Nobody took it before the task was over: whoever drops the handle drops it.
+        // No code took the output before the task finished, so dropping the handle drops it.
         let task = ID.run(90, || {
             let output = log.probe("with the handle");
             runtime.spawn(async move { output })
@@ -132,7 +132,7 @@ fn c41_a_task_aborted_before_its_first_poll_is_dropped_in_its_frame() {
             here.abort();
             ID.run(90, || bound.abort());
             ID.run(91, || scoped.abort_handle().abort());
-            assert_eq!(log.entries(), [], "it is not the aborter who drops them");
+            assert_eq!(log.entries(), [], "the aborting thread must not drop them");
             (here, bound, scoped)
         });
         runtime.block_on(async {
@@ -149,7 +149,8 @@ fn c41_a_task_aborted_before_its_first_poll_is_dropped_in_its_frame() {
     });
 }
 
-/// A task that is parked in a scope of its own, with something to drop inside and outside of it.
+/// Spawns a task that is parked in a scope, with one drop tracker inside and one outside of the
+/// scope.
 fn parked_task(runtime: &Runtime, log: &Log) -> JoinHandle<()> {
     let (outer, inner) = (log.probe("outer"), log.probe("inner"));
     let (parked, is_parked) = mpsc::channel();
@@ -169,7 +170,8 @@ fn parked_task(runtime: &Runtime, log: &Log) -> JoinHandle<()> {
 #[test]
 fn c42_a_task_aborted_while_parked_is_dropped_in_its_frame() {
     everywhere(|runtime, id| {
-        // From here, from another frame, from another thread, from a task, from the blocking pool.
+        // Abort from here, from another frame, from another thread, from a task, from the blocking
+        // pool.
         for from in 0..5 {
             let log = Log::default();
             let task = parked_task(runtime, &log);
@@ -252,7 +254,7 @@ fn c43_a_panic_drops_locals_in_the_frames_in_which_they_lived() {
                 ("task's", id),
             ]
         );
-        // The error's frame is the innermost, which the panic left (C-83).
+        // The error's frame is the innermost one, in which the panic began (C-83).
         assert_eq!(error.frame().unwrap().run(|| ID.get()), Some(12));
     });
 }
@@ -262,7 +264,7 @@ fn c43_a_hand_written_futures_parts_are_dropped_in_the_tasks_frame_after_a_panic
     everywhere(|runtime, id| {
         let log = Log::default();
         let probe = log.probe("part");
-        // A panic out of `poll` itself leaves the future whole; it is dropped afterwards.
+        // A panic out of `poll` itself leaves the future intact; it is dropped afterwards.
         let task = runtime.spawn(std::future::poll_fn(move |_| -> std::task::Poll<()> {
             let _keep = &probe;
             ID.run(90, || panic!("expected"))
@@ -284,7 +286,7 @@ fn c44_at_normal_completion_the_future_is_dropped_in_the_tasks_frame() {
             yield_now().await;
         });
         ID.run(90, || runtime.block_on(task)).unwrap();
-        // What is left in the future when it is ready.
+        // A part that is still in the future when it is ready.
         let task = runtime.spawn(std::future::poll_fn(move |_| {
             let _keep = &part;
             std::task::Poll::Ready(())
@@ -324,7 +326,8 @@ fn c45_at_shutdown_each_task_is_dropped_in_its_own_frame() {
                     let _c = c;
                     pending::<()>().await;
                 });
-                // Before any worker is free: asked to leave, they poll no task any more.
+                // Shut down before any worker is free: workers poll no more tasks after the
+                // shutdown has begun.
                 fresh.abort();
                 (fresh, queued)
             });
@@ -385,7 +388,7 @@ fn c45_a_blocking_call_in_the_queue_is_dropped_in_its_own_frame() {
 #[test]
 fn c46_a_destructor_that_panics_still_restores() {
     everywhere(|runtime, id| {
-        // When aborted, when done, and of a detached output.
+        // A destructor that panics after an abort, after completion, and in a detached output.
         let bomb = || on_drop(|| ID.run(90, || panic!("expected: a destructor")));
         let parked_bomb = bomb();
         let (parked, is_parked) = mpsc::channel();
@@ -410,13 +413,14 @@ fn c46_a_destructor_that_panics_still_restores() {
         drop(runtime.spawn(async move { released.await.map(|()| output) }));
         release.send(()).unwrap();
 
-        // In the frame itself.
+        // A destructor of a value of the frame.
         let (release, released) = oneshot::channel::<()>();
         let task = CALL.run(bomb(), || runtime.spawn(released));
         release.send(()).unwrap();
         runtime.block_on(task).unwrap().unwrap();
 
-        // Every worker is well, at the root between polls, and its next tasks in their own frames.
+        // Every worker still runs, in the root frame between polls, and polls its next tasks in
+        // their own frames.
         for _ in 0..20 {
             let tasks = (
                 runtime.spawn_root(async { Frame::current().is_root() }),
@@ -461,7 +465,7 @@ fn c46_a_destructor_that_panics_at_shutdown_keeps_no_other_task_from_its_end() {
     });
 }
 
-/// Spins until the task is over: nothing but the task's own end is waited for.
+/// Spins until the task has finished.
 fn wait_until_finished<T>(task: &JoinHandle<T>) {
     while !task.is_finished() {
         thread::yield_now();
@@ -493,14 +497,14 @@ fn c47_the_frame_is_released_at_completion_even_while_the_handle_is_held() {
             let call = bound().run(|| runtime.spawn_blocking(|| KEPT.is_bound()));
             wait_until_finished(&call);
             alone("a blocking call");
-            // Joined, and the handle still there.
+            // The task is joined, and the handle is still held.
             let mut joined = bound().run(|| runtime.spawn(async { KEPT.is_bound() }));
             assert!(runtime.block_on(&mut joined).unwrap());
             alone("joined");
             let abort = aborted.abort_handle();
             drop((done, aborted, call, joined));
             drop(abort);
-            // A panic's error keeps the frame in which the panic began, as long as it is kept.
+            // A panic's error keeps the frame in which the panic began until the error is dropped.
             let panicked = bound().run(|| runtime.spawn(async { panic!("expected") }));
             let error: Result<(), _> = runtime.block_on(panicked);
             assert!(
@@ -566,8 +570,8 @@ enum TaskEnd {
     PanicsInItsDestructor,
 }
 
-/// Ends a task in each way, on whatever `spawn` puts it, and returns what its joiner, which has a waker of
-/// its own, saw when it was woken: how many held the frame's value.
+/// Ends a task in each way, with `spawn` to start it. The joiner has its own waker; the result has
+/// what the joiner saw when it was woken: how many references to the frame's value were left.
 fn joiners_see(
     runtime: &Runtime,
     end: TaskEnd,
@@ -577,10 +581,10 @@ fn joiners_see(
     let kept = Arc::new(());
     let (release, released) = oneshot::channel::<()>();
     let frame = bind(&KEPT, Arc::clone(&kept)).frame();
-    // Of the future even before its first poll.
+    // A part of the future even before its first poll.
     let on_drop = on_drop(move || {
         if end == TaskEnd::PanicsInItsDestructor {
-            // The error shows the frame of the failure, and holds that one only.
+            // The error exposes the frame of the panic, and holds only that frame.
             Frame::root().run(|| panic!("of the destructor"));
         }
     });
@@ -595,7 +599,7 @@ fn joiners_see(
     drop(frame);
     let (woken, wakes) = mpsc::channel();
     let seen = Arc::downgrade(&kept);
-    // One is the test's.
+    // The test itself holds one reference.
     let waker = support::call_waker(move || woken.send(seen.strong_count() - 1).unwrap());
     assert!(support::poll_once(&mut task, &waker).is_pending());
     match end {
@@ -638,7 +642,8 @@ fn c47_a_frame_is_released_before_the_joiner_is_told_however_the_task_ends() {
                 for _ in 0..workers_of(runtime) {
                     starts.recv().unwrap();
                 }
-                // It is aborted while no worker can poll it, and ends as soon as one can.
+                // The task is aborted while all workers are occupied, and finishes as soon as one
+                // can poll it.
                 joiners_see(runtime, end, spawn, |_| drop(occupied))
             } else {
                 joiners_see(runtime, end, spawn, |_| ())
@@ -714,7 +719,8 @@ fn c48_stale_wakers_do_not_retain_the_frame() {
             assert_eq!(Arc::strong_count(&kept), 1, "end {end}");
             site.assert_live(0);
         }
-        // They do nothing, and do it safely, also when the runtime is gone (see `runtime.rs`).
+        // The wakers have no effect, and stay safe to use after the runtime's shutdown (see
+        // `runtime.rs`).
         for waker in wakers.lock().unwrap().drain(..) {
             waker.wake_by_ref();
             waker.wake();
@@ -782,7 +788,7 @@ fn c46_a_frame_whose_value_panics_at_its_end_leaves_the_joiner_its_output() {
         let task = bind(&CALL, on_drop(|| panic!("expected: a value's destructor")))
             .and(&ID, 3)
             .run(|| runtime.spawn(async { released.await.map(|()| ID.get()) }));
-        // Only the task has the frame now.
+        // Only the task holds the frame now.
         release.send(()).unwrap();
         assert_eq!(runtime.block_on(task).unwrap(), Ok(Some(3)));
         assert!(panics(|| drop(

@@ -1,8 +1,10 @@
-//! Contract, C-65: on an executor that knows nothing of frames it is the polling thread's frame that
-//! counts, unless the future was wrapped. What of ours is awaited there, too.
+//! Contract, C-65: on an executor that does not know frames, a future is polled in the polling
+//! thread's frame unless it was wrapped. Such executors also await framewise's tasks, timers and
+//! sockets.
 //!
-//! Three executors: futures' `block_on` and `ThreadPool`, and tokio on one thread. On the latter two
-//! a task is polled in whatever its thread is in; only wrapping carries the spawner's frame.
+//! Three executors: `block_on` and `ThreadPool` of `futures`, and tokio on one thread. On the
+//! latter two, a task is polled in the thread's current frame; only wrapping carries the spawner's
+//! frame.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -21,14 +23,14 @@ use futures::executor::{LocalPool, ThreadPool, block_on};
 use futures::task::{LocalSpawnExt, SpawnExt};
 use support::{ID, KEPT, Log, bound_here, everywhere, in_frames};
 
-/// What [`ID`] is at the first poll of a task, and after it was woken by another thread.
+/// Returns the value of [`ID`] at the first poll of a task, and after another thread woke it.
 async fn seen(woken: oneshot::Receiver<()>) -> (Option<u64>, Option<u64>) {
     let first = ID.get();
     woken.await.unwrap();
     (first, ID.get())
 }
 
-/// Wakes what waits, from another thread in another frame.
+/// Wakes the waiter from another thread, in another frame.
 fn wake_elsewhere(release: oneshot::Sender<()>) {
     let wake = move || ID.run(90, || release.send(()).unwrap());
     std::thread::spawn(wake).join().unwrap();
@@ -36,7 +38,7 @@ fn wake_elsewhere(release: oneshot::Sender<()>) {
 
 #[test]
 fn c65_a_thread_that_blocks_on_a_future_polls_it_in_its_own_frame() {
-    // Of three ways, and on no runtime of ours: there are no workers to be 1, 2 or 8.
+    // This test uses no framewise runtime, so there is no number of workers to vary.
     in_frames(|id| {
         let futures_ = |work| block_on(work);
         let on_tokio = |work| tokio_runtime().block_on(work);
@@ -50,13 +52,13 @@ fn c65_a_thread_that_blocks_on_a_future_polls_it_in_its_own_frame() {
                 seen(woken)
             };
             assert_eq!(block_on(Box::pin(work())), (id, id));
-            // Where it is polled counts, and not where it was made.
+            // The frame of the poll counts, not the frame of creation.
             let made = ID.run(10, work);
             assert_eq!(
                 ID.run(11, || block_on(Box::pin(made))),
                 (Some(11), Some(11))
             );
-            // Wrapped: where it was wrapped.
+            // A wrapped future is polled in the frame where it was wrapped.
             let wrapped = ID.run(12, || Frame::current().scope(work()));
             let polled = ID.run(13, || block_on(Box::pin(wrapped)));
             assert_eq!(polled, (Some(12), Some(12)));
@@ -119,7 +121,7 @@ fn c65_a_local_pool_and_tokio_poll_their_tasks_in_the_frame_that_runs_them() {
             .await;
             (before, ID.get())
         };
-        // Spawned under one frame, run under another.
+        // Spawned in one frame, run in another.
         let mut pool = LocalPool::new();
         let spawner = pool.spawner();
         let plain = ID.run(10, || spawner.spawn_local_with_handle(work()).unwrap());
@@ -152,7 +154,8 @@ fn c65_a_wrapped_task_of_a_foreign_executor_ends_in_its_frame_and_frees_it() {
             std::future::pending::<()>().await;
         });
         let task = pool.spawn_with_handle(never).unwrap();
-        // Given up by its handle: dropped on the pool, at the root, but for the wrapping.
+        // Cancelled by its handle. The pool drops it; without the wrapping that would be in the
+        // root frame.
         ID.run(90, || drop(task));
         assert_eq!(log.wait(1), [("wrapped", Some(10))]);
         site.wait_until_none_is_live();
@@ -166,7 +169,7 @@ fn c65_a_wrapped_task_of_a_foreign_executor_ends_in_its_frame_and_frees_it() {
     });
 }
 
-/// Awaits what our runtime gives: a task, a blocking call, timers, a socket.
+/// Awaits the primitives of a framewise runtime: a task, a blocking call, timers, a socket.
 async fn awaits_ours(runtime: &Runtime, own: Option<u64>) {
     let check = |what| assert_eq!(ID.get(), own, "after {what}");
     let handle = runtime.handle();
@@ -179,7 +182,8 @@ async fn awaits_ours(runtime: &Runtime, own: Option<u64>) {
     assert_eq!(handle.spawn_blocking(|| ID.get()).await.unwrap(), own);
     check("a blocking call");
     let tick = Duration::from_millis(1);
-    // Timers and sockets are our runtime's: it is entered where they are made and polled.
+    // Timers and sockets need the framewise runtime, so it is entered for their creation and each
+    // poll.
     let entered = |future| Entered { runtime, future };
     entered(Box::pin(async move {
         sleep(tick).await;
@@ -196,7 +200,7 @@ async fn awaits_ours(runtime: &Runtime, own: Option<u64>) {
     check("timers");
 }
 
-/// Polls a future with our runtime entered.
+/// Polls a future inside the framewise runtime.
 struct Entered<'a, F> {
     runtime: &'a Runtime,
     future: F,
@@ -224,7 +228,7 @@ fn c65_what_is_awaited_of_our_runtime_leaves_a_foreign_executors_frame_as_it_was
             .run(11, Frame::current)
             .scope(awaits_ours(runtime, Some(11)));
         block_on(wrapped);
-        // Two of them in turn on one thread: wakers of one executor, in two frames.
+        // Two futures in turn on one thread: wakers of one executor, in two frames.
         let one = ID.scope(12, awaits_ours(runtime, Some(12)));
         let (other, here) = (
             ID.scope(13, awaits_ours(runtime, Some(13))),

@@ -1,7 +1,8 @@
-//! C-79: a chain of a million tasks, each of which rebinds and spawns the next, keeps memory flat.
+//! C-79: a chain of a million tasks, each of which rebinds and spawns the next, uses constant
+//! memory.
 //!
-//! Two measures, at points all along the chain: the bytes of the whole process (so this file holds
-//! the one test), with their peak, and the frames of the chain that the statistics find live.
+//! The test measures two things at points along the chain: the bytes of the whole process with
+//! their peak (so this file holds only one test), and the live frames of the chain.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -19,18 +20,18 @@ struct Counting;
 static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
 static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: everything is handed to the system's allocator; the counters do not allocate.
+// SAFETY: every call is forwarded to the system's allocator; the counters do not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let live = LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK_BYTES.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller upholds `GlobalAlloc`'s contract.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
         LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller upholds `GlobalAlloc`'s contract.
         unsafe { System.dealloc(place, layout) }
     }
 }
@@ -38,37 +39,39 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// A value too large to be kept inside of a slot, so that each link has one to free.
+/// A value that is too large to be stored inline in a slot, so that each link has an allocation to
+/// free.
 static TRAIL: ContextVar<[u64; 4]> = ContextVar::new("trail");
 
-/// What a task does not inherit, so that every other link's frame is derived once more at a spawn.
+/// A variable that tasks do not inherit, so that every other link's frame is derived again at a
+/// spawn.
 static TOKEN: ContextVar<u64> = ContextVar::new("token").not_inherited();
 
-/// What may be there at once beyond what was there before: queues' buffers, a few tasks and frames.
-/// A chain of which each link stayed would have a thousand times as much.
+/// The bytes that may be in use in addition to the start: buffers of queues, a few tasks and
+/// frames. If every link leaked, the chain would need a thousand times as much.
 const BYTES_MAX: usize = 64 * 1024;
 
-/// Points of the chain at which it is measured.
+/// The number of measurements along the chain.
 const POINTS: u64 = 20;
 
-/// What is there at one point of the chain.
+/// A measurement at one point of the chain.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     bytes: usize,
-    /// `None` if the statistics are not compiled in.
+    /// `None` if live-frame statistics are not compiled in.
     frames: Option<usize>,
 }
 
 struct Chain {
     left: u64,
-    /// Links between two points.
+    /// The number of links between two measurements.
     stride: u64,
     points: Vec<Point>,
     done: mpsc::Sender<(Vec<Point>, Site)>,
 }
 
 impl Chain {
-    /// Rebinds on top of what the task inherited, and spawns the next link.
+    /// Rebinds on top of the inherited frame, and spawns the next link.
     fn go_on(mut self) {
         assert_eq!(ID.get(), Some(self.left + 1));
         assert_eq!(TOKEN.get(), None);
@@ -88,7 +91,7 @@ impl Chain {
     }
 }
 
-/// The frame of the next link, bound in the name of the caller.
+/// Returns the frame of the next link, with the caller as its bind location.
 #[track_caller]
 fn link(number: u64) -> (Frame, Site) {
     let bindings = bind(&ID, number).and(&TRAIL, [number; 4]);
@@ -116,9 +119,9 @@ fn run(runtime: &Runtime, links: u64) -> (Vec<Point>, Site) {
 #[test]
 fn c79_a_million_tasks_that_each_rebind_and_spawn_the_next_keep_memory_flat() {
     everywhere(|runtime, id| {
-        // The full million for each number of workers, in a captured frame.
+        // Run the full million once per number of workers, in the captured frame.
         let links = if id == Some(2) { 1_000_000 } else { 50_000 };
-        // Thread-locals, keys and buffers come into being.
+        // Warm-up: creates thread-locals, keys and buffers.
         run(runtime, 2_000);
         let before = LIVE_BYTES.load(Ordering::Relaxed);
         PEAK_BYTES.store(before, Ordering::Relaxed);
@@ -126,8 +129,8 @@ fn c79_a_million_tasks_that_each_rebind_and_spawn_the_next_keep_memory_flat() {
         let peak = PEAK_BYTES.load(Ordering::Relaxed) - before;
         assert_eq!(points.len() as u64, POINTS);
         assert!(peak < BYTES_MAX, "{peak} bytes more in a chain of {links}");
-        // Of a link, of the one that it makes, and of one on each worker that is about to let it
-        // go; each with what its task inherited of it.
+        // The frames of a link, of the next link, and of one link per worker that is about to be
+        // released; each with the frame that its task inherited.
         let frames_max = 2 * (2 + workers_of(runtime));
         for point in &points {
             assert!(point.bytes < before + BYTES_MAX, "{points:?}");

@@ -1,9 +1,9 @@
-//! Contract, "Errors and inspection": the panic hook sees the innermost frame (C-82); the error of a
-//! join and the hook for unhandled panics expose that frame, not the one of creation (C-83). An interval that
-//! goes on after a panic (C-92).
+//! Contract, "Errors and inspection": the panic hook sees the innermost frame (C-82); a join error
+//! and the hook for unhandled panics expose that frame, not the frame of creation (C-83); an
+//! interval that continues after a panic (C-92).
 //!
-//! Both for every place where user code can panic: polls, scopes, blocking calls, callbacks of
-//! timers and sockets, foreign wakers, destructors.
+//! The tests cover every place where user code can panic: polls, scopes, blocking calls, callbacks
+//! of timers and sockets, foreign wakers, destructors.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -33,13 +33,13 @@ const TICK: Duration = Duration::from_millis(1);
 
 static CALL: ContextVar<DropCall> = ContextVar::new("call");
 
-/// What the process's panic hook saw, by the panic's message.
+/// What the process's panic hook saw, keyed by the panic's message.
 static SEEN: Mutex<Option<HashMap<String, Seen>>> = Mutex::new(None);
 
-/// What [`ID`] is in a frame, and the frame's number.
+/// The value of [`ID`] in a frame, and the frame's number.
 type Seen = (Option<u64>, FrameId);
 
-/// A message that no other panic of this process has. The hook is in place from here on.
+/// Installs the panic hook, and returns a message that no other panic of this process has.
 fn unique(place: &str) -> String {
     static HOOK: Once = Once::new();
     static NEXT: AtomicU64 = AtomicU64::new(0);
@@ -61,7 +61,7 @@ fn unique(place: &str) -> String {
     format!("{MARK}{}: {place}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// What the panic hook saw at the panic with this message.
+/// Returns what the panic hook saw at the panic with this message.
 fn seen_by_hook(message: &str) -> Seen {
     let seen = SEEN.lock().unwrap();
     *seen
@@ -70,7 +70,7 @@ fn seen_by_hook(message: &str) -> Seen {
         .expect(message)
 }
 
-/// Checks the two items together: the hook saw `expected`, in the frame that the error names.
+/// Checks both items: the hook saw `expected`, in the frame that the error exposes.
 fn check(error: &JoinError, message: &str, expected: Option<u64>) {
     assert!(
         error.to_string().ends_with(message),
@@ -85,7 +85,7 @@ fn check(error: &JoinError, message: &str, expected: Option<u64>) {
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A task that panics: with what message, and what [`ID`] is there.
+/// A task that panics, with its message and the expected value of [`ID`].
 struct Panicking {
     message: String,
     work: Work,
@@ -107,7 +107,7 @@ impl Panicking {
     }
 }
 
-/// Tasks that panic at their first poll or later, in a frame of their own making or in their own.
+/// Returns tasks that panic at their first poll or later, in the task's frame or in a scope.
 fn panicking_tasks(id: Option<u64>) -> Vec<Panicking> {
     let captured = ID.run(10, Frame::current);
     let of_frame = captured.clone();
@@ -178,7 +178,7 @@ fn panicking_tasks(id: Option<u64>) -> Vec<Panicking> {
     ]
 }
 
-/// Tasks that panic where they change threads, or as they end.
+/// Returns tasks that panic after they changed threads, or while they are dropped.
 fn panicking_at_the_edges(id: Option<u64>) -> Vec<Panicking> {
     vec![
         Panicking::new("in block_in_place", Some(31), |say| async move {
@@ -214,7 +214,8 @@ fn panicking_at_the_edges(id: Option<u64>) -> Vec<Panicking> {
             })
         }),
         Panicking::new("in the destructor of a value", id, |say| async move {
-            // A value ends in the dropper's frame, never in the dying one.
+            // A value is dropped in the frame of the code that drops it, never in the frame that is
+            // being released.
             let value = on_drop(move || panic!("{say}"));
             framewise::bind(&CALL, value).and(&ID, 35).run(|| ());
         }),
@@ -227,7 +228,7 @@ fn all_panicking(id: Option<u64>) -> Vec<Panicking> {
     tasks
 }
 
-/// A runtime whose hook for unhandled panics sends what it is told, and in which frame it runs.
+/// A runtime whose hook for unhandled panics sends its argument and the frame in which it runs.
 struct Watched {
     runtime: Runtime,
     told: mpsc::Receiver<Told>,
@@ -260,12 +261,12 @@ impl Watched {
         Self { runtime, told }
     }
 
-    /// Waits for the hook's call with this panic: one call, in the frame of the failure.
+    /// Waits for the hook's call with this panic: one call, in the frame of the panic.
     fn expect(&self, message: &str, expected: Option<u64>) {
         Self::check(&self.told.recv().unwrap(), message, expected);
     }
 
-    /// Checks the same if the hook was called already.
+    /// Like [`expect`](Self::expect), but does not wait for the hook's call.
     fn try_expect(&self, message: &str, expected: Option<u64>) -> Result<(), mpsc::TryRecvError> {
         Self::check(&self.told.try_recv()?, message, expected);
         Ok(())
@@ -283,10 +284,10 @@ impl Watched {
         assert_eq!(told.hook_ran_in, seen, "the hook's frame, {message}");
     }
 
-    /// Ends the runtime: nothing else was told.
+    /// Shuts down the runtime, and checks that no other panic was reported.
     fn end(self) {
         drop(self.runtime);
-        assert!(self.told.recv().is_err(), "a panic was told twice");
+        assert!(self.told.recv().is_err(), "a panic was reported twice");
     }
 }
 
@@ -318,19 +319,19 @@ fn c82_the_panic_hook_sees_the_innermost_frame_of_a_block_on() {
 #[test]
 fn c82_the_panic_hook_sees_the_workers_frame_where_a_frame_ends() {
     everywhere(|runtime, id| {
-        // The values of a task's frame end after its last poll, at the worker's root.
+        // The values of a task's frame are dropped after its last poll, in the worker's root frame.
         let message = unique("in the destructor of a task's value");
         let said = message.clone();
         let value = on_drop(move || panic!("{said}"));
         let frame = framewise::bind(&CALL, value).and(&ID, 40).frame();
         let (release, released) = oneshot::channel::<()>();
         let task = frame.run(|| runtime.spawn(released));
-        // Only the task has the frame now.
+        // Only the task holds the frame now.
         drop(frame);
         release.send(()).unwrap();
         runtime.block_on(task).unwrap().unwrap();
         assert_eq!(seen_by_hook(&message).0, None);
-        // By whoever drops the last snapshot: in that one's frame.
+        // The code that drops the last snapshot drops the value, in that code's frame.
         let message = unique("in the destructor of a snapshot's value");
         let said = message.clone();
         let value = on_drop(move || panic!("{said}"));
@@ -380,7 +381,7 @@ fn c83_the_error_of_a_join_has_the_frame_in_which_the_panic_began() {
             let error = runtime.block_on(runtime.spawn(work)).unwrap_err();
             check(&error, &message, expected);
         }
-        // Spawned under a binding: that of creation is not what counts.
+        // The task is spawned with a binding, but the frame of creation does not matter.
         let message = unique("of a task under a binding");
         let said = message.clone();
         let task = ID.run(50, || {
@@ -422,7 +423,7 @@ fn c83_the_hook_for_unhandled_panics_runs_in_that_frame_where_the_handle_is_drop
             ID.run(121, || drop(finished(task)));
             watched.expect(&message, expected);
         }
-        // Where a binding of the dropper has no effect on a failure at the root.
+        // A binding at the drop of the handle does not affect a panic in the root frame.
         let message = unique("at the root, of a task under a binding");
         let said = message.clone();
         let task: JoinHandle<()> = ID.run(122, || {
@@ -434,7 +435,7 @@ fn c83_the_hook_for_unhandled_panics_runs_in_that_frame_where_the_handle_is_drop
     });
 }
 
-/// Waits for a task's end without taking its output.
+/// Waits until a task has finished, without taking its output.
 fn finished<T>(task: JoinHandle<T>) -> JoinHandle<T> {
     while !task.is_finished() {
         thread::yield_now();
@@ -468,7 +469,7 @@ fn c83_the_frame_of_a_panic_in_a_blocking_call() {
             let said = message.clone();
             let joined = runtime.block_on(runtime.spawn_blocking(move || call(said)));
             check(&joined.unwrap_err(), &message, expected);
-            // Detached, and not by its end.
+            // Detached before it has finished.
             let message = unique(place);
             let said = message.clone();
             let (release, released) = mpsc::channel::<()>();
@@ -479,7 +480,7 @@ fn c83_the_frame_of_a_panic_in_a_blocking_call() {
             ID.run(63, || drop(task));
             release.send(()).unwrap();
             watched.expect(&message, expected);
-            // Detached after its end.
+            // Detached after it has finished.
             let message = unique(place);
             let said = message.clone();
             let task = finished(runtime.spawn_blocking(move || call(said)));
@@ -536,12 +537,12 @@ fn c83_the_hook_runs_in_the_frame_of_a_local_tasks_failure() {
             ID.run(66, || drop(task));
             watched.expect(&message, expected);
         });
-        // Outside of every runtime: the runtime that has run the set is the one that reports.
+        // Outside of any runtime: the runtime that ran the set reports the panic.
         for (task, message, expected) in kept {
             ID.run(67, || drop(task));
             watched.expect(&message, expected);
         }
-        // Within another runtime, which has nothing to do with it.
+        // Inside another runtime, which does not report the panic.
         let other = Watched::new(1);
         let message = unique("in a part of a task that ends with its set");
         let said = message.clone();
@@ -584,7 +585,8 @@ fn c83_the_frame_of_a_panic_in_a_timers_callback() {
                 thread::yield_now();
             }
         }
-        // In the end of what a callback owns: it ends in its frame, too.
+        // A panic while a callback's captures are dropped: they are dropped in the callback's
+        // frame, too.
         let message = unique("in a callback's destructor");
         let said = message.clone();
         let owned = on_drop(move || panic!("{said}"));
@@ -598,7 +600,7 @@ fn c83_the_frame_of_a_panic_in_a_timers_callback() {
 fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_in_its_frame() {
     watched(|watched, _, id| {
         let _entered = watched.runtime.enter();
-        // The calls after the third return, so that the hook's calls can be counted.
+        // The calls after the third return normally, so that the hook's calls can be counted.
         let messages: Vec<_> = (0..3).map(|_| unique("in an interval")).collect();
         let mut left = messages.clone().into_iter();
         let (sender, called) = mpsc::channel();
@@ -628,7 +630,7 @@ fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_in_its_frame() {
     });
 }
 
-/// A stream on the runtime, and its peer off it.
+/// Returns a stream on the runtime, and its blocking peer.
 async fn connection() -> (TcpStream, std::net::TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -691,7 +693,7 @@ fn c83_the_frame_of_a_panic_in_a_foreign_waker() {
     });
 }
 
-/// Aborts a task that is parked, and gives its error.
+/// Aborts a parked task and returns its error.
 fn aborted(runtime: &Runtime, work: impl FnOnce(Parked) -> Work) -> JoinError {
     let (parked, is_parked) = mpsc::channel();
     let task = runtime.spawn(work(parked));
@@ -724,7 +726,7 @@ fn c83_the_frame_of_a_panic_in_a_destructor_when_a_task_is_aborted() {
             }))
         });
         check(&error, &message, Some(111));
-        // Never polled.
+        // The task was never polled.
         let message = unique("in a part of a task that was never polled");
         let said = message.clone();
         let task: JoinHandle<()> = while_occupied(runtime, workers, || {
@@ -734,8 +736,8 @@ fn c83_the_frame_of_a_panic_in_a_destructor_when_a_task_is_aborted() {
             task
         });
         check(&runtime.block_on(task).unwrap_err(), &message, Some(112));
-        // Nobody joins.
-        let message = unique("in a part of an aborted task that nobody joins");
+        // The task is detached.
+        let message = unique("in a part of an aborted, detached task");
         let said = message.clone();
         let (parked, is_parked) = mpsc::channel();
         let task = runtime.spawn(ID.scope(113, async move {
@@ -748,7 +750,7 @@ fn c83_the_frame_of_a_panic_in_a_destructor_when_a_task_is_aborted() {
         ID.run(114, || drop(task));
         ID.run(115, || abort.abort());
         watched.expect(&message, Some(113));
-        // Aborted, and its handle dropped after its end.
+        // The task is aborted, and its handle is dropped after the task has finished.
         let message = unique("in a part of an aborted task whose handle is dropped later");
         let said = message.clone();
         let (parked, is_parked) = mpsc::channel();

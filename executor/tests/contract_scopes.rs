@@ -1,5 +1,5 @@
-//! Contract, "Composition" and "Values", as far as they need an executor: C-66 to C-81.
-//! (All of them are also tested in the context crate, without one.)
+//! Contract, "Composition" and "Values", C-66 to C-81, on an executor. (The context crate tests all
+//! of them without an executor.)
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -57,7 +57,7 @@ fn c67_nested_scopes_see_both_across_awaits() {
     });
 }
 
-/// Yields and sleeps, and must see `number` all the time.
+/// Yields and sleeps, and checks that it always sees `number`.
 async fn busy(number: Option<u64>) -> Option<u64> {
     for round in 0..6 {
         assert_eq!(ID.get(), number);
@@ -136,7 +136,7 @@ fn c70_a_scope_an_item_in_futures_unordered_and_buffer_unordered() {
             seen.sort_unstable();
             assert_eq!(seen, (0..20).collect::<Vec<_>>());
 
-            // Items that are tasks of their own, and such that are not.
+            // Items that are separate tasks, and items that are not.
             let seen: Vec<_> = stream::iter(0..20)
                 .map(|number| {
                     let work = move || busy(Some(number));
@@ -167,7 +167,7 @@ fn c71_a_started_scope_moved_into_another_task_keeps_its_variable_and_follows_in
             released.await.unwrap();
             (before, (ID.get(), OTHER.get()))
         }));
-        // Started here, under another frame than where it ends.
+        // Started here, in another frame than the one in which it ends.
         OTHER.run(10, || {
             runtime.block_on(async {
                 assert!(future::poll_immediate(&mut scope).await.is_none());
@@ -199,7 +199,7 @@ fn c72_a_scoped_stream_has_its_scope_in_poll_next_and_in_drop_and_the_consumer_i
                 assert_eq!(items.next().await, Some(Some(10)));
                 assert_eq!(ID.get(), id);
             }
-            // In another task, too.
+            // The same in another task.
             ID.run(11, || {
                 spawn(async move {
                     assert_eq!(items.next().await, Some(Some(10)));
@@ -307,7 +307,7 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
             let value = on_drop(move || {
                 let sender = sender.lock().unwrap().clone();
                 let seen = (ID.get(), CALL.is_bound(), ID.run(50, || ID.get()));
-                // By the handle, and on the runtime that the thread is in, where it is in one.
+                // Spawn with the handle, and on the thread's current runtime, if it has one.
                 let ambient = Handle::try_current().map(|_| {
                     let sender = sender.clone();
                     spawn(async move { sender.send(("ambient", ID.get())).unwrap() })
@@ -318,11 +318,11 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
                     sender.send(("handle", ID.get())).unwrap();
                 }));
             });
-            // Never in the dying frame, which binds ID to 1.
+            // Never in the frame that is being released, which binds ID to 1.
             let frame = bind(&CALL, value).and(&ID, 1).frame();
             let expected = match place {
                 0 => {
-                    // With the task's frame, on its worker.
+                    // Dropped with the task's frame, on its worker.
                     let (release, released) = oneshot::channel::<()>();
                     let task = frame.run(|| runtime.spawn(released));
                     drop(frame);
@@ -331,19 +331,19 @@ fn c76_get_run_and_spawn_are_legal_in_a_values_drop() {
                     None
                 }
                 1 => {
-                    // By a task in another frame.
+                    // Dropped by a task in another frame.
                     let task = ID.run(2, || runtime.spawn(async move { drop(frame) }));
                     runtime.block_on(task).unwrap();
                     Some(2)
                 }
                 2 => {
-                    // On the blocking pool.
+                    // Dropped on the blocking pool.
                     let call = ID.run(3, || runtime.spawn_blocking(move || drop(frame)));
                     runtime.block_on(call).unwrap();
                     Some(3)
                 }
                 _ => {
-                    // Off the runtime.
+                    // Dropped outside the runtime.
                     ID.run(4, || drop(frame));
                     Some(4)
                 }
@@ -374,7 +374,7 @@ fn c77_a_value_whose_drop_panics_at_a_tasks_end_leaves_the_others_dropped_once()
             .and(&CALL, on_drop(|| panic!("expected: a value's destructor")))
             .and(&LAST, Arc::clone(&last))
             .run(|| runtime.spawn(async { released.await.map(|()| 7) }));
-        // Only the task has the frame now.
+        // Only the task holds the frame now.
         release.send(()).unwrap();
         assert_eq!(runtime.block_on(task).unwrap(), Ok(7));
         assert_eq!(
@@ -444,7 +444,7 @@ fn c80_a_value_that_holds_its_own_tasks_frame_leaks_and_the_statistics_name_it()
         if let Some(shown) = stats() {
             assert!(shown.contains(&named), "{named} is not in {shown}");
         }
-        // Whoever made it can break it.
+        // The code that made the cycle can break it.
         drop(slot.lock().unwrap().take());
         assert_eq!(Arc::strong_count(&kept), 1);
         site.assert_live(0);

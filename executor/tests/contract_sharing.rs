@@ -1,7 +1,7 @@
-//! Contract, "Wakes, time, I/O", where tasks of several frames share something: channels (C-54),
-//! envelopes (C-55), locks (C-58), lazy initialisers (C-60).
+//! Contract, "Wakes, time, I/O", for objects that tasks of several frames share: channels (C-54),
+//! messages with context (C-55), locks (C-58), lazy initializers (C-60).
 //!
-//! With primitives that know nothing of frames, of more than one library.
+//! The tests use primitives of several libraries, none of which knows frames.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -21,7 +21,7 @@ use futures::channel::oneshot;
 use futures::future::{self, FutureExt};
 use support::{ID, KEPT, Log, Site, at_once, bound_here, everywhere};
 
-/// Says when it has waited: a future that counts once it is pending.
+/// Polls a future and increments the counter once the future is pending.
 async fn counting_wait<F: Future>(waiting: &AtomicUsize, future: F) -> F::Output {
     let mut future = pin!(future);
     let mut counted = false;
@@ -50,7 +50,7 @@ fn c54_who_receives_from_a_channel_is_in_its_own_frame() {
         let (cast, _) = tokio::sync::broadcast::channel(4);
         let (once, answered) = oneshot::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
-        // A receiver in this frame, one under a binding, one of which a scope receives.
+        // A receiver in this frame, one with a binding, and one that receives in a scope.
         let receivers: Vec<_> = [id, Some(10), Some(11)]
             .into_iter()
             .map(|own| {
@@ -73,7 +73,7 @@ fn c54_who_receives_from_a_channel_is_in_its_own_frame() {
             runtime.spawn(async move {
                 let from = counting_wait(&waiting, received.recv()).await.unwrap();
                 assert_eq!((from, ID.get()), (Some(20), id));
-                // The sender that waits for room is in its own frame, too.
+                // A sender that waits for capacity is in its own frame, too.
                 assert_eq!(received.recv().await.unwrap(), Some(20));
                 assert_eq!((received.recv().await.unwrap(), ID.get()), (Some(20), id));
                 watched.changed().await.unwrap();
@@ -105,13 +105,14 @@ fn c54_who_receives_from_a_channel_is_in_its_own_frame() {
     });
 }
 
-/// A request to the actor below: what it is asked, and where to answer.
+/// A request to the actor below: the argument, and the channel for the reply.
 struct Request {
     number: u64,
     reply: oneshot::Sender<(u64, Option<u64>, Option<u64>)>,
 }
 
-/// Works off requests, each in its sender's frame; says how often it was not in its own meanwhile.
+/// Starts an actor that handles each request in its sender's frame. It also counts how often it was
+/// outside of its own frame between requests.
 fn start_actor(runtime: &Runtime) -> async_channel::Sender<WithFrame<Request>> {
     let (sender, receiver) = async_channel::bounded::<WithFrame<Request>>(2);
     drop(ID.run(1000, || {
@@ -121,7 +122,7 @@ fn start_actor(runtime: &Runtime) -> async_channel::Sender<WithFrame<Request>> {
                 let work = message.scope(|Request { number, reply }| async move {
                     let before = ID.get();
                     yield_now().await;
-                    // What is spawned for a request belongs to the request.
+                    // A task that is spawned for a request is in the request's frame.
                     let child = spawn(async { ID.get() }).await.unwrap();
                     assert_eq!(before, ID.get());
                     reply.send((number + 1, before, child)).unwrap();
@@ -159,13 +160,13 @@ fn c55_an_actor_works_in_the_senders_frame_where_the_message_carries_it() {
         for (number, caller, kept, _) in callers {
             let reply = runtime.block_on(caller).unwrap();
             assert_eq!(reply, (number + 1, Some(number), Some(number)));
-            // The actor lets go of the request's frame when it has opened and answered it.
+            // The actor releases the request's frame after it has opened and answered the request.
             while Arc::strong_count(&kept) > 1 {
                 thread::yield_now();
             }
         }
         site.wait_until_none_is_live();
-        // From this frame, and by a task that is over when its message is opened.
+        // Sent from this frame, and by a task that has finished when its message is opened.
         let (reply, replied) = oneshot::channel();
         let here = WithFrame::new(Request { number: 1, reply });
         at_once(actor.send(here)).unwrap();
@@ -188,7 +189,7 @@ fn c55_messages_that_nobody_opens_are_dropped_in_their_senders_frames() {
         };
         runtime.block_on(sending).unwrap();
         drop(sender);
-        // The receiver ends without having looked, in yet another frame.
+        // The receiver is dropped in another frame without receiving.
         let receiving = ID.run(11, || runtime.spawn(async move { drop(receiver) }));
         runtime.block_on(receiving).unwrap();
         assert_eq!(log.entries(), [("here", id), ("sent", Some(10))]);
@@ -198,7 +199,7 @@ fn c55_messages_that_nobody_opens_are_dropped_in_their_senders_frames() {
 type Guard = Box<dyn Send>;
 type Acquire = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Guard> + Send>> + Send + Sync>;
 
-/// Ways to have something alone: of each the future that waits for it, and gives a guard.
+/// Returns several kinds of locks: for each a future that acquires it and returns a guard.
 fn locks() -> Vec<(&'static str, Acquire)> {
     let futures_mutex = Arc::new(futures::lock::Mutex::new(()));
     let tokio_mutex = Arc::new(tokio::sync::Mutex::new(()));
@@ -259,12 +260,13 @@ fn c58_a_lock_that_is_handed_over_leaves_the_waiter_in_its_own_frame() {
                     yield_now().await;
                     assert_eq!(ID.get(), own, "{what}, held");
                     in_turn.fetch_sub(1, Ordering::SeqCst);
-                    // Wakes the next one from within this frame.
+                    // Wakes the next waiter from this frame.
                     drop(guard);
                     assert_eq!(ID.get(), own, "{what}, given back");
                 }
             };
-            // In this frame, under bindings, in a scope, at the root, and scopes of one task.
+            // Waiters in this frame, with bindings, in a scope, in the root frame, and in scopes of
+            // one task.
             let mut tasks = vec![runtime.spawn(wait(id)), runtime.spawn_root(wait(None))];
             for number in 0..4 {
                 tasks.push(ID.run(number, || runtime.spawn(wait(Some(number)))));
@@ -300,7 +302,7 @@ fn c58_a_blocking_holder_hands_over_to_a_waiter_in_its_own_frame() {
                 })
             };
             wait_for(&waiting, 1);
-            // On the blocking pool, in a frame of its own.
+            // The holder is on the blocking pool, in its own frame.
             let holder = ID.run(60, || runtime.spawn_blocking(move || drop(held)));
             runtime.block_on(holder).unwrap();
             assert_eq!(runtime.block_on(waiter).unwrap(), (id, (), id), "{what}");
@@ -308,14 +310,14 @@ fn c58_a_blocking_holder_hands_over_to_a_waiter_in_its_own_frame() {
     });
 }
 
-/// Something that a process has one of: who made it saw this, and its driver is in this frame.
+/// A singleton of the process: the value of [`ID`] at its creation, and in its driver task.
 struct Shared {
     made_in: Option<u64>,
     driver: Mutex<async_channel::Sender<oneshot::Sender<Option<u64>>>>,
 }
 
 impl Shared {
-    /// Makes one, with a task of its own that goes on.
+    /// Creates one, with a driver task that keeps running.
     async fn new() -> Shared {
         yield_now().await;
         let (driver, asked) = async_channel::unbounded::<oneshot::Sender<_>>();
@@ -330,7 +332,7 @@ impl Shared {
         }
     }
 
-    /// What [`ID`] is for its driver.
+    /// Returns the value of [`ID`] in its driver.
     async fn ask(&self) -> Option<u64> {
         let (reply, replied) = oneshot::channel();
         let driver = self.driver.lock().unwrap().clone();
@@ -341,8 +343,8 @@ impl Shared {
 
 type Cell = Arc<tokio::sync::OnceCell<Shared>>;
 
-/// Eight requests that all want the shared thing at once. Each checks its own frame, and that its
-/// values are freed when it is over, unless `keeps`.
+/// Runs eight requests that need the singleton at the same time. Each checks its own frame, and
+/// that its values are freed when it has finished, unless `keeps`.
 fn requests<F>(runtime: &Runtime, cell: &Cell, keeps: usize, init: impl Fn(Cell) -> F) -> Site
 where
     F: Future<Output = ()> + Send + 'static,
@@ -378,7 +380,7 @@ where
 #[test]
 fn c60_a_lazy_initialiser_belongs_to_whoever_triggers_it_unless_it_is_wrapped() {
     everywhere(|runtime, _| {
-        // As it comes: the first request's, which its driver keeps for good.
+        // Unwrapped: it runs in the first request's frame, which its driver keeps alive.
         let cell = Cell::default();
         let site = requests(runtime, &cell, 1, |cell| async move {
             cell.get_or_init(Shared::new).await;
@@ -389,7 +391,7 @@ fn c60_a_lazy_initialiser_belongs_to_whoever_triggers_it_unless_it_is_wrapped() 
         drop(cell);
         site.wait_until_none_is_live();
 
-        // At the root: nobody's.
+        // In the root frame: it belongs to no request.
         let cell = Cell::default();
         requests(runtime, &cell, 0, |cell| async move {
             let init = || Frame::root().scope(Shared::new());
@@ -401,7 +403,7 @@ fn c60_a_lazy_initialiser_belongs_to_whoever_triggers_it_unless_it_is_wrapped() 
             (None, None)
         );
 
-        // As a task of its own, at the root.
+        // As a separate task in the root frame.
         let cell = Cell::default();
         requests(runtime, &cell, 0, |cell| async move {
             let init = async || spawn_root(Shared::new()).await.unwrap();
@@ -428,7 +430,8 @@ fn c60_an_initialiser_that_goes_on_for_a_second_request_is_at_the_root_all_along
                 seen.lock().unwrap().push(ID.get());
             })
         };
-        // A shared future: polled by the first request, which is aborted, and by the second.
+        // A shared future: the first request polls it and is aborted, then the second request polls
+        // it.
         let shared = shared.shared();
         let (polled, is_polled) = mpsc::channel();
         let first = {
@@ -469,13 +472,13 @@ fn c60_a_static_that_is_made_at_its_first_use_can_be_made_at_the_root() {
             })
         };
         assert_eq!(runtime.block_on(task).unwrap(), (Some(7), None, Some(7)));
-        // Whoever comes later has what the first one made.
+        // A later caller gets the value of the first one.
         assert_eq!(both.0.get_or_init(|| ID.get()), &Some(7));
         assert_eq!((both.1.get(), ID.get()), (Some(&None), id));
     });
 }
 
-/// No executor at all: polled here, with a waker that tells in which frame it is called.
+/// Without an executor: polled here, with a waker that records the frame in which it is called.
 #[test]
 fn c58_a_waiter_on_another_executor_is_woken_in_the_holders_frame_and_polled_in_its_own() {
     everywhere(|_runtime, id| {
@@ -488,7 +491,7 @@ fn c58_a_waiter_on_another_executor_is_woken_in_the_holders_frame_and_polled_in_
             });
             let mut waiter = acquire();
             assert!(support::poll_once(&mut waiter, &waker).is_pending());
-            // A waker's own code: the frame of whoever calls it (C-50).
+            // The waker's code runs in its caller's frame (C-50).
             ID.run(90, || drop(held));
             assert_eq!(woken.recv().unwrap(), Some(90), "{what}");
             let polled = support::poll_once(&mut waiter, &waker);

@@ -1,4 +1,4 @@
-//! Contract, "Tasks": which frame a task is in, C-25 to C-38, and C-49 with C-54's minimum.
+//! Contract, "Tasks": the frame of a task, C-25 to C-38; and C-49 with C-54's minimum.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -21,7 +21,7 @@ static TRANSACTION: ContextVar<u64> = ContextVar::new("transaction").not_inherit
 #[test]
 fn c25_the_frame_is_captured_at_spawn_and_not_at_the_first_poll() {
     everywhere(|runtime, id| {
-        // No worker is free, so the first poll comes long after the spawner has left its frame.
+        // No worker is free, so the first poll happens after the spawner has left its frame.
         let handles = while_occupied(runtime, workers_of(runtime), || {
             let _entered = runtime.enter();
             let here = spawn(async { ID.get() });
@@ -114,9 +114,8 @@ fn c28_grandchildren_inherit() {
     });
 }
 
-/// Makes the rest of the calling task run on another thread: its worker goes to another thread
-/// while it is in `block_in_place`. `workers` tasks that wait for each other are the proof that
-/// there is one.
+/// Makes the rest of the calling task run on another thread: `block_in_place` hands its worker's
+/// core to another thread. `workers` tasks that wait for each other prove that there is one.
 fn leave_this_thread(workers: usize) {
     block_in_place(|| {
         let all_run = Arc::new(Barrier::new(workers + 1));
@@ -201,8 +200,8 @@ fn c30_interleaved_tasks_never_mix() {
                     })
                 })
                 .collect();
-            // And tasks in the frame around in between (the root, too), which must not see one of
-            // the others'.
+            // Tasks in the surrounding frame (also the root frame) run in between and must not see
+            // the others' frames.
             let bare: Vec<_> = (0..50)
                 .map(|_| {
                     spawn(async move {
@@ -225,7 +224,7 @@ fn c31_a_task_run_from_the_last_in_slot_sees_its_own_frame() {
     everywhere(|runtime, id| {
         let parent = runtime.spawn(async move {
             for round in 0..100 {
-                // With one worker the child runs right after this poll, out of the slot.
+                // With one worker, the child runs right after this poll, from the LIFO slot.
                 let child = ID.run(1000 + round, || spawn(async { ID.get() }));
                 assert_eq!(child.await.unwrap(), Some(1000 + round));
                 let bare = spawn_root(async { Frame::current().is_root() });
@@ -266,8 +265,8 @@ fn c31_two_tasks_that_wake_each_other_in_turn_see_their_own_frames() {
     });
 }
 
-/// Sends what the frame is when it is dropped: as a value of a task's frame, that of its worker
-/// once the poll is over.
+/// Sends the current frame when it is dropped. As a value of a task's frame it is dropped after the
+/// poll, so it sends the worker's frame.
 struct WorkersFrame(mpsc::Sender<(Option<u64>, bool)>);
 
 impl Drop for WorkersFrame {
@@ -284,8 +283,8 @@ fn c32_a_workers_frame_is_the_root_between_polls() {
         let (sender, receiver) = mpsc::channel();
         for end in 0..3 {
             let (release, released) = oneshot::channel::<()>();
-            // The frame ends after the task's last poll, on the worker: its values are dropped in
-            // whatever the worker's frame is then.
+            // The task's frame is released after its last poll, on the worker, so its values are
+            // dropped in the worker's frame.
             let task = framewise::bind(&WORKERS_FRAME, Mutex::new(WorkersFrame(sender.clone())))
                 .and(&ID, 7)
                 .run(|| {
@@ -309,7 +308,8 @@ fn c32_a_workers_frame_is_the_root_between_polls() {
                     runtime.block_on(task).unwrap();
                 }
                 1 => {
-                    // The error of a panic has the frame, and ends there where nobody joins.
+                    // A panic's error holds the frame. If the task is detached, the error is
+                    // dropped on the worker.
                     drop(task);
                     release.send(()).unwrap();
                 }
@@ -334,7 +334,7 @@ fn c33_block_in_place_keeps_the_callers_frame_and_its_replacement_starts_at_the_
         let task = runtime.spawn(async move {
             let inside = block_in_place(|| {
                 assert_eq!(ID.get(), id);
-                // With all others busy, the replacement runs one of these.
+                // All other workers are busy, so the replacement thread runs one of these.
                 let (sender, receiver) = mpsc::channel();
                 let all_run = Arc::new(Barrier::new(workers));
                 for _ in 0..workers {
@@ -388,7 +388,7 @@ fn c33_a_panic_in_block_in_place_restores() {
 fn c34_spawn_local_captures_at_the_call_and_inherits() {
     everywhere(|runtime, id| {
         let set = LocalSet::new();
-        // Not running yet: the first poll is later, and elsewhere.
+        // The set is not running yet: the first poll is later, in another frame.
         let early = ID.run(10, || set.spawn_local(async { ID.get() }));
         let (here, bound, grand, transaction) = ID.run(50, || {
             set.block_on(runtime, async {
@@ -439,7 +439,7 @@ fn c34_local_tasks_interleave_without_mixing_and_their_ends_run_in_their_frames(
                                 for _ in 0..10 {
                                     yield_now().await;
                                     assert_eq!(ID.get(), Some(*not_send));
-                                    // Woken by a worker, under another frame.
+                                    // A worker wakes it, in another frame.
                                     let other = spawn(yield_now());
                                     other.await.unwrap();
                                     assert_eq!(ID.get(), Some(*not_send));
@@ -452,7 +452,8 @@ fn c34_local_tasks_interleave_without_mixing_and_their_ends_run_in_their_frames(
                     task.await.unwrap();
                     assert_eq!(ID.get(), Some(100));
                 }
-                // Done; aborted while parked; aborted before its first poll; panicked; detached.
+                // A task that is done, aborted while parked, aborted before its first poll,
+                // panicked, or detached.
                 let done = log.probe("done");
                 ID.run(1, || spawn_local(async move { drop(done) }))
                     .await
@@ -540,7 +541,7 @@ fn c36_spawning_at_the_root_shows_nothing_and_keeps_nothing_alive() {
                 spawn_root(async move {
                     assert!(Frame::current().is_root());
                     receiver.await.unwrap();
-                    // Its children are at the root, too.
+                    // Its children are in the root frame, too.
                     spawn(async { Frame::current().is_root() && !KEPT.is_bound() })
                         .await
                         .unwrap()
@@ -579,14 +580,14 @@ fn c37_a_variable_that_is_not_inherited_stays_in_its_task() {
                 handle.spawn(async { TRANSACTION.get() }).await.unwrap(),
                 None
             );
-            // A snapshot carries it, for who says so.
+            // An explicit snapshot carries it.
             let frame = Frame::current();
             let asked_for = spawn(frame.scope(async { TRANSACTION.get() }));
             assert_eq!(asked_for.await.unwrap(), Some(5));
             assert_eq!(TRANSACTION.get(), Some(5));
         }));
         runtime.block_on(task).unwrap();
-        // `block_on` is no spawn: the future is the caller's own.
+        // `block_on` does not spawn, so the future runs in the caller's frame.
         TRANSACTION.run(6, || {
             assert_eq!(runtime.block_on(async { TRANSACTION.get() }), Some(6));
             let task = runtime.spawn(async { TRANSACTION.get() });
@@ -654,7 +655,7 @@ fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it() {
             is_parked.recv().unwrap();
             waker.lock().unwrap().take().unwrap()
         };
-        // By this thread, by another, and by a task; each in a frame of its own.
+        // Woken by this thread, by another thread and by a task, each in its own frame.
         ID.run(20, || take().wake());
         let own = take();
         thread::spawn(move || ID.run(21, || own.wake_by_ref()))

@@ -1,4 +1,5 @@
-//! Contract, "Threads": C-61 to C-64, and what a worker's own thread-locals see (C-81).
+//! Contract, "Threads": C-61 to C-64, and the frame of destructors of a worker's thread-locals
+//! (C-81).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -17,7 +18,7 @@ use support::{
 
 static CALL: ContextVar<DropCall> = ContextVar::new("call");
 
-/// A runtime with one thread for blocking calls.
+/// Builds a runtime with one thread for blocking calls.
 fn one_blocking_thread(workers: usize) -> Runtime {
     Builder::new()
         .worker_threads(workers)
@@ -40,7 +41,7 @@ fn c61_spawn_blocking_captures_at_the_call() {
             let _entered = runtime.enter();
             spawn_blocking(|| ID.get())
         });
-        // Spawned by a task, which is over before the call begins.
+        // Spawned by a task that has finished before the call starts.
         let (sender, receiver) = mpsc::channel();
         let task = runtime.spawn(ID.scope(12, async move {
             sender.send(spawn_blocking(|| ID.get())).unwrap();
@@ -73,7 +74,7 @@ fn c61_a_pool_thread_is_at_the_root_between_and_after_its_calls() {
                 sender.lock().unwrap().send(seen).unwrap();
             });
             let (release, released) = mpsc::channel();
-            // A value of the call's frame ends with it, in the thread's own frame.
+            // A value of the call's frame is dropped after the call, in the thread's own frame.
             let value = on_drop({
                 let saw = Arc::clone(&saw);
                 move || saw("between")
@@ -92,7 +93,8 @@ fn c61_a_pool_thread_is_at_the_root_between_and_after_its_calls() {
                 })
             });
             if panic {
-                // The error of a panic has the frame, and ends on the pool where nobody joins.
+                // A panic's error holds the frame. If the call is detached, the error is dropped on
+                // the pool.
                 drop(call);
                 release.send(()).unwrap();
             } else {
@@ -203,7 +205,7 @@ fn c64_block_on_inherits_and_restores() {
     });
 }
 
-/// On the runtime that `block_on` makes for itself: its number of workers is nobody's choice.
+/// On the runtime that `block_on` creates for itself, so the number of workers cannot vary.
 #[test]
 fn c64_a_block_on_without_a_runtime_inherits_and_restores() {
     in_frames(|id| {
@@ -244,7 +246,7 @@ fn c64_nested_where_it_is_legal_block_on_inherits_and_restores() {
             runtime.block_on(in_place).unwrap(),
             ((id, (id, Some(20))), id)
         );
-        // On another runtime's handle, from within a `block_on` of this one.
+        // On another runtime's handle, inside a `block_on` of this runtime.
         let other = support::runtime(1);
         let seen = runtime.block_on(ID.scope(30, async {
             other.block_on(async { (ID.get(), spawn(async { ID.get() }).await.unwrap()) })
@@ -287,7 +289,7 @@ fn c81_a_workers_thread_locals_end_at_the_root_where_reading_and_asking_are_lega
                 let sender = Mutex::new(sender);
                 let at_end = on_drop(move || {
                     let in_run = ID.run(2, || ID.get());
-                    // The runtime is at its end, so what is spawned is cancelled.
+                    // The runtime is shutting down, so a spawned task is cancelled.
                     let spawned = ID.run(3, || handle.spawn(std::future::pending::<()>()));
                     let entered = Handle::try_current().is_some();
                     let seen = (ID.get(), in_run, entered);
@@ -307,7 +309,7 @@ fn c81_a_workers_thread_locals_end_at_the_root_where_reading_and_asking_are_lega
 #[test]
 fn c61_and_block_in_place_leave_no_frame_behind_on_the_threads_that_they_change() {
     everywhere(|runtime, _| {
-        // A worker's core comes to a thread of the pool and back to a bare thread's end.
+        // A worker's core moves to a thread of the pool, and back until that thread ends.
         for _ in 0..10 {
             let task = ID.run(1, || {
                 runtime.spawn(async {

@@ -23,14 +23,14 @@ const TICK: Duration = Duration::from_millis(1);
 
 static CALL: ContextVar<DropCall> = ContextVar::new("call");
 
-/// A stream on the runtime, and its peer off it.
+/// Returns a stream on the runtime, and its blocking peer.
 async fn connection() -> (TcpStream, StdStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = StdStream::connect(listener.local_addr().unwrap()).unwrap();
     (listener.accept().await.unwrap().0, peer)
 }
 
-/// A waker that sends the value of [`ID`] that it is called with.
+/// Returns a waker that sends the value of [`ID`] in the frame of its call.
 fn telling_waker() -> (std::task::Waker, mpsc::Receiver<Option<u64>>) {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
@@ -41,7 +41,8 @@ fn telling_waker() -> (std::task::Waker, mpsc::Receiver<Option<u64>>) {
 #[test]
 fn c50_a_foreign_waker_runs_in_the_frame_of_whoever_calls_it() {
     everywhere(|runtime, id| {
-        // A task that wakes it in its own frame, and a worker that completes a task: at the root.
+        // A task calls the waker in its own frame, and a worker that completes a task calls it in
+        // the root frame.
         let (waker, woken) = telling_waker();
         drop(runtime.spawn(async move {
             waker.wake_by_ref();
@@ -74,7 +75,7 @@ fn c50_a_foreign_waker_in_a_timer_or_a_socket_is_called_in_the_frame_that_regist
         assert!(ID.run(10, || poll_once(&mut bound, &waker)).is_pending());
         bound.reset(Instant::now() + TICK);
         assert_eq!(woken.recv().unwrap(), Some(10));
-        // Registered anew under another frame, by the same waker.
+        // Registered again in another frame, with the same waker.
         assert!(ID.run(11, || poll_once(&mut moved, &waker)).is_pending());
         assert!(ID.run(12, || poll_once(&mut moved, &waker)).is_pending());
         moved.reset(Instant::now() + TICK);
@@ -192,7 +193,7 @@ fn c52_every_tick_of_an_interval_is_in_the_tasks_frame() {
                 ticks.tick().await;
                 assert_eq!(ID.get(), id);
             }
-            // Taken over by another task, in another frame.
+            // Moved to another task, in another frame.
             let other = ID.run(10, || {
                 spawn(async move {
                     for _ in 0..5 {
@@ -222,7 +223,7 @@ fn c53_a_timer_callback_runs_in_the_registering_frame_at_every_firing() {
         });
         drop(frame);
         assert_eq!(receiver.recv().unwrap(), (id, true));
-        // From a task that is over when it fires.
+        // Registered by a task that has finished when the timer fires.
         let from_a_task = {
             let sender = sender.clone();
             runtime.spawn(ID.scope(10, async {
@@ -246,9 +247,10 @@ fn c53_a_timer_callback_runs_in_the_registering_frame_at_every_firing() {
             manys.assert_live(1);
         }
         assert!(many.cancel());
-        // The sender's end says that the last run is over, and the callback dropped.
+        // The channel closes when the last call has returned and the callback is dropped.
         while receiver.recv().is_ok() {}
-        // Their frames go right after them, on a worker's thread, with the handles still held.
+        // The worker releases the callbacks' frames right after them, while the handles are still
+        // held.
         site.wait_until_none_is_live();
         manys.wait_until_none_is_live();
         assert!(!once.is_active() && !from_a_task.is_active() && !many.is_active());
@@ -260,7 +262,8 @@ fn c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel() {
     everywhere(|runtime, _| {
         let _entered = runtime.enter();
         let (sender, receiver) = mpsc::channel();
-        // Told by a value's end in which frame it ended, with the handle still held.
+        // Creates a value that sends the frame in which it is dropped, while the handle is still
+        // held.
         let value = |what| {
             let sender = Mutex::new(sender.clone());
             on_drop(move || sender.lock().unwrap().send((what, ID.get())).unwrap())
@@ -286,7 +289,7 @@ fn c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel() {
         assert!(receiver.try_recv().is_err());
         repeated.cancel();
         assert_eq!(receiver.recv().unwrap().0, "interval");
-        // What the callback owns ends in the registering frame.
+        // The callback's captures are dropped in the registering frame.
         let log = Log::default();
         let (a, b) = (log.probe("fired"), log.probe("cancelled"));
         let one = ID.run(30, || set_timeout(TICK, move || drop(a)));
@@ -331,11 +334,11 @@ fn c53_a_callback_may_cancel_its_own_handle_even_when_its_frame_holds_it() {
             let mut guard = guard;
             *guard = Some(handle);
             drop(guard);
-            // True: it would have been called again.
+            // `true` for an interval, because it would have fired again.
             assert_eq!(receiver.recv().unwrap(), repeated);
-            // The callback ends with its last run, and with it the sender.
+            // The callback and its sender are dropped after the last call.
             assert!(receiver.recv().is_err());
-            // Its frame goes right after it, on the worker's thread.
+            // The worker releases the callback's frame right after it.
             site.wait_until_none_is_live();
             while Arc::strong_count(&kept) > 1 {
                 std::thread::yield_now();
@@ -374,7 +377,7 @@ fn c54_a_channels_receiver_sees_its_own_frame() {
     });
 }
 
-/// Answers each byte with its successor, off the runtime.
+/// Replies to each byte with its successor, on a thread outside the runtime.
 fn answer(mut peer: StdStream) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         let mut byte = [0];
@@ -402,7 +405,7 @@ fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second_request() {
                     for byte in 0..5 {
                         stream.write_all(&[byte]).await.unwrap();
                         assert_eq!(ID.get(), Some(number));
-                        // Waits, with a waker that the stream keeps between waits.
+                        // Waits with a waker that the stream keeps between waits.
                         stream.readable().await.unwrap();
                         assert_eq!(ID.get(), Some(number));
                         assert_eq!(stream.read(&mut reply).await.unwrap(), 1);
@@ -414,12 +417,13 @@ fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second_request() {
         for number in 0..4 {
             let kept = Arc::new(());
             let request = request(number, &kept);
-            // By a task, and by a foreign executor's waker, which is kept together with the frame.
+            // Alternate between a task and a foreign executor's waker, which the stream keeps
+            // together with the frame.
             if number % 2 == 0 {
                 runtime.block_on(runtime.spawn_root(request)).unwrap();
             } else {
                 runtime.block_on(request);
-                // The worker that called the waker is about to let it go.
+                // The worker that called the waker is about to drop it.
                 while Arc::strong_count(&kept) > 1 {
                     std::thread::yield_now();
                 }
@@ -435,7 +439,7 @@ fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second_request() {
     });
 }
 
-/// A client whose one connection is driven by a task that its first use starts.
+/// A client with one connection. The first call starts the task that drives the connection.
 #[derive(Clone, Default)]
 struct Client(Arc<Mutex<Option<channel::UnboundedSender<Call>>>>);
 
@@ -580,7 +584,7 @@ fn c59_an_io_callback_runs_in_the_registering_frame() {
                 .on_ready(Interest::READABLE, move |_| {
                     let _owned = &owned;
                     let mut byte = [0];
-                    // Calls may be spurious: only what came is told.
+                    // Calls may be spurious, so only received data is reported.
                     while let Some(stream) = stream.upgrade()
                         && let Ok(1) = stream.try_read(&mut byte)
                     {
@@ -611,7 +615,7 @@ fn c59_an_accept_loop_is_in_the_frame_of_the_task_that_awaits() {
             for connection in 0..3 {
                 let (stream, _) = listener.accept().await.unwrap();
                 assert_eq!(ID.get(), id);
-                // Each connection in a frame of its own, bound where it is spawned.
+                // Each connection is in its own frame, bound at the spawn.
                 let served = ID.run(100 + connection, || {
                     spawn(async move {
                         let mut byte = [0];

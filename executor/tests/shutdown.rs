@@ -1,5 +1,5 @@
-//! How a runtime ends, whatever it is doing. Bugs of others that these stand for: "shutdown" (tokio
-//! 2046, 1948, 2061, 2119, 6463, 7499) and "drop thread and order" (tokio 3929, 5162, 4412;
+//! The shutdown of a runtime in any state. The tests cover these bugs of other runtimes: "shutdown"
+//! (tokio 2046, 1948, 2061, 2119, 6463, 7499) and "drop thread and order" (tokio 3929, 5162, 4412;
 //! async-executor 164).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -25,7 +25,7 @@ use support::{
     poll_once, runtime, while_occupied, with_workers,
 };
 
-/// Says when it is dropped, in bulk.
+/// Counts drops.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicUsize>);
 
@@ -121,7 +121,7 @@ fn a_shutdown_while_others_spawn_runs_or_cancels_every_task() {
                     }
                 }
             }
-            // Each future was dropped, the inner ones with their tasks.
+            // Each future was dropped, the inner futures with their tasks.
             assert_eq!(count.get(), made, "round {round}");
             assert!(ran.load(Ordering::SeqCst) <= made && done <= made);
         }
@@ -158,7 +158,8 @@ fn a_shutdown_waits_for_a_task_that_blocks_but_no_longer_than_its_limit() {
             "a task still blocks a worker"
         );
         let waited = begun.elapsed();
-        // The upper bound only tells a limit from none: the hang watch does the same.
+        // The upper bound only shows that there is a timeout. Without one, the hang watchdog would
+        // fire.
         assert!(
             waited >= limit && waited < Duration::from_secs(60),
             "{waited:?}"
@@ -194,7 +195,7 @@ fn a_shutdown_in_the_background_does_not_wait() {
         runtime.shutdown_background();
         assert_eq!(count.get(), 0);
         release.send(()).unwrap();
-        // The poll that was under way ended with the output.
+        // The poll in progress completed with the output.
         assert_eq!(futures::executor::block_on(blocked).unwrap(), 7);
         assert_eq!(count.get(), 1);
     });
@@ -225,7 +226,7 @@ fn a_shutdown_waits_for_blocking_calls_under_way_and_cancels_those_in_the_queue(
                 release.send(()).unwrap();
             } else {
                 let dropping = thread::spawn(move || drop(runtime));
-                // The shutdown has cancelled the queue, and waits.
+                // The shutdown has cancelled the queue and now waits.
                 assert!(
                     futures::executor::block_on(queued)
                         .unwrap_err()
@@ -279,7 +280,7 @@ fn a_runtime_may_be_dropped_by_its_own_task_call_or_callback() {
                     set_timeout(Duration::from_millis(1), end);
                 }
                 _ => {
-                    // With the future that owns it.
+                    // Dropped with the future that owns it.
                     let end = Mutex::new(Some(end));
                     let ending = on_drop(move || end.lock().unwrap().take().unwrap()());
                     let task = handle.spawn(async move {
@@ -370,7 +371,7 @@ fn wakers_timers_and_sockets_that_outlive_the_runtime_are_harmless() {
         };
         let handle = runtime.handle().clone();
         drop(runtime);
-        // Whoever waited was told; frames and closures are gone.
+        // All waiters were woken; frames and closures are dropped.
         is_woken.recv().unwrap();
         assert_eq!(Arc::strong_count(&kept), 1);
         assert!(!called.0.is_active() && !called.1.is_active());
@@ -416,7 +417,7 @@ fn a_handle_outlives_its_runtime_and_cancels_what_it_is_given() {
         assert!(at_once(task).unwrap_err().is_cancelled());
         assert!(at_once(call).unwrap_err().is_cancelled());
         assert!(at_once(ambient).unwrap_err().is_cancelled());
-        // A future that needs no runtime runs.
+        // A future that needs no runtime still runs.
         assert_eq!(handle.block_on(async { 7 }), 7);
         assert_eq!(
             LocalSet::new().block_on(&support::runtime(1), async { 8 }),
@@ -480,7 +481,7 @@ fn destructors_at_shutdown_may_spawn_wake_abort_and_arm() {
 }
 
 #[test]
-fn tasks_that_spawn_and_wake_themselves_for_ever_end_with_the_runtime() {
+fn tasks_that_spawn_and_wake_themselves_forever_end_with_the_runtime() {
     fn again(count: Count) {
         let counted = count.one();
         drop(spawn(async move {
@@ -603,7 +604,7 @@ fn a_shutdown_while_a_panic_unwinds_is_a_shutdown() {
 #[test]
 fn a_shutdown_ends_what_block_in_place_left_behind() {
     with_workers(|workers| {
-        // The pool is full, so that the core of a worker that blocks has nowhere to go.
+        // The pool is full, so no thread can take over the core of a worker that blocks.
         let runtime = Builder::new()
             .worker_threads(workers)
             .max_blocking_threads(1)
@@ -650,8 +651,8 @@ fn a_shutdown_ends_what_block_in_place_left_behind() {
     });
 }
 
-/// The runtime ends while a task is in `block_in_place`, and the task goes on to await a timer of it, which
-/// would never come: it is cancelled, as at any other await, and does not panic.
+/// The runtime shuts down while a task is in `block_in_place`. The task then awaits a timer of the
+/// runtime, which would never fire: it is cancelled, like at any other await, and does not panic.
 #[test]
 fn a_task_that_awaits_a_timer_after_the_end_is_cancelled() {
     with_workers(|workers| {
@@ -666,7 +667,8 @@ fn a_task_that_awaits_a_timer_after_the_end_is_cancelled() {
                 assert!(futures::poll!(&mut armed).is_pending());
                 let panicked = block_in_place(|| {
                     started.send(()).unwrap();
-                    // What is no task of the runtime is told by a panic. By then the timers are closed.
+                    // Code outside the runtime's tasks gets a panic. The timers are shut down by
+                    // then.
                     let waits = || futures::executor::block_on(sleep(HOUR));
                     std::panic::catch_unwind(waits).is_err()
                 });
@@ -685,8 +687,8 @@ fn a_task_that_awaits_a_timer_after_the_end_is_cancelled() {
     });
 }
 
-/// A core that finds no thread any more, since the pool is closed, keeps nothing alive: what the task that
-/// blocks waits for is ended.
+/// A core for which the closed pool has no thread keeps nothing alive: the objects for which the
+/// blocked task waits are dropped.
 #[test]
 fn a_task_that_blocks_in_place_after_the_end_began_finds_what_it_waits_for_ended() {
     with_workers(|workers| {
@@ -721,8 +723,8 @@ fn tasks_in_every_queue_are_ended() {
                 made += 1;
                 count.one()
             };
-            // More than a worker's queue holds, woken, fresh and aborted; most of them yield for
-            // ever once the workers are free.
+            // More tasks than a worker's queue holds: woken, fresh and aborted; most of them yield
+            // forever once the workers are free.
             let (release, released) = oneshot::channel::<()>();
             let released = futures::FutureExt::shared(released);
             for _ in 0..600 {
@@ -774,8 +776,8 @@ fn a_block_on_in_another_thread_sees_the_end_of_what_it_waits_for() {
     });
 }
 
-/// A worker whose driver fails (here somebody puts another file in its descriptor's place) is unwound amid its queue: what it
-/// had is ended with the rest, and the shutdown does not wait for ever.
+/// A worker whose driver fails unwinds with tasks in its queue (the test replaces the driver's file
+/// descriptor). Its tasks are dropped with the others, and the shutdown does not wait forever.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_driver_that_fails_leaves_no_task_behind() {
@@ -815,7 +817,8 @@ fn a_driver_that_fails_leaves_no_task_behind() {
         if std::fs::read_link(&path).is_ok_and(|to| to.as_os_str() == "anon_inode:[eventpoll]") {
             let name = path.file_name().unwrap().to_str().unwrap();
             let number = name.parse().unwrap();
-            // SAFETY: the call takes no pointers, and whoever has the number has a file there still.
+            // SAFETY: the call takes no pointers, and the owner of the descriptor still has an open
+            // file at it.
             assert_eq!(unsafe { dup2(other.as_raw_fd(), number) }, number);
         }
     }

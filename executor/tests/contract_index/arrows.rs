@@ -5,11 +5,11 @@ use std::fs;
 
 use crate::workspace;
 
-/// How the crates stand to each other, in words.
+/// The documented import graph of the crates.
 const DRAWN: &str = "sync <- context <- {io, timers} <- executor <- {loom-tests, benches}, \
                      macros <- executor, context <- conformance";
 
-/// What each crate may import of the others. (For its tests a crate may import any.)
+/// The crates that each crate may import. (Its tests may import any crate.)
 const ARROWS: &[(&str, &[&str])] = &[
     ("sync", &[]),
     ("context", &["sync"]),
@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("integrations/http", &[]),
 ];
 
-/// The keys in the tables of normal dependencies of a manifest; the target's own ones included.
+/// Returns the keys of a manifest's tables of normal dependencies, including those of targets.
 fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut in_dependencies = false;
     let mut found = BTreeSet::new();
@@ -54,7 +54,7 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     found
 }
 
-/// The value of a key of the package's table.
+/// Returns the package's name in a manifest.
 fn package_name(manifest: &str) -> String {
     let line = manifest
         .lines()
@@ -101,7 +101,7 @@ fn the_crates_import_each_other_in_one_direction_only() {
             );
         }
     }
-    // Members that nobody drew an arrow for.
+    // Workspace members without an entry in `ARROWS`.
     let members = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     let members = members
         .lines()

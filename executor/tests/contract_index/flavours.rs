@@ -1,9 +1,9 @@
-//! The tests of the contract run in every flavour that makes sense for them; where one does not, a
-//! line here says why.
+//! The tests of the contract run in every applicable flavor; an entry here says why a test does
+//! not.
 
 use crate::items::{ItemTest, all_tests};
 
-/// Tests that do not run at the root, under a binding and in a captured frame.
+/// Tests that do not run in the three starting frames: root, bound and captured.
 const NOT_THREE_WAYS: &[(&str, &str)] = &[];
 
 /// Tests of the runtime that do not run on 1, 2 and 8 workers.
@@ -30,7 +30,8 @@ const NOT_ON_WORKERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The files whose tests are to run three ways: the crates' own of the contract.
+/// Returns `true` if the test's file must run in the three starting frames: the contract tests of
+/// the crates.
 fn is_to_run_three_ways(test: &ItemTest) -> bool {
     is_to_run_on_workers(test)
         || ["context/tests/", "timers/tests/", "io/tests/"]
@@ -38,12 +39,13 @@ fn is_to_run_three_ways(test: &ItemTest) -> bool {
             .any(|directory| test.file.starts_with(directory))
 }
 
-/// The files whose tests are to run on 1, 2 and 8 workers: the runtime's of the contract.
+/// Returns `true` if the test's file must run on 1, 2 and 8 workers: the contract tests of the
+/// runtime.
 fn is_to_run_on_workers(test: &ItemTest) -> bool {
     test.file.starts_with("executor/tests/contract_") && !test.file.contains("/contract_index/")
 }
 
-/// Checks that the tests that are not in a flavour are exactly those of which it is said why.
+/// Checks that the tests that skip a flavor are exactly the tests that are listed with a reason.
 fn check(
     tests: &[ItemTest],
     flavour: &str,
@@ -62,7 +64,7 @@ fn check(
         .collect();
     assert!(
         missing.is_empty(),
-        "tests that do not run {flavour}, and nobody says why: {missing:#?}"
+        "tests that do not run {flavour} and are not listed with a reason: {missing:#?}"
     );
     for (name, why) in exceptions {
         let found = tests.iter().find(|test| test.name == *name);

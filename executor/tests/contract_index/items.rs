@@ -1,4 +1,4 @@
-//! Each item of the contract has tests, in the flavours that exist.
+//! Each item of the contract has tests, in each flavor.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,20 +9,20 @@ use std::path::Path;
 use crate::source::{Function, functions, number_of, reaching};
 use crate::{rust_files, workspace};
 
-/// The items that the contract has.
+/// The numbers of the contract's items.
 const ITEMS: RangeInclusive<u32> = 1..=92;
 
-/// Items of which there are no tests yet, and why.
+/// Items without tests, and the reasons.
 const LATER: &[(u32, &str)] = &[
     (84, "deadlines are not part of a frame yet"),
     (85, "cancellation is not part of a frame yet"),
     (86, "deadlines are not part of a frame yet"),
     (87, "no time is attributed to frames yet"),
-    (88, "nobody notes who woke a task yet"),
+    (88, "not implemented: the waker of a task is not recorded"),
     (91, "frames have no panic handlers yet"),
 ];
 
-/// Where tests may be.
+/// The crates that may contain tests.
 const CRATES: &[&str] = &[
     "sync",
     "context",
@@ -34,7 +34,7 @@ const CRATES: &[&str] = &[
     "integrations/http",
 ];
 
-/// What runs its test on runtimes of 1, 2 and 8 workers.
+/// Functions that run a test on runtimes of 1, 2 and 8 workers.
 const ON_WORKERS: &[&str] = &[
     "on_workers",
     "with_workers",
@@ -42,7 +42,8 @@ const ON_WORKERS: &[&str] = &[
     "everywhere",
 ];
 
-/// What runs its test at the root, under a binding, and in a captured frame under another binding.
+/// Functions that run a test in the root frame, in a bound frame, and in a captured frame that is
+/// entered in another bound frame.
 const THREE_WAYS: &[&str] = &[
     "in_frames",
     "in_each_start_frame",
@@ -55,13 +56,13 @@ const THREE_WAYS: &[&str] = &[
 pub(crate) struct ItemTest {
     pub(crate) item: u32,
     pub(crate) name: String,
-    /// In the workspace, with `/`.
+    /// The path within the workspace, with `/`.
     pub(crate) file: String,
     pub(crate) on_workers: bool,
     pub(crate) three_ways: bool,
 }
 
-/// The tests of items in one file.
+/// Returns the tests of items in one file.
 fn tests_in(file: &str, source: &str) -> Vec<ItemTest> {
     let functions = functions(source);
     let on_workers = reaching(&functions, ON_WORKERS);
@@ -78,8 +79,8 @@ fn tests_in(file: &str, source: &str) -> Vec<ItemTest> {
     functions.iter().enumerate().filter_map(test).collect()
 }
 
-/// The conformance suite's checks, as it is run on our own runtime: each is a test on 1, 2 and 8
-/// workers, three ways.
+/// Returns the checks of the conformance suite, which runs on this runtime: each is a test on 1, 2
+/// and 8 workers, in the three starting frames.
 fn checks_of_the_suite(root: &Path) -> Vec<ItemTest> {
     let ours = "conformance/tests/framewise.rs";
     let runs = fs::read_to_string(root.join(ours)).unwrap_or_default();
@@ -92,7 +93,7 @@ fn checks_of_the_suite(root: &Path) -> Vec<ItemTest> {
     let mut checks = Vec::new();
     for file in files {
         let source = fs::read_to_string(&file).unwrap();
-        // A chapter's list: one name a line. What is not in a list is not run.
+        // A chapter's list: one name per line. A check that is not listed does not run.
         let names = source.lines().map(str::trim).filter(|line| {
             line.bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -110,7 +111,7 @@ fn checks_of_the_suite(root: &Path) -> Vec<ItemTest> {
     checks
 }
 
-/// Every test of an item in the workspace.
+/// Returns every test of an item in the workspace.
 pub(crate) fn all_tests() -> Vec<ItemTest> {
     let root = workspace();
     let mut tests = checks_of_the_suite(&root);
@@ -130,7 +131,7 @@ pub(crate) fn all_tests() -> Vec<ItemTest> {
     tests
 }
 
-/// The items of these tests, and how many of the tests each has.
+/// Returns the items of these tests, with the number of tests for each.
 fn by_item<'a>(tests: impl IntoIterator<Item = &'a ItemTest>) -> BTreeMap<u32, usize> {
     let mut counts = BTreeMap::new();
     for test in tests {
@@ -139,7 +140,7 @@ fn by_item<'a>(tests: impl IntoIterator<Item = &'a ItemTest>) -> BTreeMap<u32, u
     counts
 }
 
-/// Such as `C-1, C-7`.
+/// Formats items, for example `C-1, C-7`.
 fn listed(items: impl IntoIterator<Item = u32>) -> String {
     let names: Vec<_> = items.into_iter().map(|item| format!("C-{item}")).collect();
     names.join(", ")
@@ -194,7 +195,8 @@ fn every_item_of_the_contract_has_a_test() {
     );
 }
 
-/// Says what there is. Past the test harness, which keeps to itself what a passing test prints.
+/// Prints the counts directly to the terminal, because the test harness captures the output of
+/// passing tests.
 fn report(tests: &[ItemTest], counts: &BTreeMap<u32, usize>, due: usize) {
     let flavour = |of: &str, is_of: &dyn Fn(&ItemTest) -> bool| {
         let tests: Vec<_> = tests.iter().filter(|test| is_of(test)).collect();

@@ -1,4 +1,4 @@
-//! Two promises of the whole workspace: each item of the contract for frames has tests whose names
+//! Two checks of the whole workspace: each item of the contract for frames has tests whose names
 //! begin with its number, and the crates import each other in one direction only.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ fn workspace() -> PathBuf {
         .to_owned()
 }
 
-/// Every Rust file below `directory`, but for what a build left there.
+/// Collects every Rust file below `directory`, except build output.
 fn rust_files(directory: &Path, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;

@@ -1,10 +1,11 @@
-//! What the index reads in source files: tests, functions, and who calls whom by name.
+//! The parts of source files that the index needs: tests, functions, and calls by name.
 //!
-//! It relies on rustfmt's layout, which CI checks: a function ends at the brace in its own column.
+//! It relies on rustfmt's layout, which CI checks: a function ends at the closing brace in its own
+//! column.
 
 use std::collections::BTreeMap;
 
-/// The number of a test's name: 26 of `c26_the_child_keeps_its_value`.
+/// Returns the number in a test's name: 26 for `c26_the_child_keeps_its_value`.
 pub(crate) fn number_of(name: &str) -> Option<u32> {
     let (number, rest) = name.strip_prefix('c')?.split_once('_')?;
     let two_digits = number.len() == 2 && number.bytes().all(|digit| digit.is_ascii_digit());
@@ -23,7 +24,7 @@ pub(crate) struct Function<'a> {
     body: Vec<&'a str>,
 }
 
-/// The name in `fn name(…`, whatever stands before it that a function may have.
+/// Returns the name in `fn name(…`, after any qualifiers of a function.
 fn function_name(line: &str) -> Option<&str> {
     let mut rest = line;
     for prefix in ["pub(crate) ", "pub ", "const ", "async "] {
@@ -32,7 +33,8 @@ fn function_name(line: &str) -> Option<&str> {
     rest.strip_prefix("fn ")?.split(['(', '<']).next()
 }
 
-/// The functions in `source`. A test is one that is marked as such, and runs.
+/// Returns the functions in `source`. A test is a function with a test attribute that is not
+/// ignored.
 pub(crate) fn functions(source: &str) -> Vec<Function<'_>> {
     let (mut is_test, mut is_ignored) = (false, false);
     let mut found = Vec::new();
@@ -72,7 +74,8 @@ pub(crate) fn functions(source: &str) -> Vec<Function<'_>> {
 }
 
 impl Function<'_> {
-    /// Whether it calls a function of that name, or hands it on. Comments do not count.
+    /// Returns `true` if the function calls a function of that name, or passes it on. Comments do
+    /// not count.
     fn calls(&self, callee: &str) -> bool {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         let code = self.body[1..]
@@ -88,8 +91,8 @@ impl Function<'_> {
     }
 }
 
-/// For each of these functions of one file: whether it calls one of `callees`, be it through
-/// others of the same file.
+/// Returns, for each of these functions of one file, `true` if it calls one of `callees`, directly
+/// or through other functions of the file.
 pub(crate) fn reaching<'a>(functions: &[Function<'a>], callees: &[&'a str]) -> Vec<bool> {
     let mut reached: Vec<&str> = callees.to_vec();
     let mut reaches: BTreeMap<usize, ()> = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! What the tests share: runtimes of 1, 2 and 8 workers, destructors that say which frame they saw,
-//! and a watch that turns a hang into a failure.
+//! Shared helpers of the tests: runtimes of 1, 2 and 8 workers, drop trackers that record the frame
+//! in which they are dropped, and a watchdog that turns a hang into a failure.
 #![allow(dead_code)]
 
 use std::future::{Future, poll_fn};
@@ -17,14 +17,14 @@ use framewise::{ContextVar, Frame};
 /// The variable that most tests bind.
 pub(crate) static ID: ContextVar<u64> = ContextVar::new("id");
 
-/// Kept alive by whoever keeps the frame.
+/// A value that lives as long as a frame that binds it.
 pub(crate) static KEPT: ContextVar<Arc<()>> = ContextVar::new("kept");
 
-/// How long a test may take until it is held to hang. Nothing is measured by it.
+/// The timeout after which a test counts as hanging. No test measures time with it.
 const HANG: Duration = Duration::from_secs(120);
 
-/// Ends the process with a message if it is not dropped in time: a lost wake-up would otherwise be
-/// a test that never ends, and says nothing.
+/// A watchdog that aborts the process with a message unless it is dropped in time. Without it, a
+/// lost wake-up would be a test that never ends and prints nothing.
 pub(crate) struct HangWatch {
     ended: Option<mpsc::Sender<()>>,
     watcher: Option<thread::JoinHandle<()>>,
@@ -57,12 +57,12 @@ impl Drop for HangWatch {
     }
 }
 
-/// A runtime with that many workers.
+/// Builds a runtime with that many workers.
 pub(crate) fn runtime(workers: usize) -> Runtime {
     Builder::new().worker_threads(workers).build().unwrap()
 }
 
-/// Says with how many workers a test failed.
+/// Prints the number of workers if the test fails.
 struct Workers(usize);
 
 impl Drop for Workers {
@@ -78,7 +78,7 @@ pub(crate) fn on_workers(test: impl Fn(&Runtime)) {
     with_workers(|workers| test(&runtime(workers)));
 }
 
-/// Runs a test for each number of workers; it makes (and ends) the runtime itself.
+/// Runs a test for each number of workers. The test builds and shuts down the runtime itself.
 pub(crate) fn with_workers(test: impl Fn(usize)) {
     for workers in [1, 2, 8] {
         let _watch = HangWatch::new(format!("{workers} workers"));
@@ -87,8 +87,9 @@ pub(crate) fn with_workers(test: impl Fn(usize)) {
     }
 }
 
-/// Runs a test at the root, under a binding, and in a captured frame entered under another binding;
-/// it is told what [`ID`] is there.
+/// Runs a test in each starting frame: the root frame, a bound frame, a captured frame that is
+/// entered in another bound frame, and the root frame entered in a bound frame. The argument is the
+/// expected value of [`ID`].
 pub(crate) fn in_frames(test: impl Fn(Option<u64>)) {
     test(None);
     ID.run(1, || test(Some(1)));
@@ -99,18 +100,18 @@ pub(crate) fn in_frames(test: impl Fn(Option<u64>)) {
     assert_eq!(ID.get(), None, "the test left a binding behind");
 }
 
-/// Both of the above.
+/// Runs a test on 1, 2 and 8 workers, in each starting frame.
 pub(crate) fn everywhere(test: impl Fn(&Runtime, Option<u64>)) {
     on_workers(|runtime| in_frames(|id| test(runtime, id)));
 }
 
-/// Both for a test that makes its runtime itself.
+/// Like [`everywhere`], for a test that builds its runtime itself.
 pub(crate) fn with_workers_in_frames(test: impl Fn(usize, Option<u64>)) {
     with_workers(|workers| in_frames(|id| test(workers, id)));
 }
 
-/// Runs `body` while every worker of the runtime is busy with a task that blocks it, so that
-/// nothing that is spawned or woken meanwhile is polled.
+/// Runs `body` while a task blocks each worker of the runtime, so that no spawned or woken task is
+/// polled meanwhile.
 pub(crate) fn while_occupied<R>(runtime: &Runtime, workers: usize, body: impl FnOnce() -> R) -> R {
     let (started, starts) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
@@ -119,7 +120,7 @@ pub(crate) fn while_occupied<R>(runtime: &Runtime, workers: usize, body: impl Fn
         let (started, released) = (started.clone(), Arc::clone(&released));
         drop(runtime.spawn_root(async move {
             started.send(()).unwrap();
-            // Ends when the sender is gone.
+            // Returns when the sender is dropped.
             let _ = released.lock().unwrap().recv();
         }));
     }
@@ -131,14 +132,14 @@ pub(crate) fn while_occupied<R>(runtime: &Runtime, workers: usize, body: impl Fn
     result
 }
 
-/// The number of workers, which the runtime tells nobody but in its `Debug`.
+/// Returns the number of workers, which only the runtime's `Debug` output shows.
 pub(crate) fn workers_of(runtime: &Runtime) -> usize {
     let shown = format!("{:?}", runtime.handle());
     let digits: String = shown.chars().filter(char::is_ascii_digit).collect();
     digits.parse().unwrap()
 }
 
-/// What destructors saw: a label and the value of [`ID`], in their order.
+/// The entries of drop trackers in order: a label and the value of [`ID`].
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<LogState>);
 
@@ -154,7 +155,7 @@ impl Log {
         self.0.added.notify_all();
     }
 
-    /// A value whose destructor writes down what [`ID`] is there.
+    /// Returns a drop tracker, which adds an entry with the value of [`ID`] when it is dropped.
     pub(crate) fn probe(&self, label: &'static str) -> Probe {
         Probe {
             log: self.clone(),
@@ -176,7 +177,7 @@ impl Log {
     }
 }
 
-/// Writes the frame down in which it is dropped.
+/// A drop tracker: records the frame in which it is dropped.
 pub(crate) struct Probe {
     log: Log,
     label: &'static str,
@@ -197,14 +198,14 @@ impl<F: FnMut()> Drop for OnDrop<F> {
     }
 }
 
-/// A closure to call on drop that can be a context value.
+/// A closure that is called on drop and can be a context value.
 pub(crate) type DropCall = OnDrop<Box<dyn FnMut() + Send + Sync>>;
 
 pub(crate) fn on_drop(call: impl FnMut() + Send + Sync + 'static) -> DropCall {
     OnDrop(Box::new(call))
 }
 
-/// A waker of a foreign executor: it calls a closure.
+/// A waker of a foreign executor, which calls a closure.
 pub(crate) struct CallWaker<F>(F);
 
 impl<F: Fn() + Send + Sync + 'static> Wake for CallWaker<F> {
@@ -217,14 +218,14 @@ pub(crate) fn call_waker(call: impl Fn() + Send + Sync + 'static) -> Waker {
     Waker::from(Arc::new(CallWaker(call)))
 }
 
-/// A line that binds, to be asked how many of its frames are live.
+/// A bind location, for queries of its number of live frames.
 #[derive(Clone, Copy)]
 pub(crate) struct Site {
     pub(crate) file: &'static str,
     pub(crate) line: u32,
 }
 
-/// A frame of these bindings, made in the name of the caller, and where that is.
+/// Creates a frame of these bindings with the caller as bind location; returns both.
 #[track_caller]
 pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site) {
     let frame = bindings.frame();
@@ -237,13 +238,13 @@ pub(crate) fn bound_here<L: BindingList>(bindings: Bindings<L>) -> (Frame, Site)
 }
 
 impl Site {
-    /// Returns the number of live frames bound on this line; `None` if the statistics are not
-    /// compiled in, like in a release build without the feature.
+    /// Returns the number of live frames of this location; `None` if the statistics are not
+    /// compiled in, for example in a release build without the feature.
     pub(crate) fn live(self) -> Option<usize> {
         Some(frame_stats()?.at(self.file, self.line))
     }
 
-    /// Checks the number of live frames bound on this line, if there are statistics.
+    /// Checks the number of live frames, if the statistics are compiled in.
     #[track_caller]
     pub(crate) fn assert_live(self, expected: usize) {
         if let Some(live) = self.live() {
@@ -252,8 +253,8 @@ impl Site {
         }
     }
 
-    /// Waits until the last frame of this line is gone: for one that another thread is about to
-    /// let go.
+    /// Waits until no frame of this location is live, for frames that another thread is about to
+    /// release.
     pub(crate) fn wait_until_none_is_live(self) {
         while self.live().is_some_and(|live| live > 0) {
             thread::yield_now();
@@ -261,12 +262,12 @@ impl Site {
     }
 }
 
-/// Runs `body` and says whether it panicked.
+/// Runs `body`; returns `true` if it panicked.
 pub(crate) fn panics(body: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(body)).is_err()
 }
 
-/// The message of the panic of `body`.
+/// Returns the message of the panic of `body`.
 pub(crate) fn panic_message<R>(body: impl FnOnce() -> R) -> String {
     let payload = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(_) => panic!("this should have panicked"),
@@ -283,7 +284,7 @@ pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Pol
     Pin::new(future).poll(&mut Context::from_waker(waker))
 }
 
-/// Pending for the first poll, for which it calls `first` with the waker; ready when woken.
+/// Calls `first` with the waker at the first poll and returns `Pending`; is ready at the next poll.
 pub(crate) async fn pause(first: impl FnOnce(&Waker)) {
     let mut first = Some(first);
     poll_fn(|cx| match first.take() {
@@ -296,7 +297,7 @@ pub(crate) async fn pause(first: impl FnOnce(&Waker)) {
     .await;
 }
 
-/// Runs a future with a waker that does nothing, which must be enough.
+/// Polls a future once with a no-op waker; panics if it is not ready.
 pub(crate) fn at_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
