@@ -1,6 +1,6 @@
-//! The cooperative budget: a task whose operations are always ready keeps its worker from nothing
-//! (starvation: tokio 4730, 5686). Operations and polls are counted; what starves here hangs, and the
-//! watch says so.
+//! The cooperative budget: a task whose operations are always ready does not starve its worker
+//! (starvation: tokio 4730, 5686). The tests count operations and polls; starvation would be a
+//! hang, which the watchdog reports.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -29,19 +29,20 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use support::{HangWatch, on_workers, runtime};
 
-/// Operations that one poll of a task may do.
+/// The number of operations that one poll of a task may complete.
 const UNITS: usize = 128;
 
 const LIMIT: Duration = Duration::from_millis(20);
 const TICK: Duration = Duration::from_millis(1);
 
-/// An interval that is an hour behind: it would tick 3,600 million times to catch up.
+/// Returns an interval that is an hour behind: it would have to tick 3,600 million times to catch
+/// up.
 fn hour_behind() -> Interval {
     let start = Instant::now().checked_sub(Duration::from_secs(3600));
     interval_at(start.unwrap(), Duration::from_micros(1))
 }
 
-/// A stream on the runtime whose peer has sent something.
+/// Returns a stream on the runtime whose peer has sent data.
 async fn readable_stream() -> (TcpStream, std::net::TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -65,7 +66,8 @@ where
     }
 }
 
-/// The first report: `timeout(limit, async { loop { sleep(Duration::ZERO).await } })` never ended.
+/// The first bug report: `timeout(limit, async { loop { sleep(Duration::ZERO).await } })` never
+/// ended.
 #[test]
 fn a_timeout_ends_a_loop_of_sleeps_that_are_over() {
     everywhere(|| async {
@@ -87,12 +89,12 @@ fn a_timeout_ends_a_loop_of_sleeps_that_are_over() {
     });
 }
 
-/// A loop that does not end, with an output that a `timeout` can have.
+/// Adds an output to a future that never ends, for `timeout`.
 async fn never(forever: impl Future<Output = ()>) {
     forever.await;
 }
 
-/// The second report: so did an interval that is an hour behind.
+/// The second bug report: the same with an interval that is an hour behind.
 #[test]
 fn a_timeout_ends_a_loop_over_an_interval_that_is_an_hour_behind() {
     everywhere(|| async {
@@ -111,7 +113,7 @@ fn a_timeout_ends_a_loop_over_an_interval_that_is_an_hour_behind() {
     });
 }
 
-/// A time limit in a loop is ready at once itself, and takes its unit.
+/// A timeout in a loop is itself ready at once, and consumes a unit.
 #[test]
 fn a_timeout_ends_a_loop_of_timeouts_that_are_over() {
     everywhere(|| async {
@@ -124,7 +126,7 @@ fn a_timeout_ends_a_loop_of_timeouts_that_are_over() {
         assert!(timeout(LIMIT, never(forever)).await.is_err());
     });
     everywhere(|| async {
-        // The inner future uses the budget up, in each poll.
+        // The inner future exhausts the budget in each poll.
         let forever = async {
             loop {
                 let spin = async {
@@ -139,8 +141,8 @@ fn a_timeout_ends_a_loop_of_timeouts_that_are_over() {
     });
 }
 
-/// The third report: tasks that drain channels that are never empty kept a timer from its turn.
-/// Here each message is sent again, so that without a budget the test does not end.
+/// The third bug report: tasks that drain channels that are never empty starved a timer. Here each
+/// message is sent again, so without a budget the test would not end.
 #[test]
 fn tasks_that_drain_channels_through_coop_do_not_delay_timers() {
     for workers in [1, 2] {
@@ -179,12 +181,12 @@ thread_local! {
     static OPERATIONS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// An operation was ready, in a future that is [`counted`].
+/// Counts a ready operation of a [`counted`] future.
 fn count_operation() {
     OPERATIONS.set(OPERATIONS.get() + 1);
 }
 
-/// Runs `future`; returns the most operations that it did in one poll.
+/// Runs `future`; returns the maximum number of operations in one poll.
 async fn counted(future: impl Future<Output = ()>) -> usize {
     let mut future = pin!(future);
     let mut most = 0;
@@ -197,7 +199,8 @@ async fn counted(future: impl Future<Output = ()>) -> usize {
     .await
 }
 
-/// Runs `operation` again and again, each time ready at once; it must yield after 128 of them.
+/// Repeats an operation that is always ready at once, and checks that it yields after 128
+/// operations.
 fn yields_after_128<F, O>(name: &str, runtime: &Runtime, make: impl FnOnce() -> F)
 where
     F: FnMut() -> O + Send + 'static,
@@ -206,7 +209,7 @@ where
     let mut operation = make();
     let most = runtime.block_on(async {
         let task = counted(async move {
-            // The first poll may have begun with other operations.
+            // The first poll may have started with other operations.
             yield_now().await;
             for _ in 0..3 * UNITS {
                 operation().await;
@@ -218,7 +221,7 @@ where
     assert_eq!(most, UNITS, "{name}");
 }
 
-/// Everything of ours that can be awaited and can be ready again at once.
+/// Covers every awaitable operation of the runtime that can be ready repeatedly.
 #[test]
 fn every_operation_that_is_ready_at_once_yields_after_128() {
     on_workers(|runtime| {
@@ -282,7 +285,7 @@ fn every_operation_that_is_ready_at_once_yields_after_128() {
             s.write_vectored(&[std::io::IoSlice::new(b"a")]).await
         });
 
-        // The peer's end of the stream, once it was seen, is there for ever.
+        // Once the stream has reached its end, reading it is always ready.
         peer.shutdown(std::net::Shutdown::Write).unwrap();
         let (mut left, mut bytes) = (11, [0; 16]);
         while left > 0 {
@@ -348,7 +351,8 @@ fn accepting_yields_after_128_connections() {
     assert_eq!(most, UNITS);
 }
 
-/// What is not ready takes nothing: a task that waits often in one poll is not denied what is ready.
+/// An operation that is not ready consumes no unit: a task that waits often in one poll can still
+/// complete ready operations.
 #[test]
 fn operations_that_are_not_ready_take_no_unit() {
     on_workers(|runtime| {
@@ -393,7 +397,7 @@ fn futures_in_one_task_share_its_budget() {
     });
 }
 
-/// Local tasks have budgets of their own, and the future beside them keeps its own.
+/// Local tasks have their own budgets, separate from the budget of the future beside them.
 #[test]
 fn tasks_of_a_local_set_have_budgets_of_their_own() {
     on_workers(|runtime| {
@@ -419,7 +423,7 @@ fn tasks_of_a_local_set_have_budgets_of_their_own() {
             }
             assert_eq!(order.get(), 3);
         });
-        // A set that is polled within a poll: what was spent there is not spent here.
+        // A set that is polled within a poll does not consume the outer budget.
         let outer = async {
             yield_now().await;
             for _ in 0..UNITS {
@@ -446,7 +450,7 @@ fn tasks_of_a_local_set_have_budgets_of_their_own() {
     });
 }
 
-/// An empty set that is awaited is ready at once, each time.
+/// Awaiting an empty set is always ready at once.
 #[test]
 fn awaiting_an_empty_local_set_yields() {
     on_workers(|runtime| {
@@ -460,7 +464,8 @@ fn awaiting_an_empty_local_set_yields() {
     });
 }
 
-/// `block_on` within `block_in_place`: each has its own, and the task's is there again.
+/// `block_on` within `block_in_place` has its own budget, and the task's budget is restored
+/// afterwards.
 #[test]
 fn blocking_code_is_not_constrained_and_what_was_left_is_restored() {
     on_workers(|runtime| {
@@ -497,7 +502,7 @@ fn blocking_code_is_not_constrained_and_what_was_left_is_restored() {
     });
 }
 
-/// A poll that panics leaves no budget behind: neither the next task's nor the thread's of `block_on`.
+/// A poll that panics does not leave its budget to the next task or to the thread of `block_on`.
 #[test]
 fn a_panic_in_a_poll_leaves_the_next_poll_a_full_budget() {
     let runtime = runtime(1);
@@ -514,7 +519,7 @@ fn a_panic_in_a_poll_leaves_the_next_poll_a_full_budget() {
         assert!(panicked.unwrap_err().is_panic());
         let panicked = catch_unwind(AssertUnwindSafe(|| runtime.block_on(spend())));
         let _: Result<(), _> = panicked;
-        // Outside of any task nothing is denied.
+        // Outside of a task, no operation is denied.
         for _ in 0..10 * UNITS {
             assert!(consume_budget().now_or_never().is_some());
         }
@@ -544,7 +549,7 @@ fn an_unconstrained_future_does_not_yield() {
     });
 }
 
-/// Callbacks are not a task's: nothing in them is denied, however often they are called.
+/// Callbacks have no budget: none of their operations is denied.
 #[test]
 fn callbacks_are_not_constrained() {
     on_workers(|runtime| {
@@ -574,8 +579,8 @@ fn callbacks_are_not_constrained() {
     });
 }
 
-/// A task that uses its budget up again and again goes behind all others: between two of their turns
-/// it has a few polls.
+/// A task that repeatedly exhausts its budget is queued behind all other tasks: it gets only a few
+/// polls between two turns of the others.
 #[test]
 fn a_task_without_budget_goes_behind_all_others() {
     let runtime = runtime(1);
@@ -611,7 +616,8 @@ fn a_task_without_budget_goes_behind_all_others() {
     assert!(most <= 2 * UNITS, "{most} operations between two turns");
 }
 
-/// In a seeded run the reported loops end too, by virtual time, and each seed gives the same run.
+/// In a seeded run, the loops of the bug reports also end, in virtual time, and each seed gives the
+/// same run.
 #[test]
 fn seeded_runs_have_the_budget_too() {
     let program = || async {
@@ -639,8 +645,8 @@ fn seeded_runs_have_the_budget_too() {
     }
 }
 
-/// Without a budget the test does not end: `peek` leaves the data where it is, so every call is
-/// ready, and the one worker has no turn for the timer.
+/// Without a budget the test would not end: `peek` leaves the data in the socket, so every call is
+/// ready, and the only worker never polls the timer.
 #[test]
 fn a_socket_that_is_always_ready_does_not_starve_timers() {
     let _watch = HangWatch::new("1 worker");
@@ -669,7 +675,7 @@ fn a_socket_that_is_always_ready_does_not_starve_timers() {
     });
 }
 
-/// A future on a nested executor has no task that could yield; it must go on all the same.
+/// A future on a nested executor has no task that could yield, so its budget must not run out.
 #[test]
 fn the_budget_of_a_nested_executor_does_not_run_out() {
     let _watch = HangWatch::new("1 worker");
@@ -691,7 +697,7 @@ fn the_budget_of_a_nested_executor_does_not_run_out() {
     });
 }
 
-/// Waits until all are finished, without joining them.
+/// Waits until all tasks are finished, without joining them.
 fn finished<T>(handles: Vec<JoinHandle<T>>) -> Mutex<Vec<JoinHandle<T>>> {
     while !handles.iter().all(JoinHandle::is_finished) {
         std::thread::yield_now();

@@ -1,5 +1,5 @@
-//! Joining and aborting: what `JoinHandle`, `AbortHandle` and `JoinError` promise, and who hears of
-//! a panic.
+//! Joining and aborting: the behavior of `JoinHandle`, `AbortHandle` and `JoinError`, and the
+//! reports of panics.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -81,7 +81,7 @@ fn a_handle_polled_again_after_it_was_ready_says_so() {
 #[test]
 fn abort_reaches_a_task_in_every_state() {
     on_workers(|runtime| {
-        // Never polled.
+        // A task that was never polled.
         let fresh = while_occupied(runtime, workers_of(runtime), || {
             let task = runtime.spawn(async { unreachable!("it was aborted before") });
             task.abort();
@@ -90,13 +90,13 @@ fn abort_reaches_a_task_in_every_state() {
         });
         let fresh: Result<(), _> = runtime.block_on(fresh);
         assert!(fresh.unwrap_err().is_cancelled());
-        // Parked.
+        // A parked task.
         let (parked, is_parked) = mpsc::channel();
         let task = runtime.spawn(pause(move |_| parked.send(()).unwrap()));
         is_parked.recv().unwrap();
         task.abort_handle().abort();
         assert!(runtime.block_on(task).unwrap_err().is_cancelled());
-        // Woken and in a queue.
+        // A task that was woken and is in a queue.
         let (parked, is_parked) = mpsc::channel();
         let task = runtime.spawn(async move {
             pause(move |waker| parked.send(waker.clone()).unwrap()).await;
@@ -109,7 +109,7 @@ fn abort_reaches_a_task_in_every_state() {
         });
         let joined: Result<(), _> = runtime.block_on(task);
         assert!(joined.unwrap_err().is_cancelled());
-        // Being polled: it ends when that poll is over, with its output if it has one.
+        // A task that is being polled: it ends after that poll, with its output if it is ready.
         for ready in [false, true] {
             let (started, is_started) = mpsc::channel();
             let (release, released) = mpsc::channel::<()>();
@@ -131,7 +131,7 @@ fn abort_reaches_a_task_in_every_state() {
                 other => panic!("ready: {ready}, {other:?}"),
             }
         }
-        // By itself, in its poll.
+        // A task that aborts itself in its poll.
         let (sender, receiver) = mpsc::channel::<AbortHandle>();
         let task = runtime.spawn(async move {
             receiver.recv().unwrap().abort();
@@ -141,7 +141,7 @@ fn abort_reaches_a_task_in_every_state() {
         sender.send(task.abort_handle()).unwrap();
         let joined: Result<(), _> = runtime.block_on(task);
         assert!(joined.unwrap_err().is_cancelled());
-        // Over.
+        // A finished task.
         let task = runtime.spawn(async { 7 });
         wait_until_finished(&task);
         task.abort();
@@ -202,7 +202,7 @@ fn the_last_waker_that_polled_a_handle_is_the_one_that_is_woken() {
         assert_eq!(first_count.load(Ordering::SeqCst), 0);
         assert_eq!(last_count.load(Ordering::SeqCst), 1);
         drop(task);
-        // What was registered is let go.
+        // Registered wakers are dropped.
         for waker in [first, last] {
             let kept = Arc::new(());
             let held = Arc::clone(&kept);
@@ -254,7 +254,9 @@ fn a_dropped_joiner_lets_its_waker_go_and_the_task_run_on() {
         });
         let kept = Arc::new(());
         let held = Arc::clone(&kept);
-        let waker = call_waker(move || unreachable!("nobody joins: {}", Arc::strong_count(&held)));
+        let waker = call_waker(move || {
+            unreachable!("the task is not joined: {}", Arc::strong_count(&held))
+        });
         assert!(poll_once(&mut task, &waker).is_pending());
         drop((task, waker));
         assert_eq!(Arc::strong_count(&kept), 1);
@@ -353,7 +355,7 @@ fn a_join_error_tells_a_cancellation() {
 
 type Heard = (String, Option<u64>);
 
-/// A runtime whose hook sends the message, and [`ID`] in the frame of the panic.
+/// Returns a runtime whose hook sends the message, and [`ID`] in the frame of the panic.
 fn hooked(workers: usize) -> (Runtime, mpsc::Receiver<Heard>) {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
@@ -379,9 +381,9 @@ fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
     with_workers(|workers| {
         let (runtime, heard) = hooked(workers);
         let of = |what: &str, id| (format!("the task panicked: {what}"), id);
-        // Joined.
+        // A joined task.
         assert!(error_of(&runtime, async { panic!("joined") }).is_panic());
-        // Detached before, while and after.
+        // A task that is detached before, during and after its run.
         while_occupied(&runtime, workers, || {
             drop(ID.run(1, || runtime.spawn(async { panic!("fresh") })));
         });
@@ -408,7 +410,7 @@ fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
         }));
         release.send(()).unwrap();
         assert_eq!(heard.recv().unwrap(), of("blocking", Some(5)));
-        // A cancellation is no panic; but a destructor's panic during one is.
+        // A cancellation is not a panic, but a destructor's panic during a cancellation is.
         let aborted = runtime.spawn(pending::<()>());
         aborted.abort();
         drop(aborted);
@@ -468,7 +470,7 @@ fn the_hook_hears_of_panics_of_io_callbacks() {
             ("the task panicked: socket".to_owned(), Some(2))
         );
         assert!(callback.is_cancelled());
-        // I/O goes on.
+        // I/O still works.
         let mut byte = [0];
         assert_eq!(runtime.block_on(stream.read(&mut byte)).unwrap(), 1);
     });

@@ -1,4 +1,4 @@
-//! The worst that user code can do by panicking, and that it costs nobody else anything.
+//! The worst panics of user code, which must not affect other tasks or workers.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use framewise::task::yield_now;
 use futures::channel::oneshot;
 use support::{DropCall, ID, Log, call_waker, on_drop, poll_once, while_occupied, with_workers};
 
-/// Panics when dropped; as a panic's payload, where the catcher drops it.
+/// Panics when dropped. As a panic's payload, it panics when the catcher drops it.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -26,7 +26,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Ready at once; panics when dropped, with something that panics when dropped.
+/// Is ready at once. Its destructor panics with a payload whose destructor panics, too.
 struct WorstFuture;
 
 impl Future for WorstFuture {
@@ -64,8 +64,9 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
             })
             .collect();
         for _ in 0..workers * 3 {
-            // Payloads that panic when the runtime drops them: of a poll, of the future's end, of
-            // an output's, of a frame's; detached, as a joiner would have to deal with them.
+            // Payloads that panic when the runtime drops them, of a poll and of the destructors of
+            // a future, an output and a frame. The tasks are detached, because a joiner would have
+            // to drop the payloads itself.
             let (release, released) = oneshot::channel::<()>();
             let released = futures::FutureExt::shared(released);
             let go = || released.clone();
@@ -90,10 +91,10 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
                     let _ = gate.await;
                 })
             }));
-            // The future's own end and its output's, both.
+            // Both the future's destructor and its output's panic.
             while_occupied(&runtime, workers, || drop(runtime.spawn(WorstFuture)));
             release.send(()).unwrap();
-            // A waker that panics, where it is woken and where it is dropped.
+            // A waker that panics when it is woken and when it is dropped.
             let (release, released) = oneshot::channel::<()>();
             let mut task = runtime.spawn(released);
             let dropped = on_drop(|| panic_any(Bomb));
@@ -109,7 +110,7 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
             }
             assert!(support::at_once(task).is_ok());
         }
-        // Every worker is there, with its queue.
+        // Every worker still runs, with its queue.
         let tasks: Vec<_> = (0..100).map(|_| runtime.spawn(yield_now())).collect();
         runtime.block_on(async {
             for task in tasks {
@@ -126,8 +127,8 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
     });
 }
 
-/// The hook for unhandled panics is called for a panic, once, and for nothing else: not for an abort, whenever
-/// the handle is dropped.
+/// The hook for unhandled panics is called once for each panic, and for nothing else: not for an
+/// abort, whenever the handle is dropped.
 #[test]
 fn the_hook_is_called_for_panics_alone() {
     use std::sync::Arc;
@@ -138,7 +139,7 @@ fn the_hook_is_called_for_panics_alone() {
     let runtime = framewise::runtime::Builder::new()
         .worker_threads(1)
         .on_unhandled_panic(move |error| {
-            // A panic in the hook would go unseen.
+            // A panic in the hook would not be noticed.
             counted.fetch_add(if error.is_panic() { 1 } else { 100 }, Ordering::SeqCst);
         })
         .build()

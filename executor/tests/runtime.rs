@@ -1,5 +1,5 @@
-//! The runtime as its users meet it: settings, entering, blocking on a future, worker threads.
-//! Its end is in `shutdown.rs`, the blocking pool in `blocking.rs`, joining in `join.rs`.
+//! The public behavior of the runtime: settings, entering, blocking on a future, worker threads.
+//! Shutdown is in `shutdown.rs`, the blocking pool in `blocking.rs`, joining in `join.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -39,7 +39,8 @@ fn the_builder_refuses_nonsense_and_says_what_is_wrong() {
     assert!(format!("{:?}", Builder::default()).contains("max_blocking_threads: 512"));
 }
 
-/// Issue 8, A4: the worker's start panicked after it had been counted, and the drop waited for it.
+/// Issue 8, A4: the start of a worker panicked after the worker had been counted, and the drop of
+/// the runtime waited for it.
 #[test]
 fn a_thread_name_with_a_zero_byte_is_an_error_and_no_hang() {
     let (built, result) = mpsc::channel();
@@ -64,7 +65,7 @@ fn there_are_as_many_workers_as_were_asked_for_and_they_have_their_names() {
             .thread_name("orders")
             .build()
             .unwrap();
-        // They wait for each other, so each is on a worker of its own.
+        // The tasks wait for each other, so each runs on a different worker.
         let all_run = Arc::new(Barrier::new(workers));
         let tasks: Vec<_> = (0..workers)
             .map(|_| {
@@ -152,7 +153,7 @@ fn enter_makes_a_thread_part_of_the_runtime_until_its_guard_is_dropped() {
     });
 }
 
-/// Which runtime this thread is in, by its threads' names.
+/// Returns the name of this thread's current runtime.
 fn here() -> String {
     let name = Handle::current().spawn(async { thread::current().name().unwrap().to_owned() });
     let name = futures::executor::block_on(name).unwrap();
@@ -182,10 +183,10 @@ fn guards_nest_and_dropped_out_of_order_they_do_no_harm() {
     assert_eq!(here(), "one");
     let inner = two.enter();
     drop(outer);
-    // The guard dropped last found the first runtime here.
+    // The guard that is dropped last restores the first runtime.
     drop(inner);
     assert_eq!(here(), "one");
-    // A block_on restores what it finds.
+    // `block_on` restores the current runtime.
     assert_eq!(two.block_on(async { here() }), "two");
     assert_eq!(here(), "one");
     assert!(panics(|| two.block_on(async { panic!("expected") })));
@@ -254,7 +255,7 @@ fn block_on_on_a_worker_panics_and_says_what_to_do() {
                 "{message}"
             );
         }
-        // The worker is none the worse for it.
+        // The worker still runs tasks.
         while_occupied(runtime, workers_of(runtime), || ());
     });
 }
@@ -273,7 +274,7 @@ fn nested_block_on_is_legal_where_nothing_else_stands_still() {
             };
             let on_the_pool = spawn_blocking(nested).await.unwrap();
             let in_place = spawn(async move { block_in_place(nested) }).await.unwrap();
-            // Here, too: the thread is no worker.
+            // Legal here, too, because the thread is not a worker.
             let here = block_on(async { spawn(async { 8 }).await.unwrap() });
             (on_the_pool, in_place, here)
         });
@@ -286,7 +287,7 @@ fn block_in_place_lets_the_workers_other_tasks_go_on() {
     on_workers(|runtime| {
         let workers = workers_of(runtime);
         for _ in 0..20 {
-            // All workers at once wait for one more task.
+            // All workers wait for one more task at the same time.
             let all_in = Arc::new(Barrier::new(workers));
             let tasks: Vec<_> = (0..workers)
                 .map(|_| {
@@ -328,7 +329,7 @@ fn block_in_place_in_odd_places_just_calls() {
 }
 
 /// `block_in_place` while the blocking pool is at its limit must not strand the worker's tasks,
-/// though the pool's one thread waits for one of them.
+/// even if the pool's only thread waits for one of them.
 #[test]
 fn block_in_place_with_a_full_pool_strands_nothing() {
     with_workers(|workers| {
@@ -392,7 +393,7 @@ fn a_local_set_runs_beside_a_runtime_and_is_woken_from_it() {
             sum
         });
         assert_eq!(count, 50 * 49 / 2);
-        // Awaited itself, it runs until its tasks are done.
+        // The set as a future runs until its tasks are done.
         let done = std::rc::Rc::new(std::cell::Cell::new(0));
         for _ in 0..10 {
             let done = std::rc::Rc::clone(&done);

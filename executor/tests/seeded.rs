@@ -1,4 +1,4 @@
-//! Seeded runs: that they repeat, what time is in them, how they end, and what they refuse.
+//! Seeded runs: reproducibility, virtual time, ends of runs, and rejected operations.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
@@ -20,13 +20,13 @@ static ID: ContextVar<u64> = ContextVar::new("id");
 
 const MS: Duration = Duration::from_millis(1);
 
-/// The message of the panic of `body`.
+/// Returns the message of the panic of `body`.
 fn panic_message(body: impl FnOnce()) -> String {
     let payload = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).unwrap_err();
     *payload.downcast::<String>().unwrap()
 }
 
-/// Everything that a program can do, in one program: its digest stands for the whole run.
+/// Uses all primitives in one program. The result is a digest of the whole run.
 async fn everything() -> Vec<String> {
     let log = Arc::new(Mutex::new(Vec::new()));
     let note = {
@@ -97,7 +97,7 @@ fn the_same_seed_gives_the_same_run() {
     assert!(logs.len() > 40, "{} orders were seen", logs.len());
 }
 
-/// Addresses and threads differ: neither may show.
+/// Addresses and threads differ between runs and must not affect the result.
 #[test]
 fn a_run_depends_on_neither_its_thread_nor_what_ran_before() {
     let digest = || Explorer::new().run(7, everything).digest();
@@ -131,8 +131,8 @@ fn every_order_of_a_few_tasks_is_seen() {
     assert_eq!(orders.into_inner().unwrap().len(), 6);
 }
 
-/// Whether a future that is ready is made to wait at its first poll under some seed, and ready at
-/// its first poll under another.
+/// Checks that a ready future is a scheduling point: some seed makes it wait at its first poll, and
+/// some seed does not.
 async fn is_a_point(future: impl Future, waited: &Mutex<BTreeSet<bool>>) {
     let mut future = std::pin::pin!(future);
     let mut polls = 0;
@@ -167,12 +167,12 @@ fn the_runtimes_own_futures_are_points_though_they_are_ready() {
     }
 }
 
-/// In which order `count` things happen, over many seeds.
+/// Returns all orders of the events over many seeds.
 fn orders<F: Future<Output = Vec<usize>>>(make: impl Fn() -> F) -> BTreeSet<Vec<usize>> {
     (0..200).map(|seed| test::run(seed, &make)).collect()
 }
 
-/// Whoever yields goes behind the others, but for the choices that are even.
+/// A task that yields is queued behind the others, except for uniformly random choices.
 #[test]
 fn a_task_that_yields_lets_others_go_first() {
     let seen = (0..100).map(|seed| {
@@ -357,7 +357,7 @@ fn a_task_may_spin_until_a_timer_has_fired() {
 #[test]
 fn a_deadlock_is_told_with_those_who_wait() {
     let run = Explorer::new().run(3, || async {
-        // A timer that was cancelled, and one that never comes, help nobody.
+        // A cancelled timer and a timer that never fires do not prevent the deadlock.
         time::set_timeout(MS, || ()).cancel();
         drop(spawn(time::sleep(Duration::MAX)));
         let _receiver = spawn(pending::<()>()).await;
@@ -407,7 +407,7 @@ fn a_panic_that_nobody_joins_fails_the_run() {
     let lenient = Explorer::new().ignore_unhandled_panics();
     lenient.run(0, detached).unwrap();
     lenient.run(0, callback).unwrap();
-    // One that is joined is the joiner's affair.
+    // A panic of a joined task is returned to the joiner.
     test::run(0, || async {
         let error = spawn(async { panic!("on purpose") }).await.unwrap_err();
         assert!(error.is_panic());
@@ -437,7 +437,7 @@ fn sockets_and_look_ups_are_refused() {
                 .map(drop)
                 .unwrap_err(),
         ];
-        // Also where `block_on` enters the runtime once more.
+        // Also if `block_on` enters the runtime again.
         let nested = framewise::block_on(net::TcpListener::bind("127.0.0.1:0"));
         for error in errors.into_iter().chain([nested.unwrap_err()]) {
             assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
@@ -499,7 +499,7 @@ fn a_wake_from_another_thread_is_seen_and_told() {
                 }
                 yield_now().await;
             };
-            // The run's future waits by now, and nothing else could wake it.
+            // The run's future waits now, and nothing else can wake it.
             std::thread::spawn(move || waker.wake()).join().unwrap();
         }));
         let mut waited = false;
@@ -520,7 +520,7 @@ fn a_wake_from_another_thread_is_seen_and_told() {
     assert!(text.contains("a thread outside of the run"), "{text}");
 }
 
-/// The environment is the process's, so this test runs itself in a process of its own.
+/// The environment belongs to the process, so this test runs itself in a child process.
 #[test]
 fn the_environment_chooses_the_seeds() {
     const NAME: &str = "the_environment_chooses_the_seeds";
@@ -567,7 +567,7 @@ fn the_environment_chooses_the_seeds() {
     let (_, seed) = line.split_once("FRAMEWISE_SEED=").unwrap();
     let (seed, _) = seed.split_once(' ').unwrap();
     let replayed = inner(&[("FRAMEWISE_SEED", seed), ("FRAMEWISE_SEEDS", "9")]);
-    // Message, steps and all: the same text.
+    // The whole text is the same, including message and steps.
     let told = |text: &str| {
         let from = text.find("assertion").unwrap();
         let to = text.find(&replay).unwrap();

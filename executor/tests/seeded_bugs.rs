@@ -1,7 +1,7 @@
-//! Bugs that were put into small programs on purpose, and how many seeds it takes to find them.
+//! Bugs that were seeded into small programs, and the number of seeds that it takes to find them.
 //!
-//! Each program is run under seeds, where it must fail within a number of them, and in plain runs
-//! on one worker, where it always passes: nothing there ever switches at the place in question.
+//! Each program runs under seeds, where it must fail within a number of them, and in plain runs on
+//! one worker, where it always passes because no switch happens at the faulty place.
 #![allow(clippy::unwrap_used)]
 
 use std::cell::Cell;
@@ -16,8 +16,9 @@ use framewise::{ContextVar, JoinHandle};
 
 static ID: ContextVar<u64> = ContextVar::new("id");
 
-/// Explores a program that has a bug: some run fails within the first `within` seeds. And a plain
-/// run on one worker, where what a task does between two waits is never interrupted, passes.
+/// Explores a program that has a bug. Checks that a run fails within the first `within` seeds, and
+/// that a plain run on one worker passes, because one worker never interrupts a task between two
+/// awaits.
 fn find<F>(within: u64, program: impl Fn() -> F + Send + Sync + Clone + 'static) -> Explored
 where
     F: Future<Output = ()> + Send + 'static,
@@ -25,7 +26,7 @@ where
     for _ in 0..50 {
         let program = program.clone();
         let runtime = Builder::new().worker_threads(1).build().unwrap();
-        // In a task: the worker is the only thread that takes part.
+        // Run in a task, so that the worker is the only thread that takes part.
         let task = runtime.spawn(async move { program().await });
         runtime.block_on(task).expect("a plain run passes");
     }
@@ -46,7 +47,7 @@ async fn join_all(tasks: Vec<JoinHandle<()>>) {
     }
 }
 
-/// A counter whose accesses look like calls of a store elsewhere.
+/// A counter whose accesses resemble calls of a remote store.
 #[derive(Clone, Default)]
 struct Store(Arc<AtomicUsize>);
 
@@ -60,7 +61,7 @@ impl Store {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// The bug: what is written was computed from what another task may have overwritten.
+    /// The bug: another task may have overwritten the value from which the new value was computed.
     async fn increment(&self) {
         let value = self.get().await;
         self.set(value + 1).await;
@@ -88,7 +89,7 @@ fn a_lost_update_is_found() {
     );
 }
 
-/// A notification that whoever waits may miss.
+/// A notification that a waiter may miss.
 #[derive(Clone, Default)]
 struct Signal(Arc<SignalState>);
 
@@ -99,7 +100,8 @@ struct SignalState {
 }
 
 impl Signal {
-    /// The bug: the signal may be set between the look and the registration, and nobody looks again.
+    /// The bug: the signal may be set between the check and the registration, and the waiter does
+    /// not check again.
     async fn wait(&self) {
         if self.0.is_set.load(Ordering::Relaxed) {
             return;
@@ -147,7 +149,8 @@ fn a_missed_notify_is_found() {
 }
 
 thread_local! {
-    /// The wrong way to know the current request: it belongs to the thread, not to the task.
+    /// The current request in a thread-local, which is wrong: it belongs to the thread, not to the
+    /// task.
     static REQUEST: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
@@ -184,12 +187,13 @@ fn a_variable_has_no_such_bug() {
     assert_eq!(explored.failures(), 0, "{explored}");
 }
 
-/// Work that several tasks ask for and the first of them does for all: a cache that is filled once.
+/// A cache that the first task fills for all tasks.
 #[derive(Clone, Default)]
 struct Lazily(Arc<Mutex<Option<u64>>>);
 
 impl Lazily {
-    /// The bug: the value depends on whoever comes first, since it is computed in that one's frame.
+    /// The bug: the value depends on the first caller, because it is computed in that caller's
+    /// frame.
     async fn get(&self) -> u64 {
         preempt().await;
         *self
@@ -210,14 +214,15 @@ fn a_lazy_value_that_takes_the_first_ones_context_is_found() {
                 framewise::spawn(async move { assert_eq!(value.get().await, 2) })
             })
         };
-        // On one worker the task that was spawned last runs first.
+        // On one worker, the task that was spawned last runs first.
         join_all(vec![asks(1), asks(2)]).await;
     });
     assert!(explored.first_failure().unwrap().is_panic());
 }
 
-/// An invariant that holds but for a moment, and a task that looks once, long after: only runs in
-/// which one task stands still while another makes many steps find it.
+/// An invariant that is violated only for a moment, and a task that checks it once, much later.
+/// Only a run in which one task makes no progress while another makes many steps finds the
+/// violation.
 #[test]
 fn a_task_that_stands_still_for_long_is_found() {
     let explored = find(300, || async {
@@ -241,7 +246,7 @@ fn a_task_that_stands_still_for_long_is_found() {
     assert!(explored.first_failure().unwrap().is_panic());
 }
 
-/// Two locks that two tasks take in opposite orders.
+/// Two tasks acquire two locks in opposite orders.
 #[test]
 fn locks_in_opposite_orders_are_found() {
     let explored = find(30, || async {

@@ -1,7 +1,7 @@
-//! The contract of frames in seeded runs: what the loop adds to the ordinary runtime (blocking calls
-//! on its own thread, `block_on` within, an end by deadlock) leaves every frame what it was.
+//! The contract of frames in seeded runs: the features of the seeded loop (blocking calls on its
+//! own thread, nested `block_on`, an end by deadlock) restore every frame.
 //!
-//! Each test runs under many seeds, and is entered at the root and under a binding.
+//! Each test runs under many seeds and in each starting frame.
 #![allow(clippy::unwrap_used)]
 
 #[path = "support/mod.rs"]
@@ -23,7 +23,7 @@ use support::{ID, KEPT, Log, in_frames, on_drop};
 
 const SEEDS: u64 = 40;
 
-/// Runs a test under many seeds, at the root, under a binding and in a captured frame.
+/// Runs a test under many seeds, in the root frame, in a bound frame and in a captured frame.
 fn everywhere<F: Future>(test: impl Fn(Option<u64>) -> F) {
     in_frames(|id| {
         for seed in 0..SEEDS {
@@ -69,7 +69,8 @@ fn c32_the_loop_is_at_the_root_between_steps() {
         let guard = on_drop(move || seen.add("the value"));
         static GUARD: framewise::ContextVar<support::DropCall> =
             framewise::ContextVar::new("guard");
-        // The task's frame ends with the task: its values are dropped by the loop, in its frame.
+        // The task's frame is released with the task, so the loop drops its values, in the loop's
+        // frame.
         let task = ID.run(7, || GUARD.run(guard, || spawn(async { preempt().await })));
         task.await.unwrap();
         assert_eq!(log.entries(), [("the value", None)]);
@@ -176,7 +177,7 @@ fn c45_what_is_left_at_the_end_is_dropped_in_its_own_frame() {
     });
 }
 
-/// As c45, where the run ends by a deadlock, too many steps, or a panic.
+/// Like `c45`, for runs that end with a deadlock, too many steps, or a panic.
 #[test]
 fn c45_runs_that_fail_drop_what_is_left_in_its_own_frame() {
     #[derive(Clone, Copy, Debug, PartialEq)]
@@ -293,7 +294,7 @@ fn c53_callbacks_run_in_the_registering_frame_and_let_it_go() {
             assert_eq!(count(("once", own)), 1);
             assert!(count(("often", own)) >= 2, "{:?}", log.entries());
         }
-        // A timer that was due when it was cancelled may still be among what can run.
+        // A timer that was due when it was cancelled may still be queued.
         yield_now().await;
         assert_eq!(Arc::strong_count(&kept), 1, "a callback keeps its frame");
     });
@@ -341,7 +342,7 @@ fn c64_block_on_within_a_run_inherits_and_restores() {
     everywhere(|id| async move {
         // In the run's own future,
         assert_eq!(block_on(async { ID.get() }), id);
-        // in a blocking call, whose future needs others to go on,
+        // in a blocking call whose future depends on other tasks,
         let other = ID.run(5, || {
             spawn(async {
                 time::sleep(Duration::from_millis(1)).await;
@@ -463,7 +464,8 @@ fn c53_callbacks_that_are_due_at_the_end_are_dropped_in_their_frames() {
                     let (kept, delay) = (Arc::clone(&kept), Duration::from_millis(1));
                     ID.run(7, || KEPT.run(kept, || time::set_timeout(delay, callback)));
                 }
-                // Due with them: the run ends while some are still among what can run.
+                // This sleep is due at the same time, so the run ends while some callbacks are
+                // still queued.
                 time::sleep(Duration::from_millis(1)).await;
             });
             let entries = log.entries();
@@ -478,7 +480,8 @@ fn c53_callbacks_that_are_due_at_the_end_are_dropped_in_their_frames() {
     });
 }
 
-/// Waits, each to its end and dropped after its first poll; what they wait with lives on.
+/// Runs each kind of wait, once to its end and once dropped after its first poll, while the object
+/// of the wait stays alive.
 #[test]
 fn c48_a_wait_leaves_nothing_when_it_ends_or_is_dropped() {
     async fn ends(
@@ -496,7 +499,7 @@ fn c48_a_wait_leaves_nothing_when_it_ends_or_is_dropped() {
             .await;
             drop(scoped);
         } else {
-            // A combinator's waker is not ours.
+            // A combinator's waker is a foreign waker.
             let mut unordered = FuturesUnordered::from_iter([scoped]);
             unordered.next().await.unwrap();
         }
@@ -524,7 +527,7 @@ fn c48_a_wait_leaves_nothing_when_it_ends_or_is_dropped() {
             if !dropped {
                 ends(local, &kept, dropped, "local set").await;
             } else {
-                // The task that was spawned has the frame; the set runs it to its end.
+                // The spawned task holds the frame; the set runs it to its end.
                 drop(local);
                 ends(set.run_until(pending()), &kept, dropped, "local set").await;
             }

@@ -1,5 +1,5 @@
-//! `block_on` within seeded runs: what is on the stack further down, and what happens where a run
-//! stops in the midst of it.
+//! `block_on` within seeded runs: tasks further down on the stack, and a stop of the run during
+//! `block_on`.
 #![allow(clippy::unwrap_used)]
 
 use std::future::{pending, poll_fn};
@@ -16,7 +16,7 @@ use framewise::test::{self, Explorer};
 use framewise::{block_on, spawn, spawn_blocking, time};
 use futures::channel::oneshot;
 
-/// One call goes on, after its `block_on`, with what the other one waits for.
+/// After its `block_on`, one call sends the value for which the other one waits.
 async fn one_call_needs_the_other() {
     let (first, is_first) = oneshot::channel::<()>();
     let (second, is_second) = oneshot::channel::<()>();
@@ -31,8 +31,8 @@ async fn one_call_needs_the_other() {
     other.await.unwrap();
 }
 
-/// On threads this ends. In a run it depends on which call is on top of the other, and where it does
-/// not end, the failure says why.
+/// On threads this program ends. In a run it depends on which call is on top of the stack; if the
+/// run does not end, the failure names the reason.
 #[test]
 fn a_deadlock_of_the_stack_is_told_from_others() {
     block_on(one_call_needs_the_other());
@@ -41,7 +41,7 @@ fn a_deadlock_of_the_stack_is_told_from_others() {
     let failure = explored.first_failure().unwrap();
     assert!(failure.is_deadlock(), "{failure}");
     assert!(failure.to_string().contains("on threads of their own"));
-    // A real one is not said to be one of the stack.
+    // A real deadlock is not reported as a deadlock of the stack.
     let real = Explorer::new().run(0, || async {
         spawn_blocking(|| block_on(pending::<()>())).await.unwrap();
     });
@@ -50,14 +50,14 @@ fn a_deadlock_of_the_stack_is_told_from_others() {
     assert!(!failure.to_string().contains("on threads of their own"));
 }
 
-/// Says what the panic of `spawn_local` said, if it panicked.
+/// Returns the panic message of `spawn_local`, if it panicked.
 fn try_spawn_local() -> Option<String> {
     let panic = catch_unwind(|| drop(spawn_local(async {}))).err()?;
     panic.downcast::<&str>().ok().map(|text| (*text).to_owned())
 }
 
-/// A worker's tasks are in no set, though they run above one on the stack; the future of `block_on`
-/// is.
+/// A worker's tasks are in no set, although they run above a set on the stack; the future of
+/// `block_on` is in the set.
 #[test]
 fn only_block_on_is_in_the_set_of_its_caller() {
     let program = || async {
@@ -66,7 +66,7 @@ fn only_block_on_is_in_the_set_of_its_caller() {
             let task = spawn(async { try_spawn_local() });
             let own = block_on(async { try_spawn_local() });
             let others = block_on(task).unwrap();
-            // And it is current again afterwards.
+            // The set is current again afterwards.
             assert_eq!(try_spawn_local(), None);
             (own, others)
         })
@@ -91,8 +91,8 @@ fn a_blocking_call_from_another_thread_is_told() {
     assert!(text.contains("a thread outside of the run"), "{text}");
 }
 
-/// The future of a `block_on` that another thread wakes all the time is gone when it unwinds: that
-/// thread may have the claim in hand just then.
+/// A `block_on` drops its future before it unwinds, even if another thread wakes the future all the
+/// time: that thread may hold the runnable at that moment.
 #[test]
 fn a_future_that_a_stranger_wakes_ends_before_block_on_unwinds() {
     struct Sets(Arc<AtomicBool>);
@@ -151,8 +151,9 @@ impl Drop for Cleanup {
     }
 }
 
-/// Code that does not come to its end when a run is stopped: a destructor that calls `block_on`
-/// while it unwinds, and a loop around `catch_unwind`. The process ends, so each has its own.
+/// Code that keeps running when a run is stopped: a destructor that calls `block_on` while it
+/// unwinds, and a loop around `catch_unwind`. The process aborts, so each case runs in its own
+/// process.
 #[test]
 fn code_that_blocks_again_after_a_stop_is_told_why() {
     const NAME: &str = "code_that_blocks_again_after_a_stop_is_told_why";

@@ -1,4 +1,5 @@
-//! The attribute `preemptible`: where it puts points, and that it changes nothing else.
+//! The attribute `preemptible`: the places where it adds scheduling points, and that it changes
+//! nothing else.
 #![allow(clippy::unwrap_used)]
 
 use std::future::{Future, IntoFuture, Ready, ready};
@@ -8,12 +9,12 @@ use std::task::{Context, Poll, Waker};
 
 use framewise::test::{self, Preemptible, preemptible};
 
-/// Ready at its first poll: without a point, whoever awaits it is never preempted.
+/// Is ready at its first poll, so without a scheduling point the awaiting task is never preempted.
 async fn at_once() -> u32 {
     1
 }
 
-/// How many of 200 seeds see the other task run within `body`'s awaits, each between two others.
+/// Returns for how many of 200 seeds another task runs during one of `body`'s awaits.
 fn interruptions<F: Future + Send + 'static>(body: impl Fn() -> F) -> usize {
     let interrupted = |seed| {
         test::run(seed, || {
@@ -25,7 +26,7 @@ fn interruptions<F: Future + Send + 'static>(body: impl Fn() -> F) -> usize {
                     body.await;
                     ends.store(true, std::sync::atomic::Ordering::Relaxed);
                 });
-                // The task has been polled once and has not ended: it was preempted.
+                // The task was polled once and has not finished, so it was preempted.
                 framewise::task::yield_now().await;
                 let seen = !ended.load(std::sync::atomic::Ordering::Relaxed);
                 drop(task.await);
@@ -55,7 +56,7 @@ fn a_marked_function_is_preempted_where_it_awaits() {
     assert!(marked > plain + 40, "{marked} of 200, {plain} without");
 }
 
-/// Counts how often it is polled before it is ready.
+/// A future that counts its polls before it is ready.
 struct Polls(u32);
 
 impl Future for Polls {
@@ -78,14 +79,14 @@ impl IntoFuture for Query {
     }
 }
 
-/// A type whose name in a signature has braces in it.
+/// A type whose name in a signature contains braces.
 struct Braces<const N: usize>;
 
 trait Service {
     fn call(&self, number: u32) -> impl Future<Output = Result<u32, String>> + Send;
 }
 
-/// Awaits in all the places in which one can stand.
+/// Awaits in all syntactic positions.
 #[preemptible]
 mod everywhere {
     #![allow(clippy::redundant_closure_call)]
@@ -131,7 +132,7 @@ mod everywhere {
     }
 
     pub(crate) async fn all() -> u32 {
-        // In arguments of macros, in match arms, in closures, through references and boxes.
+        // In macro arguments, in match arms, in closures, through references and boxes.
         assert_eq!(Query.await, "answer");
         let text = format!("{} {}", at_once().await, at_once().await);
         assert_eq!(text, "1 1");
@@ -154,7 +155,7 @@ mod everywhere {
     }
 }
 
-/// Functions whose bodies, or parts of them, are written by macros.
+/// Functions whose bodies, or parts of them, are macro expansions.
 #[preemptible]
 mod by_macros {
     use super::ready;
@@ -180,7 +181,7 @@ macro_rules! function {
 
 function!(passed_on { ready(3).await });
 
-/// What a definition stands for in other places has no points.
+/// A macro's expansion in other functions has no scheduling points.
 async fn elsewhere() -> u32 {
     by_macros::wait!(ready(4))
 }
@@ -200,7 +201,7 @@ fn it_understands_every_place_of_an_await() {
     });
 }
 
-/// Without a run there is no point: one poll is enough.
+/// Outside of a run there is no scheduling point: one poll is enough.
 #[test]
 fn outside_of_runs_nothing_is_added() {
     let mut cx = Context::from_waker(Waker::noop());
@@ -211,8 +212,8 @@ fn outside_of_runs_nothing_is_added() {
     framewise::block_on(marked().preemptible());
 }
 
-/// The point comes before the first poll, and only there: what a future has given is never held
-/// back, so that dropping whoever awaits loses nothing.
+/// The scheduling point is only before the first poll: the output of a future is never held back,
+/// so dropping the awaiting future loses nothing.
 #[test]
 fn a_point_never_holds_an_output_back() {
     let polls = Mutex::new(std::collections::BTreeSet::new());

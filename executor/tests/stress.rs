@@ -1,5 +1,6 @@
-//! Stress: what no single interleaving shows. Each test says which rows of the list of other
-//! runtimes' bugs it stands for ("class, repository and number"); all have a hang watch.
+//! Stress tests, for races that no single interleaving shows. Each test names the rows of the list
+//! of other runtimes' bugs that it covers ("class, repository and number"); all have a hang
+//! watchdog.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,9 +24,9 @@ use futures::channel::oneshot;
 use futures::future::FutureExt;
 use support::{ID, KEPT, on_workers, pause, runtime, while_occupied, with_workers, workers_of};
 
-/// Lost wake-up (tokio 525, 3190; async-io 78): what is pushed runs while any worker sleeps. As
-/// many tasks as there are workers wait for each other, blocking their threads, so that all of them
-/// must be running at once.
+/// Lost wake-up (tokio 525, 3190; async-io 78): a pushed task runs while any worker is parked. As
+/// many tasks as there are workers block their threads and wait for each other, so all of them must
+/// run at the same time.
 #[test]
 fn as_many_blocking_tasks_as_workers_run_at_once_spawned_from_outside() {
     on_workers(|runtime| {
@@ -36,7 +37,7 @@ fn as_many_blocking_tasks_as_workers_run_at_once_spawned_from_outside() {
     });
 }
 
-/// The same, where other tasks come and go and the workers are on their way to sleep.
+/// The same while other tasks start and finish, and the workers are about to park.
 #[test]
 fn as_many_blocking_tasks_as_workers_run_at_once_among_other_tasks() {
     with_workers(|workers| {
@@ -66,8 +67,8 @@ fn as_many_blocking_tasks_as_workers_run_at_once_among_other_tasks() {
     });
 }
 
-/// Lost wake-up (tokio 3190, 8372): a task that parks while another thread wakes it, over and over,
-/// with nothing else to keep any worker awake.
+/// Lost wake-up (tokio 3190, 8372): a task parks while another thread wakes it, repeatedly, and
+/// nothing else keeps a worker awake.
 #[test]
 fn a_task_woken_from_another_thread_as_it_parks_is_polled_again() {
     with_workers(|workers| {
@@ -84,8 +85,8 @@ fn a_task_woken_from_another_thread_as_it_parks_is_polled_again() {
     });
 }
 
-/// Lost wake-up (async-io 78): several wakers at once, from threads and tasks; each wake after the
-/// last poll began leads to another one.
+/// Lost wake-up (async-io 78): several wakers at once, from threads and tasks. Each wake after the
+/// start of the last poll causes another poll.
 #[test]
 fn every_wake_is_followed_by_a_poll() {
     with_workers(|workers| {
@@ -115,7 +116,7 @@ fn every_wake_is_followed_by_a_poll() {
                     for _ in 0..1_000 {
                         let mine = wanted.fetch_add(1, Ordering::SeqCst) + 1;
                         waker.wake_by_ref();
-                        // Whoever wanted it last has been seen only by a poll after its wake.
+                        // Only a poll after the last wake can see that wake's number.
                         while seen.load(Ordering::SeqCst) <= mine {
                             thread::yield_now();
                         }
@@ -129,8 +130,8 @@ fn every_wake_is_followed_by_a_poll() {
     });
 }
 
-/// Lost wake-up on the ways of the driver: I/O, timers, spawns from outside and wakes from the
-/// blocking pool meet workers that go to sleep.
+/// Lost wake-up in the driver: I/O, timers, spawns from outside and wakes from the blocking pool
+/// race with workers that park.
 #[test]
 fn work_of_every_kind_wakes_sleeping_workers() {
     with_workers(|workers| {
@@ -168,13 +169,13 @@ fn work_of_every_kind_wakes_sleeping_workers() {
     });
 }
 
-/// Timers armed from every side, each earlier than what the driver sleeps for (timers, tokio 6634;
-/// lost wake-up): all fire.
+/// Timers armed from every kind of thread, each with an earlier deadline than the driver's timeout
+/// (timers, tokio 6634; lost wake-up): all fire.
 #[test]
 fn timers_armed_from_every_thread_fire() {
     with_workers(|workers| {
         let runtime = runtime(workers);
-        // The driver always has something later to sleep for.
+        // The driver always has a later timer.
         let _entered = runtime.enter();
         let late = set_timeout(Duration::from_secs(3_600), || unreachable!());
         for micros in (0..1_500).rev().step_by(10) {
@@ -197,8 +198,8 @@ fn timers_armed_from_every_thread_fire() {
     });
 }
 
-/// Join, abort, detach and completion race: each task ends once, its joiner hears of it, its value
-/// is freed, and what it owned is dropped in its frame.
+/// Join, abort, detach and completion race: each task ends once, its joiner is woken, its value is
+/// freed, and its parts are dropped in its frame.
 #[test]
 fn joins_aborts_and_detached_ends_race() {
     with_workers(|workers| {
@@ -246,7 +247,7 @@ fn joins_aborts_and_detached_ends_race() {
                     let mut task = pin!(task);
                     let mut cx = std::task::Context::from_waker(Waker::noop());
                     let _ = task.as_mut().poll(&mut cx);
-                    // Dropped here, with its waker, while it may be completing.
+                    // The handle is dropped here, with its waker, while the task may be completing.
                 }
             }
             futures::executor::block_on(racing).unwrap();
@@ -270,14 +271,14 @@ fn a_join_waker_swapped_while_the_task_completes_is_not_lost() {
             if round % 2 == 0 {
                 thread::yield_now();
             }
-            // Its own waker replaces the other while the task ends.
+            // `block_on`'s waker replaces the other one while the task completes.
             assert_eq!(futures::executor::block_on(task).unwrap(), round);
         }
     });
 }
 
-/// Tasks that go through `block_in_place`, the blocking pool and nested `block_on` all at once:
-/// one thread a core, nothing stranded, every frame restored.
+/// Tasks use `block_in_place`, the blocking pool and nested `block_on` at the same time: each core
+/// has one thread, no task is stranded, and every frame is restored.
 #[test]
 fn block_in_place_everywhere_strands_nothing() {
     with_workers(|workers| {
@@ -318,9 +319,9 @@ fn block_in_place_everywhere_strands_nothing() {
     });
 }
 
-/// Requests of a small server, each with a frame of its own, over real sockets: none sees another's
-/// ("context": npgsql 6105, dotnet/runtime 80232, kotlinx.coroutines 4755), and connections that
-/// are cut midway take nothing with them.
+/// Requests of a small server, each with its own frame, over real sockets. No request sees
+/// another's frame ("context": npgsql 6105, dotnet/runtime 80232, kotlinx.coroutines 4755), and
+/// connections that are cut do not affect others.
 #[test]
 fn requests_over_sockets_never_mix() {
     with_workers(|workers| {
@@ -353,7 +354,7 @@ fn requests_over_sockets_never_mix() {
     });
 }
 
-/// Answers each number with what the frame says that it is, got by a detour over everything.
+/// Replies to each number with the number in the frame, read after a detour through all primitives.
 async fn serve(stream: TcpStream, kept: Arc<()>) {
     let mut request = [0; 8];
     let mut filled = 0;
@@ -405,7 +406,7 @@ async fn ask(address: std::net::SocketAddr, number: u64) {
         let request = number * 1_000 + round;
         stream.write_all(&request.to_le_bytes()).await.unwrap();
         if number.is_multiple_of(5) && round == 3 {
-            // Cut off in the middle.
+            // Cut the connection in the middle of an exchange.
             return;
         }
         let mut answer = [0; 8];
@@ -420,8 +421,8 @@ async fn ask(address: std::net::SocketAddr, number: u64) {
     }
 }
 
-/// More tasks than a worker's queue holds, spawned and woken from inside and outside, all at once:
-/// each runs once ("queue": tokio 5041).
+/// More tasks than a worker's queue holds, spawned and woken from inside and outside at the same
+/// time: each runs once ("queue": tokio 5041).
 #[test]
 fn floods_from_inside_and_outside_run_every_task_once() {
     with_workers(|workers| {
@@ -444,7 +445,7 @@ fn floods_from_inside_and_outside_run_every_task_once() {
             runtime.spawn(async { futures.into_iter().map(spawn).collect::<Vec<_>>() })
         };
         let inside = runtime.block_on(inside).unwrap();
-        // All 4,000 are woken by one task, in one poll.
+        // One task wakes all 4,000 in one poll.
         drop(runtime.spawn(async move { drop(release) }));
         runtime.block_on(async {
             for task in outside.into_iter().chain(inside) {
@@ -455,7 +456,7 @@ fn floods_from_inside_and_outside_run_every_task_once() {
     });
 }
 
-/// Runtimes made and dropped in a row, in whatever state they are.
+/// Runtimes are built and dropped in a row, in various states.
 #[test]
 fn runtimes_come_and_go() {
     with_workers(|workers| {
@@ -489,7 +490,7 @@ fn runtimes_come_and_go() {
     });
 }
 
-/// What several threads do to one shared lot of tasks: wake, abort, poll their handles, drop them.
+/// Several threads wake, abort, poll and drop the handles of the same tasks.
 #[test]
 fn threads_that_wake_abort_poll_and_drop_the_same_tasks_race() {
     with_workers(|workers| {

@@ -1,6 +1,6 @@
-//! What a thread may do while its thread-locals are destroyed, and the process while it exits: everything
-//! that it may do elsewhere. std ends the process where such a destructor panics, so each case has a process
-//! of its own. (Issue 8, B9.)
+//! Destructors of thread-locals, and `atexit` handlers, may use everything that other code may use.
+//! std aborts the process if such a destructor panics, so each case runs in its own process. (Issue
+//! 8, B9.)
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ use support::{DropCall, HangWatch, ID, on_drop, runtime};
 
 const CHILD: &str = "FRAMEWISE_TEST_THREAD_END";
 
-/// Runs the test of that name again in a process of its own, and looks for what the case printed there.
+/// Runs the test of that name again in a child process, and checks the output of the case there.
 fn in_a_child(name: &str, test: impl FnOnce()) {
     if env::var_os(CHILD).is_some() {
         return test();
@@ -40,11 +40,13 @@ fn in_a_child(name: &str, test: impl FnOnce()) {
 }
 
 thread_local! {
-    /// Made before the thread uses any of the runtime's thread-locals, so that it is destroyed after them.
+    /// Initialized before the thread uses any of the runtime's thread-locals, so that it is
+    /// destroyed after them.
     static LAST: RefCell<Option<DropCall>> = const { RefCell::new(None) };
 }
 
-/// Calls `at_end` on a thread that has used the runtime, after the runtime's thread-locals are destroyed.
+/// Calls `at_end` on a thread that has used the runtime, after the runtime's thread-locals are
+/// destroyed.
 fn at_the_end_of_a_thread(runtime: &Runtime, at_end: impl FnMut() + Send + Sync + 'static) {
     let handle = runtime.handle().clone();
     thread::spawn(move || {
@@ -78,7 +80,7 @@ async fn everything() {
     let address = listener.local_addr().unwrap();
     let (client, server) = futures::join!(TcpStream::connect(address), listener.accept());
     let (client, server) = (client.unwrap(), server.unwrap().0);
-    // More than the budget of operations that are ready.
+    // More ready operations than the budget.
     for _ in 0..100 {
         client.writable().await.unwrap();
         assert_eq!(client.try_write(b"x").unwrap(), 1);
@@ -103,7 +105,7 @@ fn everything_at_an_end(handle: &Handle) {
     assert!(Handle::try_current().is_none());
     block_in_place(|| ());
     drop(handle.spawn(async {}));
-    // A runtime of its own, made here.
+    // A new runtime, built here.
     let own = runtime(1);
     own.block_on(everything());
     let set = LocalSet::new();
@@ -151,7 +153,8 @@ fn everything_runs_in_atexit() {
     });
 }
 
-/// A guard that is forgotten, or dropped out of order, keeps no runtime's memory beyond its thread.
+/// A guard that is forgotten or dropped out of order does not keep a runtime's memory alive after
+/// its thread has exited.
 #[test]
 fn a_thread_that_ends_lets_go_of_the_runtime_that_it_was_in() {
     let kept = std::sync::Arc::new(());
@@ -166,6 +169,6 @@ fn a_thread_that_ends_lets_go_of_the_runtime_that_it_was_in() {
         .join()
         .unwrap();
     drop(runtime);
-    // The runtime's memory, which holds the hook.
+    // The runtime's memory holds the hook.
     assert_eq!(std::sync::Arc::strong_count(&kept), 1);
 }

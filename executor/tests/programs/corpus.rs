@@ -1,4 +1,5 @@
-//! Programs that are kept: each run everywhere, often. What failed once is added to `corpus.txt`.
+//! The kept programs, each of which runs on every runtime, many times. Programs that failed once
+//! are added to `corpus.txt`.
 
 use std::{env, fs};
 
@@ -8,10 +9,10 @@ use crate::parse::parse;
 use crate::program::{Needs, Node, Program};
 use crate::real::faults::Fault;
 
-/// How often each is run in every way: many fail by a race only.
+/// The number of runs of each program on each runtime: many fail only through a race.
 const ROUNDS: u64 = 20;
 
-/// The programs of a text: they are separated by empty lines, and lines with `//` are for readers.
+/// Parses the programs of a text. Empty lines separate them, and lines with `//` are comments.
 fn programs(text: &str) -> Vec<Program> {
     let without_comments = |part: &str| {
         let lines = part
@@ -52,7 +53,7 @@ fn everywhere(program: &Program) -> Result<(), String> {
     Ok(())
 }
 
-/// With `FRAMEWISE_PROGRAM`, the programs of that file instead, as they were printed.
+/// With `FRAMEWISE_PROGRAM`, runs the printed programs of that file instead.
 #[test]
 fn kept_programs_see_what_the_model_says() {
     let text = match env::var("FRAMEWISE_PROGRAM") {

@@ -1,4 +1,4 @@
-//! Tests of the generator: that its programs come to everything that there is to come to.
+//! Tests of the generator: its programs reach every statement and every outcome.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,10 +7,10 @@ use crate::generate::{Programs, generate};
 use crate::harness::{looks, runtime};
 use crate::program::Op;
 
-/// How many programs are looked at.
+/// The number of generated programs.
 const PROGRAMS: u64 = 1500;
 
-/// How often each must have been come to by then.
+/// The minimum number of times that each must be reached.
 const LEAST: usize = 20;
 
 #[test]

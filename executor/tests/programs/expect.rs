@@ -1,44 +1,44 @@
-//! Places where a program is watched, what is allowed there, and what differs.
+//! The places where a program is observed, the allowed observations, and their differences.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::program::Program;
 use crate::variables::{Bindings, Seen};
 
-/// What is watched of a statement.
+/// What is observed of a statement.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Role {
-    /// The beginning of its first block.
+    /// The start of its first block.
     Begin,
-    /// The beginning of its second block.
+    /// The start of its second block.
     BeginSecond,
-    /// What follows the statement.
+    /// The code after the statement.
     After,
     /// The destructor of a value in the block.
     Guard,
-    /// The destructor of a value that a future, closure or stream owned from the beginning.
+    /// The destructor of a value that a future, closure or stream owned from the start.
     Owned,
     /// The destructor of a task's output.
     Output,
-    /// The end of a task or of a closure, as its awaiter or catcher sees it.
+    /// The end of a task or closure, as its awaiter or catcher sees it.
     Ended,
     /// The panic hook of the process.
     Hook,
-    /// The frame in which a panic began, as told to whoever caught it.
+    /// The frame in which a panic began, as reported to the catcher.
     Frame,
-    /// The receiver, when it has a message.
+    /// The receiver of a message.
     Received,
     /// The frame that a message carries.
     Carried,
     /// The destructor of a message.
     Message,
-    /// The destructor of what a message has in an envelope.
+    /// The destructor of the part of a message with context.
     Enveloped,
     /// The code of a waker that is called directly.
     Called,
     /// The code of a waker that a timer calls.
     Woken,
-    /// Whether a finished task has let its frame go.
+    /// Shows whether a finished task has released its frame.
     Released,
 }
 
@@ -61,7 +61,7 @@ impl Role {
             Role::Output => "the drop of the output of",
             Role::Ended => "the awaiter or catcher of",
             Role::Hook => "the panic hook for",
-            Role::Frame => "the frame told of",
+            Role::Frame => "the reported frame",
             Role::Received => "the receiver of",
             Role::Carried => "the frame carried by a message of",
             Role::Message => "the drop of a message of",
@@ -73,27 +73,27 @@ impl Role {
     }
 }
 
-/// A statement's number, and what is watched of it.
+/// A statement's number, and its observed role.
 pub(crate) type Place = (u32, Role);
 
-/// What is noted beside the variables.
+/// A note that is recorded with the variables.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Note {
     Nothing,
     Done,
     Cancelled,
-    /// By the panic of this statement.
+    /// Ended by the panic of this statement.
     Panicked(u32),
-    /// The value was still there.
+    /// The value was still alive.
     Kept,
-    /// The unexpected.
+    /// Something unexpected.
     Strange,
 }
 
-/// One look at the variables.
+/// One observation of the variables.
 pub(crate) type Look = (Seen, Note);
 
-/// What the model says of a place.
+/// The observations that the model allows at a place.
 struct Allowed {
     looks: BTreeSet<Look>,
     min: usize,
@@ -101,12 +101,13 @@ struct Allowed {
     items: Vec<&'static str>,
 }
 
-/// What the model says of all places.
+/// The allowed observations of all places.
 #[derive(Default)]
 pub(crate) struct Expected(BTreeMap<Place, Allowed>);
 
 impl Expected {
-    /// One more look at `place`, which shows one of these; `certain` if it must come to it.
+    /// Adds one more observation at `place`, which shows one of these. With `certain`, it must
+    /// happen.
     pub(crate) fn add<'a>(
         &mut self,
         place: Place,
@@ -130,7 +131,7 @@ impl Expected {
         allowed.max += 1;
     }
 
-    /// The place is about this item, too.
+    /// Adds an item of the contract to the place.
     pub(crate) fn also(&mut self, place: Place, item: &'static str) {
         if let Some(allowed) = self.0.get_mut(&place)
             && !allowed.items.contains(&item)
@@ -139,7 +140,7 @@ impl Expected {
         }
     }
 
-    /// What of `seen` is not as it must be.
+    /// Returns the differences between `seen` and the expectation.
     pub(crate) fn compare(&self, program: &Program, seen: &[(Place, Look)]) -> Vec<String> {
         let mut by_place: BTreeMap<Place, Vec<Look>> = BTreeMap::new();
         for &(place, look) in seen {

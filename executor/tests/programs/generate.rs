@@ -1,7 +1,7 @@
-//! Makes random programs, as a strategy of proptest's.
+//! Generates random programs, as a strategy of proptest.
 //!
-//! A program is grown from one seed, by weights and within a budget of statements, so making one is
-//! cheap; how it is made smaller is `shrink.rs`'s.
+//! A program is grown from one seed, by weights and within a budget of statements, so generation is
+//! cheap. `shrink.rs` makes programs smaller.
 
 use std::sync::Arc;
 
@@ -13,25 +13,25 @@ use crate::program::{Bind, Block, Kind, Needs, Node, Op, Program, SLOTS, Slot};
 use crate::shrink::Shrinking;
 use crate::variables::Var;
 
-/// Statements in an inner block, with those in its own blocks, at most.
+/// The maximum number of statements in an inner block, including nested blocks.
 const INNER_MAX: u32 = 8;
 
-/// Blocks inside of blocks, at most.
+/// The maximum nesting of blocks.
 const DEPTH_MAX: u32 = 5;
 
 /// A strategy for programs.
 #[derive(Clone, Debug)]
 pub(crate) struct Programs {
-    /// The most statements.
+    /// The maximum number of statements.
     pub(crate) statements: u32,
-    /// What the runtime can do.
+    /// The capabilities of the runtime.
     pub(crate) can: fn(Needs) -> bool,
-    /// What is left out.
+    /// The excluded statements.
     pub(crate) without: &'static [Op],
 }
 
 impl Programs {
-    /// Every statement there is.
+    /// A strategy with every statement.
     pub(crate) fn all() -> Self {
         Self {
             statements: 24,
@@ -40,7 +40,7 @@ impl Programs {
         }
     }
 
-    /// What a seeded run can do: everything but threads of the program's own.
+    /// A strategy for seeded runs, which support everything except additional threads.
     pub(crate) fn in_seeded_runs() -> Self {
         Self {
             can: |needs| needs != Needs::Threads,
@@ -59,7 +59,7 @@ impl Strategy for Programs {
     }
 }
 
-/// The program of a seed.
+/// Returns the program of a seed.
 pub(crate) fn generate(programs: &Programs, seed: u64) -> Program {
     let mut random = Random(seed);
     let budget = 1 + random.below(programs.statements);
@@ -87,7 +87,7 @@ impl Random {
     }
 
     fn below(&mut self, limit: u32) -> u32 {
-        // The remainder's bias is of no account for limits as small as these.
+        // The bias of the remainder does not matter for such small limits.
         (self.next() % u64::from(limit)) as u32
     }
 }
@@ -95,12 +95,12 @@ impl Random {
 struct Growing<'a> {
     programs: &'a Programs,
     random: Random,
-    /// Statements that may still be made.
+    /// The number of statements that may still be generated.
     budget: u32,
     filled: Filled,
 }
 
-/// Which slots hold something where the next statement will be; by its kind, as in [`Slot`].
+/// The slots that are filled at the next statement, by kind, like in [`Slot`].
 #[derive(Clone, Copy, Default)]
 struct Filled([[bool; SLOTS]; 3]);
 
@@ -109,7 +109,7 @@ impl Filled {
         self.0[kind as usize].contains(&true)
     }
 
-    /// Inside of a statement that has slots of its own, which begin with its frames.
+    /// Returns the slots inside a statement that has its own slots, which inherit only the frames.
     fn inside(self, op: Op) -> Self {
         match op {
             Op::Run | Op::Catch | Op::CatchStd | Op::Enter | Op::Scope | Op::MadeUnder => self,
@@ -124,7 +124,7 @@ impl Filled {
     }
 }
 
-/// Whether a statement does something with what a slot holds.
+/// Returns `true` if a statement uses the content of a slot.
 fn takes(op: Op) -> bool {
     let of_tasks = [Op::Await, Op::DropHandle, Op::Abort, Op::AbortFromThread];
     let of_others = [
@@ -139,7 +139,7 @@ fn takes(op: Op) -> bool {
 
 impl Growing<'_> {
     fn block(&mut self, kind: Kind, depth: u32) -> Block {
-        // The outermost block takes what there is; inner ones leave something for the next.
+        // The outermost block uses the whole budget; inner blocks leave some for the next block.
         let kept = match depth {
             1 => 0,
             _ => self.budget - self.random.below(self.budget.min(INNER_MAX) + 1),
@@ -162,13 +162,13 @@ impl Growing<'_> {
             let shape = op.shape();
             (kind == Kind::Async || shape.kind == Kind::Sync)
                 && (depth < DEPTH_MAX || shape.blocks.is_empty())
-                // At the outermost level a panic ends everything at once.
+                // At the outermost level, a panic would end the program at once.
                 && (depth > 1 || op != Op::Panic)
                 && (programs.can)(shape.needs)
                 && !programs.without.contains(&op)
                 && (!takes(op) || shape.slot.is_some_and(|slot| filled.has(slot)))
         };
-        // What was made is often used, and soon.
+        // Filled slots are often used soon.
         let takes_now =
             self.random.below(2) == 0 && Op::ALL.iter().any(|&op| takes(op) && fits(op));
         let all = || {
@@ -197,7 +197,7 @@ impl Growing<'_> {
             let around = self.filled;
             self.filled = around.inside(op);
             let block = self.block(kind, depth + 1);
-            // What an inner block of the same slots has filled is not counted on.
+            // Do not rely on slots that an inner block has filled.
             self.filled = around;
             block
         });
@@ -212,7 +212,8 @@ impl Growing<'_> {
         }
     }
 
-    /// A slot that is filled, for what takes from it; an empty one, if there is one, for others.
+    /// Chooses a filled slot for a statement that takes from it; for others an empty one, if there
+    /// is one.
     fn slot(&mut self, op: Op) -> usize {
         let any = self.random.below(SLOTS as u32) as usize;
         let Some(kind) = op.shape().slot else {

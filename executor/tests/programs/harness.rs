@@ -1,4 +1,4 @@
-//! Runs programs on runtimes and compares what was seen with the model.
+//! Runs programs on runtimes and compares the observations with the model.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -23,19 +23,20 @@ use crate::real::hook::{self, unhandled_panic};
 use crate::real::run::Run;
 use crate::variables::{Bindings, Seen, assign_keys};
 
-/// How long a program may take until it is held to hang. Nothing is measured by it.
+/// The timeout after which a program counts as hanging. No test measures time with it.
 const HANG: Duration = Duration::from_secs(60);
 
-/// Programs to a property where the environment does not say how many.
+/// The default number of programs per property.
 const CASES: u32 = 4000;
 
-/// How often a smaller program is tried before it is held to pass: it may fail by a race.
+/// The number of runs of a smaller program before it counts as passing, because it may fail only
+/// through a race.
 const ROUNDS: u64 = 25;
 
-/// Schedules to a program in seeded runs; others in each round.
+/// The number of schedules per program in seeded runs; each round uses others.
 const SEEDS: u64 = 4;
 
-/// The programs under way, by the address of their runs.
+/// The running programs, by the address of their runs.
 static UNDER_WAY: Mutex<BTreeMap<usize, Begun>> = Mutex::new(BTreeMap::new());
 
 struct Begun {
@@ -44,7 +45,7 @@ struct Begun {
     program: Program,
 }
 
-/// Names a program while it runs, so that a hang is a failure that says where.
+/// Registers a program while it runs, so that the report of a hang names it.
 struct UnderWay(usize);
 
 impl UnderWay {
@@ -57,7 +58,8 @@ impl UnderWay {
                     for begun in lock(&UNDER_WAY).values() {
                         if begun.since.elapsed() > HANG {
                             let Begun { run, program, .. } = begun;
-                            // Past the capture of the test's output, which an abort would lose.
+                            // Write directly to stderr, because an abort would lose the captured
+                            // output of the test.
                             let _ = writeln!(io::stderr(), "{run:?} hangs: {program:?}");
                             std::process::abort();
                         }
@@ -86,7 +88,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A runtime for programs.
+/// Builds a runtime for programs.
 pub(crate) fn runtime(workers: usize) -> Runtime {
     hook::install();
     assign_keys();
@@ -97,7 +99,7 @@ pub(crate) fn runtime(workers: usize) -> Runtime {
         .expect("a runtime can be started")
 }
 
-/// Runs a program on a runtime that goes on.
+/// Runs a program on a runtime that keeps running.
 pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Result<(), String> {
     let run = Run::new(fault, true);
     let _under_way = UnderWay::new(&run, program);
@@ -109,7 +111,7 @@ pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Resul
     compare(&run, program, false, true).map(drop)
 }
 
-/// What a program comes to.
+/// Returns the observations of a program.
 pub(crate) fn looks(runtime: &Runtime, program: &Program) -> Vec<(Place, Look)> {
     let run = Run::new(Fault::None, true);
     let _under_way = UnderWay::new(&run, program);
@@ -123,16 +125,16 @@ fn to_calm(runtime: &Runtime, run: &Arc<Run>, program: &Program) {
     run.end_tasks();
 }
 
-/// When a runtime is shut down.
+/// The time at which a runtime is shut down.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum ShutDown {
-    /// When all tasks have ended or wait for ever.
+    /// When all tasks have ended or wait forever.
     WhenCalm,
     /// As soon as the program's own future is ready.
     AtOnce,
 }
 
-/// Runs a program on a runtime of its own.
+/// Runs a program on its own runtime, which is shut down afterwards.
 pub(crate) fn check_to_the_end(
     workers: usize,
     program: &Program,
@@ -185,12 +187,12 @@ pub(crate) fn check_seeded(
     Ok(())
 }
 
-/// The seeds of a round.
+/// Returns the seeds of a round.
 pub(crate) fn seeds(round: u64) -> Range<u64> {
     round * SEEDS..(round + 1) * SEEDS
 }
 
-/// Compares what was seen with what the model says, and gives it.
+/// Compares the observations with the model, and returns them.
 fn compare(
     run: &Run,
     program: &Program,
@@ -220,7 +222,7 @@ fn compare(
     }
 }
 
-/// How many programs a property tries.
+/// Returns the configuration with the number of programs per property.
 fn config() -> Config {
     let mut config = Config::default();
     if env::var_os("PROPTEST_CASES").is_none() {
@@ -229,8 +231,8 @@ fn config() -> Config {
     config
 }
 
-/// Checks that random programs do what the model says; a failing one is made smaller and printed. A program is
-/// checked in several rounds while it is made smaller.
+/// Checks that random programs behave like the model. A failing program is made smaller and
+/// printed; meanwhile each candidate runs for several rounds.
 pub(crate) fn property(
     programs: &Programs,
     share: u32,
@@ -246,7 +248,7 @@ pub(crate) fn property(
     }
 }
 
-/// As the property, from a fixed seed: what fails, if anything does.
+/// Like [`property`], from a fixed seed. Returns the failing program, if there is one.
 pub(crate) fn search(
     programs: &Programs,
     cases: u32,

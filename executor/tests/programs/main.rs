@@ -1,20 +1,21 @@
 //! Property tests: random programs of bindings, scopes, tasks, aborts, panics, timers and channels,
-//! against a model of the contract (`context/CONTRACT.md`) that carries the bindings explicitly.
+//! compared with a model of the contract (`context/CONTRACT.md`) that passes the bindings
+//! explicitly.
 //!
-//! Every place of a program that looks at the variables has an expectation that does not depend on
-//! the schedule: what is seen there, and how often it is come to. Where a race decides (an abort
-//! against an end) the model allows each outcome, and nothing else.
+//! Every place of a program that observes the variables has an expectation that does not depend on
+//! the schedule: the observed values, and how often the place is reached. If a race decides (an
+//! abort against an end), the model allows each of its outcomes and nothing else.
 //!
 //! - `program.rs`: the statements, as a table; printing and numbering
 //! - `generate.rs`, `shrink.rs`: random programs, and making them smaller
-//! - `variables.rs`: what is bound, and what is seen
-//! - `model.rs`: what must be seen; `expect.rs`: comparing
-//! - `real.rs`: the programs on the runtime, `real/faults.rs`: on runtimes that are wrong on purpose
-//! - `harness.rs`: runtimes, values that must be gone, hangs
+//! - `variables.rs`: the bound variables, and their observed values
+//! - `model.rs`: the expected observations; `expect.rs`: the comparison
+//! - `real.rs`: the programs on the runtime; `real/faults.rs`: mutant runtimes with seeded faults
+//! - `harness.rs`: runtimes, checks for leaked values, hangs
 //!
-//! `PROPTEST_CASES` is the number of programs for each property (a share of it for the dearer
-//! ones). A failing program is printed as small as it gets; the seeds of failures found are kept in
-//! `regressions.txt`.
+//! `PROPTEST_CASES` is the number of programs per property (expensive properties run a fraction of
+//! it). A failing program is printed in its smallest form; `regressions.txt` keeps the seeds of
+//! past failures.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -68,7 +69,7 @@ fn programs_end_with_their_runtime() {
 #[test]
 fn programs_are_cut_short_by_a_shutdown() {
     let programs = Programs {
-        // A nested `block_on` of a task would wait for timers that are gone.
+        // A task's nested `block_on` would wait for timers that are shut down.
         can: |needs| needs != Needs::NestedBlockOn,
         ..Programs::all()
     };

@@ -1,9 +1,10 @@
-//! The model of the contract: it carries the bindings as an argument and says what each place sees.
+//! The model of the contract: it passes the bindings as an argument and computes what each place
+//! observes.
 //!
-//! It knows no thread, no frame and no schedule. Where the schedule decides whether a statement is
-//! reached at all (an abort, a cut branch) it is *uncertain*: it may be left out, and where it is
-//! not, it sees what it would see otherwise. A task is looked at when it is known what became of
-//! its handle; `tasks.rs` does that.
+//! It knows no threads, frames or schedules. If the schedule decides whether a statement is reached
+//! (an abort, a cut branch), the statement is **uncertain**: it may be left out, but if it runs, it
+//! observes the same values. A task is evaluated when the fate of its handle is known; `tasks.rs`
+//! does that.
 
 mod steps;
 mod tasks;
@@ -16,12 +17,12 @@ use crate::program::{Kind, Node, Op, Program, SLOTS};
 use crate::variables::Bindings;
 use tasks::Task;
 
-/// How a block, a task or a closure may end.
+/// The possible ends of a block, a task or a closure.
 #[derive(Clone, Default)]
 struct Ends {
     done: bool,
     cancelled: bool,
-    /// The statements that panic, each with the innermost frame.
+    /// The statements that may panic, each with the innermost frame.
     panics: BTreeSet<(u32, Bindings)>,
 }
 
@@ -45,17 +46,17 @@ impl Ends {
     }
 }
 
-/// Where a statement is.
+/// The context of a statement.
 #[derive(Clone)]
 struct At {
     bindings: Bindings,
     /// The bindings around the whole task (or closure, or branch), in which its slots are dropped.
     home: Bindings,
-    /// Whether it is reached for certain.
+    /// `true` if the statement is certainly reached.
     certain: bool,
-    /// Whether it runs on the thread of a `LocalSet`.
+    /// `true` if it runs on the thread of a `LocalSet`.
     local: bool,
-    /// What the contract says of this block.
+    /// The item of the contract for this block.
     item: &'static str,
 }
 
@@ -71,7 +72,7 @@ impl At {
 
 type Frames = [Bindings; SLOTS];
 
-/// A wrapped closure that a slot holds.
+/// A wrapped closure in a slot.
 #[derive(Clone)]
 struct Closure<'p> {
     node: &'p Node,
@@ -96,12 +97,12 @@ impl Slots<'_> {
     }
 }
 
-/// What a program runs on.
+/// The conditions under which a program runs.
 #[derive(Clone, Copy)]
 pub(crate) struct Conditions {
     /// The runtime is shut down as soon as the program's own future is ready.
     pub(crate) cut_short: bool,
-    /// The runtime's hook is told of panics that nobody joins.
+    /// The runtime has a hook for unhandled panics.
     pub(crate) has_hook: bool,
 }
 
@@ -109,15 +110,15 @@ pub(crate) struct Conditions {
 pub(crate) struct Model {
     expected: Expected,
     on: Conditions,
-    /// The frames of panics that `std`'s `catch_unwind` caught: a later panic in the same frame may
-    /// be told with one of these, as `framewise_context::catch_unwind` says.
+    /// The frames of panics that `std`'s `catch_unwind` caught. A later panic in the same frame may
+    /// be reported with one of these, as `framewise_context::catch_unwind` documents.
     stale: BTreeSet<Bindings>,
 }
 
 const RESTORED: &str = "C-2, C-3: run restores";
 const SNAPSHOT: &str = "C-15 to C-17: an entered snapshot";
 
-/// What must be seen of a program.
+/// Returns the expected observations of a program.
 pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
     let mut model = Model {
         expected: Expected::default(),
@@ -140,7 +141,7 @@ pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
     model.expected
 }
 
-/// `bindings` and those of the statement from `first` on.
+/// Returns `bindings` extended by those of the statement from `first` on.
 fn bound(node: &Node, bindings: &Bindings, first: usize) -> Bindings {
     let binds = node.binds.iter().enumerate().skip(first);
     binds.fold(bindings.clone(), |bindings, (index, bind)| {
@@ -154,13 +155,13 @@ impl Model {
             .add(place, item, certain, [bindings], [Note::Nothing]);
     }
 
-    /// Whoever awaits or catches sees one of these ends.
+    /// The awaiter or catcher observes one of these ends.
     fn ended(&mut self, id: u32, at: &Bindings, ends: &Ends, certain: bool, item: &'static str) {
         self.expected
             .add((id, Role::Ended), item, certain, [at], ends.notes());
     }
 
-    /// Whoever catches a panic is told the innermost frame.
+    /// The catcher of a panic observes the innermost frame.
     fn told(&mut self, ends: &Ends, certain: bool) {
         for (id, frame) in &ends.panics {
             self.expected.add(
@@ -173,7 +174,7 @@ impl Model {
         }
     }
 
-    /// A block with slots of its own: of a task, a closure, a branch.
+    /// Evaluates a block with its own slots: of a task, a closure or a branch.
     fn unit(&mut self, node: &Node, index: usize, at: &At, frames: Frames) -> Ends {
         let mut slots = Slots::new(frames);
         let ends = self.block(node, index, at, &mut slots);
@@ -183,7 +184,7 @@ impl Model {
         ends
     }
 
-    /// The statement's block with that index.
+    /// Evaluates the statement's block with that index.
     fn block<'p>(&mut self, node: &'p Node, index: usize, at: &At, slots: &mut Slots<'p>) -> Ends {
         let mut guards = Vec::new();
         let ends = self.statements(node, index, at, slots, &mut guards);
@@ -191,7 +192,7 @@ impl Model {
         ends
     }
 
-    /// The block's values are dropped here.
+    /// Evaluates the drops of a block's values.
     fn guards(&mut self, guards: &[(u32, bool)], at: &At) {
         let item = "C-43, C-44: what lives in a frame is dropped in it";
         for &(id, certain) in guards {
@@ -200,7 +201,8 @@ impl Model {
         }
     }
 
-    /// A block's statements; `guards` are its values, and whether each is there for certain.
+    /// Evaluates a block's statements. `guards` are its values, with `true` for those that
+    /// certainly exist.
     fn statements<'p>(
         &mut self,
         node: &'p Node,
@@ -251,7 +253,7 @@ impl Model {
     }
 }
 
-/// What the contract says of the surroundings after a statement.
+/// Returns the item of the contract for the surrounding frame after a statement.
 fn restores(op: Op) -> Option<&'static str> {
     Some(match op {
         Op::Run => RESTORED,

@@ -1,19 +1,19 @@
-//! Tests of the harness itself: on runtimes that are wrong on purpose the property fails, with a
-//! small program that shows the fault and with the item of the contract that it breaks.
+//! Tests of the harness itself: on a runtime with a seeded fault the property fails, with a small
+//! program that shows the fault and the item of the contract that the fault violates.
 
 use crate::generate::Programs;
 use crate::harness::{ShutDown, check, check_seeded, check_to_the_end, runtime, search, seeds};
 use crate::program::{Op, Program};
 use crate::real::faults::Fault;
 
-/// How many programs may be needed until a fault is noticed.
+/// The maximum number of programs until a fault is detected.
 const CASES: u32 = 2000;
 
-/// How many statements the smallest program may have that shows a fault.
+/// The maximum number of statements of the smallest program that shows a fault.
 const STATEMENTS_MAX: usize = 4;
 
-/// The property fails, the program is small and has one of these statements, and the complaint
-/// names the item.
+/// Checks that the property fails, that the program is small and has one of these statements, and
+/// that the failure names the item.
 fn noticed(fault: Fault, ops: &[Op], item: &str) {
     let runtime = runtime(1);
     noticed_by(&Programs::all(), fault, ops, item, |program, _| {
@@ -83,7 +83,7 @@ mutants! {
     a_frame_that_is_never_freed LeaksFrames [Run] "C-19";
 }
 
-/// The same programs on the runtime as it is: it is the fault that is noticed.
+/// Control: the same programs pass on the unmodified runtime.
 #[test]
 fn no_fault_is_not_noticed() {
     let runtime = runtime(1);
@@ -99,7 +99,7 @@ fn no_fault_is_not_noticed() {
 fn a_drop_outside_of_the_frame_at_the_shutdown() {
     let fault = Fault::DropsOutsideOfFrame;
     let ops = [Op::LeaveParked];
-    // Nothing else that ends a task before its time.
+    // Exclude all other statements that end a task early.
     let programs = Programs {
         without: &[
             Op::Abort,
@@ -115,8 +115,8 @@ fn a_drop_outside_of_the_frame_at_the_shutdown() {
     });
 }
 
-/// What a seeded run has found it finds again: the complaint names the seed, and this program fails
-/// under it each time.
+/// A seeded run reproduces a failure: the report names the seed, and this program fails with it
+/// each time.
 #[test]
 fn a_mix_of_interleaved_tasks_is_found_again_under_its_seed() {
     let fault = Fault::MixesInterleaved;

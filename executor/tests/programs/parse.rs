@@ -1,11 +1,11 @@
-//! Reads programs as they are printed, so that one that failed can be run again, and kept.
+//! Parses printed programs, so that a failed program can be run again and kept.
 
 use std::sync::Arc;
 
 use crate::program::{Bind, Node, Op, Program};
 use crate::variables::Var;
 
-/// Reads one program; panics where it is none, and says at which word.
+/// Parses one program. Panics with the position if the text is malformed.
 pub(crate) fn parse(text: &str) -> Program {
     let mut words = Words {
         words: text.split_whitespace().collect(),
@@ -35,7 +35,7 @@ impl<'t> Words<'t> {
         word
     }
 
-    /// Takes the words if they come next.
+    /// Consumes the words if they come next.
     fn take_if(&mut self, expected: &str) -> bool {
         let words: Vec<&str> = expected.split(' ').collect();
         let comes = self.words[self.next..].starts_with(&words);
@@ -87,7 +87,7 @@ impl<'t> Words<'t> {
         }
     }
 
-    /// The kind of statement with the longest name that comes next.
+    /// Parses the statement kind with the longest matching name.
     fn op(&mut self) -> Op {
         let mut by_length = Op::ALL.to_vec();
         by_length.sort_by_key(|op| std::cmp::Reverse(op.shape().name.len()));

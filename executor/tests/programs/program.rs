@@ -1,21 +1,21 @@
-//! What a program is: a tree of statements, one row of a table for each kind of statement.
+//! The structure of programs: a tree of statements, and a table with one row per kind of statement.
 //!
-//! It knows neither what a statement means (`model.rs`) nor how it is done (`real/`). All
-//! statements have the same fields, so that generating, numbering, shrinking and printing look at
-//! the table and not at the kind.
+//! It knows neither the meaning of a statement (`model.rs`) nor its execution (`real/`). All
+//! statements have the same fields, so generation, numbering, shrinking and printing use the table
+//! and not the kind.
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::variables::Var;
 
-/// Statements in a row. Shared, since a task owns its body.
+/// A sequence of statements. Shared, because a task owns its body.
 pub(crate) type Block = Arc<Vec<Node>>;
 
 /// A statement.
 #[derive(Clone)]
 pub(crate) struct Node {
-    /// Its number in the program, by which places and values are known.
+    /// Its number in the program, which identifies places and values.
     pub(crate) id: u32,
     pub(crate) op: Op,
     pub(crate) binds: Vec<Bind>,
@@ -24,7 +24,7 @@ pub(crate) struct Node {
     pub(crate) blocks: Vec<Block>,
 }
 
-/// A binding to be made: its value is named by the statement and the place in its list.
+/// A binding. The statement's number and the position in its list identify the value.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Bind {
     pub(crate) var: Var,
@@ -33,13 +33,13 @@ pub(crate) struct Bind {
 }
 
 impl Node {
-    /// The name of the value of binding `index`, unique in the program and never a default.
+    /// Returns the value of binding `index`, which is unique in the program and never a default.
     pub(crate) fn value(&self, index: usize) -> u64 {
         u64::from(self.id) * 10 + index as u64 + 1
     }
 }
 
-/// What a slot holds: each task has [`SLOTS`] of every kind.
+/// The content of a slot. Each task has [`SLOTS`] slots of every kind.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Slot {
     Frame,
@@ -47,10 +47,10 @@ pub(crate) enum Slot {
     Task,
 }
 
-/// How many frames, closures and join handles a task can hold.
+/// The number of frames, closures and join handles that a task can hold.
 pub(crate) const SLOTS: usize = 2;
 
-/// A block whose statements do not await, or may.
+/// The kind of a block: its statements may await or not.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Kind {
     Sync,
@@ -58,34 +58,34 @@ pub(crate) enum Kind {
 }
 use Kind::{Async, Sync};
 
-/// What all statements of a kind have in common.
+/// The common properties of all statements of a kind.
 pub(crate) struct Shape {
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// How many bindings, at least and at most.
+    /// The minimum and maximum number of bindings.
     pub(crate) binds: (usize, usize),
     pub(crate) slot: Option<Slot>,
     pub(crate) times: bool,
     pub(crate) blocks: &'static [Kind],
-    /// How often the generator takes it.
+    /// The weight in the generator.
     pub(crate) weight: u32,
     pub(crate) needs: Needs,
 }
 
-/// What a statement needs beyond one thread that runs tasks and timers.
+/// The requirements of a statement beyond one thread that runs tasks and timers.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Needs {
     Nothing,
     /// Other threads.
     Threads,
-    /// A worker that may block, with a future of its own on top.
+    /// A worker that may block in a nested `block_on`.
     NestedBlockOn,
 }
 
 macro_rules! ops {
     ($($op:ident $name:literal $kind:ident $binds:expr, $slot:expr, $times:literal, $blocks:expr,
         $weight:literal, $needs:ident;)*) => {
-        /// The kinds of statements; what each means is said in `model.rs`.
+        /// The kinds of statements; `model.rs` defines their meaning.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         pub(crate) enum Op { $($op),* }
 
@@ -109,7 +109,7 @@ const CLOSURE: Option<Slot> = Some(Slot::Closure);
 const TASK: Option<Slot> = Some(Slot::Task);
 
 ops! {
-    // The whole program. Its binding is made around `block_on`.
+    // The whole program. Its binding is around `block_on`.
     Program "program" Sync (0, 1), None, false, &[Async], 0, Nothing;
 
     Observe "observe" Sync (0, 0), None, false, &[], 4, Nothing;
@@ -171,7 +171,7 @@ ops! {
 pub(crate) struct Program(pub(crate) Node);
 
 impl Program {
-    /// Gives each statement its number, in reading order.
+    /// Numbers the statements in reading order.
     pub(crate) fn number(&mut self) {
         fn visit(node: &mut Node, next: &mut u32) {
             node.id = *next;
@@ -185,7 +185,7 @@ impl Program {
         visit(&mut self.0, &mut 0);
     }
 
-    /// The number of statements, without the program itself.
+    /// Returns the number of statements, without the program itself.
     pub(crate) fn len(&self) -> usize {
         fn count(node: &Node) -> usize {
             let inner = node.blocks.iter().flat_map(|block| block.iter());
@@ -207,7 +207,7 @@ impl Program {
 }
 
 impl Node {
-    /// The statement without its blocks, as it is printed.
+    /// Returns the printed form of the statement without its blocks.
     pub(crate) fn head(&self) -> String {
         let shape = self.op.shape();
         let mut head = format!("#{} {}", self.id, shape.name);
@@ -254,7 +254,7 @@ impl Node {
     }
 }
 
-/// The program as a reader wants it; the property prints a failing case by this.
+/// The readable form of the program, in which the property prints a failing case.
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\n")?;

@@ -1,4 +1,4 @@
-//! The programs on the real runtime: every statement is done by the call that it is named after.
+//! Runs programs on the real runtime: every statement calls the function after which it is named.
 
 mod branches;
 pub(crate) mod faults;
@@ -26,7 +26,7 @@ use crate::variables::run_under;
 use run::Run;
 use slots::Slots;
 
-/// Runs the program's own future on this thread. Its tasks may still be running afterwards.
+/// Runs the program's own future on this thread. Its tasks may still run afterwards.
 pub(crate) fn execute(run: &Arc<Run>, program: &Program, handle: &Handle) {
     let caught = catch_unwind(|| {
         run_under(run.made(&program.0, 0), || {
@@ -36,8 +36,8 @@ pub(crate) fn execute(run: &Arc<Run>, program: &Program, handle: &Handle) {
     ended(run, program, caught);
 }
 
-/// The same within a seeded run, of which only the virtual time is asked to pass until all tasks
-/// have ended or wait for ever. Fails where the run does.
+/// Like [`execute`], within a seeded run, which advances only virtual time until all tasks have
+/// ended or wait forever. Fails if the run fails.
 pub(crate) fn execute_seeded(
     run: &Arc<Run>,
     program: &Program,
@@ -49,7 +49,7 @@ pub(crate) fn execute_seeded(
     let outcome = run_under(made, || {
         let future = async {
             let mut body = body(run, &program.0);
-            // Each poll by itself: a panic must not end the run.
+            // Catch panics per poll, because a panic must not end the run.
             let caught = poll_fn(|cx| match catch_unwind(|| body.as_mut().poll(cx)) {
                 Ok(Poll::Pending) => Poll::Pending,
                 Ok(Poll::Ready(())) => Poll::Ready(Ok(())),

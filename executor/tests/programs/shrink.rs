@@ -1,7 +1,8 @@
 //! Makes a failing program smaller.
 //!
-//! Tries in turn, for every statement: to leave it out; to put its block in its place; to make its
-//! details plainer. What still fails stays, and the round goes on until nothing helps any more.
+//! For every statement, tries in turn to remove it, to replace it with its block, and to simplify
+//! its details. A change is kept if the program still fails, and the rounds continue until no
+//! change helps.
 
 use std::sync::Arc;
 
@@ -10,14 +11,14 @@ use proptest::strategy::ValueTree;
 use crate::program::{Block, Kind, Node, Op, Program};
 use crate::variables::Var;
 
-/// A program that is being made smaller.
+/// A program that is being shrunk.
 pub(crate) struct Shrinking {
     current: Program,
-    /// What `current` was made of, while nobody has said whether it fails, too.
+    /// The program before the last edit, until it is known whether `current` fails, too.
     before: Option<Program>,
-    /// The edit that comes next.
+    /// The next edit.
     edit: usize,
-    /// Whether an edit of this round was kept.
+    /// `true` if an edit of this round was kept.
     kept: bool,
 }
 
@@ -60,7 +61,7 @@ impl ValueTree for Shrinking {
     /// The current program fails.
     fn simplify(&mut self) -> bool {
         if self.before.take().is_some() {
-            // The next statement has taken the number, so the same edit is tried again.
+            // The next statement now has this number, so try the same edit again.
             self.kept = true;
         }
         self.advance()
@@ -81,16 +82,16 @@ enum Edited {
     Some(Program),
     /// This edit would change nothing.
     Nothing,
-    /// There are no more.
+    /// There are no more edits.
     Over,
 }
 
-/// How many edits there are for each statement.
+/// The number of edits per statement.
 const EDITS: usize = 11;
 
 fn edited(program: &Program, edit: usize) -> Edited {
     let len = program.len() + 1;
-    // All statements are left out before any is made plainer.
+    // Try to remove every statement before any is simplified.
     let (kind, id) = (edit / len, edit % len);
     if kind == EDITS {
         return Edited::Over;
@@ -132,7 +133,7 @@ fn edit_at(nodes: &mut Vec<Node>, place: usize, of: Kind, kind: usize) -> bool {
             nodes.remove(place);
             true
         }
-        // The block of the statement instead of it.
+        // Replace the statement with its block.
         1 | 2 => {
             let Some(inner) = node.blocks.get(kind - 1) else {
                 return false;
@@ -163,7 +164,7 @@ fn replace(node: &mut Node, by: Op, which: &[Op]) -> bool {
     fits
 }
 
-/// Makes the details of a statement plainer.
+/// Simplifies the details of a statement.
 fn plainer(node: &mut Node, kind: usize) -> bool {
     let shape = node.op.shape();
     match kind {

@@ -1,4 +1,4 @@
-//! The variables that programs bind, what is read of them, and values that say when they end.
+//! The variables that programs bind, their observed values, and values that report their drop.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,10 +18,11 @@ static FAR_TOKEN: ContextVar<u64> = ContextVar::new("far_token").not_inherited()
 
 const LIMIT_DEFAULT: u64 = 3;
 
-/// Between the near variables and the far ones, whose slots are then in a frame's leaves.
+/// Padding between the near and the far variables, so that the far ones are in a frame's
+/// second-level tables.
 static BETWEEN: [ContextVar<u64>; 70] = [const { ContextVar::new("between") }; 70];
 
-/// Gives the variables their keys in the order of their declaration.
+/// Assigns the variables' keys in the order of their declaration.
 pub(crate) fn assign_keys() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -35,7 +36,7 @@ pub(crate) fn assign_keys() {
     });
 }
 
-/// A variable, by its place in [`Var::ALL`].
+/// A variable, as index in [`Var::ALL`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Var(u8);
 
@@ -47,7 +48,8 @@ impl Var {
     pub(crate) const FAR: Var = Var(4);
     pub(crate) const FAR_TOKEN: Var = Var(5);
 
-    /// Plain or counted, inherited or not, with a default or none, in the frame or in a leaf.
+    /// Plain or counted, inherited or not, with a default or without, inline in the frame or in a
+    /// second-level table.
     pub(crate) const ALL: &'static [Var] = &[
         Self::NUMBER,
         Self::SHARED,
@@ -57,7 +59,7 @@ impl Var {
         Self::FAR_TOKEN,
     ];
 
-    /// Those whose values say when they end.
+    /// The variables whose values report their drop.
     pub(crate) const COUNTED: &'static [Var] = &[Self::SHARED, Self::TOKEN, Self::FAR];
 
     pub(crate) fn name(self) -> &'static str {
@@ -85,12 +87,12 @@ impl Var {
     }
 }
 
-/// What all variables read as, at one moment.
+/// The values of all variables at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seen([Option<u64>; 6]);
 
 impl Seen {
-    /// Reads the current frame.
+    /// Reads the variables in the current frame.
     pub(crate) fn now() -> Self {
         Self(std::array::from_fn(|index| Var::ALL[index].read()))
     }
@@ -120,7 +122,7 @@ impl fmt::Debug for Seen {
     }
 }
 
-/// The model's frame: the bindings, and nothing else.
+/// The model of a frame: only its bindings.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Bindings(BTreeMap<Var, u64>);
 
@@ -131,7 +133,7 @@ impl Bindings {
         more
     }
 
-    /// What a spawned task gets.
+    /// Returns the bindings that a spawned task inherits.
     pub(crate) fn inherited(&self) -> Self {
         Self(
             self.0
@@ -142,19 +144,19 @@ impl Bindings {
         )
     }
 
-    /// What is read under them.
+    /// Returns the values that are observed with these bindings.
     pub(crate) fn seen(&self) -> Seen {
         let read = |var: &Var| self.0.get(var).copied().or(var.default());
         Seen(std::array::from_fn(|index| read(&Var::ALL[index])))
     }
 }
 
-/// A value that is counted in its program's run and says what it sees when it is dropped.
+/// A value that is counted in its program's run and observes the variables when it is dropped.
 pub(crate) struct Value {
     pub(crate) name: u64,
     serial: u64,
     run: Arc<Run>,
-    /// The frame in which the value was made, where it holds that.
+    /// The frame in which the value was created, if the value holds it.
     _made_in: Option<Frame>,
     /// Its destructor spawns a task.
     spawns: bool,
@@ -189,7 +191,7 @@ impl Drop for Value {
     }
 }
 
-/// A value for a variable, yet to be bound.
+/// A value for a variable, before it is bound.
 pub(crate) enum Made {
     Plain(&'static ContextVar<u64>, u64),
     Counted(&'static ContextVar<Value>, Value),
@@ -214,7 +216,7 @@ impl Made {
         }
     }
 
-    /// For a counted value: by what to ask whether it is gone.
+    /// Returns the serial number of a counted value, which identifies it in [`Run`].
     pub(crate) fn serial(&self) -> Option<u64> {
         match self {
             Made::Plain(..) => None,
@@ -230,7 +232,7 @@ impl Made {
     }
 }
 
-/// Calls a macro with the list of bindings, whatever the types of its one or two values are.
+/// Calls a macro with the list of bindings, for all types of its one or two values.
 macro_rules! with_list {
     ($made:expr, $bindings:ident => $use:expr) => {{
         use Made::{Counted, Plain};
@@ -265,7 +267,7 @@ macro_rules! with_list {
     }};
 }
 
-/// Runs `body` under the values; under none, as it is.
+/// Runs `body` with the values bound. Without values, just calls it.
 pub(crate) fn run_under<R>(made: Vec<Made>, body: impl FnOnce() -> R) -> R {
     if made.is_empty() {
         return body();
@@ -273,7 +275,7 @@ pub(crate) fn run_under<R>(made: Vec<Made>, body: impl FnOnce() -> R) -> R {
     with_list!(made, bindings => bindings.run(body))
 }
 
-/// A future in a scope of the values; without any, the future.
+/// Wraps a future in a scope of the values. Without values, returns the future.
 pub(crate) fn scoped<'a, F: Future<Output = ()> + Send + 'a>(
     made: Vec<Made>,
     future: F,
@@ -284,7 +286,7 @@ pub(crate) fn scoped<'a, F: Future<Output = ()> + Send + 'a>(
     with_list!(made, bindings => Box::pin(bindings.scope(future)))
 }
 
-/// A stream in a scope of the values.
+/// Wraps a stream in a scope of the values.
 pub(crate) fn scoped_stream<'a, S: futures::Stream<Item = ()> + Send + 'a>(
     made: Vec<Made>,
     stream: S,

@@ -1,5 +1,5 @@
-//! Clients: hyper on framewise, with pooled connections, HTTP/1 or HTTP/2; and raw bytes for what
-//! no decent client sends.
+//! Clients: hyper on framewise with pooled connections, HTTP/1 or HTTP/2; and raw bytes for
+//! requests that no real client sends.
 
 use std::future::Future;
 use std::io::{self, Read as _, Write as _};
@@ -26,7 +26,7 @@ pub(crate) struct Client {
     address: SocketAddr,
 }
 
-/// A reply.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -62,10 +62,10 @@ impl Client {
         Client { http, address }
     }
 
-    /// Sends a request in the name of `id` and `tenant`, where they are not empty.
+    /// Sends a request with the headers for `id` and `tenant`, unless they are empty.
     ///
     /// # Errors
-    /// There was no whole reply.
+    /// If there is no complete response.
     pub(crate) async fn try_send(
         &self,
         (method, path): (&str, &str),
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    /// Gets a reply of many lines, each of them JSON.
+    /// Gets a response of many lines, each of which is JSON.
     pub(crate) async fn lines(&self, path: &str, (id, tenant): (&str, &str)) -> Vec<Value> {
         let request = Request::get(format!("http://{}{path}", self.address))
             .header("x-request-id", id)
@@ -142,7 +142,7 @@ impl Client {
         lines.collect()
     }
 
-    /// Sends a request that must be replied to.
+    /// Sends a request; panics if there is no response.
     pub(crate) async fn send(
         &self,
         (method, path): (&str, &str),
@@ -156,7 +156,7 @@ impl Client {
     }
 }
 
-/// An order's body.
+/// Returns the body of an order.
 pub(crate) fn order(customer: &str, skus: &[&str]) -> String {
     let items: Vec<Value> = skus
         .iter()
@@ -165,7 +165,7 @@ pub(crate) fn order(customer: &str, skus: &[&str]) -> String {
     serde_json::json!({ "customer": customer, "items": items }).to_string()
 }
 
-/// An order as bytes on a HTTP/1 connection.
+/// Returns an order as the bytes of an HTTP/1 request.
 pub(crate) fn raw_order(id: &str, tenant: &str, body: &str, more: &str) -> String {
     let length = body.len();
     format!(
@@ -174,21 +174,21 @@ pub(crate) fn raw_order(id: &str, tenant: &str, body: &str, more: &str) -> Strin
     )
 }
 
-/// A connection for raw bytes; it blocks, so it is for threads, not for tasks.
+/// Opens a blocking connection for raw bytes, for use by threads, not tasks.
 pub(crate) fn raw(address: SocketAddr) -> std::net::TcpStream {
     let stream = std::net::TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(LONG)).expect("a timeout");
     stream
 }
 
-/// Sends bytes on a connection of their own, and reads until the server closes it.
+/// Sends bytes on a new connection, and reads until the server closes it.
 pub(crate) fn raw_exchange(address: SocketAddr, bytes: &[u8]) -> String {
     let mut stream = raw(address);
     stream.write_all(bytes).expect("written");
     let mut reply = Vec::new();
     match stream.read_to_end(&mut reply) {
         Ok(_) => {}
-        // The server may close with bytes of ours unread.
+        // The server may close the connection with unread bytes from the client.
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
         Err(error) => panic!("the connection is not closed: {error}"),
     }

@@ -1,9 +1,9 @@
-//! The main job: thousands of orders at once, some paid, some expired, some of clients that vanish;
-//! and then every line of the log belongs to the request, tenant and customer that it names, and
-//! none is missing.
+//! The main test: thousands of concurrent orders, some paid, some expired, some of clients that
+//! disconnect. Afterwards every line of the log must belong to the request, tenant and customer
+//! that it names, and no line may be missing.
 //!
-//! The clients make that checkable: request `r-17` is of tenant `t-17` and orders for customer
-//! `c-17`, and only it.
+//! To make this checkable, only request `r-17` belongs to tenant `t-17` and orders for customer
+//! `c-17`.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -16,15 +16,14 @@ use rusqlite::Connection;
 use crate::client::{Client, order, raw, raw_order};
 use crate::process::{Line, Server};
 
-/// Orders placed and waited for.
+/// Orders that are placed and awaited.
 const ORDERS: usize = 3_000;
-/// Orders whose client leaves: half of them by dropping the connection, half by dropping the
-/// request.
+/// Orders whose client disconnects: half of them drop the connection, half drop the request.
 const LEFT: usize = 300;
-/// How many HTTP/1 connections the clients share.
+/// The number of HTTP/1 connection pools that the clients share.
 const POOLS: usize = 4;
 
-/// What became of an order, as its client was told.
+/// The result of an order as the client received it.
 #[derive(Debug)]
 struct Told {
     order: i64,
@@ -33,7 +32,7 @@ struct Told {
     paid: bool,
 }
 
-/// What is in the database.
+/// A row of the database.
 #[derive(Debug)]
 struct Row {
     number: usize,
@@ -58,7 +57,7 @@ fn every_line_knows_its_request() {
     let told: HashMap<usize, Told> = told.into_iter().collect();
     assert_eq!(told.len(), ORDERS);
     let paid = told.values().filter(|told| told.paid).count();
-    // A third is to be paid; a machine that is very slow may let some of these expire.
+    // A third of the orders is to be paid; on a very slow machine some of these may expire.
     assert!(paid >= ORDERS / 30, "only {paid} were paid in time");
     server.wait_for_lines(ORDERS - paid, |line| {
         line.site == "timer" && number(line).is_some_and(|number| told.contains_key(&number))
@@ -85,7 +84,7 @@ async fn place_all(server: &Server) -> Vec<(usize, Told)> {
             (number, place(&client, number).await)
         }));
     }
-    // On connections of their own: a server may hang up on who resets many streams.
+    // Separate connections, because a server may close a connection that resets many streams.
     let leavers: Vec<_> = (0..10).map(|_| Client::http2(server.address)).collect();
     let leaving: Vec<_> = (ORDERS..ORDERS + LEFT / 2)
         .map(|number| {
@@ -145,17 +144,17 @@ async fn place(client: &Client, number: usize) -> Told {
     told
 }
 
-/// Places an order and goes away, at one moment or another of its way.
+/// Places an order and disconnects at a random stage of it.
 async fn leave(client: &Client, number: usize) {
     let (id, tenant) = (format!("r-{number}"), format!("t-{number}"));
     let body = order(&format!("c-{number}"), &skus(number));
     let placing = client.try_send(("POST", "/orders"), (&id, &tenant), body);
     let patience = Duration::from_millis((number % 50) as u64 * 5);
-    // The reply may have come first; then it is as good as one that is not waited for.
+    // The response may arrive before the timeout; it is then ignored.
     let _ = framewise::time::timeout(patience, placing).await;
 }
 
-/// Connections that break: before the head is whole, within the body, with a reply unread, and
+/// Breaks connections: before the header is complete, within the body, with an unread response, and
 /// right after an order.
 fn kill_connections(server: &Server) {
     for number in ORDERS + LEFT / 2..ORDERS + LEFT {
@@ -170,7 +169,7 @@ fn kill_connections(server: &Server) {
             2 => {
                 let both = format!("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n{whole}");
                 stream.write_all(both.as_bytes()).expect("written");
-                // A reply has come and is not read: closing now resets the connection.
+                // A response has arrived and is not read, so closing now resets the connection.
                 stream.peek(&mut [0]).expect("a reply");
             }
             _ => stream.write_all(whole.as_bytes()).expect("written"),
@@ -178,12 +177,12 @@ fn kill_connections(server: &Server) {
     }
 }
 
-/// The number in a request's id, whether it ordered (`r-`) or paid (`p-`).
+/// Returns the number in the id of a request that ordered (`r-`) or paid (`p-`).
 fn number(line: &Line) -> Option<usize> {
     line.request_id.as_deref()?.get(2..)?.parse().ok()
 }
 
-/// The order that a line is about, where it names one.
+/// Returns the order that a message names, if any.
 fn order_in(message: &str) -> Option<i64> {
     let rest = &message[message.find("order ")? + "order ".len()..];
     let end = rest
@@ -229,7 +228,7 @@ fn read(database: &Connection) -> HashMap<i64, Row> {
     rows.collect::<Result<_, _>>().expect("rows")
 }
 
-/// Not one line whose request, tenant, customer and order don't belong together.
+/// Checks that each line's request, tenant, customer and order belong together.
 fn check_each_line(lines: &[Line], rows: &HashMap<i64, Row>) {
     for line in lines {
         if line.site == "server" {
@@ -259,7 +258,7 @@ fn check_each_line(lines: &[Line], rows: &HashMap<i64, Row>) {
     }
 }
 
-/// What was acknowledged is what is in the database.
+/// Checks that the database contains exactly what was acknowledged.
 fn check_database(rows: &HashMap<i64, Row>, told: &HashMap<usize, Told>) {
     for (number, told) in told {
         let row = rows
@@ -289,8 +288,8 @@ fn check_database(rows: &HashMap<i64, Row>, told: &HashMap<usize, Told>) {
     );
 }
 
-/// No line missing, and none twice: of each order in the database, whether its client learned of it
-/// or not.
+/// Checks that no line is missing or repeated, for each order in the database, whether or not its
+/// client received the response.
 fn check_none_missing(lines: &[Line], rows: &HashMap<i64, Row>, told: &HashMap<usize, Told>) {
     let mut by_request: HashMap<&str, Vec<&Line>> = HashMap::new();
     for line in lines {

@@ -1,5 +1,5 @@
-//! A reply that is made while it is sent: each of its queries and log lines belongs to its request
-//! (C-89), on connections that requests share.
+//! A response that is generated while it is sent: each of its queries and log lines belongs to its
+//! request (C-89), on connections that requests share.
 
 use framewise::runtime::Runtime;
 use framewise::spawn;
@@ -8,9 +8,9 @@ use crate::client::{Client, order};
 use crate::process::Server;
 
 const TENANTS: usize = 6;
-/// Of each tenant: more than fit on two pages.
+/// Orders of each tenant: more than fit on two pages.
 const ORDERS: usize = 50;
-/// Of each tenant, over each protocol.
+/// Exports of each tenant, over each protocol.
 const EXPORTS: usize = 3;
 
 async fn place_and_export(server: &Server) {

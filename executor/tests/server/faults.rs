@@ -1,4 +1,4 @@
-//! What the server depends on fails, and it says so, and lives on.
+//! Failures of the server's dependencies: the server reports them and keeps running.
 
 use framewise::runtime::Runtime;
 use rusqlite::Connection;
@@ -18,7 +18,7 @@ fn a_database_that_cannot_be_written_is_a_503_until_it_can() {
     assert_eq!(reply.status, 201);
     let (before, path) = (reply.order(), format!("/orders/{}", reply.order()));
 
-    // Another process locks the database, as one that hangs in a transaction would.
+    // Another connection locks the database, like a process that hangs in a transaction.
     let other = Connection::open(server.directory.database()).expect("the database");
     other.busy_timeout(LONG).expect("a timeout");
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
@@ -33,10 +33,10 @@ fn a_database_that_cannot_be_written_is_a_503_until_it_can() {
             && line.customer.as_deref() == Some("ada")
             && line.message.contains("could not write the order")
     });
-    // What needs no writing goes on.
+    // Requests that do not write still succeed.
     let reply = runtime.block_on(client.send(("GET", &path), ("read", "t"), ""));
     assert_eq!(reply.status, 200);
-    // The earlier order is due, and has to wait unless it was quicker than we.
+    // The earlier order is due and must wait, unless it expired before the lock was taken.
     if reply.json["status"] == "open" {
         server.wait_for_line(|line| {
             line.site == "timer"
@@ -108,7 +108,7 @@ fn running_out_of_files_is_survived() {
 
 #[test]
 fn pooled_connections_work_for_one_request_after_another() {
-    // One pooled connection, used by one request after another: each sees itself.
+    // Requests use one pooled connection in turn, and each sees its own values.
     let server = Server::start(&["--workers", "1"]);
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(async {

@@ -1,7 +1,7 @@
-//! The example `server`, run as a process of its own and used as its clients would.
+//! Tests of the example `server`, which runs as a child process and serves real clients.
 //!
-//! `end_to_end` is the main job; the others each try one promise. Whoever waits here waits for a
-//! line of the log, a reply or the end of a process, with an upper bound, and never for time to
+//! `end_to_end` is the main test; each of the others checks one property. The tests wait only for a
+//! line of the log, a response or the end of a process, each with a timeout, and never for time to
 //! pass.
 
 mod client;

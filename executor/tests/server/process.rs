@@ -1,4 +1,4 @@
-//! A server process: started, read, signalled and, whatever happens, ended.
+//! A server process: starts it, reads its log, sends signals, and always ends it.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use crate::example::example_binary;
 
-/// The longest wait for anything. Nothing comes near it unless it is broken.
+/// The timeout of every wait. Only a broken server comes near it.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A line of the log.
@@ -39,7 +39,7 @@ struct LogState {
 
 type Log = Arc<(Mutex<LogState>, Condvar)>;
 
-/// A running server, with a directory of its own.
+/// A running server with its own directory.
 pub(crate) struct Server {
     child: Child,
     reader: Option<JoinHandle<()>>,
@@ -48,13 +48,13 @@ pub(crate) struct Server {
     pub(crate) directory: Directory,
 }
 
-/// A directory that goes when dropped.
+/// A directory that is removed on drop.
 pub(crate) struct Directory(PathBuf);
 
 impl Directory {
     pub(crate) fn new() -> Directory {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        // Ordering: Relaxed; only the number's being unique matters.
+        // Ordering: Relaxed. The number only has to be unique; it publishes nothing.
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("framewise-server-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -78,12 +78,12 @@ impl Drop for Directory {
 }
 
 impl Server {
-    /// Starts a server on a free port with a database of its own.
+    /// Starts a server on a free port with its own database.
     pub(crate) fn start(options: &[&str]) -> Server {
         Server::start_in(Directory::new(), Command::new(binary()), options)
     }
 
-    /// Starts a server that may have only so many files open.
+    /// Starts a server with a limit of open files.
     pub(crate) fn start_with_files(files: u32, options: &[&str]) -> Server {
         let mut command = Command::new("sh");
         command
@@ -92,7 +92,7 @@ impl Server {
         Server::start_in(Directory::new(), command, options)
     }
 
-    /// Starts a server on what an earlier one left.
+    /// Starts a server in the directory of an earlier one.
     pub(crate) fn restart(directory: Directory, options: &[&str]) -> Server {
         Server::start_in(directory, Command::new(binary()), options)
     }
@@ -143,7 +143,7 @@ impl Server {
         assert!(status.success());
     }
 
-    /// Waits until so many lines are such.
+    /// Waits until `count` lines match.
     pub(crate) fn wait_for_lines(&self, count: usize, such: impl Fn(&Line) -> bool) -> Vec<Line> {
         let until = Instant::now() + LONG;
         let mut state = lock(&self.log);
@@ -171,7 +171,8 @@ impl Server {
                 state.lines.len(),
                 state.broken,
             );
-            // Many lines may come at once; looking at all of them after each would be slow.
+            // Many lines may arrive in a burst, and checking all of them after each line would be
+            // slow.
             let pause = left.min(Duration::from_millis(200));
             let seen = state.lines.len();
             state = self
@@ -183,12 +184,12 @@ impl Server {
         }
     }
 
-    /// Waits for a line.
+    /// Waits for a matching line.
     pub(crate) fn wait_for_line(&self, such: impl Fn(&Line) -> bool) -> Line {
         self.wait_for_lines(1, such).swap_remove(0)
     }
 
-    /// Waits for the process to end, and gives its status, whole log and directory.
+    /// Waits for the process to end, and returns its status, complete log and directory.
     pub(crate) fn wait(mut self) -> (ExitStatus, Vec<Line>, Directory) {
         let until = Instant::now() + LONG;
         let status = loop {
@@ -196,7 +197,7 @@ impl Server {
                 break status;
             }
             assert!(Instant::now() < until, "the server does not end");
-            // There is no waiting for a process with a bound; this looks again, it does not assume.
+            // std cannot wait for a process with a timeout, so poll its status.
             std::thread::sleep(Duration::from_millis(5));
         };
         if let Some(reader) = self.reader.take() {
@@ -212,7 +213,7 @@ impl Server {
         (status, state.lines, directory)
     }
 
-    /// Ends the server with SIGTERM, as it should end: with status 0.
+    /// Ends the server with SIGTERM, and checks that it exits with status 0.
     pub(crate) fn stop(self) -> (Vec<Line>, Directory) {
         self.signal("TERM");
         let (status, lines, directory) = self.wait();
@@ -228,7 +229,7 @@ impl Drop for Server {
     }
 }
 
-/// Runs a server that is expected to end by itself: its exit code, standard output and standard
+/// Runs a server that should exit by itself; returns its exit code, standard output and standard
 /// error.
 pub(crate) fn run(arguments: &[&OsStr]) -> (Option<i32>, String, String) {
     let output = Command::new(binary())

@@ -1,5 +1,5 @@
-//! What is wrong is refused with a 4xx and a sentence that says what would be right, and the server
-//! lives on.
+//! Invalid requests are rejected with a 4xx status and a message that says what would be valid, and
+//! the server keeps running.
 
 use std::ffi::OsStr;
 
@@ -8,7 +8,7 @@ use framewise::runtime::Runtime;
 use crate::client::{Client, order, raw_exchange};
 use crate::process::{Directory, Server, run};
 
-/// Method and path, body, status, and what the error must say.
+/// Method and path, body, status, and a part of the error message.
 type Case = ((&'static str, &'static str), String, u16, &'static str);
 
 fn item(item: &str) -> String {
@@ -181,8 +181,7 @@ fn bad_input_is_refused_with_what_would_be_right() {
                 && line.message.starts_with(&format!("{status}: "))
                 && line.message.contains(said)
         };
-        // Once a protocol; and once more each where our own price client was refused by the price
-        // service.
+        // Once per protocol, and once more if the price service rejected the server's own request.
         assert!(lines.iter().filter(about).count() >= 2, "{at:?} {said}");
     }
     let database = rusqlite::Connection::open(directory.database()).expect("the database");
@@ -206,7 +205,7 @@ fn a_reply_carries_the_request_id_that_was_sent_or_a_new_one() {
         let one = client.send(("GET", "/healthz"), ("", ""), "").await;
         let two = client.send(("GET", "/nowhere"), ("", ""), "").await;
         assert_ne!(one.request_id, two.request_id);
-        // What would spoil the log is not taken over, and not silently replaced either.
+        // A value that would corrupt the log is rejected, not silently replaced.
         for bad in ["a b", "\"", &"x".repeat(65)] {
             let reply = client.send(("GET", "/healthz"), (bad, "t"), "").await;
             assert_eq!(reply.status, 400, "{bad}");
@@ -225,7 +224,7 @@ fn a_reply_carries_the_request_id_that_was_sent_or_a_new_one() {
             );
             assert_eq!(reply.request_id, "given-2");
         }
-        // Without a tenant, the default one.
+        // Without a tenant, the default tenant is used.
         let reply = client
             .send(("POST", "/orders"), ("given-3", ""), order("ada", &["A-1"]))
             .await;
@@ -248,17 +247,17 @@ fn a_reply_carries_the_request_id_that_was_sent_or_a_new_one() {
 fn a_body_that_is_longer_than_announced_or_than_worth_reading_is_refused() {
     let server = Server::start(&[]);
     let head = "POST /orders HTTP/1.1\r\nhost: x\r\n";
-    // Announced as 100 MB: refused at once, without a byte of it.
+    // A body of 100 MB by its header is rejected at once, without reading it.
     let reply = raw_exchange(
         server.address,
         format!("{head}content-length: 100000000\r\n\r\n").as_bytes(),
     );
     assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
-    // One who asks first is told before sending.
+    // A client that sends `expect: 100-continue` gets the rejection before it sends the body.
     let asks = format!("{head}content-length: 70000\r\nexpect: 100-continue\r\n\r\n");
     let reply = raw_exchange(server.address, asks.as_bytes());
     assert!(reply.starts_with("HTTP/1.1 413 "), "{reply}");
-    // Chunked: the length shows only while it is read.
+    // With chunked encoding the length is only known while reading.
     let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
     let chunked = format!(
         "{head}transfer-encoding: chunked\r\nconnection: close\r\n\r\n{chunk}{chunk}0\r\n\r\n"
@@ -285,7 +284,7 @@ fn who_sends_too_slowly_is_cut_off() {
     server.wait_for_lines(starts.len(), |line| {
         line.site == "server" && line.message.contains("no whole request within 300ms")
     });
-    // A body that does not come is a request that can be answered.
+    // A request whose body does not arrive still gets a response.
     let half =
         "POST /orders HTTP/1.1\r\nhost: x\r\nx-request-id: slow\r\ncontent-length: 9\r\n\r\n{";
     let reply = raw_exchange(server.address, half.as_bytes());
@@ -297,7 +296,7 @@ fn who_sends_too_slowly_is_cut_off() {
         reply.contains("did not come within 300ms; send it faster"),
         "{reply}"
     );
-    // And the server lives on.
+    // The server still runs.
     let reply = raw_exchange(
         server.address,
         b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",

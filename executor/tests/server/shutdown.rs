@@ -1,4 +1,4 @@
-//! How the server ends, and what the next one takes up.
+//! The shutdown of the server, and the work that the next run resumes.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,8 +13,8 @@ use rusqlite::Connection;
 use crate::client::{Client, order, raw, raw_order};
 use crate::process::Server;
 
-/// Begins an order, and returns when the server has read its head and asks for its body: it is in
-/// flight.
+/// Begins an order, and returns when the server has read its header and asks for its body, so that
+/// the order is in flight.
 fn begin_order(server: &Server, id: &str, body: &str) -> TcpStream {
     let mut stream = raw(server.address);
     let whole = raw_order(id, "t", body, "expect: 100-continue\r\n");
@@ -39,7 +39,8 @@ fn what_is_in_flight_is_finished() {
         let idle = raw(server.address);
         server.signal(signal);
         server.wait_for_line(is_stopping);
-        // Its prices are still to be asked, by HTTP, from a server that accepts no more.
+        // The prices are still to be requested, by HTTP, from a server that accepts no more
+        // connections.
         stream.write_all(body.as_bytes()).expect("written");
         let mut reply = String::new();
         stream
@@ -83,7 +84,7 @@ fn a_client_that_does_not_finish_is_cut_off_in_the_end() {
     let (status, ..) = server.wait();
     assert_eq!(status.code(), Some(0));
     let mut rest = Vec::new();
-    // Closed, in whichever way.
+    // The connection is closed, with or without an error.
     let _ = stream.read_to_end(&mut rest);
     assert_eq!(rest, b"");
 }
@@ -130,14 +131,14 @@ fn sigterm_under_load_loses_no_acknowledged_order() {
                         break;
                     };
                     mine.push((order, id));
-                    // Ordering: Relaxed; only how many there are matters.
+                    // Ordering: Relaxed. Only the count matters; it publishes nothing.
                     count.fetch_add(1, Ordering::Relaxed);
                 }
                 acknowledged.lock().expect("no panic").append(&mut mine);
             });
         }
         let until = Instant::now() + crate::process::LONG;
-        // Ordering: Relaxed; as above.
+        // Ordering: Relaxed, like above.
         while count.load(Ordering::Relaxed) < ENOUGH {
             assert!(Instant::now() < until, "too few orders");
             std::thread::sleep(Duration::from_millis(1));
@@ -153,7 +154,7 @@ fn sigterm_under_load_loses_no_acknowledged_order() {
 fn sigterm_under_load_loses_no_acknowledged_order_on_http2() {
     const STREAMS: usize = 100;
     const ENOUGH: usize = 400;
-    // The delay has orders be under way at any moment.
+    // The delay ensures that orders are always in flight.
     let server = Server::start(&["--price-delay", "20ms", "--price-within", "1m"]);
     let runtime = Runtime::new().expect("a runtime");
     let acknowledged = runtime.block_on(async {
@@ -180,7 +181,7 @@ fn sigterm_under_load_loses_no_acknowledged_order_on_http2() {
     check_acknowledged(server, acknowledged);
 }
 
-/// Places one order after another until the server takes no more.
+/// Places one order after another until the server rejects them.
 async fn place_until_it_ends(
     client: Client,
     stream: usize,
@@ -201,7 +202,8 @@ async fn place_until_it_ends(
     }
 }
 
-/// Waits for the server to end; what was acknowledged, and nothing else, is in its database.
+/// Waits for the server to end, and checks that its database contains exactly the acknowledged
+/// orders.
 fn check_acknowledged(server: Server, acknowledged: Vec<(i64, String)>) {
     let (status, lines, directory) = server.wait();
     assert_eq!(status.code(), Some(0), "{:#?}", lines.last());
@@ -229,11 +231,11 @@ fn check_acknowledged(server: Server, acknowledged: Vec<(i64, String)>) {
         );
         assert!(confirmed.contains(&*id), "{id}");
     }
-    // Whoever was let in was also told.
+    // Every accepted order was also acknowledged.
     assert_eq!(rows, HashMap::new());
 }
 
-/// The id of the order in a 201 reply; `None` when the connection ends instead.
+/// Returns the order's id in a 201 response, or `None` if the connection ends instead.
 fn read_acknowledgement(stream: &mut BufReader<TcpStream>) -> Option<i64> {
     let mut length = 0;
     let mut line = String::new();
@@ -271,7 +273,8 @@ fn the_next_run_takes_up_what_is_open_in_the_name_of_its_request() {
         orders.push(reply.order());
     }
     let (_, directory) = server.stop();
-    // As if the first were due since long, and the second had lost its confirmation in a crash.
+    // Change the database so that the first order is long overdue, and the second one lost its
+    // confirmation in a crash.
     let database = Connection::open(directory.database()).expect("the database");
     let set = |what: &str, order: i64| {
         let sql = format!("UPDATE orders SET {what} WHERE id = ?");

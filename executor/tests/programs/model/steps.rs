@@ -1,4 +1,4 @@
-//! The model's statements that do not await.
+//! The model of statements that do not await.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::expect::Role;
 use crate::program::{Node, Op};
 
 impl Model {
-    /// A statement that does not await.
+    /// Evaluates a statement that does not await.
     pub(super) fn statement<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let slot = usize::from(node.slot);
         match node.op {
@@ -85,14 +85,14 @@ impl Model {
         };
         let mut ends = self.unit(closure.node, 0, &inside, closure.frames);
         if node.op == Op::CallOnThread {
-            // The panic goes on from the join.
+            // The panic continues from the join.
             let here = |(id, _)| (id, at.bindings.clone());
             ends.panics = ends.panics.into_iter().map(here).collect();
         }
         ends
     }
 
-    /// Timer callbacks.
+    /// Evaluates timer callbacks.
     fn callback<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
         const ITEM: &str = "C-53: a timer callback has the registering frame";
         self.look((node.id, Role::Owned), &at.bindings, at.certain, ITEM);
@@ -105,7 +105,7 @@ impl Model {
         let times = match node.op {
             Op::SetTimeout => 1,
             Op::SetInterval => node.times,
-            // Cancelled with a delay of an hour, or with none.
+            // Cancelled, with a delay of an hour or without a delay.
             _ => u8::from(node.times == 1),
         };
         for _ in 0..times {

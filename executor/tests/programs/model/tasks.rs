@@ -1,11 +1,11 @@
-//! The model's tasks: what they see, and what becomes of them.
+//! The model of tasks: their observations and their ends.
 
 use super::{At, Ends, Frames, Model, Slots};
 use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
 use crate::variables::Bindings;
 
-/// A task whose handle is held. What it sees is said when the handle's fate is known.
+/// A task whose handle is held. It is evaluated when the handle's fate is known.
 pub(super) struct Task<'p> {
     node: &'p Node,
     at: At,
@@ -16,7 +16,7 @@ pub(super) struct Task<'p> {
 const OUTPUT: &str = "C-39, C-40: an output is dropped in the task's frame, or by its taker";
 
 impl Model {
-    /// Spawning, and what is done with handles without awaiting them.
+    /// Evaluates spawns, and statements that use handles without awaiting them.
     pub(super) fn task<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) {
         let slot = usize::from(node.slot);
         match node.op {
@@ -39,7 +39,7 @@ impl Model {
         }
     }
 
-    /// A task that the statement spawns.
+    /// Returns the task that the statement spawns.
     pub(super) fn spawned<'p>(&mut self, node: &'p Node, at: &At, frames: &Frames) -> Task<'p> {
         let (bindings, item) = match node.op {
             Op::SpawnRoot => (Bindings::default(), "C-36: a task spawned at the root"),
@@ -71,19 +71,19 @@ impl Model {
         }
     }
 
-    /// The handle is awaited at `at`, by statement `id`.
+    /// Statement `id` awaits the handle at `at`.
     pub(super) fn awaited(&mut self, task: Task<'_>, at: &At, id: u32) {
         let child = task.at.bindings.clone();
         let mut droppers = vec![&at.bindings];
         if !at.certain {
-            // The awaiter may end before.
+            // The awaiter may end before the task.
             droppers.extend([&at.home, &child]);
         }
         let ends = self.end(&task, at.certain, &droppers);
         self.ended(id, &at.bindings, &ends, at.certain, "C-38: joining");
     }
 
-    /// The handle is dropped in `dropper` by a task at `at`.
+    /// A task at `at` drops the handle in `dropper`.
     pub(super) fn dropped(&mut self, task: Task<'_>, at: &At, dropper: &Bindings) {
         let child = task.at.bindings.clone();
         let mut droppers = vec![dropper, &child];
@@ -93,9 +93,9 @@ impl Model {
         self.end(&task, false, &droppers);
     }
 
-    /// Says what the task sees. `waited`: it is for certain that somebody waits for its end.
+    /// Evaluates the task. `waited`: another task certainly waits for its end.
     fn end(&mut self, task: &Task<'_>, waited: bool, droppers: &[&Bindings]) -> Ends {
-        // A local task ends with its set, any with the runtime.
+        // A local task ends with its set, any other task with the runtime.
         let cut = !waited && (task.at.local || self.on.cut_short);
         let at = At {
             certain: task.at.certain && !task.aborted && !cut,
@@ -116,7 +116,7 @@ impl Model {
         ends
     }
 
-    /// Tasks that park when they have run their body, and are aborted then.
+    /// Evaluates tasks that park after their body and are then aborted.
     pub(super) fn parked<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
         let task = self.spawned(node, at, &slots.frames);
         let waited = node.op != Op::LeaveParked && at.certain;
@@ -144,14 +144,14 @@ impl Model {
         }
     }
 
-    /// A task that is aborted right after its spawn.
+    /// Evaluates a task that is aborted right after its spawn.
     pub(super) fn aborted_at_once<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
         let mut task = self.spawned(node, at, &slots.frames);
         if !task.at.local {
             task.aborted = true;
             return self.awaited(task, at, node.id);
         }
-        // Nobody has polled the set in between.
+        // The set is not polled in between.
         let ends = Ends {
             cancelled: true,
             ..Ends::default()

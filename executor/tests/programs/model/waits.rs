@@ -1,4 +1,4 @@
-//! The model's statements that await.
+//! The model of statements that await.
 
 use super::{At, Ends, Model, Slots, bound};
 use crate::expect::{Note, Role};
@@ -16,7 +16,8 @@ impl Model {
                 let inside = at.under(bound(node, &at.bindings, 0), item);
                 return self.scope(node, &inside, slots);
             }
-            // The first was bound when the scope of the others was made, and is not any more.
+            // The first variable was bound when the scope of the others was created, and is not
+            // bound any more.
             Op::MadeUnder => {
                 let item = "C-66, C-67: made under one frame, polled under another";
                 let inside = at.under(bound(node, &at.bindings, 1), item);
@@ -51,7 +52,7 @@ impl Model {
                 ends.done = true;
                 return ends;
             }
-            // C-48: it keeps no frame alive, which is seen when the program is over.
+            // C-48: it keeps no frame alive, which is checked at the end of the program.
             Op::KeepWaker => {}
             Op::ForeignWaker => self.foreign_waker(node, at),
             Op::Interval => return self.ticks(node, at, slots),
@@ -77,7 +78,7 @@ impl Model {
         Ends::done()
     }
 
-    /// A scope whose future keeps something until it is dropped.
+    /// Evaluates a scope whose future owns a value until it is dropped.
     fn scope<'p>(&mut self, node: &'p Node, inside: &At, slots: &mut Slots<'p>) -> Ends {
         self.kept(node, inside, inside.certain);
         self.block(node, 0, inside, slots)
@@ -89,7 +90,7 @@ impl Model {
         self.expected.also((node.id, Role::Owned), inside.item);
     }
 
-    /// A scope that is polled first under one more binding, and then without.
+    /// Evaluates a scope that is polled first with one more binding, and then without it.
     fn moved<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let item = "C-71: a started scope keeps its variables, the others follow the poller";
         let first = node.binds[..1].iter();
@@ -98,7 +99,7 @@ impl Model {
         });
         let before = at.under(bound(node, &under, 1), item);
         let after = at.under(bound(node, &at.bindings, 1), item);
-        // It is dropped here, whether it came to its second block or not.
+        // It is dropped here, whether or not it reached its second block.
         self.kept(node, &after, at.certain);
         let mut guards = Vec::new();
         let begun = self.statements(node, 0, &before, slots, &mut guards);
@@ -111,7 +112,7 @@ impl Model {
         ends
     }
 
-    /// Where branch `index` is.
+    /// Returns the context of branch `index`.
     fn branch(node: &Node, index: usize, at: &At) -> At {
         let bindings = match node.binds.get(index) {
             Some(bind) => at.bindings.with(bind.var, node.value(index)),
@@ -123,7 +124,7 @@ impl Model {
         }
     }
 
-    /// How a branch would end, without saying what it sees.
+    /// Returns the possible ends of a branch without adding its observations.
     fn foresee(&mut self, node: &Node, index: usize, at: &At) -> Ends {
         let said = std::mem::take(&mut self.expected);
         let ends = self.unit(node, index, at, Default::default());
@@ -141,7 +142,7 @@ impl Model {
         });
         let mut all = Ends::done();
         for index in [0, 1] {
-            // The panic of the other one would end this one anywhere.
+            // A panic of the other branch may end this one at any place.
             branches[index].certain &= !may_panic[1 - index];
             let ends = self.unit(node, index, &branches[index], slots.frames.clone());
             all.done &= ends.done;
@@ -150,7 +151,8 @@ impl Model {
         all
     }
 
-    /// The winner ends; the loser runs its body and waits for ever. They are polled in either order.
+    /// Evaluates a select. The winner ends; the loser runs its body and waits forever. The order of
+    /// their polls is not determined.
     fn select<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) -> Ends {
         let (mut winner, mut loser) = (Self::branch(node, 0, at), Self::branch(node, 1, at));
         let item = "C-69: the loser is dropped in its scope";
@@ -178,20 +180,21 @@ impl Model {
         Ends::done()
     }
 
-    /// A waker of another executor is left with a timer, and called once under the other binding.
+    /// Evaluates a foreign waker that is registered with a timer, and called once with the other
+    /// binding.
     fn foreign_waker(&mut self, node: &Node, at: &At) {
         let with = |index: usize| match node.binds.get(index) {
             Some(bind) => at.bindings.with(bind.var, node.value(index)),
             None => at.bindings.clone(),
         };
-        let item = "C-50: a waker's own code runs in the frame of whoever calls it";
+        let item = "C-50: a waker's own code runs in its caller's frame";
         self.look((node.id, Role::Called), &with(1), at.certain, item);
         let item = "C-50: a timer calls a waker in the frame that registered it";
-        // The time may be over before the timer is asked.
+        // The deadline may pass before the timer is polled.
         self.look((node.id, Role::Woken), &with(0), false, item);
     }
 
-    /// A task sends under a binding; here it is received.
+    /// Evaluates a message that a task sends with a binding and that is received here.
     fn channel(&mut self, node: &Node, at: &At) {
         let task = at.bindings.inherited();
         let sender = bound(node, &task, 0);
@@ -201,16 +204,16 @@ impl Model {
             let item = "C-54: a receiver has its own frame";
             self.look((node.id, Role::Received), &at.bindings, at.certain, item);
             let item = "C-55: a message can carry its sender's frame";
-            // Once by its frame, once by its envelope.
+            // Once in its frame, once as message with context.
             self.look((node.id, Role::Carried), &sender, at.certain, item);
             self.look((node.id, Role::Carried), &sender, at.certain, item);
             self.look((node.id, Role::Enveloped), &sender, at.certain, item);
             let mut droppers = vec![&at.bindings];
             if !at.certain {
-                // Nobody may come to receive it.
+                // The message may not be received.
                 droppers.extend([&at.home, &sender, &task]);
             }
-            let item = "C-54: a message is dropped by whoever has it";
+            let item = "C-54: a message is dropped in its owner's frame";
             self.expected.add(
                 (node.id, Role::Message),
                 item,

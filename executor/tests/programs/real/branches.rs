@@ -1,4 +1,4 @@
-//! Futures beside each other: branches, messages, streams.
+//! Concurrent futures: branches, messages, streams.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
 use crate::variables::{scoped, scoped_stream};
 
-/// A branch with slots of its own, in its scope.
+/// A branch with its own slots, in its scope.
 fn branch<'a>(run: &'a Arc<Run>, node: &'a Node, index: usize, slots: &Slots) -> BoxFuture<'a, ()> {
     let mut slots = Slots::new(slots.frames.clone(), slots.local);
     in_branch(run, node, index, async move {
@@ -69,11 +69,11 @@ pub(super) async fn first(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     drop(over);
 }
 
-/// A message with its sender's frame, that says where it is dropped.
+/// A message with its sender's frame, which observes where it is dropped.
 struct Message {
     _watched: Watched,
     frame: Frame,
-    /// The same in an envelope: opened, or dropped unopened, in the sender's frame.
+    /// The same as message with context: it is opened, or dropped unopened, in the sender's frame.
     envelope: WithFrame<Watched>,
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
                     frame: Frame::current(),
                     envelope: WithFrame::new(run.watched(id, Role::Enveloped)),
                 };
-                // The receiver may have ended.
+                // The receiver may have been dropped.
                 let _ = sender.send(message).await;
                 yield_now().await;
             }

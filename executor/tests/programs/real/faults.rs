@@ -1,4 +1,5 @@
-//! Runtimes that break the contract on purpose, each in one way, for the tests of the harness.
+//! Seeded faults: runtimes that violate the contract, each in one way, for the tests of the
+//! harness.
 
 use std::cell::Cell;
 use std::pin::Pin;
@@ -13,81 +14,81 @@ use super::run::Run;
 use crate::program::Node;
 use crate::variables::run_under;
 
-/// What is wrong with the runtime.
+/// The fault of the runtime.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
     /// A task sees the frame of its first poller.
     CapturesAtFirstPoll,
-    /// A task gets the variables, too, that are not inherited.
+    /// A task also inherits variables that are marked as not inherited.
     InheritsEverything,
-    /// A task that is polled again is polled at the root.
+    /// A task's later polls are in the root frame.
     LosesFrameOnSecondPoll,
-    /// A task that goes on after another one had its turn is polled at the root.
+    /// A task that is polled after another one is polled in the root frame.
     MixesInterleaved,
-    /// A task that is dropped, not ended, is dropped at the root.
+    /// A task that is dropped before its end is dropped in the root frame.
     DropsOutsideOfFrame,
     /// The frame in which a panic began stays current after the catch.
     ForgetsToRestoreAfterPanic,
-    /// What follows a scope is still in it.
+    /// The scope's frame stays current after the scope.
     ScopesLeak,
-    /// A scope takes its frame when it is made.
+    /// A scope captures its frame when it is created.
     ScopesAreEager,
     /// A started scope stays in the frame in which it was started.
     ScopesNeverFollow,
-    /// The second branch's scope is around both.
+    /// The second branch's scope is around both branches.
     BranchesBleed,
-    /// The loser of a select is dropped at the root.
+    /// The loser of a select is dropped in the root frame.
     DropsLoserOutside,
-    /// A scope that is not polled never drops what is in it.
+    /// A scope that was not polled drops its future outside of the scope.
     DropsUnpolledOutside,
-    /// The consumer of a stream is in its scope.
+    /// The consumer of a stream is in the stream's scope.
     StreamsLeak,
-    /// A wrapped closure is called as it is.
+    /// A wrapped closure is called without its frame.
     WrapsNothing,
-    /// Timer callbacks run at the root.
+    /// Timer callbacks run in the root frame.
     CallsBackAtRoot,
-    /// After a timer the task is at the root.
+    /// After a timer, the task is in the root frame.
     WakesAtRoot,
-    /// Blocking calls run at the root.
+    /// Blocking calls run in the root frame.
     BlocksAtRoot,
-    /// A receiver goes on in the sender's frame.
+    /// A receiver continues in the sender's frame.
     ReceivesTheSendersFrame,
-    /// The join error tells the awaiter's frame.
+    /// The join error exposes the awaiter's frame.
     FrameOfAwaiter,
-    /// A task's handle keeps the frame.
+    /// A task's handle keeps the frame alive.
     KeepsFrameByHandle,
-    /// A timer calls a waker at the root.
+    /// A timer calls a waker in the root frame.
     WakesForeignersAtRoot,
-    /// A waker keeps its task's frame.
+    /// A waker keeps its task's frame alive.
     WakersKeepFrames,
     /// A frame that was bound is never freed.
     LeaksFrames,
 }
 
-/// Polls and drops a future elsewhere than where it belongs.
+/// Polls and drops a future in a wrong frame.
 struct Misplaced<'a, T> {
     polled: Polled,
-    /// Where it is dropped, if not where it belongs.
+    /// The frame of the drop, if it is wrong.
     at_drop: Option<Frame>,
     /// The number of its task; 0 before the first poll.
     number: u64,
     inner: Option<BoxFuture<'a, T>>,
 }
 
-/// When a future is polled at the root.
+/// The polls of a future that are in the root frame.
 #[derive(Clone, Copy, PartialEq)]
 enum Polled {
     Never,
-    /// From its second poll on.
+    /// All polls after the first.
     Again,
-    /// When another one was polled since, on the same thread.
+    /// A poll after another future was polled on the same thread.
     AfterOthers,
 }
 
 thread_local! {
-    /// The one that was polled last.
+    /// The number of the future that was polled last.
     static LAST: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -100,7 +101,7 @@ impl<T> Future for Misplaced<'_, T> {
         let this = self.get_mut();
         let is_first = this.number == 0;
         if is_first {
-            // Ordering: Relaxed; it only makes the numbers different.
+            // Ordering: Relaxed. The number only has to be unique; it publishes nothing.
             this.number = NEXT.fetch_add(1, Ordering::Relaxed);
         }
         let others = LAST.replace(this.number) != this.number;
@@ -128,7 +129,7 @@ impl<T> Drop for Misplaced<'_, T> {
     }
 }
 
-/// The future of a task, as the fault has it.
+/// Returns the future of a task, with the fault applied.
 pub(super) fn task<T: 'static>(
     run: &Run,
     future: impl Future<Output = T> + Send + 'static,
@@ -147,7 +148,7 @@ pub(super) fn task<T: 'static>(
     })
 }
 
-/// The loser of a select, as the fault has it.
+/// Returns the loser of a select, with the fault applied.
 pub(super) fn loser<'a>(run: &Run, future: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
     if !run.is(Fault::DropsLoserOutside) {
         return future;
@@ -160,13 +161,13 @@ pub(super) fn loser<'a>(run: &Run, future: BoxFuture<'a, ()>) -> BoxFuture<'a, (
     })
 }
 
-/// The frame of a scope that stays current behind it.
+/// Returns the frame of a scope that stays current after it, by the fault.
 pub(super) fn leaked_scope(run: &Arc<Run>, node: &Node) -> Option<Frame> {
     run.is(Fault::ScopesLeak)
         .then(|| run_under(run.made(node, 0), Frame::current))
 }
 
-/// The frame of a stream that stays current behind it.
+/// Returns the frame of a stream that stays current after it, by the fault.
 pub(super) fn leaked_stream(run: &Arc<Run>, node: &Node) -> Option<Frame> {
     run.is(Fault::StreamsLeak)
         .then(|| run_under(run.made(node, 0), Frame::current))

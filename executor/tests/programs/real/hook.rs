@@ -1,6 +1,6 @@
-//! Who is told of panics: the process's hook and the runtime's.
+//! The observers of panics: the process's hook and the runtime's.
 //!
-//! The message of a planned panic names its run and its statement.
+//! The message of a planned panic contains its run and its statement.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -14,20 +14,20 @@ use framewise::JoinError;
 use super::run::{Run, lock};
 use crate::expect::{Note, Role};
 
-/// All runs, by their number.
+/// All runs, by number.
 static RUNS: Mutex<BTreeMap<u64, Weak<Run>>> = Mutex::new(BTreeMap::new());
 
 const PLANNED: &str = "planned panic ";
 
 thread_local! {
-    /// The statement that panicked last on this thread.
+    /// The last statement that panicked on this thread.
     static LAST_PANIC: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The number of a new run.
+/// Returns the number of a new run.
 pub(super) fn number() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    // Ordering: Relaxed; it only makes the numbers different.
+    // Ordering: Relaxed. The number only has to be unique; it publishes nothing.
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
@@ -39,12 +39,12 @@ pub(super) fn forget(number: u64) {
     lock(&RUNS).remove(&number);
 }
 
-/// The message of a statement's panic.
+/// Returns the message of a statement's panic.
 pub(super) fn message(number: u64, id: u32) -> String {
     format!("{PLANNED}{number} {id}")
 }
 
-/// The run and the statement that a panic's message names.
+/// Returns the run and the statement in a panic's message.
 pub(super) fn planned(message: &str) -> Option<(u64, u32)> {
     let (_, names) = message.split_once(PLANNED)?;
     let (run, id) = names.split_once(' ')?;
@@ -57,12 +57,12 @@ fn run_of(message: &str) -> Option<(Arc<Run>, u32)> {
     Some((run, id))
 }
 
-/// What a payload says, where it is one of ours.
+/// Returns the text of a payload, if it is from a planned panic.
 pub(super) fn text(payload: &(dyn Any + Send)) -> &str {
     payload.downcast_ref::<String>().map_or("", String::as_str)
 }
 
-/// Has the process's panic hook look at planned panics, and be silent about them.
+/// Installs a panic hook that observes planned panics without printing them.
 pub(crate) fn install() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -80,19 +80,19 @@ pub(crate) fn install() {
     });
 }
 
-/// The panic that unwinds on this thread, where one does.
+/// Returns the statement whose panic unwinds on this thread.
 pub(super) fn last_panic() -> u32 {
     LAST_PANIC.get()
 }
 
-/// The panic of another thread goes on here: no hook is called for it.
+/// Records that another thread's panic continues here; no hook is called for it.
 pub(super) fn goes_on(payload: &(dyn Any + Send)) {
     if let Some((_, id)) = planned(text(payload)) {
         LAST_PANIC.set(id);
     }
 }
 
-/// For the runtimes: the panic of a task that nobody joins, or of a callback.
+/// The runtimes' hook for unhandled panics: of a detached task or of a callback.
 pub(crate) fn unhandled_panic(error: &JoinError) {
     let message = error.to_string();
     if let (Some((run, id)), Some(frame)) = (run_of(&message), error.frame()) {

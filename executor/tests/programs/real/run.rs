@@ -1,4 +1,4 @@
-//! One run of a program: what was seen in it, and what of it is still alive.
+//! One run of a program: its observations, and its live values.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -16,13 +16,13 @@ use crate::expect::{Look, Note, Place, Role};
 use crate::program::Node;
 use crate::variables::{Made, Seen};
 
-/// How long values may take to go until they are held to leak. Nothing is measured by it.
+/// The timeout after which live values count as leaked. No test measures time with it.
 const LEAK: Duration = Duration::from_secs(10);
 
 pub(crate) struct Run {
     number: u64,
     pub(crate) fault: Fault,
-    /// Whether the runtime's hook is told of panics that nobody joins.
+    /// `true` if the runtime has a hook for unhandled panics.
     has_hook: bool,
     state: Mutex<RunState>,
     calm: Condvar,
@@ -34,12 +34,12 @@ struct RunState {
     complaints: Vec<String>,
     values_made: u64,
     values: BTreeSet<u64>,
-    /// Tasks and callbacks that go on by themselves.
+    /// The number of tasks and callbacks that run independently.
     busy: usize,
-    /// Panics of callbacks, of which the runtime's hook has yet to be told.
+    /// Panics of callbacks that the runtime's hook has not received yet.
     untold: Vec<u32>,
     tasks: Vec<AbortHandle>,
-    /// Held until all else is over: they must keep nothing alive.
+    /// Held until everything else has ended: they must keep nothing alive.
     wakers: Vec<Waker>,
 }
 
@@ -57,7 +57,7 @@ impl Run {
         run
     }
 
-    /// For values that belong to no program.
+    /// Returns a run for values that belong to no program.
     pub(crate) fn detached() -> Arc<Self> {
         Self::new(Fault::None, false)
     }
@@ -70,7 +70,7 @@ impl Run {
         lock(&self.state)
     }
 
-    /// Looks at the variables.
+    /// Observes the variables.
     pub(crate) fn look(&self, place: Place, note: Note) {
         let seen = Seen::now();
         self.state().looks.push((place, (seen, note)));
@@ -80,7 +80,7 @@ impl Run {
         self.state().complaints.push(what);
     }
 
-    /// The values of the statement's bindings from `first` on.
+    /// Returns the values of the statement's bindings from `first` on.
     pub(crate) fn made(self: &Arc<Self>, node: &Node, first: usize) -> Vec<Made> {
         let binds = node.binds.iter().enumerate().skip(first);
         binds
@@ -88,7 +88,7 @@ impl Run {
             .collect()
     }
 
-    /// A number for a new value.
+    /// Returns a serial number for a new value.
     pub(crate) fn value_made(&self) -> u64 {
         let mut state = self.state();
         state.values_made += 1;
@@ -108,7 +108,7 @@ impl Run {
         self.state().values.contains(&serial)
     }
 
-    /// What looks at the variables when it is dropped.
+    /// Returns a drop tracker, which observes the variables when it is dropped.
     pub(crate) fn watched(self: &Arc<Self>, id: u32, role: Role) -> Watched {
         Watched {
             run: Arc::clone(self),
@@ -116,12 +116,12 @@ impl Run {
         }
     }
 
-    /// Held by what goes on by itself.
+    /// Returns a guard for an independent task.
     pub(crate) fn busy(self: &Arc<Self>) -> Busy {
         self.busy_in(false)
     }
 
-    /// Held by a callback.
+    /// Returns a guard for a callback.
     pub(crate) fn busy_callback(self: &Arc<Self>) -> Busy {
         self.busy_in(true)
     }
@@ -134,7 +134,7 @@ impl Run {
         }
     }
 
-    /// The runtime's hook was told of the panic of this statement.
+    /// Records that the runtime's hook received the panic of this statement.
     pub(super) fn told_of(&self, id: u32) {
         let mut state = self.state();
         if let Some(place) = state.untold.iter().position(|&untold| untold == id) {
@@ -154,7 +154,7 @@ impl Run {
         self.state().tasks.push(task);
     }
 
-    /// Whether there is a task that has neither ended nor parked.
+    /// Returns `true` if a task has neither ended nor parked.
     pub(crate) fn is_busy(&self) -> bool {
         self.state().busy > 0
     }
@@ -170,11 +170,11 @@ impl Run {
         }
     }
 
-    /// Ends the tasks that are left, and waits until all have ended.
+    /// Aborts the remaining tasks, and waits until all have ended.
     pub(crate) fn end_tasks(&self) {
         let tasks = std::mem::take(&mut self.state().tasks);
         tasks.iter().for_each(AbortHandle::abort);
-        // A finished task has let its frame go (C-47).
+        // A finished task has released its frame (C-47).
         while !tasks.iter().all(AbortHandle::is_finished) {
             thread::yield_now();
         }
@@ -184,22 +184,22 @@ impl Run {
         self.state().wakers.push(waker);
     }
 
-    /// Whether a value's destructor has spawned a task that has not ended yet.
+    /// Returns `true` if a value's destructor has spawned a task that has not ended yet.
     fn has_late_tasks(&self) -> bool {
         let state = self.state();
         !state.tasks.iter().all(AbortHandle::is_finished)
     }
 
-    /// Calls the wakers that were kept: those of tasks that have ended.
+    /// Calls the kept wakers, whose tasks have ended.
     pub(crate) fn wake_late(&self) {
         let wakers = std::mem::take(&mut self.state().wakers);
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// How many values are alive after all.
+    /// Returns the number of leaked values.
     ///
-    /// A timer that has just called a callback or a waker in its frame lets go of it after the
-    /// call, so this waits for values that a faultless runtime still has.
+    /// A timer releases a callback's or waker's frame after the call, so this waits for values that
+    /// a correct runtime may still hold.
     pub(crate) fn leaked(&self) -> usize {
         let until = Instant::now() + LEAK;
         loop {
@@ -222,12 +222,12 @@ impl Run {
         )
     }
 
-    /// The message of the panic of statement `id`.
+    /// Returns the message of the panic of statement `id`.
     pub(crate) fn message(&self, id: u32) -> String {
         hook::message(self.number, id)
     }
 
-    /// Which statement's panic it was.
+    /// Returns the note for the panic of the statement in the message.
     pub(crate) fn panic_of(&self, message: &str) -> Note {
         match hook::planned(message) {
             Some((number, id)) if number == self.number => Note::Panicked(id),
@@ -238,7 +238,7 @@ impl Run {
         }
     }
 
-    /// A panic was caught: looks at the frame that was told of it.
+    /// Observes the reported frame of a caught panic.
     pub(crate) fn panicked(&self, message: &str, frame: &Frame) -> Note {
         let note = self.panic_of(message);
         if let Note::Panicked(id) = note {
@@ -247,7 +247,7 @@ impl Run {
         note
     }
 
-    /// How a task ended.
+    /// Observes the end of a task.
     pub(crate) fn ended<T>(&self, id: u32, ended: Result<T, JoinError>) {
         let note = match &ended {
             Ok(_) => Note::Done,
@@ -264,7 +264,7 @@ impl Run {
     }
 }
 
-/// What is still under way.
+/// Shows the state of the run.
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.state();
@@ -288,7 +288,7 @@ impl Drop for Run {
     }
 }
 
-/// Looks at the variables when it is dropped.
+/// A drop tracker: observes the variables when it is dropped.
 pub(crate) struct Watched {
     run: Arc<Run>,
     place: Place,
@@ -300,7 +300,7 @@ impl Drop for Watched {
     }
 }
 
-/// Held by what goes on by itself.
+/// The guard of an independent task or callback, which keeps its run busy.
 pub(crate) struct Busy {
     run: Arc<Run>,
     is_callback: bool,
@@ -310,7 +310,7 @@ impl Drop for Busy {
     fn drop(&mut self) {
         let mut state = self.run.state();
         if self.is_callback && self.run.has_hook && thread::panicking() {
-            // It is over when the runtime's hook was told of the panic.
+            // A panicking callback has ended only when the runtime's hook has received its panic.
             state.untold.push(hook::last_panic());
         } else {
             self.run.less_busy(state);

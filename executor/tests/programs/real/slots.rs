@@ -1,4 +1,4 @@
-//! What a task holds between its statements.
+//! The state that a task keeps between its statements.
 
 use framewise::{Frame, JoinHandle};
 
@@ -8,12 +8,12 @@ use crate::program::SLOTS;
 pub(super) type Frames = [Frame; SLOTS];
 pub(super) type Closure = Box<dyn FnMut() + Send>;
 
-/// The slots of a task, a closure or a branch. An empty one for frames holds the root.
+/// The slots of a task, a closure or a branch. An empty frame slot holds the root frame.
 pub(super) struct Slots {
     pub(super) frames: Frames,
     pub(super) closures: [Option<Closure>; SLOTS],
     pub(super) tasks: [Option<JoinHandle<Watched>>; SLOTS],
-    /// Whether this runs on the thread of a `LocalSet`.
+    /// `true` on the thread of a `LocalSet`.
     pub(super) local: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Statements that do not await.
+//! The execution of statements that do not await.
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, OnceLock};
@@ -22,13 +22,13 @@ use crate::variables::{run_under, scoped};
 /// The values that a block drops at its end.
 pub(super) type Guards = Vec<Watched>;
 
-/// Does the statement's block with that index.
+/// Runs the statement's block with that index.
 pub(super) fn block(run: &Arc<Run>, node: &Node, index: usize, slots: &mut Slots) {
     let mut guards = Guards::new();
     statements(run, node, index, slots, &mut guards);
 }
 
-/// As `block`, where the caller has the block's values.
+/// Like [`block`], but the caller owns the block's values.
 pub(super) fn statements(
     run: &Arc<Run>,
     node: &Node,
@@ -53,7 +53,7 @@ fn in_a_row(run: &Arc<Run>, nodes: &[Node], slots: &mut Slots, guards: &mut Guar
     }
 }
 
-/// Does a statement. Gives the frame that by a fault stays current after it.
+/// Runs a statement. Returns the frame that stays current after it by a seeded fault.
 pub(super) fn statement(
     run: &Arc<Run>,
     node: &Node,
@@ -75,7 +75,7 @@ pub(super) fn statement(
         Op::Snapshot => slots.frames[slot] = Frame::current(),
         Op::SnapshotInherited => slots.frames[slot] = Frame::current().inherited(),
         Op::Enter => {
-            // A frame of its own: the block may put another one into the slot.
+            // Clone the frame, because the block may replace it in the slot.
             let frame = slots.frames[slot].clone();
             frame.run(|| block(run, node, 0, slots));
         }
@@ -149,7 +149,7 @@ fn wrap(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     });
 }
 
-/// A closure that does a block with slots of its own.
+/// Returns a closure that runs a block with its own slots.
 fn body(run: &Arc<Run>, node: &Node, slots: &Slots) -> impl Fn() + Send + use<> {
     let (run, node, frames) = (Arc::clone(run), node.clone(), slots.frames.clone());
     move || block(&run, &node, 0, &mut Slots::new(frames.clone(), false))
@@ -198,7 +198,7 @@ fn callback(run: &Arc<Run>, node: &Node, slots: &Slots) {
     }
 }
 
-/// Calls `body` that many times; the callback cancels itself.
+/// Calls `body` that many times from an interval, which then cancels itself.
 fn repeat(times: u8, body: impl Fn() + Send + 'static) {
     let own: Arc<OnceLock<TimerCallback>> = Arc::default();
     let mut left = times;
@@ -209,7 +209,7 @@ fn repeat(times: u8, body: impl Fn() + Send + 'static) {
                 left -= 1;
                 body();
             }
-            // Where the handle is not there yet, another firing follows.
+            // If the handle is not stored yet, the interval fires again.
             if let (0, Some(own)) = (left, own.get()) {
                 own.cancel();
             }

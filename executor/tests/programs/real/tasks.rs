@@ -1,4 +1,4 @@
-//! Spawning tasks, and what is done with their handles without awaiting them.
+//! Spawns tasks, and uses their handles without awaiting them.
 
 use std::sync::Arc;
 use std::thread;
@@ -69,7 +69,7 @@ pub(super) fn spawned(run: &Arc<Run>, node: &Node, slots: &Slots) -> JoinHandle<
     task
 }
 
-/// The future of a task; its output says where it is dropped.
+/// Returns the future of a task, whose output is a drop tracker.
 fn future(
     run: &Arc<Run>,
     node: &Node,

@@ -1,4 +1,4 @@
-//! Statements that await.
+//! The execution of statements that await.
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use crate::variables::{run_under, scoped};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Does the statement's block with that index.
+/// Runs the statement's block with that index.
 pub(super) fn block<'a>(
     run: &'a Arc<Run>,
     node: &'a Node,
@@ -38,7 +38,7 @@ pub(super) fn block<'a>(
     })
 }
 
-/// As `block`, where the caller has the block's values.
+/// Like [`block`], but the caller owns the block's values.
 async fn statements(
     run: &Arc<Run>,
     node: &Node,
@@ -71,7 +71,7 @@ fn in_a_row<'a>(
     })
 }
 
-/// Does a statement. Gives the frame that by a fault stays current after it.
+/// Runs a statement. Returns the frame that stays current after it by a seeded fault.
 async fn statement(
     run: &Arc<Run>,
     node: &Node,
@@ -126,7 +126,7 @@ async fn statement(
         Op::RaceLimit => {
             let mut inner = Slots::new(slots.frames.clone(), slots.local);
             let body = async move { block(run, node, 0, &mut inner).await };
-            // Which is first, the body or the time, is not foreseen.
+            // The body or the timeout may be first.
             let _ = timeout(Duration::from_micros(40 * u64::from(node.times)), body).await;
         }
         Op::KeepWaker => {
@@ -157,7 +157,7 @@ async fn statement(
     None
 }
 
-/// A future that keeps something until it is dropped, not only until it is ready.
+/// A future that owns a value until it is dropped, not only until it is ready.
 struct Kept<'a> {
     inner: BoxFuture<'a, ()>,
     _owned: Watched,
@@ -220,7 +220,7 @@ async fn moved(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     }
 }
 
-/// Pending once. Nobody is woken: whoever polls does so again by itself.
+/// Is pending once. It wakes no task, because the caller polls again by itself.
 async fn pause() {
     let mut paused = false;
     poll_fn(|_| {
@@ -233,7 +233,7 @@ async fn pause() {
     .await;
 }
 
-/// A task that runs its body, says so, and waits for ever.
+/// Spawns a task that runs its body, notifies, and waits forever.
 async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     let (parks, has_parked) = oneshot::channel::<()>();
     let owned = run.watched(node.id, Role::Owned);
@@ -247,7 +247,7 @@ async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
             let mut guards = Guards::new();
             statements(&run, &body, 0, &mut slots, &mut guards).await;
             drop(busy);
-            // Nobody listens where the one that spawned has ended.
+            // The receiver is dropped if the spawning task has ended.
             let _ = parks.send(());
             pending::<()>().await;
         }
@@ -256,7 +256,7 @@ async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     if node.op == Op::LeaveParked {
         return;
     }
-    // An error says that the task panicked instead.
+    // An error means that the task panicked.
     let _ = has_parked.await;
     if node.op == Op::AbortParkedFromThread {
         tasks::abort_by_thread(&task);
@@ -287,7 +287,8 @@ fn local_set(run: &Arc<Run>, node: &Node, slots: &Slots) {
     });
 }
 
-/// Only the task has the value; when the task is over, nobody has, though its handle is held.
+/// Checks that only the task holds the value, so the value is dropped when the task ends, even
+/// while the handle is held.
 async fn released(run: &Arc<Run>, node: &Node) {
     let made = run
         .made(node, 0)
@@ -312,7 +313,7 @@ async fn released(run: &Arc<Run>, node: &Node) {
     drop((task, frame));
 }
 
-/// A waker that looks at the variables where its code runs, and tells that it was called.
+/// A waker that observes the variables in its call, and notifies that it was called.
 struct LookingWaker {
     run: Arc<Run>,
     place: Place,
@@ -322,7 +323,7 @@ struct LookingWaker {
 impl Wake for LookingWaker {
     fn wake(self: Arc<Self>) {
         self.run.look(self.place, Note::Nothing);
-        // Nobody waits for a direct call.
+        // The receiver of a direct call's notification may be dropped.
         let _ = self.called.try_send(());
     }
 }
@@ -339,7 +340,7 @@ async fn foreign_waker(run: &Arc<Run>, node: &Node) {
     let mut made = run.made(node, 0);
     let direct = waker(Role::Called);
     run_under(made.split_off(1), || direct.wake());
-    // That of the direct call.
+    // The notification of the direct call.
     let _ = calls.recv().await;
     let woken = waker(Role::Woken);
     let mut sleep = Box::pin(sleep(Duration::from_micros(100)));
