@@ -152,9 +152,9 @@ fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
     let log = Log::default();
     let calls: Vec<_> = (0..5)
         .map(|number| {
-            let probe = log.probe("call");
+            let tracker = log.tracker("call");
             KEPT.run(Arc::clone(&kept), || {
-                ID.run(number, || runtime.spawn_blocking(move || drop(probe)))
+                ID.run(number, || runtime.spawn_blocking(move || drop(tracker)))
             })
         })
         .collect();
@@ -447,8 +447,9 @@ mod no_thread {
             || {
                 let runtime = runtime();
                 let log = Log::default();
-                let probe = log.probe("refused");
-                let call = without_threads(|| ID.run(5, || runtime.spawn_blocking(|| drop(probe))));
+                let tracker = log.tracker("refused");
+                let call =
+                    without_threads(|| ID.run(5, || runtime.spawn_blocking(|| drop(tracker))));
                 let error = runtime.block_on(call).unwrap_err();
                 assert!(error.is_rejected() && !error.is_cancelled() && !error.is_panic());
                 assert!(

@@ -26,14 +26,14 @@ fn c39_a_detached_tasks_output_is_dropped_in_the_tasks_frame() {
         let log = Log::default();
         // Detached before its first poll.
         while_occupied(runtime, workers_of(runtime), || {
-            let output = log.probe("fresh");
+            let output = log.tracker("fresh");
             let task = runtime.spawn(async move { output });
             ID.run(90, || drop(task));
         });
         log.wait(1);
         // Detached while it is parked, after the handle was polled.
         let (release, released) = oneshot::channel::<()>();
-        let output = log.probe("parked");
+        let output = log.tracker("parked");
         let mut task = runtime.spawn(async move {
             released.await.unwrap();
             output
@@ -46,7 +46,7 @@ fn c39_a_detached_tasks_output_is_dropped_in_the_tasks_frame() {
         // Detached while it is being polled.
         let (started, is_started) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
-        let output = log.probe("running");
+        let output = log.tracker("running");
         let task = runtime.spawn(async move {
             started.send(()).unwrap();
             released.recv().unwrap();
@@ -60,7 +60,7 @@ fn c39_a_detached_tasks_output_is_dropped_in_the_tasks_frame() {
             [("fresh", id), ("parked", id), ("running", id)]
         );
         // A scope in the task has ended when the output is dropped.
-        let output = log.probe("scoped");
+        let output = log.tracker("scoped");
         drop(runtime.spawn(ID.scope(94, async move { output })));
         assert_eq!(log.wait(4)[3], ("scoped", id));
     });
@@ -70,7 +70,7 @@ fn c39_a_detached_tasks_output_is_dropped_in_the_tasks_frame() {
 fn c39_a_detached_blocking_calls_output_is_dropped_in_its_frame() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let output = log.probe("output");
+        let output = log.tracker("output");
         let (release, released) = mpsc::channel::<()>();
         let call = runtime.spawn_blocking(move || {
             released.recv().unwrap();
@@ -87,21 +87,21 @@ fn c40_a_taken_output_is_dropped_wherever_its_taker_drops_it() {
     everywhere(|runtime, id| {
         let log = Log::default();
         let task = ID.run(90, || {
-            let output = log.probe("taken");
+            let output = log.tracker("taken");
             runtime.spawn(async move { output })
         });
         let output = runtime.block_on(task).unwrap();
         ID.run(91, || drop(output));
         // Taken by a task, which drops it in its own frame.
         let task = ID.run(90, || {
-            let output = log.probe("awaited");
+            let output = log.tracker("awaited");
             runtime.spawn(async move { output })
         });
         let taker = runtime.spawn(async move { drop(task.await.unwrap()) });
         runtime.block_on(taker).unwrap();
         // No code took the output before the task finished, so dropping the handle drops it.
         let task = ID.run(90, || {
-            let output = log.probe("with the handle");
+            let output = log.tracker("with the handle");
             runtime.spawn(async move { output })
         });
         while !task.is_finished() {
@@ -125,7 +125,11 @@ fn c41_a_task_aborted_before_its_first_poll_is_dropped_in_its_frame() {
     everywhere(|runtime, id| {
         let log = Log::default();
         let (here, bound, scoped) = while_occupied(runtime, workers_of(runtime), || {
-            let (a, b, c) = (log.probe("here"), log.probe("bound"), log.probe("scoped"));
+            let (a, b, c) = (
+                log.tracker("here"),
+                log.tracker("bound"),
+                log.tracker("scoped"),
+            );
             let here = runtime.spawn(async move { drop(a) });
             let bound = ID.run(10, || runtime.spawn(async move { drop(b) }));
             let scoped = runtime.spawn(ID.scope(11, async move { drop(c) }));
@@ -152,7 +156,7 @@ fn c41_a_task_aborted_before_its_first_poll_is_dropped_in_its_frame() {
 /// Spawns a task that is parked in a scope, with one drop tracker inside and one outside of the
 /// scope.
 fn parked_task(runtime: &Runtime, log: &Log) -> JoinHandle<()> {
-    let (outer, inner) = (log.probe("outer"), log.probe("inner"));
+    let (outer, inner) = (log.tracker("outer"), log.tracker("inner"));
     let (parked, is_parked) = mpsc::channel();
     let task = runtime.spawn(async move {
         let _outer = outer;
@@ -199,11 +203,11 @@ fn c42_a_task_aborted_while_parked_is_dropped_in_its_frame() {
 fn c42_a_task_aborted_while_it_is_polled_is_dropped_in_its_frame_after_that_poll() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let probe = log.probe("aborted");
+        let tracker = log.tracker("aborted");
         let (started, is_started) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let task = runtime.spawn(async move {
-            let _probe = probe;
+            let _tracker = tracker;
             started.send(()).unwrap();
             released.recv().unwrap();
             pending::<()>().await;
@@ -222,10 +226,10 @@ fn c43_a_panic_drops_locals_in_the_frames_in_which_they_lived() {
     everywhere(|runtime, id| {
         let log = Log::default();
         let (a, b, c, d) = (
-            log.probe("task's"),
-            log.probe("scope's"),
-            log.probe("inner scope's"),
-            log.probe("run's"),
+            log.tracker("task's"),
+            log.tracker("scope's"),
+            log.tracker("inner scope's"),
+            log.tracker("run's"),
         );
         let task = runtime.spawn(async move {
             let _a = a;
@@ -263,10 +267,10 @@ fn c43_a_panic_drops_locals_in_the_frames_in_which_they_lived() {
 fn c43_a_hand_written_futures_parts_are_dropped_in_the_tasks_frame_after_a_panic() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let probe = log.probe("part");
+        let tracker = log.tracker("part");
         // A panic out of `poll` itself leaves the future intact; it is dropped afterwards.
         let task = runtime.spawn(std::future::poll_fn(move |_| -> std::task::Poll<()> {
-            let _keep = &probe;
+            let _keep = &tracker;
             ID.run(90, || panic!("expected"))
         }));
         assert!(runtime.block_on(task).unwrap_err().is_panic());
@@ -278,8 +282,8 @@ fn c43_a_hand_written_futures_parts_are_dropped_in_the_tasks_frame_after_a_panic
 fn c44_at_normal_completion_the_future_is_dropped_in_the_tasks_frame() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let (argument, local) = (log.probe("argument"), log.probe("local"));
-        let part = log.probe("part");
+        let (argument, local) = (log.tracker("argument"), log.tracker("local"));
+        let part = log.tracker("part");
         let task = runtime.spawn(async move {
             let _argument = argument;
             let _local = local;
@@ -307,9 +311,9 @@ fn c45_at_shutdown_each_task_is_dropped_in_its_own_frame() {
             let runtime = runtime(workers);
             let parked = ID.run(10, || parked_task(&runtime, &log));
             let (a, b, c) = (
-                log.probe("fresh"),
-                log.probe("sleeping"),
-                log.probe("queued"),
+                log.tracker("fresh"),
+                log.tracker("sleeping"),
+                log.tracker("queued"),
             );
             let (asleep, is_asleep) = mpsc::channel();
             let sleeping = ID.run(12, || {
@@ -375,8 +379,8 @@ fn c45_a_blocking_call_in_the_queue_is_dropped_in_its_own_frame() {
             released.recv().unwrap();
         });
         is_started.recv().unwrap();
-        let probe = log.probe("queued");
-        let queued = ID.run(5, || runtime.spawn_blocking(move || drop(probe)));
+        let tracker = log.tracker("queued");
+        let queued = ID.run(5, || runtime.spawn_blocking(move || drop(tracker)));
         ID.run(90, || runtime.shutdown_background());
         assert_eq!(log.wait(1), [("queued", Some(5))]);
         assert!(support::at_once(queued).unwrap_err().is_cancelled());
@@ -442,11 +446,11 @@ fn c46_a_destructor_that_panics_at_shutdown_keeps_no_other_task_from_its_end() {
         let log = Log::default();
         let runtime = runtime(workers);
         for number in 0..10 {
-            let probe = log.probe("task");
+            let tracker = log.tracker("task");
             let (parked, is_parked) = mpsc::channel();
             drop(ID.run(number, || {
                 runtime.spawn(async move {
-                    let _probe = probe;
+                    let _tracker = tracker;
                     let _bomb = on_drop(|| panic!("expected: a destructor"));
                     pause(|_| parked.send(()).unwrap()).await;
                 })
@@ -624,7 +628,7 @@ const TASK_ENDS: [TaskEnd; 5] = [
 ];
 
 #[test]
-fn c47_a_frame_is_released_before_the_joiner_is_told_however_the_task_ends() {
+fn c47_a_frame_is_released_before_the_joiner_is_woken_however_the_task_ends() {
     everywhere(|runtime, _| {
         for end in TASK_ENDS {
             let spawn = |future| runtime.spawn(future);
@@ -654,7 +658,7 @@ fn c47_a_frame_is_released_before_the_joiner_is_told_however_the_task_ends() {
 }
 
 #[test]
-fn c47_a_local_tasks_frame_is_released_before_the_joiner_is_told_however_it_ends() {
+fn c47_a_local_tasks_frame_is_released_before_the_joiner_is_woken_however_it_ends() {
     everywhere(|runtime, _| {
         for end in TASK_ENDS {
             let set = framewise::task::LocalSet::new();

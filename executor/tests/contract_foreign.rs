@@ -146,7 +146,7 @@ fn c65_a_wrapped_task_of_a_foreign_executor_ends_in_its_frame_and_frees_it() {
     in_frames(|id| {
         let log = Log::default();
         let pool = ThreadPool::builder().pool_size(1).create().unwrap();
-        let (part, plain) = (log.probe("wrapped"), log.probe("plain"));
+        let (part, plain) = (log.tracker("wrapped"), log.tracker("plain"));
         let bindings = bind(&ID, 10).and(&KEPT, std::sync::Arc::new(()));
         let (frame, site) = bound_here(bindings);
         let never = frame.scope(async move {

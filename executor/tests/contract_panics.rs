@@ -231,10 +231,10 @@ fn all_panicking(id: Option<u64>) -> Vec<Panicking> {
 /// A runtime whose hook for unhandled panics sends its argument and the frame in which it runs.
 struct Watched {
     runtime: Runtime,
-    told: mpsc::Receiver<Told>,
+    reports: mpsc::Receiver<Report>,
 }
 
-struct Told {
+struct Report {
     message: String,
     /// The error's frame.
     innermost: Seen,
@@ -243,51 +243,51 @@ struct Told {
 
 impl Watched {
     fn new(workers: usize) -> Self {
-        let (sender, told) = mpsc::channel();
+        let (sender, reports) = mpsc::channel();
         let sender = Mutex::new(sender);
         let runtime = Builder::new()
             .worker_threads(workers)
             .on_unhandled_panic(move |error| {
                 let frame = error.frame().expect("it is of a panic");
-                let told = Told {
+                let report = Report {
                     message: error.to_string(),
                     innermost: (frame.run(|| ID.get()), frame.id()),
                     hook_ran_in: (ID.get(), Frame::current().id()),
                 };
-                sender.lock().unwrap().send(told).unwrap();
+                sender.lock().unwrap().send(report).unwrap();
             })
             .build()
             .unwrap();
-        Self { runtime, told }
+        Self { runtime, reports }
     }
 
     /// Waits for the hook's call with this panic: one call, in the frame of the panic.
     fn expect(&self, message: &str, expected: Option<u64>) {
-        Self::check(&self.told.recv().unwrap(), message, expected);
+        Self::check(&self.reports.recv().unwrap(), message, expected);
     }
 
     /// Like [`expect`](Self::expect), but does not wait for the hook's call.
     fn try_expect(&self, message: &str, expected: Option<u64>) -> Result<(), mpsc::TryRecvError> {
-        Self::check(&self.told.try_recv()?, message, expected);
+        Self::check(&self.reports.try_recv()?, message, expected);
         Ok(())
     }
 
-    fn check(told: &Told, message: &str, expected: Option<u64>) {
+    fn check(report: &Report, message: &str, expected: Option<u64>) {
         assert!(
-            told.message.ends_with(message),
+            report.message.ends_with(message),
             "{}, not {message}",
-            told.message
+            report.message
         );
         let seen = seen_by_hook(message);
         assert_eq!(seen.0, expected, "the panic hook, {message}");
-        assert_eq!(told.innermost, seen, "the error, {message}");
-        assert_eq!(told.hook_ran_in, seen, "the hook's frame, {message}");
+        assert_eq!(report.innermost, seen, "the error, {message}");
+        assert_eq!(report.hook_ran_in, seen, "the hook's frame, {message}");
     }
 
     /// Shuts down the runtime, and checks that no other panic was reported.
     fn end(self) {
         drop(self.runtime);
-        assert!(self.told.recv().is_err(), "a panic was reported twice");
+        assert!(self.reports.recv().is_err(), "a panic was reported twice");
     }
 }
 
@@ -597,7 +597,7 @@ fn c83_the_frame_of_a_panic_in_a_timers_callback() {
 }
 
 #[test]
-fn c92_an_interval_told_to_go_on_after_a_panic_is_called_again_in_its_frame() {
+fn c92_an_interval_that_continues_after_a_panic_is_called_again_in_its_frame() {
     watched(|watched, _, id| {
         let _entered = watched.runtime.enter();
         // The calls after the third return normally, so that the hook's calls can be counted.

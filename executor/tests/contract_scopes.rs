@@ -99,7 +99,7 @@ fn c68_scoped_branches_of_join_and_select_never_bleed_into_each_other() {
 fn c69_the_loser_of_a_select_is_dropped_in_its_scope() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let (scoped, plain) = (log.probe("scoped"), log.probe("plain"));
+        let (scoped, plain) = (log.tracker("scoped"), log.tracker("plain"));
         let task = runtime.spawn(async move {
             let loser = ID.scope(10, async move {
                 let _scoped = scoped;
@@ -185,13 +185,13 @@ fn c71_a_started_scope_moved_into_another_task_keeps_its_variable_and_follows_in
 fn c72_a_scoped_stream_has_its_scope_in_poll_next_and_in_drop_and_the_consumer_its_own() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let probe = log.probe("stream");
+        let tracker = log.tracker("stream");
         let task = runtime.spawn(async move {
             let items = ID.scope_stream(
                 10,
-                stream::unfold((0, probe), |(number, probe)| async move {
+                stream::unfold((0, tracker), |(number, tracker)| async move {
                     yield_now().await;
-                    Some((ID.get(), (number + 1, probe)))
+                    Some((ID.get(), (number + 1, tracker)))
                 }),
             );
             let mut items = Box::pin(items);
@@ -215,7 +215,7 @@ fn c72_a_scoped_stream_has_its_scope_in_poll_next_and_in_drop_and_the_consumer_i
 }
 
 #[test]
-fn c73_a_shared_future_sees_whoever_polls_it_unless_it_is_wrapped() {
+fn c73_a_shared_future_sees_its_pollers_frame_unless_it_is_wrapped() {
     everywhere(|runtime, _| {
         let (release, released) = oneshot::channel::<()>();
         let polled_by: Arc<Mutex<Vec<Option<u64>>>> = Arc::default();
@@ -287,7 +287,7 @@ fn c74_pending_ready_and_panic_restore_in_a_task_that_lives_on() {
 fn c75_a_scope_dropped_without_being_polled_is_dropped_in_its_scope() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let (unpolled, outer) = (log.probe("unpolled"), log.probe("outer"));
+        let (unpolled, outer) = (log.tracker("unpolled"), log.tracker("outer"));
         let task = runtime.spawn(async move {
             let _outer = outer;
             drop(ID.scope(10, async move { drop(unpolled) }));

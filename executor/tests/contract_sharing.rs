@@ -43,7 +43,7 @@ fn wait_for(waiting: &AtomicUsize, count: usize) {
 }
 
 #[test]
-fn c54_who_receives_from_a_channel_is_in_its_own_frame() {
+fn c54_a_receiver_of_a_channel_is_in_its_own_frame() {
     everywhere(|runtime, id| {
         let (queue, received) = async_channel::bounded::<Option<u64>>(1);
         let (watch, mut watched) = tokio::sync::watch::channel(None);
@@ -175,14 +175,14 @@ fn c55_an_actor_works_in_the_senders_frame_where_the_message_carries_it() {
 }
 
 #[test]
-fn c55_messages_that_nobody_opens_are_dropped_in_their_senders_frames() {
+fn c55_unopened_messages_are_dropped_in_their_senders_frames() {
     everywhere(|runtime, id| {
         let log = Log::default();
         let (sender, receiver) = async_channel::unbounded();
-        let here = log.probe("here");
+        let here = log.tracker("here");
         at_once(sender.send(WithFrame::new(here))).unwrap();
         let sending = {
-            let (sender, sent) = (sender.clone(), log.probe("sent"));
+            let (sender, sent) = (sender.clone(), log.tracker("sent"));
             ID.run(10, || {
                 runtime.spawn(async move { sender.send(WithFrame::new(sent)).await.unwrap() })
             })
@@ -378,7 +378,7 @@ where
 }
 
 #[test]
-fn c60_a_lazy_initialiser_belongs_to_whoever_triggers_it_unless_it_is_wrapped() {
+fn c60_a_lazy_initializer_runs_in_the_frame_of_its_first_caller_unless_it_is_wrapped() {
     everywhere(|runtime, _| {
         // Unwrapped: it runs in the first request's frame, which its driver keeps alive.
         let cell = Cell::default();
@@ -418,7 +418,7 @@ fn c60_a_lazy_initialiser_belongs_to_whoever_triggers_it_unless_it_is_wrapped() 
 }
 
 #[test]
-fn c60_an_initialiser_that_goes_on_for_a_second_request_is_at_the_root_all_along() {
+fn c60_an_initializer_that_continues_for_a_second_request_is_in_the_root_frame_all_along() {
     everywhere(|runtime, id| {
         let seen: Arc<Mutex<Vec<Option<u64>>>> = Arc::default();
         let (release, released) = oneshot::channel::<()>();

@@ -220,7 +220,7 @@ fn c30_interleaved_tasks_never_mix() {
 }
 
 #[test]
-fn c31_a_task_run_from_the_last_in_slot_sees_its_own_frame() {
+fn c31_a_task_run_from_the_lifo_slot_sees_its_own_frame() {
     everywhere(|runtime, id| {
         let parent = runtime.spawn(async move {
             for round in 0..100 {
@@ -454,11 +454,11 @@ fn c34_local_tasks_interleave_without_mixing_and_their_ends_run_in_their_frames(
                 }
                 // A task that is done, aborted while parked, aborted before its first poll,
                 // panicked, or detached.
-                let done = log.probe("done");
+                let done = log.tracker("done");
                 ID.run(1, || spawn_local(async move { drop(done) }))
                     .await
                     .unwrap();
-                let parked = log.probe("parked");
+                let parked = log.tracker("parked");
                 let task = ID.run(2, || {
                     spawn_local(async move {
                         let _parked = parked;
@@ -468,11 +468,11 @@ fn c34_local_tasks_interleave_without_mixing_and_their_ends_run_in_their_frames(
                 yield_now().await;
                 task.abort();
                 assert!(task.await.unwrap_err().is_cancelled());
-                let fresh = log.probe("fresh");
+                let fresh = log.tracker("fresh");
                 let task = ID.run(3, || spawn_local(async move { drop(fresh) }));
                 task.abort();
                 assert!(task.await.unwrap_err().is_cancelled());
-                let panicked = log.probe("panicked");
+                let panicked = log.tracker("panicked");
                 let task = ID.run(4, || {
                     spawn_local(async move {
                         let _panicked = panicked;
@@ -480,11 +480,11 @@ fn c34_local_tasks_interleave_without_mixing_and_their_ends_run_in_their_frames(
                     })
                 });
                 assert!(task.await.unwrap_err().is_panic());
-                let output = log.probe("output");
+                let output = log.tracker("output");
                 drop(ID.run(5, || spawn_local(async move { output })));
                 yield_now().await;
                 yield_now().await;
-                let left = log.probe("left");
+                let left = log.tracker("left");
                 drop(ID.run(6, || {
                     spawn_local(async move {
                         let _left = left;
@@ -633,7 +633,7 @@ fn c38_joining_a_task_leaves_the_awaiters_frame_as_it_was() {
 }
 
 #[test]
-fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it() {
+fn c49_a_task_runs_in_its_own_frame_with_any_waker() {
     everywhere(|runtime, id| {
         let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
         let (parked, is_parked) = mpsc::channel();

@@ -126,7 +126,7 @@ fn c62_a_blocking_call_cancelled_in_the_queue_is_dropped_in_its_frame() {
             let _ = released.recv();
         });
         is_started.recv().unwrap();
-        let (a, b) = (log.probe("here"), log.probe("bound"));
+        let (a, b) = (log.tracker("here"), log.tracker("bound"));
         let here = runtime.spawn_blocking(move || drop(a));
         let bindings = framewise::bind(&ID, 10).and(&KEPT, Arc::clone(&kept));
         let (frame, site) = bound_here(bindings);
@@ -260,7 +260,7 @@ fn c64_nested_where_it_is_legal_block_on_inherits_and_restores() {
 fn c64_a_future_is_dropped_by_block_on_in_the_callers_frame() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let (done, panicked) = (log.probe("done"), log.probe("panicked"));
+        let (done, panicked) = (log.tracker("done"), log.tracker("panicked"));
         runtime.block_on(std::future::poll_fn(move |_| {
             let _keep = &done;
             std::task::Poll::Ready(())

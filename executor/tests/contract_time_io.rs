@@ -31,7 +31,7 @@ async fn connection() -> (TcpStream, StdStream) {
 }
 
 /// Returns a waker that sends the value of [`ID`] in the frame of its call.
-fn telling_waker() -> (std::task::Waker, mpsc::Receiver<Option<u64>>) {
+fn recording_waker() -> (std::task::Waker, mpsc::Receiver<Option<u64>>) {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
     let waker = call_waker(move || sender.lock().unwrap().send(ID.get()).unwrap());
@@ -39,11 +39,11 @@ fn telling_waker() -> (std::task::Waker, mpsc::Receiver<Option<u64>>) {
 }
 
 #[test]
-fn c50_a_foreign_waker_runs_in_the_frame_of_whoever_calls_it() {
+fn c50_a_foreign_waker_runs_in_its_callers_frame() {
     everywhere(|runtime, id| {
         // A task calls the waker in its own frame, and a worker that completes a task calls it in
         // the root frame.
-        let (waker, woken) = telling_waker();
+        let (waker, woken) = recording_waker();
         drop(runtime.spawn(async move {
             waker.wake_by_ref();
             ID.run(10, || waker.wake());
@@ -52,7 +52,7 @@ fn c50_a_foreign_waker_runs_in_the_frame_of_whoever_calls_it() {
             (woken.recv().unwrap(), woken.recv().unwrap()),
             (id, Some(10))
         );
-        let (waker, woken) = telling_waker();
+        let (waker, woken) = recording_waker();
         let (release, released) = oneshot::channel::<()>();
         let mut task = runtime.spawn(async { released.await.unwrap() });
         assert!(ID.run(11, || poll_once(&mut task, &waker)).is_pending());
@@ -66,7 +66,7 @@ fn c50_a_foreign_waker_runs_in_the_frame_of_whoever_calls_it() {
 fn c50_a_foreign_waker_in_a_timer_or_a_socket_is_called_in_the_frame_that_registered_it() {
     everywhere(|runtime, id| {
         let _entered = runtime.enter();
-        let (waker, woken) = telling_waker();
+        let (waker, woken) = recording_waker();
         let hour = Duration::from_secs(3_600);
         let (mut here, mut bound, mut moved) = (sleep(hour), sleep(hour), sleep(hour));
         assert!(poll_once(&mut here, &waker).is_pending());
@@ -166,7 +166,7 @@ fn c51_after_a_sleep_or_a_timeout_the_task_is_in_its_frame() {
 fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame() {
     everywhere(|runtime, id| {
         let log = Log::default();
-        let (plain, scoped) = (log.probe("plain"), log.probe("scoped"));
+        let (plain, scoped) = (log.tracker("plain"), log.tracker("scoped"));
         let task = runtime.spawn(async move {
             let never = async move {
                 let _plain = plain;
@@ -291,7 +291,7 @@ fn c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel() {
         assert_eq!(receiver.recv().unwrap().0, "interval");
         // The callback's captures are dropped in the registering frame.
         let log = Log::default();
-        let (a, b) = (log.probe("fired"), log.probe("cancelled"));
+        let (a, b) = (log.tracker("fired"), log.tracker("cancelled"));
         let one = ID.run(30, || set_timeout(TICK, move || drop(a)));
         assert_eq!(log.wait(1), [("fired", Some(30))]);
         let two = ID.run(31, || set_timeout(Duration::MAX, move || drop(b)));
@@ -577,7 +577,7 @@ fn c59_an_io_callback_runs_in_the_registering_frame() {
         let (sender, receiver) = mpsc::channel();
         let log = Log::default();
         let callback = {
-            let (stream, owned) = (Arc::downgrade(&stream), log.probe("callback"));
+            let (stream, owned) = (Arc::downgrade(&stream), log.tracker("callback"));
             stream
                 .upgrade()
                 .unwrap()

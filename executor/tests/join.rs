@@ -298,7 +298,7 @@ fn error_of<T: std::fmt::Debug + Send + 'static>(
 }
 
 #[test]
-fn a_join_error_tells_a_panic_with_its_message_payload_and_frame() {
+fn a_join_error_exposes_a_panic_with_its_message_payload_and_frame() {
     on_workers(|runtime| {
         let error = error_of(
             runtime,
@@ -336,7 +336,7 @@ fn a_join_error_tells_a_panic_with_its_message_payload_and_frame() {
 }
 
 #[test]
-fn a_join_error_tells_a_cancellation() {
+fn a_join_error_reports_a_cancellation() {
     let runtime = support::runtime(1);
     let task = runtime.spawn(pending::<()>());
     task.abort();
@@ -353,10 +353,10 @@ fn a_join_error_tells_a_cancellation() {
     );
 }
 
-type Heard = (String, Option<u64>);
+type HookCall = (String, Option<u64>);
 
 /// Returns a runtime whose hook sends the message, and [`ID`] in the frame of the panic.
-fn hooked(workers: usize) -> (Runtime, mpsc::Receiver<Heard>) {
+fn hooked(workers: usize) -> (Runtime, mpsc::Receiver<HookCall>) {
     let (sender, receiver) = mpsc::channel();
     let sender = Mutex::new(sender);
     let runtime = Builder::new()
@@ -377,9 +377,9 @@ fn hooked(workers: usize) -> (Runtime, mpsc::Receiver<Heard>) {
 }
 
 #[test]
-fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
+fn the_hook_is_called_for_panics_of_unjoined_tasks_only() {
     with_workers(|workers| {
-        let (runtime, heard) = hooked(workers);
+        let (runtime, calls) = hooked(workers);
         let of = |what: &str, id| (format!("the task panicked: {what}"), id);
         // A joined task.
         assert!(error_of(&runtime, async { panic!("joined") }).is_panic());
@@ -387,19 +387,19 @@ fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
         while_occupied(&runtime, workers, || {
             drop(ID.run(1, || runtime.spawn(async { panic!("fresh") })));
         });
-        assert_eq!(heard.recv().unwrap(), of("fresh", Some(1)));
+        assert_eq!(calls.recv().unwrap(), of("fresh", Some(1)));
         let (release, released) = oneshot::channel::<()>();
         drop(runtime.spawn(ID.scope(2, async {
             released.await.unwrap();
             ID.run(3, || panic!("parked"));
         })));
         release.send(()).unwrap();
-        assert_eq!(heard.recv().unwrap(), of("parked", Some(3)));
+        assert_eq!(calls.recv().unwrap(), of("parked", Some(3)));
         let over = ID.run(4, || runtime.spawn(async { panic!("over") }));
         wait_until_finished(&over);
-        assert!(heard.try_recv().is_err());
+        assert!(calls.try_recv().is_err());
         drop::<JoinHandle<()>>(over);
-        assert_eq!(heard.recv().unwrap(), of("over", Some(4)));
+        assert_eq!(calls.recv().unwrap(), of("over", Some(4)));
         // Blocking calls.
         let (release, released) = mpsc::channel::<()>();
         drop(ID.run(5, || {
@@ -409,7 +409,7 @@ fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
             })
         }));
         release.send(()).unwrap();
-        assert_eq!(heard.recv().unwrap(), of("blocking", Some(5)));
+        assert_eq!(calls.recv().unwrap(), of("blocking", Some(5)));
         // A cancellation is not a panic, but a destructor's panic during a cancellation is.
         let aborted = runtime.spawn(pending::<()>());
         aborted.abort();
@@ -426,32 +426,35 @@ fn the_hook_hears_of_panics_that_nobody_joins_and_of_no_others() {
         let abort = aborted.abort_handle();
         drop(aborted);
         abort.abort();
-        assert_eq!(heard.recv().unwrap(), of("destructor", Some(6)));
+        assert_eq!(calls.recv().unwrap(), of("destructor", Some(6)));
         assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
         drop(runtime);
-        assert!(heard.try_recv().is_err(), "one was heard of twice");
+        assert!(
+            calls.try_recv().is_err(),
+            "the hook was called twice for one panic"
+        );
     });
 }
 
 #[test]
-fn the_hook_hears_of_panics_of_timer_callbacks() {
+fn the_hook_is_called_for_panics_of_timer_callbacks() {
     with_workers(|workers| {
-        let (runtime, heard) = hooked(workers);
+        let (runtime, calls) = hooked(workers);
         let _entered = runtime.enter();
         ID.run(1, || {
             set_timeout(Duration::from_millis(1), || ID.run(2, || panic!("timer")))
         });
         assert_eq!(
-            heard.recv().unwrap(),
+            calls.recv().unwrap(),
             ("the task panicked: timer".to_owned(), Some(2))
         );
     });
 }
 
 #[test]
-fn the_hook_hears_of_panics_of_io_callbacks() {
+fn the_hook_is_called_for_panics_of_io_callbacks() {
     with_workers(|workers| {
-        let (runtime, heard) = hooked(workers);
+        let (runtime, calls) = hooked(workers);
         let (stream, peer) = runtime.block_on(async {
             let listener = framewise::net::TcpListener::bind("127.0.0.1:0")
                 .await
@@ -466,7 +469,7 @@ fn the_hook_hears_of_panics_of_io_callbacks() {
             .unwrap();
         io::Write::write_all(&mut &peer, b"a").unwrap();
         assert_eq!(
-            heard.recv().unwrap(),
+            calls.recv().unwrap(),
             ("the task panicked: socket".to_owned(), Some(2))
         );
         assert!(callback.is_cancelled());

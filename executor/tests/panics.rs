@@ -54,10 +54,10 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
         let log = Log::default();
         let bystanders: Vec<_> = (0..20)
             .map(|number| {
-                let probe = log.probe("bystander");
+                let tracker = log.tracker("bystander");
                 ID.run(number, || {
                     runtime.spawn(async move {
-                        let _probe = probe;
+                        let _tracker = tracker;
                         pending::<()>().await;
                     })
                 })

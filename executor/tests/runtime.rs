@@ -22,7 +22,7 @@ use support::{
 };
 
 #[test]
-fn the_builder_refuses_nonsense_and_says_what_is_wrong() {
+fn the_builder_rejects_invalid_settings_and_says_what_is_wrong() {
     let message = panic_message(|| Builder::new().worker_threads(0));
     assert!(message.contains("at least one worker"), "{message}");
     let message = panic_message(|| Builder::new().max_blocking_threads(0));
@@ -261,7 +261,7 @@ fn block_on_on_a_worker_panics_and_says_what_to_do() {
 }
 
 #[test]
-fn nested_block_on_is_legal_where_nothing_else_stands_still() {
+fn nested_block_on_is_legal_where_nothing_else_is_stalled() {
     on_workers(|runtime| {
         let seen = runtime.block_on(async {
             let nested = || {

@@ -355,7 +355,7 @@ fn a_task_may_spin_until_a_timer_has_fired() {
 }
 
 #[test]
-fn a_deadlock_is_told_with_those_who_wait() {
+fn a_deadlock_is_reported_with_the_waiting_tasks() {
     let run = Explorer::new().run(3, || async {
         // A cancelled timer and a timer that never fires do not prevent the deadlock.
         time::set_timeout(MS, || ()).cancel();
@@ -387,7 +387,7 @@ fn a_livelock_meets_the_step_limit() {
 }
 
 #[test]
-fn a_panic_that_nobody_joins_fails_the_run() {
+fn a_panic_of_an_unjoined_task_fails_the_run() {
     let detached = || async {
         drop(spawn(async { panic!("on purpose") }));
         time::sleep(MS).await;
@@ -427,7 +427,7 @@ fn a_deadlock_within_block_on_ends_the_run() {
 }
 
 #[test]
-fn sockets_and_look_ups_are_refused() {
+fn sockets_and_name_lookups_are_rejected() {
     test::check(|| async {
         let errors: [io::Error; 3] = [
             net::TcpListener::bind("127.0.0.1:0").await.unwrap_err(),
@@ -488,7 +488,7 @@ fn runs_within_a_plain_runtime_and_never_within_each_other() {
 }
 
 #[test]
-fn a_wake_from_another_thread_is_seen_and_told() {
+fn a_wake_from_another_thread_is_observed_and_reported() {
     let run = Explorer::new().run(0, || async {
         let waker = Arc::new(Mutex::new(None::<Waker>));
         let waits = Arc::clone(&waker);
@@ -568,10 +568,10 @@ fn the_environment_chooses_the_seeds() {
     let (seed, _) = seed.split_once(' ').unwrap();
     let replayed = inner(&[("FRAMEWISE_SEED", seed), ("FRAMEWISE_SEEDS", "9")]);
     // The whole text is the same, including message and steps.
-    let told = |text: &str| {
+    let message = |text: &str| {
         let from = text.find("assertion").unwrap();
         let to = text.find(&replay).unwrap();
         text[from..to].to_owned()
     };
-    assert_eq!(told(&found), told(&replayed));
+    assert_eq!(message(&found), message(&replayed));
 }

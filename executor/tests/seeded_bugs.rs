@@ -205,7 +205,7 @@ impl Lazily {
 }
 
 #[test]
-fn a_lazy_value_that_takes_the_first_ones_context_is_found() {
+fn a_lazy_value_that_uses_the_first_callers_context_is_found() {
     let explored = find(30, || async {
         let value = Lazily::default();
         let asks = |id: u64| {
@@ -224,7 +224,7 @@ fn a_lazy_value_that_takes_the_first_ones_context_is_found() {
 /// Only a run in which one task makes no progress while another makes many steps finds the
 /// violation.
 #[test]
-fn a_task_that_stands_still_for_long_is_found() {
+fn a_long_stall_of_a_task_is_found() {
     let explored = find(300, || async {
         let steps = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&steps);

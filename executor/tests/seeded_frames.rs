@@ -125,10 +125,10 @@ fn c42_aborted_tasks_are_dropped_in_their_frames() {
         let log = Log::default();
         let tasks: Vec<_> = (0..3)
             .map(|_| {
-                let probe = log.probe("aborted");
+                let tracker = log.tracker("aborted");
                 ID.run(7, || {
                     spawn(async move {
-                        let _probe = probe;
+                        let _tracker = tracker;
                         preempt().await;
                         pending::<()>().await;
                     })
@@ -153,16 +153,16 @@ fn c45_what_is_left_at_the_end_is_dropped_in_its_own_frame() {
             let kept = Arc::new(());
             let leave_behind = || async {
                 for own in [1, 2] {
-                    let (probe, kept) = (log.probe("left"), Arc::clone(&kept));
+                    let (tracker, kept) = (log.tracker("left"), Arc::clone(&kept));
                     let future = async move {
-                        let _probe = probe;
+                        let _tracker = tracker;
                         time::sleep(Duration::MAX).await;
                     };
                     drop(ID.run(own, || KEPT.run(kept, || spawn(future))));
                 }
-                let probe = log.probe("callback");
+                let tracker = log.tracker("callback");
                 ID.run(3, || {
-                    time::set_timeout(Duration::from_secs(1), move || drop(probe));
+                    time::set_timeout(Duration::from_secs(1), move || drop(tracker));
                 });
                 yield_now().await;
             };
@@ -192,7 +192,7 @@ fn c45_runs_that_fail_drop_what_is_left_in_its_own_frame() {
                 let log = Log::default();
                 let kept = Arc::new(());
                 let run = Explorer::new().step_limit(200).run(seed, || {
-                    let (left, main) = (log.probe("left"), log.probe("main"));
+                    let (left, main) = (log.tracker("left"), log.tracker("main"));
                     let kept = Arc::clone(&kept);
                     async move {
                         let _main = main;
@@ -319,12 +319,12 @@ fn c61_a_blocking_call_runs_in_its_frame_and_leaves_the_loops() {
 fn c62_a_blocking_call_that_is_cancelled_is_dropped_in_its_frame() {
     everywhere(|id| async move {
         let log = Log::default();
-        let probe = log.probe("the call");
+        let tracker = log.tracker("the call");
         let ran = Arc::new(AtomicU64::new(0));
         let runs = Arc::clone(&ran);
         let call = ID.run(7, || {
             spawn_blocking(move || {
-                let _probe = probe;
+                let _tracker = tracker;
                 runs.fetch_add(1, Ordering::Relaxed);
             })
         });
@@ -375,7 +375,7 @@ fn c64_block_on_within_a_run_inherits_and_restores() {
 }
 
 #[test]
-fn c64_block_on_in_a_task_is_refused() {
+fn c64_block_on_in_a_task_is_rejected() {
     test::check(|| async {
         let task = spawn(async { support::panic_message(|| block_on(async {})) });
         let message = task.await.unwrap();
@@ -426,9 +426,9 @@ fn c62_blocking_calls_that_wait_at_the_end_are_dropped_in_their_frames() {
             let kept = Arc::new(());
             test::run(seed, || async {
                 for _ in 0..3 {
-                    let (probe, seen) = (log.probe("call"), log.clone());
+                    let (tracker, seen) = (log.tracker("call"), log.clone());
                     let call = move || {
-                        let _probe = probe;
+                        let _tracker = tracker;
                         seen.add("ran");
                     };
                     let kept = Arc::clone(&kept);
@@ -456,9 +456,9 @@ fn c53_callbacks_that_are_due_at_the_end_are_dropped_in_their_frames() {
             let kept = Arc::new(());
             test::run(seed, || async {
                 for _ in 0..3 {
-                    let (probe, seen) = (log.probe("callback"), log.clone());
+                    let (tracker, seen) = (log.tracker("callback"), log.clone());
                     let callback = move || {
-                        let _probe = probe;
+                        let _tracker = tracker;
                         seen.add("ran");
                     };
                     let (kept, delay) = (Arc::clone(&kept), Duration::from_millis(1));

@@ -34,7 +34,7 @@ async fn one_call_needs_the_other() {
 /// On threads this program ends. In a run it depends on which call is on top of the stack; if the
 /// run does not end, the failure names the reason.
 #[test]
-fn a_deadlock_of_the_stack_is_told_from_others() {
+fn a_deadlock_of_the_stack_is_distinguished_from_others() {
     block_on(one_call_needs_the_other());
     let explored = test::explore(100, one_call_needs_the_other);
     assert!((1..100).contains(&explored.failures()), "{explored}");
@@ -79,7 +79,7 @@ fn only_block_on_is_in_the_set_of_its_caller() {
 }
 
 #[test]
-fn a_blocking_call_from_another_thread_is_told() {
+fn a_blocking_call_from_another_thread_is_reported() {
     let run = Explorer::new().run(0, || async {
         let handle = Handle::current();
         let stranger = std::thread::spawn(move || drop(handle.spawn_blocking(|| ())));
@@ -94,7 +94,7 @@ fn a_blocking_call_from_another_thread_is_told() {
 /// A `block_on` drops its future before it unwinds, even if another thread wakes the future all the
 /// time: that thread may hold the runnable at that moment.
 #[test]
-fn a_future_that_a_stranger_wakes_ends_before_block_on_unwinds() {
+fn a_future_that_a_foreign_thread_wakes_is_dropped_before_block_on_unwinds() {
     struct Sets(Arc<AtomicBool>);
     impl Drop for Sets {
         fn drop(&mut self) {
@@ -155,8 +155,8 @@ impl Drop for Cleanup {
 /// unwinds, and a loop around `catch_unwind`. The process aborts, so each case runs in its own
 /// process.
 #[test]
-fn code_that_blocks_again_after_a_stop_is_told_why() {
-    const NAME: &str = "code_that_blocks_again_after_a_stop_is_told_why";
+fn code_that_blocks_again_after_a_stop_is_aborted_with_the_reason() {
+    const NAME: &str = "code_that_blocks_again_after_a_stop_is_aborted_with_the_reason";
     const INNER: &str = "FRAMEWISE_INNER_TEST";
     let blocks_again: fn() = match std::env::var(INNER).as_deref() {
         Ok("destructor") => || {
@@ -173,8 +173,8 @@ fn code_that_blocks_again_after_a_stop_is_told_why() {
                     .unwrap();
                 assert!(!output.status.success(), "{case}");
                 let text = String::from_utf8_lossy(&output.stderr);
-                let told = "the seeded run under seed 0x7 was stopped: deadlock";
-                assert!(text.contains(told), "{case}: {text}");
+                let expected = "the seeded run under seed 0x7 was stopped: deadlock";
+                assert!(text.contains(expected), "{case}: {text}");
             }
             return;
         }

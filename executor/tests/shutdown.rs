@@ -50,7 +50,7 @@ impl Drop for Counted {
 }
 
 #[test]
-fn what_is_left_is_dropped_before_the_drop_returns_and_its_joiners_hear_of_it() {
+fn what_is_left_is_dropped_before_the_drop_returns_and_its_joiners_are_woken() {
     with_workers(|workers| {
         let runtime = runtime(workers);
         let count = Count::default();
@@ -133,7 +133,7 @@ fn a_shutdown_waits_for_a_task_that_blocks_but_no_longer_than_its_limit() {
     with_workers(|workers| {
         let runtime = runtime(workers);
         let log = Log::default();
-        let (running, parked) = (log.probe("running"), log.probe("parked"));
+        let (running, parked) = (log.tracker("running"), log.tracker("parked"));
         let (started, is_started) = mpsc::channel();
         let (release, released) = mpsc::channel::<()>();
         let blocked = ID.run(1, || {
@@ -251,7 +251,7 @@ fn a_runtime_may_be_dropped_by_its_own_task_call_or_callback() {
             let runtime = runtime(workers);
             let handle = runtime.handle().clone();
             let log = Log::default();
-            let parked = log.probe("parked");
+            let parked = log.tracker("parked");
             let bystander = ID.run(place, || {
                 runtime.spawn(async move {
                     let _parked = parked;
@@ -406,7 +406,11 @@ fn a_handle_outlives_its_runtime_and_cancels_what_it_is_given() {
         let entered = handle.enter();
         drop(runtime);
         let log = Log::default();
-        let (a, b, c) = (log.probe("task"), log.probe("call"), log.probe("ambient"));
+        let (a, b, c) = (
+            log.tracker("task"),
+            log.tracker("call"),
+            log.tracker("ambient"),
+        );
         let task = ID.run(1, || handle.spawn(async move { drop(a) }));
         let call = ID.run(2, || handle.spawn_blocking(move || drop(b)));
         let ambient = ID.run(3, || spawn(async move { drop(c) }));
@@ -622,14 +626,14 @@ fn a_shutdown_ends_what_block_in_place_left_behind() {
         };
         is_started.recv().unwrap();
         let (release, released) = mpsc::channel::<()>();
-        let parked = log.probe("parked");
+        let parked = log.tracker("parked");
         drop(ID.run(1, || {
             runtime.spawn(async move {
                 let _parked = parked;
                 pending::<()>().await;
             })
         }));
-        let in_place = log.probe("in place");
+        let in_place = log.tracker("in place");
         drop(ID.run(2, || {
             runtime.spawn(async move {
                 let _in_place = in_place;
@@ -659,10 +663,10 @@ fn a_task_that_awaits_a_timer_after_the_end_is_cancelled() {
         let runtime = runtime(workers);
         let (started, is_started) = mpsc::channel();
         let log = Log::default();
-        let probe = log.probe("task");
+        let tracker = log.tracker("task");
         let task = ID.run(1, || {
             runtime.spawn(async move {
-                let _probe = probe;
+                let _tracker = tracker;
                 let mut armed = Box::pin(sleep(HOUR));
                 assert!(futures::poll!(&mut armed).is_pending());
                 let panicked = block_in_place(|| {

@@ -92,7 +92,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 (
                     "executor/tests/contract_sharing.rs",
-                    "c60_an_initialiser_that_goes_on_for_a_second_request_is_at_the_root_all_along",
+                    "c60_an_initializer_that_continues_for_a_second_request_is_in_the_root_frame_all_along",
                 ),
                 (
                     "executor/tests/stress.rs",
@@ -107,7 +107,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_tasks.rs",
-                    "c31_a_task_run_from_the_last_in_slot_sees_its_own_frame",
+                    "c31_a_task_run_from_the_lifo_slot_sees_its_own_frame",
                 ),
                 (
                     "executor/tests/contract_tasks.rs",

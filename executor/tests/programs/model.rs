@@ -137,7 +137,7 @@ pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
     };
     let ends = model.unit(node, 0, &at, Default::default());
     model.ended(node.id, &root, &ends, true, "C-64: block_on restores");
-    model.told(&ends, true);
+    model.reported(&ends, true);
     model.expected
 }
 
@@ -162,7 +162,7 @@ impl Model {
     }
 
     /// The catcher of a panic observes the innermost frame.
-    fn told(&mut self, ends: &Ends, certain: bool) {
+    fn reported(&mut self, ends: &Ends, certain: bool) {
         for (id, frame) in &ends.panics {
             self.expected.add(
                 (*id, Role::Frame),

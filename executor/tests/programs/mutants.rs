@@ -85,7 +85,7 @@ mutants! {
 
 /// Control: the same programs pass on the unmodified runtime.
 #[test]
-fn no_fault_is_not_noticed() {
+fn without_a_fault_the_property_holds() {
     let runtime = runtime(1);
     let found = search(&Programs::all(), CASES, |program, _| {
         check(&runtime, program, Fault::None)

@@ -25,7 +25,7 @@ const POOLS: usize = 4;
 
 /// The result of an order as the client received it.
 #[derive(Debug)]
-struct Told {
+struct Placed {
     order: i64,
     items: usize,
     total_cents: i64,
@@ -50,26 +50,26 @@ fn skus(number: usize) -> Vec<&'static str> {
 fn every_line_knows_its_request() {
     let server = Server::start(&["--pay-within", "4s", "--price-within", "1m"]);
     let runtime = Runtime::new().expect("a runtime");
-    let told = std::thread::scope(|scope| {
+    let placed = std::thread::scope(|scope| {
         scope.spawn(|| kill_connections(&server));
         runtime.block_on(place_all(&server))
     });
-    let told: HashMap<usize, Told> = told.into_iter().collect();
-    assert_eq!(told.len(), ORDERS);
-    let paid = told.values().filter(|told| told.paid).count();
+    let placed: HashMap<usize, Placed> = placed.into_iter().collect();
+    assert_eq!(placed.len(), ORDERS);
+    let paid = placed.values().filter(|placed| placed.paid).count();
     // A third of the orders is to be paid; on a very slow machine some of these may expire.
     assert!(paid >= ORDERS / 30, "only {paid} were paid in time");
     server.wait_for_lines(ORDERS - paid, |line| {
-        line.site == "timer" && number(line).is_some_and(|number| told.contains_key(&number))
+        line.site == "timer" && number(line).is_some_and(|number| placed.contains_key(&number))
     });
     let (lines, directory) = server.stop();
     let rows = read(&Connection::open(directory.database()).expect("the database"));
     check_each_line(&lines, &rows);
-    check_database(&rows, &told);
-    check_none_missing(&lines, &rows, &told);
+    check_database(&rows, &placed);
+    check_none_missing(&lines, &rows, &placed);
 }
 
-async fn place_all(server: &Server) -> Vec<(usize, Told)> {
+async fn place_all(server: &Server) -> Vec<(usize, Placed)> {
     let pools: Arc<[Client]> = (0..POOLS).map(|_| Client::http1(server.address)).collect();
     let http2 = Client::http2(server.address);
     let mut clients = Vec::with_capacity(ORDERS);
@@ -93,17 +93,17 @@ async fn place_all(server: &Server) -> Vec<(usize, Told)> {
             framewise::spawn(async move { leave(&client, number).await })
         })
         .collect();
-    let mut told = Vec::with_capacity(ORDERS);
+    let mut placed = Vec::with_capacity(ORDERS);
     for client in clients {
-        told.push(client.await.expect("no panic"));
+        placed.push(client.await.expect("no panic"));
     }
     for client in leaving {
         client.await.expect("no panic");
     }
-    told
+    placed
 }
 
-async fn place(client: &Client, number: usize) -> Told {
+async fn place(client: &Client, number: usize) -> Placed {
     let (id, tenant, customer) = (
         format!("r-{number}"),
         format!("t-{number}"),
@@ -120,28 +120,31 @@ async fn place(client: &Client, number: usize) -> Told {
     assert_eq!(reply.json["customer"], *customer);
     assert_eq!(reply.json["status"], "open");
     let total_cents = reply.json["total_cents"].as_i64().expect("a number");
-    let mut told = Told {
+    let mut placed = Placed {
         order: reply.order(),
         items: skus.len(),
         total_cents,
         paid: false,
     };
     if number.is_multiple_of(3) {
-        let (at, id) = (format!("/orders/{}/pay", told.order), format!("p-{number}"));
+        let (at, id) = (
+            format!("/orders/{}/pay", placed.order),
+            format!("p-{number}"),
+        );
         let reply = client.send(("POST", &at), (&id, &tenant), "").await;
         assert_eq!(reply.request_id, id);
-        told.paid = reply.status == 200;
-        if told.paid {
+        placed.paid = reply.status == 200;
+        if placed.paid {
             assert_eq!(
                 (&reply.json["status"], reply.order()),
-                (&"paid".into(), told.order)
+                (&"paid".into(), placed.order)
             );
         } else {
             assert_eq!(reply.status, 409, "{reply:?}");
             assert!(reply.error().contains("expired"), "{reply:?}");
         }
     }
-    told
+    placed
 }
 
 /// Places an order and disconnects at a random stage of it.
@@ -149,9 +152,9 @@ async fn leave(client: &Client, number: usize) {
     let (id, tenant) = (format!("r-{number}"), format!("t-{number}"));
     let body = order(&format!("c-{number}"), &skus(number));
     let placing = client.try_send(("POST", "/orders"), (&id, &tenant), body);
-    let patience = Duration::from_millis((number % 50) as u64 * 5);
+    let timeout = Duration::from_millis((number % 50) as u64 * 5);
     // The response may arrive before the timeout; it is then ignored.
-    let _ = framewise::time::timeout(patience, placing).await;
+    let _ = framewise::time::timeout(timeout, placing).await;
 }
 
 /// Breaks connections: before the header is complete, within the body, with an unread response, and
@@ -259,21 +262,21 @@ fn check_each_line(lines: &[Line], rows: &HashMap<i64, Row>) {
 }
 
 /// Checks that the database contains exactly what was acknowledged.
-fn check_database(rows: &HashMap<i64, Row>, told: &HashMap<usize, Told>) {
-    for (number, told) in told {
+fn check_database(rows: &HashMap<i64, Row>, placed: &HashMap<usize, Placed>) {
+    for (number, placed) in placed {
         let row = rows
-            .get(&told.order)
-            .unwrap_or_else(|| panic!("lost: {told:?}"));
+            .get(&placed.order)
+            .unwrap_or_else(|| panic!("lost: {placed:?}"));
         assert_eq!(
             (row.number, row.total_cents),
-            (*number, told.total_cents),
-            "{told:?}"
+            (*number, placed.total_cents),
+            "{placed:?}"
         );
-        assert_eq!(row.items, told.items, "{told:?}");
+        assert_eq!(row.items, placed.items, "{placed:?}");
         assert_eq!(
             row.status,
-            if told.paid { "paid" } else { "expired" },
-            "{told:?}"
+            if placed.paid { "paid" } else { "expired" },
+            "{placed:?}"
         );
     }
     let placed_twice = rows.len()
@@ -290,7 +293,7 @@ fn check_database(rows: &HashMap<i64, Row>, told: &HashMap<usize, Told>) {
 
 /// Checks that no line is missing or repeated, for each order in the database, whether or not its
 /// client received the response.
-fn check_none_missing(lines: &[Line], rows: &HashMap<i64, Row>, told: &HashMap<usize, Told>) {
+fn check_none_missing(lines: &[Line], rows: &HashMap<i64, Row>, placed: &HashMap<usize, Placed>) {
     let mut by_request: HashMap<&str, Vec<&Line>> = HashMap::new();
     for line in lines {
         if let Some(id) = &line.request_id {
@@ -340,13 +343,13 @@ fn check_none_missing(lines: &[Line], rows: &HashMap<i64, Row>, told: &HashMap<u
             expired,
             "{row:?} {own:#?}"
         );
-        if let Some(told) = told.get(&row.number) {
+        if let Some(placed) = placed.get(&row.number) {
             assert_eq!(
                 count("handler", &format!("{about} accepted")),
                 1,
                 "{row:?} {own:#?}"
             );
-            if told.paid {
+            if placed.paid {
                 let paying = &by_request[&*format!("p-{}", row.number)];
                 let paid: Vec<_> = paying
                     .iter()

@@ -11,5 +11,5 @@ mod example;
 mod export;
 mod faults;
 mod process;
-mod refusals;
+mod rejections;
 mod shutdown;

@@ -159,18 +159,18 @@ fn sigterm_under_load_loses_no_acknowledged_order_on_http2() {
     let runtime = Runtime::new().expect("a runtime");
     let acknowledged = runtime.block_on(async {
         let clients = [Client::http2(server.address), Client::http2(server.address)];
-        let (tell, told) = async_channel::unbounded();
+        let (sender, placed) = async_channel::unbounded();
         let streams: Vec<_> = (0..STREAMS)
-            .map(|stream| place_until_it_ends(clients[stream % 2].clone(), stream, tell.clone()))
+            .map(|stream| place_until_it_ends(clients[stream % 2].clone(), stream, sender.clone()))
             .map(framewise::spawn)
             .collect();
-        drop(tell);
+        drop(sender);
         let mut acknowledged = Vec::new();
         while acknowledged.len() < ENOUGH {
-            acknowledged.push(told.recv().await.expect("the clients go on"));
+            acknowledged.push(placed.recv().await.expect("the clients go on"));
         }
         server.signal("TERM");
-        while let Ok(more) = told.recv().await {
+        while let Ok(more) = placed.recv().await {
             acknowledged.push(more);
         }
         for stream in streams {

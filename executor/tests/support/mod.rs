@@ -156,8 +156,8 @@ impl Log {
     }
 
     /// Returns a drop tracker, which adds an entry with the value of [`ID`] when it is dropped.
-    pub(crate) fn probe(&self, label: &'static str) -> Probe {
-        Probe {
+    pub(crate) fn tracker(&self, label: &'static str) -> DropTracker {
+        DropTracker {
             log: self.clone(),
             label,
         }
@@ -178,12 +178,12 @@ impl Log {
 }
 
 /// A drop tracker: records the frame in which it is dropped.
-pub(crate) struct Probe {
+pub(crate) struct DropTracker {
     log: Log,
     label: &'static str,
 }
 
-impl Drop for Probe {
+impl Drop for DropTracker {
     fn drop(&mut self) {
         self.log.add(self.label);
     }

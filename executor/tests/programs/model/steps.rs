@@ -65,7 +65,7 @@ impl Model {
             "C-6, C-21, C-74: a panic restores",
         );
         if node.op == Op::Catch {
-            self.told(&ends, at.certain);
+            self.reported(&ends, at.certain);
         } else {
             self.stale
                 .extend(ends.panics.into_iter().map(|(_, frame)| frame));
@@ -110,7 +110,7 @@ impl Model {
         };
         for _ in 0..times {
             let ends = self.unit(node, 0, &inside, slots.frames.clone());
-            self.told(&ends, inside.certain && self.on.has_hook);
+            self.reported(&ends, inside.certain && self.on.has_hook);
             if !ends.done {
                 break;
             }

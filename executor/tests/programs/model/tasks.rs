@@ -112,7 +112,7 @@ impl Model {
                 [Note::Nothing],
             );
         }
-        self.told(&ends, at.certain && (waited || self.on.has_hook));
+        self.reported(&ends, at.certain && (waited || self.on.has_hook));
         ends
     }
 
@@ -132,7 +132,7 @@ impl Model {
         if !waited && self.on.cut_short {
             ends.cancelled = true;
         }
-        self.told(&ends, inside.certain && (waited || self.on.has_hook));
+        self.reported(&ends, inside.certain && (waited || self.on.has_hook));
         if node.op != Op::LeaveParked {
             self.ended(
                 node.id,

@@ -97,6 +97,6 @@ pub(crate) fn unhandled_panic(error: &JoinError) {
     let message = error.to_string();
     if let (Some((run, id)), Some(frame)) = (run_of(&message), error.frame()) {
         run.panicked(&message, frame);
-        run.told_of(id);
+        run.reported(id);
     }
 }

@@ -37,7 +37,7 @@ struct RunState {
     /// The number of tasks and callbacks that run independently.
     busy: usize,
     /// Panics of callbacks that the runtime's hook has not received yet.
-    untold: Vec<u32>,
+    unreported: Vec<u32>,
     tasks: Vec<AbortHandle>,
     /// Held until everything else has ended: they must keep nothing alive.
     wakers: Vec<Waker>,
@@ -135,10 +135,14 @@ impl Run {
     }
 
     /// Records that the runtime's hook received the panic of this statement.
-    pub(super) fn told_of(&self, id: u32) {
+    pub(super) fn reported(&self, id: u32) {
         let mut state = self.state();
-        if let Some(place) = state.untold.iter().position(|&untold| untold == id) {
-            state.untold.remove(place);
+        if let Some(place) = state
+            .unreported
+            .iter()
+            .position(|&unreported| unreported == id)
+        {
+            state.unreported.remove(place);
             self.less_busy(state);
         }
     }
@@ -311,7 +315,7 @@ impl Drop for Busy {
         let mut state = self.run.state();
         if self.is_callback && self.run.has_hook && thread::panicking() {
             // A panicking callback has ended only when the runtime's hook has received its panic.
-            state.untold.push(hook::last_panic());
+            state.unreported.push(hook::last_panic());
         } else {
             self.run.less_busy(state);
         }

@@ -114,9 +114,9 @@ fn catch(run: &Arc<Run>, node: &Node, slots: &mut Slots) -> Option<Frame> {
             Ok(()) => Note::Done,
             Err(caught) => {
                 frame = Some(caught.frame().clone());
-                let told = caught.frame().clone();
+                let frame = caught.frame().clone();
                 let (payload, _) = caught.into_parts();
-                run.panicked(hook::text(&*payload), &told)
+                run.panicked(hook::text(&*payload), &frame)
             }
         }
     } else {

@@ -155,7 +155,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn bad_input_is_refused_with_what_would_be_right() {
+fn invalid_input_is_rejected_with_what_would_be_valid() {
     let server = Server::start(&[]);
     let runtime = Runtime::new().expect("a runtime");
     runtime.block_on(async {
@@ -244,7 +244,7 @@ fn a_reply_carries_the_request_id_that_was_sent_or_a_new_one() {
 }
 
 #[test]
-fn a_body_that_is_longer_than_announced_or_than_worth_reading_is_refused() {
+fn a_body_that_is_longer_than_declared_or_than_the_limit_is_rejected() {
     let server = Server::start(&[]);
     let head = "POST /orders HTTP/1.1\r\nhost: x\r\n";
     // A body of 100 MB by its header is rejected at once, without reading it.
@@ -268,7 +268,7 @@ fn a_body_that_is_longer_than_announced_or_than_worth_reading_is_refused() {
 }
 
 #[test]
-fn who_sends_too_slowly_is_cut_off() {
+fn a_slow_sender_is_cut_off() {
     let server = Server::start(&["--read-within", "300ms"]);
     let starts: [&[u8]; 5] = [
         b"",
@@ -306,7 +306,7 @@ fn who_sends_too_slowly_is_cut_off() {
 }
 
 #[test]
-fn bad_options_are_refused_with_what_would_be_right() {
+fn invalid_options_are_rejected_with_what_would_be_valid() {
     let directory = Directory::new();
     let no_database = directory.path().join("no.sqlite3");
     std::fs::write(
