@@ -44,7 +44,7 @@ const ON_WORKERS: &[&str] = &[
 
 /// Functions that run a test in the root frame, in a bound frame, and in a captured frame that is
 /// entered in another bound frame.
-const THREE_WAYS: &[&str] = &[
+const IN_START_FRAMES: &[&str] = &[
     "in_frames",
     "in_each_start_frame",
     "with_workers_in_frames",
@@ -59,21 +59,21 @@ pub(crate) struct ItemTest {
     /// The path within the workspace, with `/`.
     pub(crate) file: String,
     pub(crate) on_workers: bool,
-    pub(crate) three_ways: bool,
+    pub(crate) start_frames: bool,
 }
 
 /// Returns the tests of items in one file.
 fn tests_in(file: &str, source: &str) -> Vec<ItemTest> {
     let functions = functions(source);
     let on_workers = reaching(&functions, ON_WORKERS);
-    let three_ways = reaching(&functions, THREE_WAYS);
+    let start_frames = reaching(&functions, IN_START_FRAMES);
     let test = |(index, function): (usize, &Function<'_>)| {
         Some(ItemTest {
             item: number_of(function.name).filter(|_| function.is_test)?,
             name: function.name.to_owned(),
             file: file.to_owned(),
             on_workers: on_workers[index],
-            three_ways: three_ways[index],
+            start_frames: start_frames[index],
         })
     };
     functions.iter().enumerate().filter_map(test).collect()
@@ -104,7 +104,7 @@ fn checks_of_the_suite(root: &Path) -> Vec<ItemTest> {
                 name: name.to_owned(),
                 file: ours.to_owned(),
                 on_workers: true,
-                three_ways: true,
+                start_frames: true,
             })
         }));
     }
@@ -172,10 +172,10 @@ fn every_item_of_the_contract_has_a_test() {
         missing.is_empty(),
         "items without a test on 1, 2 and 8 workers: {missing}"
     );
-    let missing = without(&by_item(tests.iter().filter(|test| test.three_ways)));
+    let missing = without(&by_item(tests.iter().filter(|test| test.start_frames)));
     assert!(
         missing.is_empty(),
-        "items without a test that runs three ways: {missing}"
+        "items without a test that runs in the three starting frames: {missing}"
     );
 
     let unknown = listed(counts.keys().copied().filter(|item| !ITEMS.contains(item)));
@@ -198,19 +198,21 @@ fn every_item_of_the_contract_has_a_test() {
 /// Prints the counts directly to the terminal, because the test harness captures the output of
 /// passing tests.
 fn report(tests: &[ItemTest], counts: &BTreeMap<u32, usize>, due: usize) {
-    let flavour = |of: &str, is_of: &dyn Fn(&ItemTest) -> bool| {
+    let flavor = |of: &str, is_of: &dyn Fn(&ItemTest) -> bool| {
         let tests: Vec<_> = tests.iter().filter(|test| is_of(test)).collect();
         let items = by_item(tests.iter().copied()).len();
         format!("{items} of {due} {of} ({} tests)\n", tests.len())
     };
     let mut text = String::from("\n");
-    text += &flavour("items of the contract have tests", &|_| true);
-    text += &flavour("on 1, 2 and 8 workers", &|test| test.on_workers);
-    text += &flavour("at the root, bound and captured", &|test| test.three_ways);
-    let both = |test: &ItemTest| test.on_workers && test.three_ways;
-    text += &flavour("both", &both);
+    text += &flavor("items of the contract have tests", &|_| true);
+    text += &flavor("on 1, 2 and 8 workers", &|test| test.on_workers);
+    text += &flavor("in the root, bound and captured frames", &|test| {
+        test.start_frames
+    });
+    let both = |test: &ItemTest| test.on_workers && test.start_frames;
+    text += &flavor("both", &both);
     let seeded = |test: &ItemTest| test.file.starts_with("executor/tests/seeded");
-    text += &flavour("in seeded runs with virtual time", &seeded);
+    text += &flavor("in seeded runs with virtual time", &seeded);
     let each: Vec<_> = counts
         .iter()
         .map(|(item, count)| format!("C-{item}: {count}"))
@@ -225,7 +227,7 @@ fn report(tests: &[ItemTest], counts: &BTreeMap<u32, usize>, due: usize) {
 }
 
 #[test]
-fn a_tests_item_and_flavours_are_read_from_its_source() {
+fn a_tests_item_and_flavors_are_read_from_its_source() {
     let source = "
 fn watched(test: impl Fn()) {
     with_workers_in_frames(|_, _| test());
@@ -249,7 +251,7 @@ fn of_no_item() {
 ";
     let tests: Vec<_> = tests_in("x.rs", source)
         .into_iter()
-        .map(|test| (test.item, test.on_workers, test.three_ways))
+        .map(|test| (test.item, test.on_workers, test.start_frames))
         .collect();
     assert_eq!(
         tests,

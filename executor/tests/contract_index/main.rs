@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arrows;
-mod flavours;
+mod flavors;
 mod items;
 mod source;
 

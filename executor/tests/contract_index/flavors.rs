@@ -4,7 +4,7 @@
 use crate::items::{ItemTest, all_tests};
 
 /// Tests that do not run in the three starting frames: root, bound and captured.
-const NOT_THREE_WAYS: &[(&str, &str)] = &[];
+const NOT_IN_START_FRAMES: &[(&str, &str)] = &[];
 
 /// Tests of the runtime that do not run on 1, 2 and 8 workers.
 const NOT_ON_WORKERS: &[(&str, &str)] = &[
@@ -32,8 +32,8 @@ const NOT_ON_WORKERS: &[(&str, &str)] = &[
 
 /// Returns `true` if the test's file must run in the three starting frames: the contract tests of
 /// the crates.
-fn is_to_run_three_ways(test: &ItemTest) -> bool {
-    is_to_run_on_workers(test)
+fn must_run_in_start_frames(test: &ItemTest) -> bool {
+    must_run_on_workers(test)
         || ["context/tests/", "timers/tests/", "io/tests/"]
             .iter()
             .any(|directory| test.file.starts_with(directory))
@@ -41,20 +41,20 @@ fn is_to_run_three_ways(test: &ItemTest) -> bool {
 
 /// Returns `true` if the test's file must run on 1, 2 and 8 workers: the contract tests of the
 /// runtime.
-fn is_to_run_on_workers(test: &ItemTest) -> bool {
+fn must_run_on_workers(test: &ItemTest) -> bool {
     test.file.starts_with("executor/tests/contract_") && !test.file.contains("/contract_index/")
 }
 
 /// Checks that the tests that skip a flavor are exactly the tests that are listed with a reason.
 fn check(
     tests: &[ItemTest],
-    flavour: &str,
+    flavor: &str,
     is_in: impl Fn(&ItemTest) -> bool,
     exceptions: &[(&str, &str)],
 ) {
     assert!(
         !tests.is_empty(),
-        "no test is to run {flavour}: were they moved?"
+        "no test must run {flavor}: were the tests moved?"
     );
     let excepted = |test: &ItemTest| exceptions.iter().any(|(name, _)| *name == test.name);
     let missing: Vec<_> = tests
@@ -64,29 +64,34 @@ fn check(
         .collect();
     assert!(
         missing.is_empty(),
-        "tests that do not run {flavour} and are not listed with a reason: {missing:#?}"
+        "tests that do not run {flavor} and are not listed with a reason: {missing:#?}"
     );
     for (name, why) in exceptions {
         let found = tests.iter().find(|test| test.name == *name);
         let found = found.unwrap_or_else(|| panic!("there is no test {name} any more"));
         assert!(
             !is_in(found),
-            "{name} does run {flavour}, though it is said that {why}"
+            "{name} runs {flavor}, but is listed as an exception: {why}"
         );
     }
 }
 
 #[test]
-fn the_contracts_tests_run_three_ways() {
+fn the_contracts_tests_run_in_the_start_frames() {
     let mut tests = all_tests();
-    tests.retain(is_to_run_three_ways);
-    check(&tests, "three ways", |test| test.three_ways, NOT_THREE_WAYS);
+    tests.retain(must_run_in_start_frames);
+    check(
+        &tests,
+        "in the three starting frames",
+        |test| test.start_frames,
+        NOT_IN_START_FRAMES,
+    );
 }
 
 #[test]
 fn the_runtimes_tests_run_on_1_2_and_8_workers() {
     let mut tests = all_tests();
-    tests.retain(is_to_run_on_workers);
+    tests.retain(must_run_on_workers);
     check(
         &tests,
         "on 1, 2 and 8 workers",
