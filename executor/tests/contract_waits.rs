@@ -1,6 +1,6 @@
-//! C-48 as a table: what a wait has left with a primitive is released when the wait ends or is
-//! dropped, in each executor. A row is a primitive and how it is waited for; each is waited for to
-//! its end, and dropped before it, in a frame whose value counts its holders.
+//! C-48 as a table: the state that a wait leaves with a primitive is released when the wait ends or
+//! is dropped, in each executor. A row is a primitive and a way to wait for it. Each wait runs once
+//! to its end and is dropped once before it, in a frame whose value counts its references.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -31,12 +31,12 @@ const SHORT: Duration = Duration::from_millis(1);
 
 type Wait = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A row's wait, made for one use.
+/// The wait of a row, for one use.
 struct Made {
     wait: Wait,
-    /// Brings about what is waited for. Called after the first poll.
+    /// Completes the wait. Called after the first poll.
     then: Box<dyn FnOnce() + Send>,
-    /// Outlives the wait.
+    /// Kept alive beyond the wait.
     _rest: Box<dyn Any + Send>,
 }
 
@@ -58,7 +58,7 @@ enum End {
     Dropped,
 }
 
-/// The wait as the executor sees it. It is polled again only when it was woken.
+/// The wait as the executor polls it. It is polled again only after a wake.
 struct Ends {
     wait: Option<Wait>,
     then: Option<Box<dyn FnOnce() + Send>>,
@@ -110,7 +110,7 @@ impl Executor {
         Self::UnorderedInTask,
     ];
 
-    /// Its wakers are not ours, so that they need the frame.
+    /// Returns `true` if the executor's wakers are foreign, so that they need the frame.
     fn is_foreign(self) -> bool {
         matches!(
             self,
@@ -118,7 +118,7 @@ impl Executor {
         )
     }
 
-    /// Runs the wait in the frame, and gives back what of the executor outlives it.
+    /// Runs the wait in the frame, and returns the parts of the executor that outlive it.
     fn run(self, runtime: &Runtime, frame: Frame, ends: Ends) -> Box<dyn Any> {
         match self {
             Self::BlockOn => {
@@ -178,16 +178,16 @@ impl Executor {
     }
 }
 
-/// What of a wait may stay for a foreign waker after it was dropped.
+/// The state that a dropped wait may leave for a foreign waker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Leaves {
     Nothing,
-    /// A poll function's place in its stream or listener: until that is dropped, at the latest.
+    /// A poll function's slot in its stream or listener, at most until that is dropped.
     Slot,
 }
 
-/// Waits until there is one holder: for what a thread is about to release that does nothing else. The
-/// row's watch says where it is held.
+/// Waits until only one reference is left, for references that another thread is about to release.
+/// The row's watchdog reports a hang.
 fn wait_until_released(kept: &Arc<()>) {
     while Arc::strong_count(kept) > 1 {
         std::thread::yield_now();
@@ -215,8 +215,8 @@ fn row(name: &str, leaves: Leaves, make: impl Fn(&Runtime, End) -> Made) {
                     drop(_rest);
                     wait_until_released(&kept);
                 } else if executor.is_foreign() {
-                    // The thread that called the foreign waker lets the frame go right after that,
-                    // while the wait may have ended on another one already.
+                    // The thread that called the foreign waker releases the frame right after the
+                    // call, while the wait may already have ended on another thread.
                     wait_until_released(&kept);
                 } else {
                     assert_eq!(Arc::strong_count(&kept), 1, "{what}");
@@ -227,7 +227,7 @@ fn row(name: &str, leaves: Leaves, make: impl Fn(&Runtime, End) -> Made) {
     });
 }
 
-/// A stream of the runtime, and its peer.
+/// Returns a stream of the runtime, and its peer.
 fn pair(runtime: &Runtime) -> (TcpStream, StdStream) {
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -237,7 +237,7 @@ fn pair(runtime: &Runtime) -> (TcpStream, StdStream) {
     })
 }
 
-/// A row that waits for bytes.
+/// Runs a row that waits for bytes.
 #[track_caller]
 fn reading<W>(name: &str, leaves: Leaves, wait: impl Fn(Arc<TcpStream>) -> W)
 where
@@ -269,7 +269,7 @@ fn drain(peer: &StdStream) -> impl FnOnce() + Send + 'static {
     }
 }
 
-/// A row that waits for room to write into.
+/// Runs a row that waits for buffer space to write.
 #[track_caller]
 fn writing<W>(name: &str, leaves: Leaves, wait: impl Fn(Arc<TcpStream>) -> W)
 where
@@ -293,7 +293,7 @@ fn c48_a_sleep_leaves_nothing() {
         };
         made(async move { sleep(duration).await }, || (), ())
     });
-    // One that lives on when it was awaited to its end.
+    // A sleep that stays alive after it was awaited.
     row("&mut sleep", Leaves::Slot, |_, end| {
         let until = Instant::now() + SHORT;
         let until = match end {
@@ -349,7 +349,7 @@ fn c48_a_tick_leaves_nothing_with_its_interval() {
     });
 }
 
-/// A row that awaits a handle, by reference.
+/// Runs a row that awaits a handle by reference.
 #[track_caller]
 fn joining(name: &str, spawn: impl Fn(mpsc::Receiver<()>, &Runtime) -> JoinHandle<()>) {
     row(name, Leaves::Nothing, |runtime, _| {
@@ -399,7 +399,7 @@ fn c48_spawning_and_joining_within_leaves_nothing() {
             spawn_blocking(|| ()).await.unwrap();
         };
         if end == End::Dropped {
-            // The child has the frame, and ends for itself.
+            // The child holds the frame, and ends independently.
             return made(yield_now(), || (), ());
         }
         made(wait, || (), ())
@@ -680,7 +680,7 @@ fn c48_a_callback_that_is_over_leaves_nothing_with_its_handle() {
         assert!(far.cancel());
         on_tick.cancel();
         on_ready.cancel();
-        // One that is running at this moment lets go when it returns.
+        // A callback that is running releases the frame when it returns.
         wait_until_released(&kept);
         site.wait_until_none_is_live();
         drop((on_time, on_tick, on_ready, far, stream));
@@ -702,7 +702,7 @@ fn c48_block_on_sees_the_frame_released_when_it_returns() {
     });
 }
 
-/// A foreign waker is called in the frame that it was registered in, also where the wake of the
+/// A foreign waker is called in the frame in which it was registered, even if the unpark of the
 /// thread behind it is deferred.
 #[test]
 fn c50_a_foreign_waker_before_block_on_still_runs_in_its_frame() {
@@ -727,7 +727,7 @@ fn c50_a_foreign_waker_before_block_on_still_runs_in_its_frame() {
     });
 }
 
-/// A foreign waker that runs an executor of its own must not wait for a wake that it deferred.
+/// A foreign waker that runs its own executor must not wait for a wake-up that it deferred.
 #[test]
 fn a_foreign_waker_that_blocks_on_what_it_woke_is_not_waited_for() {
     let _watch = HangWatch::new("block_on in a waker");
@@ -740,7 +740,7 @@ fn a_foreign_waker_that_blocks_on_what_it_woke_is_not_waited_for() {
         let runtime = Arc::clone(&runtime);
         move || {
             if let Some((to_main, from_main)) = channels.lock().unwrap().take() {
-                // Wakes the main thread, and needs its answer.
+                // Wakes the main thread, and needs its reply.
                 to_main.send(()).unwrap();
                 runtime.block_on(from_main).unwrap();
             }
@@ -754,7 +754,7 @@ fn a_foreign_waker_that_blocks_on_what_it_woke_is_not_waited_for() {
         });
         (task, left)
     };
-    // The set keeps the waker with a frame; a thread that is no worker wakes it.
+    // The set keeps the waker with a frame; a thread that is not a worker wakes it.
     let frame = bind(&KEPT, Arc::new(())).frame();
     let mut runs = Box::pin(set.run_until(std::future::pending::<()>()));
     frame.run(|| {

@@ -1,6 +1,6 @@
-//! Fairness: nobody keeps the others from running, whatever it does. "Starvation" in the list of
-//! other runtimes' bugs (tokio 4941, 5686, 5712, 4730), and "user code under a lock" (tokio 1886,
-//! 8529, 8552, 8554, 8558, 8562). Nothing is timed: what starves here hangs, and the watch says so.
+//! Fairness: no task keeps other tasks from running. "Starvation" in the list of other runtimes'
+//! bugs (tokio 4941, 5686, 5712, 4730), and "user code under a lock" (tokio 1886, 8529, 8552, 8554,
+//! 8558, 8562). The tests measure no time: starvation would be a hang, which the watchdog reports.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,7 +27,7 @@ use support::{
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// A stream on the runtime, and its peer off it.
+/// Returns a stream on the runtime, and its blocking peer.
 async fn connection() -> (TcpStream, StdStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = StdStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -35,7 +35,7 @@ async fn connection() -> (TcpStream, StdStream) {
     (listener.accept().await.unwrap().0, peer)
 }
 
-/// Two tasks that wake each other until `stop`.
+/// Spawns two tasks that wake each other until `stop`.
 fn ping_pong(runtime: &Runtime, stop: &Arc<AtomicBool>) -> [JoinHandle<()>; 2] {
     let (to_b, from_a) = async_channel::bounded::<()>(1);
     let (to_a, from_b) = async_channel::bounded::<()>(1);
@@ -55,8 +55,8 @@ fn ping_pong(runtime: &Runtime, stop: &Arc<AtomicBool>) -> [JoinHandle<()>; 2] {
     ]
 }
 
-/// What must go on beside whatever `busy` tasks there are: tasks of the queue, spawns from outside,
-/// timers, I/O, and blocking calls.
+/// Checks that other work makes progress beside busy tasks: tasks of the queue, spawns from
+/// outside, timers, I/O, and blocking calls.
 fn the_others_go_on(runtime: &Runtime) {
     let (stream, mut peer) = runtime.block_on(connection());
     let (asked, is_asked) = mpsc::channel();
@@ -103,7 +103,7 @@ fn the_others_go_on(runtime: &Runtime) {
     }
 }
 
-/// "Starvation", tokio 4941: two tasks that wake each other stay in the last-in slot.
+/// "Starvation", tokio 4941: two tasks that wake each other stay in the LIFO slot.
 #[test]
 fn a_ping_pong_pair_starves_nobody() {
     with_workers(|workers| {
@@ -168,7 +168,7 @@ fn self_waking_tasks_starve_nobody() {
     });
 }
 
-/// I/O that is there when a task begins to yield is seen within ten rounds of yields.
+/// I/O that is ready when a task starts to yield is processed within ten yields.
 #[test]
 fn io_is_seen_within_ten_yields() {
     for yielding in [1, 2, 7] {
@@ -186,7 +186,7 @@ fn io_is_seen_within_ten_yields() {
                         seen.store(true, Ordering::Relaxed);
                     })
                 };
-                // The reader waits, and then its byte is there; nobody has looked at it yet.
+                // The reader waits and its byte arrives, but no worker has polled the driver yet.
                 yield_now().await;
                 yield_now().await;
                 assert!(!seen.load(Ordering::Relaxed));
@@ -217,8 +217,8 @@ fn io_is_seen_within_ten_yields() {
     }
 }
 
-/// "Starvation", tokio 4730: a worker whose task blocks. Here the task even blocks until I/O and
-/// timers of others have been seen.
+/// "Starvation", tokio 4730: a task that blocks its worker. Here the task blocks until I/O and
+/// timers of other tasks are processed.
 #[test]
 fn a_worker_that_blocks_freezes_neither_io_nor_timers_of_the_others() {
     for workers in [2, 8] {
@@ -247,7 +247,7 @@ fn a_worker_that_blocks_freezes_neither_io_nor_timers_of_the_others() {
                     })
                 };
                 is_ready.recv().unwrap();
-                // As many as leave one worker free, after a sleep that puts them all to rest.
+                // Block all workers but one, after a sleep in which all workers park.
                 let blocking: Vec<_> = (1..workers)
                     .map(|_| {
                         let done = Arc::clone(&done);
@@ -278,8 +278,8 @@ fn a_worker_that_blocks_freezes_neither_io_nor_timers_of_the_others() {
     }
 }
 
-/// The same where the one that blocks had just been woken by the very driver that it leaves alone,
-/// or armed the timer itself.
+/// The same for a blocking task that the driver on its own worker has just woken, or that armed the
+/// timer itself.
 #[test]
 fn a_task_that_blocks_right_after_its_own_io_or_timer_freezes_no_others() {
     for workers in [2, 8] {
@@ -318,7 +318,7 @@ fn a_task_that_blocks_right_after_its_own_io_or_timer_freezes_no_others() {
     }
 }
 
-/// A local set whose tasks are always ready lets the future beside it and the runtime go on.
+/// A local set whose tasks are always ready does not starve the future beside it or the runtime.
 #[test]
 fn a_busy_local_set_starves_nobody() {
     on_workers(|runtime| {
@@ -349,7 +349,7 @@ fn a_busy_local_set_starves_nobody() {
     });
 }
 
-/// Calls back into everything that a runtime offers.
+/// Calls back into all parts of the runtime.
 fn call_back(abort: Option<&framewise::task::AbortHandle>, wakers: &Mutex<Vec<Waker>>) {
     let timer = set_timeout(Duration::from_secs(3_600), || ());
     drop(spawn(sleep(TICK)));
@@ -365,8 +365,8 @@ fn call_back(abort: Option<&framewise::task::AbortHandle>, wakers: &Mutex<Vec<Wa
     timer.cancel();
 }
 
-/// "User code under a lock", tokio 1886, 8529, 8552 and so on: foreign wakers that call back when
-/// they are woken, cloned or dropped by timers, sockets and joined tasks.
+/// "User code under a lock", tokio 1886, 8529, 8552 and others: foreign wakers that call back when
+/// timers, sockets and joined tasks wake, clone or drop them.
 #[test]
 fn wakers_that_call_back_into_the_runtime_meet_no_lock() {
     on_workers(|runtime| {
@@ -394,8 +394,8 @@ fn wakers_that_call_back_into_the_runtime_meet_no_lock() {
                 call_back(Some(&abort), &wakers);
                 let _ = called.lock().unwrap().send(());
             });
-            // A timer that fires, one that is cancelled, one whose waker is replaced; a socket; a
-            // joined task, one that is detached, and one whose join waker is replaced.
+            // A timer that fires, a timer that is cancelled, a timer whose waker is replaced; a
+            // socket; a joined task, a detached task, and a task whose join waker is replaced.
             let hour = Duration::from_secs(3_600);
             let (mut fires, mut cancelled, mut replaced) = (sleep(hour), sleep(hour), sleep(hour));
             assert!(poll_once(&mut fires, &waker).is_pending());
@@ -430,7 +430,8 @@ fn wakers_that_call_back_into_the_runtime_meet_no_lock() {
     });
 }
 
-/// The same for what is dropped: futures, outputs, frames' values, callbacks, in every way.
+/// The same for destructors: of futures, outputs, values of frames and callbacks, for all kinds of
+/// drops.
 #[test]
 fn destructors_that_call_back_into_the_runtime_meet_no_lock() {
     static CALL: ContextVar<DropCall> = ContextVar::new("call");
@@ -448,7 +449,7 @@ fn destructors_that_call_back_into_the_runtime_meet_no_lock() {
             };
             let _entered = runtime.enter();
             let (a, b, c, d, e) = (bomb(), bomb(), bomb(), bomb(), bomb());
-            // A future at its end, an output, a frame's value, an aborted task, a queued call.
+            // A future that is ready, an output, a frame's value, an aborted task, a queued call.
             let tasks = [
                 runtime.spawn(async move { drop(a) }),
                 CALL.run(b, || runtime.spawn(async {})),
@@ -460,7 +461,8 @@ fn destructors_that_call_back_into_the_runtime_meet_no_lock() {
             drop(runtime.spawn(async move { d }));
             tasks[2].abort();
             let call = runtime.spawn_blocking(move || drop(e));
-            // Callbacks: fired, cancelled from outside, cancelled by themselves.
+            // Callbacks that have fired, that are cancelled from outside, and that cancel
+            // themselves.
             let (f, g, h) = (bomb(), bomb(), bomb());
             set_timeout(TICK, move || drop(f));
             set_timeout(Duration::MAX, move || drop(g)).cancel();
@@ -501,7 +503,8 @@ fn destructors_that_call_back_into_the_runtime_meet_no_lock() {
     });
 }
 
-/// A timeout's loser, and sleeps that are reset and dropped in every state, among many others.
+/// A timeout whose future is dropped, and sleeps that are reset and dropped in every state, among
+/// many other timers.
 #[test]
 fn timers_in_every_state_go_on_beside_each_other() {
     on_workers(|runtime| {
@@ -530,7 +533,7 @@ fn timers_in_every_state_go_on_beside_each_other() {
     });
 }
 
-/// Readers and writers that are always ready give way to the others.
+/// Readers and writers that are always ready yield to other tasks.
 #[test]
 fn sockets_that_are_always_ready_starve_nobody() {
     on_workers(|runtime| {
@@ -601,7 +604,7 @@ fn local_tasks_run_in_the_order_of_their_wakes() {
     });
 }
 
-/// A local task that yields goes behind the others of its set.
+/// A local task that yields is queued behind the other tasks of its set.
 #[test]
 fn a_local_task_that_yields_lets_each_other_one_run() {
     on_workers(|runtime| {

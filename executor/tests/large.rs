@@ -1,6 +1,6 @@
-//! Stacks: their size, and large futures and closures on threads with the default one of 2 MiB.
+//! Stacks: their size, and large futures and closures on threads with the default size of 2 MiB.
 //!
-//! Each case runs in a child process, since a stack that overflows aborts the process.
+//! Each case runs in a child process, because a stack overflow aborts the process.
 
 use std::env;
 use std::future::Future;
@@ -19,12 +19,14 @@ use framewise::{JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 
 const MIB: usize = 1024 * 1024;
 
-/// The size of a large future or closure: two of them fit a stack of two MiB, and three do not.
+/// The size of a large future or closure: a stack of 2 MiB has room for two of them, but not for
+/// three.
 const LARGE: usize = 700_000;
 
 const IN_CHILD: &str = "FRAMEWISE_LARGE_CHILD";
 
-/// Runs `body` in a child process, on a thread with a stack of 2 MiB. Returns `true` if it succeeded.
+/// Runs `body` in a child process, on a thread with a stack of 2 MiB. Returns `true` if it
+/// succeeded.
 fn succeeds_in_child(name: &str, body: fn()) -> bool {
     if env::var_os(IN_CHILD).is_some() {
         let builder = std::thread::Builder::new().stack_size(2 * MIB);
@@ -118,7 +120,7 @@ fn a_stack_size_out_of_range_is_an_error_and_no_abort() {
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{size}: {error}");
         assert!(error.to_string().contains("stack must have"), "{error}");
     }
-    // In range, but no address space has room for it: the system says so.
+    // In range, but larger than the address space, so the system returns an error.
     let error = Builder::new().thread_stack_size(usize::MAX / 2).build();
     assert!(
         error
@@ -149,7 +151,7 @@ impl Future for Large {
     }
 }
 
-/// Each in a function of its own, so that no stack frame has room for more than one future.
+/// Each call is in a separate function, so that no stack frame contains more than one future.
 #[inline(never)]
 fn spawned(way: u8) -> JoinHandle<u8> {
     fn one() -> JoinHandle<u8> {
@@ -304,7 +306,8 @@ fn a_large_future_with_an_array_across_an_await() {
     assert!(succeeded);
 }
 
-/// The test's function returns the future by value: it must not add one to each frame of the run.
+/// The test's function returns the future by value, which must not add a copy to each stack frame
+/// of the run.
 #[test]
 fn a_large_future_in_a_seeded_run() {
     fn nested() -> u8 {

@@ -1,6 +1,6 @@
-//! A poll that does not end keeps nothing that it made ready from the other workers. "Starvation" in
-//! the list of other runtimes' bugs (tokio 4941). Nothing is timed: what starves here hangs, and the
-//! watch says so.
+//! A poll that does not end does not keep tasks that it made ready from other workers. "Starvation"
+//! in the list of other runtimes' bugs (tokio 4941). The tests measure no time: starvation would be
+//! a hang, which the watchdog reports.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -20,11 +20,11 @@ use support::{HangWatch, pause, runtime};
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// What a poll takes that blocks. The other workers have gone to sleep by its end, where nothing is
-/// to be done but what nobody is told of; if not, the test sees less.
+/// The duration of a blocking poll. By its end, the other workers have parked, unless they were
+/// notified of work. If they have not parked, the test only covers less.
 const LONG: Duration = Duration::from_millis(30);
 
-/// A flag, and who sets it or waits for it.
+/// A flag that one thread sets and another waits for.
 #[derive(Clone, Default)]
 struct Flag(Arc<AtomicBool>);
 
@@ -37,7 +37,7 @@ impl Flag {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Keeps the worker.
+    /// Spins until the flag is set, which blocks the worker.
     fn spin(&self) {
         while !self.is_set() {
             thread::yield_now();
@@ -45,7 +45,7 @@ impl Flag {
     }
 }
 
-/// Runs a task on 2 and on 8 workers, some of the times right after the others have gone to sleep.
+/// Runs a task on 2 and on 8 workers, sometimes right after the other workers have parked.
 fn in_long_polls<F>(task: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -69,8 +69,8 @@ where
     }
 }
 
-/// "Starvation", tokio 4941: a task blocks until the task that it has just spawned has run, which is
-/// in the last-in slot, of which nobody is notified.
+/// "Starvation", tokio 4941: a task blocks until the task that it has just spawned has run. That
+/// task is in the LIFO slot, for which no worker is notified.
 #[test]
 fn what_a_blocking_task_spawned_last_is_run_by_another_worker() {
     in_long_polls(|| async {
@@ -104,8 +104,8 @@ fn what_a_blocking_task_woke_last_is_run_by_another_worker() {
     });
 }
 
-/// What a blocking task has spawned is run although the other workers never run out of tasks, so
-/// that none of them searches, and none sleeps.
+/// Tasks that a blocking task has spawned run although the other workers always have tasks, so that
+/// no worker searches or parks.
 #[test]
 fn what_a_blocking_task_spawned_is_run_by_workers_that_are_never_idle() {
     for workers in [2, 8] {

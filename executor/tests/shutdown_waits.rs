@@ -1,6 +1,6 @@
-//! User code that waits while its runtime ends: each wait ends, with a result, an error or a panic that is
-//! reported, and so does the runtime. (Issue 8, A1.) A table: the code that a runtime's end runs, the wait,
-//! and how the code waits.
+//! User code that waits while its runtime shuts down: each wait ends, with a result, an error or a
+//! panic that is reported, and so does the runtime. (Issue 8, A1.) A table of the code that the
+//! shutdown runs, the awaited object, and the way of waiting.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,15 +23,15 @@ use framewise::{ContextVar, JoinHandle, spawn_blocking};
 use support::{DropCall, call_waker, on_drop};
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// How long a cell may take until it is held to hang. Nothing is measured by it.
+/// The timeout after which a cell counts as hanging. No test measures time with it.
 const HANG: Duration = Duration::from_secs(20);
 
 static VALUE: ContextVar<Arc<DropCall>> = ContextVar::new("value");
 
-/// What waits.
+/// The waiting code.
 type Code = Box<dyn FnOnce() + Send>;
 
-/// The user code that the end runs.
+/// The user code that the shutdown runs.
 #[derive(Clone, Copy, Debug)]
 enum Place {
     Future,
@@ -55,19 +55,19 @@ const PLACES: [Place; 8] = [
     Place::SocketWaker,
 ];
 
-/// What it waits for.
+/// The object for which the code waits.
 #[derive(Clone, Copy, Debug)]
 enum Wait {
     Sleep,
     Socket,
     Accept,
-    /// A task that the end drops, too, before or after.
+    /// A task that the shutdown drops, too, before or after.
     Task,
-    /// The very task that is being dropped, or a queued call that is being cancelled.
+    /// The task that is being dropped, or a queued call that is being cancelled.
     Cycle,
     LookUp,
     Call,
-    /// A channel that a blocking call sends to.
+    /// A channel to which a blocking call sends.
     Channel,
 }
 
@@ -82,7 +82,7 @@ const WAITS: [Wait; 8] = [
     Wait::Channel,
 ];
 
-/// How it waits.
+/// The way of waiting.
 #[derive(Clone, Copy, Debug)]
 enum How {
     BlockOn,
@@ -105,7 +105,7 @@ enum End {
     Background,
 }
 
-/// What the waiting code needs.
+/// The resources of the waiting code.
 struct Means {
     handle: Handle,
     stream: TcpStream,
@@ -174,8 +174,8 @@ impl fmt::Display for Cell {
 }
 
 impl Cell {
-    /// Makes a runtime, puts the waiting code where the end runs it, ends the runtime, and returns when the
-    /// code has come to its end.
+    /// Builds a runtime, places the waiting code so that the shutdown runs it, shuts the runtime
+    /// down, and returns when the code has ended.
     fn run(&self) {
         let (reported, _reports) = mpsc::channel();
         let waits: Arc<Mutex<Option<Code>>> = Arc::default();
@@ -211,7 +211,7 @@ impl Cell {
         let code = {
             let means = Arc::clone(&means);
             move || {
-                /// Says that the code has come to its end, in whichever way.
+                /// Notifies that the code has ended, with or without a panic.
                 struct Done(mpsc::Sender<()>);
                 impl Drop for Done {
                     fn drop(&mut self) {
@@ -225,7 +225,8 @@ impl Cell {
         if is_hook {
             *waits.lock().unwrap() = Some(Box::new(code.clone()));
         }
-        // Before and after the one that waits, as the end may take them in either order.
+        // Spawned before and after the waiting task, because the shutdown may drop them in either
+        // order.
         let others = [(); 2].map(|()| runtime.spawn(pending::<()>()));
         let [task, other] = others;
         *means.task.lock().unwrap() = Some(task);
@@ -240,7 +241,7 @@ impl Cell {
                 return;
             }
             End::Drop => drop(runtime),
-            // With a busy thread in the pool, it has not all ended.
+            // With a busy thread in the pool, the shutdown has not finished.
             End::Timeout => drop(runtime.shutdown_timeout(Duration::from_millis(500))),
             End::Background => runtime.shutdown_background(),
         }
@@ -248,7 +249,8 @@ impl Cell {
         is_done.recv_timeout(HANG).unwrap();
     }
 
-    /// Puts `code` where the end of the runtime runs it. What is returned keeps the pool's thread busy.
+    /// Places `code` so that the shutdown of the runtime runs it. The returned value keeps the
+    /// pool's thread busy.
     fn place(
         &self,
         runtime: &Runtime,
@@ -258,7 +260,7 @@ impl Cell {
         let handle = runtime.handle();
         let polled = |task| {
             *means.own.lock().unwrap() = Some(task);
-            // It has been polled once the worker runs what was spawned later.
+            // The first task has been polled when the worker runs a task that was spawned later.
             let after = handle.spawn(async {});
             handle.block_on(after).unwrap();
         };
@@ -287,7 +289,7 @@ impl Cell {
                 std::mem::forget(callback.unwrap());
             }
             Place::Hook => {
-                // The hook runs as the task ends, for nobody joins it.
+                // The hook runs at the end of the task, because the task is detached.
                 let value = on_drop(|| panic!("expected"));
                 drop(handle.spawn(async move {
                     let _value = value;
@@ -327,7 +329,7 @@ impl Cell {
     }
 }
 
-/// A waker that calls `code` at its first wake; the code may wake it again.
+/// Returns a waker that calls `code` at its first wake; the code may wake it again.
 fn once_waker(code: impl FnMut() + Send + 'static) -> Waker {
     let code = Mutex::new(Some(code));
     call_waker(move || {
@@ -338,7 +340,7 @@ fn once_waker(code: impl FnMut() + Send + 'static) -> Waker {
     })
 }
 
-/// Runs cells, each with a time limit, and lists all that hang or fail.
+/// Runs cells, each with a timeout, and reports all that hang or fail.
 fn run(cells: impl Iterator<Item = Cell>) {
     let mut failed = Vec::new();
     for cell in cells {
@@ -356,7 +358,7 @@ fn run(cells: impl Iterator<Item = Cell>) {
             Ok(false) => failed.push(format!("fails: {name}")),
             Err(_) => failed.push(format!("hangs: {name}")),
         }
-        // Each that hangs takes its time.
+        // Stop early, because each hang takes the whole timeout.
         assert!(failed.len() < 3, "{failed:#?}");
     }
     assert!(failed.is_empty(), "{failed:#?}");
@@ -396,7 +398,7 @@ fn every_wait_of_every_code_that_a_shutdown_in_the_background_runs_ends() {
         .flat_map(|place| cells(place, End::Background)));
 }
 
-/// The report of the issue, word for word.
+/// The code of the bug report, verbatim.
 #[test]
 fn a_destructor_that_sleeps_in_block_on_ends_and_says_why() {
     for (workers, in_place) in [(1, false), (2, false), (1, true), (2, true)] {
@@ -426,7 +428,7 @@ fn a_destructor_that_sleeps_in_block_on_ends_and_says_why() {
     }
 }
 
-/// What a destructor did before the end it does at the end, as far as it does not wait.
+/// A destructor may do at the shutdown everything that does not wait.
 #[test]
 fn a_destructor_may_write_to_its_socket_and_join_what_is_finished() {
     use std::io::Read;

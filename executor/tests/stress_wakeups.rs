@@ -1,9 +1,9 @@
-//! Lost wake-ups on real sockets and timers: round trips of one byte on many connections, while timers
-//! are armed and canceled at random.
+//! Lost wake-ups on real sockets and timers: round trips of one byte on many connections, while
+//! timers are armed and canceled at random.
 //!
-//! Each connection and each timer task counts its rounds. A watchdog on a thread of its own compares
-//! the counts and names what no longer advances. A lost wake-up is permanent here: nothing else ends
-//! the wait of a connection, neither a time limit nor a second event.
+//! Each connection and each timer task counts its rounds. A watchdog on a separate thread compares
+//! the counts and names the tasks that no longer advance. A lost wake-up is permanent here: nothing
+//! else ends the wait of a connection, neither a timeout nor a second event.
 //!
 //! A read of one byte into a buffer of one byte is never short, so each round trip includes a read
 //! that would block and the clear of the readiness after it: the race of a clear and an event.
@@ -26,27 +26,28 @@ use framewise::spawn;
 use framewise::time::{sleep, timeout};
 use futures::channel::oneshot;
 
-/// How long each runtime runs, in seconds: more than the default finds rarer faults.
+/// The variable with the run time of each runtime in seconds. More than the default finds rarer
+/// bugs.
 const SECONDS: &str = "FRAMEWISE_STRESS_SECONDS";
 
-/// How long a connection or a timer task may stand still. It takes microseconds, so this is
-/// generous also on a machine that is busy.
+/// The time after which a connection or a timer task without progress counts as stalled. A round
+/// takes microseconds, so this is generous even on a busy machine.
 const STALL: Duration = Duration::from_secs(15);
 
-/// How a connection waits.
+/// The way in which a connection waits.
 #[derive(Clone, Copy, Debug)]
 enum Wait {
     /// In the list of waiters: the stream's own methods.
     List,
     /// In the slot: poll functions, as the I/O traits use them.
     Slot,
-    /// For readiness, and then tries.
+    /// Waits for readiness, and then tries the operation.
     Readable,
-    /// As `List`, in several tasks that take turns: each event has several waiters.
+    /// Like `List`, in several tasks that take turns: each event has several waiters.
     Shared,
 }
 
-/// What the watchdog sees of one task.
+/// The progress of one task, for the watchdog.
 struct Progress {
     name: String,
     rounds: AtomicU64,
@@ -67,7 +68,7 @@ impl Progress {
     }
 }
 
-/// Marks the end, also where a task panics.
+/// Marks the end of a task, even if it panics.
 struct Ended(Arc<Progress>);
 
 impl Drop for Ended {
@@ -76,12 +77,12 @@ impl Drop for Ended {
     }
 }
 
-/// Ends the process where a task no longer advances. Returns when all of them have ended.
+/// Ends the process if a task no longer advances. Returns when all tasks have ended.
 fn watch(tasks: &[Arc<Progress>], workers: usize, stop: &AtomicBool, run: Duration) {
     let begun = Instant::now();
     let mut seen: Vec<(u64, Instant)> = vec![(0, begun); tasks.len()];
     loop {
-        // It samples, and nothing waits for it.
+        // The watchdog samples; no test waits for this sleep.
         thread::sleep(Duration::from_millis(20));
         let mut stalled = Vec::new();
         let mut is_over = true;
@@ -105,7 +106,7 @@ fn watch(tasks: &[Arc<Progress>], workers: usize, stop: &AtomicBool, run: Durati
                 "with {workers} workers a wake-up was lost; these hang: {}",
                 stalled.join(", ")
             );
-            // The end of the runtime may hang, too.
+            // The shutdown of the runtime may hang, too.
             std::process::exit(101);
         }
         if begun.elapsed() >= run {
@@ -114,7 +115,7 @@ fn watch(tasks: &[Arc<Progress>], workers: usize, stop: &AtomicBool, run: Durati
     }
 }
 
-/// Numbers without a pattern (xorshift).
+/// Pseudo-random numbers (xorshift).
 struct Random(u64);
 
 impl Random {
@@ -130,7 +131,7 @@ impl Random {
     }
 }
 
-/// Reads one byte. Zero: the peer has ended the connection.
+/// Reads one byte. Returns zero if the peer has closed the connection.
 async fn read_byte(stream: &TcpStream, wait: Wait) -> usize {
     let mut byte = [0];
     match wait {
@@ -201,13 +202,13 @@ async fn arm_and_cancel(mut random: Random, ended: Ended, stop: Arc<AtomicBool>)
     }
 }
 
-/// How long each runtime runs.
+/// Returns the run time of each runtime.
 fn duration() -> Duration {
     let seconds = std::env::var(SECONDS).map_or(1.5, |seconds| seconds.parse().unwrap());
     Duration::from_secs_f64(seconds)
 }
 
-/// One runtime, in this process.
+/// Stresses one runtime in this process.
 fn stress(workers: usize, connections: u64, timers: u64) {
     let waits = [Wait::List, Wait::Slot, Wait::Readable, Wait::Shared];
     let runtime = Builder::new().worker_threads(workers).build().unwrap();
@@ -252,7 +253,7 @@ fn stress(workers: usize, connections: u64, timers: u64) {
     assert!(still.is_empty(), "these made no round at all: {still:?}");
 }
 
-/// Runs `stress` in a child process, which the watchdog ends where something hangs.
+/// Runs `stress` in a child process, which the watchdog ends if a task hangs.
 fn stress_in_a_child(workers: usize, connections: u64, timers: u64) {
     const CHILD: &str = "FRAMEWISE_STRESS_CHILD";
     if std::env::var_os(CHILD).is_some() {
@@ -270,7 +271,7 @@ fn stress_in_a_child(workers: usize, connections: u64, timers: u64) {
     assert!(said.contains("1 passed"), "the child ran no test: {said}");
 }
 
-/// Few connections and nothing else: workers go to sleep between any two messages.
+/// Few connections and no other work, so workers park between any two messages.
 #[test]
 fn no_wakeup_is_lost_on_8_connections_with_2_workers() {
     stress_in_a_child(2, 8, 0);
