@@ -1,4 +1,4 @@
-//! The blocking pool: a call is in the queue, and no thread comes to make it.
+//! The blocking pool: a call is in the queue, and no thread runs it.
 
 use crate::{Bug, Class, Here};
 
@@ -7,8 +7,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 8056",
-            story: "A new queue for the calls, in several parts, made programs hang in \
-                    spawn_blocking, even with a single part; it was taken back.",
+            story: "A new, sharded queue for blocking calls made programs hang in spawn_blocking, \
+                    even with a single shard; it was reverted.",
             here: Here::Tests(&[
                 (
                     "executor/tests/blocking.rs",
@@ -26,8 +26,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8406",
-            story: "The system gave no thread for a call. The pool left it to the threads that it \
-                    had; but those were the runtime's workers, which never look at its queue.",
+            story: "The system could not start a thread for a call. The pool left the call to its \
+                    existing threads, but these were the runtime's workers, which never check the \
+                    pool's queue.",
             here: Here::Tests(&[
                 (
                     "executor/tests/blocking.rs",

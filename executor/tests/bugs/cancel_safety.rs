@@ -1,7 +1,7 @@
-//! Cancel safety: what the docs say of a future that is dropped before it is ready.
+//! Cancel safety: the documented behavior of a future that is dropped before it is ready.
 //!
-//! [`SECTIONS`] has every section `# Cancel safety` of the public docs with its test;
-//! `index_every_section_on_cancel_safety_has_its_test` finds them in the sources.
+//! [`SECTIONS`] lists every section `# Cancel safety` of the public docs with its test;
+//! `index_every_section_on_cancel_safety_has_its_test` finds the sections in the sources.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -30,9 +30,8 @@ pub(crate) const CLASS: Class = Class {
     name: "cancel safety",
     bugs: &[Bug {
         id: "tokio 5947",
-        story: "(We have not read the report; it is listed for docs on cancel safety.) What docs \
-                say of a \
-                dropped future has to be seen; each section of ours has its test.",
+        story: "(We have not read the report; it is listed for docs on cancel safety.) The docs' \
+                statements on dropped futures must be tested; each section here has its test.",
         here: Here::Tests(&[
             (HERE, "index_every_section_on_cancel_safety_has_its_test"),
             (HERE, "a_dropped_read_or_peek_has_read_nothing"),
@@ -56,7 +55,7 @@ pub(crate) const CLASS: Class = Class {
     }],
 };
 
-/// Each section: the file, the item that it stands on, and its test.
+/// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
         "context/src/coop.rs",
@@ -270,7 +269,7 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     ),
 ];
 
-/// The item that the docs ending above `lines` stand on: the next function or type.
+/// Returns the item that the docs above `lines` belong to: the next function or type.
 fn item(lines: &[&str]) -> String {
     let declaration = lines
         .iter()
@@ -335,20 +334,20 @@ fn index_every_section_on_cancel_safety_has_its_test() {
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// Polls a future once, which must not be enough, and drops it.
+/// Polls a future once, checks that it is pending, and drops it.
 fn give_up<F: Future>(future: F) {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
 }
 
-/// A stream that would block in the one direction asked for, and its peer: nothing is there to be
-/// read, or nothing more can be written. What had to be written for that is counted.
+/// Returns a stream that would block in both directions, and its peer: nothing can be read, and
+/// nothing more can be written. Also returns the number of written bytes.
 async fn full() -> (TcpStream, std::net::TcpStream, usize) {
     let (stream, peer) = connection().await;
     let piece = [0; 64 << 10];
     let mut written = 0;
-    // Until the system takes no more, and has not taken any for a while: it moves what it has to the
-    // peer in its own time.
+    // Write until the system accepts no more, and has not accepted any for a while, because it
+    // moves bytes to the peer asynchronously.
     loop {
         match stream.try_write(&piece) {
             Ok(more) => written += more,
@@ -383,7 +382,7 @@ fn a_dropped_read_or_peek_has_read_nothing() {
             give_up(half.peek(&mut buffer));
             give_up(half.read_vectored(&mut [IoSliceMut::new(&mut buffer)]));
         }
-        // Dropped when the bytes are there already and its waker was called.
+        // Dropped after the bytes have arrived and its waker was called.
         {
             let mut read = pin!(stream.read(&mut buffer));
             let mut cx = Context::from_waker(Waker::noop());
@@ -405,7 +404,7 @@ fn a_dropped_read_exact_has_taken_what_was_there() {
             stream.readable().await.unwrap();
             let mut buffer = [0; 5];
             give_up(stream.read_exact(&mut buffer));
-            // They are in the buffer, as the docs say, and no more in the stream.
+            // The bytes are in the buffer, as documented, and no longer in the stream.
             assert_eq!(&buffer, b"abc\0\0");
             peer.write_all(b"de").unwrap();
             assert_eq!(stream.read(&mut buffer).await.unwrap(), 2);
@@ -470,7 +469,7 @@ fn a_dropped_wait_for_readiness_consumes_none() {
             let mut cx = Context::from_waker(Waker::noop());
             assert!(waits.as_mut().poll(&mut cx).is_pending());
             peer.write_all(b"x").unwrap();
-            // Another one sees the event; the first was told of it, too, and is dropped.
+            // Another wait sees the event; the first one was notified, too, and is dropped.
             stream.readable().await.unwrap();
         }
         assert!(
@@ -504,7 +503,7 @@ fn a_dropped_accept_has_accepted_nothing() {
             let mut accepts = pin!(listener.accept());
             assert!(accepts.as_mut().poll(&mut cx).is_pending());
             let client = TcpStream::connect(address).await.unwrap();
-            // It has been told by now, and is dropped.
+            // The accept has been notified by now, and is dropped.
             listener.readable().await.unwrap();
             client
         };
@@ -513,14 +512,14 @@ fn a_dropped_accept_has_accepted_nothing() {
     });
 }
 
-/// Drops a connect that waits, and reads from each connection that came before a later one. Returns
-/// `false` if the dropped one did not come: the system had not yet answered when it was dropped.
+/// Drops a pending connect, and reads from each connection that arrives before a later one. Returns
+/// `false` if the dropped one did not arrive, because the system had not replied before the drop.
 async fn a_dropped_connect_is_accepted_and_closed() -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     let mut attempts = 1;
-    // The driver's event may be quicker than the first poll. Such a connection is dropped, too.
+    // The driver's event may arrive before the first poll. Such a connection is dropped, too.
     while pin!(TcpStream::connect(address)).poll(&mut cx).is_ready() {
         attempts += 1;
     }
@@ -531,7 +530,7 @@ async fn a_dropped_connect_is_accepted_and_closed() -> bool {
         if peer == last.local_addr().unwrap() {
             return accepted == attempts;
         }
-        // The other end is gone: either way, nothing will come.
+        // The peer is closed, so nothing can be read.
         assert_eq!(stream.read(&mut [0; 1]).await.unwrap_or(0), 0);
         accepted += 1;
     }
@@ -539,7 +538,7 @@ async fn a_dropped_connect_is_accepted_and_closed() -> bool {
 
 #[test]
 fn a_dropped_connect_closes_its_socket() {
-    let _watch = HangWatch::new("a dropped connect: its socket is open");
+    let _watch = HangWatch::new("a dropped connect: its socket stays open");
     runtime(1).block_on(async { while !a_dropped_connect_is_accepted_and_closed().await {} });
 }
 
@@ -551,7 +550,7 @@ fn a_dropped_wait_for_the_budget_loses_nothing() {
             sender.try_send(7).unwrap();
             let (_sender, empty) = async_channel::bounded::<u64>(1);
             poll_fn(|cx| {
-                // The last one is denied, and dropped like the others.
+                // The last operation is denied, and dropped like the others.
                 while pin!(consume_budget()).poll(cx).is_ready() {}
                 assert!(pin!(coop(receiver.recv())).poll(cx).is_pending());
                 assert!(pin!(unconstrained(empty.recv())).poll(cx).is_pending());
@@ -572,8 +571,7 @@ fn a_dropped_bind_leaves_the_address_free() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        // By a name, so that it has to wait for the look-up, which may be quicker than its first
-        // poll.
+        // Use a name, so that `bind` waits for the lookup, which may finish before its first poll.
         let mut cx = Context::from_waker(Waker::noop());
         while pin!(TcpListener::bind(("localhost", address.port())))
             .poll(&mut cx)
@@ -590,7 +588,7 @@ fn a_dropped_look_up_goes_on_and_others_are_served() {
         runtime.block_on(async {
             let mut cx = Context::from_waker(Waker::noop());
             let mut given_up = 0;
-            // A look-up may be quicker than its first poll.
+            // A lookup may finish before its first poll.
             while given_up < 20 {
                 given_up +=
                     usize::from(pin!(lookup_host("localhost:80")).poll(&mut cx).is_pending());
@@ -628,7 +626,7 @@ fn a_dropped_yield_leaves_the_task_as_it_was() {
     on_workers(|runtime| {
         let task = runtime.spawn(async {
             for _ in 0..100 {
-                // It has woken the task; the next pause is none of its business.
+                // The dropped yield has woken the task, which must not affect the next wait.
                 std::future::poll_fn(|cx| {
                     assert!(pin!(yield_now()).poll(cx).is_pending());
                     Poll::Ready(())

@@ -1,4 +1,4 @@
-//! Context: somebody sees another's values, or keeps them.
+//! Context: a request sees or keeps alive another request's values.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,8 +14,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "otel-rust 2871",
-            story: "A guard's end held the thread's stack of contexts borrowed while it dropped \
-                    one of them; a span in it ended, asked for the current context, and panicked.",
+            story: "A guard's drop kept the thread's stack of contexts borrowed while it dropped a \
+                    context. A span in that context ended, read the current context, and panicked.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_scopes.rs",
@@ -29,8 +29,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "otel-rust 3738",
-            story: "The same once more, on another way: a value that asks for the current context \
-                    in its destructor, where the guard's own copy was the last.",
+            story: "The same on another path: a value read the current context in its destructor \
+                    when the guard's copy was the last reference.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_scopes.rs",
@@ -44,9 +44,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "node 46262",
-            story: "The handler for errors that nobody caught is called in a context that is \
-                    neither that of the error nor that of who made the promise, depending on how \
-                    it came to be.",
+            story: "The handler for unhandled rejections is called in a context that is neither \
+                    the context of the error nor that of the promise's creation, depending on how \
+                    the rejection came about.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_panics.rs",
@@ -64,8 +64,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "dotnet/runtime 80232",
-            story: "A connection's own tasks kept the context of the request that had opened it, \
-                    with all its values, as long as the connection lived.",
+            story: "A connection's background tasks kept the context of the request that had \
+                    opened it, with all its values, for the lifetime of the connection.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_time_io.rs",
@@ -83,8 +83,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "npgsql 6105",
-            story: "The timer of a connection pool, made by the first request, kept that request's \
-                    values for ever.",
+            story: "The first request created the timer of a connection pool, and the timer kept \
+                    that request's values forever.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_time_io.rs",
@@ -102,8 +102,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "kotlinx.coroutines 4121",
-            story: "A coroutine that was resumed right where it was woken, without going through a \
-                    queue, left its thread-local value behind for whoever had woken it.",
+            story: "A coroutine that was resumed directly in its waker, without going through a \
+                    queue, left its thread-local value behind in the waking code.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_tasks.rs",
@@ -121,8 +121,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "kotlinx.coroutines 4755",
-            story: "An inner scope that suspended was left only when it was resumed, so that the \
-                    outer one was left first: the thread kept the inner one's value.",
+            story: "An inner scope that suspended was left only when it was resumed. The outer \
+                    scope was left first, and the thread kept the inner scope's value.",
             here: Here::Tests(&[
                 (
                     "executor/tests/contract_scopes.rs",
@@ -143,8 +143,8 @@ pub(crate) const CLASS: Class = Class {
 
 static ASKS: ContextVar<Arc<DropCall>> = ContextVar::new("asks");
 
-/// otel-rust 2871, 3738: the last holder of a value is, in turn, a run, a frame, a scope, a task and
-/// a waker; its destructor reads, binds, spawns and keeps the frame that it sees.
+/// otel-rust 2871, 3738: the last owner of a value is, in turn, a run, a frame, a scope, a task and
+/// a waker; its destructor reads, binds, spawns and keeps the current frame.
 #[test]
 fn a_values_destructor_may_ask_for_the_current_frame_wherever_it_ends() {
     on_workers(|runtime| {
@@ -163,7 +163,7 @@ fn a_values_destructor_may_ask_for_the_current_frame_wherever_it_ends() {
         ASKS.run(asks(), || ());
         drop(ASKS.run(asks(), Frame::current));
         runtime.block_on(ASKS.scope(asks(), yield_now()));
-        // Two levels, the inner of which ends with the outer one.
+        // Two levels, the inner of which is dropped with the outer one.
         ASKS.run(asks(), || drop(ASKS.run(asks(), Frame::current)));
         runtime
             .block_on(ASKS.run(asks(), || spawn(yield_now())))
@@ -173,8 +173,8 @@ fn a_values_destructor_may_ask_for_the_current_frame_wherever_it_ends() {
     });
 }
 
-/// node 46262: tasks of many requests, woken by whomever, panic without anybody who joins them; the
-/// hook is told each one's request.
+/// node 46262: detached tasks of many requests, woken by other requests, panic; the hook gets the
+/// request of each task.
 #[test]
 fn the_hook_for_panics_tells_each_ones_request_whoever_wakes_the_task() {
     const REQUESTS: u64 = 40;
@@ -197,7 +197,7 @@ fn the_hook_for_panics_tells_each_ones_request_whoever_wakes_the_task() {
                 runtime.spawn(async move {
                     // Woken by another request's task, or by this thread.
                     let _ = woken.recv().await;
-                    std::panic::resume_unwind(Box::new("nobody joins this"));
+                    std::panic::resume_unwind(Box::new("a detached task"));
                 })
             }));
         }

@@ -1,5 +1,5 @@
-//! Descriptors: numbers that are used again, duplicates that keep a registration alive, and what
-//! epoll does not take.
+//! Descriptors: reused numbers, duplicates that keep a registration alive, and files that epoll
+//! does not accept.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,9 +47,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8540",
-            story: "(We have not read the report; it is listed for descriptors with duplicates.) \
-                    A duplicate keeps a closed descriptor's registration alive in epoll, so that \
-                    events come for what is gone, and for whoever has its number by then.",
+            story: "(We have not read the report; it is listed for descriptors with duplicates.) A \
+                    duplicate keeps a closed descriptor's registration alive in epoll, so events \
+                    arrive for the closed source, and for the next owner of its number.",
             here: Here::Tests(&[
                 (
                     "io/tests/descriptors.rs",
@@ -63,8 +63,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 3103",
-            story: "What gave the socket back did not take it out of epoll: registering it again \
-                    failed, as it was there already.",
+            story: "Releasing the socket did not remove it from epoll, so registering it again \
+                    failed because it was already registered.",
             here: Here::Tests(&[
                 (
                     "io/tests/descriptors.rs",
@@ -78,9 +78,10 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 4549",
-            story: "A socket that was neither connected nor listening hung up at once; that is \
-                    never cleared, so waiting for it was a loop without an end. Ours are always \
-                    one or the other; a hang-up ends a read, and then each one at once.",
+            story: "A socket that is neither connected nor listening hangs up at once, and the \
+                    hang-up is never cleared, so waiting for it was an endless loop. Our sockets \
+                    are always connected or listening; a hang-up ends the current read and every \
+                    later one.",
             here: Here::Tests(&[
                 (
                     "io/tests/tcp.rs",
@@ -99,8 +100,8 @@ pub(crate) const CLASS: Class = Class {
     ],
 };
 
-/// Streams come and go on all workers while reads of others are under way, so that numbers are used
-/// again at once: each gets its own bytes and its own end.
+/// Streams are opened and closed on all workers while other reads are in progress, so that numbers
+/// are reused at once: each stream reads only its own bytes and its own end.
 #[test]
 fn connections_that_are_cut_and_made_anew_never_see_each_others_bytes() {
     with_workers(|workers| {
@@ -127,7 +128,7 @@ fn connections_that_are_cut_and_made_anew_never_see_each_others_bytes() {
                             let message = (client * 1_000 + round).to_le_bytes();
                             stream.write_all(&message).await.unwrap();
                             if round % 3 == 0 {
-                                // Cut off while a task waits for it: the abort closes it.
+                                // Closed while a task waits for it: the abort closes the stream.
                                 let waiting = Arc::clone(&stream);
                                 let read = spawn(async move { waiting.readable().await });
                                 drop(stream);
@@ -149,8 +150,8 @@ fn connections_that_are_cut_and_made_anew_never_see_each_others_bytes() {
     });
 }
 
-/// tokio 4549: a peer that is gone makes a stream ready for ever. Each read says so at once, and
-/// the tasks beside such a reader go on.
+/// tokio 4549: a closed peer makes a stream ready forever. Each read returns the end at once, and
+/// the tasks beside such a reader make progress.
 #[test]
 fn a_stream_that_has_hung_up_ends_each_read_and_starves_nobody() {
     with_workers(|workers| {

@@ -1,5 +1,5 @@
-//! Drop thread and order: a future is dropped on a thread that must not touch it, or after what it
-//! needs.
+//! Drop thread and order: a future is dropped on a thread that must not touch it, or after
+//! something that it needs.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -21,8 +21,8 @@ pub(crate) const CLASS: Class = Class {
         Bug {
             id: "tokio 3929",
             story: "Aborting a local task from another thread dropped its future on that thread, \
-                    though it is not Send. (Ours is woken by the abort, and its set drops it; the \
-                    set itself is not Send, which the compiler checks.)",
+                    although it is not Send. (In framewise the abort wakes the task, and its set \
+                    drops it; the set itself is not Send, which the compiler checks.)",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/drop_thread_and_order.rs",
@@ -40,8 +40,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 5162",
-            story: "A local set and a runtime in thread-locals: the one that ended last reached \
-                    for a thread-local of the library's that was gone already, and panicked.",
+            story: "A local set and a runtime in thread-locals: the one that was dropped last \
+                    accessed a thread-local of the library that was already destroyed, and \
+                    panicked.",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/drop_thread_and_order.rs",
@@ -73,9 +74,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "async-executor 164",
-            story: "The executor's state was no longer counted by its tasks but lived in the \
-                    executor; who dropped the executor where a task still used it had a dangling \
-                    pointer.",
+            story: "The executor's state was no longer reference-counted by its tasks but stored \
+                    in the executor. Dropping the executor while a task still used it left a \
+                    dangling pointer.",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -94,19 +95,19 @@ pub(crate) const CLASS: Class = Class {
     ],
 };
 
-/// Says on which thread it was dropped; not `Send`.
-struct Tell {
+/// A drop tracker that sends the thread of its drop; not `Send`.
+struct DropTracker {
     dropped_on: mpsc::Sender<ThreadId>,
     not_send: PhantomData<*const ()>,
 }
 
-impl Drop for Tell {
+impl Drop for DropTracker {
     fn drop(&mut self) {
         let _ = self.dropped_on.send(thread::current().id());
     }
 }
 
-/// tokio 3929: aborted by other threads in every state, and woken by them: the future is dropped on
+/// tokio 3929: other threads abort and wake a local task in every state; its future is dropped on
 /// the set's thread.
 #[test]
 fn a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it() {
@@ -116,7 +117,7 @@ fn a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it() {
             let (waker, wakers) = mpsc::channel();
             let set = LocalSet::new();
             let task = set.spawn_local(async move {
-                let _tell = Tell {
+                let _tracker = DropTracker {
                     dropped_on,
                     not_send: PhantomData,
                 };
@@ -126,7 +127,7 @@ fn a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it() {
             });
             let abort = task.abort_handle();
             if round % 3 > 0 {
-                // It has begun, or may be running at this moment.
+                // The task has started, or may be running at this moment.
                 set.block_on(runtime, yield_now());
             }
             let other = thread::spawn(move || {
@@ -134,7 +135,7 @@ fn a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it() {
                     waker.wake();
                 }
                 abort.abort();
-                // The last references but the set's own end here.
+                // The last references other than the set's are dropped here.
                 drop((abort, wakers, task));
             });
             if round % 2 == 0 {
@@ -152,10 +153,10 @@ fn a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it() {
     });
 }
 
-/// What must not leave its thread does not compile elsewhere.
+/// Types that must not leave their thread are not `Send`.
 #[test]
 fn a_local_set_and_its_guards_are_not_send() {
-    /// Ambiguous, hence no code, for a type that is `Send`.
+    /// Ambiguous, hence a compile error, for a type that is `Send`.
     trait IsNotSend<A> {
         fn check() {}
     }
@@ -176,7 +177,7 @@ fn a_local_set_and_its_guards_are_not_send() {
     is_not_send(&set_of(&set));
 }
 
-/// tokio 5162: in either order of their making, hence of their end; each has tasks, and the tasks'
+/// tokio 5162: created, and thus dropped, in either order. Each has tasks, and the tasks'
 /// destructors read context.
 #[test]
 fn a_local_set_and_a_runtime_in_thread_locals_end_with_their_thread() {
@@ -233,7 +234,8 @@ fn a_local_set_and_a_runtime_in_thread_locals_end_with_their_thread() {
     }
 }
 
-/// A set whose tasks wait for a runtime's timers and tasks may go in any order with it.
+/// A set whose tasks wait for a runtime's timers and tasks may be dropped before, during or after
+/// the runtime.
 #[test]
 fn a_local_set_is_dropped_before_during_and_after_its_runtime() {
     with_workers(|workers| {
@@ -273,8 +275,8 @@ fn a_local_set_is_dropped_before_during_and_after_its_runtime() {
     });
 }
 
-/// async-executor 164: the task that drops its own runtime goes on, spawns (in vain), and
-/// reads what is its own, until it is cancelled at a pause.
+/// async-executor 164: the task that drops its own runtime continues, spawns (without effect), and
+/// uses its own state, until it is cancelled at an await.
 #[test]
 fn a_runtime_that_its_own_task_drops_is_whole_until_the_task_ends() {
     with_workers(|workers| {
@@ -282,8 +284,8 @@ fn a_runtime_that_its_own_task_drops_is_whole_until_the_task_ends() {
             let runtime = runtime(workers);
             let handle = runtime.handle().clone();
             let (give, given) = mpsc::channel::<Runtime>();
-            let (told, is_told) = mpsc::channel();
-            let ended = told.clone();
+            let (sender, receiver) = mpsc::channel();
+            let ended = sender.clone();
             let task = handle.spawn(async move {
                 let _at_end = OnDrop(move || ended.send("ended").unwrap());
                 let text = String::from("its own");
@@ -291,14 +293,14 @@ fn a_runtime_that_its_own_task_drops_is_whole_until_the_task_ends() {
                 drop(framewise::spawn(async {}));
                 drop(framewise::spawn_blocking(|| ()));
                 assert_eq!(text, "its own");
-                told.send("went on").unwrap();
+                sender.send("continued").unwrap();
                 // A sibling that was about to take a task may poll this one once more.
                 yield_now().await;
                 std::future::pending::<()>().await;
             });
             give.send(runtime).unwrap();
-            let said: Vec<_> = is_told.iter().collect();
-            assert_eq!(said, ["went on", "ended"]);
+            let said: Vec<_> = receiver.iter().collect();
+            assert_eq!(said, ["continued", "ended"]);
             let joined: Result<(), _> = futures::executor::block_on(task);
             assert!(joined.unwrap_err().is_cancelled());
         }

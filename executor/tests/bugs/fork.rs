@@ -1,10 +1,10 @@
 //! Fork: a child has its parent's memory and descriptors, and one of its threads.
 //!
-//! A runtime of the parent is of no use in the child: its workers are not there, and its epoll
-//! instance is the parent's. The docs of `Runtime` say so; where it costs nothing beside what is
-//! done anyway, it is told: `block_on` panics where it would wait, and the drop of a runtime does
-//! not wait for threads that do not exist. What is cheap by itself (a spawn, a wake, the closing of
-//! a socket) is not checked.
+//! The child cannot use a runtime of the parent: its workers do not exist, and its epoll instance
+//! belongs to the parent. The docs of `Runtime` say so. Where a check costs nothing extra, the
+//! runtime reports the error: `block_on` panics instead of waiting, and the drop of a runtime does
+//! not wait for threads that do not exist. Cheap operations (a spawn, a wake, closing a socket) are
+//! not checked.
 
 use std::env;
 use std::io::Write;
@@ -24,8 +24,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 4301",
-            story: "Nobody said that a runtime does not survive a fork; in the child all that \
-                    waited for it hung.",
+            story: "The docs did not say that a runtime does not survive a fork. In the child, \
+                    everything that waited for it hung.",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/fork.rs",
@@ -39,9 +39,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8204",
-            story: "A new runtime in the child was no good either: it shared a pipe for signals \
-                    with the parent. Nothing of ours belongs to the process: each runtime has its \
-                    own driver.",
+            story: "A new runtime in the child did not work either, because it shared a pipe for \
+                    signals with the parent. In framewise nothing belongs to the process: each \
+                    runtime has its own driver.",
             here: Here::Tests(&[(
                 "executor/tests/bugs/fork.rs",
                 "a_runtime_that_a_child_makes_works_beside_its_parents",
@@ -67,8 +67,8 @@ unsafe extern "C" {
     safe fn _exit(status: i32) -> !;
 }
 
-/// Runs the test of that name again in a process that has no threads but its own, so that no other
-/// test holds a lock at the moment of the fork.
+/// Runs the test of that name again in a process without other threads, so that no other test holds
+/// a lock at the moment of the fork.
 fn alone(name: &str, test: impl FnOnce()) {
     if env::var_os(CHILD).is_some() {
         let _watch = HangWatch::new("a parent");
@@ -85,12 +85,12 @@ fn alone(name: &str, test: impl FnOnce()) {
     assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
 }
 
-/// Forks; the child runs `body` and ends, and must have ended well.
+/// Forks; the child runs `body` and must exit successfully.
 fn in_a_forked_child(body: impl FnOnce()) {
     let process = fork();
     assert!(process >= 0, "no process could be made");
     if process == 0 {
-        // A child that hangs is ended by this signal.
+        // This signal kills a child that hangs.
         alarm(60);
         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
         _exit(i32::from(ended.is_err()));
@@ -100,7 +100,7 @@ fn in_a_forked_child(body: impl FnOnce()) {
     assert_eq!(status, 0, "the child hung (14: the alarm) or panicked");
 }
 
-/// What a runtime is for, once around.
+/// Uses all parts of a runtime once.
 fn works(runtime: &Runtime) {
     let seen = runtime.block_on(ID.scope(7, async {
         let (stream, mut peer) = connection().await;
@@ -143,7 +143,7 @@ fn in_a_child_block_on_says_what_is_wrong_instead_of_waiting_for_ever() {
             let parents = runtime(2);
             works(&parents);
             in_a_forked_child(|| {
-                // What is ready at once needs no worker.
+                // A future that is ready at once needs no worker.
                 assert_eq!(parents.block_on(async { 7 }), 7);
                 let message = panic_message(|| parents.block_on(async { spawn(async {}).await }));
                 assert!(message.contains("fork"), "{message}");

@@ -1,4 +1,4 @@
-//! The tables are complete, and what they name exists.
+//! Checks that the tables are complete, and that the tests that they name exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::source::functions;
 use crate::{Class, Here};
 
-/// The list: each class and its bugs.
+/// The list of bugs: each class and its bugs.
 const LIST: &[(&str, &[&str])] = &[
     (
         "lost wake-up",
@@ -124,7 +124,7 @@ pub(crate) fn workspace() -> &'static Path {
         .expect("the crate is in the workspace's directory")
 }
 
-/// The names of the tests in a file of the workspace; each file is read once.
+/// The names of the tests in files of the workspace; each file is read once.
 #[derive(Default)]
 pub(crate) struct Tests(BTreeMap<&'static str, BTreeSet<String>>);
 
@@ -141,7 +141,7 @@ impl Tests {
     }
 }
 
-/// The module's file of a class.
+/// Returns the file of a class's module.
 fn file_of(class: &str) -> String {
     let name = class.to_lowercase().replace("wake-up", "wakeup");
     let name = name.replace("i/o", "io").replace([' ', '-'], "_");
@@ -197,7 +197,7 @@ fn every_bug_of_the_list_has_its_tests_or_a_reason_and_they_exist() {
         bugs - impossible,
         named.len() - models,
     );
-    // Past the capture, so that a plain run of the tests says it.
+    // Write directly to stderr, past the capture, so that a plain run of the tests prints it.
     std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
@@ -205,7 +205,7 @@ fn is_model(file: &str) -> bool {
     file.starts_with("loom-tests/")
 }
 
-/// A test of these modules that stands for no bug would be in the wrong place.
+/// Each test in these modules must be in the table of a bug.
 #[test]
 fn every_test_of_the_modules_stands_for_a_bug() {
     for class in CLASSES {
@@ -218,7 +218,7 @@ fn every_test_of_the_modules_stands_for_a_bug() {
                 Here::Tests(list) => list.contains(&(file.as_str(), test.name)),
                 Here::Impossible(_) => false,
             });
-            // What checks a module's own bookkeeping says so by its name.
+            // A test of a module's own bookkeeping has a name that starts with `index_`.
             assert!(
                 is_named || test.name.starts_with("index_"),
                 "{file}: {} is named by no bug of its class",

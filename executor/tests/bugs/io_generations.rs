@@ -1,4 +1,4 @@
-//! I/O generations: what is known of a socket's readiness is older than what has happened to it.
+//! I/O generations: the known readiness of a socket is older than its last event.
 
 use std::future::{Future, poll_fn};
 use std::io::Read;
@@ -17,9 +17,9 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 6133",
-            story: "The number of the driver's turn told new readiness from old, but only its low \
-                    bits were kept: after a wrap an operation cleared an event that it had not \
-                    seen, and the edge never came again.",
+            story: "The driver's tick distinguished new readiness from old, but only its low bits \
+                    were kept. After a wrap, an operation cleared an event that it had not seen, \
+                    and the edge was lost.",
             here: Here::Tests(&[
                 (
                     "loom-tests/tests/readiness.rs",
@@ -41,8 +41,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8331",
-            story: "The tick had fifteen bits in the word and eight in the snapshot that \
-                    operations carried, so after 256 events an old snapshot passed for a new one.",
+            story: "The tick had fifteen bits in the state word and eight in the snapshot that \
+                    operations carry, so after 256 events an old snapshot looked like a new one.",
             here: Here::Tests(&[
                 (
                     "io/src/readiness/tests.rs",
@@ -56,9 +56,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8054",
-            story: "Both directions share the tick. Where events for writing keep coming, a reader \
-                    can never clear its readiness: it is told that it is ready and then that it \
-                    would block, over and over.",
+            story: "Both directions share the tick. While write events keep arriving, a reader can \
+                    never clear its readiness: it is woken, finds that it would block, and is \
+                    woken again.",
             here: Here::Tests(&[
                 ("loom-tests/tests/readiness.rs", "both_directions"),
                 (
@@ -70,8 +70,9 @@ pub(crate) const CLASS: Class = Class {
     ],
 };
 
-/// tokio 8054: our directions share a tick, too. While a flood is written to a stream, which makes
-/// many events, a reader of the same stream may be disturbed, but no more once the flood is over.
+/// tokio 8054: in framewise both directions share a tick, too. While a flood is written to a
+/// stream, which causes many events, a reader of the same stream may be woken, but not after the
+/// flood has ended.
 #[test]
 fn events_of_the_other_direction_wake_a_reader_only_while_they_come() {
     const FLOOD: usize = 8 << 20;
@@ -105,7 +106,7 @@ fn events_of_the_other_direction_wake_a_reader_only_while_they_come() {
         peer.read_exact(&mut drained).unwrap();
         let stream = runtime.block_on(writer).unwrap();
 
-        // Silence: the count of polls stays where it is over a thousand turns of other tasks.
+        // Quiet: the number of polls does not change during a thousand turns of other tasks.
         let quiet = || {
             let before = polls.load(Ordering::SeqCst);
             let turns = async {

@@ -1,4 +1,4 @@
-//! Lost wake-ups: something is there to be done, somebody waits for it, and nobody is told.
+//! Lost wake-ups: work is ready, a thread or task waits for it, and is not notified.
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,8 +15,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 525",
-            story: "A thread that was woken went from asleep to idle between two steps of the one \
-                    who woke it, and the note that it had been woken was lost.",
+            story: "A woken thread changed from parked to idle between two steps of its waker, and \
+                    the record of the wake-up was lost.",
             here: Here::Tests(&[
                 ("loom-tests/tests/park.rs", "an_unpark_ends_the_park"),
                 ("loom-tests/tests/park.rs", "two_unparks_of_a_park"),
@@ -33,8 +33,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 3190",
-            story: "A worker slept in epoll until a far deadline; a nearer timer that another \
-                    worker armed did not end that sleep.",
+            story: "A worker was parked in epoll until a far deadline, and an earlier timer that \
+                    another worker armed did not interrupt it.",
             here: Here::Tests(&[
                 ("loom-tests/tests/timers.rs", "arming_against_parking"),
                 ("loom-tests/tests/timers.rs", "two_wheels_against_parking"),
@@ -47,10 +47,10 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8372",
-            story: "A worker was woken past the bookkeeping of the sleepers (for a dump of the \
-                    tasks), was counted twice when it slept again, and then nobody was woken for \
-                    new work any more. We have no such dump; but a timer and an event wake the \
-                    worker that sleeps in the driver past that bookkeeping, too.",
+            story: "A worker was woken without updating the idle state (for a dump of the tasks) \
+                    and was counted twice when it parked again; afterwards no worker was notified \
+                    of new work. framewise has no such dump, but a timer or an event also wakes \
+                    the driver owner without updating the idle state.",
             here: Here::Tests(&[
                 (
                     "loom-tests/tests/idle.rs",
@@ -68,9 +68,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "async-io 78",
-            story: "A source took the reactor's tick for proof that its waker had been called, \
-                    while another thread was just counting that tick; the event was taken for an \
-                    old one.",
+            story: "A source took the reactor's tick as proof that its waker had been called, \
+                    while another thread was just incrementing that tick, so the event was treated \
+                    as an old one.",
             here: Here::Tests(&[
                 (
                     "loom-tests/tests/readiness.rs",
@@ -88,9 +88,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "compio 948",
-            story: "Of two wakes from other threads one was still under way when the task ran and \
-                    parked again; the other one saw the trace of the first, took the task for \
-                    queued, and left it.",
+            story: "Of two wakes from other threads, one was still in progress when the task ran \
+                    and parked again. The other wake saw the trace of the first one, assumed that \
+                    the task was queued, and did nothing.",
             here: Here::Tests(&[
                 (
                     "loom-tests/tests/task.rs",
@@ -125,8 +125,8 @@ pub(crate) const CLASS: Class = Class {
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// tokio 3190: while the driver sleeps for a far timer, one task arms near timers, one after the
-/// other, from whatever worker it is on, and at times from outside.
+/// tokio 3190: while the driver is parked for a far timer, a task arms near timers, one after the
+/// other, from its current worker, and at times from outside.
 #[test]
 fn a_near_timer_interrupts_the_sleep_until_a_far_one() {
     with_workers(|workers| {
@@ -145,8 +145,8 @@ fn a_near_timer_interrupts_the_sleep_until_a_far_one() {
     });
 }
 
-/// tokio 8372: a timer's end wakes a worker that nobody notified; after that each worker must still
-/// be woken for a task from outside. Each of the tasks blocks its worker, so all have to come.
+/// tokio 8372: a timer wakes a worker without a notification. Afterwards each worker must still be
+/// woken for a task from outside. Each of the tasks blocks its worker, so all workers must run.
 #[test]
 fn workers_that_a_timer_woke_are_still_woken_for_new_work() {
     with_workers(|workers| {
@@ -165,8 +165,8 @@ fn workers_that_a_timer_woke_are_still_woken_for_new_work() {
     });
 }
 
-/// compio 948: two threads wake one task, each as soon as it may, and each waits for its own answer
-/// before it goes on.
+/// compio 948: two threads wake one task, each as soon as it can, and each waits for its own reply
+/// before the next round.
 #[test]
 fn two_wakes_from_other_threads_leave_no_task_behind() {
     with_workers(|workers| {

@@ -1,9 +1,9 @@
-//! Bugs that other runtimes have had, by class: what of ours would notice each of them here.
+//! Bugs of other runtimes, by class, and the tests of framewise that would detect each of them.
 //!
-//! Every module begins with its class's table: each bug by its repository and number, its story in
-//! our own words, and our tests or models that stand for it, be they here or elsewhere in the
-//! workspace, or the reason why it cannot happen here. [`index`] checks that the tables are
-//! complete and that what they name exists.
+//! Every module begins with its class's table: each bug with its repository and number, a summary
+//! in our words, and the tests or models anywhere in the workspace that cover it, or the reason why
+//! it cannot happen here. [`index`] checks that the tables are complete and that the named tests
+//! exist.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
 
@@ -31,9 +31,10 @@ use std::net::TcpStream as StdStream;
 
 use framewise::net::{TcpListener, TcpStream};
 
-/// A class of bugs and what stands for each of them.
+/// A class of bugs, and the coverage of each of them.
 pub(crate) struct Class {
-    /// Its name in the list; the module has the same, with `_` for what is no letter.
+    /// Its name in the list. The module has the same name, with `_` for other characters than
+    /// letters.
     pub(crate) name: &'static str,
     pub(crate) bugs: &'static [Bug],
 }
@@ -42,24 +43,24 @@ pub(crate) struct Class {
 pub(crate) struct Bug {
     /// Repository and number.
     pub(crate) id: &'static str,
-    /// What it was, in our words.
+    /// A summary of the bug, in our words.
     pub(crate) story: &'static str,
     pub(crate) here: Here,
 }
 
-/// What keeps a bug from us.
+/// The coverage of a bug.
 pub(crate) enum Here {
     /// Tests and models: the file in the workspace and the function.
     Tests(&'static [(&'static str, &'static str)]),
-    /// Why it cannot happen here. (None is so, at present.)
+    /// The reason why it cannot happen here. (No bug of the list has one at present.)
     #[allow(dead_code, reason = "the next bug of the list may be one")]
     Impossible(&'static str),
 }
 
-/// For a bug whose report we have not read.
+/// The summary of a bug whose report we have not read.
 pub(crate) const UNREAD: &str = "(known by its class only: we have not read the report)";
 
-/// A connection on this machine.
+/// Opens a connection on the loopback interface.
 async fn connection() -> (TcpStream, StdStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = StdStream::connect(listener.local_addr().unwrap()).unwrap();

@@ -1,8 +1,8 @@
 //! The queues: an item comes out twice, or not at all, or in a wrong order.
 //!
-//! The deque and the injector are crossbeam's, and trusted; here they are held to what the
-//! scheduler takes for granted, under stress and with their histories written down: each item
-//! comes out once, and in the order in which it went in.
+//! The deque and the injector are crossbeam's, and trusted. These tests check the properties on
+//! which the scheduler relies, under stress and with recorded histories: each item comes out once,
+//! and in the order in which it was pushed.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -19,10 +19,10 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 5041",
-            story: "Positions of 16 bits: a thief that was held up between its look and its claim \
-                    met the same position again after 65,536 others, and took what was not there. \
-                    (Positions are as wide as a pointer here, so no wrap can come in time; the \
-                    histories go past 16 bits all the same.)",
+            story: "Positions had 16 bits. A thief that was delayed between its check and its \
+                    compare-and-swap saw the same position again after 65,536 others, and took an \
+                    item that was not there. (Positions have the width of a pointer here, so no \
+                    wrap can happen in time; the histories exceed 16 bits anyway.)",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/queue.rs",
@@ -48,8 +48,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "crossbeam GHSA-pqqp-xmhj-wgcw",
-            story: "A thief read an item from the buffer, which meanwhile was replaced by a larger \
-                    one, and claimed it: some items came out twice, and others never.",
+            story: "A thief read an item from the buffer, which the owner meanwhile replaced with \
+                    a larger one, and then committed the steal: some items came out twice, and \
+                    others never.",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/queue.rs",
@@ -64,7 +65,7 @@ pub(crate) const CLASS: Class = Class {
     ],
 };
 
-/// One taking: when it began and ended (by a common count), and what it took.
+/// One pop: when it began and ended (by a shared counter), and the item.
 #[derive(Clone, Copy, Debug)]
 struct Taken {
     began: u64,
@@ -72,7 +73,7 @@ struct Taken {
     item: u64,
 }
 
-/// A common count, and what one thread took by it.
+/// The shared counter, and the pops of one thread.
 struct History<'a> {
     clock: &'a AtomicU64,
     taken: Vec<Taken>,
@@ -89,8 +90,8 @@ impl History<'_> {
     }
 }
 
-/// Each of `0..count` was taken once, and none was taken after a later one: where one taking had
-/// ended before another began, its item is the smaller.
+/// Checks that each of `0..count` was popped once and in order: if one pop ended before another
+/// began, its item is smaller.
 fn check_fifo(mut taken: Vec<Taken>, count: u64) -> Result<(), String> {
     let mut items: Vec<_> = taken.iter().map(|taken| taken.item).collect();
     items.sort_unstable();
@@ -115,7 +116,7 @@ fn check_fifo(mut taken: Vec<Taken>, count: u64) -> Result<(), String> {
     Ok(())
 }
 
-/// A steal that lost a race tries again; what it took beside the first stays in `own`.
+/// Retries a steal that lost a race. Further items of a batch stay in the thief's own deque.
 fn steal(mut attempt: impl FnMut() -> Steal<u64>) -> Option<u64> {
     loop {
         match attempt() {
@@ -126,8 +127,9 @@ fn steal(mut attempt: impl FnMut() -> Steal<u64>) -> Option<u64> {
     }
 }
 
-/// tokio 5041, GHSA-pqqp-xmhj-wgcw: the owner pushes in bursts, over many growths of the buffer, and
-/// pops; thieves take one by one, as the check of the order needs to know when each was taken.
+/// tokio 5041, GHSA-pqqp-xmhj-wgcw: the owner pushes in bursts, over many growths of the buffer,
+/// and pops. Thieves steal one item at a time, because the check of the order needs the time of
+/// each pop.
 #[test]
 fn each_item_of_the_deque_comes_out_once_and_in_order() {
     const ITEMS: u64 = 200_000;
@@ -179,8 +181,8 @@ fn each_item_of_the_deque_comes_out_once_and_in_order() {
     }
 }
 
-/// The way that the scheduler takes from the injector, in batches into an own deque: each item comes
-/// out once, and each consumer sees each producer's items in their order.
+/// Like the scheduler, consumers take batches from the injector into their own deques: each item
+/// comes out once, and each consumer sees each producer's items in order.
 #[test]
 fn each_item_of_the_injector_comes_out_once_and_in_each_producers_order() {
     const ITEMS: u64 = 60_000;
@@ -229,14 +231,15 @@ fn each_item_of_the_injector_comes_out_once_and_in_each_producers_order() {
             let from_injector = || steal(|| injector.steal_batch_with_limit_and_pop(own, 32));
             let item = own.pop().or_else(from_injector);
             if let Some(item) = item {
-                // What comes of the injector, be it by way of the own deque, keeps its order.
+                // Items from the injector keep their order, even through the consumer's own deque.
                 let producer = usize::try_from(item / ITEMS).unwrap();
                 assert!(last[producer].is_none_or(|last| last < item));
                 last[producer] = Some(item);
                 taken.push(item);
                 continue;
             }
-            // A sibling's are older than what this thread has seen of others: no order here.
+            // A sibling's items may be older than the items that this thread has seen, so there is
+            // no order to check.
             let stolen = stealers
                 .iter()
                 .find_map(|sibling| steal(|| sibling.steal_batch_and_pop(own)));
@@ -254,8 +257,8 @@ fn each_item_of_the_injector_comes_out_once_and_in_each_producers_order() {
     }
 }
 
-/// The whole scheduler: slot, deque, injector, yields and thieves. Each task is polled as often as
-/// it asked for, and ends once.
+/// The whole scheduler: LIFO slot, deque, injector, yield queue and thieves. Each task is polled as
+/// often as expected, and ends once.
 #[test]
 fn each_task_runs_once_whatever_queue_it_goes_through() {
     const TASKS: usize = 3_000;
@@ -288,8 +291,8 @@ fn each_task_runs_once_whatever_queue_it_goes_through() {
     });
 }
 
-/// What a worker's own queue promises, where no sibling takes part: the task that was made ready
-/// last is next, the others follow in their order.
+/// The order of a worker's own queue without siblings: the last spawned task runs next, the others
+/// follow in order.
 #[test]
 fn a_worker_runs_the_task_spawned_last_first_and_the_others_in_order() {
     let runtime = runtime(1);
@@ -316,7 +319,7 @@ fn a_worker_runs_the_task_spawned_last_first_and_the_others_in_order() {
     }
 }
 
-/// The check itself must find what it is for.
+/// Control: the check of histories detects violations.
 #[test]
 fn index_the_check_of_histories_finds_what_is_wrong() {
     let taken = |began, ended, item| Taken { began, ended, item };
@@ -327,13 +330,13 @@ fn index_the_check_of_histories_finds_what_is_wrong() {
         taken(6, 7, 3),
     ];
     assert_eq!(check_fifo(good.clone(), 4), Ok(()));
-    // Twice the one and never the other.
+    // One item comes out twice, another never.
     let mut doubled = good.clone();
     doubled[2].item = 2;
     assert!(check_fifo(doubled, 4).is_err());
-    // Lost.
+    // An item is lost.
     assert!(check_fifo(good[..3].to_vec(), 4).is_err());
-    // In a wrong order: the later item had been taken before the earlier one was asked for.
+    // A wrong order: the later item was popped before the pop of the earlier one began.
     let mut swapped = good;
     swapped[0].item = 3;
     swapped[3].item = 0;

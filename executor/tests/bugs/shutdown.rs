@@ -1,4 +1,4 @@
-//! Shutdown: a runtime that ends while everything is under way, without a hang and without a loss.
+//! Shutdown: a runtime that shuts down during all kinds of work, without a hang and without a loss.
 
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,8 +19,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 2046",
-            story: "The scheduler held a lock while it dropped the tasks at its end; a destructor \
-                    that woke another task asked for the same lock.",
+            story: "The scheduler held a lock while it dropped the tasks at shutdown. A destructor \
+                    that woke another task acquired the same lock.",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -34,8 +34,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 1948",
-            story: "A deadlock as a runtime was dropped, several destructors deep in the \
-                    cancelling of a task.",
+            story: "A deadlock while a runtime was dropped, several destructors deep in the \
+                    cancellation of a task.",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -50,8 +50,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 2061",
-            story: "A deadlock as a runtime was dropped that had tasks with a UDP socket. (Ours \
-                    has TCP: tasks that share a socket use it in their destructors.)",
+            story: "A deadlock while a runtime with tasks that had a UDP socket was dropped. \
+                    (framewise has TCP: tasks that share a socket use it in their destructors.)",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -66,7 +66,7 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 2119",
-            story: "A shutdown that met block_in_place deadlocked now and then.",
+            story: "A shutdown that raced with block_in_place deadlocked occasionally.",
             here: Here::Tests(&[
                 (
                     "executor/tests/shutdown.rs",
@@ -85,7 +85,8 @@ pub(crate) const CLASS: Class = Class {
         Bug {
             id: "tokio 6463",
             story: "All workers were in block_on within block_in_place when the runtime was \
-                    dropped; what they waited for could not come any more, and nobody told them.",
+                    dropped. The events for which they waited could not happen any more, and they \
+                    were not woken.",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/shutdown.rs",
@@ -99,9 +100,9 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 7499",
-            story: "A blocking call that is made during the shutdown is not run, which the docs \
-                    did not say. Ours is run or its handle says that it was cancelled, and the \
-                    closure is dropped either way.",
+            story: "A blocking call that is made during the shutdown does not run, which the docs \
+                    did not say. In framewise it either runs or its handle reports the \
+                    cancellation, and the closure is dropped in both cases.",
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/shutdown.rs",
@@ -118,7 +119,7 @@ pub(crate) const CLASS: Class = Class {
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// tokio 2061: readers and writers of shared sockets wait as the runtime is dropped; their
+/// tokio 2061: readers and writers of shared sockets wait while the runtime is dropped; their
 /// destructors use the sockets once more.
 #[test]
 fn sockets_that_tasks_share_end_with_the_runtime() {
@@ -181,7 +182,7 @@ fn a_shutdown_races_block_in_place() {
 }
 
 /// tokio 6463: threads that wait for a timer, a socket or a task of the runtime within
-/// `block_in_place`, by whatever means, get an answer, an error or a panic, and the drop of the
+/// `block_in_place`, in various ways, get a result, an error or a panic, and the drop of the
 /// runtime returns.
 #[test]
 fn a_shutdown_ends_block_on_within_block_in_place() {
@@ -204,12 +205,12 @@ fn a_shutdown_ends_block_on_within_block_in_place() {
                     let handle = Handle::current();
                     block_in_place(|| {
                         begun.send(()).unwrap();
-                        // A timer says by a panic that its runtime is gone.
+                        // A timer panics if its runtime is shut down.
                         let gave_up = match number % 5 {
                             0 => panics(|| handle.block_on(sleep(HOUR))),
                             1 => handle.block_on(stream.read(&mut [0; 1])).is_err(),
                             2 => handle.block_on(spawn(sleep(HOUR))).is_err(),
-                            // What knows nothing of the runtime.
+                            // A wait that does not know the runtime.
                             3 => panics(|| futures::executor::block_on(sleep(HOUR))),
                             _ => kept.recv().is_err(),
                         };
@@ -228,8 +229,8 @@ fn a_shutdown_ends_block_on_within_block_in_place() {
     });
 }
 
-/// tokio 7499: every blocking call that is made by tasks, and by other threads, while the runtime
-/// goes down either is made or says that it was not; no closure is forgotten.
+/// tokio 7499: every blocking call that tasks and other threads make during the shutdown either
+/// runs or reports that it did not; no closure is leaked.
 #[test]
 fn a_blocking_call_during_the_shutdown_is_made_or_says_that_it_was_not() {
     with_workers(|workers| {
@@ -268,7 +269,7 @@ fn a_blocking_call_during_the_shutdown_is_made_or_says_that_it_was_not() {
                     handles.send(handle.spawn_blocking(call())).unwrap();
                 }
             });
-            // At least one is there.
+            // At least one call is made.
             let first = made_handles.recv().unwrap();
             drop(runtime);
             outside.join().unwrap();

@@ -1,4 +1,4 @@
-//! Starvation: tasks that could run do not, since others are always first or hold their worker.
+//! Starvation: ready tasks do not run, because other tasks are always first or block their worker.
 
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,8 +16,8 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 4941",
-            story: "The task that was woken last sits in a slot that no other worker may take it \
-                    from; if its worker is busy for long, it waits though others are idle.",
+            story: "The last woken task is in a slot from which other workers cannot steal. If its \
+                    worker is busy for long, the task waits although other workers are idle.",
             here: Here::Tests(&[
                 (
                     "executor/tests/long_polls.rs",
@@ -35,8 +35,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 5686",
-            story: "Tasks that wake each other by way of that slot used up no budget, so the \
-                    worker's queue was never looked at.",
+            story: "Tasks that woke each other through that slot used no budget, so the worker \
+                    never polled its queue.",
             here: Here::Tests(&[
                 (
                     "executor/tests/fairness.rs",
@@ -50,8 +50,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 5712",
-            story: "The mend of it: only so many tasks in a row may come from the slot. A limit \
-                    for the slot must hold for timers and I/O as well.",
+            story: "The fix of 5686: only a limited number of tasks in a row may come from the \
+                    slot. A limit for the slot must also hold for timers and I/O.",
             here: Here::Tests(&[
                 (
                     "executor/tests/fairness.rs",
@@ -66,8 +66,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 4730",
-            story: "A worker fetched events, among them its own, and began a task that never \
-                    returned; as it had been the one who looked at the driver, nobody did any \
+            story: "A worker fetched events, among them its own, and started a task that never \
+                    returned. It had been the driver owner, so no worker polled the driver any \
                     more.",
             here: Here::Tests(&[
                 (
@@ -91,8 +91,8 @@ pub(crate) const CLASS: Class = Class {
     ],
 };
 
-/// tokio 5712: a pair of tasks keeps one worker's slot full; a queue of others, a timer and a socket
-/// come to their turn, and the pair itself goes on.
+/// tokio 5712: a pair of tasks keeps a worker's LIFO slot full; a queue of other tasks, a timer and
+/// a socket still get their turn, and the pair itself makes progress.
 #[test]
 fn a_pair_that_fills_the_slot_leaves_the_queue_timers_and_io_their_turn() {
     let runtime = runtime(1);
@@ -136,7 +136,7 @@ fn a_pair_that_fills_the_slot_leaves_the_queue_timers_and_io_their_turn() {
     b.abort();
 }
 
-/// tokio 4730: all workers but one are blocked by their tasks; what is left serves everything.
+/// tokio 4730: tasks block all workers but one; the remaining worker serves everything.
 #[test]
 fn one_worker_that_is_left_serves_io_timers_and_spawns() {
     with_workers(|workers| {
@@ -149,12 +149,12 @@ fn one_worker_that_is_left_serves_io_timers_and_spawns() {
                     assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 1);
                     sleep(Duration::from_micros(round * 50)).await;
                 });
-                let (told, is_told) = mpsc::channel();
+                let (sender, receiver) = mpsc::channel();
                 drop(runtime.spawn(async move {
                     yield_now().await;
-                    told.send(()).unwrap();
+                    sender.send(()).unwrap();
                 }));
-                is_told.recv().unwrap();
+                receiver.recv().unwrap();
             });
         }
     });

@@ -1,7 +1,7 @@
-//! Timers: deadlines at the ends of the scale, and wheels that come round.
+//! Timers: extreme deadlines, and wheels that wrap around.
 //!
-//! Jumps of the wall clock are no class of their own here: deadlines are `Instant`s, which no one
-//! sets.
+//! Jumps of the wall clock are not a class here, because deadlines are `Instant`s, which are
+//! monotonic.
 
 use std::time::{Duration, Instant};
 
@@ -24,8 +24,7 @@ pub(crate) const CLASS: Class = Class {
     bugs: &[
         Bug {
             id: "tokio 5183",
-            story: "A deadline far away, but not too far, became by rounding the number that \
-                    stood for \"not registered\".",
+            story: "Rounding turned a far deadline into the number that meant \"not registered\".",
             here: Here::Tests(&[
                 ("timers/tests/sleep.rs", "far_futures_of_every_size_wait"),
                 ("timers/src/clock/tests.rs", "far_futures_saturate"),
@@ -34,7 +33,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 6634",
-            story: "An interval of Duration::MAX added it to the present and panicked.",
+            story: "An interval of Duration::MAX added the period to the current time and \
+                    panicked.",
             here: Here::Tests(&[
                 ENDS,
                 (
@@ -45,8 +45,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 4494",
-            story: "The number of ticks until a deadline did not fit into its integer, and what \
-                    converts it panicked.",
+            story: "The number of ticks until a deadline did not fit its integer, and the \
+                    conversion panicked.",
             here: Here::Tests(&[
                 (
                     "timers/tests/sleep.rs",
@@ -61,8 +61,8 @@ pub(crate) const CLASS: Class = Class {
         },
         Bug {
             id: "tokio 8384",
-            story: "An interval's reset, and its reckoning after a missed tick, added periods \
-                    without a look at the end of the scale.",
+            story: "An interval's reset, and its computation after a missed tick, added periods \
+                    without a check for overflow.",
             here: Here::Tests(&[(
                 "executor/tests/bugs/timers.rs",
                 "intervals_of_every_period_may_be_late_and_reset",
@@ -71,7 +71,7 @@ pub(crate) const CLASS: Class = Class {
         Bug {
             id: "tokio 8334",
             story: "When the wheel's time came near the end of its top level, short timers were \
-                    put into a slot of that level which had wrapped around, and the wheel panicked.",
+                    put into a slot of that level that had wrapped around, and the wheel panicked.",
             here: Here::Tests(&[
                 ("timers/src/wheel/tests.rs", "the_wheel_is_a_sorted_map"),
                 ("timers/src/wheel/tests.rs", "the_levels_wrap_around"),
@@ -123,8 +123,8 @@ pub(crate) const CLASS: Class = Class {
     ],
 };
 
-/// From nothing to the end of the scale, and beside each power of two of nanoseconds, milliseconds
-/// and seconds.
+/// Returns durations from zero to the maximum, and around each power of two of nanoseconds,
+/// milliseconds and seconds.
 fn durations() -> Vec<Duration> {
     let mut all = vec![Duration::ZERO, Duration::MAX, Duration::MAX / 2];
     for power in 0..64 {
@@ -138,15 +138,15 @@ fn durations() -> Vec<Duration> {
     all.push(Duration::from_nanos(u64::MAX));
     all.push(Duration::from_millis(u64::MAX));
     all.push(Duration::from_secs(u64::MAX));
-    // The report's own.
+    // The duration of the bug report.
     all.push(Duration::from_secs(u64::MAX / 10));
     all
 }
 
-/// Longer than any test: a timer of that length must not end.
+/// Longer than any test: a timer of that length must not fire.
 const LONG: Duration = Duration::from_secs(3_600);
 
-/// tokio 5183, 6634, 4494: no timer panics; what is far does not end, and what is near does.
+/// tokio 5183, 6634, 4494: no timer panics; far timers do not fire, and near timers do.
 #[test]
 fn every_timer_takes_every_duration() {
     on_workers(|runtime| {
@@ -188,7 +188,7 @@ fn every_timer_takes_every_duration() {
     });
 }
 
-/// tokio 8384: a tick that is taken late, and each kind of reset, for every period and behaviour.
+/// tokio 8384: a late tick, and each kind of reset, for every period and behavior.
 #[test]
 fn intervals_of_every_period_may_be_late_and_reset() {
     on_workers(|runtime| {
@@ -205,7 +205,7 @@ fn intervals_of_every_period_may_be_late_and_reset() {
             ] {
                 let mut interval = interval(period);
                 interval.set_missed_tick_behavior(behavior);
-                // The first tick is due, and late by the time that it took to get here.
+                // The first tick is due, and late by the time since the interval's creation.
                 assert!(poll_once(&mut Box::pin(interval.tick()), noop).is_ready());
                 let is_far = period > LONG;
                 let pending = poll_once(&mut Box::pin(interval.tick()), noop).is_pending();

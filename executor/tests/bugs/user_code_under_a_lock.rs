@@ -1,5 +1,5 @@
 //! User code under a lock: a waker or a destructor runs while the runtime holds a lock, and calls
-//! back for the same lock.
+//! back into code that acquires the same lock.
 
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -97,7 +97,7 @@ pub(crate) const CLASS: Class = Class {
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// Everything of the runtime that takes a lock somewhere.
+/// Calls all operations of the runtime that acquire a lock.
 fn call_back() {
     drop(spawn(async {}));
     let abort = spawn(sleep(HOUR)).abort_handle();
@@ -110,7 +110,7 @@ fn call_back() {
     drop(framewise::spawn_blocking(|| ()));
 }
 
-/// A waker that calls back when it is called and when the last of its clones ends.
+/// Returns a waker that calls back when it is woken and when its last clone is dropped.
 fn calling_back(handle: &framewise::runtime::Handle) -> std::task::Waker {
     let at_end = {
         let handle = handle.clone();
@@ -127,8 +127,8 @@ fn calling_back(handle: &framewise::runtime::Handle) -> std::task::Waker {
     })
 }
 
-/// Wakers take each other's place wherever the runtime keeps one: each is the last of its kind, so
-/// that its destructor runs where it is replaced.
+/// Wakers are replaced wherever the runtime stores one. Each is the last clone, so its destructor
+/// runs where it is replaced.
 #[test]
 fn wakers_that_are_replaced_may_call_back_as_they_end() {
     on_workers(|runtime| {
@@ -154,8 +154,8 @@ fn wakers_that_are_replaced_may_call_back_as_they_end() {
     });
 }
 
-/// A local set's queue and the waker of whoever polls it are under one lock: tasks that spawn,
-/// wake and abort each other as they are dropped, and a poller's waker that calls back.
+/// One lock protects a local set's queue and its poller's waker: tasks spawn, wake and abort each
+/// other while they are dropped, and a poller's waker calls back.
 #[test]
 fn a_local_sets_tasks_and_waker_may_call_back_as_they_end() {
     on_workers(|runtime| {
@@ -188,7 +188,7 @@ fn a_local_sets_tasks_and_waker_may_call_back_as_they_end() {
                 })));
                 for _ in 0..3 {
                     let waker = calling_back(runtime.handle());
-                    // The first poll leaves `pause`; the set itself must be polled again and again.
+                    // The first poll passes `pause`; the set itself must be polled repeatedly.
                     if poll_once(&mut run, &waker).is_ready() {
                         break;
                     }
