@@ -105,7 +105,7 @@ fn the_others_go_on(runtime: &Runtime) {
 
 /// "Starvation", tokio 4941: two tasks that wake each other stay in the LIFO slot.
 #[test]
-fn a_ping_pong_pair_starves_nobody() {
+fn a_ping_pong_pair_starves_no_task() {
     with_workers(|workers| {
         for pairs in [1, workers, 2 * workers] {
             let runtime = runtime(workers);
@@ -143,7 +143,7 @@ fn a_chain_of_spawns_starves_nobody() {
 
 /// "Starvation", tokio 5712: tasks that wake themselves, by `yield_now` and by hand.
 #[test]
-fn self_waking_tasks_starve_nobody() {
+fn self_waking_tasks_starve_no_task() {
     on_workers(|runtime| {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks: Vec<_> = (0..20)
@@ -320,7 +320,7 @@ fn a_task_that_blocks_right_after_its_own_io_or_timer_freezes_no_others() {
 
 /// A local set whose tasks are always ready does not starve the future beside it or the runtime.
 #[test]
-fn a_busy_local_set_starves_nobody() {
+fn a_busy_local_set_starves_no_task() {
     on_workers(|runtime| {
         let set = LocalSet::new();
         set.block_on(runtime, async {
@@ -535,7 +535,7 @@ fn timers_in_every_state_go_on_beside_each_other() {
 
 /// Readers and writers that are always ready yield to other tasks.
 #[test]
-fn sockets_that_are_always_ready_starve_nobody() {
+fn sockets_that_are_always_ready_starve_no_task() {
     on_workers(|runtime| {
         let stop = Arc::new(AtomicBool::new(false));
         let (stream, mut peer) = runtime.block_on(connection());

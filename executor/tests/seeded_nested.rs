@@ -82,8 +82,8 @@ fn only_block_on_is_in_the_set_of_its_caller() {
 fn a_blocking_call_from_another_thread_is_reported() {
     let run = Explorer::new().run(0, || async {
         let handle = Handle::current();
-        let stranger = std::thread::spawn(move || drop(handle.spawn_blocking(|| ())));
-        stranger.join().unwrap();
+        let foreign = std::thread::spawn(move || drop(handle.spawn_blocking(|| ())));
+        foreign.join().unwrap();
         yield_now().await;
         panic!("on purpose");
     });
@@ -104,7 +104,7 @@ fn a_future_that_a_foreign_thread_wakes_is_dropped_before_block_on_unwinds() {
 
     let slot: Arc<Mutex<Option<Waker>>> = Arc::default();
     let stop = Arc::new(AtomicBool::new(false));
-    let stranger = {
+    let foreign = {
         let (slot, stop) = (Arc::clone(&slot), Arc::clone(&stop));
         std::thread::spawn(move || {
             while !stop.load(Ordering::Relaxed) {
@@ -140,7 +140,7 @@ fn a_future_that_a_foreign_thread_wakes_is_dropped_before_block_on_unwinds() {
         assert!(!failure.is_panic(), "{failure}");
     }
     stop.store(true, Ordering::Relaxed);
-    stranger.join().unwrap();
+    foreign.join().unwrap();
 }
 
 struct Cleanup;

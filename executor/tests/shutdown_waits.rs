@@ -106,7 +106,7 @@ enum End {
 }
 
 /// The resources of the waiting code.
-struct Means {
+struct Resources {
     handle: Handle,
     stream: TcpStream,
     _peer: std::net::TcpStream,
@@ -124,8 +124,8 @@ fn block<F: Future>(how: How, handle: &Handle, future: F) -> F::Output {
     }
 }
 
-fn wait(wait: Wait, how: How, means: &Means) {
-    let handle = &means.handle;
+fn wait(wait: Wait, how: How, resources: &Resources) {
+    let handle = &resources.handle;
     let _entered = handle.enter();
     let join = |joined: &Mutex<Option<JoinHandle<()>>>| {
         let joined = joined.lock().unwrap().take();
@@ -135,10 +135,10 @@ fn wait(wait: Wait, how: How, means: &Means) {
     };
     match wait {
         Wait::Sleep => block(how, handle, sleep(Duration::from_millis(20))),
-        Wait::Socket => drop(block(how, handle, means.stream.read(&mut [0])).unwrap_err()),
-        Wait::Accept => drop(block(how, handle, means.listener.accept()).unwrap_err()),
-        Wait::Task => join(&means.task),
-        Wait::Cycle => join(&means.own),
+        Wait::Socket => drop(block(how, handle, resources.stream.read(&mut [0])).unwrap_err()),
+        Wait::Accept => drop(block(how, handle, resources.listener.accept()).unwrap_err()),
+        Wait::Task => join(&resources.task),
+        Wait::Cycle => join(&resources.own),
         Wait::LookUp => drop(block(how, handle, lookup_host("127.0.0.1:80"))),
         Wait::Call => drop(block(how, handle, spawn_blocking(|| ()))),
         Wait::Channel => {
@@ -195,10 +195,10 @@ impl Cell {
         let (done, is_done) = mpsc::channel();
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let means = runtime.block_on(async {
+        let resources = runtime.block_on(async {
             let listener = TcpListener::from_std(listener).unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            Arc::new(Means {
+            Arc::new(Resources {
                 handle: Handle::current(),
                 stream,
                 _peer: peer,
@@ -209,7 +209,7 @@ impl Cell {
         });
         let (kind, how) = (self.wait, self.how);
         let code = {
-            let means = Arc::clone(&means);
+            let resources = Arc::clone(&resources);
             move || {
                 /// Notifies that the code has ended, with or without a panic.
                 struct Done(mpsc::Sender<()>);
@@ -219,7 +219,7 @@ impl Cell {
                     }
                 }
                 let _done = Done(done.clone());
-                wait(kind, how, &means);
+                wait(kind, how, &resources);
             }
         };
         if is_hook {
@@ -229,8 +229,8 @@ impl Cell {
         // order.
         let others = [(); 2].map(|()| runtime.spawn(pending::<()>()));
         let [task, other] = others;
-        *means.task.lock().unwrap() = Some(task);
-        let busy = self.place(&runtime, &means, code);
+        *resources.task.lock().unwrap() = Some(task);
+        let busy = self.place(&runtime, &resources, code);
         drop(other);
         match self.end {
             End::Drop if busy.is_some() => {
@@ -254,12 +254,12 @@ impl Cell {
     fn place(
         &self,
         runtime: &Runtime,
-        means: &Arc<Means>,
+        resources: &Arc<Resources>,
         code: impl FnMut() + Send + Sync + 'static,
     ) -> Option<mpsc::Sender<()>> {
         let handle = runtime.handle();
         let polled = |task| {
-            *means.own.lock().unwrap() = Some(task);
+            *resources.own.lock().unwrap() = Some(task);
             // The first task has been polled when the worker runs a task that was spawned later.
             let after = handle.spawn(async {});
             handle.block_on(after).unwrap();
@@ -283,7 +283,7 @@ impl Cell {
             }
             Place::ReadyCallback => {
                 let value = on_drop(code);
-                let callback = means.stream.on_ready(Interest::READABLE, move |_| {
+                let callback = resources.stream.on_ready(Interest::READABLE, move |_| {
                     let _ = &value;
                 });
                 std::mem::forget(callback.unwrap());
@@ -307,8 +307,8 @@ impl Cell {
                 is_started.recv().unwrap();
                 let value = on_drop(code);
                 let call = handle.spawn_blocking(move || drop(value));
-                *means.task.lock().unwrap() = Some(handle.spawn_blocking(|| ()));
-                *means.own.lock().unwrap() = Some(call);
+                *resources.task.lock().unwrap() = Some(handle.spawn_blocking(|| ()));
+                *resources.own.lock().unwrap() = Some(call);
                 return Some(busy);
             }
             Place::TimerWaker => {
@@ -322,7 +322,7 @@ impl Cell {
             Place::SocketWaker => {
                 let waker = once_waker(code);
                 let mut cx = Context::from_waker(&waker);
-                assert!(means.stream.poll_read_ready(&mut cx).is_pending());
+                assert!(resources.stream.poll_read_ready(&mut cx).is_pending());
             }
         }
         None

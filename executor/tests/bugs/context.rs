@@ -180,13 +180,13 @@ fn the_hook_for_panics_tells_each_ones_request_whoever_wakes_the_task() {
     const REQUESTS: u64 = 40;
 
     with_workers(|workers| {
-        let (told, is_told) = std::sync::mpsc::channel();
-        let told = Mutex::new(told);
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let sender = Mutex::new(sender);
         let runtime = Builder::new()
             .worker_threads(workers)
             .on_unhandled_panic(move |error| {
                 let at = error.frame().map(|frame| frame.run(|| ID.get()));
-                told.lock().unwrap().send(at).unwrap();
+                sender.lock().unwrap().send(at).unwrap();
             })
             .build()
             .unwrap();
@@ -202,7 +202,7 @@ fn the_hook_for_panics_tells_each_ones_request_whoever_wakes_the_task() {
             }));
         }
         ID.run(1_000, || wake.close());
-        let mut seen: Vec<_> = is_told.iter().take(REQUESTS as usize).collect();
+        let mut seen: Vec<_> = receiver.iter().take(REQUESTS as usize).collect();
         seen.sort_unstable();
         let expected: Vec<_> = (0..REQUESTS).map(|request| Some(Some(request))).collect();
         assert_eq!(seen, expected);

@@ -23,7 +23,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 (
                     "executor/tests/bugs/descriptors.rs",
-                    "connections_that_are_cut_and_made_anew_never_see_each_others_bytes",
+                    "closed_and_reopened_connections_never_see_each_others_bytes",
                 ),
             ]),
         },
@@ -93,7 +93,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 (
                     "executor/tests/bugs/descriptors.rs",
-                    "a_stream_that_has_hung_up_ends_each_read_and_starves_nobody",
+                    "a_stream_that_has_hung_up_ends_each_read_and_starves_no_task",
                 ),
             ]),
         },
@@ -103,7 +103,7 @@ pub(crate) const CLASS: Class = Class {
 /// Streams are opened and closed on all workers while other reads are in progress, so that numbers
 /// are reused at once: each stream reads only its own bytes and its own end.
 #[test]
-fn connections_that_are_cut_and_made_anew_never_see_each_others_bytes() {
+fn closed_and_reopened_connections_never_see_each_others_bytes() {
     with_workers(|workers| {
         let runtime = crate::support::runtime(workers);
         runtime.block_on(async {
@@ -153,7 +153,7 @@ fn connections_that_are_cut_and_made_anew_never_see_each_others_bytes() {
 /// tokio 4549: a closed peer makes a stream ready forever. Each read returns the end at once, and
 /// the tasks beside such a reader make progress.
 #[test]
-fn a_stream_that_has_hung_up_ends_each_read_and_starves_nobody() {
+fn a_stream_that_has_hung_up_ends_each_read_and_starves_no_task() {
     with_workers(|workers| {
         let runtime = crate::support::runtime(workers);
         let (stream, peer) = runtime.block_on(connection());

@@ -26,7 +26,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/drop_thread_and_order.rs",
-                    "a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it",
+                    "a_local_task_is_dropped_on_its_own_thread_after_any_abort",
                 ),
                 (
                     "executor/tests/bugs/drop_thread_and_order.rs",
@@ -110,7 +110,7 @@ impl Drop for DropTracker {
 /// tokio 3929: other threads abort and wake a local task in every state; its future is dropped on
 /// the set's thread.
 #[test]
-fn a_local_task_is_dropped_on_its_own_thread_whoever_aborts_it() {
+fn a_local_task_is_dropped_on_its_own_thread_after_any_abort() {
     on_workers(|runtime| {
         for round in 0..60 {
             let (dropped_on, was_dropped_on) = mpsc::channel();

@@ -106,7 +106,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "executor/tests/bugs/shutdown.rs",
-                    "a_blocking_call_during_the_shutdown_is_made_or_says_that_it_was_not",
+                    "a_blocking_call_during_the_shutdown_runs_or_reports_that_it_did_not",
                 ),
                 (
                     "executor/tests/shutdown.rs",
@@ -232,7 +232,7 @@ fn a_shutdown_ends_block_on_within_block_in_place() {
 /// tokio 7499: every blocking call that tasks and other threads make during the shutdown either
 /// runs or reports that it did not; no closure is leaked.
 #[test]
-fn a_blocking_call_during_the_shutdown_is_made_or_says_that_it_was_not() {
+fn a_blocking_call_during_the_shutdown_runs_or_reports_that_it_did_not() {
     with_workers(|workers| {
         for _ in 0..30 {
             let runtime = runtime(workers);

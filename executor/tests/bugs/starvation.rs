@@ -40,7 +40,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "executor/tests/fairness.rs",
-                    "a_ping_pong_pair_starves_nobody",
+                    "a_ping_pong_pair_starves_no_task",
                 ),
                 (
                     "executor/tests/fairness.rs",
@@ -55,7 +55,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "executor/tests/fairness.rs",
-                    "self_waking_tasks_starve_nobody",
+                    "self_waking_tasks_starve_no_task",
                 ),
                 ("executor/tests/fairness.rs", "io_is_seen_within_ten_yields"),
                 (
