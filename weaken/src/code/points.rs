@@ -1,9 +1,9 @@
-//! The places of a source where its code can be wrong in a small way, and in which way.
+//! The mutation points of a source: the places with a small mutation, and the mutations.
 //!
-//! Owns what is a mutant of the code between the atomic operations: a call that is skipped, a
-//! condition that is negated, a statement that moves, and so on. What is behind a `cfg` is not
-//! shipped in an ordinary build and has none; neither have `const fn`s, macros, and `impl`s of
-//! `Debug`. `rewrite.rs` makes text of it.
+//! Decides what is a mutant of the code between the atomic operations: a skipped call, a negated
+//! condition, a moved statement, and so on. Code behind a `cfg` is not shipped in an ordinary build
+//! and has no mutants; neither have `const fn`s, macros, and `impl`s of `Debug`. `rewrite.rs` turns
+//! the points into text.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -12,19 +12,19 @@ use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{BinOp, Block, Expr, ExprBinary, Pat, ReturnType, Stmt, Type};
 
-/// One change, as the table has it.
+/// A mutant, as the table identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mutant {
     pub(crate) function: String,
     pub(crate) change: String,
-    /// The code that is changed, shortened.
+    /// The mutated code, shortened.
     pub(crate) code: String,
-    /// The line on which that code begins.
+    /// The line on which the code begins.
     pub(crate) line: usize,
 }
 
-/// A piece of the source, and how the text around it chooses between the code and its mutants. The
-/// numbers are indices of mutants.
+/// A piece of the source, and the form of the choice between it and its mutants. The numbers are
+/// indices of mutants.
 #[derive(Debug)]
 pub(crate) struct Point {
     pub(crate) range: Range<usize>,
@@ -37,37 +37,38 @@ pub(crate) enum Form {
     Skip(usize),
     /// The condition is negated.
     Negate(usize),
-    /// The condition counts as true, or as false.
+    /// The condition is replaced with true or with false.
     Decide(Vec<(usize, bool)>),
-    /// The operand of `&&` counts as true.
+    /// The operand of `&&` is replaced with true.
     True(usize),
-    /// The operand of `||` counts as false.
+    /// The operand of `||` is replaced with false.
     False(usize),
-    /// The condition, which begins here and has a `let`, does not hold.
+    /// The condition that begins here and has a `let` never holds.
     Never(usize),
-    /// Another expression stands here.
+    /// The expression is replaced with another one.
     Instead(usize, String),
-    /// At the top of the function, this is returned.
+    /// The function returns this value at its start.
     Return(Vec<(usize, String)>),
-    /// Statements in another order.
+    /// The statements run in another order.
     Order(Vec<(usize, String)>),
     /// A function's body, with all of its mutants.
     Whole(Vec<usize>),
 }
 
-/// Mutants and points of one source. Of points with the same range the outer one comes first.
+/// The mutants and points of one source. Among points with the same range, the outer one comes
+/// first.
 #[derive(Debug, Default)]
 pub(crate) struct Points {
     pub(crate) mutants: Vec<Mutant>,
     pub(crate) points: Vec<Point>,
 }
 
-/// Finds the points of a source; `has_order`: statements move, too; `ignored`: code with such a text has
-/// none.
+/// Finds the points of a source. With `has_order`, statements move, too. Code that contains a text
+/// of `ignored` has no mutants.
 ///
 /// # Errors
 ///
-/// When it does not parse.
+/// If the source does not parse.
 pub(crate) fn find(source: &str, has_order: bool, ignored: &[String]) -> Result<Points, String> {
     let file = syn::parse_file(source).map_err(|error| error.to_string())?;
     let mut finder = Finder {
@@ -89,7 +90,7 @@ struct Finder<'a> {
     found: Points,
     /// The type and the functions that are being visited.
     path: Vec<String>,
-    /// Expressions that have a mutant of their truth already, by their start and end.
+    /// Expressions whose truth value already has a mutant, by their start and end.
     decided: HashSet<(usize, usize)>,
 }
 
@@ -113,7 +114,7 @@ impl Finder<'_> {
         self.source[range.clone()].to_owned()
     }
 
-    /// A mutant of the code there.
+    /// Adds a mutant of the code at the range.
     fn mutant(&mut self, change: impl Into<String>, range: &Range<usize>) -> usize {
         let line = self.source[..range.start].matches('\n').count() + 1;
         let lines = self.source[range.clone()].lines();
@@ -173,7 +174,7 @@ impl Finder<'_> {
         self.path.pop();
     }
 
-    /// `is_unit`: the block's last expression is known to be of type `()`.
+    /// Visits a block. `is_unit`: the block's last expression is known to be of type `()`.
     fn block(&mut self, block: &Block, is_unit: bool) {
         let count = block.stmts.len();
         let mut at = 0;
@@ -193,7 +194,7 @@ impl Finder<'_> {
         }
         for (index, statement) in block.stmts.iter().enumerate() {
             let range = statement.span().byte_range();
-            // What is dropped where nothing follows would be dropped there anyway.
+            // A final `drop` has no effect, because the value would be dropped here anyway.
             let ends_here = is_drop(statement) && !block.stmts[index + 1..].iter().any(does_call);
             match statement {
                 Stmt::Expr(expr, semicolon)
@@ -215,14 +216,14 @@ impl Finder<'_> {
             }
             let is_last = index + 1 == count;
             match statement {
-                // The blocks of a statement's `if` are of its type.
+                // The blocks of an `if` statement have its type.
                 Stmt::Expr(expr, None) if is_unit || !is_last => self.unit(expr),
                 statement => self.visit_stmt(statement),
             }
         }
     }
 
-    /// An expression of type `()`.
+    /// Visits an expression of type `()`.
     fn unit(&mut self, expr: &Expr) {
         match expr {
             Expr::If(branch) => {
@@ -255,13 +256,13 @@ impl Finder<'_> {
         self.ignored.iter().any(|ignored| text.contains(ignored))
     }
 
-    /// Operations of the facade are skipped by the mutants of the other table.
+    /// Returns `true` for operations of the facade, which the other table's mutants skip.
     fn is_atomic(&self, range: &Range<usize>) -> bool {
         self.is_ignored(range) || self.source[range.clone()].contains("Ordering::")
     }
 
-    /// Returns `true` if the order of the two may matter. A `let` that moves nearly never makes a difference, and a
-    /// `drop` is skipped by another mutant.
+    /// Returns `true` if the order of the two may matter. Moving a `let` nearly never makes a
+    /// difference, and another mutant skips a `drop`.
     fn may_swap(&self, first: &Stmt, second: &Stmt, second_is_unit: bool) -> bool {
         let is_movable = |statement: &Stmt, is_unit: bool| match statement {
             Stmt::Expr(Expr::Return(_) | Expr::Break(_) | Expr::Continue(_), _) => false,
@@ -276,7 +277,7 @@ impl Finder<'_> {
             && is_movable(second, second_is_unit)
     }
 
-    /// Statements of which each may be swapped with the next.
+    /// Adds the mutants that swap each of these statements with the next.
     fn order(&mut self, statements: &[Stmt]) {
         if statements.len() < 2 {
             return;
@@ -299,8 +300,9 @@ impl Finder<'_> {
         self.point(whole, Form::Order(orders));
     }
 
-    /// A condition: of one part, which always holds or never does, or of several, each of which is left
-    /// out. `is_of_act`: what hangs on it is one statement, which is skipped by a mutant of its own.
+    /// Visits a condition. A condition of one part always holds or never does; from a condition of
+    /// several parts, each is left out. `is_of_act`: the condition guards one statement, which
+    /// another mutant skips.
     fn condition(&mut self, condition: &Expr, is_of_act: bool) {
         let mut parts = Vec::new();
         let operator = parts_of(condition, &mut parts);
@@ -324,7 +326,7 @@ impl Finder<'_> {
         self.leave_out(&parts, operator);
     }
 
-    /// The condition of a loop.
+    /// Visits the condition of a loop.
     fn loop_condition(&mut self, condition: &Expr) {
         let range = condition.span().byte_range();
         if parts_of(condition, &mut Vec::new()).is_some() || matches!(condition, Expr::Let(_)) {
@@ -368,7 +370,7 @@ impl Finder<'_> {
         self.point(range, Form::Instead(id, text));
     }
 
-    /// The expression with the piece there replaced.
+    /// Returns the expression with a piece of it replaced.
     fn replaced(&self, range: &Range<usize>, piece: &Range<usize>, by: &str) -> String {
         let before = &self.source[range.start..piece.start];
         format!("{before}{by}{}", &self.source[piece.end..range.end])
@@ -512,7 +514,7 @@ fn has_cfg(attributes: &[syn::Attribute]) -> bool {
     names.any(|path| path.is_ident("cfg") || path.is_ident("test"))
 }
 
-/// What a function of that type may return without its work.
+/// Returns the values that a function of that type may return instead of doing its work.
 fn values_of(returned: &Type) -> Vec<&'static str> {
     let Type::Path(path) = returned else {
         return Vec::new();
@@ -530,7 +532,7 @@ fn values_of(returned: &Type) -> Vec<&'static str> {
     }
 }
 
-/// Returns `true` if the expression is a statement's whole work, which can be left out.
+/// Returns `true` if the expression is a complete action that can be skipped.
 fn is_act(expr: &Expr) -> bool {
     match expr {
         Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) | Expr::Try(_) | Expr::Await(_) => {
@@ -564,7 +566,7 @@ fn is_drop(statement: &Stmt) -> bool {
     matches!(&*call.func, Expr::Path(path) if path.path.is_ident("drop"))
 }
 
-/// Returns `true` if the statement calls a function: the order of what does not is hardly noticed.
+/// Returns `true` if the statement calls a function. The order of other statements hardly matters.
 fn does_call(statement: &Stmt) -> bool {
     struct Calls(bool);
     impl<'ast> Visit<'ast> for Calls {
@@ -583,7 +585,7 @@ fn does_call(statement: &Stmt) -> bool {
     calls.0
 }
 
-/// Takes `a && b && c` apart, or `a || b`; says which it was, `&&` being true.
+/// Splits `a && b && c` or `a || b` into its parts; returns `true` for `&&`.
 fn parts_of<'e>(expr: &'e Expr, parts: &mut Vec<&'e Expr>) -> Option<bool> {
     match expr {
         Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
