@@ -1,5 +1,5 @@
-//! The blocking pool: its limit, its threads' lives, aborts in its queue, and a thread that cannot
-//! be started ("blocking pool": tokio 8056, 8406).
+//! The blocking pool: its limit, the lifetime of its threads, aborts in its queue, and a thread
+//! that cannot be started ("blocking pool": tokio 8056, 8406).
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -25,7 +25,8 @@ fn no_more_threads_are_started_than_the_limit_says_and_every_call_is_made() {
             .build()
             .unwrap();
         let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        // They wait for each other in groups as large as the limit: so many do run at once.
+        // The calls wait for each other in groups as large as the limit, so that many must run at
+        // the same time.
         let group = Arc::new(Barrier::new(limit));
         let calls: Vec<_> = (0..limit * 20)
             .map(|number| {
@@ -46,7 +47,7 @@ fn no_more_threads_are_started_than_the_limit_says_and_every_call_is_made() {
     }
 }
 
-/// Calls made just when the threads that waited for one end: none is lost.
+/// Calls that race with the exit of idle threads: none is lost.
 #[test]
 fn a_call_that_races_the_end_of_an_idle_thread_is_made() {
     for (keep_alive, calls) in [(0, 3_000), (1, 3_000), (50, 3_000), (1_000, 1_000)] {
@@ -86,11 +87,11 @@ fn an_idle_thread_ends_after_its_keep_alive_and_serves_until_then() {
         AT_THE_END.with(|slot| *slot.borrow_mut() = Some(end));
     });
     runtime.block_on(call).unwrap();
-    // The runtime is there, the thread is not.
+    // The runtime still exists, but the thread has exited.
     receiver.recv().unwrap();
     assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 7)).unwrap(), 7);
     drop(runtime);
-    // With a long one the thread is used again.
+    // With a long keep-alive the thread is reused.
     let runtime = Builder::new()
         .worker_threads(1)
         .max_blocking_threads(1)
@@ -143,7 +144,7 @@ fn an_abort_reaches_a_call_only_in_the_queue() {
     }
 }
 
-/// Issue 8, B7: the call was kept until a thread reached it.
+/// Issue 8, B7: an aborted call stayed in the queue until a thread took it.
 #[test]
 fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
     let _watch = HangWatch::new("an abort in the queue");
@@ -158,7 +159,7 @@ fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
             })
         })
         .collect();
-    // The first, the last, one in the middle, and the rest.
+    // Abort the first call, the last, one in the middle, and the rest.
     for (done, number) in [0, 4, 2, 1, 3].into_iter().enumerate() {
         ID.run(99, || calls[number].abort());
         assert!(calls[number].is_finished());
@@ -174,7 +175,7 @@ fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
     assert_eq!(runtime.block_on(after).unwrap(), 7);
 }
 
-/// The closure's destructor may use the pool: it runs with no lock held.
+/// The closure's destructor may use the pool, because it runs with no lock held.
 #[test]
 fn a_closure_that_an_abort_drops_may_call_back_into_the_pool() {
     let _watch = HangWatch::new("a destructor in an abort");
@@ -200,8 +201,8 @@ fn a_closure_that_an_abort_drops_may_call_back_into_the_pool() {
     assert_eq!(runtime.block_on(fresh).unwrap(), 8);
 }
 
-/// An abort in the queue costs the same however long the queue is: this would take minutes otherwise,
-/// and nothing else is measured.
+/// The cost of an abort does not depend on the length of the queue: otherwise this test would take
+/// minutes. It measures no time.
 #[test]
 fn many_queued_calls_are_aborted_in_any_order() {
     const CALLS: usize = 100_000;
@@ -217,7 +218,7 @@ fn many_queued_calls_are_aborted_in_any_order() {
     drop(busy);
 }
 
-/// A pool of one thread, which is busy until the sender is dropped.
+/// Returns a runtime with a pool of one thread, which is busy until the sender is dropped.
 fn one_busy_thread() -> (framewise::runtime::Runtime, mpsc::Sender<()>) {
     let runtime = Builder::new()
         .worker_threads(1)
@@ -234,7 +235,7 @@ fn one_busy_thread() -> (framewise::runtime::Runtime, mpsc::Sender<()>) {
     (runtime, busy)
 }
 
-/// Issue 8, B17: of calls whose thread had been started, or woken, many were cancelled.
+/// Issue 8, B17: calls whose thread had been started or woken were often cancelled.
 #[test]
 fn a_call_for_which_a_thread_was_started_or_woken_runs_though_the_runtime_is_dropped_at_once() {
     let _watch = HangWatch::new("calls before the drop");
@@ -249,7 +250,7 @@ fn a_call_for_which_a_thread_was_started_or_woken_runs_though_the_runtime_is_dro
         let runtime = runtime(1);
         let mut calls = Vec::new();
         if round % 2 == 1 {
-            // The thread that made this one is idle, or about to be.
+            // The thread that ran this call is idle, or about to be.
             runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
         }
         for _ in 0..3 {
@@ -321,8 +322,9 @@ fn calls_may_make_calls_and_spawn_tasks() {
     });
 }
 
-/// A worker that has entered another runtime hands its core to a thread of its own one, which stays in that
-/// when the core is gone: calls and what they spawn do not stray.
+/// A worker that has entered another runtime hands its core to a thread of its own runtime's pool.
+/// That thread's current runtime does not change, so later calls and the tasks that they spawn use
+/// the right runtime.
 #[test]
 fn a_core_that_is_handed_over_within_another_runtime_leaves_its_thread_where_it_was() {
     let _watch = HangWatch::new("two runtimes");
@@ -334,7 +336,8 @@ fn a_core_that_is_handed_over_within_another_runtime_leaves_its_thread_where_it_
     let entered = other.handle().clone();
     let task = ours.spawn(async move {
         let _other = entered.enter();
-        // The second one takes the core back from the first one's thread, which is then free for calls.
+        // The second `block_in_place` takes the core back from the first one's thread, which is
+        // then free for calls.
         framewise::task::block_in_place(|| ());
     });
     ours.block_on(task).unwrap();
@@ -375,8 +378,8 @@ fn calls_from_many_threads_at_once_are_all_made() {
     });
 }
 
-/// What happens when the system gives no thread any more: in a process of its own, whose address
-/// space is limited so that no stack finds a place.
+/// The behavior when the system cannot start threads: in a child process whose address space is
+/// limited, so that no stack can be allocated.
 #[cfg(target_os = "linux")]
 mod no_thread {
     use std::env;
@@ -403,13 +406,13 @@ mod no_thread {
         safe fn getrlimit(resource: i32, limit: &mut Limit) -> i32;
     }
 
-    /// Runs `body` while no new stack finds a place.
+    /// Runs `body` while no new stack can be allocated.
     fn without_threads<R>(body: impl FnOnce() -> R) -> R {
         let mut before = Limit { now: 0, most: 0 };
         assert_eq!(getrlimit(RLIMIT_AS, &mut before), 0);
         let pages = fs::read_to_string("/proc/self/statm").unwrap();
         let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
-        // A stack takes 64 MiB there; what else is needed is small.
+        // A stack takes 64 MiB there; all other allocations are small.
         let now = pages * 4096 + (32 << 20);
         let most = before.most;
         assert_eq!(setrlimit(RLIMIT_AS, &Limit { now, most }), 0);
@@ -418,7 +421,7 @@ mod no_thread {
         result
     }
 
-    /// Runs the test of that name again, in a process of its own.
+    /// Runs the test of that name again, in a child process.
     fn in_a_child(name: &str, test: impl FnOnce()) {
         if env::var_os(CHILD).is_some() {
             let _watch = HangWatch::new("a child");
@@ -458,7 +461,7 @@ mod no_thread {
                 );
                 assert!(std::error::Error::source(&error).is_some());
                 assert_eq!(log.entries(), [("refused", Some(5))]);
-                // Later there are threads again.
+                // Afterwards threads can be started again.
                 assert_eq!(runtime.block_on(runtime.spawn_blocking(|| 7)).unwrap(), 7);
             },
         );
@@ -493,12 +496,12 @@ mod no_thread {
     }
 
     #[test]
-    fn many_calls_at_once_are_all_refused_and_none_waits_for_ever() {
+    fn many_calls_at_once_are_all_rejected_and_none_waits_forever() {
         in_a_child(
-            "no_thread::many_calls_at_once_are_all_refused_and_none_waits_for_ever",
+            "no_thread::many_calls_at_once_are_all_rejected_and_none_waits_forever",
             || {
                 let runtime = runtime();
-                // Threads that were there before make the calls, at the same time.
+                // Existing threads make the calls at the same time.
                 let gate = std::sync::Barrier::new(5);
                 std::thread::scope(|scope| {
                     let callers: Vec<_> = (0..4)
@@ -545,7 +548,7 @@ mod no_thread {
                 });
                 assert_eq!(in_place, 7);
                 assert!(look_up.is_err(), "{look_up:?}");
-                // The worker is there.
+                // The worker still runs.
                 assert_eq!(runtime.block_on(runtime.spawn(async { 8 })).unwrap(), 8);
             },
         );

@@ -1,5 +1,5 @@
-//! `LocalSet` with several pollers, what it keeps of them, and what its drop lets destructors do.
-//! (Its order and its turns are in `fairness.rs`, its frames in `contract_*.rs`.)
+//! `LocalSet` with several pollers, the state that it keeps for them, and destructors that run in
+//! its drop. (`fairness.rs` tests its order and its turns, `contract_*.rs` its frames.)
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -22,7 +22,7 @@ use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
 use support::{HangWatch, KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message};
 
-/// A waker that counts, as each child of a foreign combinator has one of its own.
+/// Returns a waker that counts its wakes. In a foreign combinator each child has such a waker.
 fn counting() -> (Waker, Arc<AtomicUsize>) {
     let wakes = Arc::<AtomicUsize>::default();
     let waker = call_waker({
@@ -38,7 +38,7 @@ fn poll_with<F: Future>(future: std::pin::Pin<&mut F>, waker: &Waker) -> Poll<F:
     future.poll(&mut Context::from_waker(waker))
 }
 
-/// A local task that ends when its waker, which it leaves here, is called.
+/// Spawns a local task that stores its waker here and ends when the waker is called.
 fn task_with_waker(set: &LocalSet) -> (JoinHandle<u64>, Rc<RefCell<Option<Waker>>>) {
     let left: Rc<RefCell<Option<Waker>>> = Rc::default();
     let task = set.spawn_local({
@@ -60,12 +60,12 @@ fn a_poller_is_woken_after_another_poller_was_dropped() {
     {
         let mut dropped = pin!(set.run_until(pending::<()>()));
         assert!(poll_with(waits.as_mut(), &two).is_pending());
-        // It polls last, and its waker is the newest.
+        // This poller polls last, so its waker is the newest.
         assert!(poll_with(dropped.as_mut(), &one).is_pending());
     }
     left.take().unwrap().wake();
     assert_eq!(of_two.load(Ordering::SeqCst), 1, "the poller that is left");
-    // It runs the task, and joins it when that is done.
+    // This poller runs the task, and joins it when the task is done.
     while poll_with(waits.as_mut(), &two).is_pending() {
         assert!(of_two.load(Ordering::SeqCst) > 1, "its task is done");
     }
@@ -101,7 +101,8 @@ fn a_poller_is_woken_where_another_was_dropped_in_the_middle_of_its_turns() {
     let mut waits = pin!(set.run_until(pending::<()>()));
     assert!(poll_with(waits.as_mut(), &two).is_pending());
     {
-        // Its turn ends with the task in the queue: the task yields for longer than a turn.
+        // The task yields for longer than a turn, so the poller's turn ends with the task in the
+        // queue.
         let yields = set.spawn_local(async {
             for _ in 0..1_000 {
                 yield_now().await;
@@ -112,7 +113,8 @@ fn a_poller_is_woken_where_another_was_dropped_in_the_middle_of_its_turns() {
         let mut dropped = pin!(set.run_until(yields));
         assert!(poll_with(dropped.as_mut(), &one).is_pending());
     }
-    // ... and would wait for ever, had it not been woken for what the second one left.
+    // ... and would wait forever if it were not woken for the task that the second one left in the
+    // queue.
     for _ in 0..100 {
         assert!(poll_with(waits.as_mut(), &two).is_pending());
         if of_two.swap(0, Ordering::SeqCst) == 0 {
@@ -134,7 +136,7 @@ fn several_run_until_of_one_set_in_a_foreign_combinator_all_end() {
             let waits: FuturesUnordered<_> = (1..=8)
                 .map(|number| {
                     set.run_until(async move {
-                        // The others' ends come first, and each has polled last by then.
+                        // The other pollers end first, and each of them has polled last by then.
                         let waits = Duration::from_millis(number);
                         let task = spawn_local(async move {
                             sleep(waits).await;
@@ -177,7 +179,8 @@ fn c48_a_set_keeps_nothing_of_a_run_that_ended() {
         let set = LocalSet::new();
         let kept = Arc::new(());
         let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
-        // It runs once through a foreign waker, which needs the frame, and once through our own.
+        // Woken once through a foreign waker, which needs the frame, and once through the runtime's
+        // own waker.
         frame.run(|| {
             let mut foreign = FuturesUnordered::from_iter([set.run_until(async {
                 yield_now().await;
@@ -232,7 +235,7 @@ fn c48_a_set_that_was_awaited_itself_keeps_nothing() {
     let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
     frame.run(|| assert!(poll_with(pin!(&mut set), &waker).is_pending()));
     drop(frame);
-    // Nothing tells the set that the wait for it was given up, until it is used.
+    // The set learns only at its next use that the wait for it was dropped.
     drop(set.run_until(pending::<()>()));
     assert!(poll_with(pin!(set.run_until(pending::<()>())), &waker).is_pending());
     assert_eq!(Arc::strong_count(&kept), 1, "used again");
@@ -250,7 +253,7 @@ fn spawning_in_a_destructor_while_the_set_is_dropped_gives_a_cancelled_task() {
             let (spawned, dropped) = (Rc::clone(&spawned), Rc::clone(&dropped));
             let on_drop = OnDrop(move || {
                 *dropped.borrow_mut() += 1;
-                // The refused future's destructor spawns, too.
+                // The rejected future's destructor spawns, too.
                 let again = Rc::clone(&spawned);
                 let in_refused = OnDrop(move || {
                     let handle = spawn_local(async {});
@@ -290,7 +293,7 @@ fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
         support::at_once(set.run_until(async { panic!("of the future beside") }));
     });
     assert_eq!(message, "of the future beside");
-    // The set is alive here, so that a spawn onto it does no harm where it is wrongly current.
+    // The set is alive here, so that a spawn does no harm if the set is wrongly current.
     let message = panic_message(|| drop(spawn_local(async {})));
     assert!(
         message.contains("outside of a running LocalSet"),
@@ -298,7 +301,7 @@ fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
     );
     drop(set);
 
-    // Nor is an inner one: the outer is current again.
+    // The same for an inner set: the outer one is current again.
     let (outer, inner) = (LocalSet::new(), LocalSet::new());
     support::at_once(outer.run_until(async {
         let message = panic_message(|| {
@@ -317,7 +320,7 @@ fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
 #[test]
 fn a_set_is_not_current_any_more_after_a_foreign_waker_panicked_in_its_poll() {
     let mut set = LocalSet::new();
-    // It runs for longer than a turn, and asks to be polled again.
+    // The set runs for longer than a turn, and wakes its poller.
     let task = set.spawn_local(async {
         for _ in 0..1_000 {
             yield_now().await;
@@ -432,7 +435,7 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
         let (others, ended) = (Rc::clone(&siblings), Rc::clone(&ended));
         let waits = OnDrop(move || {
             let sibling = others.borrow_mut().pop().unwrap();
-            // It is the other's own handle, or this task's: neither is finished.
+            // The handle is the sibling's or this task's own; neither task is finished.
             let joined = futures::executor::block_on(sibling);
             assert!(joined.unwrap_err().is_cancelled());
             ended.set(ended.get() + 1);

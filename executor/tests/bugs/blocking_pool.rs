@@ -40,7 +40,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 (
                     "executor/tests/blocking.rs",
-                    "many_calls_at_once_are_all_refused_and_none_waits_for_ever",
+                    "many_calls_at_once_are_all_rejected_and_none_waits_forever",
                 ),
                 (
                     "executor/tests/blocking.rs",
