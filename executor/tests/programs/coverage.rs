@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::expect::{Note, Role};
 use crate::generate::{Programs, generate};
-use crate::harness::{looks, runtime};
+use crate::harness::{observations, runtime};
 use crate::program::Op;
 
 /// The number of generated programs.
@@ -21,7 +21,7 @@ fn programs_come_to_every_statement_and_every_end() {
     let mut roles: BTreeMap<Role, usize> = BTreeMap::new();
     for seed in 0..PROGRAMS {
         let program = generate(&Programs::all(), seed);
-        for ((id, role), (_, note)) in looks(&runtime, &program) {
+        for ((id, role), (_, note)) in observations(&runtime, &program) {
             let node = program.find(id).unwrap();
             let name = node.op.shape().name;
             *roles.entry(role).or_default() += 1;

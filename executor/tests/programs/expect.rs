@@ -33,7 +33,7 @@ pub(crate) enum Role {
     /// The destructor of a message.
     Message,
     /// The destructor of the part of a message with context.
-    Enveloped,
+    WithContext,
     /// The code of a waker that is called directly.
     Called,
     /// The code of a waker that a timer calls.
@@ -65,7 +65,7 @@ impl Role {
             Role::Received => "the receiver of",
             Role::Carried => "the frame carried by a message of",
             Role::Message => "the drop of a message of",
-            Role::Enveloped => "the drop of an envelope's content of",
+            Role::WithContext => "the drop of the content with context of",
             Role::Called => "the waker called by",
             Role::Woken => "the waker left with a timer by",
             Role::Released => "the value's end at",
@@ -91,11 +91,11 @@ pub(crate) enum Note {
 }
 
 /// One observation of the variables.
-pub(crate) type Look = (Seen, Note);
+pub(crate) type Observation = (Seen, Note);
 
 /// The observations that the model allows at a place.
 struct Allowed {
-    looks: BTreeSet<Look>,
+    observations: BTreeSet<Observation>,
     min: usize,
     max: usize,
     items: Vec<&'static str>,
@@ -117,14 +117,14 @@ impl Expected {
         notes: impl IntoIterator<Item = Note> + Clone,
     ) {
         let allowed = self.0.entry(place).or_insert_with(|| Allowed {
-            looks: BTreeSet::new(),
+            observations: BTreeSet::new(),
             min: 0,
             max: 0,
             items: vec![item],
         });
         for seen in bindings.into_iter().map(Bindings::seen) {
             allowed
-                .looks
+                .observations
                 .extend(notes.clone().into_iter().map(|note| (seen, note)));
         }
         allowed.min += usize::from(certain);
@@ -141,25 +141,27 @@ impl Expected {
     }
 
     /// Returns the differences between `seen` and the expectation.
-    pub(crate) fn compare(&self, program: &Program, seen: &[(Place, Look)]) -> Vec<String> {
-        let mut by_place: BTreeMap<Place, Vec<Look>> = BTreeMap::new();
-        for &(place, look) in seen {
-            by_place.entry(place).or_default().push(look);
+    pub(crate) fn compare(&self, program: &Program, seen: &[(Place, Observation)]) -> Vec<String> {
+        let mut by_place: BTreeMap<Place, Vec<Observation>> = BTreeMap::new();
+        for &(place, observation) in seen {
+            by_place.entry(place).or_default().push(observation);
         }
         let places: BTreeSet<Place> = self.0.keys().chain(by_place.keys()).copied().collect();
         let mut complaints = Vec::new();
         for place in places {
-            let looks = by_place.get(&place).map_or(&[][..], Vec::as_slice);
+            let observations = by_place.get(&place).map_or(&[][..], Vec::as_slice);
             let head = program
                 .find(place.0)
                 .map_or_else(String::new, |node| node.head());
             let at = format!("{} {head}", place.1.text());
             let Some(allowed) = self.0.get(&place) else {
-                complaints.push(format!("{at}: this must not be reached, and saw {looks:?}"));
+                complaints.push(format!(
+                    "{at}: this must not be reached, and saw {observations:?}"
+                ));
                 continue;
             };
             complaints.extend(
-                allowed.differs(looks).map(|how| {
+                allowed.differs(observations).map(|how| {
                     format!("{at}: {how}\n    it is about {}", allowed.items.join("; "))
                 }),
             );
@@ -169,11 +171,14 @@ impl Expected {
 }
 
 impl Allowed {
-    fn differs(&self, looks: &[Look]) -> Option<String> {
-        if let Some(wrong) = looks.iter().find(|look| !self.looks.contains(look)) {
-            return Some(format!("expected {:?}, saw {wrong:?}", self.looks));
+    fn differs(&self, observations: &[Observation]) -> Option<String> {
+        if let Some(wrong) = observations
+            .iter()
+            .find(|seen| !self.observations.contains(seen))
+        {
+            return Some(format!("expected {:?}, saw {wrong:?}", self.observations));
         }
-        let count = looks.len();
+        let count = observations.len();
         (count < self.min || count > self.max).then(|| {
             format!(
                 "expected {} to {} times, came {count} times",

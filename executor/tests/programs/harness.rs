@@ -13,7 +13,7 @@ use framewise::runtime::{Builder, Runtime};
 use framewise::spawn_root;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
-use crate::expect::{Look, Place};
+use crate::expect::{Observation, Place};
 use crate::generate::Programs;
 use crate::model::{self, Conditions};
 use crate::program::Program;
@@ -112,7 +112,7 @@ pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Resul
 }
 
 /// Returns the observations of a program.
-pub(crate) fn looks(runtime: &Runtime, program: &Program) -> Vec<(Place, Look)> {
+pub(crate) fn observations(runtime: &Runtime, program: &Program) -> Vec<(Place, Observation)> {
     let run = Run::new(Fault::None, true);
     let _under_way = UnderWay::new(&run, program);
     to_calm(runtime, &run, program);
@@ -170,8 +170,8 @@ pub(crate) fn check_seeded(
             let waits = shut_down == ShutDown::WhenCalm;
             real::execute_seeded(&run, program, seed, waits)?;
             run.end_tasks();
-            let looks = compare(&run, program, !waits, false)?;
-            Ok(looks
+            let observations = compare(&run, program, !waits, false)?;
+            Ok(observations
                 .into_iter()
                 .map(|(place, _)| place)
                 .collect::<Vec<_>>())
@@ -198,10 +198,10 @@ fn compare(
     program: &Program,
     cut_short: bool,
     has_hook: bool,
-) -> Result<Vec<(Place, Look)>, String> {
+) -> Result<Vec<(Place, Observation)>, String> {
     let leaked = run.leaked();
     run.wake_late();
-    let (looks, mut complaints) = run.take();
+    let (observations, mut complaints) = run.take();
     if leaked > 0 {
         complaints.push(format!(
             "C-19, C-47, C-48, C-78: {leaked} values are never dropped"
@@ -214,9 +214,9 @@ fn compare(
         cut_short,
         has_hook,
     };
-    complaints.extend(model::expected(program, on).compare(program, &looks));
+    complaints.extend(model::expected(program, on).compare(program, &observations));
     if complaints.is_empty() {
-        Ok(looks)
+        Ok(observations)
     } else {
         Err(complaints.join("\n"))
     }

@@ -150,7 +150,7 @@ fn bound(node: &Node, bindings: &Bindings, first: usize) -> Bindings {
 }
 
 impl Model {
-    fn look(&mut self, place: Place, bindings: &Bindings, certain: bool, item: &'static str) {
+    fn observe(&mut self, place: Place, bindings: &Bindings, certain: bool, item: &'static str) {
         self.expected
             .add(place, item, certain, [bindings], [Note::Nothing]);
     }
@@ -196,7 +196,7 @@ impl Model {
     fn guards(&mut self, guards: &[(u32, bool)], at: &At) {
         let item = "C-43, C-44: what lives in a frame is dropped in it";
         for &(id, certain) in guards {
-            self.look((id, Role::Guard), &at.bindings, certain, item);
+            self.observe((id, Role::Guard), &at.bindings, certain, item);
             self.expected.also((id, Role::Guard), at.item);
         }
     }
@@ -213,7 +213,7 @@ impl Model {
     ) -> Ends {
         let mut at = at.clone();
         let mut panics = BTreeSet::new();
-        self.look(
+        self.observe(
             (node.id, Role::begin(index)),
             &at.bindings,
             at.certain,
@@ -237,7 +237,7 @@ impl Model {
                 };
             }
             let place = (node.id, Role::After);
-            self.look(
+            self.observe(
                 place,
                 &at.bindings,
                 at.certain,

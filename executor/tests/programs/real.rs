@@ -88,5 +88,5 @@ fn ended(run: &Run, program: &Program, ended: Result<(), CaughtPanic>) {
             run.panicked(hook::text(&*payload), &frame)
         }
     };
-    run.look((program.0.id, Role::Ended), note);
+    run.observe((program.0.id, Role::Ended), note);
 }

@@ -19,7 +19,7 @@ impl Model {
             Op::Catch | Op::CatchStd => self.catch(node, at, slots),
             Op::Panic => {
                 let item = "C-82: the panic hook sees the innermost frame";
-                self.look((node.id, Role::Hook), &at.bindings, at.certain, item);
+                self.observe((node.id, Role::Hook), &at.bindings, at.certain, item);
                 return Ends {
                     panics: BTreeSet::from([(node.id, at.bindings.clone())]),
                     ..Ends::default()
@@ -33,7 +33,7 @@ impl Model {
             }
             Op::Wrap => {
                 let item = "C-18: what a wrapped closure owns is dropped in its frame";
-                self.look((node.id, Role::Owned), &at.bindings, at.certain, item);
+                self.observe((node.id, Role::Owned), &at.bindings, at.certain, item);
                 slots.closures[slot] = Some(Closure {
                     node,
                     bindings: at.bindings.clone(),
@@ -46,7 +46,7 @@ impl Model {
             Op::Unpolled => {
                 let item = "C-75: a scope dropped unpolled";
                 let inside = bound(node, &at.bindings, 0);
-                self.look((node.id, Role::Owned), &inside, at.certain, item);
+                self.observe((node.id, Role::Owned), &inside, at.certain, item);
             }
             Op::SetTimeout | Op::CancelTimeout | Op::SetInterval => self.callback(node, at, slots),
             _ => self.task(node, at, slots),
@@ -95,7 +95,7 @@ impl Model {
     /// Evaluates timer callbacks.
     fn callback<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
         const ITEM: &str = "C-53: a timer callback has the registering frame";
-        self.look((node.id, Role::Owned), &at.bindings, at.certain, ITEM);
+        self.observe((node.id, Role::Owned), &at.bindings, at.certain, ITEM);
         let inside = At {
             home: at.bindings.clone(),
             certain: at.certain && !self.on.cut_short && node.op != Op::CancelTimeout,

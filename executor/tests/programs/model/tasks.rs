@@ -55,7 +55,7 @@ impl Model {
             ),
         };
         let item_owned = "C-41 to C-45, C-62: what a task owns is dropped in its frame";
-        self.look((node.id, Role::Owned), &bindings, at.certain, item_owned);
+        self.observe((node.id, Role::Owned), &bindings, at.certain, item_owned);
         self.expected.also((node.id, Role::Owned), item);
         Task {
             node,

@@ -86,7 +86,7 @@ impl Model {
 
     fn kept(&mut self, node: &Node, inside: &At, certain: bool) {
         let item = "C-69, C-75: what a scope wraps is dropped in it";
-        self.look((node.id, Role::Owned), &inside.bindings, certain, item);
+        self.observe((node.id, Role::Owned), &inside.bindings, certain, item);
         self.expected.also((node.id, Role::Owned), inside.item);
     }
 
@@ -156,7 +156,7 @@ impl Model {
     fn select<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) -> Ends {
         let (mut winner, mut loser) = (Self::branch(node, 0, at), Self::branch(node, 1, at));
         let item = "C-69: the loser is dropped in its scope";
-        self.look((node.id, Role::Owned), &loser.bindings, at.certain, item);
+        self.observe((node.id, Role::Owned), &loser.bindings, at.certain, item);
         let loser_first = node.times > 1;
         loser.certain &= loser_first;
         let lost = self.unit(node, 1, &loser, slots.frames.clone());
@@ -188,10 +188,10 @@ impl Model {
             None => at.bindings.clone(),
         };
         let item = "C-50: a waker's own code runs in its caller's frame";
-        self.look((node.id, Role::Called), &with(1), at.certain, item);
+        self.observe((node.id, Role::Called), &with(1), at.certain, item);
         let item = "C-50: a timer calls a waker in the frame that registered it";
         // The deadline may pass before the timer is polled.
-        self.look((node.id, Role::Woken), &with(0), false, item);
+        self.observe((node.id, Role::Woken), &with(0), false, item);
     }
 
     /// Evaluates a message that a task sends with a binding and that is received here.
@@ -199,15 +199,15 @@ impl Model {
         let task = at.bindings.inherited();
         let sender = bound(node, &task, 0);
         let item = "C-44: what a task owns is dropped in its frame";
-        self.look((node.id, Role::Owned), &task, at.certain, item);
+        self.observe((node.id, Role::Owned), &task, at.certain, item);
         for _ in 0..node.times {
             let item = "C-54: a receiver has its own frame";
-            self.look((node.id, Role::Received), &at.bindings, at.certain, item);
+            self.observe((node.id, Role::Received), &at.bindings, at.certain, item);
             let item = "C-55: a message can carry its sender's frame";
             // Once in its frame, once as message with context.
-            self.look((node.id, Role::Carried), &sender, at.certain, item);
-            self.look((node.id, Role::Carried), &sender, at.certain, item);
-            self.look((node.id, Role::Enveloped), &sender, at.certain, item);
+            self.observe((node.id, Role::Carried), &sender, at.certain, item);
+            self.observe((node.id, Role::Carried), &sender, at.certain, item);
+            self.observe((node.id, Role::WithContext), &sender, at.certain, item);
             let mut droppers = vec![&at.bindings];
             if !at.certain {
                 // The message may not be received.
@@ -227,7 +227,7 @@ impl Model {
     fn stream<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let bindings = bound(node, &at.bindings, 0);
         let item = "C-72: a scoped stream is dropped in its scope";
-        self.look((node.id, Role::Owned), &bindings, at.certain, item);
+        self.observe((node.id, Role::Owned), &bindings, at.certain, item);
         let inside = At {
             home: bindings.clone(),
             ..at.under(

@@ -74,7 +74,7 @@ struct Message {
     _watched: Watched,
     frame: Frame,
     /// The same as message with context: it is opened, or dropped unopened, in the sender's frame.
-    envelope: WithFrame<Watched>,
+    with_context: WithFrame<Watched>,
 }
 
 pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
@@ -87,7 +87,7 @@ pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
                 let message = Message {
                     _watched: run.watched(id, Role::Message),
                     frame: Frame::current(),
-                    envelope: WithFrame::new(run.watched(id, Role::Enveloped)),
+                    with_context: WithFrame::new(run.watched(id, Role::WithContext)),
                 };
                 // The receiver may have been dropped.
                 let _ = sender.send(message).await;
@@ -104,10 +104,10 @@ pub(super) async fn channel(run: &Arc<Run>, node: &Node) -> Option<Frame> {
     run.track(task.abort_handle());
     let mut frame = None;
     while let Ok(message) = receiver.recv().await {
-        run.look((id, Role::Received), Note::Nothing);
-        let carried = || run.look((id, Role::Carried), Note::Nothing);
+        run.observe((id, Role::Received), Note::Nothing);
+        let carried = || run.observe((id, Role::Carried), Note::Nothing);
         message.frame.run(carried);
-        message.envelope.run(|content| {
+        message.with_context.run(|content| {
             carried();
             drop(content);
         });

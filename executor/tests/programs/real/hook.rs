@@ -71,7 +71,7 @@ pub(crate) fn install() {
             let message = info.payload().downcast_ref::<String>();
             match run_of(message.map_or("", String::as_str)) {
                 Some((run, id)) => {
-                    run.look((id, Role::Hook), Note::Nothing);
+                    run.observe((id, Role::Hook), Note::Nothing);
                     LAST_PANIC.set(id);
                 }
                 None => before(info),

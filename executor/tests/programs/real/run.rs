@@ -12,7 +12,7 @@ use framewise::{Frame, JoinError};
 
 use super::faults::Fault;
 use super::hook;
-use crate::expect::{Look, Note, Place, Role};
+use crate::expect::{Note, Observation, Place, Role};
 use crate::program::Node;
 use crate::variables::{Made, Seen};
 
@@ -30,7 +30,7 @@ pub(crate) struct Run {
 
 #[derive(Default)]
 struct RunState {
-    looks: Vec<(Place, Look)>,
+    observations: Vec<(Place, Observation)>,
     complaints: Vec<String>,
     values_made: u64,
     values: BTreeSet<u64>,
@@ -71,9 +71,9 @@ impl Run {
     }
 
     /// Observes the variables.
-    pub(crate) fn look(&self, place: Place, note: Note) {
+    pub(crate) fn observe(&self, place: Place, note: Note) {
         let seen = Seen::now();
-        self.state().looks.push((place, (seen, note)));
+        self.state().observations.push((place, (seen, note)));
     }
 
     pub(crate) fn complain(&self, what: String) {
@@ -218,10 +218,10 @@ impl Run {
         }
     }
 
-    pub(crate) fn take(&self) -> (Vec<(Place, Look)>, Vec<String>) {
+    pub(crate) fn take(&self) -> (Vec<(Place, Observation)>, Vec<String>) {
         let mut state = self.state();
         (
-            std::mem::take(&mut state.looks),
+            std::mem::take(&mut state.observations),
             std::mem::take(&mut state.complaints),
         )
     }
@@ -246,7 +246,7 @@ impl Run {
     pub(crate) fn panicked(&self, message: &str, frame: &Frame) -> Note {
         let note = self.panic_of(message);
         if let Note::Panicked(id) = note {
-            frame.run(|| self.look((id, Role::Frame), Note::Nothing));
+            frame.run(|| self.observe((id, Role::Frame), Note::Nothing));
         }
         note
     }
@@ -264,7 +264,7 @@ impl Run {
                 None => Note::Strange,
             },
         };
-        self.look((id, Role::Ended), note);
+        self.observe((id, Role::Ended), note);
     }
 }
 
@@ -281,7 +281,7 @@ impl fmt::Debug for Run {
             .field("busy", &state.busy)
             .field("unfinished", &unfinished)
             .field("values", &state.values.len())
-            .field("last", &state.looks.last())
+            .field("last", &state.observations.last())
             .finish()
     }
 }
@@ -300,7 +300,7 @@ pub(crate) struct Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.run.look(self.place, Note::Nothing);
+        self.run.observe(self.place, Note::Nothing);
     }
 }
 

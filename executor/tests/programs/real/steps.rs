@@ -36,7 +36,7 @@ pub(super) fn statements(
     slots: &mut Slots,
     guards: &mut Guards,
 ) {
-    run.look((node.id, Role::begin(index)), Note::Nothing);
+    run.observe((node.id, Role::begin(index)), Note::Nothing);
     in_a_row(run, &node.blocks[index], slots, guards);
 }
 
@@ -45,11 +45,11 @@ fn in_a_row(run: &Arc<Run>, nodes: &[Node], slots: &mut Slots, guards: &mut Guar
         let stays = statement(run, node, slots, guards);
         if let Some(frame) = stays {
             return frame.run(|| {
-                run.look((node.id, Role::After), Note::Nothing);
+                run.observe((node.id, Role::After), Note::Nothing);
                 in_a_row(run, &nodes[index + 1..], slots, guards);
             });
         }
-        run.look((node.id, Role::After), Note::Nothing);
+        run.observe((node.id, Role::After), Note::Nothing);
     }
 }
 
@@ -128,8 +128,8 @@ fn catch(run: &Arc<Run>, node: &Node, slots: &mut Slots) -> Option<Frame> {
     };
     let frame = frame.filter(|_| run.is(Fault::ForgetsToRestoreAfterPanic));
     match &frame {
-        Some(frame) => frame.run(|| run.look((node.id, Role::Ended), note)),
-        None => run.look((node.id, Role::Ended), note),
+        Some(frame) => frame.run(|| run.observe((node.id, Role::Ended), note)),
+        None => run.observe((node.id, Role::Ended), note),
     }
     frame
 }

@@ -46,7 +46,7 @@ async fn statements(
     slots: &mut Slots,
     guards: &mut Guards,
 ) {
-    run.look((node.id, Role::begin(index)), Note::Nothing);
+    run.observe((node.id, Role::begin(index)), Note::Nothing);
     in_a_row(run, &node.blocks[index], slots, guards).await;
 }
 
@@ -61,12 +61,12 @@ fn in_a_row<'a>(
             let stays = statement(run, node, slots, guards).await;
             if let Some(frame) = stays {
                 let rest = async {
-                    run.look((node.id, Role::After), Note::Nothing);
+                    run.observe((node.id, Role::After), Note::Nothing);
                     in_a_row(run, &nodes[index + 1..], slots, guards).await;
                 };
                 return frame.scope(rest).await;
             }
-            run.look((node.id, Role::After), Note::Nothing);
+            run.observe((node.id, Role::After), Note::Nothing);
         }
     })
 }
@@ -309,20 +309,20 @@ async fn released(run: &Arc<Run>, node: &Node) {
     } else {
         Note::Nothing
     };
-    run.look((node.id, Role::Released), note);
+    run.observe((node.id, Role::Released), note);
     drop((task, frame));
 }
 
 /// A waker that observes the variables in its call, and notifies that it was called.
-struct LookingWaker {
+struct ObservingWaker {
     run: Arc<Run>,
     place: Place,
     called: async_channel::Sender<()>,
 }
 
-impl Wake for LookingWaker {
+impl Wake for ObservingWaker {
     fn wake(self: Arc<Self>) {
-        self.run.look(self.place, Note::Nothing);
+        self.run.observe(self.place, Note::Nothing);
         // The receiver of a direct call's notification may be dropped.
         let _ = self.called.try_send(());
     }
@@ -331,7 +331,7 @@ impl Wake for LookingWaker {
 async fn foreign_waker(run: &Arc<Run>, node: &Node) {
     let (called, calls) = async_channel::unbounded();
     let waker = |role| {
-        Waker::from(Arc::new(LookingWaker {
+        Waker::from(Arc::new(ObservingWaker {
             run: Arc::clone(run),
             place: (node.id, role),
             called: called.clone(),
