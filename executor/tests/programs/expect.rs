@@ -61,7 +61,7 @@ impl Role {
             Role::Output => "the drop of the output of",
             Role::Ended => "the awaiter or catcher of",
             Role::Hook => "the panic hook for",
-            Role::Frame => "the reported frame",
+            Role::Frame => "the frame reported for",
             Role::Received => "the receiver of",
             Role::Carried => "the frame carried by a message of",
             Role::Message => "the drop of a message of",
