@@ -1,8 +1,10 @@
-//! C-90: what the runtime makes lazily or keeps for the next user (threads, wheels, readiness, sets of local
-//! tasks, thread-locals) retains no request's frame, and shows it to no later request.
+//! C-90: objects that the runtime creates lazily or keeps for later use (threads, wheels,
+//! readiness, sets of local tasks, thread-locals) neither retain a request's frame nor expose it to
+//! later requests.
 //!
-//! A request binds a value that is counted. When the request is over, while all that served it lives on,
-//! the test's own is the only reference; a later user finds what was bound around it, or nothing.
+//! A request binds a reference-counted value. After the request, while the objects that served it
+//! are still alive, the test holds the only reference; a later user sees the frame that is bound
+//! around it, or none.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -25,17 +27,17 @@ use support::{ID, call_waker, everywhere, on_drop, poll_once, with_workers_in_fr
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What a request binds.
+/// The variable that a request binds.
 static REQUEST: ContextVar<Arc<u8>> = ContextVar::new("request");
 
-/// Runs `body` as a request. The value is checked later.
+/// Runs `body` as a request, and returns the value for a later check.
 fn request<R>(body: impl FnOnce() -> R) -> (R, Arc<u8>) {
     let value = Arc::new(7);
     let result = REQUEST.run(Arc::clone(&value), body);
     (result, value)
 }
 
-/// Whether a request's value is bound here, and the value of the test's start frame.
+/// Returns `true` if a request's value is bound here, and the value of the test's start frame.
 fn seen() -> (bool, Option<u64>) {
     (REQUEST.get().is_some(), ID.get())
 }
@@ -45,7 +47,7 @@ fn assert_released(value: &Arc<u8>) {
     assert_eq!(Arc::strong_count(value) - 1, 0, "references that are left");
 }
 
-/// A waker of a foreign executor, for which timers and I/O keep the frame.
+/// Returns a waker of a foreign executor, for which timers and I/O keep the frame.
 fn foreign_waker() -> (Waker, mpsc::Receiver<(bool, Option<u64>)>) {
     let (woken, wakes) = mpsc::channel();
     let waker = call_waker(move || {
@@ -60,7 +62,7 @@ fn c90_a_pool_thread_that_a_request_started_keeps_nothing_of_it() {
         let builder = Builder::new().worker_threads(workers);
         let builder = builder.max_blocking_threads(2);
         let runtime = builder.thread_keep_alive(Duration::MAX).build().unwrap();
-        // The second thread is started by a call on the first.
+        // A call on the first thread starts the second thread.
         let (threads, value) = request(|| {
             let call = runtime.spawn_blocking(|| {
                 assert!(seen().0);
@@ -74,14 +76,14 @@ fn c90_a_pool_thread_that_a_request_started_keeps_nothing_of_it() {
         });
         assert_eq!(threads.1.1, (true, id));
         assert_released(&value);
-        // The next calls are on these threads.
+        // The next calls run on these threads.
         for _ in 0..4 {
             let call = runtime.spawn_blocking(|| (thread::current().id(), seen()));
             let (thread, seen) = runtime.block_on(call).unwrap();
             assert!([threads.0, threads.1.0].contains(&thread));
             assert_eq!(seen, (false, id));
         }
-        // A look-up has no frame, though a request asks for it.
+        // A lookup has no frame, even in a request.
         let (_, value) = request(|| {
             runtime
                 .block_on(lookup_host(("localhost", 1)))
@@ -100,7 +102,7 @@ fn c90_a_worker_that_replaces_a_blocked_one_keeps_nothing_of_the_request() {
         let (seen_there, value) = request(|| {
             let task = runtime.spawn(async {
                 block_in_place(|| {
-                    // Run by the worker that this call has started, if it is the only one.
+                    // Runs on the worker that this call has started, if there is no other.
                     let root = spawn_root(async { seen() });
                     futures::executor::block_on(root).unwrap()
                 })
@@ -109,7 +111,7 @@ fn c90_a_worker_that_replaces_a_blocked_one_keeps_nothing_of_the_request() {
         });
         assert_eq!(seen_there, (false, None));
         assert_released(&value);
-        // That worker, and the thread that is one of the pool now.
+        // Runs on that worker, and on the thread that now belongs to the pool.
         for _ in 0..4 {
             let task = runtime.spawn(async { (seen(), spawn_blocking(seen).await.unwrap()) });
             assert_eq!(runtime.block_on(task).unwrap(), ((false, id), (false, id)));
@@ -127,7 +129,7 @@ fn c90_a_runtime_that_a_request_makes_keeps_nothing_of_it() {
             builder.build().unwrap()
         });
         assert_released(&value);
-        // Its workers, its driver and timers, its pool and its hook are at the root.
+        // Its workers, its driver and timers, its pool and its hook are in the root frame.
         let root = async {
             sleep(Duration::from_millis(1)).await;
             (seen(), spawn_blocking(seen).await.unwrap())
@@ -137,11 +139,11 @@ fn c90_a_runtime_that_a_request_makes_keeps_nothing_of_it() {
         assert_eq!(runtime.block_on(async { seen() }), (false, id));
         drop(runtime.spawn(async { panic!("expected") }));
         assert_eq!(hooks.recv().unwrap(), (false, id));
-        // A request ends it; what is dropped there is dropped in its own frame.
+        // A request shuts it down; each object is then dropped in its own frame.
         let (dropped, drops) = mpsc::channel();
-        let probe = on_drop(move || dropped.send(seen()).unwrap());
+        let tracker = on_drop(move || dropped.send(seen()).unwrap());
         let task = runtime.spawn(async move {
-            let _probe = probe;
+            let _tracker = tracker;
             pending::<()>().await;
         });
         let ((), value) = request(move || drop(runtime));
@@ -157,9 +159,9 @@ fn c90_a_shutdown_around_a_poll_that_blocks_keeps_nothing_of_the_request() {
         let runtime = support::runtime(workers);
         let (polled, is_polled) = mpsc::channel();
         let (dropped, drops) = mpsc::channel();
-        let probe = on_drop(move || dropped.send(seen()).unwrap());
+        let tracker = on_drop(move || dropped.send(seen()).unwrap());
         let idle = runtime.spawn(async move {
-            let _probe = probe;
+            let _tracker = tracker;
             pending::<()>().await;
         });
         let stream = runtime.block_on(async { TcpListener::bind("127.0.0.1:0").await.unwrap() });
@@ -174,7 +176,7 @@ fn c90_a_shutdown_around_a_poll_that_blocks_keeps_nothing_of_the_request() {
             .is_err()
         });
         is_polled.recv().unwrap();
-        // The thread that ends everything is started within the request.
+        // The request starts the thread that shuts the runtime down.
         let ((), value) = request(move || drop(runtime));
         assert_eq!(drops.recv().unwrap(), (false, id));
         assert_released(&value);
@@ -188,7 +190,7 @@ fn c90_a_look_up_that_is_given_up_keeps_nothing_of_the_request() {
     with_workers_in_frames(|workers, _| {
         let builder = Builder::new().worker_threads(workers);
         let runtime = builder.max_blocking_threads(1).build().unwrap();
-        // The pool's thread is busy, so that the look-up waits.
+        // The pool's thread is busy, so the lookup waits.
         let (release, released) = mpsc::channel::<()>();
         let busy = runtime.spawn_blocking(move || released.recv().is_err());
         let (waker, wakes) = foreign_waker();
@@ -205,7 +207,7 @@ fn c90_a_look_up_that_is_given_up_keeps_nothing_of_the_request() {
         assert_released(&value);
         drop(release);
         runtime.block_on(busy).unwrap();
-        // One that is answered has called the waker in the request's frame, which is released.
+        // A finished lookup has called the waker in the request's frame, which is then released.
         let (look_up, value) = request(|| {
             let mut look_up = Box::pin(lookup_host(("localhost", 1)));
             let polled = look_up.as_mut().poll(&mut Context::from_waker(&waker));
@@ -240,14 +242,14 @@ fn c90_timers_that_are_over_keep_nothing_of_their_request() {
                         sleep.reset(later);
                     }
                     _ => {
-                        // Another waker in its place, at the root.
+                        // Another waker replaces it, in the root frame.
                         let root = framewise::Frame::root();
                         assert!(root.run(|| poll_once(&mut sleep, &waker)).is_pending());
                     }
                 }
                 Some(sleep)
             });
-            // The sleep is kept, as a pool does with an idle connection's.
+            // The sleep is kept, like a pool keeps the timer of an idle connection.
             if ends != 2 {
                 wait_until_released(&value);
             }
@@ -264,9 +266,9 @@ fn c90_timers_that_are_over_keep_nothing_of_their_request() {
             drop(ticks.tick());
             (once, ticks)
         });
-        // The worker drops the callback once it has returned.
+        // The worker drops the callback after it has returned.
         wait_until_released(&value);
-        // The next timer has their places in the wheel.
+        // The next timer reuses their entries in the wheel.
         let task = runtime.spawn(async {
             sleep(Duration::from_millis(1)).await;
             seen()
@@ -276,7 +278,8 @@ fn c90_timers_that_are_over_keep_nothing_of_their_request() {
     });
 }
 
-/// For what a worker releases right after the test has seen its effect.
+/// Waits until the test holds the only reference, which a worker releases right after a visible
+/// effect.
 #[track_caller]
 fn wait_until_released(value: &Arc<u8>) {
     while Arc::strong_count(value) > 1 {
@@ -298,7 +301,7 @@ fn c90_a_socket_that_outlives_a_request_keeps_nothing_of_it() {
         });
         assert_released(&value);
         let (waker, wakes) = foreign_waker();
-        // A wait that is given up, and the polling interface, whose waker the next wait replaces.
+        // A dropped wait, and the polling interface, whose waker the next wait replaces.
         let ((), value) = request(|| {
             let mut read = Box::pin(stream.readable());
             assert!(
@@ -315,7 +318,7 @@ fn c90_a_socket_that_outlives_a_request_keeps_nothing_of_it() {
         let mut cx = Context::from_waker(&waker);
         assert!(stream.poll_read_ready(&mut cx).is_pending());
         assert_released(&value);
-        // One that becomes ready.
+        // A wait that becomes ready.
         let (read, value) = request(|| {
             let mut read = Box::pin(stream.readable());
             assert!(
@@ -355,7 +358,7 @@ fn c90_a_local_set_keeps_nothing_of_a_request_that_ran_it() {
         let set = LocalSet::new();
         let (waker, _wakes) = foreign_waker();
         let waiting = set.spawn_local(pending::<()>());
-        // A wait for the set that is given up, under a foreign waker, with a task of the request's own.
+        // A dropped wait for the set, with a foreign waker and a task of the request.
         let ((), value) = request(|| {
             let mut run = Box::pin(set.run_until(async {
                 drop(spawn_local(yield_now()));
@@ -403,7 +406,7 @@ fn c90_handles_and_wakers_of_a_task_that_is_over_keep_nothing_of_its_request() {
             (task, abort)
         });
         assert_released(&value);
-        // A handle that another request's foreign waker waits at.
+        // A handle at which another request's foreign waker is registered.
         let mut joined = runtime.spawn(pending::<()>());
         let (waker, _wakes) = foreign_waker();
         let ((), value) = request(|| assert!(poll_once(&mut joined, &waker).is_pending()));
@@ -418,7 +421,7 @@ fn c90_handles_and_wakers_of_a_task_that_is_over_keep_nothing_of_its_request() {
 fn c90_a_worker_that_saw_a_request_panic_keeps_nothing_of_it() {
     everywhere(|runtime: &Runtime, id| {
         let ((), value) = request(|| {
-            // Caught within the request, and by the runtime.
+            // A panic that the request catches, and one that the runtime catches.
             let task = runtime.spawn(async {
                 let inner = catch_unwind(AssertUnwindSafe(|| ID.run(5, || panic!("expected"))));
                 assert!(inner.is_err());
@@ -435,7 +438,7 @@ fn c90_a_worker_that_saw_a_request_panic_keeps_nothing_of_it() {
     });
 }
 
-/// The thread-locals of all crates are initialized within a request, on a thread that goes on.
+/// A request initializes the thread-locals of all crates, on a thread that keeps running.
 #[test]
 fn c90_a_thread_that_first_meets_the_runtime_in_a_request_keeps_nothing_of_it() {
     everywhere(|runtime, _| {

@@ -489,7 +489,7 @@ fn an_output_whose_destructor_panics_panics_where_it_is_dropped() {
     assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
 }
 
-/// A waker that drops the handle while it is called leaves itself to the runtime, which drops it.
+/// A waker that drops the handle during its own call is dropped by the runtime.
 #[test]
 fn a_waker_whose_destructor_panics_costs_no_worker() {
     struct DropsHandle(Mutex<Option<JoinHandle<()>>>);

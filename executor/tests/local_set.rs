@@ -203,7 +203,7 @@ fn c48_a_set_keeps_nothing_of_a_run_that_was_dropped() {
     let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));
     frame.run(|| {
         let mut waits = pin!(set.run_until(pending::<()>()));
-        // The second waker takes the place of the first.
+        // The second waker replaces the first.
         for (waker, _) in [counting(), counting()] {
             assert!(poll_with(waits.as_mut(), &waker).is_pending());
         }
@@ -339,7 +339,7 @@ fn a_set_is_not_current_any_more_after_a_foreign_waker_panicked_in_its_poll() {
 
 #[test]
 fn a_waker_that_panics_keeps_no_other_poller_from_being_woken() {
-    // In each place of the list.
+    // At each position of the list.
     for place in 0..3 {
         let set = LocalSet::new();
         let (counts, wakes) = counting();
@@ -355,14 +355,15 @@ fn a_waker_that_panics_keeps_no_other_poller_from_being_woken() {
     }
 }
 
-/// A foreign waker of which each clone, and the end of each clone, wakes the next of these tasks.
+/// A foreign waker. Each clone, and each drop of a clone, wakes the next of these tasks.
 #[derive(Default)]
 struct Calling(Mutex<Vec<Waker>>);
 
 impl Calling {
     fn waker(self: &Arc<Self>) -> Waker {
         let data = Arc::into_raw(Arc::clone(self)).cast();
-        // SAFETY: the functions of the vtable take the pointer for the counted reference that it is.
+        // SAFETY: the functions of the vtable treat the pointer as the counted reference that it
+        // is.
         unsafe { Waker::new(data, &CALLING) }
     }
 
@@ -376,7 +377,7 @@ impl Calling {
 
 static CALLING: RawWakerVTable = RawWakerVTable::new(
     |data| {
-        // SAFETY: as in `Calling::waker`; the reference goes to the clone.
+        // SAFETY: like in `Calling::waker`; the reference moves to the clone.
         let calling = unsafe {
             Arc::increment_strong_count(data.cast::<Calling>());
             &*data.cast::<Calling>()
@@ -390,12 +391,12 @@ static CALLING: RawWakerVTable = RawWakerVTable::new(
 );
 
 fn drop_calling(data: *const ()) {
-    // SAFETY: as in `Calling::waker`; the reference ends here.
+    // SAFETY: like in `Calling::waker`; the reference is released here.
     let calling = unsafe { Arc::from_raw(data.cast::<Calling>()) };
     calling.wake_next();
 }
 
-/// The set's queue and its list of wakers are under one lock, which each wake takes.
+/// One lock, which each wake acquires, protects the set's queue and its list of wakers.
 #[test]
 fn wakers_that_wake_tasks_as_they_are_cloned_and_dropped_meet_no_lock() {
     let _watch = HangWatch::new("a lock that the set holds");
@@ -407,15 +408,15 @@ fn wakers_that_wake_tasks_as_they_are_cloned_and_dropped_meet_no_lock() {
     let last = left.pop().unwrap();
     let calling = Arc::new(Calling(Mutex::new(left)));
     let waker = calling.waker();
-    // The poll's clone of the waker wakes the first task. The clone is not needed then, and its end wakes the
-    // second one. The next clone wakes the third one.
+    // The poll's clone of the waker wakes the first task. The clone is not needed, and its drop
+    // wakes the second task. The next clone wakes the third task.
     assert!(poll_with(waits.as_mut(), &waker).is_pending());
     let finished = || {
         let finished = tasks.iter().filter(|(task, _)| task.is_finished());
         finished.count()
     };
     assert_eq!(finished(), 3);
-    // A clone is in the list now. Another waker takes its place, and its end wakes the last task.
+    // A clone is in the list now. Another waker replaces it, and its drop wakes the last task.
     calling.0.lock().unwrap().push(last);
     let (counts, wakes) = counting();
     assert!(poll_with(waits.as_mut(), &counts).is_pending());
@@ -445,7 +446,7 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
             pending::<()>().await;
         });
         if is_polled {
-            // By the waker of this thread's executor, which the destructor uses again.
+            // Woken by the waker of this thread's executor, which the destructor uses again.
             futures::executor::block_on(poll_fn(|cx| {
                 assert!(pin!(&mut task).poll(cx).is_pending());
                 Poll::Ready(())
@@ -457,7 +458,7 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
     assert_eq!(ended.get(), 2);
 }
 
-/// The end of the set is not that of a runtime that goes on.
+/// The drop of the set does not affect a running runtime.
 #[test]
 fn a_destructor_at_the_end_of_a_set_waits_for_a_task_of_a_runtime() {
     let _watch = HangWatch::new("a destructor that waits");
@@ -485,7 +486,7 @@ fn a_destructor_at_the_end_of_a_set_waits_for_a_task_of_a_runtime() {
     assert_eq!(output.get(), Some(7));
 }
 
-/// A runtime, and how many unhandled panics its hook was called for.
+/// Returns a runtime, and the number of calls of its hook for unhandled panics.
 fn hooked() -> (Runtime, Arc<AtomicUsize>) {
     let calls = Arc::<AtomicUsize>::default();
     let counted = Arc::clone(&calls);

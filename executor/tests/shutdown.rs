@@ -549,8 +549,8 @@ fn workers_threads_are_gone_when_the_drop_returns_with_their_thread_locals() {
     });
 }
 
-/// A thread of the pool ends by itself, another one is started and ends, and the first is still in the destructor
-/// of a thread-local.
+/// A thread of the pool exits by itself, another one is started and exits, and the first is still
+/// in the destructor of a thread-local.
 #[test]
 fn threads_of_the_pool_that_ended_before_are_gone_with_their_thread_locals() {
     thread_local! {

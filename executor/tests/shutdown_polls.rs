@@ -1,9 +1,9 @@
-//! A poll that blocks its worker in another executor's `block_on` while the runtime shuts down: the wait
-//! ends with an error or a panic, and then the runtime ends. A table: what the poll waits for, where the
-//! waiting code runs, and how the runtime ends.
+//! A poll that blocks its worker in another executor's `block_on` while the runtime shuts down: the
+//! wait ends with an error or a panic, and then the shutdown completes. A table of the awaited
+//! object, the place of the waiting code, and the kind of shutdown.
 //!
-//! No worker can know that such a poll blocks. The code that a shutdown itself runs is in
-//! `shutdown_waits.rs`, and `block_in_place` in `shutdown.rs`.
+//! The runtime cannot detect that such a poll blocks. `shutdown_waits.rs` covers the code that the
+//! shutdown itself runs, and `shutdown.rs` covers `block_in_place`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -28,27 +28,28 @@ use framewise::{JoinHandle, spawn, spawn_blocking};
 use support::{call_waker, on_drop, poll_once};
 
 const HOUR: Duration = Duration::from_secs(3600);
-/// How long a step may take until it is held to hang. Nothing is measured by it.
+/// The timeout after which a step counts as hanging. No test measures time with it.
 const HANG: Duration = Duration::from_secs(20);
 
-/// What the poll waits for.
+/// The object for which the poll waits.
 #[derive(Clone, Copy, Debug)]
 enum Wait {
     Sleep,
     Interval,
     Socket,
     Accept,
-    /// A task that is idle.
+    /// An idle task.
     Task,
-    /// A task that the poll itself has spawned: it is in the worker's LIFO slot.
+    /// A task that the poll itself has spawned, in the worker's LIFO slot.
     Spawned,
-    /// One of many such tasks: it is in the worker's local queue, or in the injector.
+    /// One of many such tasks, in the worker's local queue or in the injector.
     Queued,
-    /// A task that waits for a timer within its own foreign `block_on`, on another worker if there is one.
+    /// A task that waits for a timer within its own foreign `block_on`, on another worker if there
+    /// is one.
     Chain,
-    /// A task that is idle, and is joined by another task.
+    /// An idle task that another task joins.
     Joiner,
-    /// A call that waits for such a task.
+    /// A blocking call that waits for such a task.
     Call,
 }
 
@@ -78,7 +79,7 @@ enum Place {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum When {
     Before,
-    /// Tasks have been aborted when it begins.
+    /// After the shutdown has aborted the tasks.
     After,
 }
 
@@ -91,7 +92,7 @@ enum End {
     Own,
 }
 
-/// Waits as `pollster` does: a thread that parks, woken by a waker that is not the runtime's.
+/// Waits like `pollster`: parks the thread until a foreign waker unparks it.
 fn park_until<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
@@ -123,8 +124,8 @@ async fn reporting<F: Future>(future: F, waits: impl FnOnce()) -> F::Output {
     .await
 }
 
-/// What the waiting code needs.
-struct Means {
+/// The resources of the waiting code.
+struct Resources {
     handle: Handle,
     stream: TcpStream,
     listener: TcpListener,
@@ -132,8 +133,8 @@ struct Means {
     joiner: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// Waits on this thread, and returns how that ended. Calls `waits` when the wait has begun.
-fn wait(wait: Wait, means: &Means, waits: impl FnOnce()) -> String {
+/// Waits on this thread, and returns the result of the wait. Calls `waits` when the wait has begun.
+fn wait(wait: Wait, resources: &Resources, waits: impl FnOnce()) -> String {
     fn join(task: JoinHandle<()>, waits: impl FnOnce()) -> String {
         match park_until(reporting(task, waits)) {
             Ok(()) => "ready".to_owned(),
@@ -142,7 +143,7 @@ fn wait(wait: Wait, means: &Means, waits: impl FnOnce()) -> String {
     }
 
     let take = |task: &Mutex<Option<JoinHandle<()>>>| task.lock().unwrap().take().unwrap();
-    let _entered = means.handle.enter();
+    let _entered = resources.handle.enter();
     let result = catch_unwind(AssertUnwindSafe(|| match wait {
         Wait::Sleep => {
             futures::executor::block_on(reporting(sleep(HOUR), waits));
@@ -158,14 +159,14 @@ fn wait(wait: Wait, means: &Means, waits: impl FnOnce()) -> String {
         }
         Wait::Socket => {
             let mut buffer = [0];
-            let read = reporting(means.stream.read(&mut buffer), waits);
+            let read = reporting(resources.stream.read(&mut buffer), waits);
             futures::executor::block_on(read).unwrap_err().to_string()
         }
         Wait::Accept => {
-            let accepted = reporting(means.listener.accept(), waits);
+            let accepted = reporting(resources.listener.accept(), waits);
             park_until(accepted).unwrap_err().to_string()
         }
-        Wait::Task => join(take(&means.task), waits),
+        Wait::Task => join(take(&resources.task), waits),
         Wait::Spawned => join(spawn(async {}), waits),
         Wait::Queued => {
             let mut tasks: Vec<_> = (0..600).map(|_| spawn(pending::<()>())).collect();
@@ -183,9 +184,9 @@ fn wait(wait: Wait, means: &Means, waits: impl FnOnce()) -> String {
             let waits_itself = spawn(async { park_until(sleep(HOUR)) });
             join(waits_itself, waits)
         }
-        Wait::Joiner => join(take(&means.joiner), waits),
+        Wait::Joiner => join(take(&resources.joiner), waits),
         Wait::Call => {
-            let task = take(&means.task);
+            let task = take(&resources.task);
             join(spawn_blocking(move || drop(park_until(task))), waits)
         }
     }));
@@ -200,7 +201,7 @@ struct Cell {
     wait: Wait,
     when: When,
     workers: usize,
-    /// How many workers wait so.
+    /// The number of blocked workers.
     blocked: usize,
     end: End,
 }
@@ -223,8 +224,8 @@ impl fmt::Display for Cell {
 }
 
 impl Cell {
-    /// Makes a runtime, has the waiting code block workers, ends the runtime, and returns when the code and
-    /// the runtime have come to their ends.
+    /// Builds a runtime, blocks workers with the waiting code, shuts the runtime down, and returns
+    /// when the code and the shutdown have ended.
     fn run(&self) {
         let runtime = Builder::new()
             .worker_threads(self.workers)
@@ -234,7 +235,7 @@ impl Cell {
         let runtime = Arc::new(Mutex::new(Some(runtime)));
         let (waiting, is_waiting) = mpsc::channel();
         let (ended, ends) = mpsc::channel();
-        // A task that waits for nothing is dropped by the end; so is what the blocked tasks own.
+        // The shutdown drops a task that waits forever, and the values that the blocked tasks own.
         let (dropped, is_dropped) = mpsc::channel::<()>();
         let value = on_drop(move || dropped.send(()).unwrap());
         let idle = runtime.lock().unwrap().as_ref().unwrap().spawn(async move {
@@ -243,11 +244,11 @@ impl Cell {
         });
         let mut kept = Vec::new();
         for _ in 0..self.blocked {
-            let means = means(runtime.lock().unwrap().as_ref().unwrap());
+            let resources = resources(runtime.lock().unwrap().as_ref().unwrap());
             let (kind, when, own) = (self.wait, self.when, self.end == End::Own);
             let (waiting, ended) = (waiting.clone(), ended.clone());
             let code = {
-                let (means, runtime) = (Arc::clone(&means), Arc::clone(&runtime));
+                let (resources, runtime) = (Arc::clone(&resources), Arc::clone(&runtime));
                 move || {
                     let begun = || waiting.send(()).unwrap();
                     if own {
@@ -255,22 +256,22 @@ impl Cell {
                     }
                     if when == When::After {
                         begun();
-                        while !means.handle.spawn(pending::<()>()).is_finished() {
+                        while !resources.handle.spawn(pending::<()>()).is_finished() {
                             thread::yield_now();
                         }
-                        ended.send(wait(kind, &means, || {})).unwrap();
+                        ended.send(wait(kind, &resources, || {})).unwrap();
                     } else {
-                        ended.send(wait(kind, &means, begun)).unwrap();
+                        ended.send(wait(kind, &resources, begun)).unwrap();
                     }
                 }
             };
             kept.push(place(
                 self.place,
                 runtime.lock().unwrap().as_ref().unwrap(),
-                &means,
+                &resources,
                 code,
             ));
-            kept.push(Box::new(means));
+            kept.push(Box::new(resources));
             is_waiting.recv_timeout(HANG).expect("the code runs");
         }
         let runtime = runtime.lock().unwrap().take();
@@ -318,7 +319,7 @@ impl Cell {
     }
 }
 
-fn means(runtime: &Runtime) -> Arc<Means> {
+fn resources(runtime: &Runtime) -> Arc<Resources> {
     let listener = StdListener::bind("127.0.0.1:0").unwrap();
     let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let task = runtime.spawn(pending());
@@ -329,11 +330,11 @@ fn means(runtime: &Runtime) -> Arc<Means> {
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener).unwrap();
         let (stream, _) = listener.accept().await.unwrap();
-        // The peer says nothing and goes on living.
+        // The peer stays open and sends nothing.
         std::mem::forget(peer);
         // The tasks have been polled.
         spawn(yield_now()).await.unwrap();
-        Arc::new(Means {
+        Arc::new(Resources {
             handle: Handle::current(),
             stream,
             listener,
@@ -343,11 +344,11 @@ fn means(runtime: &Runtime) -> Arc<Means> {
     })
 }
 
-/// Has a worker run `code`. What is returned is kept until the end.
+/// Runs `code` on a worker. The returned value is kept until the end.
 fn place(
     place: Place,
     runtime: &Runtime,
-    means: &Means,
+    resources: &Resources,
     code: impl FnOnce() + Send + 'static,
 ) -> Box<dyn Any + Send> {
     let _entered = runtime.enter();
@@ -362,7 +363,9 @@ fn place(
         Place::Task => Box::new(runtime.spawn(async move { call() })),
         Place::Timer => Box::new(set_timeout(Duration::ZERO, call)),
         Place::Ready => {
-            let callback = means.stream.on_ready(Interest::WRITABLE, move |_| call());
+            let callback = resources
+                .stream
+                .on_ready(Interest::WRITABLE, move |_| call());
             Box::new(callback.unwrap())
         }
         Place::Waker => {
@@ -375,7 +378,7 @@ fn place(
     }
 }
 
-/// Runs cells, each with a time limit, and lists all that hang or fail.
+/// Runs cells, each with a timeout, and reports all that hang or fail.
 fn run(cells: impl Iterator<Item = Cell>) {
     let mut failed = Vec::new();
     for cell in cells {
@@ -393,13 +396,13 @@ fn run(cells: impl Iterator<Item = Cell>) {
             Ok(false) => failed.push(format!("fails: {name}")),
             Err(_) => failed.push(format!("hangs: {name}")),
         }
-        // Each that hangs takes its time.
+        // Stop early, because each hang takes the whole timeout.
         assert!(failed.len() < 3, "{failed:#?}");
     }
     assert!(failed.is_empty(), "{failed:#?}");
 }
 
-/// `blocked` has numbers of workers, and how many of them wait.
+/// Returns the cells. `blocked` has pairs of the number of workers and the number of blocked ones.
 fn cells(end: End, blocked: &'static [(usize, usize)]) -> impl Iterator<Item = Cell> {
     let places = [Place::Task, Place::Timer, Place::Ready, Place::Waker];
     let whens = [When::Before, When::After];
@@ -445,8 +448,8 @@ fn a_poll_that_drops_its_runtime_can_block_afterwards() {
     run(cells(End::Own, &[(1, 1), (2, 1)]));
 }
 
-/// The task that the blocked code joins is in another worker's poll when all tasks are aborted, and is
-/// woken during that poll: that worker drops it before it leaves.
+/// Another worker polls the task that the blocked code joins while all tasks are aborted, and the
+/// task is woken during that poll: that worker drops the task before it exits.
 #[test]
 fn a_worker_that_leaves_late_drops_what_a_blocked_poll_joins() {
     for in_place in [false, true] {

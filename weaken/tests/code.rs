@@ -129,7 +129,7 @@ fn killed_and_surviving_mutants_are_reported() {
     fixture.run(&["--stale"]);
     let table = table.replace("> 64", "> 65").replace(">= 64", ">= 65");
     assert_eq!(fixture.table(), table);
-    // So is what did not compile then.
+    // It also reruns mutants that did not compile before.
     let killed = "killed by `unit fixture::stack::two_items_are_added`";
     let rejected = table.replacen(killed, "does not compile", 1);
     assert_ne!(rejected, table);

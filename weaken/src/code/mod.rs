@@ -97,7 +97,7 @@ pub(crate) fn main(arguments: &[String]) -> Result<(Vec<String>, String), String
         target: scratch.join("target"),
     };
     if options.only.is_empty() {
-        // A change may compile by now: the code around it is another.
+        // A mutant may compile now, because the code around it has changed.
         known.retain(|_, outcome| *outcome != Outcome::Rejected);
     }
     build::reject_known(&mut sources, &known);

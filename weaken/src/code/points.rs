@@ -153,7 +153,7 @@ impl Finder<'_> {
             let at = statement.span().byte_range();
             for value in returns {
                 if block.stmts.len() == 1 && self.text(&at) == value {
-                    // The body is that value already.
+                    // The body already returns this value.
                     continue;
                 }
                 values.push((
