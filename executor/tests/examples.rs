@@ -1,8 +1,8 @@
-//! The small examples, each run as a process of its own, as its reader would run it. The big one, `server`,
-//! has a suite for itself.
+//! The small examples, each run as a child process, like a user runs them. The large example,
+//! `server`, has its own test suite.
 //!
-//! A test waits for a line, a reply or the end of a process, with an upper bound, and never for time to
-//! pass.
+//! The tests wait only for a line, a reply or the end of a process, each with a timeout, and never
+//! for time to pass.
 
 #[path = "support/example.rs"]
 mod example;
@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use example::example_binary;
 
-/// The longest wait for anything. Only what is broken comes near it.
+/// The timeout of every wait. Only a broken example comes near it.
 const LONG: Duration = Duration::from_secs(60);
 
-/// An example that runs. It is killed if its test fails.
+/// A running example. It is killed if its test fails.
 struct Example {
     name: &'static str,
     child: Child,
@@ -38,7 +38,7 @@ impl Example {
         let (sender, lines) = channel();
         std::thread::spawn(move || {
             for line in stdout.lines() {
-                // A failed test reads no more.
+                // The receiver is dropped if the test has failed.
                 let _ = sender.send(line.expect("lines of UTF-8"));
             }
         });
@@ -54,7 +54,7 @@ impl Example {
         }
     }
 
-    /// Waits for the process to end, as it should end, and returns the lines that are left.
+    /// Waits for the process to exit successfully, and returns the remaining lines.
     fn finish(mut self) -> Vec<String> {
         let lines = std::iter::from_fn(|| self.line()).collect();
         let status = self.child.wait().expect("a child");
@@ -94,7 +94,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Sends `message` and asserts that it comes back.
+/// Sends `message` and asserts that it is echoed.
 fn exchange(mut stream: &TcpStream, message: &[u8]) {
     let mut reply = vec![0; message.len()];
     stream.write_all(message).expect("it is sent");
@@ -102,7 +102,7 @@ fn exchange(mut stream: &TcpStream, message: &[u8]) {
     assert_eq!(reply, message);
 }
 
-/// Asserts that the peer has closed the connection, with nothing more to say.
+/// Asserts that the peer has closed the connection without sending more.
 fn assert_closed(mut stream: &TcpStream) {
     match stream.read(&mut [0]) {
         Ok(count) => assert_eq!(count, 0),
@@ -164,7 +164,7 @@ fn context_shows_the_frame_in_each_place() {
 #[test]
 fn seeded_finds_the_race_and_gives_its_run_again() {
     let lines = Example::start("seeded", &[]).finish();
-    // Which seed it is, and what the steps before it are, may change with the scheduler.
+    // The seed and the steps before the failure may change with the scheduler.
     let expected = [
         "racy: a plain run passes",
         "racy: assertion `left == right` failed: a visit was lost",
@@ -191,7 +191,7 @@ fn echo_serves_several_clients_at_once() {
             );
         }
     }
-    // More than the server's buffer, and the end of a client's writing.
+    // More bytes than the server's buffer, and a client that shuts down its write side.
     exchange(&clients[0], &[7; 20_000]);
     clients[0].shutdown(Shutdown::Write).expect("it is open");
     assert_closed(&clients[0]);

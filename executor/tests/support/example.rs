@@ -1,4 +1,4 @@
-//! Where an example's binary is, built if it has to be.
+//! The binary of an example, which is built if necessary.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use std::time::SystemTime;
 
 /// Returns the path of an example's binary.
 ///
-/// `cargo test` builds the examples beside the tests. `cargo test --test` does not, so a binary that is
-/// missing or older than its source is built here.
+/// `cargo test` builds the examples beside the tests. `cargo test --test` does not, so a binary
+/// that is missing or older than its source is built here.
 ///
 /// # Panics
 ///
 /// Panics if there is no such example, or if it cannot be built.
 pub(crate) fn example_binary(name: &str) -> PathBuf {
-    // One build at a time; the next caller finds it done.
+    // Only one build runs at a time; a later caller finds it done.
     static BUILD: Mutex<()> = Mutex::new(());
     let _one = BUILD.lock().unwrap_or_else(PoisonError::into_inner);
     let own = std::env::current_exe().expect("a path");
@@ -59,7 +59,7 @@ fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|data| data.modified()).ok()
 }
 
-/// When the example's file, or the newest file of its directory, was written.
+/// Returns the modification time of the example's file, or of the newest file of its directory.
 fn newest_source(name: &str) -> SystemTime {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let own = modified(&sources.join(name).with_extension("rs"));
