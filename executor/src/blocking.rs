@@ -22,11 +22,11 @@ use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
 
 pub(crate) use self::host::{CoreWork, Host, start_thread};
 use self::queue::CallQueue;
-use crate::scheduler::shared::{PanicHook, Spawner, report_unhandled};
-use crate::scheduler::worker::CoreJob;
+use crate::scheduler::spawner::{PanicHook, Spawner, report_unhandled};
+use crate::scheduler::worker::CoreHandoff;
 use crate::scheduler::{ending, points};
 use crate::task::cell::{self, Schedule};
-use crate::task::header::{Ran, TaskRef};
+use crate::task::header::{RunResult, TaskRef};
 use crate::task::{JoinError, JoinHandle};
 
 framewise_sync::thread_local! {
@@ -96,7 +96,7 @@ impl<H: Host> PoolState<H> {
 type Unqueued<H> = (Job<<H as Host>::Core>, Option<io::Error>);
 
 /// What the pool is asked to do.
-pub(crate) enum Job<C = CoreJob> {
+pub(crate) enum Job<C = CoreHandoff> {
     Task(TaskRef),
     /// A worker's core that changes threads.
     Core(C),
@@ -165,7 +165,7 @@ impl<H: Host> BlockingPool<H> {
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
             let error = reason.map_or_else(JoinError::cancelled, JoinError::rejected);
             // SAFETY: the claim came back to us.
-            unsafe { task.refuse(error) }
+            unsafe { task.complete_with_error(error) }
         }
         handle
     }
@@ -178,7 +178,7 @@ impl<H: Host> BlockingPool<H> {
         let Err((job, reason)) = self.push(Job::Task(call), host) else {
             return Ok(());
         };
-        job.refuse(None);
+        job.fail(None);
         Err(reason.unwrap_or_else(|| io::Error::other("the runtime is shutting down")))
     }
 
@@ -218,11 +218,11 @@ impl<H: Host> BlockingPool<H> {
 
     /// A thread could not be started, and there is no other: the calls that relied on it are rejected. (A
     /// core in the queue has a thread that was notified for it.)
-    fn refuse_stranded(&self, mut state: MutexGuard<'_, PoolState<H>>, error: &io::Error) {
+    fn fail_queued_jobs(&self, mut state: MutexGuard<'_, PoolState<H>>, error: &io::Error) {
         let stranded = state.queue.split_off(0);
         drop(state);
         for call in stranded {
-            Job::<H::Core>::Task(call).refuse(Some(error));
+            Job::<H::Core>::Task(call).fail(Some(error));
         }
     }
 
@@ -255,7 +255,7 @@ impl<H: Host> BlockingPool<H> {
             self.notify(state);
             return Ok(());
         }
-        self.refuse_stranded(state, &error);
+        self.fail_queued_jobs(state, &error);
         Err((job, Some(error)))
     }
 
@@ -412,7 +412,7 @@ impl<H: Host> BlockingPool<H> {
                 let _ = call.header().state.abort();
             }
             for call in cancelled {
-                Job::<H::Core>::Task(call).refuse(None);
+                Job::<H::Core>::Task(call).fail(None);
             }
         });
     }
@@ -476,14 +476,17 @@ impl<C: CoreWork> Job<C> {
             Self::Task(task) => {
                 // SAFETY: the queue's entry is the claim, and the closure is Send.
                 let ran = unsafe { task.run() };
-                debug_assert!(matches!(ran, Ran::Done), "a blocking call is polled once");
+                debug_assert!(
+                    matches!(ran, RunResult::Done),
+                    "a blocking call is polled once"
+                );
             }
             Self::Core(job) => job.work(),
         }
     }
 
     /// Ends the job without carrying it out: because of `error`, or because the pool is closed.
-    pub(crate) fn refuse(self, error: Option<&io::Error>) {
+    pub(crate) fn fail(self, error: Option<&io::Error>) {
         match self {
             Self::Task(task) => {
                 let error = match error {
@@ -493,7 +496,7 @@ impl<C: CoreWork> Job<C> {
                     }
                 };
                 // SAFETY: the queue's entry is the claim.
-                unsafe { task.refuse(error) }
+                unsafe { task.complete_with_error(error) }
             }
             // Its destructor lets the worker leave.
             Self::Core(job) => drop(job),

@@ -6,12 +6,12 @@
 //! and handles.
 
 pub use crate::scheduler::idle::Idle;
-pub use crate::scheduler::park::{Parker, Unparked};
-pub use crate::scheduler::sleep::{Wakefulness, Workplace, notify_one, unpark};
-pub use crate::scheduler::watch::{Missing, Watch};
+pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
+pub use crate::scheduler::idle::parker::{Parker, Unparked};
+pub use crate::scheduler::idle::state::{IdleState, SchedulerOps, notify_one, unpark};
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
-pub use self::of_tasks::{Claim, ModelScheduler, Slot};
+pub use self::of_tasks::{ModelScheduler, Runnable, Slot};
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
 mod blocking;
@@ -86,10 +86,10 @@ mod of_tasks {
     use framewise_sync::atomic::{AtomicUsize, Ordering};
     use framewise_sync::cell::UnsafeCell;
 
-    use super::claims::Claims;
-    use crate::scheduler::queue::LastInSlot;
+    use super::claims::Runnables;
+    use crate::scheduler::queue::LifoSlot;
     use crate::task::cell::{self, Schedule};
-    use crate::task::header::{Ran, TaskRef};
+    use crate::task::header::{RunResult, TaskRef};
     use crate::task::owned::OwnedTasks;
     use crate::task::waker::BorrowedWaker;
     use crate::task::{JoinError, JoinHandle};
@@ -99,7 +99,7 @@ mod of_tasks {
     pub struct ModelScheduler(Arc<Common>);
 
     struct Common {
-        claims: Claims,
+        claims: Runnables,
         owned: Option<OwnedTasks>,
         unhandled_panics: AtomicUsize,
     }
@@ -117,7 +117,7 @@ mod of_tasks {
 
         fn build(owned: Option<OwnedTasks>) -> Self {
             Self(Arc::new(Common {
-                claims: Claims::new(),
+                claims: Runnables::new(),
                 owned,
                 unhandled_panics: AtomicUsize::new(0),
             }))
@@ -132,24 +132,24 @@ mod of_tasks {
                 self.0.claims.put(task);
             } else {
                 // SAFETY: the claim of a fresh task is its spawner's.
-                unsafe { task.refuse(JoinError::cancelled()) }
+                unsafe { task.complete_with_error(JoinError::cancelled()) }
             }
             handle
         }
 
         /// As `spawn`, for a task that was never joined and whose claim the caller keeps.
-        pub fn spawn_detached<F: Future + 'static>(&self, future: F, frame: Frame) -> Claim {
+        pub fn spawn_detached<F: Future + 'static>(&self, future: F, frame: Frame) -> Runnable {
             let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), false);
             assert!(
                 self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)),
                 "a model spawns detached tasks before it closes"
             );
-            Claim(task)
+            Runnable(task)
         }
 
         /// Takes a claim, if there is one.
-        pub fn take(&self) -> Option<Claim> {
-            self.0.claims.take().map(Claim)
+        pub fn take(&self) -> Option<Runnable> {
+            self.0.claims.take().map(Runnable)
         }
 
         /// Takes and runs claims until there is none.
@@ -241,15 +241,15 @@ mod of_tasks {
 
     /// A claim that was taken out of a queue.
     #[must_use = "a claim that is dropped is a task that never runs again"]
-    pub struct Claim(pub(super) TaskRef);
+    pub struct Runnable(pub(super) TaskRef);
 
-    impl Claim {
+    impl Runnable {
         /// Carries the claim out: one poll. It comes back where the task was woken meanwhile.
-        pub fn run(self) -> Option<Claim> {
+        pub fn run(self) -> Option<Runnable> {
             // SAFETY: a claim, by the type, and futures of models are sent by their threads.
             match unsafe { self.0.run() } {
-                Ran::Done => None,
-                Ran::Again(task) => Some(Claim(task)),
+                RunResult::Done => None,
+                RunResult::Reschedule(task) => Some(Runnable(task)),
             }
         }
 
@@ -262,9 +262,9 @@ mod of_tasks {
         }
 
         /// Ends the task instead of running it.
-        pub fn refuse(self) {
+        pub fn complete_with_error(self) {
             // SAFETY: as in `run`.
-            unsafe { self.0.refuse(JoinError::cancelled()) }
+            unsafe { self.0.complete_with_error(JoinError::cancelled()) }
         }
 
         /// A waker of the task, with a reference of its own.
@@ -280,7 +280,7 @@ mod of_tasks {
 
     /// A shipped last-in slot.
     #[derive(Clone)]
-    pub struct Slot(Arc<LastInSlot>);
+    pub struct Slot(Arc<LifoSlot>);
 
     impl Slot {
         /// An empty one.
@@ -289,22 +289,22 @@ mod of_tasks {
             reason = "a model says what it begins with"
         )]
         pub fn new() -> Self {
-            Self(Arc::new(LastInSlot::new()))
+            Self(Arc::new(LifoSlot::new()))
         }
 
         /// The owner puts a claim in and gets the one that was there.
-        pub fn replace(&self, claim: Claim) -> Option<Claim> {
-            self.0.replace(claim.0).map(Claim)
+        pub fn replace(&self, claim: Runnable) -> Option<Runnable> {
+            self.0.replace(claim.0).map(Runnable)
         }
 
         /// The owner takes the claim.
-        pub fn take(&self) -> Option<Claim> {
-            self.0.take().map(Claim)
+        pub fn take(&self) -> Option<Runnable> {
+            self.0.take().map(Runnable)
         }
 
         /// A thief takes a claim that a thief has seen before.
-        pub fn take_seen(&self) -> Option<Claim> {
-            self.0.take_seen().map(Claim)
+        pub fn steal_marked(&self) -> Option<Runnable> {
+            self.0.steal_marked().map(Runnable)
         }
     }
 }

@@ -108,7 +108,7 @@ pub struct TurnReport {
     pub callbacks: usize,
     /// Whether somebody had asked for the wait to end.
     pub unparked: bool,
-    /// Whether the driver's timer ended the wait, or a [late unpark](IoHandle::unpark_within).
+    /// Whether the driver's timer ended the wait, or a [late unpark](IoHandle::unpark_after).
     pub timer: bool,
     /// What callbacks and foreign wakers panicked with. The driver goes on; the executor reports
     /// them as it reports a panic of a task that nobody joins.

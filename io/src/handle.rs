@@ -108,7 +108,7 @@ impl IoHandle {
     /// It costs one system call, which wakes nobody yet, and none where an earlier call has not ended a
     /// wait yet and will do so in time: so one for each `limit` at most, however often it is called
     /// with it. (Where the system has no timer that can be set so, this is [`unpark`](Self::unpark).)
-    pub fn unpark_within(&self, limit: Duration) {
+    pub fn unpark_after(&self, limit: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(late) = &self.shared.late_unpark
             && late.ensure(limit).is_ok()
@@ -119,7 +119,7 @@ impl IoHandle {
         self.unpark();
     }
 
-    /// How often the timer of [`unpark_within`](Self::unpark_within) has been set, a system call each:
+    /// How often the timer of [`unpark_after`](Self::unpark_after) has been set, a system call each:
     /// for tests and tools.
     #[doc(hidden)]
     pub fn late_settings(&self) -> u64 {

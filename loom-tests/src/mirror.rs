@@ -1,4 +1,4 @@
-//! The least workplace for a worker: one word for each queue, and a flag for the system.
+//! The least scheduler for a worker: one word for each queue, and a flag for the system.
 //!
 //! How a worker falls asleep, wakes, searches and settles is the shipped code
 //! (`executor/src/scheduler/sleep.rs`), run on [`Mirror`] instead of a runtime's common state. What a
@@ -7,13 +7,13 @@
 
 use std::time::Duration;
 
-use framewise::model::{Idle, Parker, Wakefulness, Watch, Workplace, notify_one, unpark};
+use framewise::model::{Idle, IdleState, Monitor, Parker, SchedulerOps, notify_one, unpark};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, TryLock, TryLockGuard, thread};
 
 /// How long a keeper sleeps. (shuttle knows no time: its length is nothing but a name.)
 #[cfg(framewise_shuttle)]
-const ROUND: std::time::Duration = std::time::Duration::from_millis(5);
+const MONITOR_INTERVAL: std::time::Duration = std::time::Duration::from_millis(5);
 
 /// Tasks, one a bit. Promises what a queue does and no more: what is taken was put in, and its
 /// taker sees what the putter did. (A lock would order so much that no fence would be missed.)
@@ -105,7 +105,7 @@ impl Kernel {
         let mut state = self.state.lock();
         let mut is_late = false;
         while !state.wake && state.events.is_empty() && !is_late {
-            (state, is_late) = self.changed.wait_timeout(state, ROUND);
+            (state, is_late) = self.changed.wait_timeout(state, MONITOR_INTERVAL);
         }
         state.take()
     }
@@ -118,9 +118,9 @@ pub enum LeftOut {
     #[default]
     Nothing,
     /// Who was asleep or searched goes to its task as if that were nothing.
-    Settling,
+    LeaveIdle,
     /// The attendant sleeps without a limit, whoever is awake.
-    AttendantsLimit,
+    DriverOwnerTimeout,
     /// Who parks, or ends a search, does not look once more after it was counted.
     LastLook,
 }
@@ -133,7 +133,7 @@ pub struct Mirror {
     pub injector: TaskSet,
     /// The shipped counters.
     pub idle: Idle,
-    watch: Watch,
+    monitor: Monitor,
     workers: Vec<Place>,
     driver: TryLock<()>,
     /// The system under the driver.
@@ -161,7 +161,7 @@ impl Mirror {
             siblings: TaskSet::default(),
             injector: TaskSet::default(),
             idle: Idle::new(workers),
-            watch: Watch::new(),
+            monitor: Monitor::new(),
             workers: (0..workers).map(|_| Place::default()).collect(),
             driver: TryLock::new(()),
             kernel: Kernel::default(),
@@ -192,20 +192,20 @@ impl Mirror {
     /// A thread that works, until the closing. `run` gets the worker's number, and the
     /// task's.
     pub fn work(&self, index: usize, run: &dyn Fn(&Self, usize, usize)) {
-        let mut wakefulness = Wakefulness::new();
+        let mut idle_state = IdleState::new();
         let mut batch = Vec::new();
         while !self.is_closing() {
-            if let Some(task) = self.next_task(index, &mut wakefulness) {
-                self.before_user_code(index, &mut wakefulness);
+            if let Some(task) = self.next_task(index, &mut idle_state) {
+                self.before_user_code(index, &mut idle_state);
                 run(self, index, task);
                 continue;
             }
-            if !wakefulness.fall_asleep(self, index, &mut batch) {
+            if !idle_state.park(self, index, &mut batch) {
                 // A loop that somebody else must end, as far as loom is concerned.
                 thread::yield_now();
             }
             if !batch.is_empty() {
-                self.before_user_code(index, &mut wakefulness);
+                self.before_user_code(index, &mut idle_state);
                 for task in batch.drain(..) {
                     run(self, index, task);
                 }
@@ -213,12 +213,12 @@ impl Mirror {
         }
     }
 
-    fn next_task(&self, index: usize, wakefulness: &mut Wakefulness) -> Option<usize> {
+    fn next_task(&self, index: usize, idle_state: &mut IdleState) -> Option<usize> {
         let own = self.workers[index].slot.take();
         if let Some(task) = own.or_else(|| self.injector.take()) {
             return Some(task);
         }
-        if !wakefulness.start_searching(self) {
+        if !idle_state.start_searching(self) {
             return None;
         }
         let shared = self.siblings.take().or_else(|| self.injector.take());
@@ -229,14 +229,14 @@ impl Mirror {
         })
     }
 
-    fn before_user_code(&self, index: usize, wakefulness: &mut Wakefulness) {
-        if !wakefulness.is_settled() && self.left_out != LeftOut::Settling {
-            wakefulness.settle(self, index, || false);
+    fn before_user_code(&self, index: usize, idle_state: &mut IdleState) {
+        if !idle_state.is_active() && self.left_out != LeftOut::LeaveIdle {
+            idle_state.leave_idle(self, index, || false);
         }
     }
 }
 
-impl Workplace for Mirror {
+impl SchedulerOps for Mirror {
     type Driver<'a> = TryLockGuard<'a, ()>;
     type Batch = Vec<usize>;
 
@@ -244,8 +244,8 @@ impl Workplace for Mirror {
         &self.idle
     }
 
-    fn watch(&self) -> &Watch {
-        &self.watch
+    fn monitor(&self) -> &Monitor {
+        &self.monitor
     }
 
     fn parker(&self, worker: usize) -> &Parker {
@@ -265,13 +265,13 @@ impl Workplace for Mirror {
         self.driver.try_lock()
     }
 
-    fn wait_in(
+    fn wait_on_driver(
         &self,
         _: &mut TryLockGuard<'_, ()>,
         limit: Option<Duration>,
         batch: &mut Vec<usize>,
     ) {
-        *batch = if limit.is_some() && self.left_out != LeftOut::AttendantsLimit {
+        *batch = if limit.is_some() && self.left_out != LeftOut::DriverOwnerTimeout {
             self.kernel.wait_for_a_round()
         } else {
             self.kernel.wait()
@@ -283,7 +283,7 @@ impl Workplace for Mirror {
     }
 
     /// The time is always out.
-    fn wake_driver_within(&self, _limit: Duration) {
+    fn wake_driver_after(&self, _limit: Duration) {
         self.kernel.wake();
     }
 
@@ -291,7 +291,7 @@ impl Workplace for Mirror {
     /// is an unpark of our own. (The parker's own way out of a timed wait is modelled in
     /// `park_timeouts.rs`.)
     #[cfg(framewise_loom)]
-    fn park_for_a_round(&self, worker: usize) {
+    fn park_for_interval(&self, worker: usize) {
         let parker = self.parker(worker);
         // Nothing else may be able to go on without us, so others have their turn.
         thread::yield_now();

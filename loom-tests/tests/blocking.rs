@@ -159,7 +159,7 @@ fn a_core_that_cannot_be_handed_over_meets_the_wait_for_the_end() {
         let pool = ModelPool::new(1, 0b01);
         let worker = thread::spawn({
             let pool = pool.clone();
-            move || assert!(!pool.hand_over(|| {}), "no thread can be started")
+            move || assert!(!pool.hand_off_core(|| {}), "no thread can be started")
         });
         end_of_pool(&pool);
         worker.join().expect("no panic");
@@ -192,7 +192,7 @@ fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
         let worker = thread::spawn({
             let (pool, rung) = (pool.clone(), StdArc::clone(&rung));
             move || {
-                let handed = pool.hand_over(move || std::task::Wake::wake_by_ref(&rung));
+                let handed = pool.hand_off_core(move || std::task::Wake::wake_by_ref(&rung));
                 assert!(handed, "the pool is open");
             }
         });
@@ -341,7 +341,7 @@ fn a_core_meets_a_push() {
             move || ran(job(&pool)).expect("the pool is open")
         });
         let (bell, rung) = (Bell::new(), Bell::new());
-        let handed = pool.hand_over({
+        let handed = pool.hand_off_core({
             let (bell, rung) = (StdArc::clone(&bell), StdArc::clone(&rung));
             move || {
                 std::task::Wake::wake_by_ref(&rung);
@@ -366,7 +366,7 @@ fn the_end_of_a_cores_thread_meets_a_push() {
         let pool = ModelPool::new(1, 0);
         let rung = Bell::new();
         let core = StdArc::clone(&rung);
-        let handed = pool.hand_over(move || std::task::Wake::wake_by_ref(&core));
+        let handed = pool.hand_off_core(move || std::task::Wake::wake_by_ref(&core));
         assert!(handed, "the pool is open");
         rung.wait();
         let clock = clock(&pool);
@@ -387,7 +387,7 @@ fn a_push_meets_a_core_that_cannot_be_handed_over() {
             move || drop(ran(job(&pool)))
         });
         let rung = Bell::new();
-        let handed = pool.hand_over({
+        let handed = pool.hand_off_core({
             let rung = StdArc::clone(&rung);
             move || std::task::Wake::wake_by_ref(&rung)
         });
@@ -407,7 +407,7 @@ fn a_start_that_fails_beside_a_core() {
         let pool = ModelPool::new(1, 0b10);
         let bell = Bell::new();
         let core = StdArc::clone(&bell);
-        assert!(pool.hand_over(move || core.wait()), "the pool is open");
+        assert!(pool.hand_off_core(move || core.wait()), "the pool is open");
         let other = thread::spawn({
             let pool = pool.clone();
             move || drop(ran(job(&pool)))
@@ -425,7 +425,7 @@ fn a_start_that_fails_beside_a_core() {
 fn a_core_that_ends_meets_two_pushes() {
     model("core that ends × push × push", || {
         let pool = ModelPool::new(1, 0);
-        assert!(pool.hand_over(|| ()), "the pool is open");
+        assert!(pool.hand_off_core(|| ()), "the pool is open");
         let at_work = Arc::new(AtomicUsize::new(0));
         let jobs = [(); 2].map(|()| {
             let at_work = at_work.clone();

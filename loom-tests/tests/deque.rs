@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use framewise::Frame;
-use framewise::model::{Claim, Idle, ModelScheduler, ModelWorker, ModelWorkers};
+use framewise::model::{Idle, ModelScheduler, ModelWorker, ModelWorkers, Runnable};
 use framewise_loom_tests::{EndWatch, EndWatched, PoisoningAllocator, model};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::deque::{self as facade, Steal, retry_next};
@@ -46,7 +46,7 @@ impl Future for Task {
 
 /// A task's claim. It is made by the thread that queues it, so that nothing but the queues orders
 /// its making before its run.
-fn task() -> (Claim, EndWatch) {
+fn task() -> (Runnable, EndWatch) {
     let (end, watch) = EndWatched::new();
     let claim = ModelScheduler::new().spawn_detached(Task(end), Frame::root());
     (claim, watch)
@@ -179,7 +179,7 @@ fn a_streak_of_the_slot_meets_a_steal() {
 /// Race: the yielded come into the deque, and one of them into the injector, while a thief steals.
 #[test]
 fn admitting_the_yielded_meets_a_steal() {
-    model("admit_yielded × batch steal", || {
+    model("drain_yield_queue × batch steal", || {
         let (common, mut owner, mut thief) = pair();
         let thief = thread::spawn(move || {
             steal_and_run(&mut thief, 0);
@@ -190,7 +190,7 @@ fn admitting_the_yielded_meets_a_steal() {
             owner.push_yielded(claim);
             end
         });
-        assert!(owner.admit_yielded(), "siblings may take some");
+        assert!(owner.drain_yield_queue(), "siblings may take some");
         run_own(&mut owner);
         let thief = thief.join().expect("no panic");
         run_left(&common, [owner, thief]);
@@ -377,7 +377,7 @@ fn a_push_meets_a_park(name: &str, outside: bool) {
         let parked = thread::spawn({
             let (common, idle) = (common.clone(), idle.clone());
             move || {
-                idle.park(0, false);
+                idle.register_parked(0, false);
                 let found = common.has_stealable(0);
                 (found, sleeper)
             }
@@ -521,7 +521,7 @@ fn control_a_retry_that_is_taken_for_empty_is_noticed() {
             end
         });
         let thief = thread::spawn(move || {
-            let found = thief.steal_from(0).success().map(Claim::run_to_end);
+            let found = thief.steal_from(0).success().map(Runnable::run_to_end);
             (found.is_some(), thief)
         });
         for _ in 0..2 {

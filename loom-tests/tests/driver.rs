@@ -412,7 +412,7 @@ fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
             let (work, handle) = (Arc::clone(&work), handle.clone());
             move || {
                 work.store(true, Ordering::Relaxed);
-                handle.unpark_within(LIMIT);
+                handle.unpark_after(LIMIT);
             }
         });
         let clock = thread::spawn({

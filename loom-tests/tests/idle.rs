@@ -1,6 +1,6 @@
 //! Idle and search: what is pushed runs while any worker sleeps.
 //!
-//! The shipped `Idle`, `Parker`, `Watch` and steps to sleep, in the least workplace. Tasks block until
+//! The shipped `Idle`, `Parker`, `Monitor` and steps to sleep, in the least scheduler. Tasks block until
 //! others have run, so that a worker that is busy is of no help: how a failure shows is a deadlock.
 #![cfg(framewise_loom)]
 
@@ -50,7 +50,7 @@ fn a_push_meets_the_end_of_a_search() {
     model("push × stop_searching, no watch", || {
         let shared = Arc::new((Idle::new(2), TaskSet::default()));
         let (idle, queue) = &*shared;
-        idle.park(1, false);
+        idle.register_parked(1, false);
         assert!(idle.start_searching(), "nobody else searches");
         let pusher = thread::spawn({
             let shared = shared.clone();
@@ -95,12 +95,12 @@ fn two_pushes_meet_a_park() {
                 }
                 continue;
             }
-            idle.park(0, std::mem::take(&mut searching));
+            idle.register_parked(0, std::mem::take(&mut searching));
             let found = !queue.is_empty();
             if !found {
                 parker.park(None);
             }
-            searching = idle.unpark(0, found);
+            searching = idle.deregister_parked(0, found);
         }
         for pusher in pushers {
             pusher.join().expect("no panic");
@@ -159,8 +159,8 @@ fn two_pushes_wake_two_workers() {
 fn a_notification_meets_a_time_out() {
     model("notify_one × notify_one × unpark", || {
         let idle = Arc::new(Idle::new(2));
-        idle.park(0, false);
-        idle.park(1, false);
+        idle.register_parked(0, false);
+        idle.register_parked(1, false);
         let notified = Arc::new(AtomicUsize::new(0));
         let notifiers = [(); 2].map(|()| {
             let (idle, notified) = (idle.clone(), notified.clone());
@@ -171,7 +171,7 @@ fn a_notification_meets_a_time_out() {
                 }
             })
         });
-        let zero_searches = idle.unpark(0, false);
+        let zero_searches = idle.deregister_parked(0, false);
         for notifier in notifiers {
             notifier.join().expect("no panic");
         }
@@ -179,13 +179,13 @@ fn a_notification_meets_a_time_out() {
         assert_eq!(zero_searches, notified & 1 != 0, "told to search, or not");
         // The other one, who may still sleep.
         let one_searches = notified & 2 != 0;
-        assert_eq!(idle.any_sleeper(0), (!one_searches).then_some(1));
+        assert_eq!(idle.any_parked(0), (!one_searches).then_some(1));
         assert_eq!(
             idle.would_notify(),
             !zero_searches && !one_searches,
             "a sleeper, and nobody searches"
         );
-        assert_eq!(idle.unpark(1, false), one_searches);
+        assert_eq!(idle.deregister_parked(1, false), one_searches);
         // Whoever searches stops; the last one is told that he was.
         let searchers = usize::from(zero_searches) + usize::from(one_searches);
         for searcher in 0..searchers {
@@ -193,7 +193,7 @@ fn a_notification_meets_a_time_out() {
         }
         assert!(idle.start_searching(), "nobody searches any more");
         assert!(idle.stop_searching(), "it was the only one");
-        assert_eq!(idle.any_sleeper(NOBODY), None);
+        assert_eq!(idle.any_parked(NOBODY), None);
         assert!(!idle.would_notify());
     });
 }
@@ -209,8 +209,8 @@ fn a_notification_meets_a_searcher_that_parks() {
             let parking = thread::spawn({
                 let idle = idle.clone();
                 move || {
-                    idle.park(0, true);
-                    idle.unpark(0, false)
+                    idle.register_parked(0, true);
+                    idle.deregister_parked(0, false)
                 }
             });
             let notified = idle.notify_one(NOBODY);

@@ -14,8 +14,8 @@
 // The path in the source below, `framewise_sync`, is this very crate.
 extern crate self as framewise_sync;
 
-#[path = "../../executor/src/scheduler/park.rs"]
-mod park;
+#[path = "../../executor/src/scheduler/idle/parker.rs"]
+mod parker;
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use framewise_loom_tests::{facade, model};
 use loom::sync::Arc;
 use loom::thread;
 
-use park::{Parker, Unparked};
+use parker::{Parker, Unparked};
 
 pub mod atomic {
     pub use framewise_loom_tests::facade::atomic::{AtomicUsize, Ordering};

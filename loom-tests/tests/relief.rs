@@ -1,4 +1,4 @@
-//! Relief: a busy worker takes what one that stands still has left, and nothing from a healthy one.
+//! StallDetector: a busy worker takes what one that stands still has left, and nothing from a healthy one.
 //!
 //! The shipped queues, counts of ticks and look, on the stand-in for the deque.
 //! The tasks are made by the worker that queues them, as in a runtime, so that nothing but the
@@ -13,7 +13,7 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Wake};
 
 use framewise::Frame;
-use framewise::model::{Claim, ModelScheduler, ModelWorker, ModelWorkers};
+use framewise::model::{ModelScheduler, ModelWorker, ModelWorkers, Runnable};
 use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
@@ -37,7 +37,7 @@ impl Future for Errand {
     }
 }
 
-fn errand(bell: &StdArc<Bell>) -> (Claim, EndWatch) {
+fn errand(bell: &StdArc<Bell>) -> (Runnable, EndWatch) {
     let (end, watch) = EndWatched::new();
     let errand = Errand {
         bell: StdArc::clone(bell),
@@ -48,9 +48,9 @@ fn errand(bell: &StdArc<Bell>) -> (Claim, EndWatch) {
 }
 
 /// Looks until there is something, as a worker does that never runs out of tasks.
-fn look_until_found(worker: &mut ModelWorker) -> Claim {
+fn look_until_found(worker: &mut ModelWorker) -> Runnable {
     loop {
-        if let Some(claim) = worker.look() {
+        if let Some(claim) = worker.check() {
             return claim;
         }
         thread::yield_now();
@@ -84,7 +84,7 @@ fn what_a_worker_that_blocks_has_left_is_found(name: &str, own: usize, tasks: us
         }
         let ends = sibling.join().expect("no panic");
         assert!(ends.iter().all(EndWatch::has_ended));
-        assert!(looker.look().is_none(), "a task was taken twice");
+        assert!(looker.check().is_none(), "a task was taken twice");
     });
 }
 
@@ -109,7 +109,7 @@ fn a_task_goes_to_its_worker_or_to_one_that_relieves_it() {
             let mut worker = workers.remove(own);
             thread::spawn(move || {
                 for _ in 0..looks {
-                    if let Some(claim) = worker.look() {
+                    if let Some(claim) = worker.check() {
                         claim.run_to_end();
                     }
                 }
@@ -158,7 +158,7 @@ fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
             let turn = turn.clone();
             move || {
                 let look = move || {
-                    let taken = looking.look();
+                    let taken = looking.check();
                     assert!(taken.is_none(), "taken from a healthy worker");
                 };
                 take_turns(&turn, 1, Box::new(look));

@@ -125,7 +125,7 @@ fn two_waiting_cores_meet_the_closing() {
         let carried = Arc::new(AtomicUsize::new(0));
         let handed = [(); 2].map(|()| {
             let carried = carried.clone();
-            pool.hand_over(move || {
+            pool.hand_off_core(move || {
                 carried.fetch_add(1, Ordering::Relaxed);
             })
         });
@@ -194,7 +194,7 @@ fn no_job_waits_for_a_core() {
                     let (pool, release) = (pool.clone(), StdArc::clone(&release));
                     thread::spawn(move || {
                         // Works for as long as there are jobs to be waited for.
-                        if !pool.hand_over({
+                        if !pool.hand_off_core({
                             let release = StdArc::clone(&release);
                             move || release.wait()
                         }) {

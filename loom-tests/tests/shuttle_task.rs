@@ -403,7 +403,7 @@ fn claims_leave_the_last_in_slot_once() {
                 let slot = slot.clone();
                 thread::spawn(move || {
                     for _ in 0..4 {
-                        if let Some(claim) = slot.take_seen() {
+                        if let Some(claim) = slot.steal_marked() {
                             claim.run_to_end();
                         }
                     }

@@ -1,6 +1,6 @@
-//! Idle, Parker and Watch between three, four and eight workers.
+//! Idle, Parker and Monitor between three, four and eight workers.
 //!
-//! The shipped steps to sleep in the least workplace, and bare, without a watch that would help
+//! The shipped steps to sleep in the least scheduler, and bare, without a watch that would help
 //! later. How a failure shows: all workers sleep, or block, and shuttle reports a deadlock.
 #![cfg(framewise_shuttle)]
 
@@ -236,12 +236,13 @@ impl Bare {
                 }
                 return self.gate.wait();
             }
-            self.idle.park(index, std::mem::take(&mut searching));
+            self.idle
+                .register_parked(index, std::mem::take(&mut searching));
             let found = self.forgets != Forgets::LookBeforeSleep && !self.queue.is_empty();
             if !found {
                 self.parkers[index].park(None);
             }
-            searching = self.idle.unpark(index, found);
+            searching = self.idle.deregister_parked(index, found);
         }
     }
 }
@@ -296,9 +297,9 @@ fn the_counters_are_the_sleepers_and_the_searchers() {
                         if !searching {
                             searching = idle.start_searching();
                         }
-                        idle.park(index, std::mem::take(&mut searching));
+                        idle.register_parked(index, std::mem::take(&mut searching));
                         thread::yield_now();
-                        searching = idle.unpark(index, below(2) == 0);
+                        searching = idle.deregister_parked(index, below(2) == 0);
                     }
                     if searching {
                         let _last = idle.stop_searching();
@@ -318,7 +319,7 @@ fn the_counters_are_the_sleepers_and_the_searchers() {
             .collect();
         join(sleepers);
         join(notifiers);
-        assert_eq!(idle.any_sleeper(NOBODY), None);
+        assert_eq!(idle.any_parked(NOBODY), None);
         assert!(idle.start_searching(), "nobody searches any more");
         assert!(idle.stop_searching(), "it was the only one");
         assert!(!idle.would_notify());
@@ -402,7 +403,7 @@ fn control_a_worker_that_does_not_settle_is_noticed() {
         3000,
         "deadlock",
         || {
-            a_chain_of_tasks_that_block(4, LeftOut::Settling);
+            a_chain_of_tasks_that_block(4, LeftOut::LeaveIdle);
         },
     );
 }
@@ -410,11 +411,11 @@ fn control_a_worker_that_does_not_settle_is_noticed() {
 #[test]
 fn control_an_attendant_that_never_keeps_watch_is_noticed() {
     finds(
-        "control: the attendant does not keep watch",
+        "control: the driver_owner does not keep watch",
         3000,
         "deadlock",
         || {
-            a_chain_of_tasks_that_block(4, LeftOut::AttendantsLimit);
+            a_chain_of_tasks_that_block(4, LeftOut::DriverOwnerTimeout);
         },
     );
 }

@@ -10,7 +10,7 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize as StdAtomicUsize, Ordering as StdOrdering};
 use std::task::Poll;
 
-use framewise::model::{Claim, ModelScheduler, Slot};
+use framewise::model::{ModelScheduler, Runnable, Slot};
 use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_loom_tests::{
     Bell, EndWatch, EndWatched, Listener, PoisoningAllocator, Told, Watches, model,
@@ -389,7 +389,7 @@ fn last_reference(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
         let scheduler = ModelScheduler::new();
         let (frame, value) = frame();
         let (handle, watches) = spawn_ready(&scheduler, frame);
-        let claim: Claim = scheduler.take().expect("it was just spawned");
+        let claim: Runnable = scheduler.take().expect("it was just spawned");
         let waker = claim.waker();
         let waking = in_thread(move || waker.wake());
         let dropper = in_thread(move || drop(handle));
@@ -453,7 +453,7 @@ fn an_output_does_not_wait_for_wakers() {
             let scheduler = ModelScheduler::new();
             let (frame, value) = bound_frame();
             let (handle, watches) = spawn_ready(&scheduler, frame);
-            let claim: Claim = scheduler.take().expect("it was just spawned");
+            let claim: Runnable = scheduler.take().expect("it was just spawned");
             let waker = claim.waker();
             let runner = in_thread(move || claim.run_to_end());
             drop(handle);
@@ -492,7 +492,7 @@ fn output_ends_in_a_frame(name: &str, frame: fn() -> Frame) {
             ends: StdArc::clone(&ends),
         };
         let handle = scheduler.spawn(async move { output }, frame);
-        let claim: Claim = scheduler.take().expect("it was just spawned");
+        let claim: Runnable = scheduler.take().expect("it was just spawned");
         let waker = claim.waker();
         let runner = in_thread(move || claim.run_to_end());
         DROPPER.run((), || drop(handle));
@@ -520,7 +520,7 @@ fn panic_is_reported(name: &str, frame: fn() -> Frame) {
     model_with_panics(name, &["planned"], move || {
         let scheduler = ModelScheduler::new();
         let handle = scheduler.spawn(async { panic!("planned") }, frame());
-        let claim: Claim = scheduler.take().expect("it was just spawned");
+        let claim: Runnable = scheduler.take().expect("it was just spawned");
         let runner = in_thread(move || claim.run_to_end());
         drop::<JoinHandle<()>>(handle);
         runner.join().expect("no panic");
@@ -598,7 +598,7 @@ fn a_claim_leaves_the_last_in_slot_once() {
             let slot = slot.clone();
             move || {
                 for _ in 0..3 {
-                    if let Some(claim) = slot.take_seen() {
+                    if let Some(claim) = slot.steal_marked() {
                         claim.run_to_end();
                     }
                 }
@@ -635,22 +635,22 @@ fn a_claim_is_stolen_at_the_second_look() {
         let one = scheduler.spawn_detached(one, Frame::root());
         let two = scheduler.spawn_detached(two, Frame::root());
         let slot = Slot::new();
-        assert!(slot.take_seen().is_none());
+        assert!(slot.steal_marked().is_none());
         assert!(slot.replace(one).is_none());
         let thief = in_thread({
             let slot = slot.clone();
-            move || slot.take_seen().map(Claim::run_to_end).is_some()
+            move || slot.steal_marked().map(Runnable::run_to_end).is_some()
         });
-        let by_this = slot.take_seen().map(Claim::run_to_end).is_some();
+        let by_this = slot.steal_marked().map(Runnable::run_to_end).is_some();
         let by_thief = thief.join().expect("no panic");
         assert!(!(by_this && by_thief), "a claim goes to one");
         if !by_this && !by_thief {
-            slot.take_seen().expect("both have looked").run_to_end();
+            slot.steal_marked().expect("both have looked").run_to_end();
         }
         of_one.both_ended();
         assert!(slot.replace(two).is_none());
-        assert!(slot.take_seen().is_none(), "not seen before");
-        slot.take_seen().expect("seen before").run_to_end();
+        assert!(slot.steal_marked().is_none(), "not seen before");
+        slot.steal_marked().expect("seen before").run_to_end();
         of_two.both_ended();
     });
 }

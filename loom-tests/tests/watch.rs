@@ -1,7 +1,7 @@
 //! The watch: a worker that blocks is never the reason that nobody attends the driver while another
 //! sleeps without a limit.
 //!
-//! The shipped `Watch`, `Idle`, `Parker` and steps to sleep, in the least workplace; the models with
+//! The shipped `Monitor`, `Idle`, `Parker` and steps to sleep, in the least workplace; the models with
 //! three workers have one without queues. Time-outs come always, at once. The tasks block until an event was seen that is raised only when they have
 //! begun: how a failure shows is a deadlock.
 #![cfg(framewise_loom)]
@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::task::Wake;
 use std::time::Duration;
 
-use framewise::model::{Idle, Parker, Wakefulness, Watch, Workplace, unpark};
+use framewise::model::{Idle, Parker, IdleState, Monitor, SchedulerOps, unpark};
 use framewise_loom_tests::{Bell, Kernel, Mirror, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
@@ -115,7 +115,7 @@ fn what_a_pushed_blocking_task_woke_is_found_by_the_other() {
 /// multiplies the executions.
 struct Sleepers {
     idle: Idle,
-    watch: Watch,
+    monitor: Monitor,
     parkers: [Parker; 3],
     /// Whether a worker has the driver.
     driver: AtomicUsize,
@@ -166,7 +166,7 @@ impl Sleepers {
         // Leaked: loom cannot drop an `Arc` while it unwinds the threads of a deadlock.
         Box::leak(Box::new(Self {
             idle: Idle::new(3),
-            watch: Watch::new(),
+            monitor: Monitor::new(),
             parkers: std::array::from_fn(|_| Parker::new()),
             driver: AtomicUsize::new(0),
             kernel: Kernel::default(),
@@ -233,11 +233,11 @@ impl<'a> Worker<'a> {
 
     /// Sleeps once, and then runs a task that blocks.
     fn sleep_and_block(&self) {
-        let mut wakefulness = Wakefulness::new();
-        assert!(wakefulness.fall_asleep(self, self.index, &mut ()));
+        let mut idle_state = IdleState::new();
+        assert!(idle_state.park(self, self.index, &mut ()));
         let is_keeper = self.index == KEEPER;
         if !(is_keeper && self.sleepers.left_out == LeftOut::KeepersLook) {
-            wakefulness.settle(self, self.index, || false);
+            idle_state.leave_idle(self, self.index, || false);
         }
         let blocked = &self.sleepers.blocked;
         blocked.fetch_or(1 << self.index, Ordering::Relaxed);
@@ -246,11 +246,11 @@ impl<'a> Worker<'a> {
     /// Looks and sleeps until all those have blocked, or another worker has found that they have.
     fn rest(&self, until_blocked: usize) {
         let sleepers = self.sleepers;
-        let mut wakefulness = Wakefulness::new();
+        let mut idle_state = IdleState::new();
         while sleepers.blocked.load(Ordering::Relaxed) & until_blocked != until_blocked
             && !self.is_closing()
         {
-            wakefulness.fall_asleep(self, self.index, &mut ());
+            idle_state.park(self, self.index, &mut ());
         }
         sleepers.found.store(1, Ordering::Relaxed);
         for other in 0..3 {
@@ -259,7 +259,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-impl Workplace for Worker<'_> {
+impl SchedulerOps for Worker<'_> {
     type Driver<'a>
         = HasDriver<'a>
     where
@@ -270,8 +270,8 @@ impl Workplace for Worker<'_> {
         &self.sleepers.idle
     }
 
-    fn watch(&self) -> &Watch {
-        &self.sleepers.watch
+    fn monitor(&self) -> &Monitor {
+        &self.sleepers.monitor
     }
 
     fn parker(&self, worker: usize) -> &Parker {
@@ -290,7 +290,7 @@ impl Workplace for Worker<'_> {
         self.sleepers.try_driver()
     }
 
-    fn wait_in(&self, _: &mut HasDriver<'_>, limit: Option<Duration>, _: &mut ()) {
+    fn wait_on_driver(&self, _: &mut HasDriver<'_>, limit: Option<Duration>, _: &mut ()) {
         if self.is_over() {
             return;
         }
@@ -306,11 +306,11 @@ impl Workplace for Worker<'_> {
     }
 
     /// The time is always out.
-    fn wake_driver_within(&self, _limit: Duration) {
+    fn wake_driver_after(&self, _limit: Duration) {
         self.wake_driver();
     }
 
-    fn park_for_a_round(&self, _worker: usize) {
+    fn park_for_interval(&self, _worker: usize) {
         if !self.is_over() {
             self.sleepers.round();
         }
@@ -321,11 +321,11 @@ const ATTENDANT: usize = 0;
 const KEEPER: usize = 1;
 const THIRD: usize = 2;
 
-/// Runs the keeper on this thread, and the two others from when it sleeps: first `attend`, and when
+/// Runs the keeper on this thread, and the two others from when it sleeps: first `set_driver_owner`, and when
 /// that worker sleeps, `rest`. Then the keeper's sleep ends, and it blocks.
 fn run_three(
     sleepers: &'static Sleepers,
-    attend: impl FnOnce() + 'static,
+    set_driver_owner: impl FnOnce() + 'static,
     rest: impl FnOnce() + 'static,
 ) {
     // Otherwise the keeper would attend.
@@ -333,9 +333,9 @@ fn run_three(
     let threads = Cell::new(None);
     let keeper = Worker::new(KEEPER, sleepers).when_asleep(|| {
         drop(driver);
-        let attendant = thread::spawn(attend);
+        let driver_owner = thread::spawn(set_driver_owner);
         sleepers.attended.wait();
-        threads.set(Some([attendant, thread::spawn(rest)]));
+        threads.set(Some([driver_owner, thread::spawn(rest)]));
         true
     });
     keeper.sleep_and_block();
@@ -353,14 +353,14 @@ fn run_three(
 fn two_block_and_the_third(name: &str, left_out: LeftOut) {
     model(name, move || {
         let sleepers = Sleepers::new(None, left_out);
-        let attend = move || {
-            let attendant = Worker::new(ATTENDANT, sleepers).when_asleep(|| {
+        let set_driver_owner = move || {
+            let driver_owner = Worker::new(ATTENDANT, sleepers).when_asleep(|| {
                 sleepers.attended.give();
                 true
             });
-            attendant.sleep_and_block();
+            driver_owner.sleep_and_block();
         };
-        run_three(sleepers, attend, move || {
+        run_three(sleepers, set_driver_owner, move || {
             Worker::new(THIRD, sleepers).rest(1 << ATTENDANT | 1 << KEEPER);
         });
     });
@@ -372,14 +372,14 @@ fn two_block_and_the_third(name: &str, left_out: LeftOut) {
 fn the_keeper_blocks(name: &str, left_out: LeftOut) {
     model(name, move || {
         let sleepers = Sleepers::new(Some(Signal::default()), left_out);
-        let attend = move || {
-            let attendant = Worker::new(ATTENDANT, sleepers).when_asleep(|| {
+        let set_driver_owner = move || {
+            let driver_owner = Worker::new(ATTENDANT, sleepers).when_asleep(|| {
                 sleepers.attended.give();
                 false
             });
-            attendant.rest(1 << KEEPER);
+            driver_owner.rest(1 << KEEPER);
         };
-        run_three(sleepers, attend, move || {
+        run_three(sleepers, set_driver_owner, move || {
             Worker::new(THIRD, sleepers).rest(1 << KEEPER);
         });
     });
@@ -414,7 +414,7 @@ fn control_a_keeper_that_does_not_look_is_noticed() {
 #[should_panic(expected = "deadlock")]
 fn control_an_attendant_that_never_keeps_watch_is_noticed() {
     two_block_and_the_third(
-        "control: the attendant does not keep watch",
+        "control: the driver_owner does not keep watch",
         LeftOut::AttendantsWatch,
     );
 }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use framewise_sync::thread;
 
 use crate::runtime::enter;
-use crate::scheduler::shared::Spawner;
-use crate::scheduler::worker::CoreJob;
+use crate::scheduler::spawner::Spawner;
+use crate::scheduler::worker::CoreHandoff;
 
 /// Whom a pool works for.
 pub(crate) trait Host: Clone + Send + 'static {
@@ -61,7 +61,7 @@ pub(crate) fn start_thread(
 }
 
 impl Host for Arc<Spawner> {
-    type Core = CoreJob;
+    type Core = CoreHandoff;
     type Entered = enter::Entered;
 
     fn start(
@@ -78,7 +78,7 @@ impl Host for Arc<Spawner> {
     }
 }
 
-impl CoreWork for CoreJob {
+impl CoreWork for CoreHandoff {
     fn work(self) {
         self.run();
     }

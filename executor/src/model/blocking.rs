@@ -102,7 +102,7 @@ impl ModelPool {
     }
 
     /// As `block_in_place` hands its core over. False: it came back.
-    pub fn hand_over(&self, core: impl FnOnce() + Send + 'static) -> bool {
+    pub fn hand_off_core(&self, core: impl FnOnce() + Send + 'static) -> bool {
         let core = ModelCore(Box::new(core));
         self.pool.run_core(core, &self.host).is_ok()
     }

@@ -5,9 +5,9 @@
 //! state must order. shuttle sees no orderings, and has many tasks: there it is a list under a lock.
 
 #[cfg(framewise_shuttle)]
-pub(super) use self::list::Claims;
+pub(super) use self::list::Runnables;
 #[cfg(framewise_loom)]
-pub(super) use self::places::Claims;
+pub(super) use self::places::Runnables;
 
 #[cfg(framewise_loom)]
 mod places {
@@ -17,20 +17,20 @@ mod places {
 
     use crate::task::header::{Header, TaskRef};
 
-    /// Claims that can be in a scheduler at a time; a model has as many tasks at most.
+    /// Runnables that can be in a scheduler at a time; a model has as many tasks at most.
     const PLACES: usize = 2;
 
-    pub(in crate::model) struct Claims([AtomicPtr<Header>; PLACES]);
+    pub(in crate::model) struct Runnables([AtomicPtr<Header>; PLACES]);
 
-    impl Claims {
+    impl Runnables {
         pub(in crate::model) fn new() -> Self {
             Self(std::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())))
         }
 
         pub(in crate::model) fn put(&self, task: TaskRef) {
-            for place in &self.0 {
+            for ops in &self.0 {
                 // Ordering: Release, pairs with take; Relaxed where the place is taken.
-                let put = place.compare_exchange(
+                let put = ops.compare_exchange(
                     ptr::null_mut(),
                     task.as_ptr(),
                     Ordering::Release,
@@ -46,8 +46,8 @@ mod places {
 
         pub(in crate::model) fn take(&self) -> Option<TaskRef> {
             // Ordering: Acquire, pairs with put: all that a queue promises.
-            self.0.iter().find_map(|place| {
-                let task = ptr::NonNull::new(place.swap(ptr::null_mut(), Ordering::Acquire))?;
+            self.0.iter().find_map(|ops| {
+                let task = ptr::NonNull::new(ops.swap(ptr::null_mut(), Ordering::Acquire))?;
                 // SAFETY: the place held a claim, which keeps its task alive (S3).
                 Some(unsafe { TaskRef::new(task) })
             })
@@ -63,9 +63,9 @@ mod list {
 
     use crate::task::header::TaskRef;
 
-    pub(in crate::model) struct Claims(Mutex<VecDeque<TaskRef>>);
+    pub(in crate::model) struct Runnables(Mutex<VecDeque<TaskRef>>);
 
-    impl Claims {
+    impl Runnables {
         pub(in crate::model) fn new() -> Self {
             Self(Mutex::new(VecDeque::new()))
         }

@@ -1,161 +1,120 @@
-//! Workers' queues, and those who look into them, in a model.
+//! The shipped queues of a runtime's workers, in a model.
 //!
-//! The queues, the search and the look at a sibling are the shipped ones, on the stand-in for the
-//! deque. What is left out is who calls them in which order (`worker.rs`): a model says that.
+//! The queues, the search and the check for a stalled sibling are the shipped ones, on the model of the
+//! deque. Only their caller (`worker.rs`) is left out: a model calls them in its own order.
 
-use crossbeam_utils::CachePadded;
-use framewise_sync::Arc;
-use framewise_sync::deque::{Injector, Steal};
+use std::sync::Arc;
 
-use super::of_tasks::Claim;
-use crate::scheduler::park::Parker;
-use crate::scheduler::queue::{LocalQueue, Pushed};
-use crate::scheduler::relief::{Relief, TICKS_PER_LOOK};
-use crate::scheduler::search;
-use crate::scheduler::shared::WorkerFace;
+use framewise_sync::deque::Steal;
+
+use super::of_tasks::Runnable;
+use crate::scheduler::idle::search;
+use crate::scheduler::idle::stall::{StallDetector, TICKS_PER_CHECK};
+use crate::scheduler::queue::{LocalQueue, Push, Queues};
 use crate::task::header::TaskRef;
 
-/// What workers see of one another, and the injector.
+/// The injector, and what workers see of one another.
 #[derive(Clone)]
-pub struct ModelWorkers(Arc<Common>);
-
-struct Common {
-    faces: Box<[CachePadded<WorkerFace>]>,
-    injector: Injector<TaskRef>,
-}
+pub struct ModelWorkers(Arc<Queues>);
 
 impl ModelWorkers {
-    /// Workers that have nothing to do and have not ticked.
+    /// Creates workers with empty queues.
     pub fn new(workers: usize) -> (Self, Vec<ModelWorker>) {
-        let (queues, faces): (Vec<_>, Vec<_>) = (0..workers)
-            .map(|_| {
-                let (queue, face) = LocalQueue::new();
-                let face = WorkerFace {
-                    queue: face,
-                    parker: Parker::new(),
-                };
-                (queue, CachePadded::new(face))
-            })
-            .unzip();
-        let common = Self(Arc::new(Common {
-            faces: faces.into_boxed_slice(),
-            injector: Injector::new(),
-        }));
-        let workers = queues.into_iter().enumerate().map(|(index, queue)| {
-            let workers = common.clone();
-            ModelWorker {
-                index,
-                queue,
-                relief: Relief::new(),
-                workers,
-            }
+        let (queues, locals) = Queues::new(workers);
+        let workers = locals.into_iter().map(|queue| ModelWorker {
+            queue,
+            stall_detector: StallDetector::new(),
         });
-        let workers = workers.collect();
-        (common, workers)
+        (Self(queues), workers.collect())
     }
 
-    /// A push from outside.
-    pub fn inject(&self, claim: Claim) {
-        self.0.injector.push(claim.0);
+    /// Pushes a task like a thread that is no worker.
+    pub fn inject(&self, runnable: Runnable) {
+        self.0.injector.push(runnable.0);
     }
 
-    /// Takes one of the injector's, as a runtime does at its end. What comes of it is said in full.
-    pub fn steal_injected(&self) -> Steal<Claim> {
+    /// Makes one attempt to take a task out of the injector, as the runtime's end does.
+    pub fn steal_injected(&self) -> Steal<Runnable> {
         wrap(self.0.injector.steal())
     }
 
-    /// Whether the worker could take something: its look before it sleeps.
+    /// Returns `true` if the worker could take a task from elsewhere: its scan before it blocks.
     pub fn has_stealable(&self, thief: usize) -> bool {
-        search::has_stealable(thief, &self.0.faces, &self.0.injector)
+        self.0.has_stealable(thief)
     }
 }
 
-/// A worker's own end: its queue, and whom it relieves.
+/// A worker's own end of its queue, and its stall detector.
 pub struct ModelWorker {
-    index: usize,
     queue: LocalQueue,
-    relief: Relief,
-    workers: ModelWorkers,
+    stall_detector: StallDetector,
 }
 
 impl ModelWorker {
-    /// The worker counts a tick.
+    /// Counts a tick of this worker.
     pub fn tick(&self) {
-        self.workers.0.faces[self.index].queue.ticks.count();
+        self.queue.queues().ticks(self.queue.index()).count();
     }
 
-    /// The worker's running task woke another one. True: siblings may take something now.
-    pub fn push(&self, claim: Claim) -> bool {
-        let common = &*self.workers.0;
-        let face = &common.faces[self.index].queue;
-        self.queue.push(claim.0, face, &common.injector) == Pushed::Shared
+    /// Pushes a task that the running one woke. Returns `true` if siblings can steal a task now.
+    pub fn push(&self, runnable: Runnable) -> bool {
+        self.queue.push(runnable.0) == Push::Notify
     }
 
-    /// The running task was woken meanwhile.
-    pub fn push_yielded(&mut self, claim: Claim) {
-        self.queue.push_yielded(claim.0);
+    /// Pushes a task that was woken while it ran.
+    pub fn push_yielded(&mut self, runnable: Runnable) {
+        self.queue.push_yielded(runnable.0);
     }
 
-    /// The yielded have their turn.
-    pub fn admit_yielded(&mut self) -> bool {
-        self.queue.admit_yielded(&self.workers.0.injector)
+    /// Moves the yield queue into the deque.
+    pub fn drain_yield_queue(&mut self) -> bool {
+        self.queue.drain_yield_queue()
     }
 
-    /// The worker takes one of its own.
-    pub fn pop(&mut self) -> Option<Claim> {
-        let common = &*self.workers.0;
-        let face = &common.faces[self.index].queue;
-        self.queue.pop(face, &common.injector).map(Claim)
+    /// Takes one of the worker's own tasks.
+    pub fn pop(&mut self) -> Option<Runnable> {
+        self.queue.pop().map(Runnable)
     }
 
-    /// The worker's share of the injector.
-    pub fn pop_injector(&self) -> Option<Claim> {
-        let common = &*self.workers.0;
-        let task = self
-            .queue
-            .pop_injector(&common.injector, common.faces.len());
-        task.map(Claim)
+    /// Takes the worker's share of the injector.
+    pub fn pop_injector(&self) -> Option<Runnable> {
+        self.queue.pop_injector().map(Runnable)
     }
 
-    /// One steal from a sibling. What comes of it is said in full.
-    pub fn steal_from(&self, sibling: usize) -> Steal<Claim> {
-        wrap(self.queue.steal_from(&self.workers.0.faces[sibling].queue))
+    /// Makes one attempt to steal from a sibling.
+    pub fn steal_from(&self, sibling: usize) -> Steal<Runnable> {
+        wrap(self.queue.steal_from(sibling))
     }
 
-    /// The search of a worker that has nothing.
-    pub fn search(&self) -> Option<Claim> {
-        let common = &*self.workers.0;
-        let (faces, injector) = (&common.faces, &common.injector);
-        search::look_everywhere(self.index, &self.queue, faces, injector, || 0).map(Claim)
+    /// Searches for a task like a worker that has none.
+    pub fn search(&self) -> Option<Runnable> {
+        search::steal_work(&self.queue, || 0).map(Runnable)
     }
 
-    /// Whether siblings could take something.
+    /// Returns `true` if siblings could steal a task.
     pub fn has_backlog(&self) -> bool {
         self.queue.has_backlog()
     }
 
-    /// The worker leaves, and gives every task to the injector.
+    /// Moves every task into the injector.
     pub fn drain(&mut self) {
-        let common = &*self.workers.0;
-        let face = &common.faces[self.index].queue;
-        self.queue.drain(face, &common.injector);
+        self.queue.drain();
     }
 
-    /// As many of the worker's ticks as there are from one look at a sibling to the next.
-    pub fn look(&mut self) -> Option<Claim> {
+    /// Makes the ticks from one check of a sibling to the next, and returns what the check stole.
+    pub fn check(&mut self) -> Option<Runnable> {
         let mut found = None;
-        for _ in 0..TICKS_PER_LOOK {
-            assert!(found.is_none(), "a look is the last tick");
-            let faces = &self.workers.0.faces;
-            found = self.relief.look(self.index, &self.queue, faces);
+        for _ in 0..TICKS_PER_CHECK {
+            assert!(found.is_none(), "a check is the last tick");
+            found = self.stall_detector.check(&self.queue);
         }
-        found.map(Claim)
+        found.map(Runnable)
     }
 }
 
-fn wrap(stolen: Steal<TaskRef>) -> Steal<Claim> {
+fn wrap(stolen: Steal<TaskRef>) -> Steal<Runnable> {
     match stolen {
-        Steal::Success(task) => Steal::Success(Claim(task)),
+        Steal::Success(task) => Steal::Success(Runnable(task)),
         Steal::Empty => Steal::Empty,
         Steal::Retry => Steal::Retry,
     }

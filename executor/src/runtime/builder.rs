@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::runtime::Runtime;
-use crate::scheduler::shared::PanicHook;
+use crate::scheduler::spawner::PanicHook;
 use crate::task::JoinError;
 
 /// Makes a [`Runtime`] with other settings than [`Runtime::new`].

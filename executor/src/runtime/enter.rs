@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-use crate::scheduler::shared::Spawner;
+use crate::scheduler::spawner::Spawner;
 
 framewise_sync::thread_local! {
     /// Has no destructor, so that a runtime can be entered in the destructors of other thread-locals and
@@ -53,7 +53,7 @@ pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
     Entered {
         previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
         _timers: framewise_timers::enter(&shared.timers.handle(wheel)),
-        _io: if shared.workers.is_empty() {
+        _io: if shared.workers() == 0 {
             framewise_io::IoHandle::refuse(NO_IO)
         } else {
             shared.io.enter()

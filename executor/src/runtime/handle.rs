@@ -9,7 +9,7 @@ use framewise_context::Frame;
 
 use super::block_on::block_on;
 use super::enter::{self, Entered};
-use crate::scheduler::shared::Spawner;
+use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
 use crate::task::large::{boxed_call_if_large, boxed_if_large};
 
@@ -254,7 +254,7 @@ impl Handle {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle")
-            .field("workers", &self.spawner.shared.workers.len())
+            .field("workers", &self.spawner.shared.workers())
             .finish()
     }
 }

@@ -24,9 +24,10 @@ use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use crate::blocking::{BlockingPool, start_thread};
-use crate::scheduler::blocked_polls::end_without_blocked_polls;
-use crate::scheduler::shared::{Shared, Spawner, report_unhandled};
 use crate::scheduler::worker::{self, Core};
+use crate::scheduler::blocked_polls::end_without_blocked_polls;
+use crate::scheduler::shared::Shared;
+use crate::scheduler::spawner::{Spawner, report_unhandled};
 use crate::task::large::{boxed_call_if_large, boxed_if_large};
 use crate::task::{JoinError, JoinHandle};
 
@@ -150,8 +151,8 @@ impl Runtime {
             is_shut_down: false,
         };
         for (index, queue) in queues.into_iter().enumerate() {
-            shared.worker_enters();
-            let core = Core::new(index, queue);
+            shared.register_worker();
+            let core = Core::new(queue);
             let name = format!("{}-worker-{index}", settings.thread_name);
             let started = start_thread(name, settings.stack_size, {
                 let shared = Arc::clone(&shared);
@@ -160,7 +161,7 @@ impl Runtime {
             match started {
                 Ok(thread) => runtime.threads.push(thread),
                 Err(error) => {
-                    shared.worker_leaves(true);
+                    shared.deregister_worker(true);
                     shared.close();
                     // Dropping the runtime waits for the workers that did start.
                     return Err(io::Error::new(

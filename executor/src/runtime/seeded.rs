@@ -17,8 +17,11 @@ use super::enter::{self, NO_IO};
 use crate::blocking::BlockingPool;
 use crate::scheduler::points;
 use crate::scheduler::seeded::{self, InRun, Run, RunReport, Stop};
-use crate::scheduler::shared::{PanicHook, Shared, Spawner, report_unhandled};
 use crate::scheduler::worker;
+use crate::scheduler::{
+    shared::Shared,
+    spawner::{PanicHook, Spawner, report_unhandled},
+};
 use crate::task::JoinError;
 
 /// What [`run`] is told.

@@ -20,7 +20,8 @@ use std::time::Instant;
 
 use framewise_sync::thread::JoinHandle;
 
-use super::shared::{Shared, Spawner};
+use super::shared::Shared;
+use super::spawner::Spawner;
 use crate::runtime::enter;
 
 /// Waits for the end of the runtime, until the grace period is over or `deadline`. If a worker has not left
@@ -39,7 +40,7 @@ pub(crate) fn end_without_blocked_polls(
     let end = move || {
         let _entered = enter::enter(&runtime, runtime.shared.outside());
         while !round.has_ended(&runtime.shared, None) {
-            runtime.shared.abandon_blocked_polls();
+            runtime.shared.cancel_for_blocked_polls();
             round.begin_next();
         }
     };
@@ -60,7 +61,7 @@ impl Round {
 
     /// As long as a worker that blocks may keep others' work from being seen.
     fn grace_period() -> Self {
-        let length = super::watch::ROUND;
+        let length = super::idle::monitor::MONITOR_INTERVAL;
         Self {
             length,
             until: Instant::now().checked_add(length),

@@ -1,25 +1,20 @@
-//! The scheduler: queues, workers, and how they sleep and wake.
+//! The scheduler: queues, workers, and how workers park and are woken.
 //!
-//! Reading order, along the task's path: [`shared`] (what all workers see; `schedule` and `spawn`
-//! put a task into a queue), [`queue`] (a worker's own queue and its last-in slot), [`worker`] (the
-//! loop that takes tasks out and runs them), [`search`] (where it looks when it has none), [`sleep`]
-//! (the steps to sleep and out of it), [`idle`] (who must be woken for a push), [`park`] (how one
-//! worker sleeps), [`watch`] and [`relief`] (a worker that blocks does not freeze the others, be
-//! they asleep or busy), [`ending`] (what a thread that ends a runtime must not wait for), [`blocked_polls`] (the
-//! end while a poll blocks a worker). In a test's seeded run `seeded` stands in the workers' place;
-//! [`points`] is where others ask it.
+//! Reading order, along the task's path: [`spawner`] (makes a task), [`shared`] (`schedule` puts it into a
+//! queue), [`queue`] (the worker's own queue and the injector), [`worker`] (the loop that takes tasks out
+//! and polls them), [`idle`] (how a worker without tasks searches and parks, and which one a push wakes),
+//! [`shutdown`] (what the last worker does), [`blocked_polls`] (the end while a poll blocks its worker),
+//! [`ending`] (what a thread that ends a runtime must not wait for). In a seeded run `seeded` takes the place of the workers; the other modules call it through
+//! [`points`].
 
 pub(crate) mod blocked_polls;
 pub(crate) mod ending;
 pub(crate) mod idle;
-pub(crate) mod park;
 pub(crate) mod points;
 pub(crate) mod queue;
-pub(crate) mod relief;
-pub(crate) mod search;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) mod seeded;
 pub(crate) mod shared;
-pub(crate) mod sleep;
-pub(crate) mod watch;
+pub(crate) mod shutdown;
+pub(crate) mod spawner;
 pub(crate) mod worker;

@@ -1,8 +1,11 @@
-//! The loop of one worker: take a task, run it, and where there is none, search, then sleep.
+//! The loop of one worker: take a task and poll it; if there is none, search; if that fails, park.
 //!
-//! Owns the worker's core (its queue and counters) and the thread-local by which a wake finds it.
-//! The current frame is the root here, between polls and in the driver (`task/cell.rs` swaps the
-//! task's in).
+//! Owns the worker's core (its queue and counters) and the thread-local by which a waker finds it. The
+//! current frame is the root here, between polls and on the driver; `task/cell.rs` swaps the task's in.
+//! A polled task goes on in `task/cell.rs`, an idle worker in `idle/state.rs`.
+//!
+//! The loop is tokio's: a LIFO slot before the deque, and every 61 polls, a number that is also Go's, a
+//! look at the injector, the driver and the clock.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
@@ -11,50 +14,52 @@ use std::sync::Arc;
 use framewise_context::{Frame, coop};
 use framewise_io::Batch;
 
-use super::queue::{LocalQueue, Pushed};
-use super::relief::Relief;
-use super::search;
-use super::shared::{Shared, Spawner};
-use super::sleep::{Wakefulness, Workplace};
+use super::idle::search;
+use super::idle::stall::StallDetector;
+use super::idle::state::{IdleState, SchedulerOps};
+use super::queue::{LocalQueue, Push};
+use super::shared::Shared;
+use super::spawner::Spawner;
 use crate::runtime::enter;
-use crate::task::header::{Ran, TaskRef};
+use crate::task::header::{RunResult, TaskRef};
 
-/// Polls between two looks at the injector, the driver and the clock by a worker that is busy.
+/// Polls between two ticks: checks of the injector, the driver and the clock by a busy worker.
 const POLLS_PER_TICK: u32 = 61;
 
-/// Rounds of yields between two looks at the driver and the clock.
+/// Rounds through the yield queue between two ticks.
 const YIELD_ROUNDS_PER_TICK: u32 = 8;
 
-/// What makes a thread a worker. It can pass to another thread (`block_in_place`).
+/// The state that makes a thread a worker. It can move to another thread (`block_in_place`).
 pub(crate) struct Core {
     index: usize,
     queue: LocalQueue,
     polls_to_tick: u32,
     yield_rounds: u32,
-    wakefulness: Wakefulness,
+    idle_state: IdleState,
     random: Random,
-    relief: Relief,
+    stall_detector: StallDetector,
 }
 
 impl Core {
-    pub(crate) fn new(index: usize, queue: LocalQueue) -> Box<Self> {
+    pub(crate) fn new(queue: LocalQueue) -> Box<Self> {
+        let index = queue.index();
         Box::new(Self {
             index,
             queue,
             polls_to_tick: POLLS_PER_TICK,
             yield_rounds: 0,
-            wakefulness: Wakefulness::new(),
+            idle_state: IdleState::new(),
             random: Random(0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B)),
-            relief: Relief::new(),
+            stall_detector: StallDetector::new(),
         })
     }
 }
 
-/// Chooses victims. Marsaglia's xorshift (2003), which is plenty for that.
+/// Chooses victims, by Marsaglia's xorshift (2003).
 struct Random(u32);
 
 impl Random {
-    /// A number below `limit`.
+    /// Returns a number below `limit`.
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 17;
@@ -63,22 +68,22 @@ impl Random {
     }
 }
 
-/// Whether the worker calls the wakers of events or timers, and a sibling was told of them.
+/// Whether the worker is calling the wakers of events or timers, and has notified a sibling meanwhile.
 #[derive(Clone, Copy)]
 enum Dispatch {
     None,
-    Untold,
-    Told,
+    NotNotified,
+    Notified,
 }
 
-/// A thread that works.
+/// A thread that works for a runtime.
 pub(crate) struct WorkerThread {
     shared: Arc<Shared>,
-    /// The way into the runtime that its tasks have; whoever takes the core over gets it.
+    /// The spawner of the tasks that are spawned here. A thread that takes the core over gets it, too.
     spawner: Arc<Spawner>,
     /// Empty while the core is with another thread.
     core: RefCell<Option<Box<Core>>>,
-    /// What the driver found, between the wait and the calls. Kept for its buffers.
+    /// What the driver found, between the wait and the dispatch. Kept for its buffers.
     batch: Cell<Batch>,
     dispatch: Cell<Dispatch>,
 }
@@ -95,9 +100,10 @@ fn with_worker<R>(f: impl FnOnce(Option<&WorkerThread>) -> R) -> R {
     })
 }
 
-/// Pushes a task to the queue of the worker that this thread is, if it works for `shared`.
+/// Pushes a task to the calling worker's queue. Gives the task back if the thread does not work for
+/// `shared`, or has no core.
 #[inline]
-pub(crate) fn push_local(shared: &Shared, task: TaskRef) -> Result<Pushed, TaskRef> {
+pub(crate) fn push_local(shared: &Shared, task: TaskRef) -> Result<Push, TaskRef> {
     with_worker(|worker| {
         let Some(worker) = worker.filter(|worker| ptr::eq(&*worker.shared, shared)) else {
             return Err(task);
@@ -106,39 +112,38 @@ pub(crate) fn push_local(shared: &Shared, task: TaskRef) -> Result<Pushed, TaskR
         let Some(core) = core.as_ref() else {
             return Err(task);
         };
-        let face = &shared.workers[core.index].queue;
-        let pushed = core.queue.push(task, face, &shared.injector);
-        Ok(match (pushed, worker.dispatch.get()) {
-            // What a dispatch wakes is told once at its beginning, since a callback that follows may
-            // take long, and once at its end.
-            (Pushed::Shared, Dispatch::Told) => Pushed::Slot,
-            (Pushed::Shared, Dispatch::Untold) => {
-                worker.dispatch.set(Dispatch::Told);
-                pushed
+        let push = core.queue.push(task);
+        Ok(match (push, worker.dispatch.get()) {
+            // A dispatch notifies once at its first push, because a callback that follows may take
+            // long, and once at its end.
+            (Push::Notify, Dispatch::Notified) => Push::NotifyLater,
+            (Push::Notify, Dispatch::NotNotified) => {
+                worker.dispatch.set(Dispatch::Notified);
+                push
             }
-            _ => pushed,
+            _ => push,
         })
     })
 }
 
-/// Whether this thread is a worker that must not block.
+/// Returns `true` on a worker, which must not block.
 pub(crate) fn is_on_worker() -> bool {
     with_worker(|worker| worker.is_some_and(|worker| worker.core.borrow().is_some()))
 }
 
-/// Whether this thread works for that very runtime.
+/// Returns `true` on a thread that works for that runtime.
 pub(crate) fn is_worker_of(shared: &Shared) -> bool {
     with_worker(|worker| worker.is_some_and(|worker| ptr::eq(&*worker.shared, shared)))
 }
 
 /// A worker's core on its way to another thread.
-pub(crate) struct CoreJob {
+pub(crate) struct CoreHandoff {
     shared: Arc<Shared>,
     core: Option<Box<Core>>,
 }
 
-impl CoreJob {
-    /// Works with the core, on the thread that took the job.
+impl CoreHandoff {
+    /// Works with the core, on the thread that received it.
     pub(crate) fn run(mut self) {
         if let Some(core) = self.core.take() {
             run(Arc::clone(&self.shared), core);
@@ -146,61 +151,65 @@ impl CoreJob {
     }
 }
 
-impl Drop for CoreJob {
-    /// No thread took the core: its tasks go where the others, or the runtime's end, find them.
+impl Drop for CoreHandoff {
+    /// No thread received the core, so its tasks move to where the other workers, or the runtime's end,
+    /// find them.
     fn drop(&mut self) {
         if let Some(mut core) = self.core.take() {
-            let face = &self.shared.workers[core.index].queue;
-            core.queue.drain(face, &self.shared.injector);
-            self.shared.worker_leaves(true);
+            core.queue.drain();
+            self.shared.deregister_worker(true);
         }
     }
 }
 
-/// Gives this worker's core to another thread, which `start` finds; `start` gives it back where it
-/// can't. In a runtime that is closing the core then ends. Does nothing on a thread that has no core.
-pub(crate) fn hand_over(start: impl FnOnce(&Arc<Spawner>, CoreJob) -> Result<(), CoreJob>) {
+/// Hands this worker's core off to another thread, by `start`, which gives the core back if no thread
+/// can be started. In a runtime that is closing the core ends instead. Does nothing on a thread without a
+/// core.
+pub(crate) fn hand_off_core(
+    start: impl FnOnce(&Arc<Spawner>, CoreHandoff) -> Result<(), CoreHandoff>,
+) {
     with_worker(|worker| {
         let Some(worker) = worker else { return };
         let Some(core) = worker.core.borrow_mut().take() else {
             return;
         };
         let shared = &worker.shared;
-        shared.worker_replaces();
-        let job = CoreJob {
+        shared.register_replacement();
+        let handoff = CoreHandoff {
             shared: Arc::clone(shared),
             core: Some(core),
         };
-        let Err(mut job) = start(&worker.spawner, job) else {
+        let Err(mut handoff) = start(&worker.spawner, handoff) else {
             return;
         };
         if shared.is_closing() {
-            // Nobody needs the core any more, and who has one is waited for before the end of what this
-            // thread is about to wait for. What ends here is none of the task's own affair.
-            Frame::root().run(|| drop(job));
+            // Drop the core instead of taking it back: shutdown waits for every live core before it
+            // closes the timers and I/O that this thread may be about to block on. In the root frame,
+            // because these destructors are not the task's.
+            Frame::root().run(|| drop(handoff));
         } else {
-            *worker.core.borrow_mut() = job.core.take();
-            shared.worker_leaves(false);
+            *worker.core.borrow_mut() = handoff.core.take();
+            shared.deregister_worker(false);
         }
     });
 }
 
-/// Works until the runtime closes, or until the core has gone to another thread. The caller has
-/// called `worker_enters`, or `worker_replaces`.
+/// Works until the runtime closes, or until the core has been handed off. The caller has called
+/// `register_worker`, or `register_replacement`.
 pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     struct Leave {
         shared: Arc<Shared>,
         has_core: bool,
-        /// Left after the runtime's end, which the destructor below may run.
+        /// Dropped after the runtime's end, which the destructor below may run.
         entered: Option<enter::Entered>,
     }
     impl Drop for Leave {
         fn drop(&mut self) {
-            self.shared.worker_leaves(self.has_core);
+            self.shared.deregister_worker(self.has_core);
         }
     }
 
-    // First of all: the thread was counted, and leaves whatever happens from here.
+    // First of all: the thread was counted, and must be counted out whatever happens from here.
     let mut leave = Leave {
         shared: Arc::clone(&shared),
         has_core: true,
@@ -221,13 +230,12 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
 }
 
 impl Drop for WorkerThread {
-    /// The worker's own tasks go where the runtime's end finds them, and then it leaves: even where
-    /// a bug of ours, or a driver that fails, unwinds it, so that a shutdown does not wait for ever.
+    /// Moves the worker's own tasks to where the runtime's end finds them: also if a bug of ours, or a
+    /// driver that fails, unwinds the worker, so that a shutdown does not wait forever.
     fn drop(&mut self) {
         WORKER.with(|worker| worker.set(ptr::null()));
         if let Some(mut core) = self.core.get_mut().take() {
-            let face = &self.shared.workers[core.index].queue;
-            core.queue.drain(face, &self.shared.injector);
+            core.queue.drain();
         }
     }
 }
@@ -243,27 +251,28 @@ impl WorkerThread {
                 continue;
             };
             self.before_user_code();
-            // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run
-            // on any thread.
+            // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may
+            // run on any thread.
             match unsafe { task.run() } {
-                Ran::Done => {}
-                Ran::Again(task) => self.run_again_later(task),
+                RunResult::Done => {}
+                RunResult::Reschedule(task) => self.reschedule(task),
             }
         }
     }
 
-    /// A task that ran wants to run again: behind all others.
-    fn run_again_later(&self, task: TaskRef) {
+    /// Puts a task that was woken while it ran behind all others.
+    fn reschedule(&self, task: TaskRef) {
         match self.core.borrow_mut().as_mut() {
             Some(core) => core.queue.push_yielded(task),
             None => {
-                self.shared.injector.push(task);
+                self.shared.queues.injector.push(task);
                 self.shared.notify_one();
             }
         }
     }
 
-    /// The next task, from wherever there is one. None: there is none, or the core is gone.
+    /// Returns the next task, from any queue. Returns `None` if there is none, or if this thread has no
+    /// core.
     fn next_task(&self) -> Option<TaskRef> {
         let tick = {
             let mut core = self.core.borrow_mut();
@@ -273,7 +282,7 @@ impl WorkerThread {
             if tick {
                 core.polls_to_tick = POLLS_PER_TICK;
             }
-            if !tick && let Some(task) = self.pop_own(core) {
+            if !tick && let Some(task) = core.queue.pop() {
                 return Some(task);
             }
             tick
@@ -285,26 +294,24 @@ impl WorkerThread {
         let mut core = self.core.borrow_mut();
         let core = core.as_mut()?;
         let shared = &*self.shared;
-        let mut brought = None;
+        let mut found = None;
         if tick {
-            core.queue.admit_yielded(&shared.injector);
-            shared.workers[core.index].queue.ticks.count();
-            brought = core.relief.look(core.index, &core.queue, &shared.workers);
+            core.queue.drain_yield_queue();
+            shared.queues.ticks(core.index).count();
+            found = core.stall_detector.check(&core.queue);
         }
-        if brought.is_none() {
-            brought = core
-                .queue
-                .pop_injector(&shared.injector, shared.workers.len());
+        if found.is_none() {
+            found = core.queue.pop_injector();
         }
-        if brought.is_some() {
-            // The rest of the batch was in nobody's sight for a moment, and a searcher may have
-            // gone to sleep over it.
+        if found.is_some() {
+            // The rest of the batch was in no queue for a moment, and a searcher may have parked over
+            // that.
             if core.queue.has_backlog() {
                 shared.notify_one();
             }
-            return brought;
+            return found;
         }
-        if tick && let Some(task) = self.pop_own(core) {
+        if tick && let Some(task) = core.queue.pop() {
             return Some(task);
         }
         if core.queue.has_yielded() {
@@ -313,51 +320,39 @@ impl WorkerThread {
         self.search(core)
     }
 
-    fn pop_own(&self, core: &mut Core) -> Option<TaskRef> {
-        let face = &self.shared.workers[core.index].queue;
-        core.queue.pop(face, &self.shared.injector)
-    }
-
-    /// Nothing but yielded tasks is left: they have their turn, and every few turns the driver has
-    /// its own first.
+    /// Returns the next task if only the yield queue has any. Every few rounds the driver has its turn
+    /// first.
     fn next_yielded(&self, core: &mut Core) -> Option<TaskRef> {
         core.yield_rounds = core.yield_rounds.wrapping_add(1);
         if core.yield_rounds.is_multiple_of(YIELD_ROUNDS_PER_TICK) {
             // The next call of next_task is a tick.
             core.polls_to_tick = 1;
         }
-        if core.queue.admit_yielded(&self.shared.injector) && self.shared.idle.would_notify() {
+        if core.queue.drain_yield_queue() && self.shared.idle.would_notify() {
             self.shared.notify_one();
         }
-        self.pop_own(core)
+        core.queue.pop()
     }
 
-    /// Looks into the siblings' queues.
+    /// Searches the siblings' queues.
     fn search(&self, core: &mut Core) -> Option<TaskRef> {
-        let shared = &*self.shared;
-        let workers = shared.workers.len();
-        if workers == 1 {
+        let workers = self.shared.workers();
+        if workers == 1 || !core.idle_state.start_searching(&*self.shared) {
             return None;
         }
-        if !core.wakefulness.start_searching(shared) {
-            return None;
-        }
-        let (index, queue) = (core.index, &core.queue);
         let random = &mut core.random;
-        search::look_everywhere(index, queue, &shared.workers, &shared.injector, || {
-            random.below(workers)
-        })
+        search::steal_work(&core.queue, || random.below(workers))
     }
 
-    /// The worker is about to run user code, which may block.
+    /// Makes the worker active: it is about to run user code, which may block.
     #[inline]
     fn before_user_code(&self) {
         if let Some(core) = self.core.borrow_mut().as_mut()
-            && !core.wakefulness.is_settled()
+            && !core.idle_state.is_active()
         {
             let has_backlog = || core.queue.has_backlog();
-            core.wakefulness
-                .settle(&*self.shared, core.index, has_backlog);
+            core.idle_state
+                .leave_idle(&*self.shared, core.index, has_backlog);
         }
     }
 
@@ -368,17 +363,17 @@ impl WorkerThread {
             .is_some_and(|core| core.queue.has_backlog())
     }
 
-    /// A look at the driver and the clock between polls.
+    /// Gives the driver and the clock their turn between polls.
     fn tick(&self) {
         let mut batch = self.batch.take();
-        self.shared.look_into_driver(&mut batch);
+        self.shared.poll_driver(&mut batch);
         self.dispatch_events(batch);
         if self.shared.timers.has_due() {
             self.fire();
         }
     }
 
-    /// Wakes and calls whom the driver found. The driver is free for others by now.
+    /// Calls the wakers and callbacks of the events. Other workers can take the driver meanwhile.
     fn dispatch_events(&self, mut batch: Batch) {
         if !batch.is_empty() {
             self.before_user_code();
@@ -398,10 +393,10 @@ impl WorkerThread {
         });
     }
 
-    /// Runs code that wakes tasks, and looks at the end whether siblings should help.
+    /// Runs code that wakes tasks, and notifies a sibling at its end if there is enough for two.
     fn dispatch(&self, f: impl FnOnce()) {
-        self.dispatch.set(Dispatch::Untold);
-        // Callbacks are not a task's: what the last poll has left of its budget is not theirs.
+        self.dispatch.set(Dispatch::NotNotified);
+        // Callbacks belong to no task, so the rest of the last poll's budget does not limit them.
         coop::with_unconstrained(f);
         self.dispatch.set(Dispatch::None);
         if self.has_backlog() && self.shared.idle.would_notify() {
@@ -409,12 +404,11 @@ impl WorkerThread {
         }
     }
 
-    /// Sleeps until there is something to do, or to look for.
+    /// Blocks until there is something to do, or to search for.
     fn park(&self) {
         let mut batch = self.batch.take();
         if let Some(core) = self.core.borrow_mut().as_mut() {
-            core.wakefulness
-                .fall_asleep(&*self.shared, core.index, &mut batch);
+            core.idle_state.park(&*self.shared, core.index, &mut batch);
         }
         self.dispatch_events(batch);
         if self.shared.timers.has_due() {

@@ -15,8 +15,9 @@ use framewise_sync::cell::UnsafeCell;
 
 use super::catch::catch_and_discard;
 use super::error::JoinError;
-use super::header::{Header, Links, Ran, TaskRef, Vtable};
-use super::state::{Complete, Done, Finish, Start, TaskState, Wake};
+use super::header::{Header, Links, RunResult, TaskRef, Vtable};
+use super::state::{FinishAction, OutputOwner, PollEndAction, StartAction, TaskState, WakeAction};
+use super::catch::catch_and_discard;
 use super::waker::BorrowedWaker;
 
 /// What a task asks of the scheduler that owns it.
@@ -88,7 +89,7 @@ pub(crate) fn allocate<F: Future, S: Schedule>(
 impl<F: Future, S: Schedule> Core<F, S> {
     const VTABLE: Vtable = Vtable {
         run: Self::run,
-        refuse: Self::refuse,
+        complete_with_error: Self::complete_with_error,
         schedule: Self::schedule,
         withdraw: Self::withdraw,
         owner: Self::owner,
@@ -108,34 +109,34 @@ impl<F: Future, S: Schedule> Core<F, S> {
     /// # Safety
     ///
     /// As [`TaskRef::run`].
-    unsafe fn run(pointer: NonNull<Header>) -> Ran {
+    unsafe fn run(pointer: NonNull<Header>) -> RunResult {
         // SAFETY: the claim keeps the task alive (S3).
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         let output = match core.header.state.start() {
-            Start::Poll => match core.poll(task) {
+            StartAction::Poll => match core.poll(task) {
                 Poll::Pending => match core.header.state.finish_poll() {
-                    Finish::Idle => return Ran::Done,
-                    Finish::Reschedule => return Ran::Again(task),
+                    PollEndAction::Idle => return RunResult::Done,
+                    PollEndAction::Reschedule => return RunResult::Reschedule(task),
                 },
                 Poll::Ready(output) => output,
             },
-            Start::Cancel => core.cancel(),
+            StartAction::Cancel => core.cancel(),
         };
         // SAFETY: we run the task, and `core` is not used any more.
         unsafe { Self::end(pointer, output) }
-        Ran::Done
+        RunResult::Done
     }
 
     /// # Safety
     ///
     /// As [`TaskRef::refuse`].
-    unsafe fn refuse(pointer: NonNull<Header>, error: JoinError) {
+    unsafe fn complete_with_error(pointer: NonNull<Header>, error: JoinError) {
         // SAFETY: the claim keeps the task alive (S3).
         let core = unsafe { Self::of(pointer) };
         let wake = core.header.state.abort();
-        debug_assert_eq!(wake, Wake::Nothing, "the claim is the caller's");
+        debug_assert_eq!(wake, WakeAction::Nothing, "the claim is the caller's");
         let start = core.header.state.start();
-        debug_assert_eq!(start, Start::Cancel, "it was aborted just now");
+        debug_assert_eq!(start, StartAction::Cancel, "it was aborted just now");
         let output = core.in_frame(|| Err(core.drop_stage().err().unwrap_or(error)));
         // SAFETY: we run the task, and `core` is not used any more.
         unsafe { Self::end(pointer, output) }
@@ -232,31 +233,31 @@ impl<F: Future, S: Schedule> Core<F, S> {
         // Unnoticed: never, because the two steps of a task in a frame do the same.
         let done = if is_root {
             match state.complete_and_finish() {
-                (Complete::Detached, Done::Nothing) => {
+                (OutputOwner::Detached, FinishAction::Nothing) => {
                     core.in_frame(|| core.discard_stage());
                     if state.drop_reference() {
-                        Done::Free
+                        FinishAction::Free
                     } else {
-                        Done::Nothing
+                        FinishAction::Nothing
                     }
                 }
-                (Complete::Detached, done) => {
+                (OutputOwner::Detached, done) => {
                     core.in_frame(|| core.discard_stage());
                     done
                 }
-                (Complete::Joined, done) => done,
+                (OutputOwner::Joined, done) => done,
             }
         } else {
-            if state.complete() == Complete::Detached {
+            if state.complete() == OutputOwner::Detached {
                 core.in_frame(|| core.discard_stage());
             }
             core.release_frame();
             state.finish()
         };
         let free = match done {
-            Done::Nothing => return,
-            Done::Free => true,
-            Done::WakeJoiner => {
+            FinishAction::Nothing => return,
+            FinishAction::Free => true,
+            FinishAction::WakeJoiner => {
                 core.wake_joiner();
                 if state.release_join_waker() {
                     return;
@@ -362,7 +363,10 @@ impl<F: Future, S: Schedule> Core<F, S> {
         if core.scheduler.withdraw(task) {
             // SAFETY: the claim is ours.
             let ran = unsafe { task.run() };
-            debug_assert!(matches!(ran, Ran::Done), "an aborted task is not polled");
+            debug_assert!(
+                matches!(ran, RunResult::Done),
+                "an aborted task is not polled"
+            );
         }
     }
 

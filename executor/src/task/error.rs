@@ -10,7 +10,7 @@ use framewise_context::{CaughtPanic, Frame};
 /// Why a task ended without an output.
 ///
 /// It [panicked](Self::is_panic), it was [cancelled](Self::is_cancelled) by an abort or by the
-/// runtime's shutdown, or it was [rejected](Self::is_rejected): a blocking job for which no thread
+/// runtime's shutdown, or it was [rejected](Self::is_rejected): a blocking call for which no thread
 /// could be started.
 pub struct JoinError(Box<Reason>);
 
@@ -39,24 +39,24 @@ impl JoinError {
         Self(Box::new(Reason::Panic(Mutex::new(payload), frame)))
     }
 
-    /// Whether the task was aborted, or cancelled by the runtime's shutdown.
+    /// Returns `true` if the task was aborted, or cancelled by the runtime's shutdown.
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.0, Reason::Cancelled)
     }
 
-    /// Whether the task panicked.
+    /// Returns `true` if the task panicked.
     pub fn is_panic(&self) -> bool {
         matches!(*self.0, Reason::Panic(..))
     }
 
-    /// Whether a blocking job was never begun because no thread could be started for it.
+    /// Returns `true` if a blocking call was never run because no thread could be started for it.
     pub fn is_rejected(&self) -> bool {
         matches!(*self.0, Reason::Rejected(_))
     }
 
-    /// The innermost frame that was current when the panic began; `None` where there was no panic.
+    /// Returns the innermost frame that was current when the panic began, or `None` if there was no panic.
     ///
-    /// An error that is kept keeps this frame.
+    /// The error holds a reference to this frame.
     pub fn frame(&self) -> Option<&Frame> {
         match &*self.0 {
             Reason::Panic(_, frame) => Some(frame),
@@ -64,11 +64,11 @@ impl JoinError {
         }
     }
 
-    /// The panic's payload, for [`resume_unwind`](std::panic::resume_unwind).
+    /// Returns the payload of the panic, for [`resume_unwind`](std::panic::resume_unwind).
     ///
     /// # Panics
     ///
-    /// Panics where the task did not panic; see [`try_into_panic`](Self::try_into_panic).
+    /// Panics if the task did not panic; see [`try_into_panic`](Self::try_into_panic).
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.try_into_panic() {
             Ok(payload) => payload,
@@ -76,11 +76,11 @@ impl JoinError {
         }
     }
 
-    /// The panic's payload.
+    /// Returns the payload of the panic.
     ///
     /// # Errors
     ///
-    /// Gives the error back where the task did not panic.
+    /// Returns the error itself if the task did not panic.
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match *self.0 {
             Reason::Panic(payload, _) => Ok(payload
@@ -90,7 +90,7 @@ impl JoinError {
         }
     }
 
-    /// What the panic said, where it was a string.
+    /// Returns the message of the panic, if it was a string.
     fn message(payload: &Mutex<Box<dyn Any + Send>>) -> Option<String> {
         let payload = payload
             .lock()
@@ -109,7 +109,7 @@ impl fmt::Display for JoinError {
             Reason::Rejected(error) => {
                 write!(
                     f,
-                    "no thread could be started for the blocking job: {error}"
+                    "no thread could be started for the blocking call: {error}"
                 )
             }
             Reason::Panic(payload, _) => match Self::message(payload) {

@@ -32,7 +32,7 @@ use framewise_context::Frame;
 use framewise_sync::cell::UnsafeCell;
 
 use super::error::JoinError;
-use super::state::{TaskState, Wake};
+use super::state::{TaskState, WakeAction};
 use crate::scheduler::ending;
 
 /// The first 56 bytes of every task. With the scheduler's pointer, which follows, 64.
@@ -58,9 +58,9 @@ pub(crate) struct Links {
 /// The functions that know the types of future and scheduler. Each is unsafe by rule T1.
 pub(crate) struct Vtable {
     /// Carries the claim out: polls or cancels, and whatever follows.
-    pub(crate) run: unsafe fn(NonNull<Header>) -> Ran,
+    pub(crate) run: unsafe fn(NonNull<Header>) -> RunResult,
     /// Ends the task with this error instead of running it.
-    pub(crate) refuse: unsafe fn(NonNull<Header>, JoinError),
+    pub(crate) complete_with_error: unsafe fn(NonNull<Header>, JoinError),
     /// Hands the claim to the scheduler.
     pub(crate) schedule: unsafe fn(NonNull<Header>),
     /// Takes the claim of an aborted task out of the scheduler's queue, where the scheduler can do so,
@@ -78,11 +78,11 @@ pub(crate) struct Vtable {
 
 /// What became of a claim that was carried out.
 #[must_use]
-pub(crate) enum Ran {
+pub(crate) enum RunResult {
     /// The task is idle, elsewhere or complete: it is not ours any more.
     Done,
     /// The task was woken while it ran: the claim is back, to be put at the end of a queue.
-    Again(TaskRef),
+    Reschedule(TaskRef),
 }
 
 /// A pointer to a task; whether it carries a reference or the claim, its holder says.
@@ -134,7 +134,7 @@ impl TaskRef {
     /// The caller has the claim and gives it up (S2), and it is the thread that the future may
     /// run on (T6).
     #[inline]
-    pub(crate) unsafe fn run(self) -> Ran {
+    pub(crate) unsafe fn run(self) -> RunResult {
         // SAFETY: the pointer is to a live task (T2), and the claim is the caller's.
         unsafe { (self.header().vtable.run)(self.0) }
     }
@@ -144,15 +144,15 @@ impl TaskRef {
     /// # Safety
     ///
     /// As [`run`](Self::run).
-    pub(crate) unsafe fn refuse(self, error: JoinError) {
+    pub(crate) unsafe fn complete_with_error(self, error: JoinError) {
         // SAFETY: as in `run`.
-        unsafe { (self.header().vtable.refuse)(self.0, error) }
+        unsafe { (self.header().vtable.complete_with_error)(self.0, error) }
     }
 
     /// Wakes the task. The caller keeps its reference.
     #[inline]
     pub(crate) fn wake(self) {
-        if self.header().state.wake() == Wake::Submit {
+        if self.header().state.wake() == WakeAction::Submit {
             // SAFETY: `Submit` handed us the claim, and the caller's reference keeps the task (and
             // with it the scheduler) alive until this returns.
             unsafe { (self.header().vtable.schedule)(self.0) }
@@ -163,10 +163,10 @@ impl TaskRef {
     pub(crate) fn abort(self) {
         match self.header().state.abort() {
             // SAFETY: as in `wake`.
-            Wake::Submit => unsafe { (self.header().vtable.schedule)(self.0) },
+            WakeAction::Submit => unsafe { (self.header().vtable.schedule)(self.0) },
             // SAFETY: the caller's reference keeps the task alive until this returns, and it is
             // aborted.
-            Wake::Nothing => unsafe { (self.header().vtable.withdraw)(self.0) },
+            WakeAction::Nothing => unsafe { (self.header().vtable.withdraw)(self.0) },
         }
     }
 

@@ -25,7 +25,7 @@ use framewise_sync::{Arc, Mutex, thread};
 
 use super::catch::catch_and_discard;
 use super::cell::{self, Schedule};
-use super::header::{Ran, TaskRef};
+use super::header::{RunResult, TaskRef};
 use super::large::boxed_if_large;
 use super::owned::OwnedTasks;
 use super::{JoinError, JoinHandle};
@@ -273,8 +273,8 @@ impl LocalSet {
         // not Send.
         // The task has a budget of its own; that of the set's poller is restored.
         match coop::with_budget(|| unsafe { task.run() }) {
-            Ran::Done => {}
-            Ran::Again(task) => self.shared.push(task),
+            RunResult::Done => {}
+            RunResult::Reschedule(task) => self.shared.push(task),
         }
     }
 
@@ -508,7 +508,7 @@ where
         shared.schedule(task);
     } else {
         // SAFETY: the claim of a fresh task is its spawner's, and this is the set's thread.
-        unsafe { task.refuse(JoinError::cancelled()) }
+        unsafe { task.complete_with_error(JoinError::cancelled()) }
     }
     handle
 }

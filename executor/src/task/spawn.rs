@@ -159,7 +159,7 @@ where
     F: FnOnce() -> R,
 {
     // Not the ambient runtime, which may be another one: the worker's own.
-    worker::hand_over(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
+    worker::hand_off_core(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
     coop::with_unconstrained(|| ending::while_blocking(|| points::blocking(f)))
 }
 

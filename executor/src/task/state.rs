@@ -67,7 +67,7 @@ pub(crate) struct TaskState(AtomicUsize);
 /// What the holder of the claim must do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Start {
+pub(crate) enum StartAction {
     /// Poll the future.
     Poll,
     /// Drop the future: the task was aborted.
@@ -77,7 +77,7 @@ pub(crate) enum Start {
 /// What the waker or aborter must do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Wake {
+pub(crate) enum WakeAction {
     /// The caller has the claim now: put the task into a queue.
     Submit,
     /// Somebody else has the claim, or the task is complete.
@@ -87,7 +87,7 @@ pub(crate) enum Wake {
 /// What the poller must do after `Poll::Pending`.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Finish {
+pub(crate) enum PollEndAction {
     /// The task was woken during the poll: the poller has the claim again and puts it into a queue.
     Reschedule,
     /// Somebody else may run the task already: do not touch it again.
@@ -97,7 +97,7 @@ pub(crate) enum Finish {
 /// Who has the output of a task that completes.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Complete {
+pub(crate) enum OutputOwner {
     /// Nobody joins: the completing thread drops the output, in the task's frame.
     Detached,
     /// The join handle will take or drop it.
@@ -107,7 +107,7 @@ pub(crate) enum Complete {
 /// What the completing thread must do at the very end.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Done {
+pub(crate) enum FinishAction {
     /// Wake the join waker, then call [`TaskState::release_join_waker`].
     WakeJoiner,
     /// This was the last reference: free the task.
@@ -119,7 +119,7 @@ pub(crate) enum Done {
 /// What the dropped join handle must do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct HandleDropped {
+pub(crate) struct HandleDropAction {
     /// The output is there and nobody else's: drop it.
     pub(crate) drop_output: bool,
     /// The join waker's slot is the handle's: empty it.
@@ -139,7 +139,7 @@ impl TaskState {
 
     /// Edge 1: the holder of the claim begins to run the task.
     #[inline]
-    pub(crate) fn start(&self) -> Start {
+    pub(crate) fn start(&self) -> StartAction {
         // Ordering: Acquire, pairs with the Release of finish_poll (the last poller's writes to
         // the future) and of wake (what the waker did before waking).
         // Both bits are known, so a subtraction turns them: one instruction, where a xor whose result
@@ -154,9 +154,9 @@ impl TaskState {
             "a task runs once at a time"
         );
         if before & CANCELLED == 0 {
-            Start::Poll
+            StartAction::Poll
         } else {
-            Start::Cancel
+            StartAction::Cancel
         }
     }
 
@@ -165,7 +165,7 @@ impl TaskState {
     /// Always a read-modify-write, even where the bit is set already: the poll that is to come must
     /// see what the waker wrote, and for that it must synchronise with this very call.
     #[inline]
-    pub(crate) fn wake(&self) -> Wake {
+    pub(crate) fn wake(&self) -> WakeAction {
         // Ordering: Release, pairs with start; publishes what the waker wrote. What the last poller
         // released is not needed to pass the claim on: start acquires it, since this
         // read-modify-write continues its release sequence. So do those below.
@@ -175,31 +175,31 @@ impl TaskState {
 
     /// Edge 2: asks for the future to be dropped.
     #[inline]
-    pub(crate) fn abort(&self) -> Wake {
+    pub(crate) fn abort(&self) -> WakeAction {
         // Ordering: Release, as in wake: the future's drop sees what the aborter wrote.
         let before = self.0.fetch_or(CANCELLED | SCHEDULED, Ordering::Release);
         Self::submit_if_idle(before)
     }
 
-    fn submit_if_idle(before: usize) -> Wake {
+    fn submit_if_idle(before: usize) -> WakeAction {
         if before & (SCHEDULED | RUNNING | COMPLETE) == 0 {
-            Wake::Submit
+            WakeAction::Submit
         } else {
-            Wake::Nothing
+            WakeAction::Nothing
         }
     }
 
     /// Edge 3: the poll returned `Pending`.
     #[inline]
-    pub(crate) fn finish_poll(&self) -> Finish {
+    pub(crate) fn finish_poll(&self) -> PollEndAction {
         // Ordering: Release, pairs with start; publishes this poll's writes to the future. A
         // repeated poll begins with start, too, which acquires what the waker wrote.
         let before = self.0.fetch_sub(RUNNING, Ordering::Release);
         debug_assert!(before & RUNNING != 0, "only a poller ends a poll");
         if before & SCHEDULED == 0 {
-            Finish::Idle
+            PollEndAction::Idle
         } else {
-            Finish::Reschedule
+            PollEndAction::Reschedule
         }
     }
 
@@ -213,7 +213,7 @@ impl TaskState {
 
     /// Edges 4 and 5 for a task without a frame, whose output is stored: one step.
     #[inline]
-    pub(crate) fn complete_and_finish(&self) -> (Complete, Done) {
+    pub(crate) fn complete_and_finish(&self) -> (OutputOwner, FinishAction) {
         // Ordering: Acquire, pairs with the Release of drop_reference and drop_handle: whoever is
         // found to be alone frees what they used.
         let mut now = self.0.load(Ordering::Acquire);
@@ -221,7 +221,7 @@ impl TaskState {
             debug_assert!(now & RUNNING != 0, "only a runner completes a task");
             if now & JOIN_INTEREST == 0 && now / REFERENCE == 1 {
                 // Nobody can reach the task: no other thread will look at the word again.
-                return (Complete::Detached, Done::Free);
+                return (OutputOwner::Detached, FinishAction::Free);
             }
             let mut next = (now & !RUNNING) | COMPLETE | FINISHED;
             // A detached task keeps its reference until its output is dropped.
@@ -235,10 +235,14 @@ impl TaskState {
                 .0
                 .compare_exchange_weak(now, next, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) if now & JOIN_INTEREST == 0 => return (Complete::Detached, Done::Nothing),
-                Ok(_) if now & JOIN_WAKER != 0 => return (Complete::Joined, Done::WakeJoiner),
+                Ok(_) if now & JOIN_INTEREST == 0 => {
+                    return (OutputOwner::Detached, FinishAction::Nothing);
+                }
+                Ok(_) if now & JOIN_WAKER != 0 => {
+                    return (OutputOwner::Joined, FinishAction::WakeJoiner);
+                }
                 // The join handle has a reference of its own, so this was not the last.
-                Ok(_) => return (Complete::Joined, Done::Nothing),
+                Ok(_) => return (OutputOwner::Joined, FinishAction::Nothing),
                 Err(seen) => now = seen,
             }
         }
@@ -246,7 +250,7 @@ impl TaskState {
 
     /// Edge 4: the future is gone and the output stored. The frame is still there, so that a
     /// detached task's output can be dropped in it.
-    pub(crate) fn complete(&self) -> Complete {
+    pub(crate) fn complete(&self) -> OutputOwner {
         // Ordering: Release publishes the output to a handle that is dropped from now on. What
         // others released is acquired by finish, before the waker's slot is read.
         let before = self.0.fetch_add(COMPLETE - RUNNING, Ordering::Release);
@@ -255,14 +259,14 @@ impl TaskState {
             "only a runner completes a task"
         );
         if before & JOIN_INTEREST == 0 {
-            Complete::Detached
+            OutputOwner::Detached
         } else {
-            Complete::Joined
+            OutputOwner::Joined
         }
     }
 
     /// Edge 5: the frame is released too, or the output of a detached task dropped.
-    pub(crate) fn finish(&self) -> Done {
+    pub(crate) fn finish(&self) -> FinishAction {
         // Ordering: AcqRel. Release publishes the output to the join handle's poll; Acquire pairs
         // with set_join_waker, for the waker's slot.
         let before = self.0.fetch_add(FINISHED, Ordering::AcqRel);
@@ -271,11 +275,11 @@ impl TaskState {
             "a task is complete before it is finished"
         );
         if before & JOIN_WAKER != 0 {
-            Done::WakeJoiner
+            FinishAction::WakeJoiner
         } else if self.drop_reference() {
-            Done::Free
+            FinishAction::Free
         } else {
-            Done::Nothing
+            FinishAction::Nothing
         }
     }
 
@@ -341,7 +345,7 @@ impl TaskState {
 
     /// The join handle goes. Its reference is dropped apart, by
     /// [`drop_reference`](Self::drop_reference), after the actions.
-    pub(crate) fn drop_handle(&self) -> HandleDropped {
+    pub(crate) fn drop_handle(&self) -> HandleDropAction {
         let before = self
             .update(|now| {
                 debug_assert!(now & JOIN_INTEREST != 0, "a task has one join handle");
@@ -352,7 +356,7 @@ impl TaskState {
                 Some(next)
             })
             .expect("the update never refuses");
-        HandleDropped {
+        HandleDropAction {
             drop_output: before & COMPLETE != 0,
             // Finished and still on: the completing thread is waking it, and drops it.
             drop_waker: before & FINISHED == 0 || before & JOIN_WAKER == 0,

@@ -40,7 +40,7 @@ use self::levels::Levels;
 use self::names::{Names, Step};
 use super::shared::Shared;
 use crate::blocking::Job;
-use crate::task::header::{Ran, TaskRef};
+use crate::task::header::{RunResult, TaskRef};
 
 /// Steps in a row that did nothing but yield, after which the time goes on all the same: a task
 /// may spin until a timer has fired.
@@ -67,7 +67,7 @@ pub(crate) struct Run {
     start: Instant,
     steps: Cell<u64>,
     steps_max: u64,
-    /// Claims that this thread has pushed to the injector since it was looked at.
+    /// Runnables that this thread has pushed to the injector since it was looked at.
     own_pushes: Cell<usize>,
     /// Another thread has woken or spawned a task.
     has_strangers: Cell<bool>,
@@ -223,7 +223,7 @@ impl Run {
         let own_pushes = self.own_pushes.take();
         let mut pushes = 0;
         loop {
-            match self.shared.injector.steal() {
+            match self.shared.queues.injector.steal() {
                 Steal::Success(task) => {
                     pushes += 1;
                     let info = self.names.borrow_mut().get(task).map(|info| info.priority);
@@ -308,8 +308,8 @@ impl Run {
         // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run on
         // any thread, or were made by this one (`scoped.rs`).
         match unsafe { task.run() } {
-            Ran::Done => false,
-            Ran::Again(task) => {
+            RunResult::Done => false,
+            RunResult::Reschedule(task) => {
                 // Behind all others from now on, until the choice is even.
                 self.lowest.set(self.lowest.get() - 1);
                 let priority = self.lowest.get();
@@ -330,7 +330,7 @@ impl Run {
             let mut timers = Vec::new();
             for entry in self.runnable.take() {
                 match entry.what {
-                    What::Task(task) => self.shared.injector.push(task),
+                    What::Task(task) => self.shared.queues.injector.push(task),
                     What::Job(job) => jobs.push(job),
                     What::Timer(timer) => timers.push(timer),
                 }
@@ -338,7 +338,7 @@ impl Run {
             self.shared.close();
             drop(timers);
             for job in jobs {
-                job.refuse(None);
+                job.fail(None);
             }
             self.shared.blocking.close();
         });

@@ -11,7 +11,7 @@ use framewise_context::{Frame, coop};
 
 use super::{Run, What, stop, with_run};
 use crate::runtime::enter;
-use crate::scheduler::shared::Spawner;
+use crate::scheduler::spawner::Spawner;
 use crate::task::header::TaskRef;
 use crate::task::{JoinError, JoinHandle, local};
 
@@ -130,12 +130,12 @@ impl Run {
     /// Carries the claim of a task out that was aborted. False: it is not here yet.
     fn end_task(&self, task: TaskRef) -> bool {
         self.collect();
-        let place = self
+        let ops = self
             .runnable
             .borrow()
             .iter()
             .position(|entry| matches!(entry.what, What::Task(other) if other == task));
-        let Some(index) = place else {
+        let Some(index) = ops else {
             return false;
         };
         let entry = self.runnable.borrow_mut().swap_remove(index);

@@ -16,9 +16,9 @@ use framewise_io::{Batch, IoDriver};
 
 use super::{Core, WORKER, run};
 use crate::blocking::BlockingPool;
+use crate::scheduler::idle::state::SchedulerOps;
 use crate::scheduler::queue::LocalQueue;
-use crate::scheduler::shared::{Shared, Spawner};
-use crate::scheduler::sleep::Workplace;
+use crate::scheduler::{shared::Shared, spawner::Spawner};
 use crate::task::{JoinHandle, yield_now};
 use crate::time::set_timeout;
 
@@ -44,9 +44,9 @@ impl Bench {
         let (shared, queues) = Shared::new(2, driver, io, blocking, None);
         let mut queues = queues.into_iter();
         let (queue, siblings) = (queues.next(), queues.next());
-        shared.idle.park(SIBLING, false);
+        shared.idle.register_parked(SIBLING, false);
         let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
-        let core = Core::new(0, queue.expect("there are two"));
+        let core = Core::new(queue.expect("there are two"));
         let siblings = siblings.expect("there are two");
         (Self { shared, spawner }, core, siblings)
     }
@@ -61,14 +61,17 @@ impl Bench {
 
     /// Whether the sibling was notified since the last time; it is parked again.
     fn was_notified(&self) -> bool {
-        if self.shared.idle.any_sleeper(0) == Some(SIBLING) {
+        if self.shared.idle.any_parked(0) == Some(SIBLING) {
             return false;
         }
-        let parker = &self.shared.workers[SIBLING].parker;
+        let parker = self.shared.parker(SIBLING);
         assert!(!parker.enter_driver(), "it is counted, and not unparked");
-        assert!(self.shared.idle.unpark(SIBLING, false), "it searches");
+        assert!(
+            self.shared.idle.deregister_parked(SIBLING, false),
+            "it searches"
+        );
         let _ = self.shared.idle.stop_searching();
-        self.shared.idle.park(SIBLING, false);
+        self.shared.idle.register_parked(SIBLING, false);
         true
     }
 
@@ -82,7 +85,7 @@ impl Bench {
                 shared.close();
             }
         });
-        self.shared.worker_enters();
+        self.shared.register_worker();
         run(Arc::clone(&self.shared), core);
         assert!(WORKER.with(|worker| worker.get().is_null()));
         drop(ended);
@@ -206,11 +209,11 @@ fn a_wait_in_the_driver_ends_by_the_limit_or_the_timer_that_comes_first() {
     let (bench, _core) = Bench::new();
     let shared = &*bench.shared;
     let mut driver = shared.driver.try_lock().expect("it is ours");
-    let mut wait = |limit| shared.wait_in(&mut driver, limit, &mut Batch::default());
+    let mut wait = |limit| shared.wait_on_driver(&mut driver, limit, &mut Batch::default());
     wait(Some(Duration::ZERO));
     shared.wake_driver();
     wait(None);
-    shared.wake_driver_within(Duration::from_millis(1));
+    shared.wake_driver_after(Duration::from_millis(1));
     wait(None);
     let _entered = framewise_timers::enter(&shared.timers.handle(0));
     let late = set_timeout(Duration::from_secs(3_600), || ());
@@ -227,17 +230,12 @@ fn a_wait_in_the_driver_ends_by_the_limit_or_the_timer_that_comes_first() {
 fn a_worker_without_tasks_steals_those_of_its_sibling() {
     let (bench, core, siblings) = Bench::with_siblings_queue();
     // It is awake, so that this worker is the monitor while it waits.
-    assert!(!bench.shared.idle.unpark(SIBLING, false));
+    assert!(!bench.shared.idle.deregister_parked(SIBLING, false));
     let stolen = Arc::new(Mutex::new(Vec::new()));
     let close = Close(bench.clone());
     let push = |task: JoinHandle<()>| {
-        let face = &bench.shared.workers[SIBLING].queue;
-        let claim = bench.shared.injector.steal().success();
-        siblings.push(
-            claim.expect("it was just spawned"),
-            face,
-            &bench.shared.injector,
-        );
+        let claim = bench.shared.queues.injector.steal().success();
+        let _ = siblings.push(claim.expect("it was just spawned"));
         task
     };
     for number in 0..3 {
@@ -254,13 +252,13 @@ fn a_worker_without_tasks_steals_those_of_its_sibling() {
 #[test]
 fn the_monitor_sleeps_until_it_is_unparked_or_for_a_round() {
     let (bench, _core) = Bench::new();
-    let parker = &bench.shared.workers[0].parker;
+    let parker = bench.shared.parker(0);
     parker.unpark(|| unreachable!("it is awake"));
-    bench.shared.park_for_a_round(0);
+    bench.shared.park_for_interval(0);
     assert!(
         parker.enter_driver(),
         "the sleep has consumed the notification"
     );
     parker.leave_driver();
-    bench.shared.park_for_a_round(0);
+    bench.shared.park_for_interval(0);
 }

@@ -8,7 +8,7 @@ use framewise_sync::Mutex;
 use super::OwnedTasks;
 use crate::task::cell::{self, Schedule};
 use crate::task::error::JoinError;
-use crate::task::header::{Ran, TaskRef};
+use crate::task::header::{RunResult, TaskRef};
 
 /// A list with a queue, and nothing else.
 #[derive(Clone)]
@@ -66,7 +66,7 @@ impl Schedule for Scheduler {
 
 fn run(task: TaskRef) {
     // SAFETY: the callers have the claim, and the futures are Send.
-    assert!(matches!(unsafe { task.run() }, Ran::Done));
+    assert!(matches!(unsafe { task.run() }, RunResult::Done));
 }
 
 /// As at a runtime's end: it is over when the list is empty, and one that is in the list still has a
@@ -83,7 +83,7 @@ fn removing_a_refused_task_leaves_the_others_in_the_list() {
         let refused = scheduler.task(&dropped);
         assert!(!scheduler.list().insert(refused), "the list is closed");
         // SAFETY: the claim of a fresh task is its spawner's.
-        unsafe { refused.refuse(JoinError::cancelled()) }
+        unsafe { refused.complete_with_error(JoinError::cancelled()) }
         assert_eq!(scheduler.list().is_empty(), others == 0);
         assert_eq!(Arc::strong_count(&dropped), 1 + others);
         scheduler.run_queue();

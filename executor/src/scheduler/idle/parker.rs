@@ -1,15 +1,15 @@
-//! How one worker sleeps: in the driver, or on a condition variable of its own.
+//! How one worker blocks: on the driver, or on a condition variable of its own.
 //!
-//! Owns the word that says which, so that an unpark does what is needed and no more: nothing for a
-//! worker that is awake, one notify for one on its condition variable, one call of `wake_driver`
-//! for the one in the driver. Knows no queue and no mio.
+//! Owns the word that says which, so that an unpark does no more than it must: nothing for an active
+//! worker, one notification for a worker on its condition variable, one call of `wake_driver` for the
+//! driver owner. Knows neither the queues nor mio. The worker continues in `state.rs`.
 //!
 //! ```text
-//!   EMPTY ──park──▶ WAITING ──unpark──▶ NOTIFIED ──(woken)──▶ EMPTY
-//!     │ │              └──(the time is out)──▶ EMPTY
+//!   EMPTY ──park──▶ PARKED ──unpark──▶ NOTIFIED ──(returns)──▶ EMPTY
+//!     │ │              └──(timeout)──▶ EMPTY
 //!     │ └─enter_driver──▶ IN_DRIVER ──unpark──▶ NOTIFIED ──leave_driver──▶ EMPTY
-//!     │                      └──leave_driver (an event, the time)──▶ EMPTY
-//!     └─unpark──▶ NOTIFIED ──park/enter_driver (do not sleep)──▶ EMPTY
+//!     │                      └──leave_driver (an event, a timeout)──▶ EMPTY
+//!     └─unpark──▶ NOTIFIED ──park/enter_driver (does not block)──▶ EMPTY
 //! ```
 
 use std::time::Duration;
@@ -18,45 +18,44 @@ use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Condvar, Mutex};
 
 const EMPTY: usize = 0;
-const WAITING: usize = 1;
+const PARKED: usize = 1;
 const IN_DRIVER: usize = 2;
 const NOTIFIED: usize = 3;
 
-/// The sleeping place of one worker.
+/// Blocks and wakes one worker.
 #[derive(Debug)]
 pub struct Parker {
     state: AtomicUsize,
     lock: Mutex<()>,
-    woken: Condvar,
+    unparked: Condvar,
 }
 
 /// Why [`Parker::park`] returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unparked {
-    /// Somebody called `unpark`.
+    /// Another thread called `unpark`.
     Notified,
-    /// The time ran out.
+    /// The limit has passed.
     TimedOut,
 }
 
 impl Parker {
-    /// A worker that is awake.
+    /// Creates the parker of an active worker.
     pub fn new() -> Self {
         Self {
             state: AtomicUsize::new(EMPTY),
             lock: Mutex::new(()),
-            woken: Condvar::new(),
+            unparked: Condvar::new(),
         }
     }
 
-    /// Sleeps on the condition variable until [`unpark`](Self::unpark), or for `limit`.
+    /// Blocks on the condition variable until [`unpark`](Self::unpark), or for `limit`.
     pub fn park(&self, limit: Option<Duration>) -> Unparked {
         let mut guard = self.lock.lock();
-        // Ordering: Relaxed. EMPTY was written by this worker; where it was notified already,
-        // consume acquires.
+        // Ordering: Relaxed. This worker wrote EMPTY; if it was notified already, consume acquires.
         if self
             .state
-            .compare_exchange(EMPTY, WAITING, Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange(EMPTY, PARKED, Ordering::Relaxed, Ordering::Relaxed)
             .is_err()
         {
             self.consume();
@@ -65,8 +64,8 @@ impl Parker {
         loop {
             let timed_out;
             (guard, timed_out) = match limit {
-                Some(limit) => self.woken.wait_timeout(guard, limit),
-                None => (self.woken.wait(guard), false),
+                Some(limit) => self.unparked.wait_timeout(guard, limit),
+                None => (self.unparked.wait(guard), false),
             };
             // Ordering: Relaxed. consume acquires.
             if self.state.load(Ordering::Relaxed) == NOTIFIED {
@@ -74,7 +73,7 @@ impl Parker {
                 return Unparked::Notified;
             }
             if timed_out {
-                return match self.leave() {
+                return match self.reset() {
                     NOTIFIED => Unparked::Notified,
                     _ => Unparked::TimedOut,
                 };
@@ -82,12 +81,12 @@ impl Parker {
         }
     }
 
-    /// Announces that the worker goes to sleep in the driver. False: it was notified meanwhile and
-    /// must not.
+    /// Announces that the worker is about to block on the driver. Returns `false` if it was notified
+    /// and must not block.
     #[must_use]
     pub fn enter_driver(&self) -> bool {
-        // Ordering: Relaxed, as in park. The unparker that comes later sees IN_DRIVER and wakes the
-        // driver, whose own mechanism keeps a wake that precedes the sleep.
+        // Ordering: Relaxed, like in park. A later unpark sees IN_DRIVER and wakes the driver, which
+        // keeps a wake-up that precedes its wait.
         let entered =
             self.state
                 .compare_exchange(EMPTY, IN_DRIVER, Ordering::Relaxed, Ordering::Relaxed);
@@ -97,22 +96,22 @@ impl Parker {
         entered.is_ok()
     }
 
-    /// The worker came out of the driver, for whatever reason.
+    /// Records that the worker returned from the driver, for whatever reason.
     pub fn leave_driver(&self) {
-        self.leave();
+        self.reset();
     }
 
-    /// Wakes the worker, or makes its next sleep end at once. `wake_driver` is called where it
-    /// sleeps in the driver.
+    /// Wakes the worker, or makes its next park return at once. Calls `wake_driver` if it blocks on
+    /// the driver.
     pub fn unpark(&self, wake_driver: impl FnOnce()) {
-        // Ordering: Release, pairs with leave: what was done before the unpark is seen after the
-        // sleep. Nothing that the sleeper wrote is read here.
+        // Ordering: Release, pairs with reset: the worker sees what preceded the unpark. Nothing that
+        // the worker wrote is read here.
         match self.state.swap(NOTIFIED, Ordering::Release) {
-            WAITING => {
-                // Taking the lock once makes sure that the sleeper is not between its check and
-                // its wait.
+            PARKED => {
+                // Taking the lock once makes sure that the worker is not between its check and its
+                // wait.
                 drop(self.lock.lock());
-                self.woken.notify_one();
+                self.unparked.notify_one();
             }
             IN_DRIVER => wake_driver(),
             _ => {}
@@ -120,11 +119,11 @@ impl Parker {
     }
 
     fn consume(&self) {
-        let before = self.leave();
+        let before = self.reset();
         debug_assert_eq!(before, NOTIFIED, "only a notification is consumed");
     }
 
-    fn leave(&self) -> usize {
+    fn reset(&self) -> usize {
         // Ordering: Acquire, pairs with unpark: what was pushed before it is seen.
         self.state.swap(EMPTY, Ordering::Acquire)
     }

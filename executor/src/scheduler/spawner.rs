@@ -1,0 +1,119 @@
+//! How a task is made and put into its runtime's list, and where the panics of tasks go.
+//!
+//! Owns [`Spawner`], which tasks hold instead of the runtime. A new task goes on in `shared.rs`.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use framewise_context::{CaughtPanic, Frame};
+
+use super::points;
+use super::shared::Shared;
+use crate::task::cell::{self, Schedule};
+use crate::task::header::TaskRef;
+use crate::task::catch::catch_and_discard;
+use crate::task::{JoinError, JoinHandle};
+
+/// The user's hook, called with each panic that no joiner takes; only by [`report_unhandled`].
+pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
+
+/// Calls the hook in the frame in which the panic began, whatever frame is current here. A panic of the
+/// hook itself is printed and goes no further.
+pub(crate) fn report_unhandled(hook: &PanicHook, error: &JoinError) {
+    catch_and_discard(|| match error.frame() {
+        Some(frame) => frame.run(|| hook(error)),
+        None => Frame::root().run(|| hook(error)),
+    });
+}
+
+/// A counted reference to a runtime, one for each worker and each handle that was made outside.
+///
+/// Tasks hold it instead of the runtime itself, so that the reference count of one worker's tasks is in
+/// that worker's cache line.
+pub(crate) struct Spawner {
+    pub(crate) shared: Arc<Shared>,
+    /// The list that the tasks belong to.
+    index: usize,
+}
+
+impl Spawner {
+    pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Arc<Self> {
+        Arc::new(Self { shared, index })
+    }
+
+    /// Makes a task that carries `frame`, and schedules it.
+    #[track_caller]
+    pub(crate) fn spawn<F>(self: Arc<Self>, future: F, frame: Frame) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        // SAFETY: nothing is borrowed, and any thread may run the future.
+        unsafe { self.spawn_borrowing(future, frame) }
+    }
+
+    /// Like [`spawn`](Self::spawn), for a future that may borrow and need not be `Send`.
+    ///
+    /// # Safety
+    ///
+    /// The task is complete, and its output taken or dropped, before what they borrow ends. If they
+    /// are not `Send`, only this thread runs the tasks of this runtime (rule T6 in
+    /// `task/header.rs`).
+    #[inline]
+    #[track_caller]
+    pub(crate) unsafe fn spawn_borrowing<F: Future>(
+        self: Arc<Self>,
+        future: F,
+        frame: Frame,
+    ) -> JoinHandle<F::Output> {
+        let spawner = Arc::as_ptr(&self);
+        let task = cell::allocate(future, frame, self, true);
+        points::spawned(task);
+        // SAFETY: the handle's reference is ours to pass on.
+        let handle = unsafe { JoinHandle::new(task) };
+        // SAFETY: the task holds the spawner, and the handle the task.
+        let spawner = unsafe { &*spawner };
+        if spawner.shared.owned[spawner.index].insert(task) {
+            spawner.shared.schedule(task);
+        } else {
+            // SAFETY: a new task is its spawner's to run.
+            unsafe { task.complete_with_error(JoinError::cancelled()) }
+        }
+        handle
+    }
+}
+
+impl Schedule for Arc<Spawner> {
+    fn schedule(&self, task: TaskRef) {
+        self.shared.schedule(task);
+    }
+
+    fn owner(&self) -> *const () {
+        self.shared.address()
+    }
+
+    fn release(&self, task: TaskRef) {
+        points::ended(task);
+        self.shared.owned[self.index].remove(task);
+    }
+
+    fn unhandled_panic(&self, error: &JoinError) {
+        self.shared.unhandled_panic(error);
+    }
+}
+
+impl Shared {
+    /// Reports panics of wakers and callbacks to the user's hook.
+    pub(crate) fn unhandled_panics(&self, panics: Vec<CaughtPanic>) {
+        for panic in panics {
+            catch_and_discard(|| self.unhandled_panic(&JoinError::caught(panic)));
+        }
+    }
+
+    /// Reports a panic that no joiner takes to the user's hook.
+    pub(crate) fn unhandled_panic(&self, error: &JoinError) {
+        if let Some(hook) = &self.unhandled_panic {
+            report_unhandled(hook, error);
+        }
+    }
+}
