@@ -537,7 +537,7 @@ impl<H: Host> Schedule for BlockingSchedule<H> {
         unreachable!("a blocking job is claimed from its birth until its end");
     }
 
-    fn withdraw(&self, task: TaskRef) -> bool {
+    fn remove_queued(&self, task: TaskRef) -> bool {
         self.0.lock().queue.remove(task)
     }
 

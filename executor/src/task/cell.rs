@@ -28,7 +28,7 @@ pub(crate) trait Schedule: 'static {
     /// Takes the claim of an aborted task out of the queue that it waits in. Returns `true` if the claim
     /// is the caller's now. A scheduler whose queues can be searched by its own threads only leaves it
     /// where it is. Runs no user code.
-    fn withdraw(&self, _task: TaskRef) -> bool {
+    fn remove_queued(&self, _task: TaskRef) -> bool {
         false
     }
 
@@ -91,7 +91,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         run: Self::run,
         complete_with_error: Self::complete_with_error,
         schedule: Self::schedule,
-        withdraw: Self::withdraw,
+        remove_queued: Self::remove_queued,
         owner: Self::owner,
         take_output: Self::take_output,
         drop_output: Self::drop_output,
@@ -356,11 +356,11 @@ impl<F: Future, S: Schedule> Core<F, S> {
     /// # Safety
     ///
     /// The task is aborted, and a reference keeps it alive until this returns. Its future may be
-    /// dropped on any thread if its scheduler's `withdraw` can return `true` (T6).
-    unsafe fn withdraw(pointer: NonNull<Header>) {
+    /// dropped on any thread if its scheduler's `remove_queued` can return `true` (T6).
+    unsafe fn remove_queued(pointer: NonNull<Header>) {
         // SAFETY: alive, by the contract.
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
-        if core.scheduler.withdraw(task) {
+        if core.scheduler.remove_queued(task) {
             // SAFETY: the claim is ours.
             let ran = unsafe { task.run() };
             debug_assert!(

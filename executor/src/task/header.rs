@@ -1,25 +1,25 @@
 //! What every task looks like from outside: the header, and the pointer that queues hold.
 //!
-//! Owns the layout of the header and the table of functions that know the future's type. Knows no
-//! queue and no worker. The task goes on in `cell.rs`, where the type is known.
+//! Owns the layout of the header and the vtable, whose functions know the future's type. Knows neither
+//! queues nor workers. The task goes on in `cell.rs`, where the type is known.
 //!
 //! # The safety argument
 //!
 //! - **T1. Shape.** A task is one allocation of `cell::Core<F, S>`, a `repr(C)` struct that begins
-//!   with `Header`. The header's table was made for that very `F` and `S`, so the functions in it
-//!   may cast the pointer back.
-//! - **T2. Liveness and the stage.** A task is freed by whoever drops its last reference. It keeps
-//!   one of its own until it is finished, so whoever holds the claim needs none (S3). The stage
-//!   (future or output) is the runner's from `start` until `complete`, and from then on the join
-//!   handle's, or the runner's where nobody joins.
-//! - **T3. The frame.** Written at birth; taken out by the runner after the future is gone. Only
-//!   the runner borrows it in between.
-//! - **T4. The join waker.** Its slot is the join handle's while `JOIN_WAKER` is off, and read-only
-//!   for both sides while it is on (S5). A handle that goes takes the waker out, unless the
-//!   completing thread is just waking it: then that one does.
-//! - **T5. The links.** Touched only under the lock of the list that a task may be in: its owner's, from
-//!   `insert` until just before it completes, or, of a blocking call, the pool's queue, from `push_back`
-//!   until its claim is taken out.
+//!   with `Header`. The header's vtable was made for that `F` and `S`, so its functions may cast the
+//!   pointer back.
+//! - **T2. Liveness and the stage.** The thread that drops the last reference frees the task. The task
+//!   keeps one of its own until it is finished, so the holder of a runnable task needs none (S3). The
+//!   stage (future or output) belongs to the runner from `start` until `complete`, and from then on to
+//!   the join handle, or to the runner if there is no handle.
+//! - **T3. The frame.** Written when the task is made; taken out by the runner after the future is gone.
+//!   Only the runner borrows it in between.
+//! - **T4. The join waker.** Its slot belongs to the join handle while `JOIN_WAKER` is off, and is
+//!   read-only for both sides while it is on (S5). A handle that is dropped takes the waker out, unless
+//!   the completing thread is waking it: then that thread does.
+//! - **T5. The links.** Accessed only under the lock of the list that a task may be in: its owner's, from
+//!   `insert` until just before it completes, or, for a blocking call, the pool's queue, from `push_back`
+//!   until it is taken out.
 //! - **T6. The right thread.** The future is polled and dropped only by `run`, which is called by
 //!   the scheduler that owns the task. A scheduler whose tasks are not `Send` calls it on its own
 //!   thread only. The output is `Send` where the handle that carries it away is.
@@ -44,7 +44,7 @@ pub(crate) struct Header {
     pub(crate) frame: UnsafeCell<Frame>,
     /// Neighbors in a list of the scheduler that owns the task. Rule T5.
     pub(crate) links: UnsafeCell<Links>,
-    /// Who awaits the join handle. Rule T4.
+    /// The waker of the join handle's last poll. Rule T4.
     pub(crate) join_waker: UnsafeCell<Option<Waker>>,
 }
 
@@ -57,35 +57,34 @@ pub(crate) struct Links {
 
 /// The functions that know the types of future and scheduler. Each is unsafe by rule T1.
 pub(crate) struct Vtable {
-    /// Carries the claim out: polls or cancels, and whatever follows.
+    /// Runs the task: polls or drops the future, and completes the task if it is ready.
     pub(crate) run: unsafe fn(NonNull<Header>) -> RunResult,
-    /// Ends the task with this error instead of running it.
+    /// Completes the task with this error instead of running it.
     pub(crate) complete_with_error: unsafe fn(NonNull<Header>, JoinError),
-    /// Hands the claim to the scheduler.
+    /// Gives the runnable task to the scheduler.
     pub(crate) schedule: unsafe fn(NonNull<Header>),
-    /// Takes the claim of an aborted task out of the scheduler's queue, where the scheduler can do so,
-    /// and carries it out.
-    pub(crate) withdraw: unsafe fn(NonNull<Header>),
+    /// Takes an aborted task out of the scheduler's queue, if the scheduler can do so, and runs it.
+    pub(crate) remove_queued: unsafe fn(NonNull<Header>),
     /// The address of the runtime or pool that the task ends with.
     pub(crate) owner: unsafe fn(NonNull<Header>) -> *const (),
     /// Moves the output to `*mut Option<Result<T, JoinError>>`. The task is finished.
     pub(crate) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output, if it is still there. The caller owns it.
     pub(crate) drop_output: unsafe fn(NonNull<Header>),
-    /// Frees the task. Nobody else has it.
+    /// Frees the task, which has no reference left.
     pub(crate) free: unsafe fn(NonNull<Header>),
 }
 
-/// What became of a claim that was carried out.
+/// What a run of a task asks of its caller.
 #[must_use]
 pub(crate) enum RunResult {
-    /// The task is idle, elsewhere or complete: it is not ours any more.
+    /// Nothing: the task is idle, runnable elsewhere, or complete. Do not touch it again.
     Done,
-    /// The task was woken while it ran: the claim is back, to be put at the end of a queue.
+    /// To put the task at the end of a queue: it was woken while it ran.
     Reschedule(TaskRef),
 }
 
-/// A pointer to a task; whether it carries a reference or the claim, its holder says.
+/// A pointer to a task. Its owner knows whether it carries a reference, or the right to run the task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct TaskRef(NonNull<Header>);
@@ -93,7 +92,7 @@ pub(crate) struct TaskRef(NonNull<Header>);
 // SAFETY: rule T1: every field that other threads may touch is an atomic or guarded by the state's
 // protocol, and futures that are not Send belong to schedulers that run on one thread (rule T6).
 unsafe impl Send for TaskRef {}
-// SAFETY: as for Send.
+// SAFETY: like for Send.
 unsafe impl Sync for TaskRef {}
 
 impl fmt::Debug for TaskRef {
@@ -107,8 +106,8 @@ impl TaskRef {
     ///
     /// # Safety
     ///
-    /// The pointer came from `cell::allocate`, and the task is alive while the `TaskRef` is used:
-    /// its user has a reference, or the claim (rule T2).
+    /// The pointer came from `cell::allocate`, and the task is alive while the `TaskRef` is used: its
+    /// user has a reference, or is the task's holder (rule T2).
     pub(crate) unsafe fn new(pointer: NonNull<Header>) -> Self {
         Self(pointer)
     }
@@ -127,25 +126,24 @@ impl TaskRef {
         unsafe { self.0.as_ref() }
     }
 
-    /// Carries the claim out on this thread: one poll, or the end of an aborted task.
+    /// Runs the task on this thread: one poll, or the end of an aborted task.
     ///
     /// # Safety
     ///
-    /// The caller has the claim and gives it up (S2), and it is the thread that the future may
-    /// run on (T6).
+    /// The caller is the task's holder, and gives that up (S2). The future may run on this thread (T6).
     #[inline]
     pub(crate) unsafe fn run(self) -> RunResult {
-        // SAFETY: the pointer is to a live task (T2), and the claim is the caller's.
+        // SAFETY: the pointer is to a live task (T2), and the caller is its holder.
         unsafe { (self.header().vtable.run)(self.0) }
     }
 
-    /// Ends the task with `error` instead of running it: its future is dropped here, in its frame.
+    /// Completes the task with `error` instead of running it: its future is dropped here, in its frame.
     ///
     /// # Safety
     ///
-    /// As [`run`](Self::run).
+    /// Like [`run`](Self::run).
     pub(crate) unsafe fn complete_with_error(self, error: JoinError) {
-        // SAFETY: as in `run`.
+        // SAFETY: like in `run`.
         unsafe { (self.header().vtable.complete_with_error)(self.0, error) }
     }
 
@@ -153,8 +151,8 @@ impl TaskRef {
     #[inline]
     pub(crate) fn wake(self) {
         if self.header().state.wake() == WakeAction::Submit {
-            // SAFETY: `Submit` handed us the claim, and the caller's reference keeps the task (and
-            // with it the scheduler) alive until this returns.
+            // SAFETY: `Submit` made us the holder, and the caller's reference keeps the task (and with it
+            // the scheduler) alive until this returns.
             unsafe { (self.header().vtable.schedule)(self.0) }
         }
     }
@@ -162,11 +160,11 @@ impl TaskRef {
     /// Aborts the task. The caller keeps its reference.
     pub(crate) fn abort(self) {
         match self.header().state.abort() {
-            // SAFETY: as in `wake`.
+            // SAFETY: like in `wake`.
             WakeAction::Submit => unsafe { (self.header().vtable.schedule)(self.0) },
             // SAFETY: the caller's reference keeps the task alive until this returns, and it is
             // aborted.
-            WakeAction::Nothing => unsafe { (self.header().vtable.withdraw)(self.0) },
+            WakeAction::Nothing => unsafe { (self.header().vtable.remove_queued)(self.0) },
         }
     }
 
@@ -179,11 +177,11 @@ impl TaskRef {
             && ending::is_ending(unsafe { (self.header().vtable.owner)(self.0) })
     }
 
-    /// Gives a reference up, and frees the task with the last one.
+    /// Drops a reference, and frees the task with the last one.
     #[inline]
     pub(crate) fn drop_reference(self) {
         if self.header().state.drop_reference() {
-            // SAFETY: it was the last reference, so nobody else has the task (T2).
+            // SAFETY: it was the last reference, so no other thread has the task (T2).
             unsafe { (self.header().vtable.free)(self.0) }
         }
     }

@@ -1,21 +1,25 @@
 //! The task's state word: flags and reference count in one atomic, and every transition of it.
 //!
-//! Owns the protocol between those who wake, run, abort and join a task. Knows neither futures nor
-//! queues: each transition says what its caller must do next, as a `#[must_use]` action. From here
-//! the task goes on in `cell.rs`, which carries the actions out.
+//! Owns the protocol between the threads that wake, run, abort and join a task. Knows neither futures
+//! nor queues: each transition returns what its caller must do next, as a `#[must_use]` action. From
+//! here the task goes on in `cell.rs`, which carries the actions out. The design is tokio's: flags and
+//! the reference count in one word, and a join waker whose slot changes owners by a bit.
+//!
+//! A task is **runnable** while `SCHEDULED` is set: one thread or queue, its *holder*, has the exclusive
+//! right to run it. The transition that makes a task runnable hands that right to its caller.
 //!
 //! # Bits
 //!
 //! | bit | name | set while |
 //! | --- | --- | --- |
 //! | 0 | `RUNNING` | one thread polls or cancels the future |
-//! | 1 | `COMPLETE` | the future is gone, and whose the output is has been decided |
+//! | 1 | `COMPLETE` | the future is gone, and the output's owner has been decided |
 //! | 2 | `FINISHED` | the frame is released too, and the output can be taken |
-//! | 3 | `SCHEDULED` | somebody holds the *claim*: a queue entry, or a poll that will be repeated |
-//! | 4 | `CANCELLED` | the next holder of the claim drops the future instead of polling it |
+//! | 3 | `SCHEDULED` | the task is runnable: it is in a queue, or its poll will be repeated |
+//! | 4 | `CANCELLED` | the next holder drops the future instead of polling it |
 //! | 5 | `JOIN_INTEREST` | the join handle exists |
 //! | 6 | `JOIN_WAKER` | the join waker's slot belongs to the runtime, for reading |
-//! | 7… | references | one for not being finished, one a handle, one a waker |
+//! | 7… | references | one until the task is finished, one for the handle, one for each waker |
 //!
 //! # Life
 //!
@@ -28,7 +32,7 @@
 //!    │                      ▼                                         │
 //!    │               COMPLETE ──5 finish──▶ FINISHED                  │
 //!    └────────────────────────────────────────────────────────────────┘
-//!                     2 wake/abort: the caller gets the claim
+//!                     2 wake/abort: the caller becomes the holder
 //! ```
 //!
 //! Numbers: 1 [`TaskState::start`], 2 [`TaskState::wake`] and [`TaskState::abort`],
@@ -36,15 +40,15 @@
 //!
 //! # What holds
 //!
-//! - S1. At most one holder of the claim: only the transition that turns `SCHEDULED` on in an idle
-//!   task hands it out, and `finish_poll` when it finds `SCHEDULED`.
-//! - S2. At most one poller: only the holder of the claim may call `start`.
-//! - S3. A task that is not complete keeps the reference that it was born with, so a queue entry
+//! - S1. A runnable task has one holder: the caller of the transition that sets `SCHEDULED` in an idle
+//!   task, or of `finish_poll` if that finds `SCHEDULED`.
+//! - S2. At most one poller: only the holder may call `start`.
+//! - S3. A task that is not complete keeps the reference that it was created with, so a queue entry
 //!   needs none of its own.
-//! - S4. `CANCELLED` implies that a claim exists or will: `abort` sets both bits in one step.
+//! - S4. `CANCELLED` implies that the task is runnable or running: `abort` sets both bits in one step.
 //! - S5. The join waker's slot is written by the join handle, and only while `JOIN_WAKER` is
-//!   off; while it is on both sides may read it. (The one other write is T4's: whoever completes the
-//!   task empties the slot where no handle is left to do it.)
+//!   off; while it is on both sides may read it. (The one other write is T4's: the completing thread
+//!   empties the slot if no handle is left to do it.)
 
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 
@@ -64,7 +68,7 @@ const INITIAL: usize = SCHEDULED | JOIN_INTEREST | (2 * REFERENCE);
 #[derive(Debug)]
 pub(crate) struct TaskState(AtomicUsize);
 
-/// What the holder of the claim must do.
+/// What the holder of a runnable task must do.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StartAction {
@@ -78,9 +82,9 @@ pub(crate) enum StartAction {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum WakeAction {
-    /// The caller has the claim now: put the task into a queue.
+    /// The caller is the holder now: put the task into a queue.
     Submit,
-    /// Somebody else has the claim, or the task is complete.
+    /// The task is runnable already, or complete.
     Nothing,
 }
 
@@ -88,17 +92,17 @@ pub(crate) enum WakeAction {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum PollEndAction {
-    /// The task was woken during the poll: the poller has the claim again and puts it into a queue.
+    /// The task was woken during the poll: the poller is its holder again and puts it into a queue.
     Reschedule,
-    /// Somebody else may run the task already: do not touch it again.
+    /// Another thread may run the task already: do not touch it again.
     Idle,
 }
 
-/// Who has the output of a task that completes.
+/// Which side owns the output of a task that completes.
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum OutputOwner {
-    /// Nobody joins: the completing thread drops the output, in the task's frame.
+    /// There is no join handle: the completing thread drops the output, in the task's frame.
     Detached,
     /// The join handle will take or drop it.
     Joined,
@@ -112,7 +116,7 @@ pub(crate) enum FinishAction {
     WakeJoiner,
     /// This was the last reference: free the task.
     Free,
-    /// Others still hold the task: do not touch it again.
+    /// There are other references: do not touch the task again.
     Nothing,
 }
 
@@ -120,24 +124,24 @@ pub(crate) enum FinishAction {
 #[must_use]
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct HandleDropAction {
-    /// The output is there and nobody else's: drop it.
+    /// The output is there and belongs to the handle: drop it.
     pub(crate) drop_output: bool,
-    /// The join waker's slot is the handle's: empty it.
+    /// The join waker's slot belongs to the handle: empty it.
     pub(crate) drop_waker: bool,
 }
 
 impl TaskState {
-    /// A task that was just spawned: its claim is the spawner's.
+    /// Creates the state of a new task, whose spawner is its holder.
     pub(crate) fn new() -> Self {
         Self(AtomicUsize::new(INITIAL))
     }
 
-    /// A task that nobody will join: the spawner has the claim, and there is one reference.
+    /// Creates the state of a new task without a join handle: there is one reference.
     pub(crate) fn new_detached() -> Self {
         Self(AtomicUsize::new(SCHEDULED | REFERENCE))
     }
 
-    /// Edge 1: the holder of the claim begins to run the task.
+    /// Edge 1: begins to run the task. For the holder.
     #[inline]
     pub(crate) fn start(&self) -> StartAction {
         // Ordering: Acquire, pairs with the Release of finish_poll (the last poller's writes to
@@ -147,7 +151,7 @@ impl TaskState {
         let before = self.0.fetch_sub(SCHEDULED - RUNNING, Ordering::Acquire);
         debug_assert!(
             before & SCHEDULED != 0,
-            "only the holder of the claim runs a task"
+            "only the holder of a runnable task runs it"
         );
         debug_assert!(
             before & (RUNNING | COMPLETE) == 0,
@@ -160,23 +164,23 @@ impl TaskState {
         }
     }
 
-    /// Edge 2: asks for another poll.
+    /// Edge 2: makes the task runnable, for another poll.
     ///
     /// Always a read-modify-write, even where the bit is set already: the poll that is to come must
-    /// see what the waker wrote, and for that it must synchronise with this very call.
+    /// see what the waker wrote, and for that it must synchronize with this very call.
     #[inline]
     pub(crate) fn wake(&self) -> WakeAction {
         // Ordering: Release, pairs with start; publishes what the waker wrote. What the last poller
-        // released is not needed to pass the claim on: start acquires it, since this
+        // released is not needed to pass the task on: start acquires it, since this
         // read-modify-write continues its release sequence. So do those below.
         let before = self.0.fetch_or(SCHEDULED, Ordering::Release);
         Self::submit_if_idle(before)
     }
 
-    /// Edge 2: asks for the future to be dropped.
+    /// Edge 2: makes the task runnable, so that its holder drops the future.
     #[inline]
     pub(crate) fn abort(&self) -> WakeAction {
-        // Ordering: Release, as in wake: the future's drop sees what the aborter wrote.
+        // Ordering: Release, like in wake: the future's drop sees what the aborter wrote.
         let before = self.0.fetch_or(CANCELLED | SCHEDULED, Ordering::Release);
         Self::submit_if_idle(before)
     }
@@ -189,7 +193,7 @@ impl TaskState {
         }
     }
 
-    /// Edge 3: the poll returned `Pending`.
+    /// Edge 3: ends a poll that returned `Pending`.
     #[inline]
     pub(crate) fn finish_poll(&self) -> PollEndAction {
         // Ordering: Release, pairs with start; publishes this poll's writes to the future. A
@@ -203,7 +207,7 @@ impl TaskState {
         }
     }
 
-    /// Whether nobody will take the output, now or ever.
+    /// Returns `true` if there is no join handle any more.
     #[inline]
     pub(crate) fn is_detached(&self) -> bool {
         // Ordering: Relaxed. The bit is never set again, and the poller has nothing to read that
@@ -211,16 +215,16 @@ impl TaskState {
         self.0.load(Ordering::Relaxed) & JOIN_INTEREST == 0
     }
 
-    /// Edges 4 and 5 for a task without a frame, whose output is stored: one step.
+    /// Edges 4 and 5 in one step, for a task without a frame whose output is stored.
     #[inline]
     pub(crate) fn complete_and_finish(&self) -> (OutputOwner, FinishAction) {
-        // Ordering: Acquire, pairs with the Release of drop_reference and drop_handle: whoever is
-        // found to be alone frees what they used.
+        // Ordering: Acquire, pairs with the Release of drop_reference and drop_handle: a thread that
+        // finds no other reference frees what their threads used.
         let mut now = self.0.load(Ordering::Acquire);
         loop {
             debug_assert!(now & RUNNING != 0, "only a runner completes a task");
             if now & JOIN_INTEREST == 0 && now / REFERENCE == 1 {
-                // Nobody can reach the task: no other thread will look at the word again.
+                // No other thread can reach the task, so none will read the word again.
                 return (OutputOwner::Detached, FinishAction::Free);
             }
             let mut next = (now & !RUNNING) | COMPLETE | FINISHED;
@@ -248,8 +252,8 @@ impl TaskState {
         }
     }
 
-    /// Edge 4: the future is gone and the output stored. The frame is still there, so that a
-    /// detached task's output can be dropped in it.
+    /// Edge 4: records that the future is gone and the output stored. The frame is still there, so that
+    /// a detached task's output can be dropped in it.
     pub(crate) fn complete(&self) -> OutputOwner {
         // Ordering: Release publishes the output to a handle that is dropped from now on. What
         // others released is acquired by finish, before the waker's slot is read.
@@ -265,7 +269,7 @@ impl TaskState {
         }
     }
 
-    /// Edge 5: the frame is released too, or the output of a detached task dropped.
+    /// Edge 5: records that the frame is released too, or the output of a detached task dropped.
     pub(crate) fn finish(&self) -> FinishAction {
         // Ordering: AcqRel. Release publishes the output to the join handle's poll; Acquire pairs
         // with set_join_waker, for the waker's slot.
@@ -283,37 +287,37 @@ impl TaskState {
         }
     }
 
-    /// After `WakeJoiner`: gives the waker's slot back, and the task's own reference up, in one
-    /// step. False: the handle is gone, and nothing was given up. The slot is the caller's to
-    /// empty, and then the reference to [drop](Self::drop_reference).
+    /// After `WakeJoiner`: returns the waker's slot to the handle and drops the task's own reference, in
+    /// one step. Returns `false` if the handle is gone: then nothing was dropped, and the caller empties
+    /// the slot and [drops the reference](Self::drop_reference).
     #[must_use]
     pub(crate) fn release_join_waker(&self) -> bool {
         // Ordering: Release: the handle that finds the bit off may write the slot, after our
-        // reading of it. Acquire on refusal: the handle has looked at the slot for the last time.
+        // reading of it. Acquire on failure: the handle has read the slot for the last time.
         self.0
             .fetch_update(Ordering::Release, Ordering::Acquire, |now| {
-                debug_assert!(now & JOIN_WAKER != 0, "the slot was the runtime's");
+                debug_assert!(now & JOIN_WAKER != 0, "the slot belongs to the runtime");
                 // The handle has a reference of its own, so ours is not the last.
                 (now & JOIN_INTEREST != 0).then_some(now - JOIN_WAKER - REFERENCE)
             })
             .is_ok()
     }
 
-    /// Whether the task is dropped when it has its next turn.
+    /// Returns `true` if the task was aborted: its holder drops the future.
     pub(crate) fn is_cancelled(&self) -> bool {
-        // Ordering: Relaxed. Publishes nothing: what whoever asks knows of the abort, it has seen in
-        // an order that includes this bit.
+        // Ordering: Relaxed. Publishes nothing. A caller that knows of the abort has seen it in an order
+        // that includes this bit.
         self.0.load(Ordering::Relaxed) & CANCELLED != 0
     }
 
-    /// Whether the output can be taken. Called by the join side.
+    /// Returns `true` if the output can be taken. For the join handle.
     #[inline]
     pub(crate) fn is_finished(&self) -> bool {
         // Ordering: Acquire, pairs with finish; the output is read next.
         self.0.load(Ordering::Acquire) & FINISHED != 0
     }
 
-    /// Whether the join waker's slot is the runtime's. Called by the join handle.
+    /// Returns `true` if the join waker's slot belongs to the runtime. For the join handle.
     #[inline]
     pub(crate) fn has_join_waker(&self) -> bool {
         // Ordering: Acquire, pairs with release_join_waker: the runtime's reading of the slot is
@@ -321,8 +325,8 @@ impl TaskState {
         self.0.load(Ordering::Acquire) & JOIN_WAKER != 0
     }
 
-    /// The join handle filled the waker's slot and hands it to the runtime. False: the task is
-    /// finished, the slot stays the handle's and the output can be taken.
+    /// Gives the waker's slot, which the join handle has filled, to the runtime. Returns `false` if the
+    /// task is finished: the slot still belongs to the handle, and the output can be taken.
     #[must_use]
     pub(crate) fn set_join_waker(&self) -> bool {
         self.update(|now| {
@@ -332,8 +336,8 @@ impl TaskState {
         .is_ok()
     }
 
-    /// The join handle asks for the slot back, to fill it anew. False: the task is finished, the
-    /// runtime may be reading the slot, and the output can be taken.
+    /// Takes the slot back for the join handle, which fills it again. Returns `false` if the task is
+    /// finished: the runtime may be reading the slot, and the output can be taken.
     #[must_use]
     pub(crate) fn unset_join_waker(&self) -> bool {
         self.update(|now| {
@@ -343,8 +347,8 @@ impl TaskState {
         .is_ok()
     }
 
-    /// The join handle goes. Its reference is dropped apart, by
-    /// [`drop_reference`](Self::drop_reference), after the actions.
+    /// Records that the join handle is dropped. After the actions the caller
+    /// [drops its reference](Self::drop_reference).
     pub(crate) fn drop_handle(&self) -> HandleDropAction {
         let before = self
             .update(|now| {
@@ -355,16 +359,16 @@ impl TaskState {
                 }
                 Some(next)
             })
-            .expect("the update never refuses");
+            .expect("the closure returns Some always");
         HandleDropAction {
             drop_output: before & COMPLETE != 0,
-            // Finished and still on: the completing thread is waking it, and drops it.
+            // Finished and still on: the completing thread is waking it, and will drop it.
             drop_waker: before & FINISHED == 0 || before & JOIN_WAKER == 0,
         }
     }
 
-    /// The join handle of a task that nobody has run yet goes: one step for the commonest case of
-    /// a detached spawn. False: nothing was done, use [`drop_handle`](Self::drop_handle).
+    /// Drops the join handle of a task that has not run yet, in one step: the most common case of a
+    /// detached spawn. Returns `false` if the task has run: use [`drop_handle`](Self::drop_handle).
     #[inline]
     #[must_use]
     pub(crate) fn drop_handle_of_fresh_task(&self) -> bool {
@@ -385,21 +389,21 @@ impl TaskState {
     /// Adds a reference.
     #[inline]
     pub(crate) fn add_reference(&self) {
-        // Ordering: Relaxed. The caller has a reference, so the task cannot go meanwhile, and
-        // passing the new one on to another thread synchronises by itself.
+        // Ordering: Relaxed. The caller has a reference, so the task stays alive, and passing the new
+        // reference to another thread synchronizes by itself.
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
         if before > usize::MAX / 2 {
-            // As in std's Arc: leaked wakers must not wrap the count round to zero.
+            // Like std's Arc: leaked wakers must not wrap the count to zero.
             std::process::abort();
         }
     }
 
-    /// Gives a reference up. True: it was the last, and the caller frees the task.
+    /// Drops a reference. Returns `true` if it was the last: the caller frees the task.
     #[inline]
     #[must_use]
     pub(crate) fn drop_reference(&self) -> bool {
-        // Ordering: AcqRel. Release: our use of the task is over; Acquire: so is everybody's,
-        // before it is freed.
+        // Ordering: AcqRel. Release: this use of the task is over; Acquire: so is every other, before it
+        // is freed.
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
         debug_assert!(
             before / REFERENCE >= 1,
@@ -408,11 +412,10 @@ impl TaskState {
         before / REFERENCE == 1
     }
 
-    /// A compare-exchange loop of the join side.
+    /// Runs a compare-exchange loop for the join handle.
     fn update(&self, f: impl Fn(usize) -> Option<usize>) -> Result<usize, usize> {
-        // Ordering: Release publishes the waker's slot to finish. Acquire for the value that is
-        // looked at, whether it is then replaced or refused; pairs with complete and finish, for
-        // the output.
+        // Ordering: Release publishes the waker's slot to finish. Acquire for the value that is read,
+        // whether it is then replaced or not; pairs with complete and finish, for the output.
         self.0.fetch_update(Ordering::Release, Ordering::Acquire, f)
     }
 }
