@@ -417,7 +417,7 @@ impl<H: Host> BlockingPool<H> {
         });
     }
 
-    /// The time goes by: idle threads see that, where a model's `keep_alive` is zero. (A wait in a
+    /// Lets the time pass: idle threads see that, because a model's `keep_alive` is zero. (A wait in a
     /// model does not end by itself.)
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub(crate) fn advance_clock(&self) {

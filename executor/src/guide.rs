@@ -1,6 +1,6 @@
 #![doc = include_str!("../guide/rustdoc-links.md")]
 #![doc = include_str!("../GUIDE.md")]
-// The text is in `GUIDE.md` and `guide/*.md`, so that whoever looks at the repository sees it too;
+// The text is in `GUIDE.md` and `guide/*.md`, so that readers of the repository see it too;
 // here it becomes pages of the documentation, and its examples become tests. A page's links are
 // defined twice, and the first definition counts: `rustdoc-links.md` leads to pages and types here,
 // the definitions at a page's own end lead to files elsewhere. (Hence a failing example is named by

@@ -1,9 +1,9 @@
-//! Doors for the models in `loom-tests`: the protocols' own types, which are not public otherwise.
+//! Access for the models in `loom-tests` to the protocols' own types, which are not public otherwise.
 //!
 //! Owns, under `framewise_loom` and `framewise_shuttle` only, what models need around them.
-//! `ModelScheduler` is the least scheduler that a task can have. Models spawn real tasks on it, take the
-//! claims out of it on threads of their choice, and wake, abort and join them through the shipped wakers
-//! and handles.
+//! `ModelScheduler` is the smallest scheduler that a task can have. Models spawn real tasks on it, take
+//! runnable tasks out of it on threads of their choice, and wake, abort and join them through the shipped
+//! wakers and handles.
 
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
@@ -16,7 +16,7 @@ pub use self::of_tasks::{ModelScheduler, Runnable, Slot};
 #[cfg(any(framewise_loom, framewise_shuttle))]
 mod blocking;
 #[cfg(any(framewise_loom, framewise_shuttle))]
-mod claims;
+mod runnables;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 mod runtime;
 #[cfg(any(framewise_loom, framewise_shuttle))]
@@ -86,7 +86,7 @@ mod of_tasks {
     use framewise_sync::atomic::{AtomicUsize, Ordering};
     use framewise_sync::cell::UnsafeCell;
 
-    use super::claims::Runnables;
+    use super::runnables::Runnables;
     use crate::scheduler::queue::LifoSlot;
     use crate::task::cell::{self, Schedule};
     use crate::task::header::{RunResult, TaskRef};
@@ -99,7 +99,7 @@ mod of_tasks {
     pub struct ModelScheduler(Arc<Common>);
 
     struct Common {
-        claims: Runnables,
+        runnables: Runnables,
         owned: Option<OwnedTasks>,
         unhandled_panics: AtomicUsize,
     }
@@ -117,27 +117,27 @@ mod of_tasks {
 
         fn build(owned: Option<OwnedTasks>) -> Self {
             Self(Arc::new(Common {
-                claims: Runnables::new(),
+                runnables: Runnables::new(),
                 owned,
                 unhandled_panics: AtomicUsize::new(0),
             }))
         }
 
-        /// As a runtime's `spawn`: what the list refuses is cancelled on this thread.
+        /// Like a runtime's `spawn`: a task that the closed list rejects is cancelled on this thread.
         pub fn spawn<F: Future + 'static>(&self, future: F, frame: Frame) -> JoinHandle<F::Output> {
             let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), true);
             // SAFETY: the handle's reference is ours to pass on.
             let handle = unsafe { JoinHandle::new(task) };
             if self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)) {
-                self.0.claims.put(task);
+                self.0.runnables.put(task);
             } else {
-                // SAFETY: the claim of a fresh task is its spawner's.
+                // SAFETY: a new task is its spawner's to run.
                 unsafe { task.complete_with_error(JoinError::cancelled()) }
             }
             handle
         }
 
-        /// As `spawn`, for a task that was never joined and whose claim the caller keeps.
+        /// Like `spawn`, for a task without a join handle, which the caller holds.
         pub fn spawn_detached<F: Future + 'static>(&self, future: F, frame: Frame) -> Runnable {
             let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), false);
             assert!(
@@ -147,24 +147,24 @@ mod of_tasks {
             Runnable(task)
         }
 
-        /// Takes a claim, if there is one.
+        /// Takes a runnable task, if there is one.
         pub fn take(&self) -> Option<Runnable> {
-            self.0.claims.take().map(Runnable)
+            self.0.runnables.take().map(Runnable)
         }
 
-        /// Takes and runs claims until there is none.
+        /// Runs runnable tasks until there is none.
         pub fn run_all(&self) {
-            while let Some(claim) = self.take() {
-                claim.run_to_end();
+            while let Some(runnable) = self.take() {
+                runnable.run_to_end();
             }
         }
 
-        /// The first part of a shutdown: refuses new tasks and aborts those that are there.
+        /// The first part of a shutdown: closes the list to new tasks and aborts those in it.
         pub fn close(&self) {
             self.list().close_and_abort_all();
         }
 
-        /// Whether every task has left the list.
+        /// Returns `true` if every task has left the list.
         pub fn is_empty(&self) -> bool {
             self.list().is_empty()
         }
@@ -174,7 +174,7 @@ mod of_tasks {
             owned.expect("a model that closes has a list")
         }
 
-        /// Panics that came to nobody's handle.
+        /// Returns the number of panics without a joiner.
         pub fn unhandled_panics(&self) -> usize {
             // Ordering: Relaxed. Read after all threads were joined.
             self.0.unhandled_panics.load(Ordering::Relaxed)
@@ -222,7 +222,7 @@ mod of_tasks {
 
     impl Schedule for TaskScheduler {
         fn schedule(&self, task: TaskRef) {
-            self.alive().claims.put(task);
+            self.alive().runnables.put(task);
             // The waker's reference must keep the task until scheduling is over.
             self.alive();
         }
@@ -239,31 +239,31 @@ mod of_tasks {
         }
     }
 
-    /// A claim that was taken out of a queue.
-    #[must_use = "a claim that is dropped is a task that never runs again"]
+    /// A runnable task that was taken out of a queue.
+    #[must_use = "a runnable that is dropped is a task that never runs again"]
     pub struct Runnable(pub(super) TaskRef);
 
     impl Runnable {
-        /// Carries the claim out: one poll. It comes back where the task was woken meanwhile.
+        /// Polls the task once. Returns it if it was woken meanwhile.
         pub fn run(self) -> Option<Runnable> {
-            // SAFETY: a claim, by the type, and futures of models are sent by their threads.
+            // SAFETY: runnable, by the type, and the futures of models are `Send`.
             match unsafe { self.0.run() } {
                 RunResult::Done => None,
                 RunResult::Reschedule(task) => Some(Runnable(task)),
             }
         }
 
-        /// Carries the claim out, again and again for as long as it comes back.
+        /// Polls the task until it is not woken meanwhile.
         pub fn run_to_end(self) {
             let mut again = self.run();
-            while let Some(claim) = again {
-                again = claim.run();
+            while let Some(runnable) = again {
+                again = runnable.run();
             }
         }
 
-        /// Ends the task instead of running it.
+        /// Completes the task with an error instead of running it.
         pub fn complete_with_error(self) {
-            // SAFETY: as in `run`.
+            // SAFETY: like in `run`.
             unsafe { self.0.complete_with_error(JoinError::cancelled()) }
         }
 
@@ -272,13 +272,13 @@ mod of_tasks {
             BorrowedWaker::new(self.0).clone()
         }
 
-        /// Puts the claim (back) into the queue.
+        /// Puts the task (back) into the queue.
         pub fn put(self, scheduler: &ModelScheduler) {
-            scheduler.0.claims.put(self.0);
+            scheduler.0.runnables.put(self.0);
         }
     }
 
-    /// A shipped last-in slot.
+    /// A shipped LIFO slot.
     #[derive(Clone)]
     pub struct Slot(Arc<LifoSlot>);
 
@@ -292,17 +292,17 @@ mod of_tasks {
             Self(Arc::new(LifoSlot::new()))
         }
 
-        /// The owner puts a claim in and gets the one that was there.
-        pub fn replace(&self, claim: Runnable) -> Option<Runnable> {
-            self.0.replace(claim.0).map(Runnable)
+        /// Puts a task in, and returns the one that it displaces. For the owner.
+        pub fn replace(&self, runnable: Runnable) -> Option<Runnable> {
+            self.0.replace(runnable.0).map(Runnable)
         }
 
-        /// The owner takes the claim.
+        /// Takes the task. For the owner.
         pub fn take(&self) -> Option<Runnable> {
             self.0.take().map(Runnable)
         }
 
-        /// A thief takes a claim that a thief has seen before.
+        /// Takes a task that a thief has marked before. For a thief.
         pub fn steal_marked(&self) -> Option<Runnable> {
             self.0.steal_marked().map(Runnable)
         }

@@ -160,9 +160,18 @@ mod tests {
     fn a_row_has_the_ratios_of_its_peers_and_a_rate_is_inverted() {
         let rows = parse(TABLE);
         assert_eq!(rows.len(), 2);
-        let ratio = |median, least, greatest| Some(Ratio { median, least, greatest });
+        let ratio = |median, least, greatest| {
+            Some(Ratio {
+                median,
+                least,
+                greatest,
+            })
+        };
         assert_eq!(rows[0].ratios, [ratio(0.5, 0.4, 0.6), None]);
-        assert_eq!(rows[1].ratios, [ratio(2.0, 1.25, 2.5), ratio(1.0, 1.0, 1.0)]);
+        assert_eq!(
+            rows[1].ratios,
+            [ratio(2.0, 1.25, 2.5), ratio(1.0, 1.0, 1.0)]
+        );
     }
 
     #[test]

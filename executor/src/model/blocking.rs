@@ -60,7 +60,7 @@ impl Host for ModelHost {
         }
         thread::Builder::new().name(name).spawn(move || {
             body();
-            // As the destructor of a thread-local would come: the pool has let the thread go.
+            // Where the destructor of a thread-local would run: the pool has counted the thread out.
             if let Some(left) = left {
                 left.fetch_sub(1, Ordering::Relaxed);
             }
@@ -85,7 +85,7 @@ impl ModelPool {
         }
     }
 
-    /// As [`new`](Self::new); the wait for the end is held to it that every thread has taken its last
+    /// Like [`new`](Self::new); the wait for the end checks that every thread has taken its last
     /// step.
     pub fn with_last_steps(threads_max: usize, failing: usize) -> Self {
         let mut pool = Self::new(threads_max, failing);
@@ -93,7 +93,7 @@ impl ModelPool {
         pool
     }
 
-    /// As `spawn_blocking`, at the root.
+    /// Like `spawn_blocking`, at the root.
     pub fn spawn<R: Send + 'static>(
         &self,
         f: impl FnOnce() -> R + Send + 'static,
@@ -101,7 +101,7 @@ impl ModelPool {
         self.pool.spawn(f, Frame::root(), &self.host)
     }
 
-    /// As `block_in_place` hands its core over. False: it came back.
+    /// Hands a core off like `block_in_place`. Returns `false` if the pool gave it back.
     pub fn hand_off_core(&self, core: impl FnOnce() + Send + 'static) -> bool {
         let core = ModelCore(Box::new(core));
         self.pool.run_core(core, &self.host).is_ok()
@@ -117,7 +117,7 @@ impl ModelPool {
         self.pool.advance_clock();
     }
 
-    /// The end of the pool: refuses jobs, and cancels those that wait.
+    /// Closes the pool: it takes no more jobs, and cancels those that wait.
     pub fn close(&self) {
         self.pool.close();
     }

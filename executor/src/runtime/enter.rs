@@ -1,7 +1,7 @@
-//! Which runtime a thread is in: the ambient handles for spawning, timers and I/O.
+//! The runtime that a thread is in: the current handles for spawning, timers and I/O.
 //!
-//! Owns the thread-local that `spawn` reads. Timers and I/O have their own, in their crates; the
-//! guard here installs all three.
+//! Owns the thread-local that `spawn` reads. Timers and I/O have their own, in their crates; the guard
+//! here installs all three.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -32,7 +32,7 @@ impl Drop for Cleanup {
     }
 }
 
-/// Keeps a thread in a runtime; what was there before is there again afterwards.
+/// Keeps a thread in a runtime, and restores the previous one when dropped.
 pub(crate) struct Entered {
     previous: Option<Arc<Spawner>>,
     _timers: framewise_timers::EnterTimers,
@@ -40,7 +40,7 @@ pub(crate) struct Entered {
     not_send: PhantomData<*const ()>,
 }
 
-/// Why a runtime without workers, which is a seeded run's, has no I/O.
+/// The error of I/O in a seeded run, whose runtime has no workers.
 pub(crate) const NO_IO: &str = "sockets and name look-ups do not work in a seeded run \
      (framewise::test): what the system does could not be repeated; give the code under test \
      something else to talk to";
@@ -71,7 +71,7 @@ impl Drop for Entered {
     }
 }
 
-/// The runtime that the thread is in.
+/// Returns the runtime that the thread is in.
 pub(crate) fn current() -> Option<Arc<Spawner>> {
     CURRENT
         .try_with(|current| current.borrow().clone())

@@ -1,7 +1,7 @@
 //! The runtime: its settings, its start and end, and handles to it.
 
-// Owns the order of the end. A shutdown asks the workers to leave; the last one aborts the tasks, closes
-// the timers and the driver, and drops the tasks (`scheduler/shared.rs`); then the blocking pool is closed.
+// Owns the start, and the last step of the end: when the workers have left (`scheduler/shutdown.rs`), the
+// threads are joined and the blocking pool is closed.
 
 pub(crate) mod block_on;
 mod builder;
@@ -93,16 +93,16 @@ pub struct Runtime {
     threads: Vec<thread::JoinHandle<()>>,
     thread_name: String,
     stack_size: Option<usize>,
-    /// It was shut down with a limit: the drop does not wait again.
+    /// Set by a shutdown with a limit: the drop does not wait again.
     is_shut_down: bool,
 }
 
 impl Runtime {
-    /// A runtime with a worker for each processor; see [`Builder`] for other settings.
+    /// Starts a runtime with a worker for each processor; see [`Builder`] for other settings.
     ///
     /// # Errors
     ///
-    /// As [`Builder::build`].
+    /// See [`Builder::build`].
     pub fn new() -> io::Result<Self> {
         Builder::new().build()
     }
@@ -174,22 +174,22 @@ impl Runtime {
         Ok(runtime)
     }
 
-    /// A handle for other threads.
+    /// Returns a handle for other threads.
     pub fn handle(&self) -> &Handle {
         &self.handle
     }
 
-    /// As [`Handle::block_on`].
+    /// See [`Handle::block_on`].
     ///
     /// # Panics
     ///
-    /// As [`Handle::block_on`].
+    /// See [`Handle::block_on`].
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         boxed_if_large!(F, future => self.handle.enter_and_block_on(future))
     }
 
-    /// As [`Handle::spawn`].
+    /// See [`Handle::spawn`].
     #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -202,7 +202,7 @@ impl Runtime {
         })
     }
 
-    /// As [`Handle::spawn_root`].
+    /// See [`Handle::spawn_root`].
     #[track_caller]
     pub fn spawn_root<F>(&self, future: F) -> JoinHandle<F::Output>
     where
@@ -214,7 +214,7 @@ impl Runtime {
         })
     }
 
-    /// As [`Handle::spawn_blocking`].
+    /// See [`Handle::spawn_blocking`].
     #[track_caller]
     pub fn spawn_blocking<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -224,13 +224,13 @@ impl Runtime {
         boxed_call_if_large!(F, f => self.handle.spawn_call(f))
     }
 
-    /// As [`Handle::enter`].
+    /// See [`Handle::enter`].
     #[must_use = "the thread is in the runtime only while the guard lives"]
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
 
-    /// Shuts down and waits for `limit` at most. True: everything has ended.
+    /// Shuts down and waits for `limit` at most. Returns `true` if everything has ended.
     ///
     /// What is still running then (a poll or a blocking call that does not return) runs on; a task
     /// is dropped when its poll returns.
@@ -328,7 +328,7 @@ impl fmt::Debug for Runtime {
     }
 }
 
-/// The way by which name look-ups reach the blocking pool.
+/// Returns the function by which name look-ups reach the blocking pool.
 fn spawn_look_ups_on(spawner: &Arc<OnceLock<Weak<Spawner>>>) -> BlockingSpawner {
     let spawner = Arc::clone(spawner);
     Arc::new(move |job| match spawner.get().and_then(Weak::upgrade) {

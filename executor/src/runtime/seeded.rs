@@ -24,7 +24,7 @@ use crate::scheduler::{
 };
 use crate::task::JoinError;
 
-/// What [`run`] is told.
+/// The settings of [`run`].
 #[derive(Clone, Copy)]
 pub(crate) struct RunSettings {
     pub(crate) seed: u64,
@@ -56,7 +56,7 @@ pub(crate) fn run<F: Future>(
     );
     assert!(
         !worker::is_on_worker(),
-        "a seeded run was started on a worker of a runtime, whose other tasks would stand still"
+        "a seeded run was started on a worker of a runtime, whose other tasks would stall"
     );
     super::register_wakers();
     let hook: PanicHook = Arc::new(move |error| {
@@ -96,8 +96,8 @@ fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
 
 /// What the workers of a runtime share, for a runtime that has none.
 fn threadless(hook: &PanicHook) -> Arc<Shared> {
-    let refuse = Arc::new(|_| Err(io::Error::new(io::ErrorKind::Unsupported, NO_IO)));
-    let (driver, io) = IoDriver::new(refuse)
+    let reject = Arc::new(|_| Err(io::Error::new(io::ErrorKind::Unsupported, NO_IO)));
+    let (driver, io) = IoDriver::new(reject)
         .unwrap_or_else(|error| panic!("no runtime could be made for a seeded run: {error}"));
     let blocking = BlockingPool::without_threads(Some(Arc::clone(hook)));
     let (shared, _no_queues) = Shared::new(0, driver, io, blocking, Some(Arc::clone(hook)));

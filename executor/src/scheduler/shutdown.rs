@@ -31,7 +31,7 @@ use crate::task::state::WakeAction;
 const ENDING: usize = usize::MAX - 1;
 const ENDED: usize = usize::MAX;
 
-/// Whether a runtime is closing, and which threads still work for it.
+/// `true` if a runtime is closing, and which threads still work for it.
 pub(super) struct Lifecycle {
     closing: AtomicBool,
     live: Mutex<Live>,

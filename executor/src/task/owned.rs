@@ -23,7 +23,7 @@ impl OwnedTasks {
         }))
     }
 
-    /// Adds a fresh task. False: the list is closed, and the caller cancels the task.
+    /// Adds a new task. Returns `false` if the list is closed: the caller cancels the task.
     #[must_use]
     pub(crate) fn insert(&self, task: TaskRef) -> bool {
         let mut list = self.0.lock();
@@ -44,7 +44,7 @@ impl OwnedTasks {
         true
     }
 
-    /// Removes a task that is about to be complete; one that was refused is not here, and stays so.
+    /// Removes a task that is about to be complete. Does nothing with a task that the closed list rejected.
     pub(crate) fn remove(&self, task: TaskRef) {
         let mut list = self.0.lock();
         // SAFETY: rule T5: the lock is held.
@@ -61,7 +61,7 @@ impl OwnedTasks {
         }
         match links.previous {
             Some(previous) => {
-                // SAFETY: as for `next`.
+                // SAFETY: like for `next`.
                 unsafe { previous.as_ref() }
                     .links
                     .with_mut(|of_previous| unsafe {
@@ -82,7 +82,7 @@ impl OwnedTasks {
 
     /// Refuses new tasks from now on, and aborts every one that is here.
     ///
-    /// They are dropped by whoever gets their claim: the aborts put idle ones into a queue.
+    /// Their next holders drop them: the aborts put idle ones into a queue.
     pub(crate) fn close_and_abort_all(&self) {
         let mut tasks = Vec::new();
         {

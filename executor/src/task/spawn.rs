@@ -158,7 +158,7 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    // Not the ambient runtime, which may be another one: the worker's own.
+    // Not the current runtime, which may be another one, but the worker's own.
     worker::hand_off_core(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
     coop::with_unconstrained(|| ending::while_blocking(|| points::blocking(f)))
 }
@@ -172,7 +172,7 @@ where
 ///
 /// # Frame
 ///
-/// As [`Handle::block_on`].
+/// See [`Handle::block_on`].
 ///
 /// # Examples
 ///

@@ -2,7 +2,7 @@
 //!
 //! During a poll the waker is borrowed from the poller, so that building it moves no reference
 //! count. Wakers of tasks run no user code when they wake, so timers and I/O need not keep a frame
-//! for them: the context crate is told of the table.
+//! for them: the context crate registers the vtable.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
@@ -37,7 +37,7 @@ impl Deref for BorrowedWaker {
     }
 }
 
-/// Whether it is the waker of a task that will be dropped instead of being polled again.
+/// Returns `true` if `waker` belongs to a task that will be dropped instead of being polled again.
 pub(crate) fn is_of_ending_task(waker: &Waker) -> bool {
     // SAFETY: a waker with our table, alive here, has our data.
     ptr::eq(waker.vtable(), &WAKER_VTABLE)

@@ -34,7 +34,7 @@ const STEPS_MAX: u64 = 1_000_000;
 /// assert!(explored.first_failure().is_some_and(|failure| failure.is_step_limit()));
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "an explorer does nothing until it is told what to run"]
+#[must_use = "an explorer does nothing until it runs something"]
 pub struct Explorer {
     runs: u64,
     first_seed: u64,
@@ -77,7 +77,7 @@ impl Explorer {
         self
     }
 
-    /// Lets a run go on after a panic that nobody joins: of a detached task, of a timer callback.
+    /// Lets a run continue after a panic without a joiner: of a detached task, of a timer callback.
     /// By default it fails the run.
     pub fn ignore_unhandled_panics(mut self) -> Self {
         self.fails_on_unhandled = false;
@@ -115,7 +115,7 @@ impl Explorer {
     ///
     /// # Panics
     ///
-    /// As [`run`](Self::run), but not where a run fails.
+    /// Like [`run`](Self::run), but not where a run fails.
     #[track_caller]
     pub fn explore<F: Future>(&self, make: impl Fn() -> F) -> Explored {
         let mut explored = Explored::default();
@@ -262,7 +262,7 @@ impl Explored {
         self.first.as_ref()
     }
 
-    /// How many different runs there were: those that decided alike count once.
+    /// Returns the number of different runs: runs with the same decisions count once.
     pub fn distinct(&self) -> usize {
         self.digests.len()
     }

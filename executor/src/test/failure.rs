@@ -55,17 +55,17 @@ impl Failure {
         self.seed
     }
 
-    /// Whether code panicked: that of the run's future, or of a task that nobody joined.
+    /// Returns `true` if code panicked: the run's future, or a task without a joiner.
     pub fn is_panic(&self) -> bool {
         matches!(self.kind, FailureKind::Panic | FailureKind::UnhandledPanic)
     }
 
-    /// Whether nothing could run any more, and no timer was armed.
+    /// Returns `true` if no task could run any more, and no timer was armed.
     pub fn is_deadlock(&self) -> bool {
         self.kind == FailureKind::Deadlock
     }
 
-    /// Whether the run took more steps than allowed.
+    /// Returns `true` if the run took more steps than allowed.
     pub fn is_step_limit(&self) -> bool {
         self.kind == FailureKind::StepLimit
     }
@@ -80,7 +80,7 @@ impl Failure {
         self.steps
     }
 
-    /// As [`Run::digest`](super::Run::digest).
+    /// See [`Run::digest`](super::Run::digest).
     pub fn digest(&self) -> u64 {
         self.digest
     }

@@ -161,7 +161,7 @@ use std::future::Future;
 ///
 /// # Frame
 ///
-/// As [`run`].
+/// See [`run`].
 ///
 /// # Examples
 ///
@@ -215,7 +215,7 @@ pub fn run<F: Future>(seed: u64, make: impl FnOnce() -> F) -> F::Output {
 ///
 /// # Frame
 ///
-/// As [`run`].
+/// See [`run`].
 ///
 /// # Examples
 ///

@@ -17,11 +17,11 @@ use crate::scheduler::points;
 ///
 /// ```
 /// async fn withdraw(balance: &std::sync::Mutex<u64>, amount: u64) -> bool {
-///     let has_enough = *balance.lock().expect("nobody panics") >= amount;
+///     let has_enough = *balance.lock().expect("no panic") >= amount;
 ///     // In production another task may run here, on another worker.
 ///     framewise::test::preempt().await;
 ///     if has_enough {
-///         *balance.lock().expect("nobody panics") -= amount;
+///         *balance.lock().expect("no panic") -= amount;
 ///     }
 ///     has_enough
 /// }
@@ -58,7 +58,7 @@ impl<F: IntoFuture> Preemptible for F {}
 ///
 /// # Cancel safety
 ///
-/// As the future's own.
+/// The future's own.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct PreemptibleFuture<F> {
     future: F,

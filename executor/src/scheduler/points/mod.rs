@@ -1,8 +1,8 @@
-//! Where a seeded run takes part in the ordinary code: a few calls, empty without the feature.
+//! Test hooks: the calls by which the ordinary code lets a seeded run take part.
 //!
-//! Owns nothing but the choice between the two: `seeded.rs` (feature `test-util`) asks the run that
-//! this thread is in, if it is in one; `plain.rs` compiles to nothing. Tasks, handles and sets call
-//! these and know no run.
+//! Owns only the choice between two implementations: `seeded.rs` (feature `test-util`) calls the run that
+//! this thread is in, if any; `plain.rs` compiles to nothing. Tasks, handles and sets call these
+//! functions and know no run.
 
 #[cfg(any(not(feature = "test-util"), framewise_loom, framewise_shuttle))]
 mod plain;

@@ -19,31 +19,31 @@ pub(crate) fn take_one<T>(queue: &mut VecDeque<T>) -> Option<T> {
     queue.pop_front()
 }
 
-/// Whether a set of tasks lets others run now.
+/// Returns `true` if a set of tasks must let others run now.
 #[inline(always)]
 pub(crate) fn interrupts() -> bool {
     false
 }
 
-/// A claim was pushed to the injector.
+/// Records that a task was pushed to the injector.
 #[inline(always)]
 pub(crate) fn pushed(_shared: &Shared) {}
 
-/// A task was made.
+/// Records that a task was made.
 #[inline(always)]
 pub(crate) fn spawned(_task: TaskRef) {}
 
-/// A task is about to be complete.
+/// Records that a task is about to be complete.
 #[inline(always)]
 pub(crate) fn ended(_task: TaskRef) {}
 
-/// Blocking is legal in `f`.
+/// Runs `f`, in which blocking is legal.
 #[inline(always)]
 pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
-/// Runs `future` within the run that the thread is in; gives it back where it is in none.
+/// Runs `future` within the run that the thread is in, or returns it if there is none.
 #[inline(always)]
 pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
     Err(future)

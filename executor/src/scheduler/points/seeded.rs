@@ -28,19 +28,19 @@ pub(crate) fn take_one<T>(queue: &mut VecDeque<T>) -> Option<T> {
     queue.remove(index)
 }
 
-/// Whether others run now.
+/// Returns `true` if a set of tasks must let others run now.
 #[inline]
 pub(crate) fn interrupts() -> bool {
     seeded::with_live(seeded::Run::preempts).unwrap_or(false)
 }
 
-/// A claim was pushed to the injector.
+/// Records that a task was pushed to the injector.
 #[inline]
 pub(crate) fn pushed(shared: &Shared) {
     seeded::with_run(|run| run.pushed(shared));
 }
 
-/// A task was made, by the caller of the function that is marked so.
+/// Records that a task was made, by the caller of the `track_caller` function.
 #[inline]
 #[track_caller]
 pub(crate) fn spawned(task: TaskRef) {
@@ -48,19 +48,19 @@ pub(crate) fn spawned(task: TaskRef) {
     seeded::with_run(|run| run.spawned(task, site));
 }
 
-/// A task is about to be complete.
+/// Records that a task is about to be complete.
 #[inline]
 pub(crate) fn ended(task: TaskRef) {
     seeded::with_run(|run| run.ended(task));
 }
 
-/// Blocking is legal in `f`.
+/// Runs `f`, in which blocking is legal.
 #[inline]
 pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
     seeded::blocking(f)
 }
 
-/// Runs `future` within the run that the thread is in; gives it back where it is in none.
+/// Runs `future` within the run that the thread is in, or returns it if there is none.
 #[inline]
 #[track_caller]
 pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {

@@ -10,7 +10,7 @@
 //! can run. *Priority* runs give each task a random priority, run the highest, and lower it to the
 //! lowest when it is preempted or yields: the idea of Burckhardt et al., "A Randomized Scheduler
 //! with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010). One choice in sixteen is even all
-//! the same, so that nothing stands still for ever. How often a task is preempted at a point varies
+//! the same, so that every task makes progress. How often a task is preempted at a point varies
 //! from run to run, too.
 
 #[cfg(test)]
@@ -69,7 +69,7 @@ impl Chooser {
         (self.next() >> 32) as i64
     }
 
-    /// Whether a task is preempted at the point that it has reached.
+    /// Returns `true` if a task is preempted at the point that it has reached.
     pub(super) fn preempts(&mut self) -> bool {
         self.below(self.preempt_one_in) == 0
     }

@@ -13,7 +13,7 @@ framewise_sync::thread_local! {
     /// another thread-local; `InRun` empties it.
     static RUN: ManuallyDrop<RefCell<Option<Rc<Run>>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
-    /// Whether there is one, and it has not ended yet.
+    /// `true` if there is one, and it has not ended yet.
     static IS_LIVE: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn with_run<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
     run.map(|run| f(&run))
 }
 
-/// As [`with_run`], while the run lasts.
+/// Like [`with_run`], while the run lasts.
 #[inline]
 pub(crate) fn with_live<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
     if IS_LIVE.with(Cell::get) {
@@ -44,7 +44,7 @@ pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
 pub(crate) struct InRun(());
 
 impl InRun {
-    /// Whether the thread is in a run.
+    /// Returns `true` if the thread is in a run.
     pub(crate) fn is_set() -> bool {
         RUN.with(|run| run.borrow().is_some())
     }

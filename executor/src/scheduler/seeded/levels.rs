@@ -31,7 +31,7 @@ impl Levels {
         }
     }
 
-    /// Whether a `block_on` could not return though nothing else could run.
+    /// Returns `true` if a `block_on` could not return though nothing else could run.
     pub(super) fn has_held_back(&self) -> bool {
         self.has_held_back.get()
     }

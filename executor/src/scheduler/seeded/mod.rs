@@ -75,7 +75,7 @@ pub(crate) struct Run {
     spins: Cell<u32>,
     /// The priority of the last one that was put behind all others.
     lowest: Cell<i64>,
-    /// Whether the code that runs now may call `block_on`.
+    /// `true` if the code that runs now may call `block_on`.
     may_block: Rc<Cell<bool>>,
     stop: RefCell<Option<Stop>>,
     /// How often `block_on` was called after that.
@@ -147,7 +147,7 @@ impl Run {
         }
     }
 
-    /// Whether the task that has reached a point is preempted there.
+    /// Returns `true` if the task that has reached a point is preempted there.
     pub(crate) fn preempts(&self) -> bool {
         self.chooser.borrow_mut().preempts()
     }
@@ -157,7 +157,7 @@ impl Run {
         self.chooser.borrow_mut().below(len)
     }
 
-    /// A claim of `shared` was pushed to the injector by this thread.
+    /// Records that this thread pushed a task of `shared` to the injector.
     pub(crate) fn pushed(&self, shared: &Shared) {
         if std::ptr::eq(shared, &*self.shared) {
             self.own_pushes.set(self.own_pushes.get() + 1);
@@ -175,7 +175,7 @@ impl Run {
         self.names.borrow_mut().ended(task);
     }
 
-    /// Runs steps until `is_done`. False: the run was stopped before.
+    /// Runs steps until `is_done`. Returns `false` if the run was stopped before.
     fn run_until(&self, is_done: impl Fn() -> bool) -> bool {
         Frame::root().run(|| {
             loop {
@@ -248,7 +248,7 @@ impl Run {
         }
     }
 
-    /// Lets the time go on to the next timer. False: there is none.
+    /// Advances the time to the next timer. Returns `false` if there is none.
     fn advance(&self) -> bool {
         // A timer that was cancelled may be found instead of one that is armed: then again.
         while let Some(next) = self.shared.timers.next_due() {
@@ -275,7 +275,7 @@ impl Run {
         self.names.borrow_mut().push(step);
     }
 
-    /// Runs what was chosen. True: it only yielded.
+    /// Runs what was chosen. Returns `true` if it only yielded.
     fn run(&self, what: What) -> bool {
         match what {
             What::Task(task) => {
@@ -305,7 +305,7 @@ impl Run {
     }
 
     fn run_task(&self, task: TaskRef) -> bool {
-        // SAFETY: what comes out of a queue is a claim, and the tasks of this scheduler may run on
+        // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may run on
         // any thread, or were made by this one (`scoped.rs`).
         match unsafe { task.run() } {
             RunResult::Done => false,

@@ -1,4 +1,4 @@
-//! Who is who in a seeded run, and what happened last.
+//! The names of the tasks in a seeded run, and what happened last.
 //!
 //! Owns the numbers of tasks and the trace, for the messages of runs that fail. Tasks are found by
 //! their address, which is never looked at otherwise: a run does not depend on it.

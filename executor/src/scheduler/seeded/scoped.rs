@@ -38,7 +38,7 @@ impl<T> Drop for Scoped<'_, T> {
         self.handle.abort();
         while !self.handle.is_finished() {
             if !self.run.end_task(self.handle.task()) {
-                // Another thread that has woken it has the claim in hand, and is about to push it.
+                // Another thread has woken it, and is about to push it.
                 thread::yield_now();
             }
         }
@@ -88,7 +88,7 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
         }
         assert!(
             run.may_block.get(),
-            "block_on was called on a worker of a runtime, whose other tasks would stand still: \
+            "block_on was called on a worker of a runtime, whose other tasks would stall: \
              use .await, or wrap the call in block_in_place or spawn_blocking"
         );
         let future = future.take()?;
@@ -100,7 +100,7 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
         (Some(Err(error)), _) => {
             let frame = error.frame().cloned().unwrap_or_default();
             match error.try_into_panic() {
-                // In its own frame: who catches it further out is told of that one (C-83).
+                // In its own frame, which is the one that an outer catch reports (C-83).
                 Ok(payload) => frame.run(|| panic::resume_unwind(payload)),
                 Err(error) => panic!("the future of block_on was dropped: {error}"),
             }
@@ -127,7 +127,7 @@ impl Run {
         stop::unwind(&reason, self.seed, &self.refusals)
     }
 
-    /// Carries the claim of a task out that was aborted. False: it is not here yet.
+    /// Runs an aborted task. Returns `false` if it is not in the queue yet.
     fn end_task(&self, task: TaskRef) -> bool {
         self.collect();
         let ops = self

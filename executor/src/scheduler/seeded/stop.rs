@@ -30,7 +30,7 @@ impl fmt::Display for Stop {
                 f,
                 "the run did not end within {steps} steps (a livelock?); {waiting}"
             ),
-            Self::Unhandled(message) => write!(f, "a panic that nobody joined: {message}"),
+            Self::Unhandled(message) => write!(f, "a panic without a joiner: {message}"),
         }
     }
 }

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use framewise_context::Frame;
 use framewise_io::IoDriver;
 
-use super::{Shared, Spawner};
+use super::Shared;
 use crate::blocking::BlockingPool;
+use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
 
 /// The common state of two workers, which are not started.
@@ -57,18 +58,18 @@ fn task(shared: &Arc<Shared>) -> JoinHandle<()> {
 fn tasks_are_cancelled_for_a_blocked_thread_when_the_last_core_is_gone() {
     let shared = shared();
     let task = task(&shared);
-    shared.worker_enters();
-    shared.worker_enters();
+    shared.register_worker();
+    shared.register_worker();
     // One of them blocks in place, and a third thread goes on with its core.
-    shared.worker_replaces();
+    shared.register_replacement();
     shared.close();
     assert!(!task.is_finished(), "two cores are at work");
-    shared.worker_leaves(true);
+    shared.deregister_worker(true);
     assert!(!task.is_finished(), "one core is at work");
-    shared.worker_leaves(true);
+    shared.deregister_worker(true);
     assert!(task.is_finished(), "the blocked thread may wait for it");
     assert!(!shared.has_ended(), "the blocked thread is still there");
-    shared.worker_leaves(false);
+    shared.deregister_worker(false);
     assert!(shared.has_ended());
 }
 
@@ -76,14 +77,14 @@ fn tasks_are_cancelled_for_a_blocked_thread_when_the_last_core_is_gone() {
 fn a_thread_that_leaves_without_a_core_leaves_the_cores_counted() {
     let shared = shared();
     let task = task(&shared);
-    shared.worker_enters();
-    shared.worker_enters();
-    shared.worker_replaces();
-    shared.worker_leaves(false);
+    shared.register_worker();
+    shared.register_worker();
+    shared.register_replacement();
+    shared.deregister_worker(false);
     shared.close();
-    shared.worker_leaves(true);
+    shared.deregister_worker(true);
     assert!(!task.is_finished(), "one core is at work");
-    shared.worker_leaves(true);
+    shared.deregister_worker(true);
     assert!(task.is_finished() && shared.has_ended());
 }
 
@@ -91,11 +92,11 @@ fn a_thread_that_leaves_without_a_core_leaves_the_cores_counted() {
 fn threads_that_leave_an_open_runtime_end_nothing() {
     let shared = shared();
     let task = task(&shared);
-    shared.worker_enters();
-    shared.worker_replaces();
-    shared.worker_leaves(true);
+    shared.register_worker();
+    shared.register_replacement();
+    shared.deregister_worker(true);
     assert!(!task.is_finished(), "no core, one blocked thread, and open");
-    shared.worker_leaves(false);
+    shared.deregister_worker(false);
     assert!(
         !task.is_finished() && !shared.has_ended(),
         "no thread, and open"
@@ -112,14 +113,14 @@ fn the_end_waits_for_the_thread_that_cancels() {
     let task = task_with(&shared, {
         let (shared, has_ended) = (Arc::clone(&shared), Arc::clone(&has_ended));
         move || {
-            shared.worker_leaves(false);
+            shared.deregister_worker(false);
             has_ended.lock().expect("no panic").push(shared.has_ended());
         }
     });
-    shared.worker_enters();
-    shared.worker_replaces();
+    shared.register_worker();
+    shared.register_replacement();
     shared.close();
-    shared.worker_leaves(true);
+    shared.deregister_worker(true);
     assert_eq!(*has_ended.lock().expect("no panic"), [false]);
     assert!(task.is_finished() && shared.has_ended());
 }

@@ -59,7 +59,7 @@ impl Bench {
         Arc::clone(&self.spawner).spawn(future, Frame::root())
     }
 
-    /// Whether the sibling was notified since the last time; it is parked again.
+    /// Returns `true` if the sibling was notified since the last time; it is parked again.
     fn was_notified(&self) -> bool {
         if self.shared.idle.any_parked(0) == Some(SIBLING) {
             return false;

@@ -25,7 +25,7 @@ fn both_kinds_of_runs_occur_and_choose_as_they_should() {
             assert!(counts[3] > 1000 - 2 * even, "seed {seed}: {counts:?}");
             assert!(
                 counts.iter().all(|&count| count > 0),
-                "nothing stands still for ever"
+                "nothing stands still forever"
             );
         } else {
             let all = counts.iter().all(|count| (180..320).contains(count));

@@ -13,8 +13,8 @@ use std::time::Duration;
 use framewise_io::Batch;
 
 use super::{Bench, Close};
-use crate::scheduler::sleep::Workplace;
-use crate::scheduler::worker::{Core, CoreJob, Dispatch, Random, WorkerThread, hand_over};
+use crate::scheduler::idle::state::SchedulerOps;
+use crate::scheduler::worker::{Core, CoreHandoff, Dispatch, Random, WorkerThread, hand_off_core};
 use crate::task::yield_now;
 use crate::time::set_timeout;
 
@@ -36,7 +36,7 @@ impl Bench {
         drop(self.spawn(async {}));
         assert!(self.was_notified());
         core.polls_to_tick = 1;
-        assert!(core.wakefulness.start_searching(&*self.shared));
+        assert!(core.idle_state.start_searching(&*self.shared));
         self.worker(core)
     }
 
@@ -51,7 +51,7 @@ impl Bench {
         let mut driver = self.shared.driver.try_lock().expect("it is ours");
         while !self.shared.timers.has_due() {
             self.shared
-                .wait_in(&mut driver, None, &mut Batch::default());
+                .wait_on_driver(&mut driver, None, &mut Batch::default());
         }
         seen
     }
@@ -72,7 +72,7 @@ impl Bench {
         let mut driver = self.shared.driver.try_lock().expect("it is ours");
         let mut batch = Batch::default();
         while batch.is_empty() {
-            self.shared.wait_in(&mut driver, None, &mut batch);
+            self.shared.wait_on_driver(&mut driver, None, &mut batch);
         }
         batch
     }
@@ -189,7 +189,7 @@ fn a_task_that_yields_lets_the_worker_tick_once_in_nine_polls() {
     let (bench, core) = Bench::new();
     let close = Close(bench.clone());
     let first = bench.spawn(async move {
-        let ticks = || close.0.shared.workers[0].queue.ticks.get();
+        let ticks = || close.0.shared.queues.ticks(0).get();
         for _ in 0..8 {
             yield_now().await;
         }
@@ -207,12 +207,12 @@ fn a_core_that_comes_back_counts_again() {
     let (bench, core) = Bench::new();
     let close = Close(bench.clone());
     let other = bench.spawn(pending::<()>());
-    bench.shared.worker_enters();
+    bench.shared.register_worker();
     let first = bench.spawn(async move {
-        hand_over(|_, job| Err(job));
+        hand_off_core(|_, job| Err(job));
         let shared = &close.0.shared;
         shared.close();
-        shared.worker_leaves(true);
+        shared.deregister_worker(true);
         assert!(!other.is_finished(), "this thread has a core");
     });
     bench.work(core, first);
@@ -222,12 +222,12 @@ fn a_core_that_comes_back_counts_again() {
 fn a_thread_leaves_without_the_core_that_it_gave_away() {
     let (bench, core) = Bench::new();
     let shared = Arc::clone(&bench.shared);
-    let gone: Arc<Mutex<Option<CoreJob>>> = Arc::default();
-    shared.worker_enters();
+    let gone: Arc<Mutex<Option<CoreHandoff>>> = Arc::default();
+    shared.register_worker();
     let first = bench.spawn({
         let gone = Arc::clone(&gone);
         async move {
-            hand_over(|_, job| {
+            hand_off_core(|_, job| {
                 *gone.lock().expect("no panic") = Some(job);
                 Ok(())
             });
@@ -236,7 +236,7 @@ fn a_thread_leaves_without_the_core_that_it_gave_away() {
     bench.clone().work(core, first);
     let task = bench.spawn(pending::<()>());
     shared.close();
-    shared.worker_leaves(true);
+    shared.deregister_worker(true);
     assert!(!task.is_finished(), "a core is on its way");
     drop(gone.lock().expect("no panic").take());
     assert!(task.is_finished());

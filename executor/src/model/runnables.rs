@@ -1,6 +1,6 @@
 //! The queue of a model's scheduler: it promises what any queue does and no more.
 //!
-//! A claim that is taken was put in before, and the taker sees what the putter did. Under loom the
+//! A task that is taken was put in before, and the taker sees the writes of the putter. Under loom the
 //! queue is a pair of places, since a lock would order more than that, and hide what the task's own
 //! state must order. shuttle sees no orderings, and has many tasks: there it is a list under a lock.
 
@@ -41,14 +41,14 @@ mod places {
                     Err(other) => assert!(other != task.as_ptr(), "one queue entry at a time (S1)"),
                 }
             }
-            panic!("more claims than tasks (S1)");
+            panic!("more tasks than tasks (S1)");
         }
 
         pub(in crate::model) fn take(&self) -> Option<TaskRef> {
             // Ordering: Acquire, pairs with put: all that a queue promises.
             self.0.iter().find_map(|ops| {
                 let task = ptr::NonNull::new(ops.swap(ptr::null_mut(), Ordering::Acquire))?;
-                // SAFETY: the place held a claim, which keeps its task alive (S3).
+                // SAFETY: the place held a runnable task, which stays alive (S3).
                 Some(unsafe { TaskRef::new(task) })
             })
         }
@@ -71,10 +71,10 @@ mod list {
         }
 
         pub(in crate::model) fn put(&self, task: TaskRef) {
-            let mut claims = self.0.lock();
-            let is_there = claims.iter().any(|other| other.as_ptr() == task.as_ptr());
+            let mut tasks = self.0.lock();
+            let is_there = tasks.iter().any(|other| other.as_ptr() == task.as_ptr());
             assert!(!is_there, "one queue entry at a time (S1)");
-            claims.push_back(task);
+            tasks.push_back(task);
         }
 
         pub(in crate::model) fn take(&self) -> Option<TaskRef> {
