@@ -79,6 +79,7 @@ mod blocking;
 pub mod guide;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
 pub mod model;
 pub mod runtime;

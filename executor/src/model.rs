@@ -10,60 +10,46 @@ pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
 pub use crate::scheduler::idle::parker::{Parker, Unparked};
 pub use crate::scheduler::idle::state::{IdleState, SchedulerOps, notify_one, unpark};
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::of_tasks::{ModelScheduler, Runnable, Slot};
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 mod blocking;
-#[cfg(any(framewise_loom, framewise_shuttle))]
 mod runnables;
-#[cfg(any(framewise_loom, framewise_shuttle))]
 mod runtime;
-#[cfg(any(framewise_loom, framewise_shuttle))]
 mod workers;
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::blocking::ModelPool;
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::runtime::ModelRuntime;
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub use self::workers::{ModelWorker, ModelWorkers};
 
 /// The kernel below the runtime that this thread is in.
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub fn kernel() -> framewise_io::model::Kernel {
     framewise_io::model::kernel(&framewise_io::IoHandle::current())
 }
 
 /// The shipped loop of `block_on`, without a runtime around it.
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
     crate::runtime::block_on::wait_for(future, None)
 }
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 std::thread_local! {
     /// No part of the model: loom runs all of a model's threads on one of the system.
     static IS_GRACE_OVER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
 /// A grace period that is over at once is in force until this is dropped; made by [`end_grace`].
-#[cfg(any(framewise_loom, framewise_shuttle))]
 #[must_use = "the period is over only while this lives"]
 #[derive(Debug)]
 pub struct EndedGrace(());
 
 /// A shutdown ends the runtime without the workers that have not left by now, if there are any. In other
 /// models it waits for them.
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub fn end_grace() -> EndedGrace {
     IS_GRACE_OVER.set(true);
     EndedGrace(())
 }
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 impl Drop for EndedGrace {
     fn drop(&mut self) {
         IS_GRACE_OVER.set(false);
@@ -71,12 +57,10 @@ impl Drop for EndedGrace {
 }
 
 /// Returns `true` while an [`EndedGrace`] lives.
-#[cfg(any(framewise_loom, framewise_shuttle))]
 pub(crate) fn is_grace_over() -> bool {
     IS_GRACE_OVER.get()
 }
 
-#[cfg(any(framewise_loom, framewise_shuttle))]
 mod of_tasks {
     use std::future::Future;
     use std::task::Waker;

@@ -87,7 +87,9 @@ fn a_closure_that_is_dropped_for_want_of_a_thread_may_call_the_pool() {
     let bench = Bench::new();
     let closure = || {
         let pool = bench.pool.clone();
-        let at_drop = AtDrop(move || drop(pool.wait_for_end(None)));
+        let at_drop = AtDrop(move || {
+            pool.wait_for_end(None);
+        });
         move || drop(at_drop)
     };
     let queued = Arc::new(Mutex::new(None));

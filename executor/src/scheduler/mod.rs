@@ -9,6 +9,10 @@
 
 pub(crate) mod blocked_polls;
 pub(crate) mod ending;
+#[cfg_attr(
+    not(any(framewise_loom, framewise_shuttle)),
+    expect(unreachable_pub, reason = "public for the models")
+)]
 pub(crate) mod idle;
 pub(crate) mod points;
 pub(crate) mod queue;
