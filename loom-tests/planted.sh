@@ -17,7 +17,7 @@ only=("${@:3}")
 
 # What must have plants, at the least: the task's state, the idle protocol, the timers' gate, the
 # readiness word, the frames' counts.
-needed=(executor/src/task/state.rs executor/src/scheduler/idle.rs timers/src/park_state.rs
+needed=(executor/src/task/state.rs executor/src/scheduler/idle/mod.rs timers/src/park_state.rs
     io/src/readiness.rs context/src/release.rs)
 
 if [ "$run" = run ]; then

@@ -45,11 +45,11 @@ fn an_unpark_from_another_thread_ends_a_wait() {
 #[test]
 fn a_late_unpark_ends_a_wait_in_time() {
     let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
-    handle.unpark_within(Duration::from_millis(1));
+    handle.unpark_after(Duration::from_millis(1));
     assert!(driver.turn(None).unwrap().timer);
-    handle.unpark_within(Duration::ZERO);
+    handle.unpark_after(Duration::ZERO);
     assert!(driver.turn(None).unwrap().timer);
-    let thread = std::thread::spawn(move || handle.unpark_within(Duration::from_millis(1)));
+    let thread = std::thread::spawn(move || handle.unpark_after(Duration::from_millis(1)));
     assert!(driver.turn(None).unwrap().timer);
     thread.join().unwrap();
 }
@@ -60,12 +60,12 @@ fn a_late_unpark_ends_a_wait_in_time() {
 fn a_late_unpark_is_set_once_each_time_that_it_fires() {
     const HOUR: Duration = Duration::from_secs(3600);
     let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
-    handle.unpark_within(HOUR);
-    handle.unpark_within(HOUR);
-    handle.unpark_within(2 * HOUR);
+    handle.unpark_after(HOUR);
+    handle.unpark_after(HOUR);
+    handle.unpark_after(2 * HOUR);
     assert_eq!(handle.late_settings(), 1);
     for round in 1..=3 {
-        handle.unpark_within(Duration::from_millis(1));
+        handle.unpark_after(Duration::from_millis(1));
         assert!(driver.turn(None).unwrap().timer);
         assert_eq!(handle.late_settings(), 1 + round);
     }

@@ -1,7 +1,7 @@
 //! The least scheduler for a worker: one word for each queue, and a flag for the system.
 //!
 //! How a worker falls asleep, wakes, searches and settles is the shipped code
-//! (`executor/src/scheduler/sleep.rs`), run on [`Mirror`] instead of a runtime's common state. What a
+//! (`executor/src/scheduler/idle/state.rs`), run on [`Mirror`] instead of a runtime's common state. What a
 //! whole runtime does is in `tests/runtime.rs`, and its queues are in `tests/deque.rs`; here the queues
 //! and the system are so small that two workers can be exhausted.
 

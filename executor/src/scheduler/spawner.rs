@@ -9,9 +9,9 @@ use framewise_context::{CaughtPanic, Frame};
 
 use super::points;
 use super::shared::Shared;
+use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
-use crate::task::catch::catch_and_discard;
 use crate::task::{JoinError, JoinHandle};
 
 /// The user's hook, called with each panic that no joiner takes; only by [`report_unhandled`].

@@ -17,7 +17,6 @@ use super::catch::catch_and_discard;
 use super::error::JoinError;
 use super::header::{Header, Links, RunResult, TaskRef, Vtable};
 use super::state::{FinishAction, OutputOwner, PollEndAction, StartAction, TaskState, WakeAction};
-use super::catch::catch_and_discard;
 use super::waker::BorrowedWaker;
 
 /// What a task asks of the scheduler that owns it.

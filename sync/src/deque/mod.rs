@@ -23,7 +23,7 @@
 //!   tasks; a worker that checks its own deque.
 //! - **D5, the fence.** One thread pushes, fences (`SeqCst`) and reads a flag; another thread sets
 //!   the flag, fences and calls `is_empty`. At least one of the two sees what the other did. *Used
-//!   by:* `scheduler/idle.rs`, for a push that races with a parking worker.
+//!   by:* `scheduler/idle/mod.rs`, for a push that races with a parking worker.
 //! - **D6, batches.** A successful batch steal takes at least one item and at most `limit` (32 if
 //!   no limit is given). It returns the first item and has pushed the others to the caller's own
 //!   deque when it returns. *Used by:* `pop_injector` and `steal_from`, and the wake-up for the
