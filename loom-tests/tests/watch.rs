@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::task::Wake;
 use std::time::Duration;
 
-use framewise::model::{Idle, Parker, IdleState, Monitor, SchedulerOps, unpark};
+use framewise::model::{Idle, IdleState, Monitor, Parker, SchedulerOps, unpark};
 use framewise_loom_tests::{Bell, Kernel, Mirror, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};

@@ -9,7 +9,8 @@ use framewise_sync::atomic::{AtomicUsize, Ordering};
 
 use crate::blocking::BlockingPool;
 use crate::runtime::enter;
-use crate::scheduler::shared::{PanicHook, Shared, Spawner};
+use crate::scheduler::shared::Shared;
+use crate::scheduler::spawner::{PanicHook, Spawner};
 
 /// The shipped common state of a runtime, of no workers, with a hook that counts panics.
 pub struct ModelRuntime {

@@ -24,10 +24,10 @@ use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use crate::blocking::{BlockingPool, start_thread};
-use crate::scheduler::worker::{self, Core};
 use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::{Spawner, report_unhandled};
+use crate::scheduler::worker::{self, Core};
 use crate::task::large::{boxed_call_if_large, boxed_if_large};
 use crate::task::{JoinError, JoinHandle};
 

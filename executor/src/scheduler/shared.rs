@@ -25,7 +25,6 @@ use super::worker;
 use crate::blocking::BlockingPool;
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
-use crate::task::state::Wake;
 use crate::task::waker::is_of_ending_task;
 
 /// The state that the workers of a runtime share.

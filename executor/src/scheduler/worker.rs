@@ -183,7 +183,7 @@ pub(crate) fn hand_off_core(
             return;
         };
         if shared.is_closing() {
-            // Drop the core instead of taking it back: shutdown waits forevery live core before it
+            // Drop the core instead of taking it back: shutdown waits for every live core before it
             // closes the timers and I/O that this thread may be about to block on. In the root frame,
             // because these destructors are not the task's.
             Frame::root().run(|| drop(handoff));
