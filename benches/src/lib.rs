@@ -1,7 +1,7 @@
 //! Benchmarks of framewise, tokio and smol with the same workloads.
 //!
-//! Each runtime implements [`BenchRuntime`]; a workload is generic over it and lives in [`work`]. The
-//! measuring programs are separate: criterion (`benches/`), the comparer (`src/bin/compare/`),
+//! Each runtime implements [`BenchRuntime`]; a workload is generic over it and lives in [`work`].
+//! The measuring programs are separate: criterion (`benches/`), the comparer (`src/bin/compare/`),
 //! callgrind (`src/bin/once.rs`) and a counting allocator (`src/bin/allocations.rs`). So all of
 //! them run a workload in the same way.
 

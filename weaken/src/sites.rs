@@ -266,7 +266,8 @@ fn operation(source: &Source, holders: &Holders, at: usize) -> Option<Vec<usize>
     }
 }
 
-/// Returns the `Ordering::…` tokens among the arguments of the call whose parenthesis is at `open`.
+/// Returns the `Ordering::…` tokens among the arguments of the call whose opening parenthesis is at
+/// `open`.
 fn orderings(source: &Source, open: usize) -> Vec<usize> {
     let end = open + closing(&source.tokens[open..]);
     let mut depth = 0;
