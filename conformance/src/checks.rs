@@ -32,15 +32,15 @@ pub(crate) mod values;
 pub(crate) mod within;
 pub(crate) mod workers;
 
+use crate::check_context::CheckContext;
 use crate::runner::Check;
-use crate::trial::Trial;
 
 /// Every check, in the contract's order.
 #[allow(
     clippy::vec_init_then_push,
     reason = "each chapter's macro pushes its own"
 )]
-pub(crate) fn executor() -> Vec<Check<Trial>> {
+pub(crate) fn executor() -> Vec<Check<CheckContext>> {
     let mut checks = Vec::new();
     crate::__for_each_executor_chapter!({ crate::__collect }(checks));
     checks

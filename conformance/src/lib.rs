@@ -208,6 +208,7 @@
 //! - Deadlines and cancellation as a part of a frame, C-84 to C-88, are not checked.
 
 mod cause;
+mod check_context;
 mod checks;
 mod combinator;
 mod executor;
@@ -221,7 +222,6 @@ mod runner;
 mod start_frame;
 mod stream;
 mod table;
-mod trial;
 mod verdict;
 mod wait;
 

@@ -194,13 +194,13 @@ async fn drive(wire: Arc<Wire>, connects: Arc<Connects>) {
 }
 
 /// What a check of a pool is given.
-pub(crate) struct PoolTrial {
+pub(crate) struct PoolCheckContext {
     pub(crate) pool: Arc<dyn Pool>,
     pub(crate) connector: Connector,
     start: StartFrame,
 }
 
-impl PoolTrial {
+impl PoolCheckContext {
     /// What [`ID`] is where the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
         self.start.id()
@@ -245,7 +245,7 @@ impl Suite {
     ) -> Self {
         Self::new(subject.into(), checks(), move |start| {
             let connector = Connector::new();
-            PoolTrial {
+            PoolCheckContext {
                 pool: Arc::new(make(connector.clone())),
                 connector,
                 start,
@@ -255,7 +255,7 @@ impl Suite {
 }
 
 #[allow(clippy::vec_init_then_push, reason = "the list's macro pushes its own")]
-fn checks() -> Vec<Check<PoolTrial>> {
+fn checks() -> Vec<Check<PoolCheckContext>> {
     let mut checks = Vec::new();
     crate::__lending_checks!({ crate::__collect }(checks));
     checks

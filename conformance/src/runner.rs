@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use framewise_context::Frame;
 
+use crate::check_context::{CheckContext, panicked};
 use crate::executor::Executor;
 use crate::item::Item;
 use crate::probe::DELIBERATE;
 use crate::report::{Finding, Outcome, Report};
 use crate::start_frame::StartFrame;
-use crate::trial::{Trial, panicked};
 use crate::verdict::{Failure, Verdict, ensure};
 use crate::wait::WaitLimit;
 
@@ -56,7 +56,7 @@ impl Suite {
         make: impl Fn() -> E + Send + Sync + 'static,
     ) -> Self {
         Self::new(subject.into(), crate::checks::executor(), move |start| {
-            Trial::new(crate::owner::share(make()), start)
+            CheckContext::new(crate::owner::share(make()), start)
         })
     }
 

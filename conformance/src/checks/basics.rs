@@ -6,8 +6,8 @@ use std::task::Poll;
 use framewise_context::{ContextVar, Frame};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
+use crate::check_context::CheckContext;
 use crate::probe::{DELIBERATE, ID, OTHER, deliberate_panic, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -33,10 +33,10 @@ macro_rules! __basics_checks {
 
 static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
 
-pub(crate) fn c01_unbound_gives_the_default_or_none(trial: &Trial) -> Verdict {
+pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> Verdict {
     // A neighbour has both bound while it is polled in turn with the task that has not.
-    let neighbour = WITH_DEFAULT.run(5, || OTHER.run(40, || trial.spawn(yield_times(20))));
-    in_task(trial, async {
+    let neighbour = WITH_DEFAULT.run(5, || OTHER.run(40, || check.spawn(yield_times(20))));
+    in_task(check, async {
         for _ in 0..10 {
             expect(
                 "an unbound variable",
@@ -54,11 +54,11 @@ pub(crate) fn c01_unbound_gives_the_default_or_none(trial: &Trial) -> Verdict {
         }
         Ok(())
     })?;
-    trial.block_on(neighbour.output())?;
+    check.block_on(neighbour.output())?;
     let child = WITH_DEFAULT.run(6, || {
-        trial.spawn(async { (WITH_DEFAULT.get(), OTHER.get()) })
+        check.spawn(async { (WITH_DEFAULT.get(), OTHER.get()) })
     });
-    let seen = trial.block_on(child.output())?;
+    let seen = check.block_on(child.output())?;
     expect(
         "a bound variable, and an unbound one",
         (Some(6), None),
@@ -67,9 +67,9 @@ pub(crate) fn c01_unbound_gives_the_default_or_none(trial: &Trial) -> Verdict {
     )
 }
 
-pub(crate) fn c01_a_task_at_the_root_has_no_frame(trial: &Trial) -> Verdict {
-    let bound = ID.run(10, || trial.spawn(yield_times(20)));
-    let root = trial.spawn_root(async {
+pub(crate) fn c01_a_task_at_the_root_has_no_frame(check: &CheckContext) -> Verdict {
+    let bound = ID.run(10, || check.spawn(yield_times(20)));
+    let root = check.spawn_root(async {
         let mut roots = Vec::new();
         for _ in 0..10 {
             roots.push(Frame::current().is_root());
@@ -79,7 +79,7 @@ pub(crate) fn c01_a_task_at_the_root_has_no_frame(trial: &Trial) -> Verdict {
         }
         roots
     });
-    let roots = trial.block_on(async {
+    let roots = check.block_on(async {
         bound.output().await?;
         root.output().await
     })?;
@@ -92,9 +92,9 @@ pub(crate) fn c01_a_task_at_the_root_has_no_frame(trial: &Trial) -> Verdict {
     )
 }
 
-pub(crate) fn c02_run_restores_what_was_there_before(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c02_run_restores_what_was_there_before(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         for number in 10..15 {
             ID.run(number, || sees(Some(number), "inside of run"))?;
             sees(id, "after run")?;
@@ -105,9 +105,9 @@ pub(crate) fn c02_run_restores_what_was_there_before(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c02_a_wake_inside_of_run_takes_no_binding_along(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c02_a_wake_inside_of_run_takes_no_binding_along(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         let mut polls = 0;
         let mut seen = Vec::new();
         std::future::poll_fn(|cx| {
@@ -132,9 +132,9 @@ pub(crate) fn c02_a_wake_inside_of_run_takes_no_binding_along(trial: &Trial) -> 
     })
 }
 
-pub(crate) fn c03_each_level_of_shadowing_is_restored(trial: &Trial) -> Verdict {
+pub(crate) fn c03_each_level_of_shadowing_is_restored(check: &CheckContext) -> Verdict {
     in_task(
-        trial,
+        check,
         ID.scope(10, async {
             sees(Some(10), "at the first level")?;
             yield_times(1).await;
@@ -155,8 +155,8 @@ pub(crate) fn c03_each_level_of_shadowing_is_restored(trial: &Trial) -> Verdict 
     )
 }
 
-pub(crate) fn c04_variables_are_independent(trial: &Trial) -> Verdict {
-    let id = trial.id();
+pub(crate) fn c04_variables_are_independent(check: &CheckContext) -> Verdict {
+    let id = check.id();
     let both = move |first, second, place: &str| {
         expect(
             &format!("two variables {place}"),
@@ -166,7 +166,7 @@ pub(crate) fn c04_variables_are_independent(trial: &Trial) -> Verdict {
         )
     };
     OTHER.run(40, || {
-        in_task(trial, async move {
+        in_task(check, async move {
             both(id, Some(40), "of which one is bound at spawn")?;
             ID.scope(10, async {
                 yield_times(1).await;
@@ -186,9 +186,9 @@ pub(crate) fn c04_variables_are_independent(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c05_run_returns_what_its_closure_returns(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c05_run_returns_what_its_closure_returns(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let borrowed = String::from("borrowed");
         let text = ID.run(10, || borrowed.as_str());
         expect("what run returns", "borrowed", text, &[])?;
@@ -203,10 +203,10 @@ pub(crate) fn c05_run_returns_what_its_closure_returns(trial: &Trial) -> Verdict
     })
 }
 
-pub(crate) fn c06_a_panic_in_run_restores(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c06_a_panic_in_run_restores(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    let own = check.clone();
+    in_task(check, async move {
         let caught = panics(|| ID.run(10, || OTHER.run(40, || deliberate_panic())));
         ensure(caught, "a panic passes through run", "it did not", "")?;
         sees(id, "after a panic in run")?;
@@ -241,9 +241,9 @@ fn is_deliberate(stop: crate::verdict::Stop) -> bool {
     matches!(stop, crate::verdict::Stop::Failed(failure) if failure.seen.contains(DELIBERATE))
 }
 
-pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(trial: &Trial) -> Verdict {
+pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(check: &CheckContext) -> Verdict {
     static FRESH: ContextVar<u64> = ContextVar::new("fresh");
-    in_task(trial, async {
+    in_task(check, async {
         for number in 0..3 {
             FRESH.run(number, || ());
             FRESH.scope(number, yield_times(1)).await;
@@ -257,7 +257,7 @@ pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(trial: &Trial)
         }
         Ok(())
     })?;
-    let root = trial.spawn_root(async {
+    let root = check.spawn_root(async {
         FRESH.scope(1, yield_times(2)).await;
         let after_scope = Frame::current().is_root();
         yield_times(1).await;
@@ -265,22 +265,22 @@ pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(trial: &Trial)
         after_scope && Frame::current().is_root()
     });
     ensure(
-        trial.block_on(root.output())?,
+        check.block_on(root.output())?,
         "a task at the root is there again after its outermost binding",
         "it has a frame",
         LEFT_BEHIND,
     )
 }
 
-pub(crate) fn c08_a_bound_none_is_not_unbound(trial: &Trial) -> Verdict {
+pub(crate) fn c08_a_bound_none_is_not_unbound(check: &CheckContext) -> Verdict {
     static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
     let read = || async {
         yield_times(1).await;
         (MAYBE.is_bound(), MAYBE.get())
     };
-    let bound = MAYBE.run(None, || trial.spawn(read()));
-    let unbound = trial.spawn(read());
-    let (bound, unbound) = trial.block_on(async { (bound.output().await, unbound.output().await) });
+    let bound = MAYBE.run(None, || check.spawn(read()));
+    let unbound = check.spawn(read());
+    let (bound, unbound) = check.block_on(async { (bound.output().await, unbound.output().await) });
     expect(
         "a variable bound to None, in a task",
         (true, Some(None)),
@@ -295,7 +295,7 @@ pub(crate) fn c08_a_bound_none_is_not_unbound(trial: &Trial) -> Verdict {
     )
 }
 
-pub(crate) fn c09_variables_of_the_same_name_are_two(trial: &Trial) -> Verdict {
+pub(crate) fn c09_variables_of_the_same_name_are_two(check: &CheckContext) -> Verdict {
     static ONE: ContextVar<u64> = ContextVar::new("same");
     static TWO: ContextVar<u64> = ContextVar::new("same");
     let seen = |place: &str, expected| {
@@ -308,7 +308,7 @@ pub(crate) fn c09_variables_of_the_same_name_are_two(trial: &Trial) -> Verdict {
         )
     };
     ONE.run(1, || {
-        in_task(trial, async move {
+        in_task(check, async move {
             seen("of which the first is bound", (Some(1), None))?;
             TWO.scope(2, async move {
                 yield_times(1).await;

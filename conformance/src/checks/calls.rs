@@ -6,8 +6,8 @@ use std::thread;
 use framewise_context::{Frame, bind};
 
 use super::threads::{Busy, ID_HERE, blocking_of, spawn_blocking};
+use crate::check_context::{CheckContext, Slot, not_applicable, output_of};
 use crate::probe::{Gate, ID, KEPT, Life, Log, yield_times};
-use crate::trial::{Slot, Trial, not_applicable, output_of};
 use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -25,12 +25,12 @@ macro_rules! __calls_checks {
 }
 
 /// A call under 10 that is cancelled, under 11, while every thread of the pool is busy.
-fn cancel_in_queue(trial: &Trial, call: Box<dyn FnOnce() + Send>, frame: &Frame) -> Verdict {
-    let blocking = trial.blocking()?;
+fn cancel_in_queue(check: &CheckContext, call: Box<dyn FnOnce() + Send>, frame: &Frame) -> Verdict {
+    let blocking = check.blocking()?;
     let Some(threads) = blocking.threads_max() else {
         return not_applicable("the blocking pool has no limit, so that no call is queued");
     };
-    trial.block_on(async {
+    check.block_on(async {
         let busy = Busy::begin(blocking, threads, false);
         let all = busy.has_begun().await;
         ensure(
@@ -58,12 +58,14 @@ fn cancel_in_queue(trial: &Trial, call: Box<dyn FnOnce() + Send>, frame: &Frame)
     })
 }
 
-pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(
+    check: &CheckContext,
+) -> Verdict {
     let log = Log::new();
     let owned = log.on_drop("closure");
     let frame = ID.run(10, Frame::current);
-    cancel_in_queue(trial, Box::new(move || drop(owned)), &frame)?;
-    trial.eventually("a cancelled call's closure is dropped", || {
+    cancel_in_queue(check, Box::new(move || drop(owned)), &frame)?;
+    check.eventually("a cancelled call's closure is dropped", || {
         log.find("closure").is_some()
     })?;
     expect(
@@ -80,25 +82,27 @@ pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(trial: &
                 "the closure is dropped in the frame of whoever cancels",
             ),
             (
-                Some(trial.id()),
+                Some(check.id()),
                 "the closure is dropped in the frame of the thread that drives",
             ),
         ],
     )
 }
 
-pub(crate) fn c62_a_call_cancelled_in_the_queue_releases_its_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c62_a_call_cancelled_in_the_queue_releases_its_frame(
+    check: &CheckContext,
+) -> Verdict {
     let (alive, life) = Life::begin();
     let frame = bind(&ID, 10).and(&KEPT, alive).frame();
-    cancel_in_queue(trial, Box::new(|| ()), &frame)?;
+    cancel_in_queue(check, Box::new(|| ()), &frame)?;
     drop(frame);
-    trial.eventually(
+    check.eventually(
         "the frame of a call cancelled in the queue is released",
         || life.has_ended(),
     )
 }
 
-pub(crate) fn c63_a_thread_starts_at_the_root(trial: &Trial) -> Verdict {
+pub(crate) fn c63_a_thread_starts_at_the_root(check: &CheckContext) -> Verdict {
     let task = async {
         yield_times(1).await;
         let bare = thread::spawn(ID_HERE);
@@ -106,7 +110,7 @@ pub(crate) fn c63_a_thread_starts_at_the_root(trial: &Trial) -> Verdict {
         // A thread of the check's own does not panic.
         [bare, wrapped].map(|thread| thread.join().ok().flatten())
     };
-    let seen = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    let seen = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     expect(
         "ID in a thread that a task under 10 starts, and in one whose closure is wrapped there",
         [None, Some(10)],
@@ -117,16 +121,16 @@ pub(crate) fn c63_a_thread_starts_at_the_root(trial: &Trial) -> Verdict {
                 "the task's frame is not the current one where it runs (C-25)",
             ),
             (
-                [None, trial.id()],
+                [None, check.id()],
                 "the task is polled in the frame of the thread that drives",
             ),
         ],
     )
 }
 
-pub(crate) fn c63_the_executors_own_helper_inherits(trial: &Trial) -> Verdict {
-    trial.blocking()?;
-    let executor = Arc::clone(trial.executor());
+pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Verdict {
+    check.blocking()?;
+    let executor = Arc::clone(check.executor());
     let task = async move {
         yield_times(1).await;
         let (started, slot) = (Gate::new(), Slot::new());
@@ -148,7 +152,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(trial: &Trial) -> Verdict {
         started.passed().await;
         slot.take().flatten()
     };
-    let seen = trial.block_on(async { trial.spawn(ID.scope(10, task)).output().await })?;
+    let seen = check.block_on(async { check.spawn(ID.scope(10, task)).output().await })?;
     expect(
         "ID in a thread that the executor's own helper starts, or gives, within 10",
         Some(10),
@@ -158,7 +162,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(trial: &Trial) -> Verdict {
                 None,
                 "the helper captures no frame: it is to inherit the one of whoever calls it",
             ),
-            (trial.id(), "called in the frame of the thread that drives"),
+            (check.id(), "called in the frame of the thread that drives"),
         ],
     )
 }

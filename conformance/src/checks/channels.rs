@@ -8,8 +8,8 @@ use futures::channel::{mpsc, oneshot};
 use futures::{SinkExt, StreamExt};
 
 use super::time_io::{LOST_AT_A_WAKE, NOT_CARRIED, THE_WAKERS};
+use crate::check_context::CheckContext;
 use crate::probe::{Gate, ID, Log, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Stop, Verdict, expect, expect_entries};
 
 /// The checks of this chapter.
@@ -26,7 +26,7 @@ macro_rules! __channels_checks {
     };
 }
 
-pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(check: &CheckContext) -> Verdict {
     let (mut sender, mut receiver) = mpsc::channel(0);
     let receiving = async move {
         let mut seen = Vec::new();
@@ -44,15 +44,15 @@ pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(trial: &Trial) -> Verdi
         }
         ID.get()
     };
-    let (seen, sender_id) = trial.block_on(async {
-        let receiving = ID.run(10, || trial.spawn(receiving));
-        let sending = ID.run(20, || trial.spawn(sending));
+    let (seen, sender_id) = check.block_on(async {
+        let receiving = ID.run(10, || check.spawn(receiving));
+        let sending = ID.run(20, || check.spawn(sending));
         Ok::<_, Stop>((receiving.output().await?, sending.output().await?))
     })?;
     let causes = [
         (None, NOT_CARRIED),
         (Some(20), THE_WAKERS),
-        (trial.id(), "polled in the frame of the thread that drives"),
+        (check.id(), "polled in the frame of the thread that drives"),
     ];
     for &(_, receiver_id) in &seen {
         expect(
@@ -78,7 +78,7 @@ pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(trial: &Trial) -> Verdi
     )
 }
 
-pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContext) -> Verdict {
     let (sender, receiver) = oneshot::channel::<WithFrame<u64>>();
     let log = Log::new();
     let receiving = {
@@ -102,9 +102,9 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(trial: &Trial) -> V
         // Nobody may be there to receive it, where the receiver was dropped: that is seen below.
         drop(sender.send(WithFrame::new(2)));
     };
-    trial.block_on(async {
-        let receiving = ID.run(10, || trial.spawn(receiving));
-        ID.run(20, || trial.spawn(sending)).output().await?;
+    check.block_on(async {
+        let receiving = ID.run(10, || check.spawn(receiving));
+        ID.run(20, || check.spawn(sending)).output().await?;
         receiving.output().await
     })?;
     expect_entries(
@@ -120,7 +120,7 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(trial: &Trial) -> V
         ],
         &[
             (None, NOT_CARRIED),
-            (trial.id(), "polled in the frame of the thread that drives"),
+            (check.id(), "polled in the frame of the thread that drives"),
             (
                 Some(20),
                 "a frame that was entered in a poll is not left again",
@@ -134,15 +134,15 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(trial: &Trial) -> V
 }
 
 pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let (sender, receiver) = mpsc::unbounded();
     let log = Log::new();
     let message = log.on_drop("in a message whose sender was spawned under 20");
     let sending = async move { drop(sender.unbounded_send(WithFrame::new(message))) };
-    trial.block_on(async {
-        ID.run(20, || trial.spawn(sending)).output().await?;
-        ID.run(10, || trial.spawn(async move { drop(receiver) }))
+    check.block_on(async {
+        ID.run(20, || check.spawn(sending)).output().await?;
+        ID.run(10, || check.spawn(async move { drop(receiver) }))
             .output()
             .await
     })?;
@@ -152,7 +152,7 @@ pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
         &[
             (None, NOT_CARRIED),
             (
-                trial.id(),
+                check.id(),
                 "the sender was polled in the frame of the thread that drives",
             ),
             (Some(10), "the sender was polled in another task's frame"),
@@ -160,7 +160,7 @@ pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
     )
 }
 
-pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(check: &CheckContext) -> Verdict {
     let mutex = Arc::new(futures::lock::Mutex::new(()));
     let (held, waits) = (Gate::new(), Gate::new());
     let holder = {
@@ -187,9 +187,9 @@ pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(trial: &Trial) -> 
         .await;
         ID.get()
     };
-    let (holder_id, waiter_id) = trial.block_on(async {
-        let holder = ID.run(10, || trial.spawn(holder));
-        let waiter = ID.run(11, || trial.spawn(waiter));
+    let (holder_id, waiter_id) = check.block_on(async {
+        let holder = ID.run(10, || check.spawn(holder));
+        let waiter = ID.run(11, || check.spawn(waiter));
         Ok::<_, Stop>((holder.output().await?, waiter.output().await?))
     })?;
     let causes = [
@@ -199,7 +199,7 @@ pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(trial: &Trial) -> 
             "polled inline by the wake-up, in the frame of whoever unlocks",
         ),
         (Some(10), THE_WAKERS),
-        (trial.id(), "polled in the frame of the thread that drives"),
+        (check.id(), "polled in the frame of the thread that drives"),
     ];
     expect(
         "ID in the waiter, spawned under 11",

@@ -9,8 +9,8 @@ use framewise_context::{Frame, bind};
 use futures::FutureExt;
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
+use crate::check_context::CheckContext;
 use crate::probe::{Gate, ID, Log, OTHER, deliberate_panic, poll_once, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -37,10 +37,10 @@ async fn both() -> Vec<(Option<u64>, Option<u64>)> {
     seen
 }
 
-pub(crate) fn c66_a_plain_future_sees_who_polls_it(trial: &Trial) -> Verdict {
-    let id = trial.id();
+pub(crate) fn c66_a_plain_future_sees_who_polls_it(check: &CheckContext) -> Verdict {
+    let id = check.id();
     let (scoped, plain) = ID.run(10, || (both(), both()));
-    in_task(trial, async move {
+    in_task(check, async move {
         let causes = [
             (vec![(None, None); 2], NOT_CARRIED),
             (
@@ -55,10 +55,10 @@ pub(crate) fn c66_a_plain_future_sees_who_polls_it(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c66_a_plain_future_follows_from_task_to_task(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c66_a_plain_future_follows_from_task_to_task(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    let id = check.id();
+    in_task(check, async move {
         let gate = Gate::new();
         let passed = gate.passed();
         let mut started = Box::pin(async move {
@@ -89,8 +89,8 @@ pub(crate) fn c66_a_plain_future_follows_from_task_to_task(trial: &Trial) -> Ver
     })
 }
 
-pub(crate) fn c67_nested_scopes_are_both_seen(trial: &Trial) -> Verdict {
-    let own = trial.clone();
+pub(crate) fn c67_nested_scopes_are_both_seen(check: &CheckContext) -> Verdict {
+    let own = check.clone();
     let all = move || {
         let own = own.clone();
         async move {
@@ -100,15 +100,15 @@ pub(crate) fn c67_nested_scopes_are_both_seen(trial: &Trial) -> Verdict {
         }
     };
     let tasks = [
-        trial.spawn(ID.scope(10, OTHER.scope(40, all()))),
-        trial.spawn(OTHER.scope(40, ID.scope(10, all()))),
-        trial.spawn(bind(&ID, 10).and(&OTHER, 40).scope(all())),
-        ID.run(10, || trial.spawn(OTHER.scope(40, all()))),
-        OTHER.run(40, || trial.spawn(ID.scope(10, all()))),
-        OTHER.run(39, || trial.spawn(ID.scope(10, OTHER.scope(40, all())))),
+        check.spawn(ID.scope(10, OTHER.scope(40, all()))),
+        check.spawn(OTHER.scope(40, ID.scope(10, all()))),
+        check.spawn(bind(&ID, 10).and(&OTHER, 40).scope(all())),
+        ID.run(10, || check.spawn(OTHER.scope(40, all()))),
+        OTHER.run(40, || check.spawn(ID.scope(10, all()))),
+        OTHER.run(39, || check.spawn(ID.scope(10, OTHER.scope(40, all())))),
     ];
     // All of them first: they hold the executor, which is not to end in one of its own tasks.
-    let all: Vec<_> = trial.block_on(async {
+    let all: Vec<_> = check.block_on(async {
         let mut all = Vec::new();
         for task in tasks {
             all.push(task.output().await);
@@ -132,11 +132,11 @@ pub(crate) fn c67_nested_scopes_are_both_seen(trial: &Trial) -> Verdict {
             )],
         )?;
     }
-    sees(trial.id(), "after tasks with scopes")
+    sees(check.id(), "after tasks with scopes")
 }
 
-pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(trial: &Trial) -> Verdict {
-    in_task(trial, async {
+pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(check: &CheckContext) -> Verdict {
+    in_task(check, async {
         let seen = Log::new();
         let noted = seen.clone();
         let mut frames = Vec::new();
@@ -186,9 +186,9 @@ pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c74_pending_ready_and_panic_restore(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c74_pending_ready_and_panic_restore(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         for number in [10, 20] {
             ID.scope(number, yield_times(2)).await;
             sees(id, "after a scope was ready")?;
@@ -246,10 +246,10 @@ impl Drop for PanicsInDrop {
     }
 }
 
-pub(crate) fn c75_a_scope_without_a_poll_is_dropped_in_its_scope(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c75_a_scope_without_a_poll_is_dropped_in_its_scope(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    let id = check.id();
+    in_task(check, async move {
         let log = Log::new();
         let (here, there) = (log.on_drop("here"), log.on_drop("in another task"));
         let (held, outer) = (log.on_drop("in a snapshot"), log.on_drop("outside"));

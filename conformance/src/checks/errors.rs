@@ -8,10 +8,10 @@ use futures::FutureExt;
 
 use super::threads::{Busy, spawn_blocking};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, panics, sees};
+use crate::check_context::{CheckContext, Slot, not_applicable};
 use crate::checks::workers::polls_end;
 use crate::executor::{Ended, JoinHandle, Output};
 use crate::probe::{DELIBERATE, Gate, ID, Log, deliberate_panic, eventually, in_time, yield_times};
-use crate::trial::{Slot, Trial, not_applicable};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -49,12 +49,12 @@ fn install_hook() {
     });
 }
 
-pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(check: &CheckContext) -> Verdict {
     install_hook();
     let log = Log::new();
-    let id = trial.id();
+    let id = check.id();
     HOOKED.run(log.clone(), || {
-        in_task(trial, async move {
+        in_task(check, async move {
             ensure(
                 HOOKED.is_bound(),
                 "a task has its spawner's bindings",
@@ -86,14 +86,16 @@ pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(trial: &Trial) -> Verd
     )
 }
 
-pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(trial: &Trial) -> Verdict {
+pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(
+    check: &CheckContext,
+) -> Verdict {
     install_hook();
     let log = Log::new();
     let spawn = |number| {
         HOOKED.run(log.clone(), || {
             ID.run(number, || {
                 // The suite catches it, within the task.
-                trial.spawn(async move {
+                check.spawn(async move {
                     if number == 10 {
                         yield_times(2).await;
                     }
@@ -103,7 +105,7 @@ pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(trial: &Tr
         })
     };
     for number in [10, 11] {
-        let ended: Result<(), Stop> = trial.block_on(spawn(number).output());
+        let ended: Result<(), Stop> = check.block_on(spawn(number).output());
         ensure(ended.is_err(), "a task panics", "it does not", "")?;
     }
     expect(
@@ -122,10 +124,10 @@ pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(trial: &Tr
 
 /// How a task ended that panics, as its join handle tells it.
 fn ended_by_panic(
-    trial: &Trial,
+    check: &CheckContext,
     task: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Ended, Stop> {
-    let handle = ID.run(9, || trial.spawn_joinable(task))?;
+    let handle = ID.run(9, || check.spawn_joinable(task))?;
     let slot = Slot::new();
     let joined = slot.clone();
     let join = async move {
@@ -134,7 +136,7 @@ fn ended_by_panic(
     };
     // In a way that ends even if the panic ended a thread, or comes out here.
     let waits = catch_unwind(AssertUnwindSafe(|| {
-        trial.block_on(ID.scope(8, async move {
+        check.block_on(ID.scope(8, async move {
             let mut join = Box::pin(join.fuse());
             let mut late = Box::pin(eventually(|| false).fuse());
             futures::select! {
@@ -168,10 +170,12 @@ fn id_of(frame: Option<Frame>) -> Result<Option<u64>, Stop> {
 const NOTED_LATE: &str = "the frame is noted where the panic is caught, when the inner ones have been left already: \
      framewise_context::catch_unwind gives the one in which it began";
 
-pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(trial: &Trial) -> Verdict {
+pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
+    check: &CheckContext,
+) -> Verdict {
     for awaits in [0, 2] {
         let ended = ended_by_panic(
-            trial,
+            check,
             ID.scope(10, async move {
                 yield_times(awaits).await;
                 ID.run(11, || ID.run(12, || deliberate_panic()))
@@ -193,13 +197,15 @@ pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(trial: &Tr
                 (None, "the panic's frame is noted outside of the task's"),
             ],
         )?;
-        sees(trial.id(), "after a task that panicked was joined")?;
+        sees(check.id(), "after a task that panicked was joined")?;
     }
     Ok(())
 }
 
-pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(trial: &Trial) -> Verdict {
-    let ended = ended_by_panic(trial, async {
+pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
+    check: &CheckContext,
+) -> Verdict {
+    let ended = ended_by_panic(check, async {
         // Not the one: it is over.
         panics(|| ID.run(13, || deliberate_panic()));
         ID.run(14, || ());
@@ -222,21 +228,21 @@ pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(trial: 
 }
 
 pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let told = Slot::new();
     let hook = told.clone();
-    trial
+    check
         .panic_hook()?
         .set_hook(Arc::new(move |frame: Option<Frame>| hook.put(frame)));
     ID.run(9, || {
-        trial.executor().spawn(Box::pin(ID.scope(10, async {
+        check.executor().spawn(Box::pin(ID.scope(10, async {
             yield_times(1).await;
             ID.run(12, || deliberate_panic())
         })));
     });
     let mut frame = None;
-    let is_told = trial.block_on(eventually(|| {
+    let is_told = check.block_on(eventually(|| {
         frame = told.take();
         frame.is_some()
     }));
@@ -254,10 +260,10 @@ pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
             (None, NOTED_LATE),
         ],
     )?;
-    let after = trial.block_on(trial.spawn(async { ID.get() }).output())?;
+    let after = check.block_on(check.spawn(async { ID.get() }).output())?;
     expect(
         "ID in a task after another has panicked",
-        trial.id(),
+        check.id(),
         after,
         &[(Some(12), LEFT_BEHIND)],
     )
@@ -279,14 +285,14 @@ struct Fails {
 /// Has the hook note [`ID`] where it runs. What fails does so under 12 and is made under 9; its handle
 /// is dropped under 21.
 fn hook_runs_in_the_failures_frame(
-    trial: &Trial,
+    check: &CheckContext,
     what: &str,
     make: impl Fn(Fails) -> Result<Box<dyn JoinHandle>, Stop>,
     has_ended: impl AsyncFn() -> bool,
 ) -> Verdict {
     let log = Log::new();
     let noted = log.clone();
-    trial
+    check
         .panic_hook()?
         .set_hook(Arc::new(move |_| noted.note("hook")));
     for dropped in [Dropped::BeforeTheEnd, Dropped::AfterTheEnd] {
@@ -297,7 +303,7 @@ fn hook_runs_in_the_failures_frame(
         };
         let handle = ID.run(9, || make(fails_then))?;
         let before = log.entries().len();
-        trial.block_on(async {
+        check.block_on(async {
             if dropped == Dropped::BeforeTheEnd {
                 ID.run(21, || handle.detach());
                 ID.run(22, || go.open());
@@ -337,7 +343,7 @@ fn hook_runs_in_the_failures_frame(
                 (Some(9), HOOK_RUNS_FARTHER_OUT),
                 (Some(10), HOOK_RUNS_FARTHER_OUT),
                 (
-                    trial.id(),
+                    check.id(),
                     "the hook runs in the frame of the thread that drives",
                 ),
             ],
@@ -350,20 +356,22 @@ fn hook_runs_in_the_failures_frame(
 const HOOK_RUNS_FARTHER_OUT: &str = "the hook runs in the task's own frame and not in the innermost one: enter the one in which the \
      panic began";
 
-pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(check: &CheckContext) -> Verdict {
+    check.joining()?;
     let make = |fails: Fails| {
-        trial.spawn_joinable::<()>(ID.scope(10, async move {
+        check.spawn_joinable::<()>(ID.scope(10, async move {
             fails.go.passed().await;
             fails.begun.open();
             ID.run(12, || deliberate_panic())
         }))
     };
-    hook_runs_in_the_failures_frame(trial, "a task", make, async || polls_end(trial).await)
+    hook_runs_in_the_failures_frame(check, "a task", make, async || polls_end(check).await)
 }
 
-pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure(trial: &Trial) -> Verdict {
-    let blocking = trial.blocking()?;
+pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure(
+    check: &CheckContext,
+) -> Verdict {
+    let blocking = check.blocking()?;
     let make = |fails: Fails| {
         let call = move || -> () {
             fails.go.wait();
@@ -372,7 +380,7 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure(trial: 
         };
         Ok(spawn_blocking(blocking, call))
     };
-    hook_runs_in_the_failures_frame(trial, "a blocking call", make, async || {
+    hook_runs_in_the_failures_frame(check, "a blocking call", make, async || {
         let Some(threads) = blocking.threads_max() else {
             return false;
         };

@@ -139,11 +139,11 @@ async fn consume(mut stream: BoxStream<'static, u64>) {
     while stream.next().await.is_some() {}
 }
 
-pub(crate) fn c66_a_source_sees_who_asks(trial: &Flowing) -> Verdict {
+pub(crate) fn c66_a_source_sees_who_asks(check: &Flowing) -> Verdict {
     let seen = Seen::default();
     let adapted = ID.run(9, || {
         let source = Source::new(&seen);
-        ID.run(10, || trial.adapt(source))
+        ID.run(10, || check.adapt(source))
     });
     ensure(
         seen.taken().is_empty(),
@@ -154,14 +154,14 @@ pub(crate) fn c66_a_source_sees_who_asks(trial: &Flowing) -> Verdict {
     block_on_thread(ID.scope(11, consume(adapted)));
     let what = "ID in a source, consumed under 11, and another variable";
     seen.all_are(what, (Some(11), None))?;
-    block_on_thread(consume(trial.adapt(Source::new(&seen))));
+    block_on_thread(consume(check.adapt(Source::new(&seen))));
     let what = "ID in a source, consumed where the check starts, and another variable";
-    seen.all_are(what, (trial.id(), None))
+    seen.all_are(what, (check.id(), None))
 }
 
-pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(trial: &Flowing) -> Verdict {
+pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(check: &Flowing) -> Verdict {
     let seen = Seen::default();
-    let mut adapted = trial.adapt(Source::new(&seen));
+    let mut adapted = check.adapt(Source::new(&seen));
     for consumer in [11, 12] {
         // Until the source is asked: there may be items that were asked for before.
         let asked = block_on_thread(ID.scope(consumer, async {
@@ -197,7 +197,7 @@ pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(trial: &Flowing) ->
     seen.all_are(what, (Some(13), None))
 }
 
-pub(crate) fn c70_a_scope_an_item_of_the_source(trial: &Flowing) -> Verdict {
+pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> Verdict {
     let wrong = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&wrong);
     let work = move |number: u64, right| {
@@ -222,7 +222,7 @@ pub(crate) fn c70_a_scope_an_item_of_the_source(trial: &Flowing) -> Verdict {
         }
     };
     let items = stream::iter(20..20 + ITEMS).map(item).buffer_unordered(4);
-    let mut adapted = trial.adapt(items);
+    let mut adapted = check.adapt(items);
     block_on_thread(ID.scope(11, async {
         while adapted.next().await.is_some() {
             sees(
@@ -242,10 +242,10 @@ pub(crate) fn c70_a_scope_an_item_of_the_source(trial: &Flowing) -> Verdict {
 }
 
 pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
-    trial: &Flowing,
+    check: &Flowing,
 ) -> Verdict {
     let seen = Seen::default();
-    let mut adapted = trial.adapt(ID.scope_stream(21, Source::new(&seen)));
+    let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     for other in [40, 41] {
         block_on_thread(OTHER.scope(other, async {
             let _ = polled(&mut adapted).await;
@@ -258,9 +258,9 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
     seen.all_are(what, (Some(21), Some(42)))
 }
 
-pub(crate) fn c72_a_scoped_source_and_its_consumer(trial: &Flowing) -> Verdict {
+pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &Flowing) -> Verdict {
     let seen = Seen::default();
-    let mut adapted = trial.adapt(ID.scope_stream(21, Source::new(&seen)));
+    let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     let consumer = bind(&ID, 11).and(&OTHER, 40);
     block_on_thread(consumer.scope(async {
         while adapted.next().await.is_some() {
@@ -276,9 +276,9 @@ pub(crate) fn c72_a_scoped_source_and_its_consumer(trial: &Flowing) -> Verdict {
     seen.all_are(what, (Some(21), Some(40)))
 }
 
-pub(crate) fn c72_a_scope_around_the_adapter(trial: &Flowing) -> Verdict {
+pub(crate) fn c72_a_scope_around_the_adapter(check: &Flowing) -> Verdict {
     let seen = Seen::default();
-    let mut scoped = Box::pin(ID.scope_stream(21, trial.adapt(Source::new(&seen))));
+    let mut scoped = Box::pin(ID.scope_stream(21, check.adapt(Source::new(&seen))));
     block_on_thread(ID.scope(11, async {
         while scoped.next().await.is_some() {
             sees(
@@ -293,9 +293,9 @@ pub(crate) fn c72_a_scope_around_the_adapter(trial: &Flowing) -> Verdict {
     seen.all_are(what, (Some(21), None))
 }
 
-pub(crate) fn c74_pending_and_ready_restore(trial: &Flowing) -> Verdict {
+pub(crate) fn c74_pending_and_ready_restore(check: &Flowing) -> Verdict {
     let seen = Seen::default();
-    let mut adapted = trial.adapt(ID.scope_stream(21, Source::new(&seen)));
+    let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     block_on_thread(ID.scope(11, async {
         let frame = Frame::current().id();
         loop {
@@ -321,11 +321,11 @@ pub(crate) fn c74_pending_and_ready_restore(trial: &Flowing) -> Verdict {
     }))
 }
 
-pub(crate) fn c74_a_sources_panic_restores(trial: &Flowing) -> Verdict {
+pub(crate) fn c74_a_sources_panic_restores(check: &Flowing) -> Verdict {
     let seen = Seen::default();
     let mut source = Source::new(&seen);
     source.panics = true;
-    let mut adapted = trial.adapt(source);
+    let mut adapted = check.adapt(source);
     block_on_thread(ID.scope(11, async {
         // The adapter may let the panic out, or end the stream with it.
         for _ in 0..4 * ITEMS {
@@ -352,13 +352,13 @@ pub(crate) fn c74_a_sources_panic_restores(trial: &Flowing) -> Verdict {
     seen.all_are(what, (Some(11), None))
 }
 
-pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(trial: &Flowing) -> Verdict {
+pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(check: &Flowing) -> Verdict {
     let seen = Seen::default();
-    let adapted = ID.run(10, || trial.adapt(ID.scope_stream(21, Source::new(&seen))));
+    let adapted = ID.run(10, || check.adapt(ID.scope_stream(21, Source::new(&seen))));
     OTHER.run(40, || drop(adapted));
     let what = "a source's own variable and its dropper's, where it was not asked";
     seen.all_are(what, (Some(21), Some(40)))?;
-    let adapted = ID.run(10, || trial.adapt(Source::new(&seen)));
+    let adapted = ID.run(10, || check.adapt(Source::new(&seen)));
     ID.run(11, || drop(adapted));
     let what = "ID where a source is dropped that was not asked, by a consumer under 11";
     seen.all_are(what, (Some(11), None))

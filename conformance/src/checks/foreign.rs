@@ -6,8 +6,8 @@ use framewise_context::Frame;
 use futures::channel::oneshot;
 
 use super::time_io::{NOT_CARRIED, never};
+use crate::check_context::{CheckContext, output_of};
 use crate::probe::{ID, block_on_thread, yield_times};
-use crate::trial::{Trial, output_of};
 use crate::verdict::{Stop, Verdict, expect};
 
 /// The checks of this chapter.
@@ -35,7 +35,7 @@ fn on_a_foreign_executor<T: Send + 'static>(
     }
 }
 
-pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(check: &CheckContext) -> Verdict {
     let task = async {
         let future = || async {
             yield_times(2).await;
@@ -45,7 +45,7 @@ pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(trial: &Trial)
         let wrapped = on_a_foreign_executor(Frame::current().scope(future())).await?;
         Ok::<_, Stop>([plain, wrapped])
     };
-    let seen = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })??;
+    let seen = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })??;
     expect(
         "ID in a future that a task under 10 made and a thread under 20 polls: plain, and wrapped",
         [Some(20), Some(10)],
@@ -53,16 +53,16 @@ pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(trial: &Trial)
         &[
             ([Some(20), None], NOT_CARRIED),
             (
-                [Some(20), trial.id()],
+                [Some(20), check.id()],
                 "the task is polled in the frame of the thread that drives",
             ),
         ],
     )
 }
 
-pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(trial: &Trial) -> Verdict {
+pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> Verdict {
     let child = ID.run(10, || {
-        trial.spawn_joinable(async {
+        check.spawn_joinable(async {
             yield_times(5).await;
             ID.get()
         })
@@ -71,7 +71,7 @@ pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(trial: &Trial) -> Verdict
         let joined = output_of::<Option<u64>>(child.join().await);
         (joined, ID.get())
     };
-    let (child, joiner) = trial.block_on(on_a_foreign_executor(joining))?;
+    let (child, joiner) = check.block_on(on_a_foreign_executor(joining))?;
     expect(
         "ID in a task, spawned under 10",
         Some(10),
@@ -89,16 +89,16 @@ pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(trial: &Trial) -> Verdict
     )
 }
 
-pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(trial: &Trial) -> Verdict {
-    trial.needs_any_thread()?;
+pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(check: &CheckContext) -> Verdict {
+    check.needs_any_thread()?;
     let spawns = || {
-        let trial = trial.clone();
+        let check = check.clone();
         async move {
             yield_times(1).await;
-            trial.spawn(async { ID.get() }).output().await
+            check.spawn(async { ID.get() }).output().await
         }
     };
-    let seen = trial.block_on(async {
+    let seen = check.block_on(async {
         let plain = on_a_foreign_executor(spawns()).await??;
         let wrapped = ID.run(10, || Frame::current().scope(spawns()));
         Ok::<_, Stop>([plain, on_a_foreign_executor(wrapped).await??])
@@ -110,7 +110,7 @@ pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(trial: &Trial) -> Verdict
         &[
             ([None, None], NOT_CARRIED),
             (
-                [trial.id(), trial.id()],
+                [check.id(), check.id()],
                 "polled in the frame of the thread that drives",
             ),
         ],

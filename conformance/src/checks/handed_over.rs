@@ -10,8 +10,8 @@ use futures::future::{self, FutureExt};
 use futures::stream::{self, StreamExt};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, sees};
+use crate::check_context::{CheckContext, Slot};
 use crate::probe::{Gate, ID, Log, OTHER, eventually, yield_times};
-use crate::trial::{Slot, Trial};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
@@ -44,9 +44,11 @@ fn gated(gate: &Arc<Gate>, log: &Log) -> impl Future<Output = Seen> + Send + use
 
 type Seen = [(Option<u64>, Option<u64>); 2];
 
-pub(crate) fn c71_a_started_scope_keeps_its_variable_in_another_task(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c71_a_started_scope_keeps_its_variable_in_another_task(
+    check: &CheckContext,
+) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let (gate, log) = (Gate::new(), Log::new());
         let mut scope = Box::pin(gated(&gate, &log));
         // Started in one task, gone on in a second, ended in a third.
@@ -82,9 +84,9 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_in_another_task(trial: &Tri
     })
 }
 
-pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let (gate, log) = (Gate::new(), Log::new());
         let seen = Slot::new();
         let noted = seen.clone();
@@ -136,9 +138,9 @@ fn watching(log: &Log) -> impl stream::Stream<Item = Option<u64>> + Send + use<>
     })
 }
 
-pub(crate) fn c72_a_scoped_stream_and_its_consumer(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c72_a_scoped_stream_and_its_consumer(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         let log = Log::new();
         let mut items = Box::pin(ID.scope_stream(10, watching(&log)));
         for _ in 0..5 {
@@ -172,9 +174,9 @@ pub(crate) fn c72_a_scoped_stream_and_its_consumer(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c72_a_scoped_stream_moves_from_task_to_task(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c72_a_scoped_stream_moves_from_task_to_task(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let log = Log::new();
         let mut items = Box::pin(ID.scope_stream(10, watching(&log)));
         for consumer in 11..14 {
@@ -213,7 +215,7 @@ pub(crate) fn c72_a_scoped_stream_moves_from_task_to_task(trial: &Trial) -> Verd
 /// Tasks under 11, 12 and 13 that wait for clones of one future, which waits for a gate; what the
 /// future was and what each task was afterwards.
 async fn shared_by_three<F>(
-    trial: &Trial,
+    check: &CheckContext,
     gate: &Arc<Gate>,
     shared: future::Shared<F>,
 ) -> Result<Vec<(Option<u64>, Option<u64>)>, Stop>
@@ -224,7 +226,7 @@ where
     let wait = |number: u64| {
         let (mut shared, started) = (shared.clone(), Arc::clone(&started));
         ID.run(number, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let ready = poll_fn(|cx| {
                     let polled = shared.poll_unpin(cx);
                     started.fetch_add(1, Ordering::SeqCst);
@@ -250,9 +252,9 @@ where
     Ok(seen)
 }
 
-pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let gate = Gate::new();
         let log = Log::new();
         let (mut passed, polls) = (Box::pin(gate.passed()), log.clone());
@@ -296,9 +298,9 @@ pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(trial: &Trial) -> Verd
     })
 }
 
-pub(crate) fn c73_a_wrapped_shared_future_sees_its_own(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c73_a_wrapped_shared_future_sees_its_own(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let gate = Gate::new();
         let passed = gate.passed();
         let read = async move {

@@ -8,8 +8,8 @@ use std::thread;
 use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{NOT_CARRIED, fails, in_task, sees};
+use crate::check_context::{CheckContext, panicked};
 use crate::probe::{ID, KEPT, Life, Log, OTHER, eventually, yield_times};
-use crate::trial::{Trial, panicked};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
@@ -28,9 +28,9 @@ macro_rules! __holders_checks {
     };
 }
 
-pub(crate) fn c18_wrapped_closures_see_their_own_values(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c18_wrapped_closures_see_their_own_values(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let mut calls: Vec<Box<dyn FnMut() -> Option<u64> + Send>> = Vec::new();
         for number in 10..14 {
             let make = ID.run(number, || {
@@ -63,9 +63,11 @@ pub(crate) fn c18_wrapped_closures_see_their_own_values(trial: &Trial) -> Verdic
     })
 }
 
-pub(crate) fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame(
+    check: &CheckContext,
+) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let log = Log::new();
         let wrapped = |number, label| {
             let owned = log.on_drop(label);
@@ -92,7 +94,7 @@ pub(crate) fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame(trial: &Tr
     })
 }
 
-pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(trial: &Trial) -> Verdict {
+pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(check: &CheckContext) -> Verdict {
     struct Counted(Arc<AtomicUsize>);
     impl Drop for Counted {
         fn drop(&mut self) {
@@ -103,12 +105,12 @@ pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(trial: &Trial) -> V
     let drops = Arc::new(AtomicUsize::new(0));
     let value = Counted(Arc::clone(&drops));
     let task = COUNTED.run(value, || {
-        trial.spawn(async {
+        check.spawn(async {
             yield_times(1).await;
             (Frame::current(), COUNTED.is_bound())
         })
     });
-    let (first, bound) = trial.block_on(task.output())?;
+    let (first, bound) = check.block_on(task.output())?;
     ensure(
         bound,
         "a task has its spawner's bindings",
@@ -117,9 +119,9 @@ pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(trial: &Trial) -> V
     )?;
     let second = first.clone();
     let child = second.run(|| ID.run(10, Frame::current));
-    let tasks = [first, second].map(|frame| ID.run(11, || trial.spawn(async { drop(frame) })));
+    let tasks = [first, second].map(|frame| ID.run(11, || check.spawn(async { drop(frame) })));
     for task in tasks {
-        trial.block_on(task.output())?;
+        check.block_on(task.output())?;
     }
     expect(
         "how often a value was dropped of which a frame is held",
@@ -127,22 +129,22 @@ pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(trial: &Trial) -> V
         drops.load(Ordering::SeqCst),
         &[],
     )?;
-    let task = trial.spawn(async move { child.run(|| COUNTED.is_bound()) });
+    let task = check.spawn(async move { child.run(|| COUNTED.is_bound()) });
     ensure(
-        trial.block_on(task.output())?,
+        check.block_on(task.output())?,
         "it is in the frame",
         "it is not",
         "",
     )?;
-    trial.eventually(
+    check.eventually(
         "a value is dropped with its last holder, as a task's frame is with the task",
         || drops.load(Ordering::SeqCst) == 1,
     )
 }
 
-pub(crate) fn c20_a_snapshot_works_on_any_thread(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c20_a_snapshot_works_on_any_thread(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let (alive, life) = Life::begin();
         let frame = bind(&KEPT, alive).frame();
         let taken = frame.run(|| own.spawn(async { ID.run(10, Frame::current) }));
@@ -182,13 +184,13 @@ fn joined(thread: thread::JoinHandle<Verdict>) -> Verdict {
     }
 }
 
-pub(crate) fn c20_tasks_share_a_snapshot(trial: &Trial) -> Verdict {
+pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> Verdict {
     let (alive, life) = Life::begin();
     let shared = bind(&KEPT, alive).and(&OTHER, 40).frame();
-    let id = trial.id();
+    let id = check.id();
     let share = |number: u64| {
         let mine = shared.clone();
-        trial.spawn(async move {
+        check.spawn(async move {
             for _ in 0..100 {
                 let child = mine.run(|| ID.run(number, Frame::current));
                 let seen = child.run(|| (ID.get(), OTHER.get()));
@@ -207,16 +209,16 @@ pub(crate) fn c20_tasks_share_a_snapshot(trial: &Trial) -> Verdict {
     let tasks: Vec<_> = (10..18).map(share).collect();
     drop(shared);
     for task in tasks {
-        trial.block_on(task.output())??;
+        check.block_on(task.output())??;
     }
-    trial.eventually("what tasks shared ends with the last of them", || {
+    check.eventually("what tasks shared ends with the last of them", || {
         life.has_ended()
     })
 }
 
-pub(crate) fn c23_the_first_of_two_wraps_holds(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c23_the_first_of_two_wraps_holds(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let first = ID.run(10, || {
             own.spawn(async { Frame::current().wrap(|| ID.get()) })
         });

@@ -11,9 +11,9 @@ use futures::channel::oneshot;
 use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::time_io::{LOST_AT_A_WAKE, NOT_CARRIED, THE_DRIVERS, never};
+use crate::check_context::CheckContext;
 use crate::executor::{BoxFuture, Duplex, Executor, Listener};
 use crate::probe::{ID, Log, eventually, telling_waker};
-use crate::trial::Trial;
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
@@ -62,8 +62,10 @@ async fn connection(executor: &Arc<dyn Executor>) -> Result<(Connection, Connect
     Ok((near.map_err(refused)?, far.map_err(refused)?))
 }
 
-pub(crate) fn c50_a_socket_calls_a_waker_in_the_frame_that_registered_it(trial: &Trial) -> Verdict {
-    trial.net()?;
+pub(crate) fn c50_a_socket_calls_a_waker_in_the_frame_that_registered_it(
+    check: &CheckContext,
+) -> Verdict {
+    check.net()?;
     let frame = |id| ID.run(id, Frame::current);
     for (what, first, last, id) in [
         ("registered under 10", None, frame(10), Some(10)),
@@ -75,7 +77,7 @@ pub(crate) fn c50_a_socket_calls_a_waker_in_the_frame_that_registered_it(trial: 
         ),
         ("registered at the root", None, Frame::root(), None),
     ] {
-        let seen = trial.block_on(called_by_a_socket(trial.executor(), first, &last))?;
+        let seen = check.block_on(called_by_a_socket(check.executor(), first, &last))?;
         expect(
             &format!("ID in a waker that a socket calls, {what}"),
             id,
@@ -83,7 +85,7 @@ pub(crate) fn c50_a_socket_calls_a_waker_in_the_frame_that_registered_it(trial: 
             &[
                 (None, THE_DRIVERS),
                 (
-                    trial.id(),
+                    check.id(),
                     "called in the frame of the thread that drives the sockets",
                 ),
                 (
@@ -140,11 +142,11 @@ async fn answer(mut stream: Connection) {
 }
 
 pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.net()?;
-    let (near, far) = trial.block_on(connection(trial.executor()))?;
-    let server = trial.spawn_root(answer(far));
+    check.net()?;
+    let (near, far) = check.block_on(connection(check.executor()))?;
+    let server = check.spawn_root(answer(far));
     let pool = Arc::new(Mutex::new(Some(near)));
     for number in [10, 11, 12] {
         let request = {
@@ -169,8 +171,8 @@ pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
                 log
             }
         };
-        let request = ID.run(number, || trial.spawn(request));
-        let log = trial.block_on(request.output())?;
+        let request = ID.run(number, || check.spawn(request));
+        let log = check.block_on(request.output())?;
         let both = [
             ("after a write to a pooled socket", Some(number)),
             ("after a read from a pooled socket", Some(number)),
@@ -185,17 +187,17 @@ pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
                     "the frame of the socket's last user is kept",
                 ),
                 (Some(10), "the frame of the socket's first user is kept"),
-                (trial.id(), "polled in the frame of the thread that drives"),
+                (check.id(), "polled in the frame of the thread that drives"),
             ],
         )?;
     }
     drop(in_pool(&pool).take());
-    trial.block_on(server.output())
+    check.block_on(server.output())
 }
 
 /// Accepts two connections, and serves each in a frame of its own: 20 and 21.
-async fn serve(trial: Trial, log: Log, address: oneshot::Sender<SocketAddr>) -> Verdict {
-    let listener = listen(trial.executor()).await.map_err(refused)?;
+async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAddr>) -> Verdict {
+    let listener = listen(check.executor()).await.map_err(refused)?;
     // Nobody connects where the client was dropped.
     let _ = address.send(listener.address());
     for number in [20, 21] {
@@ -210,23 +212,23 @@ async fn serve(trial: Trial, log: Log, address: oneshot::Sender<SocketAddr>) -> 
                 .await
                 .map_err(refused)
         };
-        ID.run(number, || trial.spawn(serves)).output().await??;
+        ID.run(number, || check.spawn(serves)).output().await??;
         log.note("in the accept loop, after a connection");
     }
     Ok(())
 }
 
 pub(crate) fn c59_an_accept_loop_and_its_connections_see_their_own_frames(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.net()?;
+    check.net()?;
     let (server_log, client_log) = (Log::new(), Log::new());
     let (sender, address) = oneshot::channel();
     let server = ID.run(10, || {
-        trial.spawn(serve(trial.clone(), server_log.clone(), sender))
+        check.spawn(serve(check.clone(), server_log.clone(), sender))
     });
     let client = {
-        let (executor, log) = (Arc::clone(trial.executor()), client_log.clone());
+        let (executor, log) = (Arc::clone(check.executor()), client_log.clone());
         async move {
             let address = address.await.map_err(|_| never("a listener listens"))?;
             let mut served = Vec::new();
@@ -242,8 +244,8 @@ pub(crate) fn c59_an_accept_loop_and_its_connections_see_their_own_frames(
             Ok::<_, Stop>(served)
         }
     };
-    let served = trial.block_on(async {
-        let client = ID.run(30, || trial.spawn(client));
+    let served = check.block_on(async {
+        let client = ID.run(30, || check.spawn(client));
         let served = client.output().await??;
         server.output().await??;
         Ok::<_, Stop>(served)
@@ -261,7 +263,7 @@ pub(crate) fn c59_an_accept_loop_and_its_connections_see_their_own_frames(
             Some(21),
             "the frame of the connection that was served is left behind",
         ),
-        (trial.id(), "polled in the frame of the thread that drives"),
+        (check.id(), "polled in the frame of the thread that drives"),
     ];
     let (accepted, served_one) = (
         "in the accept loop, after accept",

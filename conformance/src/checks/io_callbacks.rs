@@ -4,8 +4,8 @@ use futures::AsyncWriteExt;
 
 use super::io::{listen, refused};
 use super::time_io::THE_DRIVERS;
+use crate::check_context::{CheckContext, not_applicable};
 use crate::probe::{ID, Log, eventually};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -22,15 +22,15 @@ macro_rules! __io_callbacks_checks {
 
 /// A socket with a callback, registered under 10, that notes when something came; what it saw, and
 /// how what it owns ended.
-async fn callback_noted(trial: &Trial, log: &Log) -> Verdict {
-    let listener = listen(trial.executor()).await.map_err(refused)?;
+async fn callback_noted(check: &CheckContext, log: &Log) -> Verdict {
+    let listener = listen(check.executor()).await.map_err(refused)?;
     let (note, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
     let callback = Box::new(move || {
         let _owned = &owned;
         note.note("in a callback");
     });
     let registered = ID.run(10, || {
-        trial
+        check
             .net()
             .map(|net| net.on_readable(listener.address(), callback))
     })?;
@@ -58,10 +58,10 @@ async fn callback_noted(trial: &Trial, log: &Log) -> Verdict {
     )
 }
 
-pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(trial: &Trial) -> Verdict {
-    trial.net()?;
+pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(check: &CheckContext) -> Verdict {
+    check.net()?;
     let log = Log::new();
-    trial.block_on(callback_noted(trial, &log))?;
+    check.block_on(callback_noted(check, &log))?;
     for (label, seen) in log.entries() {
         if label == "in a callback" {
             expect(
@@ -72,7 +72,7 @@ pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(trial: &Trial) ->
                     (None, THE_DRIVERS),
                     (Some(11), "called in the frame of whoever writes"),
                     (
-                        trial.id(),
+                        check.id(),
                         "called in the frame of the thread that drives the sockets",
                     ),
                 ],
@@ -83,11 +83,11 @@ pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(trial: &Trial) ->
 }
 
 pub(crate) fn c59_what_an_io_callback_owns_is_dropped_in_the_registering_frame(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.net()?;
+    check.net()?;
     let log = Log::new();
-    trial.block_on(callback_noted(trial, &log))?;
+    check.block_on(callback_noted(check, &log))?;
     expect(
         "ID where an I/O callback that was registered under 10 is dropped",
         Some(Some(10)),
@@ -102,7 +102,7 @@ pub(crate) fn c59_what_an_io_callback_owns_is_dropped_in_the_registering_frame(
                 "the callback is dropped in the frame of whoever cancels",
             ),
             (
-                Some(trial.id()),
+                Some(check.id()),
                 "dropped in the frame of the thread that drives the sockets",
             ),
         ],

@@ -9,8 +9,8 @@ use std::thread;
 use framewise_context::{ContextVar, Frame, frame_stats};
 
 use super::within::{NOT_CARRIED, fails, in_task, sees};
+use crate::check_context::{CheckContext, panicked};
 use crate::probe::{Alive, ID, Life, Log, eventually, yield_times};
-use crate::trial::{Trial, panicked};
 use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
@@ -78,7 +78,7 @@ impl Chain {
 static TRAIL: ContextVar<Counted> = ContextVar::new("trail");
 
 /// Binds both variables on top of what is there, and spawns a link that does the same.
-fn link(own: Trial, chain: Arc<Chain>, left: u64) {
+fn link(own: CheckContext, chain: Arc<Chain>, left: u64) {
     thread_local! {
         static DEPTH: Cell<usize> = const { Cell::new(0) };
     }
@@ -112,13 +112,13 @@ fn link(own: Trial, chain: Arc<Chain>, left: u64) {
 }
 
 pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let chain = Arc::<Chain>::default();
-    let (own, first) = (trial.clone(), Arc::clone(&chain));
-    trial.block_on(async move { link(own, first, LINKS) });
+    let (own, first) = (check.clone(), Arc::clone(&chain));
+    check.block_on(async move { link(own, first, LINKS) });
     let mut made = 0;
-    while !trial.block_on(eventually(|| chain.has_ended())) {
+    while !check.block_on(eventually(|| chain.has_ended())) {
         let now = chain.made.load(Ordering::SeqCst);
         let seen = format!("it stands still after {now} links");
         ensure(
@@ -142,7 +142,7 @@ pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
         &most.to_string(),
         "a task holds its parent's frame besides its own, or a task that is over keeps its frame",
     )?;
-    trial.eventually("the last value of a chain ends with it", || {
+    check.eventually("the last value of a chain ends with it", || {
         chain.live.load(Ordering::SeqCst) == 0
     })
 }
@@ -155,7 +155,9 @@ static OWN: ContextVar<(FrameSlot, Alive)> = ContextVar::new("own");
 /// One at a time in this process, since the statistics count all.
 static ALONE: Mutex<()> = Mutex::new(());
 
-pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Trial) -> Verdict {
+pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(
+    check: &CheckContext,
+) -> Verdict {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (alive, life) = Life::begin();
     let slot = FrameSlot::default();
@@ -169,8 +171,8 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Tr
         })
     };
     let bound_at = line!() + 1;
-    let task = OWN.run(own, || trial.spawn(ties));
-    let tied = trial.block_on(task.output())?.is_some();
+    let task = OWN.run(own, || check.spawn(ties));
+    let tied = check.block_on(task.output())?.is_some();
     ensure(
         tied,
         "a task has its spawner's value",
@@ -178,7 +180,7 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Tr
         NOT_CARRIED,
     )?;
     // So that the task is over for its executor too.
-    trial.block_on(trial.spawn(yield_times(2)).output())?;
+    check.block_on(check.spawn(yield_times(2)).output())?;
     // The statistics are there in builds with debug assertions only.
     let live = || frame_stats().map(|stats| stats.at(file!(), bound_at));
     let leaks = !life.has_ended();
@@ -198,9 +200,9 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(trial: &Tr
         "",
     )?;
     let what = "a value that no longer holds its frame ends";
-    trial.eventually(what, || life.has_ended())?;
+    check.eventually(what, || life.has_ended())?;
     let what = "no frame is live of where it was bound";
-    trial.eventually(what, || live().is_none_or(|live| live == 0))
+    check.eventually(what, || live().is_none_or(|live| live == 0))
 }
 
 static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
@@ -247,8 +249,8 @@ fn all_fine(log: &Log) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c81_a_threads_end_sees_the_default(trial: &Trial) -> Verdict {
-    in_task(trial, async {
+pub(crate) fn c81_a_threads_end_sees_the_default(check: &CheckContext) -> Verdict {
+    in_task(check, async {
         let log = Log::new();
         let noted = log.clone();
         WITH_DEFAULT
@@ -267,11 +269,11 @@ pub(crate) fn c81_a_threads_end_sees_the_default(trial: &Trial) -> Verdict {
 }
 
 pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.needs_any_thread()?;
+    check.needs_any_thread()?;
     let log = Log::new();
-    let (own, noted) = (trial.clone(), log.clone());
+    let (own, noted) = (check.clone(), log.clone());
     let frame = Frame::current();
     let thread = thread::spawn(move || {
         frame.run(|| {
@@ -291,15 +293,17 @@ pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
     all_fine(&log)
 }
 
-pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(trial: &Trial) -> Verdict {
-    let shutdown = trial.shutdown()?;
+pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(
+    check: &CheckContext,
+) -> Verdict {
+    let shutdown = check.shutdown()?;
     let log = Log::new();
     let here = thread::current().id();
     let note = |number| {
         let noted = log.clone();
         ID.run(number, || {
             WITH_DEFAULT.run(number, || {
-                trial.spawn(async move {
+                check.spawn(async move {
                     yield_times(1).await;
                     // This thread ends after the check only.
                     if thread::current().id() != here {
@@ -311,7 +315,7 @@ pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(trial: &Tria
     };
     let tasks: Vec<_> = (10..26).map(note).collect();
     for task in tasks {
-        trial.block_on(task.output())?;
+        check.block_on(task.output())?;
     }
     // Threads that are not joined here are not seen, and are not the suite's to wait for.
     shutdown.shut_down();

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use futures::future::{Either, select};
 
+use crate::check_context::not_applicable;
 use crate::executor::BoxFuture;
-use crate::pool::PoolTrial;
+use crate::pool::PoolCheckContext;
 use crate::probe::{Gate, ID, KEPT, Life, eventually, yield_times};
-use crate::trial::not_applicable;
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this suite.
@@ -30,9 +30,9 @@ macro_rules! __lending_checks {
 }
 
 /// Requests one after the other, each under its own number.
-pub(crate) fn c56_the_second_request_sees_itself(trial: &PoolTrial) -> Verdict {
+pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> Verdict {
     for (number, id) in [(10, Some(10)), (20, Some(20)), (30, Some(30))] {
-        let seen = trial.block_on(ID.scope(number, trial.request()));
+        let seen = check.block_on(ID.scope(number, check.request()));
         expect(
             "ID in a request's work, before and after a call on the connection",
             (id, id),
@@ -54,10 +54,10 @@ pub(crate) fn c56_the_second_request_sees_itself(trial: &PoolTrial) -> Verdict {
             ],
         )?;
     }
-    let seen = trial.block_on(trial.request());
+    let seen = check.block_on(check.request());
     expect(
         "ID in the work of a request without a binding of its own",
-        (trial.id(), trial.id()),
+        (check.id(), check.id()),
         seen,
         &[(
             (Some(30), Some(30)),
@@ -66,9 +66,9 @@ pub(crate) fn c56_the_second_request_sees_itself(trial: &PoolTrial) -> Verdict {
     )
 }
 
-pub(crate) fn c56_requests_side_by_side_see_themselves(trial: &PoolTrial) -> Verdict {
-    let seen = trial.block_on(async {
-        let requests = (0..8).map(|number| ID.scope(number, trial.request()));
+pub(crate) fn c56_requests_side_by_side_see_themselves(check: &PoolCheckContext) -> Verdict {
+    let seen = check.block_on(async {
+        let requests = (0..8).map(|number| ID.scope(number, check.request()));
         futures::future::join_all(requests).await
     });
     for (number, seen) in (0..8).zip(seen) {
@@ -77,7 +77,7 @@ pub(crate) fn c56_requests_side_by_side_see_themselves(trial: &PoolTrial) -> Ver
             (Some(number), Some(number)),
             seen,
             &[(
-                (trial.id(), trial.id()),
+                (check.id(), check.id()),
                 "the work runs in a task of the pool's own",
             )],
         )?;
@@ -85,10 +85,10 @@ pub(crate) fn c56_requests_side_by_side_see_themselves(trial: &PoolTrial) -> Ver
     Ok(())
 }
 
-pub(crate) fn c57_the_driver_is_nobodys(trial: &PoolTrial) -> Verdict {
-    trial.block_on(ID.scope(10, trial.request()));
-    trial.block_on(ID.scope(20, trial.request()));
-    for seen in trial.connector.seen_by_drivers() {
+pub(crate) fn c57_the_driver_is_nobodys(check: &PoolCheckContext) -> Verdict {
+    check.block_on(ID.scope(10, check.request()));
+    check.block_on(ID.scope(20, check.request()));
+    for seen in check.connector.seen_by_drivers() {
         expect(
             "ID in the driver of a pooled connection",
             None,
@@ -103,7 +103,7 @@ pub(crate) fn c57_the_driver_is_nobodys(trial: &PoolTrial) -> Verdict {
                     "the driver is polled by the request that waits: poll it in Frame::root().scope(..)",
                 ),
                 (
-                    trial.id(),
+                    check.id(),
                     "the driver was spawned in the frame in which the pool was made: spawn it at the root",
                 ),
             ],
@@ -112,11 +112,11 @@ pub(crate) fn c57_the_driver_is_nobodys(trial: &PoolTrial) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c57_the_first_requests_values_are_freed(trial: &PoolTrial) -> Verdict {
+pub(crate) fn c57_the_first_requests_values_are_freed(check: &PoolCheckContext) -> Verdict {
     let (alive, life) = Life::begin();
-    trial.block_on(KEPT.scope(alive, trial.request()));
-    let made = trial.connector.made();
-    let freed = trial.block_on(eventually(|| life.has_ended()));
+    check.block_on(KEPT.scope(alive, check.request()));
+    let made = check.connector.made();
+    let freed = check.block_on(eventually(|| life.has_ended()));
     ensure(
         freed,
         "what the request that made a connection had bound is freed when that request is over",
@@ -125,20 +125,20 @@ pub(crate) fn c57_the_first_requests_values_are_freed(trial: &PoolTrial) -> Verd
          spawn the driver at the root, and keep no Frame::current() of a request in what is pooled",
     )?;
     // The connection is still the pool's: this is no freeing by closing it.
-    trial.block_on(trial.request());
-    if trial.connector.made() != made {
+    check.block_on(check.request());
+    if check.connector.made() != made {
         return not_applicable("the pool keeps no connection");
     }
     Ok(())
 }
 
-pub(crate) fn c19_what_a_request_binds_is_freed_with_it(trial: &PoolTrial) -> Verdict {
-    trial.block_on(trial.request());
+pub(crate) fn c19_what_a_request_binds_is_freed_with_it(check: &PoolCheckContext) -> Verdict {
+    check.block_on(check.request());
     for request in ["second", "third"] {
         let (alive, life) = Life::begin();
-        trial.block_on(KEPT.scope(alive, trial.request()));
+        check.block_on(KEPT.scope(alive, check.request()));
         ensure(
-            trial.block_on(eventually(|| life.has_ended())),
+            check.block_on(eventually(|| life.has_ended())),
             "what a request had bound is freed when it is over",
             &format!("the {request} request's is still held"),
             "the pool keeps something of each request: a waker, a closure, or a frame",
@@ -148,9 +148,9 @@ pub(crate) fn c19_what_a_request_binds_is_freed_with_it(trial: &PoolTrial) -> Ve
 }
 
 /// A gate that keeps the only connection busy.
-fn busy(trial: &PoolTrial, gate: &Arc<Gate>) -> BoxFuture<'static, ()> {
+fn busy(check: &PoolCheckContext, gate: &Arc<Gate>) -> BoxFuture<'static, ()> {
     let passed = gate.passed();
-    trial.pool.request(Box::new(|connection| {
+    check.pool.request(Box::new(|connection| {
         Box::pin(async {
             passed.await;
             connection
@@ -158,22 +158,25 @@ fn busy(trial: &PoolTrial, gate: &Arc<Gate>) -> BoxFuture<'static, ()> {
     }))
 }
 
-fn all_busy(trial: &PoolTrial, gate: &Arc<Gate>) -> Result<Vec<BoxFuture<'static, ()>>, Stop> {
-    let Some(limit) = trial.pool.connections_max() else {
+fn all_busy(
+    check: &PoolCheckContext,
+    gate: &Arc<Gate>,
+) -> Result<Vec<BoxFuture<'static, ()>>, Stop> {
+    let Some(limit) = check.pool.connections_max() else {
         return not_applicable("the pool has no limit, so nobody waits");
     };
-    Ok((0..limit).map(|_| busy(trial, gate)).collect())
+    Ok((0..limit).map(|_| busy(check, gate)).collect())
 }
 
-pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(trial: &PoolTrial) -> Verdict {
+pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(check: &PoolCheckContext) -> Verdict {
     let gate = Gate::new();
-    let holders = ID.run(10, || all_busy(trial, &gate))?;
-    let seen = trial.block_on(async {
+    let holders = ID.run(10, || all_busy(check, &gate))?;
+    let seen = check.block_on(async {
         let holders = ID.scope(10, futures::future::join_all(holders));
         let waiters = async {
             // The holders come first in the join, and so to the connections.
             yield_times(2).await;
-            let waiters = [20, 21].map(|number| ID.scope(number, trial.request()));
+            let waiters = [20, 21].map(|number| ID.scope(number, check.request()));
             let release = async {
                 yield_times(4).await;
                 ID.run(30, || gate.open());
@@ -202,16 +205,16 @@ pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(trial: &PoolTrial) -> Verdic
     Ok(())
 }
 
-pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(trial: &PoolTrial) -> Verdict {
+pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> Verdict {
     let gate = Gate::new();
-    let holders = all_busy(trial, &gate)?;
-    trial.block_on(async {
+    let holders = all_busy(check, &gate)?;
+    check.block_on(async {
         let holders = futures::future::join_all(holders);
         let cancelled = async {
             yield_times(2).await;
             let (alive, life) = Life::begin();
             {
-                let waiter = pin!(KEPT.scope(alive, trial.request()));
+                let waiter = pin!(KEPT.scope(alive, check.request()));
                 let limit = pin!(yield_times(4));
                 if let Either::Left(_) = select(waiter, limit).await {
                     gate.open();
@@ -234,13 +237,13 @@ pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(trial: &PoolTrial) -> Verdict
     })
 }
 
-pub(crate) fn c60_connecting_outlives_nobodys_values(trial: &PoolTrial) -> Verdict {
+pub(crate) fn c60_connecting_outlives_nobodys_values(check: &PoolCheckContext) -> Verdict {
     let reachable = Gate::new();
-    trial.connector.wait_for(&reachable);
+    check.connector.wait_for(&reachable);
     let (alive, life) = Life::begin();
-    trial.block_on(async {
+    check.block_on(async {
         {
-            let first = pin!(KEPT.scope(alive, trial.request()));
+            let first = pin!(KEPT.scope(alive, check.request()));
             let limit = pin!(yield_times(8));
             let over = matches!(select(first, limit).await, Either::Left(_));
             ensure(
@@ -251,7 +254,7 @@ pub(crate) fn c60_connecting_outlives_nobodys_values(trial: &PoolTrial) -> Verdi
             )?;
         }
         // The first request is cancelled. If the pool goes on connecting, that is nobody's any more.
-        let second = ID.scope(20, trial.request());
+        let second = ID.scope(20, check.request());
         let open = async {
             let freed = eventually(|| life.has_ended()).await;
             reachable.open();

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, sees};
+use crate::check_context::{CheckContext, Spawned};
 use crate::probe::{ID, KEPT, Life, eventually, yield_times};
-use crate::trial::{Spawned, Trial};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
@@ -28,9 +28,11 @@ macro_rules! __limits_checks {
 static TEXT: ContextVar<String> = ContextVar::new("text");
 
 /// Each round has a variable that nobody ever used: a key is given out once a process.
-pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(trial: &Trial) -> Verdict {
+pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(
+    check: &CheckContext,
+) -> Verdict {
     const ROUNDS: usize = 8;
-    let racers = trial.executor().workers().clamp(2, 8);
+    let racers = check.executor().workers().clamp(2, 8);
     let fresh: Arc<Vec<&'static ContextVar<usize>>> = Arc::new(
         (0..ROUNDS)
             .map(|_| &*Box::leak(Box::new(ContextVar::new("raced"))))
@@ -38,10 +40,10 @@ pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(trial: &
     );
     let arrived: Arc<Vec<AtomicUsize>> =
         Arc::new((0..ROUNDS).map(|_| AtomicUsize::new(0)).collect());
-    let id = trial.id();
+    let id = check.id();
     let race = |me: usize| {
         let (fresh, arrived) = (Arc::clone(&fresh), Arc::clone(&arrived));
-        trial.spawn(async move {
+        check.spawn(async move {
             let mut frames = Vec::new();
             for (var, arrived) in fresh.iter().zip(&*arrived) {
                 arrived.fetch_add(1, Ordering::SeqCst);
@@ -59,7 +61,7 @@ pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(trial: &
     let tasks: Vec<_> = (0..racers).map(race).collect();
     let mut all = Vec::new();
     for task in tasks {
-        all.push(trial.block_on(task.output())??);
+        all.push(check.block_on(task.output())??);
     }
     for (me, frames) in all.iter().enumerate() {
         expect("rounds that all tasks reached", ROUNDS, frames.len(), &[])?;
@@ -79,8 +81,8 @@ pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(trial: &
     Ok(())
 }
 
-pub(crate) fn c11_a_thousand_nested_runs_work(trial: &Trial) -> Verdict {
-    fn nest(own: &Trial, level: u64) -> Result<Spawned<Option<u64>>, Stop> {
+pub(crate) fn c11_a_thousand_nested_runs_work(check: &CheckContext) -> Verdict {
+    fn nest(own: &CheckContext, level: u64) -> Result<Spawned<Option<u64>>, Stop> {
         ID.run(level, || {
             let child = if level == 1_000 {
                 own.spawn(async {
@@ -94,8 +96,8 @@ pub(crate) fn c11_a_thousand_nested_runs_work(trial: &Trial) -> Verdict {
             Ok(child)
         })
     }
-    let own = trial.clone();
-    in_task(trial, async move {
+    let own = check.clone();
+    in_task(check, async move {
         let child = nest(&own, 1)?;
         expect(
             "ID in a task that was spawned at the thousandth level",
@@ -107,24 +109,26 @@ pub(crate) fn c11_a_thousand_nested_runs_work(trial: &Trial) -> Verdict {
 }
 
 /// An executor that is to blame here overflows a stack, which ends the process.
-pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(trial: &Trial) -> Verdict {
+pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(
+    check: &CheckContext,
+) -> Verdict {
     static LINK: ContextVar<Frame> = ContextVar::new("link");
     let (alive, life) = Life::begin();
     let chain = bind(&KEPT, alive).frame();
     let chain = (0..100_000).fold(chain, |last, _| bind(&LINK, last).frame());
     let task = bind(&LINK, chain).run(|| {
-        trial.spawn(async {
+        check.spawn(async {
             yield_times(1).await;
             LINK.is_bound()
         })
     });
     ensure(
-        trial.block_on(task.output())?,
+        check.block_on(task.output())?,
         "a task sees the chain that it holds",
         "it does not",
         NOT_CARRIED,
     )?;
-    trial.eventually("the chain ends with the task, its only holder", || {
+    check.eventually("the chain ends with the task, its only holder", || {
         life.has_ended()
     })
 }
@@ -181,8 +185,8 @@ fn are_bound(count: usize, rebound: Option<usize>) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c13_correct_at_each_size(trial: &Trial) -> Verdict {
-    let id = trial.id();
+pub(crate) fn c13_correct_at_each_size(check: &CheckContext) -> Verdict {
+    let id = check.id();
     let mut frame = Frame::current();
     let mut tasks = Vec::new();
     for (index, pair) in pairs().iter().enumerate() {
@@ -193,7 +197,7 @@ pub(crate) fn c13_correct_at_each_size(trial: &Trial) -> Verdict {
             continue;
         }
         tasks.push(frame.run(|| {
-            trial.spawn(async move {
+            check.spawn(async move {
                 sees(id, "beside many other variables")?;
                 are_bound(count, None)?;
                 for changed in [0, count / 2, count - 1] {
@@ -212,7 +216,7 @@ pub(crate) fn c13_correct_at_each_size(trial: &Trial) -> Verdict {
         }));
     }
     drop(frame);
-    trial.block_on(async {
+    check.block_on(async {
         for task in tasks {
             task.output().await??;
         }
@@ -220,10 +224,10 @@ pub(crate) fn c13_correct_at_each_size(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c14_get_and_run_work_inside_of_with(trial: &Trial) -> Verdict {
-    let own = trial.clone();
+pub(crate) fn c14_get_and_run_work_inside_of_with(check: &CheckContext) -> Verdict {
+    let own = check.clone();
     TEXT.run("outer".to_owned(), || {
-        in_task(trial, async move {
+        in_task(check, async move {
             let child = TEXT.with(|outer| {
                 let Some(outer) = outer else {
                     return fails("TEXT in a task: outer", "None", NOT_CARRIED).map(|()| None);

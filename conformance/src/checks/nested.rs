@@ -7,9 +7,9 @@ use std::thread;
 use framewise_context::Frame;
 
 use super::threads::blocking_of;
+use crate::check_context::{CheckContext, not_applicable, output_of};
 use crate::executor::Executor;
 use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
-use crate::trial::{Trial, not_applicable, output_of};
 use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 use crate::wait::WaitLimit;
 
@@ -31,10 +31,10 @@ macro_rules! __nested_checks {
 const NOT_RESTORED: &str = "block_on leaves a frame behind: what was current before it is not \
                             what is current after it";
 
-pub(crate) fn c64_block_on_inherits_and_restores(trial: &Trial) -> Verdict {
+pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> Verdict {
     let log = Log::new();
     ID.run(10, || {
-        trial.block_on(async {
+        check.block_on(async {
             log.note("in block_on under 10");
             yield_times(2).await;
             log.note("after an await");
@@ -56,7 +56,7 @@ pub(crate) fn c64_block_on_inherits_and_restores(trial: &Trial) -> Verdict {
             ("in a scope 11", Some(11)),
             ("after that scope", Some(10)),
             ("after block_on", Some(10)),
-            ("outside", trial.id()),
+            ("outside", check.id()),
         ],
         &[
             (
@@ -65,20 +65,20 @@ pub(crate) fn c64_block_on_inherits_and_restores(trial: &Trial) -> Verdict {
             ),
             (Some(11), "a scope is not left again"),
             (
-                trial.id(),
+                check.id(),
                 "block_on polls in another frame than its caller's",
             ),
         ],
     )
 }
 
-pub(crate) fn c64_block_on_restores_after_a_panic(trial: &Trial) -> Verdict {
+pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> Verdict {
     let restored = ID.run(10, || {
         let panicking = ID.scope(11, async {
             yield_times(1).await;
             deliberate_panic()
         });
-        let panicked = catch_unwind(AssertUnwindSafe(|| trial.block_on::<()>(panicking)));
+        let panicked = catch_unwind(AssertUnwindSafe(|| check.block_on::<()>(panicking)));
         ensure(
             panicked.is_err(),
             "block_on passes a panic on",
@@ -96,7 +96,7 @@ pub(crate) fn c64_block_on_restores_after_a_panic(trial: &Trial) -> Verdict {
                 Some(11),
                 "a panic unwinds past block_on and the frame is not restored on the way",
             ),
-            (trial.id(), NOT_RESTORED),
+            (check.id(), NOT_RESTORED),
             (None, NOT_RESTORED),
         ],
     )
@@ -166,13 +166,13 @@ fn expect_nested(log: &Log, outer: u64) -> Verdict {
     )
 }
 
-pub(crate) fn c64_nested_in_a_blocking_call(trial: &Trial) -> Verdict {
-    trial.blocking()?;
+pub(crate) fn c64_nested_in_a_blocking_call(check: &CheckContext) -> Verdict {
+    check.blocking()?;
     let log = Log::new();
-    let ended = trial.block_on(async {
-        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+    let ended = check.block_on(async {
+        let (executor, log) = (Arc::clone(check.executor()), log.clone());
         let call = move || ID.run(10, || nest(&executor, &log));
-        ID.scope(11, blocking_of(trial.executor(), call).join())
+        ID.scope(11, blocking_of(check.executor(), call).join())
             .await
     });
     if log.entries().len() == 1 && ended.is_err() {
@@ -182,11 +182,11 @@ pub(crate) fn c64_nested_in_a_blocking_call(trial: &Trial) -> Verdict {
     expect_nested(&log, 10)
 }
 
-pub(crate) fn c64_nested_in_block_in_place(trial: &Trial) -> Verdict {
-    trial.blocking()?;
+pub(crate) fn c64_nested_in_block_in_place(check: &CheckContext) -> Verdict {
+    check.blocking()?;
     let log = Log::new();
     let task = {
-        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        let (executor, log) = (Arc::clone(check.executor()), log.clone());
         async move {
             yield_times(1).await;
             let mut call = || nest(&executor, &log);
@@ -195,8 +195,8 @@ pub(crate) fn c64_nested_in_block_in_place(trial: &Trial) -> Verdict {
             (blocked, ID.get())
         }
     };
-    let task = trial.spawn(ID.scope(10, task));
-    let output = trial.block_on(task.output());
+    let task = check.spawn(ID.scope(10, task));
+    let output = check.block_on(task.output());
     if output.is_err() && log.entries().len() == 1 {
         return not_applicable("block_on is not legal where a task blocks in place");
     }
@@ -213,12 +213,12 @@ pub(crate) fn c64_nested_in_block_in_place(trial: &Trial) -> Verdict {
     )
 }
 
-pub(crate) fn c64_nested_in_block_on(trial: &Trial) -> Verdict {
+pub(crate) fn c64_nested_in_block_on(check: &CheckContext) -> Verdict {
     let log = Log::new();
     let (sender, outcome) = mpsc::channel();
     // On a thread of its own: where nesting is not legal it may never return.
     let outer = {
-        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        let (executor, log) = (Arc::clone(check.executor()), log.clone());
         move || {
             let nested = catch_unwind(AssertUnwindSafe(|| {
                 let future = ID.scope(10, async {

@@ -7,9 +7,9 @@ use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, StreamExt};
 
 use super::time_io::{NOT_CARRIED, THE_WAKERS};
+use crate::check_context::CheckContext;
 use crate::executor::Executor;
 use crate::probe::{ID, KEPT, Life, Log, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
@@ -35,9 +35,9 @@ struct Client {
 }
 
 impl Client {
-    fn new(trial: &Trial) -> Arc<Self> {
+    fn new(check: &CheckContext) -> Arc<Self> {
         Arc::new(Self {
-            executor: Arc::clone(trial.executor()),
+            executor: Arc::clone(check.executor()),
             driver: Mutex::default(),
         })
     }
@@ -73,7 +73,7 @@ async fn drive(mut calls: mpsc::UnboundedReceiver<Call>) {
 }
 
 /// A request under `number`, which asks twice; what it and the driver saw, in turn.
-async fn request(trial: &Trial, client: &Arc<Client>, number: u64, kept: KeptBy) -> Asked {
+async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: KeptBy) -> Asked {
     let client = Arc::clone(client);
     let task = async move {
         let mut seen = Vec::new();
@@ -88,19 +88,19 @@ async fn request(trial: &Trial, client: &Arc<Client>, number: u64, kept: KeptBy)
         seen
     };
     let bindings = bind(&ID, number).and(&KEPT, kept);
-    bindings.run(|| trial.spawn(task)).output().await
+    bindings.run(|| check.spawn(task)).output().await
 }
 
 type KeptBy = crate::probe::Alive;
 type Asked = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, Stop>;
 
 pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    let client = Client::new(trial);
+    let client = Client::new(check);
     for number in [10, 11, 12] {
-        let asked = request(trial, &client, number, Life::begin().0);
-        for (answer, seen, _) in trial.block_on(asked)? {
+        let asked = request(check, &client, number, Life::begin().0);
+        for (answer, seen, _) in check.block_on(asked)? {
             ensure(answer.is_some(), "a driver answers", "it is gone", "")?;
             expect(
                 &format!("ID in request {number}, which uses a pooled connection"),
@@ -113,7 +113,7 @@ pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
                         "the frame of the connection's last user is kept",
                     ),
                     (Some(10), "the frame of the connection's first user is kept"),
-                    (trial.id(), "polled in the frame of the thread that drives"),
+                    (check.id(), "polled in the frame of the thread that drives"),
                 ],
             )?;
         }
@@ -122,12 +122,12 @@ pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
 }
 
 pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    let client = Client::new(trial);
+    let client = Client::new(check);
     for number in [10, 11] {
         let (alive, life) = Life::begin();
-        let asked = trial.block_on(request(trial, &client, number, alive))?;
+        let asked = check.block_on(request(check, &client, number, alive))?;
         for (_, _, in_driver) in asked {
             expect(
                 "ID in a driver that the request under 10 has spawned at the root",
@@ -139,12 +139,12 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
                         "spawning at the root captures the spawner's frame",
                     ),
                     (Some(11), THE_WAKERS),
-                    (trial.id(), "polled in the frame of the thread that drives"),
+                    (check.id(), "polled in the frame of the thread that drives"),
                 ],
             )?;
         }
         ensure(
-            trial.block_on(crate::probe::eventually(|| life.has_ended())),
+            check.block_on(crate::probe::eventually(|| life.has_ended())),
             "a request's values are freed at its end, though the driver that it started lives on",
             &format!("the values of the request under {number} are still held"),
             "the driver's task, or its waker in the connection, holds the request's frame",
@@ -154,10 +154,10 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
 }
 
 pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let initialiser = {
-        let trial = trial.clone();
+        let check = check.clone();
         async move {
             let log = Log::new();
             log.note("at its start");
@@ -167,7 +167,7 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
                 let log = log.clone();
                 async move { log.note("in a task that it spawns") }
             };
-            trial.spawn(child).output().await?;
+            check.spawn(child).output().await?;
             Ok::<_, Stop>(log.entries())
         }
     };
@@ -181,11 +181,11 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
         }
     };
     let (alive, life) = Life::begin();
-    let (first, second) = trial.block_on(async {
+    let (first, second) = check.block_on(async {
         let first = bind(&ID, 10)
             .and(&KEPT, alive)
-            .run(|| trial.spawn(uses(&shared)));
-        let second = ID.run(11, || trial.spawn(uses(&shared)));
+            .run(|| check.spawn(uses(&shared)));
+        let second = ID.run(11, || check.spawn(uses(&shared)));
         Ok::<_, Stop>((first.output().await?, second.output().await?))
     })?;
     expect_entries(
@@ -202,19 +202,19 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
             ),
             (Some(11), THE_WAKERS),
             (
-                trial.id(),
+                check.id(),
                 "a task spawned at the root is polled in the frame of the thread that drives",
             ),
         ],
     )?;
     let causes = [
         (None, NOT_CARRIED),
-        (trial.id(), "polled in the frame of the thread that drives"),
+        (check.id(), "polled in the frame of the thread that drives"),
     ];
     expect("ID in the user under 10", Some(10), first.1, &causes)?;
     expect("ID in the user under 11", Some(11), second.1, &causes)?;
     ensure(
-        trial.block_on(crate::probe::eventually(|| life.has_ended())),
+        check.block_on(crate::probe::eventually(|| life.has_ended())),
         "the values of whoever triggered it are freed, though what was made is held",
         "they are held",
         "the task of the initialiser, or a waker in it, holds the frame",

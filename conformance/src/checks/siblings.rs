@@ -7,8 +7,8 @@ use futures::future::{self, Either, FutureExt};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, sees};
+use crate::check_context::CheckContext;
 use crate::probe::{ID, Log, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
@@ -42,9 +42,9 @@ async fn busy(number: Option<u64>, rounds: u64) -> Verdict {
     sees(number, "at the end of a branch")
 }
 
-pub(crate) fn c68_branches_of_join_do_not_bleed(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c68_branches_of_join_do_not_bleed(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         let inner = || async {
             let (three, four) = futures::join!(ID.scope(12, busy(Some(12), 4)), busy(Some(11), 6));
             three.and(four)
@@ -58,9 +58,9 @@ pub(crate) fn c68_branches_of_join_do_not_bleed(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c68_branches_of_select_do_not_bleed(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c68_branches_of_select_do_not_bleed(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         let (one, two) = (ID.scope(10, busy(Some(10), 5)).fuse(), busy(id, 8).fuse());
         let three = ID.scope(11, busy(Some(11), 3)).fuse();
         futures::pin_mut!(one, two, three);
@@ -76,10 +76,10 @@ pub(crate) fn c68_branches_of_select_do_not_bleed(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    let own = check.clone();
+    in_task(check, async move {
         let (mut to_first, mut first) = mpsc::channel::<u64>(0);
         let (mut to_second, mut second) = mpsc::channel::<u64>(0);
         let sends = ID.scope(10, async move {
@@ -106,9 +106,9 @@ pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(trial: &Trial) -> V
     })
 }
 
-pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         let log = Log::new();
         let waits = |label| {
             let dropped = log.on_drop(label);
@@ -184,9 +184,9 @@ async fn item(number: u64) -> Result<Option<u64>, Stop> {
     Ok(ID.get())
 }
 
-pub(crate) fn c70_a_scope_an_item_in_futures_unordered(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+pub(crate) fn c70_a_scope_an_item_in_futures_unordered(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    in_task(check, async move {
         let mut items: FuturesUnordered<_> = (10..30)
             .map(|number| ID.scope(number, item(number)))
             .collect();
@@ -199,10 +199,10 @@ pub(crate) fn c70_a_scope_an_item_in_futures_unordered(trial: &Trial) -> Verdict
     })
 }
 
-pub(crate) fn c70_a_scope_an_item_in_buffer_unordered(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c70_a_scope_an_item_in_buffer_unordered(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    let own = check.clone();
+    in_task(check, async move {
         // Every other one is a task of its own, which is waited for in the scope of another.
         let make = |number: u64| {
             if number.is_multiple_of(2) {

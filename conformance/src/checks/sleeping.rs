@@ -8,9 +8,9 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use super::time_io::{LONG, LOST_AT_A_WAKE, NOT_CARRIED, TICK, sleep};
+use crate::check_context::{CheckContext, not_applicable};
 use crate::executor::{BoxFuture, Executor};
 use crate::probe::{ID, KEPT, Life, Log, eventually};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
@@ -40,9 +40,9 @@ fn timeout(
 /// # Errors
 ///
 /// Not applicable, where the timers make no time-outs.
-fn needs_timeouts(trial: &Trial) -> Verdict {
-    let timers = trial.timers()?;
-    let has = trial.block_on(async {
+fn needs_timeouts(check: &CheckContext) -> Verdict {
+    let timers = check.timers()?;
+    let has = check.block_on(async {
         let limited = timers.timeout(LONG, Box::pin(async {}));
         limited.is_some()
     });
@@ -53,13 +53,13 @@ fn needs_timeouts(trial: &Trial) -> Verdict {
     }
 }
 
-pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(trial: &Trial) -> Verdict {
-    trial.timers()?;
+pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(check: &CheckContext) -> Verdict {
+    check.timers()?;
     let (alive, life) = Life::begin();
-    let executor = Arc::clone(trial.executor());
+    let executor = Arc::clone(check.executor());
     // Under a waker of the suite's, which a timer must call in the frame that registered it (C-50).
     let task = bind(&KEPT, alive).run(|| {
-        trial.spawn(async move {
+        check.spawn(async move {
             let mut nap = sleep(&executor, LONG);
             let polled = nap.as_mut().poll(&mut Context::from_waker(Waker::noop()));
             drop(nap);
@@ -67,13 +67,13 @@ pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(trial: &Trial) -> Verdict {
         })
     });
     ensure(
-        trial.block_on(task.output())?,
+        check.block_on(task.output())?,
         "a sleep of an hour waits",
         "it is ready at once",
         "",
     )?;
     ensure(
-        trial.block_on(eventually(|| life.has_ended())),
+        check.block_on(eventually(|| life.has_ended())),
         "the frame of a task is released that has dropped a sleep",
         "it is alive until the sleep's deadline",
         DROPPED_SLEEP_KEEPS,
@@ -89,12 +89,14 @@ enum End {
 
 /// The combinator and its task live on, so that the wait's frame does not end with them. No other
 /// timer fires meanwhile, so that it does not end with the next event either.
-pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(trial: &Trial) -> Verdict {
-    trial.timers()?;
+pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
+    check: &CheckContext,
+) -> Verdict {
+    check.timers()?;
     for end in [End::Finished, End::Dropped] {
         let (alive, life) = Life::begin();
-        let executor = Arc::clone(trial.executor());
-        let task = trial.spawn(async move {
+        let executor = Arc::clone(check.executor());
+        let task = check.spawn(async move {
             let nap = match end {
                 End::Finished => sleep(&executor, TICK),
                 End::Dropped => sleep(&executor, LONG),
@@ -129,7 +131,7 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(trial: &Tr
                 },
             )
         });
-        trial.block_on(task.output())??;
+        check.block_on(task.output())??;
     }
     Ok(())
 }
@@ -138,11 +140,11 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(trial: &Tr
 const DROPPED_SLEEP_KEEPS: &str = "a sleep that is dropped leaves its waker, and the frame that this was registered in, with the \
      timers: take both out when it is dropped";
 
-pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(trial: &Trial) -> Verdict {
-    trial.timers()?;
+pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> Verdict {
+    check.timers()?;
     let log = Log::new();
     let task = {
-        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        let (executor, log) = (Arc::clone(check.executor()), log.clone());
         async move {
             log.note("before");
             sleep(&executor, TICK).await;
@@ -155,9 +157,9 @@ pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(trial: &Trial) -> Verdict
             log.note("after that scope");
         }
     };
-    trial.block_on(async {
-        ID.run(10, || trial.spawn(task)).output().await?;
-        sleep(trial.executor(), TICK).await;
+    check.block_on(async {
+        ID.run(10, || check.spawn(task)).output().await?;
+        sleep(check.executor(), TICK).await;
         log.note("in block_on");
         Ok::<_, Stop>(())
     })?;
@@ -175,20 +177,20 @@ pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(trial: &Trial) -> Verdict
             ("after a sleep", Some(10)),
             ("after a sleep within 11", Some(11)),
             ("after that scope", Some(10)),
-            ("in block_on", trial.id()),
+            ("in block_on", check.id()),
         ],
         &[
             (None, LOST_AT_A_WAKE),
-            (trial.id(), "polled in the frame of the thread that drives"),
+            (check.id(), "polled in the frame of the thread that drives"),
         ],
     )
 }
 
-pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(trial: &Trial) -> Verdict {
-    needs_timeouts(trial)?;
+pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -> Verdict {
+    needs_timeouts(check)?;
     let log = Log::new();
     let task = {
-        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        let (executor, log) = (Arc::clone(check.executor()), log.clone());
         async move {
             log.note("before");
             let inside = {
@@ -214,7 +216,7 @@ pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(trial: &Trial) -> Verdi
             in_time
         }
     };
-    let in_time = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    let in_time = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     ensure(
         !in_time,
         "a time-out ends what is never ready",
@@ -234,16 +236,18 @@ pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(trial: &Trial) -> Verdi
                 None,
                 "the task's frame is not the current one: see C-25, and C-51 for sleep",
             ),
-            (trial.id(), "polled in the frame of the thread that drives"),
+            (check.id(), "polled in the frame of the thread that drives"),
         ],
     )
 }
 
-pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(trial: &Trial) -> Verdict {
-    needs_timeouts(trial)?;
+pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(
+    check: &CheckContext,
+) -> Verdict {
+    needs_timeouts(check)?;
     let log = Log::new();
     let task = {
-        let executor = Arc::clone(trial.executor());
+        let executor = Arc::clone(check.executor());
         let (plain, scoped) = (
             log.on_drop("given up"),
             log.on_drop("given up, of a scope 11"),
@@ -262,7 +266,7 @@ pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(trial: &
             }
         }
     };
-    trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     expect_entries(
         &log.entries(),
         &[
@@ -271,7 +275,7 @@ pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(trial: &
         ],
         &[
             (None, "dropped by the driver, or no frame is carried (C-25)"),
-            (trial.id(), "dropped in the frame of the thread that drives"),
+            (check.id(), "dropped in the frame of the thread that drives"),
         ],
     )
 }
@@ -288,11 +292,11 @@ fn five_ticks(executor: &Arc<dyn Executor>, log: &Log) -> Option<BoxFuture<'stat
     }))
 }
 
-pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(trial: &Trial) -> Verdict {
-    trial.timers()?;
+pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(check: &CheckContext) -> Verdict {
+    check.timers()?;
     let log = Log::new();
     let task = {
-        let (executor, log) = (Arc::clone(trial.executor()), log.clone());
+        let (executor, log) = (Arc::clone(check.executor()), log.clone());
         async move {
             let Some(ticks) = five_ticks(&executor, &log) else {
                 return false;
@@ -301,7 +305,7 @@ pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(trial: &Trial)
             true
         }
     };
-    let ticked = trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    let ticked = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     if !ticked {
         return not_applicable("no interval");
     }
@@ -310,25 +314,25 @@ pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(trial: &Trial)
             None,
             "a tick comes in the driver's frame, or no frame is carried (C-25)",
         ),
-        (trial.id(), "polled in the frame of the thread that drives"),
+        (check.id(), "polled in the frame of the thread that drives"),
     ];
     expect_entries(&log.entries(), &[("tick", Some(10)); 5], &causes)
 }
 
 pub(crate) fn c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.timers()?;
+    check.timers()?;
     let log = Log::new();
-    let ticked = trial.block_on(async {
+    let ticked = check.block_on(async {
         // Its first poll is by this task, under another frame.
-        let Some(mut ticks) = five_ticks(trial.executor(), &log) else {
+        let Some(mut ticks) = five_ticks(check.executor(), &log) else {
             return not_applicable("no interval");
         };
         let polled = ID.scope(11, async { futures::poll!(ticks.as_mut()) }).await;
         let noted = log.entries().len();
         if polled.is_pending() {
-            ID.run(10, || trial.spawn(ticks)).output().await?;
+            ID.run(10, || check.spawn(ticks)).output().await?;
         }
         Ok(noted)
     })?;
@@ -343,7 +347,7 @@ pub(crate) fn c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame(
             None,
             "a tick comes in the driver's frame, or no frame is carried (C-25)",
         ),
-        (trial.id(), "polled in the frame of the thread that drives"),
+        (check.id(), "polled in the frame of the thread that drives"),
     ];
     expect_entries(&log.entries(), &expected, &causes)
 }

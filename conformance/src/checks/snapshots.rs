@@ -9,8 +9,8 @@ use framewise_context::{Frame, FrameId};
 
 use super::within::{LEFT_BEHIND, in_task, panics, sees};
 use super::workers::{Meeting, block_on_catching, still_runs};
+use crate::check_context::{CheckContext, not_applicable};
 use crate::probe::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -31,9 +31,9 @@ macro_rules! __snapshots_checks {
 }
 
 /// A snapshot that is taken in a task of its own, under `ID` = `number`, and outlives it.
-async fn taken_in_a_task(trial: &Trial, number: u64) -> Result<Frame, Stop> {
+async fn taken_in_a_task(check: &CheckContext, number: u64) -> Result<Frame, Stop> {
     let task = ID.run(number, || {
-        trial.spawn(async {
+        check.spawn(async {
             yield_times(1).await;
             Frame::current()
         })
@@ -43,10 +43,10 @@ async fn taken_in_a_task(trial: &Trial, number: u64) -> Result<Frame, Stop> {
     Ok(frame)
 }
 
-pub(crate) fn c15_a_snapshot_of_the_root_unbinds_inside(trial: &Trial) -> Verdict {
-    let own = trial.clone();
+pub(crate) fn c15_a_snapshot_of_the_root_unbinds_inside(check: &CheckContext) -> Verdict {
+    let own = check.clone();
     in_task(
-        trial,
+        check,
         ID.scope(10, async move {
             let root = own.spawn_root(async { Frame::current() }).output().await?;
             root.run(|| sees(None, "in a snapshot of the root"))?;
@@ -74,9 +74,11 @@ pub(crate) fn c15_a_snapshot_of_the_root_unbinds_inside(trial: &Trial) -> Verdic
     )
 }
 
-pub(crate) fn c16_a_snapshot_shows_its_own_values_and_then_those_before(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c16_a_snapshot_shows_its_own_values_and_then_those_before(
+    check: &CheckContext,
+) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let one = taken_in_a_task(&own, 10).await?;
         let other = taken_in_a_task(&own, 12).await?;
         ID.scope(11, async {
@@ -95,9 +97,9 @@ pub(crate) fn c16_a_snapshot_shows_its_own_values_and_then_those_before(trial: &
     })
 }
 
-pub(crate) fn c17_a_binding_inside_of_a_snapshot_is_restored(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c17_a_binding_inside_of_a_snapshot_is_restored(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let one = taken_in_a_task(&own, 10).await?;
         one.run(|| {
             ID.run(11, || sees(Some(11), "bound inside of a snapshot"))?;
@@ -117,9 +119,9 @@ pub(crate) fn c17_a_binding_inside_of_a_snapshot_is_restored(trial: &Trial) -> V
     })
 }
 
-pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let one = taken_in_a_task(&own, 10).await?;
         let caught = panics(|| one.run(|| deliberate_panic()));
         ensure(
@@ -145,31 +147,31 @@ pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(trial: &Trial) -> Verdic
 }
 
 /// To an executor, a task's frame is a snapshot that it enters for each poll.
-pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verdict {
+pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) -> Verdict {
     const TASKS: usize = 16;
     let entered = Gate::new();
     // Not caught by the suite, but by the executor if at all.
     ID.run(10, || {
         let entered = Arc::clone(&entered);
-        trial.executor().spawn(Box::pin(async move {
+        check.executor().spawn(Box::pin(async move {
             yield_times(1).await;
             entered.open();
             deliberate_panic()
         }));
     });
     // Until it has; an executor without threads may let the panic out here, or later.
-    let _ = block_on_catching(trial, eventually(|| entered.is_open()))?;
-    if !still_runs(trial)? {
+    let _ = block_on_catching(check, eventually(|| entered.is_open()))?;
+    if !still_runs(check)? {
         return not_applicable("a task that panics takes the executor with it");
     }
     let log = Log::new();
-    let others = |trial: &Trial| {
+    let others = |check: &CheckContext| {
         // As many as there are threads meet, so that the thread of the panic has one of them too.
-        let workers = trial.executor().workers();
+        let workers = check.executor().workers();
         let meeting = Meeting::of(workers);
         for number in 0..TASKS.max(workers) {
             let (log, meeting) = (log.clone(), Arc::clone(&meeting));
-            drop(trial.spawn_root(async move {
+            drop(check.spawn_root(async move {
                 yield_times(1).await;
                 if number < workers {
                     meeting.attend();
@@ -178,10 +180,10 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
             }));
         }
         let done = eventually(|| entered.is_open() && log.entries().len() >= TASKS);
-        trial.block_on(done) && meeting.was_complete()
+        check.block_on(done) && meeting.was_complete()
     };
     // An executor without threads may let a panic out here, too; the second time there is none left.
-    let done = (0..3).find_map(|_| catch_unwind(AssertUnwindSafe(|| others(trial))).ok());
+    let done = (0..3).find_map(|_| catch_unwind(AssertUnwindSafe(|| others(check))).ok());
     let left = log.entries().into_iter().find(|(_, id)| id.is_some());
     expect(
         "ID in a task at the root, after another has panicked",
@@ -189,14 +191,14 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
         left,
         &[
             (Some(("at the root", Some(10))), PANIC_LEAVES),
-            (Some(("at the root", trial.id())), LEFT_BEHIND),
+            (Some(("at the root", check.id())), LEFT_BEHIND),
         ],
     )?;
     if done != Some(true) {
         return not_applicable("a task that panics ends the thread that polls it");
     }
     sees(
-        trial.id(),
+        check.id(),
         "on the calling thread after a task has panicked",
     )
 }
@@ -204,10 +206,10 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(trial: &Trial) -> Verd
 const PANIC_LEAVES: &str =
     "the frame is not restored when a poll panics: restore it in a destructor, or use Frame::run";
 
-pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(trial: &Trial) -> Verdict {
+pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> Verdict {
     const CAUSE: &str = "a frame is made for each task, or the root is not kept as what it is, \
                          or not entered as any other frame is (C-36)";
-    let own = trial.clone();
+    let own = check.clone();
     let at_root = async move {
         let seen = || {
             let frame = Frame::current();
@@ -223,7 +225,7 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(trial: &Trial) -> Verdict {
         all.push(own.spawn(async move { seen() }).output().await?);
         Ok::<_, Stop>(all)
     };
-    let all = trial.block_on(trial.spawn_root(at_root).output())??;
+    let all = check.block_on(check.spawn_root(at_root).output())??;
     for (place, seen) in [
         "its start",
         "an await",
@@ -242,10 +244,10 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(trial: &Trial) -> Verdict {
             );
         }
     }
-    if trial.id().is_none() {
-        let plain = trial.block_on(async {
+    if check.id().is_none() {
+        let plain = check.block_on(async {
             let here = Frame::current().is_root();
-            let task = trial.spawn(async { Frame::current().is_root() });
+            let task = check.spawn(async { Frame::current().is_root() });
             Ok::<_, Stop>((here, task.output().await?))
         })?;
         let what = "block_on and spawn, called at the root, are at the root";
@@ -259,19 +261,21 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(trial: &Trial) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(trial: &Trial) -> Verdict {
-    let id = trial.id();
+pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(
+    check: &CheckContext,
+) -> Verdict {
+    let id = check.id();
     let gate = Gate::new();
     let started = Gate::new();
-    let own = trial.clone();
+    let own = check.clone();
     // A task that stays in its scope, which it never leaves while the others run.
     let (passed, begin) = (gate.passed(), Arc::clone(&started));
-    let stays = trial.spawn(ID.scope(10, async move {
+    let stays = check.spawn(ID.scope(10, async move {
         begin.open();
         passed.await;
     }));
     let waits = started.passed();
-    let verdict = in_task(trial, async move {
+    let verdict = in_task(check, async move {
         waits.await;
         let mut scope = Box::pin(ID.scope(11, pending::<()>()));
         let polled = poll_once(scope.as_mut(), Waker::noop());
@@ -306,5 +310,5 @@ pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(trial: &Tr
     });
     gate.open();
     verdict?;
-    trial.block_on(stays.output())
+    check.block_on(stays.output())
 }

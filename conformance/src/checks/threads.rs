@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use framewise_context::{ContextVar, Frame, bind};
 
+use crate::check_context::{CheckContext, Slot, output_of};
 use crate::executor::{Blocking, Executor, JoinHandle, Output};
 use crate::probe::{Gate, ID, Log, NotesDrop, deliberate_panic, eventually, yield_times};
-use crate::trial::{Slot, Trial, output_of};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -52,9 +52,9 @@ pub(super) fn blocking_of<T: Send + 'static>(
     )
 }
 
-pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(trial: &Trial) -> Verdict {
-    let blocking = trial.blocking()?;
-    let seen = trial.block_on(async {
+pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(check: &CheckContext) -> Verdict {
+    let blocking = check.blocking()?;
+    let seen = check.block_on(async {
         let call = ID.run(10, || spawn_blocking(blocking, ID_HERE));
         output_of(ID.scope(11, call.join()).await)
     })?;
@@ -72,7 +72,7 @@ pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(trial: &Trial) -> 
                 "captured when the call is awaited instead of when it is spawned",
             ),
             (
-                trial.id(),
+                check.id(),
                 "called in the frame of the pool's own thread, or of block_on's",
             ),
         ],
@@ -82,9 +82,11 @@ pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(trial: &Trial) -> 
 /// What `ID` is where this is called.
 pub(super) const ID_HERE: fn() -> Option<u64> = || ID.get();
 
-pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(trial: &Trial) -> Verdict {
-    trial.blocking()?;
-    let (executor, gate, slot) = (Arc::clone(trial.executor()), Gate::new(), Slot::new());
+pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(
+    check: &CheckContext,
+) -> Verdict {
+    check.blocking()?;
+    let (executor, gate, slot) = (Arc::clone(check.executor()), Gate::new(), Slot::new());
     let task = {
         let (gate, slot) = (Arc::clone(&gate), slot.clone());
         ID.scope(11, async move {
@@ -94,8 +96,8 @@ pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(trial: &T
             yield_times(1).await;
         })
     };
-    let seen: Option<u64> = trial.block_on(async {
-        ID.run(10, || trial.spawn(task)).output().await?;
+    let seen: Option<u64> = check.block_on(async {
+        ID.run(10, || check.spawn(task)).output().await?;
         gate.open();
         let call: Handle = slot.take().expect("the task has put it there");
         output_of(call.join().await)
@@ -113,24 +115,24 @@ pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(trial: &T
                 Some(10),
                 "the task's frame is captured instead of the current one",
             ),
-            (trial.id(), "called in the frame of the thread that drives"),
+            (check.id(), "called in the frame of the thread that drives"),
         ],
     )
 }
 
-pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_call(trial: &Trial) -> Verdict {
-    at_the_root_after(trial, false)
+pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_call(check: &CheckContext) -> Verdict {
+    at_the_root_after(check, false)
 }
 
-pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_panic(trial: &Trial) -> Verdict {
-    at_the_root_after(trial, true)
+pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_panic(check: &CheckContext) -> Verdict {
+    at_the_root_after(check, true)
 }
 
 /// Has every thread of the pool make a call under 10, and then calls at the root.
-fn at_the_root_after(trial: &Trial, panics: bool) -> Verdict {
-    let blocking = trial.blocking()?;
+fn at_the_root_after(check: &CheckContext, panics: bool) -> Verdict {
+    let blocking = check.blocking()?;
     let calls = blocking.threads_max().unwrap_or(CALLS);
-    let after: Vec<Option<u64>> = trial.block_on(async {
+    let after: Vec<Option<u64>> = check.block_on(async {
         let busy = Busy::begin(blocking, calls, panics);
         // Where the pool has fewer threads than it says, the others are had as they come.
         busy.has_begun().await;
@@ -166,7 +168,7 @@ fn at_the_root_after(trial: &Trial, panics: bool) -> Verdict {
         &[
             (Some(10), left_behind),
             (
-                trial.id(),
+                check.id(),
                 "the pool's threads start in the frame of whoever starts them",
             ),
         ],
@@ -211,10 +213,10 @@ impl Busy {
     }
 }
 
-pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(trial: &Trial) -> Verdict {
-    let blocking = trial.blocking()?;
+pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(check: &CheckContext) -> Verdict {
+    let blocking = check.blocking()?;
     let (log, gate) = (Log::new(), Gate::new());
-    let seen = trial.block_on(async {
+    let seen = check.block_on(async {
         let call = {
             let gate = Arc::clone(&gate);
             // The spawner has left the frame before the call ends.
@@ -244,7 +246,7 @@ pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(trial: &Trial) -> Verdict 
                 "the frame is let go while it is still the current one",
             ),
             (
-                trial.id(),
+                check.id(),
                 "the pool's threads are in the frame of whoever started them",
             ),
         ],

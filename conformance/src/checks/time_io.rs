@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use framewise_context::Frame;
 
+use crate::check_context::CheckContext;
 use crate::executor::{BoxFuture, Executor, Timers};
 use crate::probe::{ID, holds_within, poll_once, telling_waker};
-use crate::trial::Trial;
 use crate::verdict::{Failure, Stop, Verdict, expect};
 use crate::wait::WaitLimit;
 
@@ -48,7 +48,7 @@ pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFutu
 }
 
 pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let (waker, log) = telling_waker();
     let task = async move {
@@ -57,7 +57,7 @@ pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
         crate::probe::yield_times(1).await;
         waker.wake();
     };
-    trial.block_on(async { ID.run(10, || trial.spawn(task)).output().await })?;
+    check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     expect(
         "ID in a foreign waker that a task under 10 calls, calls within 11, and calls after a yield",
         vec![Some(10), Some(11), Some(10)],
@@ -65,7 +65,7 @@ pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
         &[
             (vec![None, Some(11), None], NOT_CARRIED),
             (
-                vec![trial.id(), Some(11), trial.id()],
+                vec![check.id(), Some(11), check.id()],
                 "captured at the first poll",
             ),
             (vec![Some(10), Some(11), None], LOST_AT_A_WAKE),
@@ -77,13 +77,15 @@ pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
     )
 }
 
-pub(crate) fn c50_a_timer_calls_a_waker_in_the_frame_that_registered_it(trial: &Trial) -> Verdict {
-    let timers = trial.timers()?;
+pub(crate) fn c50_a_timer_calls_a_waker_in_the_frame_that_registered_it(
+    check: &CheckContext,
+) -> Verdict {
+    let timers = check.timers()?;
     let frame = |id| ID.run(id, Frame::current);
     let causes = [
         (None, THE_DRIVERS),
         (
-            trial.id(),
+            check.id(),
             "called in the frame of the thread that drives the timers",
         ),
         (
@@ -101,7 +103,7 @@ pub(crate) fn c50_a_timer_calls_a_waker_in_the_frame_that_registered_it(trial: &
         ),
         ("registered at the root", None, Frame::root(), None),
     ] {
-        let seen = trial.block_on(called_by_a_timer(timers, first, &last))?;
+        let seen = check.block_on(called_by_a_timer(timers, first, &last))?;
         expect(
             &format!("ID in a waker that a timer calls, {what}"),
             id,

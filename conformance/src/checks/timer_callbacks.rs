@@ -7,9 +7,9 @@ use std::time::Duration;
 use framewise_context::{ContextVar, bind};
 
 use super::time_io::{LONG, THE_DRIVERS, TICK, never};
+use crate::check_context::{CheckContext, Slot};
 use crate::executor::CallbackHandle;
 use crate::probe::{Gate, ID, KEPT, Life, Log, NotesDrop, eventually};
-use crate::trial::{Slot, Trial};
 use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
@@ -40,24 +40,27 @@ type Handle = Arc<dyn CallbackHandle>;
 const NO_CALLBACKS: &str = "no timer callbacks";
 
 fn set_timeout(
-    trial: &Trial,
+    check: &CheckContext,
     duration: Duration,
     callback: impl FnOnce() + Send + 'static,
 ) -> Result<Handle, Stop> {
-    let handle = trial.timers()?.set_timeout(duration, Box::new(callback));
+    let handle = check.timers()?.set_timeout(duration, Box::new(callback));
     handle.ok_or_else(|| Stop::NotApplicable(NO_CALLBACKS.to_owned()))
 }
 
-fn set_interval(trial: &Trial, callback: impl FnMut() + Send + 'static) -> Result<Handle, Stop> {
-    let handle = trial.timers()?.set_interval(TICK, Box::new(callback));
+fn set_interval(
+    check: &CheckContext,
+    callback: impl FnMut() + Send + 'static,
+) -> Result<Handle, Stop> {
+    let handle = check.timers()?.set_interval(TICK, Box::new(callback));
     handle.ok_or_else(|| Stop::NotApplicable(NO_CALLBACKS.to_owned()))
 }
 
-pub(crate) fn c51_driver_code_runs_at_the_root(trial: &Trial) -> Verdict {
+pub(crate) fn c51_driver_code_runs_at_the_root(check: &CheckContext) -> Verdict {
     let log = Log::new();
-    let seen = trial.block_on(async {
+    let seen = check.block_on(async {
         let frame = bind(&NOTED, log.on_drop("value")).and(&ID, 10).frame();
-        let handle = frame.run(|| set_timeout(trial, TICK, || ()))?;
+        let handle = frame.run(|| set_timeout(check, TICK, || ()))?;
         drop(frame);
         eventually(|| log.find("value").is_some()).await;
         drop(handle);
@@ -74,7 +77,7 @@ pub(crate) fn c51_driver_code_runs_at_the_root(trial: &Trial) -> Verdict {
                 "the callback's frame is let go while it is still the current one",
             ),
             (
-                trial.id(),
+                check.id(),
                 "the driver runs in the frame of the thread that drives the timers",
             ),
         ],
@@ -82,24 +85,24 @@ pub(crate) fn c51_driver_code_runs_at_the_root(trial: &Trial) -> Verdict {
 }
 
 pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let (once, many, late) = (Log::new(), Log::new(), Log::new());
     let notes = |log: &Log, label| {
         let log = log.clone();
         move || log.note(label)
     };
-    let fired = trial.block_on(async {
+    let fired = check.block_on(async {
         let _once = ID.run(10, || {
-            set_timeout(trial, TICK, notes(&once, "at its firing"))
+            set_timeout(check, TICK, notes(&once, "at its firing"))
         })?;
-        let interval = ID.run(11, || set_interval(trial, notes(&many, "at a firing")))?;
+        let interval = ID.run(11, || set_interval(check, notes(&many, "at a firing")))?;
         // From a task that is over when it fires.
         let task = {
-            let (trial, note) = (trial.clone(), notes(&late, "set by a task"));
-            async move { set_timeout(&trial, TICK, note) }
+            let (check, note) = (check.clone(), notes(&late, "set by a task"));
+            async move { set_timeout(&check, TICK, note) }
         };
-        let _late = ID.run(12, || trial.spawn(task)).output().await??;
+        let _late = ID.run(12, || check.spawn(task)).output().await??;
         let all = || {
             let counts = [&once, &many, &late].map(|log| log.entries().len());
             counts[0] > 0 && counts[1] > 2 && counts[2] > 0
@@ -118,7 +121,7 @@ pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
                 &[
                     (None, THE_DRIVERS),
                     (
-                        trial.id(),
+                        check.id(),
                         "called in the frame of the thread that drives the timers",
                     ),
                 ],
@@ -129,15 +132,15 @@ pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
 }
 
 pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
     let log = Log::new();
     let (fired, cancelled) = (log.on_drop("fired"), log.on_drop("cancelled"));
-    trial.block_on(async {
-        let _once = ID.run(10, || set_timeout(trial, TICK, move || drop(fired)))?;
+    check.block_on(async {
+        let _once = ID.run(10, || set_timeout(check, TICK, move || drop(fired)))?;
         let all = eventually(|| !log.entries().is_empty()).await;
         ensure(all, "a callback fires", "it did not, in time", "")?;
-        let long = ID.run(11, || set_timeout(trial, LONG, move || drop(cancelled)))?;
+        let long = ID.run(11, || set_timeout(check, LONG, move || drop(cancelled)))?;
         ID.run(12, || long.cancel());
         let all = eventually(|| log.entries().len() == 2).await;
         ensure(
@@ -157,18 +160,18 @@ pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
                 "the callback is dropped in the frame of whoever cancels",
             ),
             (
-                trial.id(),
+                check.id(),
                 "dropped in the frame of the thread that drives the timers",
             ),
         ],
     )
 }
 
-pub(crate) fn c53_the_frame_is_released_at_the_last_firing(trial: &Trial) -> Verdict {
+pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext) -> Verdict {
     let (alive, life) = Life::begin();
-    let released = trial.block_on(async {
+    let released = check.block_on(async {
         let bindings = bind(&KEPT, alive).and(&ID, 10);
-        let handle = bindings.run(|| set_timeout(trial, TICK, || ()))?;
+        let handle = bindings.run(|| set_timeout(check, TICK, || ()))?;
         let released = eventually(|| life.has_ended()).await;
         drop(handle);
         Ok::<_, Stop>(released)
@@ -181,13 +184,13 @@ pub(crate) fn c53_the_frame_is_released_at_the_last_firing(trial: &Trial) -> Ver
     )
 }
 
-pub(crate) fn c53_the_frame_is_released_on_cancel(trial: &Trial) -> Verdict {
-    trial.block_on(async {
+pub(crate) fn c53_the_frame_is_released_on_cancel(check: &CheckContext) -> Verdict {
+    check.block_on(async {
         for what in ["set_timeout", "set_interval"] {
             let (alive, life) = Life::begin();
             let handle = bind(&KEPT, alive).and(&ID, 10).run(|| match what {
-                "set_timeout" => set_timeout(trial, LONG, || ()),
-                _ => set_interval(trial, || ()),
+                "set_timeout" => set_timeout(check, LONG, || ()),
+                _ => set_interval(check, || ()),
             })?;
             ensure(
                 !life.has_ended(),
@@ -207,17 +210,19 @@ pub(crate) fn c53_the_frame_is_released_on_cancel(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c53_a_callback_may_cancel_its_own_handle(trial: &Trial) -> Verdict {
-    cancels_itself(trial, false)
+pub(crate) fn c53_a_callback_may_cancel_its_own_handle(check: &CheckContext) -> Verdict {
+    cancels_itself(check, false)
 }
 
-pub(crate) fn c53_a_callback_may_cancel_the_handle_that_its_frame_holds(trial: &Trial) -> Verdict {
-    cancels_itself(trial, true)
+pub(crate) fn c53_a_callback_may_cancel_the_handle_that_its_frame_holds(
+    check: &CheckContext,
+) -> Verdict {
+    cancels_itself(check, true)
 }
 
 /// A repeated callback that cancels itself at its first firing, by a handle that its frame holds: it
 /// is taken out of there, or stays and must not keep the frame that it is in.
-fn cancels_itself(trial: &Trial, handle_stays: bool) -> Verdict {
+fn cancels_itself(check: &CheckContext, handle_stays: bool) -> Verdict {
     let own = Slot::new();
     let (kept, frame_life) = Life::begin();
     let (owned, callback_life) = Life::begin();
@@ -237,9 +242,9 @@ fn cancels_itself(trial: &Trial, handle_stays: bool) -> Verdict {
             log.note("cancelled");
         }
     };
-    trial.block_on(async {
+    check.block_on(async {
         let bindings = bind(&OWN, own.clone()).and(&KEPT, kept).and(&ID, 10);
-        let handle = bindings.run(|| set_interval(trial, callback))?;
+        let handle = bindings.run(|| set_interval(check, callback))?;
         own.put(handle);
         drop(own);
         filled.open();

@@ -5,9 +5,9 @@ use std::sync::{Arc, Weak};
 use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{NOT_CARRIED, fails, in_task, panics, sees};
+use crate::check_context::{CheckContext, not_applicable};
 use crate::executor::Executor;
 use crate::probe::{Gate, ID, KEPT, Life, Log, deliberate_panic, eventually, yield_times};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
@@ -62,10 +62,10 @@ static CALL: ContextVar<OnDrop> = ContextVar::new("call");
 const IN_THE_DYING: &str =
     "the frame is given up while it is current: leave it first, then let go of it";
 
-pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(trial: &Trial) -> Verdict {
-    let id = trial.id();
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext) -> Verdict {
+    let id = check.id();
+    let own = check.clone();
+    in_task(check, async move {
         let log = Log::new();
         // At the end of what bound it: where that was called.
         bind(&CALL, OnDrop::notes(&log, "run"))
@@ -101,12 +101,12 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(trial: &Trial) -> Ver
     })
 }
 
-pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckContext) -> Verdict {
     let log = Log::new();
     let spawn = |number, label| {
         let value = OnDrop::notes(&log, label);
         bind(&CALL, value).and(&ID, number).run(|| {
-            trial.spawn(async move {
+            check.spawn(async move {
                 yield_times(1).await;
                 CALL.is_bound()
             })
@@ -114,15 +114,15 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(trial: &Trial) -> 
     };
     let tasks = [spawn(10, "first"), spawn(11, "second")];
     for task in tasks {
-        let bound = trial.block_on(task.output())?;
+        let bound = check.block_on(task.output())?;
         ensure(bound, "a task has the value", "it has not", NOT_CARRIED)?;
     }
     let what = "the values end with the tasks that hold them";
-    trial.eventually(what, || log.entries().len() >= 2)?;
+    check.eventually(what, || log.entries().len() >= 2)?;
     for (label, seen) in log.entries() {
         // Who runs tasks lets go of their frames, and has none; unless that is who is in block_on.
         ensure(
-            label != "in the dying frame" && (seen.is_none() || seen == trial.id()),
+            label != "in the dying frame" && (seen.is_none() || seen == check.id()),
             "a task's values are dropped in the frame of whoever runs tasks",
             &format!("{label}, ID {seen:?}"),
             IN_THE_DYING,
@@ -131,9 +131,9 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(trial: &Trial) -> 
     Ok(())
 }
 
-pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(trial: &Trial) -> Verdict {
+pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -> Verdict {
     let log = Log::new();
-    let executor: Weak<dyn Executor> = Arc::downgrade(trial.executor());
+    let executor: Weak<dyn Executor> = Arc::downgrade(check.executor());
     let noted = log.clone();
     let value = OnDrop::new(move || {
         ID.run(20, || noted.note("run"));
@@ -147,9 +147,9 @@ pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(trial: &Trial) -> Verdi
             }));
         }
     });
-    let own = trial.clone();
+    let own = check.clone();
     let seen = log.clone();
-    in_task(trial, async move {
+    in_task(check, async move {
         let held = bind(&CALL, value).and(&ID, 10).frame();
         let drops = ID.run(11, || {
             own.spawn(async move {
@@ -212,10 +212,10 @@ fn all_ended(log: &Log) -> Verdict {
 }
 
 pub(crate) fn c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    let id = trial.id();
-    in_task(trial, async move {
+    let id = check.id();
+    in_task(check, async move {
         let log = Log::new();
         let frame = bomb(&log);
         yield_times(1).await;
@@ -226,16 +226,16 @@ pub(crate) fn c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once(
 }
 
 pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_once(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    if !trial.executor().survives_panicking_destructors() {
+    if !check.executor().survives_panicking_destructors() {
         return not_applicable("the executor aborts the process where a task's destructor panics");
     }
     let (log, gate) = (Log::new(), Gate::new());
     let frame = bomb(&log);
     let passed = gate.passed();
     // Only the task holds the frame, and lets go of it when it is over.
-    frame.run(|| trial.executor().spawn(Box::pin(passed)));
+    frame.run(|| check.executor().spawn(Box::pin(passed)));
     if panics(|| drop(frame)) {
         return fails(
             "a task holds the frame that it was spawned in",
@@ -247,11 +247,11 @@ pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_o
     // What the panic does to the executor is another matter: it may come out here, or end a thread.
     let ended = || log.entries().len() >= 3;
     for _ in 0..2 {
-        if !panics(|| trial.block_on(eventually(ended))) {
+        if !panics(|| check.block_on(eventually(ended))) {
             break;
         }
     }
-    sees(trial.id(), "after a value of a task has panicked")?;
+    sees(check.id(), "after a value of a task has panicked")?;
     if log.entries().is_empty() {
         return fails(
             "a task's values end with the task",
@@ -262,13 +262,13 @@ pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_o
     all_ended(&log)
 }
 
-pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(trial: &Trial) -> Verdict {
+pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) -> Verdict {
     let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
     let gate = Gate::new();
     let passed = gate.passed();
-    let own = trial.clone();
+    let own = check.clone();
     let parent = KEPT.run(shadowed, || {
-        trial.spawn(async move {
+        check.spawn(async move {
             yield_times(1).await;
             KEPT.run(rebound, || {
                 own.spawn(async {
@@ -278,8 +278,8 @@ pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(trial: &Trial) -> Verd
             })
         })
     });
-    let child = trial.block_on(parent.output())?;
-    trial.eventually(
+    let child = check.block_on(parent.output())?;
+    check.eventually(
         "a value ends with its task, though a child lives on that has rebound it",
         || its_life.has_ended(),
     )?;
@@ -291,19 +291,19 @@ pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(trial: &Trial) -> Verd
     )?;
     gate.open();
     ensure(
-        trial.block_on(child.output())?,
+        check.block_on(child.output())?,
         "the child has it",
         "it has not",
         NOT_CARRIED,
     )?;
-    trial.eventually("the child's own ends with the child", || {
+    check.eventually("the child's own ends with the child", || {
         other_life.has_ended()
     })
 }
 
-pub(crate) fn c78_a_shadowed_value_ends_with_its_own_scope(trial: &Trial) -> Verdict {
-    let own = trial.clone();
-    in_task(trial, async move {
+pub(crate) fn c78_a_shadowed_value_ends_with_its_own_scope(check: &CheckContext) -> Verdict {
+    let own = check.clone();
+    in_task(check, async move {
         let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
         let (gate, spawner) = (Gate::new(), own.clone());
         let passed = gate.passed();

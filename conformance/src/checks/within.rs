@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use framewise_context::Frame;
 
+use crate::check_context::CheckContext;
 use crate::probe::{ID, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Failure, Verdict, ensure};
 
 /// The sign of a frame that did not come along.
@@ -37,13 +37,13 @@ pub(crate) fn sees(expected: Option<u64>, place: &str) -> Verdict {
 /// Runs `body` in a task, after an await. Before it, after it and after a further await the task is
 /// in the frame in which the check started; so is who waits for it.
 pub(crate) fn in_task(
-    trial: &Trial,
+    check: &CheckContext,
     body: impl Future<Output = Verdict> + Send + 'static,
 ) -> Verdict {
-    let id = trial.id();
-    trial.block_on(async move {
+    let id = check.id();
+    check.block_on(async move {
         sees(id, "where a check starts")?;
-        let task = trial.spawn(async move {
+        let task = check.spawn(async move {
             sees(id, "where a task begins")?;
             yield_times(1).await;
             sees(id, "in a task after an await")?;

@@ -10,9 +10,9 @@ use std::thread;
 
 use framewise_context::{ContextVar, Frame, bind};
 
+use crate::check_context::{CheckContext, not_applicable, panicked};
 use crate::executor::{Ended, JoinHandle, Output};
 use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, eventually, in_time, yield_times};
-use crate::trial::{Trial, not_applicable, panicked};
 use crate::verdict::{Failure, Stop, Verdict};
 
 /// A value that notes in which frame it is dropped.
@@ -61,12 +61,12 @@ impl Meeting {
 
 /// Waits until each poll that some thread makes now is over: as many tasks as there are threads meet,
 /// so that each thread has come back for one of them. Returns `false` if they do not meet.
-pub(crate) async fn polls_end(trial: &Trial) -> bool {
-    let workers = trial.executor().workers();
+pub(crate) async fn polls_end(check: &CheckContext) -> bool {
+    let workers = check.executor().workers();
     let meeting = Meeting::of(workers);
     let attend = || {
         let meeting = Arc::clone(&meeting);
-        trial.spawn_root(async move { meeting.attend() })
+        check.spawn_root(async move { meeting.attend() })
     };
     let tasks: Vec<_> = (0..workers).map(|_| attend()).collect();
     for task in tasks {
@@ -79,13 +79,13 @@ pub(crate) async fn polls_end(trial: &Trial) -> bool {
 /// Joins `task`, which ends when `go` is open: after the joiner was polled, and while no thread polls
 /// it.
 pub(crate) async fn join_before_the_end(
-    trial: &Trial,
+    check: &CheckContext,
     task: Box<dyn JoinHandle>,
     go: Arc<Gate>,
 ) -> Result<Output, Ended> {
     let is_waiting = Gate::new();
-    let (own, waits) = (trial.clone(), Arc::clone(&is_waiting));
-    let opens = trial.spawn_root(async move {
+    let (own, waits) = (check.clone(), Arc::clone(&is_waiting));
+    let opens = check.spawn_root(async move {
         waits.passed().await;
         polls_end(&own).await;
         go.open();
@@ -103,13 +103,13 @@ pub(crate) async fn join_before_the_end(
 
 /// Calls `body` while no worker polls anything: each is kept busy. An executor whose tasks run on
 /// the calling thread runs none of them meanwhile anyway.
-pub(crate) fn while_occupied<R>(trial: &Trial, body: impl FnOnce() -> R) -> R {
-    let workers = trial.executor().workers();
+pub(crate) fn while_occupied<R>(check: &CheckContext, body: impl FnOnce() -> R) -> R {
+    let workers = check.executor().workers();
     let (release, meeting) = (Gate::new(), Meeting::of(workers + 1));
     let here = thread::current().id();
     for _ in 0..workers {
         let (release, meeting) = (Arc::clone(&release), Arc::clone(&meeting));
-        trial.executor().spawn_root(Box::pin(async move {
+        check.executor().spawn_root(Box::pin(async move {
             if thread::current().id() != here {
                 meeting.attend();
                 release.wait();
@@ -128,10 +128,10 @@ pub(crate) fn while_occupied<R>(trial: &Trial, body: impl FnOnce() -> R) -> R {
 ///
 /// A failure, if it is another panic.
 pub(crate) fn block_on_catching<T>(
-    trial: &Trial,
+    check: &CheckContext,
     future: impl Future<Output = T>,
 ) -> Result<Option<T>, Stop> {
-    match catch_unwind(AssertUnwindSafe(|| trial.block_on(future))) {
+    match catch_unwind(AssertUnwindSafe(|| check.block_on(future))) {
         Ok(output) => Ok(Some(output)),
         Err(payload) if is_deliberate(&*payload) => Ok(None),
         Err(payload) => Err(panicked(&*payload).into()),
@@ -150,10 +150,10 @@ fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
 /// # Errors
 ///
 /// A failure, if it panics with something else.
-pub(crate) fn still_runs(trial: &Trial) -> Result<bool, Stop> {
+pub(crate) fn still_runs(check: &CheckContext) -> Result<bool, Stop> {
     for _ in 0..2 {
-        let ran = block_on_catching(trial, async {
-            let task = trial.spawn_root(async {});
+        let ran = block_on_catching(check, async {
+            let task = check.spawn_root(async {});
             in_time(task.output()).await
         })?;
         if let Some(ran) = ran {
@@ -174,12 +174,12 @@ pub(crate) enum Before {
 
 /// Checks that workers are at the root between polls: a frame's last holder is whoever polled its
 /// task last, so its values are dropped in that thread's own frame.
-pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
+pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> Verdict {
     const ENDS: &str = "a task that panics ends the thread that polls it";
-    if before == Before::Panic && !still_runs(trial)? {
+    if before == Before::Panic && !still_runs(check)? {
         return not_applicable(ENDS);
     }
-    let workers = trial.executor().workers();
+    let workers = check.executor().workers();
     let tasks = workers * 2;
     let log = Log::new();
     let roots = Log::new();
@@ -188,7 +188,7 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
     let (first, second) = (Meeting::of(workers + 1), Meeting::of(workers));
     let over = Log::new();
     let done = Frame::root().run(|| {
-        block_on_catching(trial, async {
+        block_on_catching(check, async {
             for number in 0..tasks {
                 let (over, meeting) = (over.clone(), Arc::clone(&first));
                 let task = Box::pin(async move {
@@ -200,7 +200,7 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
                 });
                 bind(&NOTES, log.on_drop("a frame's value"))
                     .and(&ID, 700 + number as u64)
-                    .run(|| trial.executor().spawn(task));
+                    .run(|| check.executor().spawn(task));
             }
             first.arrive();
             // Before a thread polls anything else, which may be when it leaves a frame. Nor may the
@@ -209,7 +209,7 @@ pub(crate) fn are_at_the_root(trial: &Trial, before: Before) -> Verdict {
             let released = log.entries().len();
             for number in 0..tasks {
                 let (roots, meeting) = (roots.clone(), Arc::clone(&second));
-                trial.executor().spawn_root(Box::pin(async move {
+                check.executor().spawn_root(Box::pin(async move {
                     if number < workers {
                         meeting.attend();
                     }

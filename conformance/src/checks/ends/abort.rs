@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::expect_dropped;
+use crate::check_context::{CheckContext, not_applicable};
 use crate::checks::workers::{polls_end, while_occupied};
 use crate::executor::JoinHandle;
 use crate::probe::{Gate, ID, Log, eventually, in_time, park};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict};
 
 const NO_ABORT: &str = "tasks cannot be aborted";
@@ -16,10 +16,10 @@ const NO_ABORT: &str = "tasks cannot be aborted";
 /// Tries again where a task was polled too early: the threads may just have been starting.
 const TRIES: usize = 3;
 
-pub(crate) fn c41_aborted_before_the_first_poll(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> Verdict {
+    check.joining()?;
     for _ in 0..TRIES {
-        if abort_before_the_first_poll(trial)? {
+        if abort_before_the_first_poll(check)? {
             return Ok(());
         }
     }
@@ -27,7 +27,7 @@ pub(crate) fn c41_aborted_before_the_first_poll(trial: &Trial) -> Verdict {
 }
 
 /// False: a task was polled first.
-fn abort_before_the_first_poll(trial: &Trial) -> Result<bool, Stop> {
+fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, Stop> {
     let log = Log::new();
     let was_polled = Arc::new(AtomicBool::new(false));
     let fresh = |label: &'static str| {
@@ -43,13 +43,13 @@ fn abort_before_the_first_poll(trial: &Trial) -> Result<bool, Stop> {
         "a future that was aborted before its first poll, from another frame",
         "a scope that was aborted before its first poll",
     ];
-    trial.block_on(async {
-        let tasks = while_occupied(trial, || {
+    check.block_on(async {
+        let tasks = while_occupied(check, || {
             let mut tasks = ID.run(10, || {
                 Ok::<_, Stop>([
-                    trial.spawn_joinable(fresh(labels[0]))?,
-                    trial.spawn_joinable(fresh(labels[1]))?,
-                    trial.spawn_joinable(ID.scope(50, fresh(labels[2])))?,
+                    check.spawn_joinable(fresh(labels[0]))?,
+                    check.spawn_joinable(fresh(labels[1]))?,
+                    check.spawn_joinable(ID.scope(50, fresh(labels[2])))?,
                 ])
             })?;
             let [here, elsewhere, scoped] = &mut tasks;
@@ -70,7 +70,7 @@ fn abort_before_the_first_poll(trial: &Trial) -> Result<bool, Stop> {
         return Ok(false);
     }
     for (label, expected) in labels.into_iter().zip([10, 10, 50]) {
-        expect_dropped(label, expected, log.find(label), trial.id())?;
+        expect_dropped(label, expected, log.find(label), check.id())?;
     }
     Ok(true)
 }
@@ -85,7 +85,7 @@ enum Aborter {
 }
 
 async fn abort(
-    trial: &Trial,
+    check: &CheckContext,
     aborter: Aborter,
     mut task: Box<dyn JoinHandle>,
 ) -> Result<Box<dyn JoinHandle>, Stop> {
@@ -98,7 +98,7 @@ async fn abort(
         }
         Aborter::AnotherTask => {
             let other = ID.run(90, || {
-                trial.spawn(async move { task.abort().then_some(task) })
+                check.spawn(async move { task.abort().then_some(task) })
             });
             other.output().await?
         }
@@ -106,8 +106,8 @@ async fn abort(
     aborted.map_or_else(|| not_applicable(NO_ABORT), Ok)
 }
 
-pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> Verdict {
+    check.joining()?;
     // Those first whose frame has a number of its own: it tells whose was seen.
     for (aborter, from) in [
         (
@@ -127,11 +127,11 @@ pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
         let log = Log::new();
         let (outer, inner) = (log.on_drop("outer"), log.on_drop("inner"));
         let (parked, release) = (Gate::new(), Gate::new());
-        trial.block_on(async {
+        check.block_on(async {
             let own = Arc::clone(&release);
             let task = ID.run(10, || {
                 let parked = Arc::clone(&parked);
-                trial.spawn_joinable(async move {
+                check.spawn_joinable(async move {
                     let _outer = outer;
                     ID.scope(50, async move {
                         let _inner = inner;
@@ -144,32 +144,32 @@ pub(crate) fn c42_aborted_while_parked(trial: &Trial) -> Verdict {
                 return Err(Failure::new("a task runs", "it was not polled in time", "").into());
             }
             // Its poll is over when it is aborted, so that the abort may drop it where it is called.
-            polls_end(trial).await;
-            let task = abort(trial, aborter, task).await?;
+            polls_end(check).await;
+            let task = abort(check, aborter, task).await?;
             drop(in_time(task.join()).await);
             eventually(|| log.entries().len() == 2).await;
             Ok::<_, Stop>(())
         })?;
         let what = format!("a variable in a scope {from}");
-        expect_dropped(&what, 50, log.find("inner"), trial.id())?;
+        expect_dropped(&what, 50, log.find("inner"), check.id())?;
         let what = format!("a variable {from}");
-        expect_dropped(&what, 10, log.find("outer"), trial.id())?;
+        expect_dropped(&what, 10, log.find("outer"), check.id())?;
         drop(release);
     }
     Ok(())
 }
 
-pub(crate) fn c42_aborted_while_polled(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c42_aborted_while_polled(check: &CheckContext) -> Verdict {
+    check.joining()?;
     let here = thread::current().id();
     let log = Log::new();
     let what = "a variable of a task that was aborted while it was polled";
     let held = log.on_drop(what);
     let (polled, aborted) = (Gate::new(), Gate::new());
-    trial.block_on(async {
+    check.block_on(async {
         let (own_polled, own_aborted) = (Arc::clone(&polled), Arc::clone(&aborted));
         let mut task = ID.run(10, || {
-            trial.spawn_joinable(async move {
+            check.spawn_joinable(async move {
                 let _held = held;
                 own_polled.open();
                 // Where there is one thread only, whoever aborts has no turn while this polls.
@@ -191,5 +191,5 @@ pub(crate) fn c42_aborted_while_polled(trial: &Trial) -> Verdict {
         eventually(|| !log.entries().is_empty()).await;
         Ok::<_, Stop>(())
     })?;
-    expect_dropped(what, 10, log.find(what), trial.id())
+    expect_dropped(what, 10, log.find(what), check.id())
 }

@@ -6,12 +6,12 @@ use std::task::{Poll, Wake, Waker};
 
 use framewise_context::Frame;
 
+use crate::check_context::{CheckContext, not_applicable};
 use crate::checks::workers::{Before, are_at_the_root, block_on_catching};
 use crate::executor::Output;
 use crate::probe::{
     Gate, ID, Log, deliberate_panic, eventually, in_time, park, poll_once, yield_times,
 };
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// Notes that it is dropped, and panics in a frame of its own if it is armed.
@@ -30,15 +30,15 @@ impl Drop for Bomb {
     }
 }
 
-fn can_try(trial: &Trial) -> Verdict {
-    if trial.executor().survives_panicking_destructors() {
+fn can_try(check: &CheckContext) -> Verdict {
+    if check.executor().survives_panicking_destructors() {
         return Ok(());
     }
     not_applicable("the executor aborts the process where a task's destructor panics")
 }
 
 /// Whatever happened, this thread and the executor's are as they were.
-fn all_is_well(trial: &Trial, here: (Option<u64>, Frame), log: &Log) -> Verdict {
+fn all_is_well(check: &CheckContext, here: (Option<u64>, Frame), log: &Log) -> Verdict {
     let after = (ID.get(), Frame::current());
     expect(
         "ID around a block_on in which a destructor panics",
@@ -58,43 +58,45 @@ fn all_is_well(trial: &Trial, here: (Option<u64>, Frame), log: &Log) -> Verdict 
         "it did not in time",
         "",
     )?;
-    are_at_the_root(trial, Before::Panic)
+    are_at_the_root(check, Before::Panic)
 }
 
-pub(crate) fn c46_a_destructor_that_panics_restores(trial: &Trial) -> Verdict {
-    can_try(trial)?;
+pub(crate) fn c46_a_destructor_that_panics_restores(check: &CheckContext) -> Verdict {
+    can_try(check)?;
     let here = (ID.get(), Frame::current());
     let log = Log::new();
     let bomb = Bomb {
         log: log.clone(),
         is_armed: true,
     };
-    block_on_catching(trial, async {
+    block_on_catching(check, async {
         let task = poll_fn(move |_| {
             let _keep = &bomb;
             Poll::Ready(())
         });
-        ID.run(10, || trial.executor().spawn(Box::pin(task)));
+        ID.run(10, || check.executor().spawn(Box::pin(task)));
         eventually(|| !log.entries().is_empty()).await;
         yield_times(3).await;
     })?;
-    all_is_well(trial, here, &log)
+    all_is_well(check, here, &log)
 }
 
-pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(trial: &Trial) -> Verdict {
-    can_try(trial)?;
-    trial.joining()?;
+pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(
+    check: &CheckContext,
+) -> Verdict {
+    can_try(check)?;
+    check.joining()?;
     let here = (ID.get(), Frame::current());
     let log = Log::new();
     let bomb = Bomb {
         log: log.clone(),
         is_armed: true,
     };
-    block_on_catching(trial, async {
+    block_on_catching(check, async {
         let (parked, release) = (Gate::new(), Gate::new());
         let own = (Arc::clone(&parked), Arc::clone(&release));
         let task = ID.run(10, || {
-            trial.spawn_joinable(async move {
+            check.spawn_joinable(async move {
                 park(own.0, own.1).await;
                 bomb
             })
@@ -107,7 +109,7 @@ pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(trial: &Tri
         Ok::<_, Stop>(())
     })?
     .unwrap_or(Ok(()))?;
-    all_is_well(trial, here, &log)
+    all_is_well(check, here, &log)
 }
 
 /// How a task ends whose destructor panics.
@@ -128,11 +130,11 @@ impl Wake for NotesWake {
 
 /// In which frame the joiner of a task is woken; `None`: it is not, or the executor cannot do it.
 fn joiner_is_woken_in(
-    trial: &Trial,
+    check: &CheckContext,
     end: End,
     is_armed: bool,
 ) -> Result<Option<Option<u64>>, Stop> {
-    let joining = trial.joining()?;
+    let joining = check.joining()?;
     let log = Log::new();
     let notes = Arc::new(NotesWake(Mutex::new(None)));
     let waker = Waker::from(Arc::clone(&notes));
@@ -142,7 +144,7 @@ fn joiner_is_woken_in(
     };
     let woken = || *notes.0.lock().unwrap_or_else(PoisonError::into_inner);
     let here = std::thread::current().id();
-    block_on_catching(trial, async {
+    block_on_catching(check, async {
         let (polled, go, release) = (Gate::new(), Gate::new(), Gate::new());
         let mut waits = Box::pin(park(Arc::clone(&polled), Arc::clone(&release)));
         let held = Arc::clone(&go);
@@ -179,13 +181,13 @@ fn joiner_is_woken_in(
 }
 
 pub(crate) fn c46_what_follows_a_destructor_that_panics_is_where_it_always_is(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    can_try(trial)?;
-    trial.joining()?;
+    can_try(check)?;
+    check.joining()?;
     for end in [End::Ready, End::Aborted] {
-        let usual = Frame::root().run(|| joiner_is_woken_in(trial, end, false))?;
-        let after_a_panic = Frame::root().run(|| joiner_is_woken_in(trial, end, true))?;
+        let usual = Frame::root().run(|| joiner_is_woken_in(check, end, false))?;
+        let after_a_panic = Frame::root().run(|| joiner_is_woken_in(check, end, true))?;
         let (Some(usual), Some(after_a_panic)) = (usual, after_a_panic) else {
             continue;
         };

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use super::expect_dropped;
+use crate::check_context::{CheckContext, output_of};
 use crate::checks::workers::{join_before_the_end, while_occupied};
 use crate::probe::{Gate, ID, Log, NotesDrop, eventually, in_time, park, yield_times};
-use crate::trial::{Trial, output_of};
 use crate::verdict::{Stop, Verdict, ensure};
 
-pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(check: &CheckContext) -> Verdict {
+    check.joining()?;
     let log = Log::new();
-    trial.block_on(async {
+    check.block_on(async {
         let (parked, release) = (Gate::new(), Gate::new());
         let plain = log.on_drop("a detached task's output");
         let scoped = log.on_drop("the output of a detached task that is a scope");
@@ -24,9 +24,9 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(trial: &Trial)
         };
         let tasks = ID.run(10, || {
             Ok::<_, Stop>([
-                trial.spawn_joinable(waits(plain))?,
+                check.spawn_joinable(waits(plain))?,
                 // The scope is over when its output goes.
-                trial.spawn_joinable(ID.scope(50, waits(scoped)))?,
+                check.spawn_joinable(ID.scope(50, waits(scoped)))?,
             ])
         })?;
         in_time(parked.passed()).await;
@@ -39,38 +39,38 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(trial: &Trial)
         "a detached task's output",
         "the output of a detached task that is a scope",
     ] {
-        expect_dropped(what, 10, log.find(what), trial.id())?;
+        expect_dropped(what, 10, log.find(what), check.id())?;
     }
     Ok(())
 }
 
 pub(crate) fn c39_an_output_detached_before_the_first_poll_is_dropped_in_the_tasks_frame(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.joining()?;
+    check.joining()?;
     let log = Log::new();
     let what = "the output of a task that was detached at once";
     let output = log.on_drop(what);
-    trial.block_on(async {
-        while_occupied(trial, || {
-            let task = ID.run(10, || trial.spawn_joinable(async move { output }))?;
+    check.block_on(async {
+        while_occupied(check, || {
+            let task = ID.run(10, || check.spawn_joinable(async move { output }))?;
             ID.run(90, || task.detach());
             Ok::<_, Stop>(())
         })?;
         eventually(|| !log.entries().is_empty()).await;
         Ok::<_, Stop>(())
     })?;
-    expect_dropped(what, 10, log.find(what), trial.id())
+    expect_dropped(what, 10, log.find(what), check.id())
 }
 
-pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(check: &CheckContext) -> Verdict {
+    check.joining()?;
     let log = Log::new();
-    let taker = trial.clone();
-    trial.block_on(async {
+    let taker = check.clone();
+    check.block_on(async {
         let joinable = |label: &'static str, go: &Arc<Gate>| {
             let (output, go) = (log.on_drop(label), Arc::clone(go));
-            trial.spawn_joinable(async move {
+            check.spawn_joinable(async move {
                 go.passed().await;
                 output
             })
@@ -87,7 +87,7 @@ pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(trial: &Trial) -> Verdi
         let task = ID.run(10, || {
             joinable("an output that block_on's future took", &go)
         })?;
-        let output: NotesDrop = output_of(join_before_the_end(trial, task, go).await)?;
+        let output: NotesDrop = output_of(join_before_the_end(check, task, go).await)?;
         is_held("in the future that block_on runs")?;
         let go = Gate::new();
         let task = ID.run(11, || joinable("an output that another task took", &go))?;
@@ -108,7 +108,7 @@ pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(trial: &Trial) -> Verdi
         ("an output that block_on's future took", 30),
         ("an output that another task took", 20),
     ] {
-        expect_dropped(what, expected, log.find(what), trial.id())?;
+        expect_dropped(what, expected, log.find(what), check.id())?;
     }
     Ok(())
 }

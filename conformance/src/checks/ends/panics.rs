@@ -4,14 +4,14 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::expect_dropped;
+use crate::check_context::{CheckContext, not_applicable};
 use crate::checks::workers::block_on_catching;
 use crate::probe::{ID, Log, deliberate_panic, eventually, yield_times};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::Verdict;
 
 /// Waits for what a task that panics drops, whether or not the panic comes out of `block_on`.
-fn panic_in_task(trial: &Trial, spawn: impl FnOnce(), log: &Log, drops: usize) -> Verdict {
-    let came = block_on_catching(trial, async {
+fn panic_in_task(check: &CheckContext, spawn: impl FnOnce(), log: &Log, drops: usize) -> Verdict {
+    let came = block_on_catching(check, async {
         spawn();
         eventually(|| log.entries().len() >= drops).await
     })?;
@@ -26,7 +26,7 @@ fn panic_in_task(trial: &Trial, spawn: impl FnOnce(), log: &Log, drops: usize) -
     Ok(())
 }
 
-pub(crate) fn c43_a_panic_drops_locals_in_their_frames(trial: &Trial) -> Verdict {
+pub(crate) fn c43_a_panic_drops_locals_in_their_frames(check: &CheckContext) -> Verdict {
     let log = Log::new();
     let labels = [
         "a variable within ID.run, on a panic",
@@ -53,17 +53,17 @@ pub(crate) fn c43_a_panic_drops_locals_in_their_frames(trial: &Trial) -> Verdict
             })
             .await
         };
-        ID.run(10, || trial.executor().spawn(Box::pin(task)));
+        ID.run(10, || check.executor().spawn(Box::pin(task)));
     };
-    panic_in_task(trial, spawn, &log, labels.len())?;
+    panic_in_task(check, spawn, &log, labels.len())?;
     for (label, expected) in labels.into_iter().zip([22, 21, 20, 10]) {
-        expect_dropped(label, expected, log.find(label), trial.id())?;
+        expect_dropped(label, expected, log.find(label), check.id())?;
     }
     Ok(())
 }
 
 /// A panic out of a hand-written `poll` leaves the future whole: the executor drops it.
-pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(check: &CheckContext) -> Verdict {
     let log = Log::new();
     let whats = [
         "a future whose first poll panicked",
@@ -82,10 +82,10 @@ pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(trial: &Trial) -> Ve
                 cx.waker().wake_by_ref();
                 Poll::Pending
             });
-            ID.run(10, || trial.executor().spawn(Box::pin(task)));
+            ID.run(10, || check.executor().spawn(Box::pin(task)));
         };
-        panic_in_task(trial, spawn, &log, 1 + first)?;
-        expect_dropped(what, 10, log.find(what), trial.id())?;
+        panic_in_task(check, spawn, &log, 1 + first)?;
+        expect_dropped(what, 10, log.find(what), check.id())?;
     }
     Ok(())
 }

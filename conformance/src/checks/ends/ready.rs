@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use super::expect_dropped;
+use crate::check_context::CheckContext;
 use crate::executor::{BoxFuture, Output};
 use crate::probe::{Gate, ID, Log, eventually, in_time, park, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Failure, Stop, Verdict};
 
-pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(check: &CheckContext) -> Verdict {
     let log = Log::new();
     let labels = [
         "what is left in a future that is ready at once",
@@ -20,8 +20,8 @@ pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(trial: &Trial) -> Ve
         "an argument of a finished task",
     ];
     let [at_once, later, scoped, variable, argument] = labels.map(|label| log.on_drop(label));
-    trial.block_on(async {
-        let spawn = |task: BoxFuture<'static, ()>| ID.run(10, || trial.executor().spawn(task));
+    check.block_on(async {
+        let spawn = |task: BoxFuture<'static, ()>| ID.run(10, || check.executor().spawn(task));
         spawn(Box::pin(poll_fn(move |_| {
             let _keep = &at_once;
             Poll::Ready(())
@@ -51,18 +51,18 @@ pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(trial: &Trial) -> Ve
         eventually(|| log.entries().len() == labels.len()).await
     });
     for (label, expected) in labels.into_iter().zip([10, 10, 50, 10, 10]) {
-        expect_dropped(label, expected, log.find(label), trial.id())?;
+        expect_dropped(label, expected, log.find(label), check.id())?;
     }
     Ok(())
 }
 
 /// With a handle, the future is often dropped by other code, when the output is stored.
-pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(trial: &Trial) -> Verdict {
-    let joining = trial.joining()?;
+pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(check: &CheckContext) -> Verdict {
+    let joining = check.joining()?;
     let log = Log::new();
     let what = "what is left in a future that is ready, and joined";
     let part = log.on_drop(what);
-    trial.block_on(async {
+    check.block_on(async {
         let (parked, release) = (Gate::new(), Gate::new());
         let mut waits = Box::pin(park(Arc::clone(&parked), Arc::clone(&release)));
         let task = poll_fn(move |cx| {
@@ -82,5 +82,5 @@ pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(trial: &Trial) -> Verd
         eventually(|| !log.entries().is_empty()).await;
         Ok::<_, Stop>(())
     })?;
-    expect_dropped(what, 10, log.find(what), trial.id())
+    expect_dropped(what, 10, log.find(what), check.id())
 }

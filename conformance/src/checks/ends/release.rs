@@ -6,12 +6,12 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use framewise_context::{Frame, bind};
 
+use crate::check_context::{CheckContext, not_applicable};
 use crate::checks::workers::block_on_catching;
 use crate::executor::{BoxFuture, JoinHandle};
 use crate::probe::{
     Gate, ID, KEPT, Life, deliberate_panic, eventually, in_time, pause, yield_times,
 };
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure};
 
 const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: let go of it \
@@ -19,10 +19,10 @@ const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps a
      keeps it";
 
 /// Spawns a task whose frame keeps something alive, and that sees it.
-fn keeping(trial: &Trial) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
+fn keeping(check: &CheckContext) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
     let (alive, life) = Life::begin();
     let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
-        trial.spawn_joinable(async {
+        check.spawn_joinable(async {
             yield_times(2).await;
             ID.get()
         })
@@ -30,11 +30,11 @@ fn keeping(trial: &Trial) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
     Ok((task, life))
 }
 
-pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(trial: &Trial) -> Verdict {
-    trial.joining()?;
-    trial.block_on(async {
+pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(check: &CheckContext) -> Verdict {
+    check.joining()?;
+    check.block_on(async {
         for _ in 0..5 {
-            let (task, life) = keeping(trial)?;
+            let (task, life) = keeping(check)?;
             ensure(
                 eventually(|| life.has_ended()).await,
                 "a finished task's frame is released, its handle being held",
@@ -43,7 +43,7 @@ pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(trial: &Trial) ->
             )?;
             drop(in_time(task.join()).await);
             // Joined, but for what the join gave.
-            let (task, life) = keeping(trial)?;
+            let (task, life) = keeping(check)?;
             let joined = in_time(task.join()).await;
             ensure(
                 eventually(|| life.has_ended()).await,
@@ -58,16 +58,16 @@ pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(trial: &Trial) ->
 }
 
 pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.joining()?;
-    trial.block_on(async {
+    check.joining()?;
+    check.block_on(async {
         for polls_first in [true, false] {
             let wakers = Wakers::default();
             let (alive, life) = Life::begin();
             let mut task = bind(&KEPT, alive).run(|| {
                 let wakers = wakers.clone();
-                trial.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
+                check.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
             })?;
             if polls_first && !eventually(|| !wakers.is_empty()).await {
                 return Err(Failure::new("a task runs", "it was not polled in time", "").into());
@@ -100,14 +100,14 @@ enum End {
     Aborted,
 }
 
-pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(check: &CheckContext) -> Verdict {
+    check.joining()?;
     for end in [End::Finished, End::Panicked, End::Aborted] {
         let (alive, life) = Life::begin();
         let go = Gate::new();
         let mut task = bind(&KEPT, alive).run(|| {
             let go = Arc::clone(&go);
-            trial.spawn_joinable(async move {
+            check.spawn_joinable(async move {
                 go.passed().await;
                 if matches!(end, End::Panicked) {
                     // The error may keep the frame in which the panic began: not this one.
@@ -115,7 +115,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(trial: &Trial) -
                 }
             })
         })?;
-        let when_told = block_on_catching(trial, async {
+        let when_told = block_on_catching(check, async {
             if matches!(end, End::Aborted) && !task.abort() {
                 return None;
             }
@@ -129,7 +129,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(trial: &Trial) -
             // It cannot be aborted, or a panic takes its thread or `block_on` along.
             None => continue,
             Some(false) => {
-                let is_late = trial.block_on(eventually(|| life.has_ended()));
+                let is_late = check.block_on(eventually(|| life.has_ended()));
                 return Err(Failure::new(
                     "the frame of a task is released before its joiner is told",
                     format!("it is not, of a task that ended so: {end:?}"),
@@ -234,13 +234,13 @@ const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the
      that: drop both when the task ends, whoever still has a waker; where C-32 is broken, too, it is a \
      thread that keeps it";
 
-pub(crate) fn c48_stale_wakers_keep_no_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> Verdict {
     let wakers = Wakers::default();
     let (alive, life) = Life::begin();
-    trial.block_on(async {
+    check.block_on(async {
         let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
             let wakers = wakers.clone();
-            trial.spawn(async move {
+            check.spawn(async move {
                 pause(|own| wakers.keep(own)).await;
                 pause(|own| {
                     wakers.keep(own);
@@ -262,18 +262,18 @@ pub(crate) fn c48_stale_wakers_keep_no_frame(trial: &Trial) -> Verdict {
         )?;
         // Harmless: the next task runs as if nothing had happened.
         ID.run(90, || wakers.wake_all());
-        trial.spawn(yield_times(2)).output().await
+        check.spawn(yield_times(2)).output().await
     })
 }
 
-pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(check: &CheckContext) -> Verdict {
+    check.joining()?;
     let wakers = Wakers::default();
     let (alive, life) = Life::begin();
-    trial.block_on(async {
+    check.block_on(async {
         let mut task = bind(&KEPT, alive).run(|| {
             let wakers = wakers.clone();
-            trial.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
+            check.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
         })?;
         if !eventually(|| !wakers.is_empty()).await {
             return Err(Failure::new("a task runs", "it was not polled in time", "").into());
@@ -289,6 +289,6 @@ pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(trial: &Trial) -> Verd
             FRAME_IN_WAKER,
         )?;
         wakers.wake_all();
-        trial.spawn(yield_times(2)).output().await
+        check.spawn(yield_times(2)).output().await
     })
 }

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::expect_dropped;
+use crate::check_context::CheckContext;
 use crate::checks::workers::while_occupied;
 use crate::probe::{Gate, ID, Log, in_time, park};
-use crate::trial::Trial;
 use crate::verdict::{Failure, Stop, Verdict};
 
 const LEFT: [(&str, u64); 5] = [
@@ -18,13 +18,13 @@ const LEFT: [(&str, u64); 5] = [
     ("a task that is left in a sleep", 12),
 ];
 
-fn leave_tasks(trial: &Trial, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> {
+fn leave_tasks(check: &CheckContext, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> {
     let [inner, outer, queued, scope, sleeping] = LEFT.map(|(label, _)| log.on_drop(label));
     let (parked, release) = (Gate::new(), Gate::new());
     let (asleep, never) = (Gate::new(), Gate::new());
     let gates = vec![Arc::clone(&release), Arc::clone(&never)];
-    trial.block_on(async {
-        let executor = trial.executor();
+    check.block_on(async {
+        let executor = check.executor();
         ID.run(10, || {
             let parked = Arc::clone(&parked);
             executor.spawn(Box::pin(async move {
@@ -36,7 +36,7 @@ fn leave_tasks(trial: &Trial, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> {
                 .await;
             }));
         });
-        let sleep = trial.timers().ok().map(|timers| {
+        let sleep = check.timers().ok().map(|timers| {
             // Longer than the suite lasts.
             timers.sleep(Duration::from_secs(3_600))
         });
@@ -58,7 +58,7 @@ fn leave_tasks(trial: &Trial, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> {
             }
         }
         // Where that is possible, these are not even polled once.
-        while_occupied(trial, || {
+        while_occupied(check, || {
             let never = Arc::clone(&never);
             ID.run(11, || {
                 executor.spawn(Box::pin(async move {
@@ -78,31 +78,31 @@ fn leave_tasks(trial: &Trial, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> {
     Ok(gates)
 }
 
-fn each_in_its_frame(trial: &Trial, log: &Log) -> Verdict {
+fn each_in_its_frame(check: &CheckContext, log: &Log) -> Verdict {
     for (label, expected) in LEFT {
-        expect_dropped(label, expected, log.find(label), trial.id())?;
+        expect_dropped(label, expected, log.find(label), check.id())?;
     }
     Ok(())
 }
 
-pub(crate) fn c45_shut_down_drops_each_task_in_its_frame(trial: &Trial) -> Verdict {
-    let shutdown = trial.shutdown()?;
+pub(crate) fn c45_shut_down_drops_each_task_in_its_frame(check: &CheckContext) -> Verdict {
+    let shutdown = check.shutdown()?;
     let log = Log::new();
-    let gates = leave_tasks(trial, &log)?;
+    let gates = leave_tasks(check, &log)?;
     ID.run(90, || shutdown.shut_down());
-    each_in_its_frame(trial, &log)?;
+    each_in_its_frame(check, &log)?;
     drop(gates);
     Ok(())
 }
 
 pub(crate) fn c45_shut_down_on_another_thread_drops_each_task_in_its_frame(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.shutdown()?;
-    trial.needs_any_thread()?;
+    check.shutdown()?;
+    check.needs_any_thread()?;
     let log = Log::new();
-    let gates = leave_tasks(trial, &log)?;
-    let own = trial.clone();
+    let gates = leave_tasks(check, &log)?;
+    let own = check.clone();
     let shut_down = thread::spawn(move || {
         ID.run(90, || {
             own.shutdown()?.shut_down();
@@ -111,8 +111,8 @@ pub(crate) fn c45_shut_down_on_another_thread_drops_each_task_in_its_frame(
     });
     shut_down
         .join()
-        .unwrap_or_else(|payload| Err(crate::trial::panicked(&*payload).into()))?;
-    each_in_its_frame(trial, &log)?;
+        .unwrap_or_else(|payload| Err(crate::check_context::panicked(&*payload).into()))?;
+    each_in_its_frame(check, &log)?;
     drop(gates);
     Ok(())
 }

@@ -6,9 +6,9 @@ use std::thread;
 use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 
+use crate::check_context::{CheckContext, Slot};
 use crate::checks::workers::polls_end;
 use crate::probe::{ID, eventually, in_time, pause, yield_times};
-use crate::trial::{Slot, Trial};
 use crate::verdict::{Failure, Stop, Verdict, expect};
 
 /// Each wakes under a frame of its own, so that the number tells whose was seen.
@@ -19,12 +19,12 @@ const FROM: [(u64, &str); 4] = [
     (23, "another task, in a scope"),
 ];
 
-pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(trial: &Trial) -> Verdict {
+pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(check: &CheckContext) -> Verdict {
     let waker = Slot::<Waker>::new();
-    let seen = trial.block_on(async {
+    let seen = check.block_on(async {
         let task = ID.run(10, || {
             let waker = waker.clone();
-            trial.spawn(async move {
+            check.spawn(async move {
                 let mut seen = Vec::new();
                 for _ in FROM {
                     pause(|own| waker.put(own.clone())).await;
@@ -46,7 +46,7 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(trial: &Trial) -
                 return Err(Failure::new(before, seen, "a wake-up is lost").into());
             };
             // The task's poll is over when it is woken, so that the wake-up may poll it.
-            polls_end(trial).await;
+            polls_end(check).await;
             match number {
                 20 => ID.run(20, || waker.wake()),
                 21 => {
@@ -55,7 +55,7 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(trial: &Trial) -
                     let _ = other.join();
                 }
                 22 => {
-                    let other = ID.run(22, || trial.spawn(async move { waker.wake() }));
+                    let other = ID.run(22, || check.spawn(async move { waker.wake() }));
                     other.output().await?;
                 }
                 _ => {
@@ -63,7 +63,7 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(trial: &Trial) -
                         yield_times(1).await;
                         waker.wake();
                     });
-                    trial.spawn(wakes).output().await?;
+                    check.spawn(wakes).output().await?;
                 }
             }
         }
@@ -88,20 +88,20 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(trial: &Trial) -
                      poll inside `wake` needs the task's own, too",
                 ),
                 (None, "the task's frame is not entered for this poll"),
-                (trial.id(), "polled in the frame of whoever is in block_on"),
+                (check.id(), "polled in the frame of whoever is in block_on"),
             ],
         )?;
     }
     Ok(())
 }
 
-pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContext) -> Verdict {
     const SENDERS: u64 = 8;
     const MESSAGES: usize = 20;
-    trial.block_on(async {
+    check.block_on(async {
         let (sender, mut receiver) = mpsc::channel::<u64>(2);
         let receiving = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let mut received = 0;
                 while let Some(from) = receiver.next().await {
                     expect(
@@ -123,7 +123,7 @@ pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(trial: &Trial) -> V
                 let own = 100 + number;
                 let mut sender = sender.clone();
                 ID.run(own, || {
-                    trial.spawn(async move {
+                    check.spawn(async move {
                         for _ in 0..MESSAGES {
                             // The receiver may have failed, and says so itself.
                             drop(sender.send(own).await);

@@ -8,14 +8,14 @@ use std::task::Poll;
 use framewise_context::Frame;
 
 use super::{ELSEWHERE, KEPT, NESTED, all_see, child, idle, polled};
+use crate::check_context::not_applicable;
 use crate::checks::within::sees;
 use crate::combinator::{Child, Polling};
 use crate::executor::BoxFuture;
 use crate::probe::{Entry, ID, Log, deliberate_panic, yield_times};
-use crate::trial::not_applicable;
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
-pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(trial: &Polling) -> Verdict {
+pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(check: &Polling) -> Verdict {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, idle(&log, "a scoped loser"))),
@@ -23,10 +23,10 @@ pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(trial: &Polling) 
         Box::pin(ID.scope(22, child(&log, "the winner", 3))),
         Box::pin(ID.scope(23, idle(&log, "another loser"))),
     ];
-    let Some(whole) = trial.combinator().race(children) else {
+    let Some(whole) = check.combinator().race(children) else {
         return not_applicable("no race");
     };
-    trial.block_on(ID.scope(11, whole));
+    check.block_on(ID.scope(11, whole));
     let expected = [
         ("a scoped loser", 21),
         ("a plain loser", 11),
@@ -52,23 +52,23 @@ pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(trial: &Polling) 
 }
 
 /// Shares `child` and polls one share under 11, the other to its end under 12.
-fn shared(trial: &Polling, child: Child) -> Result<(), Stop> {
-    let Some([mut first, second]) = trial.combinator().share(child) else {
+fn shared(check: &Polling, child: Child) -> Result<(), Stop> {
+    let Some([mut first, second]) = check.combinator().share(child) else {
         return not_applicable("no shared future");
     };
-    trial.block_on(async {
+    check.block_on(async {
         let pending = ID.scope(11, polled(&mut first)).await.is_pending();
         ensure(pending, "a shared child is not ready yet", "it is", "")?;
         ID.scope(12, second).await;
-        sees(trial.id(), "after a shared child was ready")?;
+        sees(check.id(), "after a shared child was ready")?;
         ID.scope(13, first).await;
         Ok(())
     })
 }
 
-pub(crate) fn c73_a_shared_child_sees_who_polls_it(trial: &Polling) -> Verdict {
+pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &Polling) -> Verdict {
     let log = Log::new();
-    shared(trial, child(&log, "a shared child", 2))?;
+    shared(check, child(&log, "a shared child", 2))?;
     let polls: Vec<Entry> = log.entries().into_iter().take(2).collect();
     let with = |first, second| vec![("a shared child", first), ("a shared child", second)];
     expect(
@@ -82,23 +82,23 @@ pub(crate) fn c73_a_shared_child_sees_who_polls_it(trial: &Polling) -> Verdict {
     )
 }
 
-pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(trial: &Polling) -> Verdict {
+pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(check: &Polling) -> Verdict {
     let log = Log::new();
     shared(
-        trial,
+        check,
         Box::pin(ID.scope(21, child(&log, "a shared scope", 2))),
     )?;
     all_see(&log, "a shared scope", Some(21))
 }
 
-pub(crate) fn c74_pending_and_ready_restore(trial: &Polling) -> Verdict {
+pub(crate) fn c74_pending_and_ready_restore(check: &Polling) -> Verdict {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, child(&log, "scoped", 3))),
         child(&log, "plain", 2),
     ];
-    let mut whole = trial.combinator().join_all(children);
-    trial.block_on(ID.scope(11, async {
+    let mut whole = check.combinator().join_all(children);
+    check.block_on(ID.scope(11, async {
         let frame = Frame::current().id();
         loop {
             let done = polled(&mut whole).await.is_ready();
@@ -118,7 +118,7 @@ pub(crate) fn c74_pending_and_ready_restore(trial: &Polling) -> Verdict {
     }))
 }
 
-pub(crate) fn c74_a_childs_panic_restores(trial: &Polling) -> Verdict {
+pub(crate) fn c74_a_childs_panic_restores(check: &Polling) -> Verdict {
     let log = Log::new();
     let children: Vec<Child> = vec![
         child(&log, "an elder sibling", 4),
@@ -128,8 +128,8 @@ pub(crate) fn c74_a_childs_panic_restores(trial: &Polling) -> Verdict {
         })),
         child(&log, "a younger sibling", 4),
     ];
-    let mut whole = trial.combinator().join_all(children);
-    trial.block_on(ID.scope(11, async {
+    let mut whole = check.combinator().join_all(children);
+    check.block_on(ID.scope(11, async {
         // The combinator may let the panic out, or keep it and go on.
         let out = loop {
             let poll = poll_fn(|cx| {
@@ -168,7 +168,7 @@ pub(crate) fn c74_a_childs_panic_restores(trial: &Polling) -> Verdict {
     all_see(&log, "a younger sibling", Some(11))
 }
 
-pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(trial: &Polling) -> Verdict {
+pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(check: &Polling) -> Verdict {
     let make = |log: &Log| -> Vec<Child> {
         vec![
             Box::pin(ID.scope(21, child(log, "a scoped child", 1))),
@@ -176,7 +176,7 @@ pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(trial: &Po
         ]
     };
     let dropped = |whole: BoxFuture<'static, ()>, log: &Log| {
-        trial.block_on(ID.scope(11, async { drop(whole) }));
+        check.block_on(ID.scope(11, async { drop(whole) }));
         let mut seen = log.entries();
         seen.sort_unstable();
         expect(
@@ -201,10 +201,10 @@ pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(trial: &Po
         )
     };
     let log = Log::new();
-    let whole = ID.run(10, || trial.combinator().join_all(make(&log)));
+    let whole = ID.run(10, || check.combinator().join_all(make(&log)));
     dropped(whole, &log)?;
     let log = Log::new();
-    match ID.run(10, || trial.combinator().race(make(&log))) {
+    match ID.run(10, || check.combinator().race(make(&log))) {
         Some(whole) => dropped(whole, &log),
         None => Ok(()),
     }

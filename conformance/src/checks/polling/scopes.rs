@@ -4,37 +4,37 @@ use std::future::poll_fn;
 use std::task::Poll;
 
 use super::{ELSEWHERE, KEPT, all_see, child, polled};
+use crate::check_context::not_applicable;
 use crate::combinator::{Child, Polling};
 use crate::probe::{ID, Log, OTHER, yield_times};
-use crate::trial::not_applicable;
 use crate::verdict::{Verdict, ensure, expect};
 
-pub(crate) fn c66_children_see_who_polls_the_whole(trial: &Polling) -> Verdict {
+pub(crate) fn c66_children_see_who_polls_the_whole(check: &Polling) -> Verdict {
     let log = Log::new();
     let children: Vec<Child> = ID.run(9, || {
         vec![child(&log, "the first", 3), child(&log, "the second", 5)]
     });
-    let whole = ID.run(10, || trial.combinator().join_all(children));
+    let whole = ID.run(10, || check.combinator().join_all(children));
     ensure(
         log.entries().is_empty(),
         "a combinator is lazy",
         "it polls when it is made",
         "",
     )?;
-    trial.block_on(ID.scope(11, whole));
+    check.block_on(ID.scope(11, whole));
     all_see(&log, "the first", Some(11))?;
     all_see(&log, "the second", Some(11))?;
     let plain = Log::new();
     let children: Vec<Child> = vec![child(&plain, "a child", 3)];
-    trial.block_on(trial.combinator().join_all(children));
-    all_see(&plain, "a child", trial.id())
+    check.block_on(check.combinator().join_all(children));
+    all_see(&plain, "a child", check.id())
 }
 
-pub(crate) fn c66_children_follow_from_poller_to_poller(trial: &Polling) -> Verdict {
+pub(crate) fn c66_children_follow_from_poller_to_poller(check: &Polling) -> Verdict {
     let log = Log::new();
     let children: Vec<Child> = vec![child(&log, "a child", 20), child(&log, "a child", 20)];
-    let mut whole = trial.combinator().join_all(children);
-    trial.block_on(async {
+    let mut whole = check.combinator().join_all(children);
+    check.block_on(async {
         let first = ID.scope(11, polled(&mut whole)).await;
         ensure(
             first.is_pending(),
@@ -67,7 +67,7 @@ pub(crate) fn c66_children_follow_from_poller_to_poller(trial: &Polling) -> Verd
     })
 }
 
-pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(trial: &Polling) -> Verdict {
+pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(check: &Polling) -> Verdict {
     let own = |number| async move {
         let mut seen = Vec::new();
         for _ in 0..3 {
@@ -85,8 +85,8 @@ pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(trial: &Pollin
         })) as Child
     });
     drop(sender);
-    let whole = trial.combinator().join_all(children.into());
-    trial.block_on(ID.scope(11, whole));
+    let whole = check.combinator().join_all(children.into());
+    check.block_on(ID.scope(11, whole));
     let seen: Vec<_> = receiver.try_iter().collect();
     expect("children that are ready", 2, seen.len(), &[])?;
     for (number, seen) in seen {
@@ -101,7 +101,7 @@ pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(trial: &Pollin
     Ok(())
 }
 
-pub(crate) fn c68_siblings_do_not_bleed(trial: &Polling) -> Verdict {
+pub(crate) fn c68_siblings_do_not_bleed(check: &Polling) -> Verdict {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, child(&log, "the first, scoped", 4))),
@@ -109,8 +109,8 @@ pub(crate) fn c68_siblings_do_not_bleed(trial: &Polling) -> Verdict {
         Box::pin(ID.scope(23, child(&log, "the third, scoped", 2))),
         child(&log, "the fourth, plain", 1),
     ];
-    let whole = trial.combinator().join_all(children);
-    let after = trial.block_on(ID.scope(11, async {
+    let whole = check.combinator().join_all(children);
+    let after = check.block_on(ID.scope(11, async {
         whole.await;
         ID.get()
     }));
@@ -125,7 +125,7 @@ pub(crate) fn c68_siblings_do_not_bleed(trial: &Polling) -> Verdict {
     expect("ID in the poller, when all are ready", Some(11), after, &[])
 }
 
-pub(crate) fn c70_a_scope_a_child_with_a_limit(trial: &Polling) -> Verdict {
+pub(crate) fn c70_a_scope_a_child_with_a_limit(check: &Polling) -> Verdict {
     const LABELS: [&str; 8] = ["30", "31", "32", "33", "34", "35", "36", "37"];
     let log = Log::new();
     // Every other one has a scope.
@@ -145,11 +145,11 @@ pub(crate) fn c70_a_scope_a_child_with_a_limit(trial: &Polling) -> Verdict {
         }
     };
     let children: Vec<Child> = LABELS.into_iter().enumerate().map(make).collect();
-    let combinator = trial.combinator();
+    let combinator = check.combinator();
     let Some(whole) = combinator.join_all_with_limit(3, children) else {
         return not_applicable("no limit to how many are polled at the same time");
     };
-    trial.block_on(ID.scope(11, whole));
+    check.block_on(ID.scope(11, whole));
     for (index, label) in LABELS.into_iter().enumerate() {
         all_see(&log, label, Some(number(index)))?;
     }
@@ -190,7 +190,7 @@ impl Drop for NotesBoth {
 }
 
 pub(crate) fn c71_started_scopes_keep_their_variable_under_another_poller(
-    trial: &Polling,
+    check: &Polling,
 ) -> Verdict {
     let both = Both::default();
     let notes = NotesBoth(both.clone());
@@ -202,8 +202,8 @@ pub(crate) fn c71_started_scopes_keep_their_variable_under_another_poller(
             Poll::<()>::Pending
         }),
     );
-    let mut whole = trial.combinator().join_all(vec![Box::pin(scoped)]);
-    trial.block_on(async {
+    let mut whole = check.combinator().join_all(vec![Box::pin(scoped)]);
+    check.block_on(async {
         let mut under = async |other| {
             let polled = OTHER.scope(other, polled(&mut whole)).await;
             ensure(polled.is_pending(), "it stays pending", "it is ready", "")?;
@@ -225,7 +225,7 @@ pub(crate) fn c71_started_scopes_keep_their_variable_under_another_poller(
     })?;
     both.taken();
     // Where the executor is, if it takes one to drop it.
-    trial.block_on(OTHER.scope(42, async { drop(whole) }));
+    check.block_on(OTHER.scope(42, async { drop(whole) }));
     let causes = [
         (vec![(Some(21), None)], ELSEWHERE),
         (vec![], "a child is leaked, or dropped on another thread"),

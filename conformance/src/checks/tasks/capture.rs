@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
+use crate::check_context::CheckContext;
 use crate::probe::{Gate, ID, in_time, park, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The cause where a task sees nothing.
 pub(super) const LOST: &str = "no frame is carried, or it is captured at the first poll, on a thread that \
      has none: capture it in spawn, and make each poll in it";
 
-pub(crate) fn c25_captured_at_spawn(trial: &Trial) -> Verdict {
+pub(crate) fn c25_captured_at_spawn(check: &CheckContext) -> Verdict {
     let (made_under, spawned_under, awaited_under) = (Some(10), Some(11), Some(12));
-    let seen = trial.block_on(async {
+    let seen = check.block_on(async {
         let future = ID.run(10, || async { ID.get() });
-        let child = ID.run(11, || trial.spawn(future));
+        let child = ID.run(11, || check.spawn(future));
         ID.scope(12, child.output()).await
     })?;
     expect(
@@ -32,7 +32,7 @@ pub(crate) fn c25_captured_at_spawn(trial: &Trial) -> Verdict {
                 "polled in the frame of whoever waits for the task",
             ),
             (
-                trial.id(),
+                check.id(),
                 "no frame is carried: the task is polled in the frame of whoever is in block_on",
             ),
         ],
@@ -40,13 +40,13 @@ pub(crate) fn c25_captured_at_spawn(trial: &Trial) -> Verdict {
 }
 
 /// Two polls, each while another frame is current on the thread that is in `block_on`.
-pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(trial: &Trial) -> Verdict {
+pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckContext) -> Verdict {
     let (parked, release) = (Gate::new(), Gate::new());
     let child = {
         let (parked, release) = (Arc::clone(&parked), Arc::clone(&release));
-        trial.block_on(async {
+        check.block_on(async {
             ID.run(11, || {
-                trial.spawn(async move {
+                check.spawn(async move {
                     let first = ID.get();
                     park(parked, release).await;
                     (first, ID.get())
@@ -54,7 +54,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(trial: &Trial) -> 
             })
         })
     };
-    let was_polled = ID.run(20, || trial.block_on(in_time(parked.passed())));
+    let was_polled = ID.run(20, || check.block_on(in_time(parked.passed())));
     ensure(
         was_polled.is_some(),
         "a task that was spawned in an earlier block_on is polled in a later one",
@@ -62,7 +62,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(trial: &Trial) -> 
         "tasks are lost when block_on returns",
     )?;
     ID.run(22, || release.open());
-    let seen = ID.run(21, || trial.block_on(child.output()))?;
+    let seen = ID.run(21, || check.block_on(child.output()))?;
     expect(
         "ID at two polls of a child that was spawned under 11",
         (Some(11), Some(11)),
@@ -96,12 +96,12 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(trial: &Trial) -> 
 
 /// A worker's own way to spawn is often another than that from outside.
 pub(crate) fn c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    let spawner = trial.clone();
-    let seen = trial.block_on(async {
+    let spawner = check.clone();
+    let seen = check.block_on(async {
         let parent = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 yield_times(1).await;
                 let outer = spawner.spawn(async { ID.get() });
                 let inner = ID.run(11, || spawner.spawn(async { ID.get() }));
@@ -134,7 +134,7 @@ pub(crate) fn c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment
                  is current when spawn is called",
             ),
             (
-                [trial.id(); 3],
+                [check.id(); 3],
                 "spawn captures the frame of whoever is in block_on, not the caller's",
             ),
         ],

@@ -5,16 +5,16 @@ use std::thread;
 
 use framewise_context::{Frame, bind};
 
+use crate::check_context::{CheckContext, Slot, not_applicable, output_of};
 use crate::checks::workers::while_occupied;
 use crate::probe::{
     Gate, ID, KEPT, Life, NOT_INHERITED, OTHER, eventually, in_time, park, yield_times,
 };
-use crate::trial::{Slot, Trial, not_applicable, output_of};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
-pub(crate) fn c35_spawned_from_any_thread(trial: &Trial) -> Verdict {
-    trial.needs_any_thread()?;
-    let spawner = trial.clone();
+pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> Verdict {
+    check.needs_any_thread()?;
+    let spawner = check.clone();
     let thread = thread::Builder::new()
         .name("elsewhere".to_owned())
         .spawn(move || {
@@ -50,7 +50,7 @@ pub(crate) fn c35_spawned_from_any_thread(trial: &Trial) -> Verdict {
             &[
                 ((None, None), cause),
                 (
-                    (trial.id(), trial.id()),
+                    (check.id(), check.id()),
                     "the task has the frame of another thread",
                 ),
                 (
@@ -60,7 +60,7 @@ pub(crate) fn c35_spawned_from_any_thread(trial: &Trial) -> Verdict {
             ],
         )
     };
-    let (root, bound, captured) = trial.block_on(async {
+    let (root, bound, captured) = check.block_on(async {
         Ok::<_, Stop>((
             root.output().await?,
             bound.output().await?,
@@ -72,14 +72,16 @@ pub(crate) fn c35_spawned_from_any_thread(trial: &Trial) -> Verdict {
     from("in a captured frame of 31, under 32", Some(31), captured)
 }
 
-pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(trial: &Trial) -> Verdict {
+pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
+    check: &CheckContext,
+) -> Verdict {
     let (alive, life) = Life::begin();
     let (parked, release) = (Gate::new(), Gate::new());
-    let spawner = trial.clone();
-    let seen = trial.block_on(async {
+    let spawner = check.clone();
+    let seen = check.block_on(async {
         let (own_parked, own_release) = (Arc::clone(&parked), Arc::clone(&release));
         let task = bind(&ID, 10).and(&KEPT, alive).run(|| {
-            trial.spawn_root(async move {
+            check.spawn_root(async move {
                 let here = || (ID.get(), KEPT.is_bound(), Frame::current().is_root());
                 let first = here();
                 park(own_parked, own_release).await;
@@ -122,7 +124,7 @@ pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(trial: &Tria
                     "a task at the root is polled in the frame of whoever wakes it",
                 ),
                 (
-                    (trial.id(), false, false),
+                    (check.id(), false, false),
                     "a task at the root is polled in whatever frame is current: the root has to \
                      be entered, too",
                 ),
@@ -142,11 +144,11 @@ fn seen() -> Seen {
     (NOT_INHERITED.get(), NOT_INHERITED.is_bound(), OTHER.get())
 }
 
-pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(trial: &Trial) -> Verdict {
-    let spawner = trial.clone();
-    let (own, children) = trial.block_on(async {
+pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) -> Verdict {
+    let spawner = check.clone();
+    let (own, children) = check.block_on(async {
         let parent = OTHER.run(3, || {
-            trial.spawn(NOT_INHERITED.scope(5, async move {
+            check.spawn(NOT_INHERITED.scope(5, async move {
                 let mut own = vec![NOT_INHERITED.get()];
                 yield_times(2).await;
                 own.push(NOT_INHERITED.get());
@@ -222,15 +224,15 @@ impl Drop for NotesDrop {
 }
 
 pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled(
-    trial: &Trial,
+    check: &CheckContext,
 ) -> Verdict {
-    trial.joining()?;
+    check.joining()?;
     let seen = Slot::new();
     let notes = NotesDrop(seen.clone());
-    trial.block_on(async {
-        let task = while_occupied(trial, || {
+    check.block_on(async {
+        let task = while_occupied(check, || {
             let fresh = async move { drop(notes) };
-            let mut task = NOT_INHERITED.run(5, || trial.spawn_joinable(fresh))?;
+            let mut task = NOT_INHERITED.run(5, || check.spawn_joinable(fresh))?;
             match task.abort() {
                 true => Ok(task),
                 false => not_applicable("tasks cannot be aborted"),
@@ -241,7 +243,7 @@ pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled
     })?;
     // Whether it was polled after all: it is absent there, too.
     let mut dropped = None;
-    trial.eventually("what an aborted task has is dropped", || {
+    check.eventually("what an aborted task has is dropped", || {
         dropped = seen.take();
         dropped.is_some()
     })?;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use framewise_context::Frame;
 
+use crate::check_context::{CheckContext, not_applicable};
 use crate::checks::workers::{block_on_catching, join_before_the_end};
 use crate::probe::{Gate, ID, deliberate_panic, in_time, yield_times};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Verdict, expect};
 
 const STAYS: &str = "whoever waits for a task goes on in that task's frame: restore the frame \
@@ -23,18 +23,18 @@ fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> Verdict {
     )
 }
 
-pub(crate) fn c38_joining_leaves_the_awaiters_frame(trial: &Trial) -> Verdict {
-    trial.joining()?;
-    trial.block_on(joins(trial))?;
+pub(crate) fn c38_joining_leaves_the_awaiters_frame(check: &CheckContext) -> Verdict {
+    check.joining()?;
+    check.block_on(joins(check))?;
     // A task that waits may be polled where the other one ended.
-    let own = trial.clone();
-    trial.block_on(async {
-        let waits = || trial.spawn(async move { joins(&own).await });
+    let own = check.clone();
+    check.block_on(async {
+        let waits = || check.spawn(async move { joins(&own).await });
         ID.run(15, waits).output().await?
     })
 }
 
-async fn joins(trial: &Trial) -> Verdict {
+async fn joins(check: &CheckContext) -> Verdict {
     let late = || Failure::new("a task that is joined ends", "it did not in time", "");
     let before = || (ID.get(), Frame::current());
     for aborts in [false, true] {
@@ -42,7 +42,7 @@ async fn joins(trial: &Trial) -> Verdict {
         let go = Gate::new();
         let mut task = ID.run(10, || {
             let go = Arc::clone(&go);
-            trial.spawn_joinable(ID.scope(11, async move {
+            check.spawn_joinable(ID.scope(11, async move {
                 go.passed().await;
                 if aborts {
                     std::future::pending::<()>().await;
@@ -56,7 +56,7 @@ async fn joins(trial: &Trial) -> Verdict {
             in_time(task.join()).await.ok_or_else(late)?
         } else {
             // Polled when it is woken, and not before: the wake-up may be what polls it.
-            join_before_the_end(trial, task, go).await
+            join_before_the_end(check, task, go).await
         };
         is_as_before("ID where a task under 10 was joined", here)?;
         drop(joined);
@@ -64,8 +64,8 @@ async fn joins(trial: &Trial) -> Verdict {
     // In a scope, and where the task is over before it is joined.
     ID.scope(12, async {
         let here = before();
-        let task = ID.run(10, || trial.spawn_joinable(async { ID.get() }))?;
-        let beside = ID.run(11, || trial.spawn(yield_times(3)));
+        let task = ID.run(10, || check.spawn_joinable(async { ID.get() }))?;
+        let beside = ID.run(11, || check.spawn(yield_times(3)));
         beside.output().await?;
         let joined = in_time(task.join()).await.ok_or_else(late)?;
         is_as_before("ID in a scope in which a task under 10 was joined", here)?;
@@ -75,13 +75,15 @@ async fn joins(trial: &Trial) -> Verdict {
     .await
 }
 
-pub(crate) fn c38_joining_a_task_that_panicked_leaves_the_awaiters_frame(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c38_joining_a_task_that_panicked_leaves_the_awaiters_frame(
+    check: &CheckContext,
+) -> Verdict {
+    check.joining()?;
     let here = (ID.get(), Frame::current());
-    let joined = block_on_catching(trial, async {
+    let joined = block_on_catching(check, async {
         let here = (ID.get(), Frame::current());
         let task = ID.run(10, || {
-            trial.spawn_joinable::<()>(ID.scope(11, async {
+            check.spawn_joinable::<()>(ID.scope(11, async {
                 yield_times(2).await;
                 deliberate_panic()
             }))

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use super::capture::LOST;
+use crate::check_context::{CheckContext, output_of};
 use crate::probe::{Gate, ID, in_time, park, yield_times};
-use crate::trial::{Trial, output_of};
 use crate::verdict::{Failure, Stop, Verdict, expect};
 
-pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(trial: &Trial) -> Verdict {
+pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -> Verdict {
     let (parked, release) = (Gate::new(), Gate::new());
-    let seen = trial.block_on(async {
+    let seen = check.block_on(async {
         let child = ID.run(10, || {
             let (parked, release) = (Arc::clone(&parked), Arc::clone(&release));
-            trial.spawn(async move {
+            check.spawn(async move {
                 let first = ID.get();
                 park(parked, release).await;
                 let woken = ID.get();
@@ -43,24 +43,24 @@ pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(trial: &Trial) -> Verdi
                 "a wake-up replaces the task's frame with that of whoever wakes it",
             ),
             (
-                [Some(10), trial.id(), trial.id()],
+                [Some(10), check.id(), check.id()],
                 "the frame is entered for the first poll only: enter it for each",
             ),
             (
-                [trial.id(); 3],
+                [check.id(); 3],
                 "no frame is carried: the task is polled in the frame of whoever is in block_on",
             ),
         ],
     )
 }
 
-pub(crate) fn c26_kept_when_joined_outside_of_the_scope(trial: &Trial) -> Verdict {
-    trial.joining()?;
+pub(crate) fn c26_kept_when_joined_outside_of_the_scope(check: &CheckContext) -> Verdict {
+    check.joining()?;
     let (parked, release) = (Gate::new(), Gate::new());
-    let joined = trial.block_on(async {
+    let joined = check.block_on(async {
         let (own_parked, own_release) = (Arc::clone(&parked), Arc::clone(&release));
         let task = ID.run(10, || {
-            trial.spawn_joinable(async move {
+            check.spawn_joinable(async move {
                 let first = ID.get();
                 park(own_parked, own_release).await;
                 (first, ID.get())
@@ -95,11 +95,11 @@ pub(crate) fn c26_kept_when_joined_outside_of_the_scope(trial: &Trial) -> Verdic
     )
 }
 
-pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(trial: &Trial) -> Verdict {
+pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(check: &CheckContext) -> Verdict {
     let (bound, seen) = (Gate::new(), Gate::new());
-    let (parent, rebinding, sibling) = trial.block_on(async {
+    let (parent, rebinding, sibling) = check.block_on(async {
         ID.scope(5, async {
-            let rebinding = trial.spawn({
+            let rebinding = check.spawn({
                 let (bound, seen) = (Arc::clone(&bound), Arc::clone(&seen));
                 ID.scope(10, async move {
                     bound.open();
@@ -107,7 +107,7 @@ pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(trial: &Trial)
                     ID.get()
                 })
             });
-            let sibling = trial.spawn({
+            let sibling = check.spawn({
                 let (bound, seen) = (Arc::clone(&bound), Arc::clone(&seen));
                 async move {
                     in_time(bound.passed()).await;
@@ -139,7 +139,7 @@ pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(trial: &Trial)
         &[
             (Some(10), leaks),
             (None, LOST),
-            (trial.id(), "no frame is carried into the task"),
+            (check.id(), "no frame is carried into the task"),
         ],
     )?;
     expect(
@@ -150,11 +150,11 @@ pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(trial: &Trial)
     )
 }
 
-pub(crate) fn c28_grandchildren_inherit(trial: &Trial) -> Verdict {
-    let (child, grandchild) = (trial.clone(), trial.clone());
-    let seen = trial.block_on(async {
+pub(crate) fn c28_grandchildren_inherit(check: &CheckContext) -> Verdict {
+    let (child, grandchild) = (check.clone(), check.clone());
+    let seen = check.block_on(async {
         let child = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let spawned = child.spawn(async move {
                     let inherited = ID.get();
                     let own = grandchild.spawn(async { ID.get() }).output().await?;

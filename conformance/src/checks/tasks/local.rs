@@ -7,8 +7,8 @@ use std::rc::Rc;
 use framewise_context::bind;
 use futures::channel::oneshot;
 
+use crate::check_context::CheckContext;
 use crate::probe::{ID, Log, NOT_INHERITED, OTHER, eventually, yield_times};
-use crate::trial::Trial;
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 struct LocalTask<T>(oneshot::Receiver<T>);
@@ -22,11 +22,11 @@ impl<T> LocalTask<T> {
 
 /// Spawns a local task; its output is brought back.
 fn spawn_local<T: 'static>(
-    trial: &Trial,
+    check: &CheckContext,
     future: impl Future<Output = T> + 'static,
 ) -> Result<LocalTask<T>, Stop> {
     let (sender, receiver) = oneshot::channel();
-    trial.local()?.spawn_local(Box::pin(async move {
+    check.local()?.spawn_local(Box::pin(async move {
         let output = future.await;
         // Nobody has to wait for it.
         drop(sender.send(output));
@@ -34,18 +34,18 @@ fn spawn_local<T: 'static>(
     Ok(LocalTask(receiver))
 }
 
-pub(crate) fn c34_local_tasks_capture_at_spawn(trial: &Trial) -> Verdict {
-    trial.local()?;
-    let own = trial.clone();
-    let (seen, grandchild, inherited) = trial.block_on(async {
+pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> Verdict {
+    check.local()?;
+    let own = check.clone();
+    let (seen, grandchild, inherited) = check.block_on(async {
         let future = ID.run(10, || async {
             let first = ID.get();
             yield_times(1).await;
             (first, ID.get())
         });
-        let child = ID.run(11, || spawn_local(trial, future))?;
+        let child = ID.run(11, || spawn_local(check, future))?;
         let parent = ID.run(12, || {
-            spawn_local(trial, async move {
+            spawn_local(check, async move {
                 // Not `Send`, and shared with the child.
                 let shared = Rc::new(Cell::new(ID.get()));
                 let child = spawn_local(&own, {
@@ -57,7 +57,7 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(trial: &Trial) -> Verdict {
         })?;
         let bound = bind(&NOT_INHERITED, 5).and(&OTHER, 3);
         let bare =
-            bound.run(|| spawn_local(trial, async { (NOT_INHERITED.get(), OTHER.get()) }))?;
+            bound.run(|| spawn_local(check, async { (NOT_INHERITED.get(), OTHER.get()) }))?;
         let seen = ID.scope(13, child.output()).await?;
         Ok::<_, Stop>((seen, parent.output().await??, bare.output().await?))
     })?;
@@ -80,7 +80,7 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(trial: &Trial) -> Verdict {
                 "polled in the frame of whoever waits for the task",
             ),
             (
-                (trial.id(), trial.id()),
+                (check.id(), check.id()),
                 "no frame is carried: the task is polled in the frame of whoever is in block_on",
             ),
         ],
@@ -116,12 +116,12 @@ fn sees(expected: u64, place: &str) -> Verdict {
     )
 }
 
-pub(crate) fn c34_local_tasks_never_mix(trial: &Trial) -> Verdict {
-    trial.local()?;
-    let id = trial.id();
-    trial.block_on(async {
+pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> Verdict {
+    check.local()?;
+    let id = check.id();
+    check.block_on(async {
         let task = |number: u64| {
-            let own = trial.clone();
+            let own = check.clone();
             let local = async move {
                 let not_send = Rc::new(number);
                 for _ in 0..10 {
@@ -135,7 +135,7 @@ pub(crate) fn c34_local_tasks_never_mix(trial: &Trial) -> Verdict {
                 }
                 Ok::<_, Stop>(())
             };
-            ID.run(number, || spawn_local(trial, local))
+            ID.run(number, || spawn_local(check, local))
         };
         let outside = |place: &str| {
             ensure(
@@ -158,12 +158,12 @@ pub(crate) fn c34_local_tasks_never_mix(trial: &Trial) -> Verdict {
     })
 }
 
-pub(crate) fn c34_local_tasks_end_in_their_frames(trial: &Trial) -> Verdict {
-    let local = trial.local()?;
+pub(crate) fn c34_local_tasks_end_in_their_frames(check: &CheckContext) -> Verdict {
+    let local = check.local()?;
     let log = Log::new();
     let (part, variable) = (log.on_drop("part"), log.on_drop("variable"));
     let left = log.on_drop("left");
-    trial.block_on(async {
+    check.block_on(async {
         // What is left in a future when it is ready, and what its body still has.
         let ready = std::future::poll_fn(move |_| {
             let _keep = &part;
@@ -191,13 +191,13 @@ pub(crate) fn c34_local_tasks_end_in_their_frames(trial: &Trial) -> Verdict {
         "ID where a finished local task of 10 is dropped",
         Some(Some(10)),
         seen("part"),
-        &[(Some(None), cause), (Some(trial.id()), cause)],
+        &[(Some(None), cause), (Some(check.id()), cause)],
     )?;
     expect(
         "ID where a local task of 11 drops its variables",
         Some(Some(11)),
         seen("variable"),
-        &[(Some(None), cause), (Some(trial.id()), cause)],
+        &[(Some(None), cause), (Some(check.id()), cause)],
     )?;
     match seen("left") {
         None | Some(Some(12)) => Ok(()),

@@ -6,9 +6,9 @@ use std::thread::{self, ThreadId};
 
 use framewise_context::{Frame, bind};
 
+use crate::check_context::{CheckContext, not_applicable};
 use crate::checks::workers::{Before, Meeting, NOTES, are_at_the_root};
 use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
-use crate::trial::{Trial, not_applicable};
 use crate::verdict::{Failure, Stop, Verdict, ensure};
 
 const TRIES: usize = 8;
@@ -36,7 +36,7 @@ fn sees(expected: u64, place: &str) -> Verdict {
 
 /// Occupies threads until one of them is the one that the task was on. Only then is the task woken,
 /// by a thread that is not the executor's, so it has to go elsewhere.
-async fn leave_this_thread(spawner: &Trial) -> bool {
+async fn leave_this_thread(spawner: &CheckContext) -> bool {
     let before = thread::current().id();
     let (go, moved) = (Gate::new(), Gate::new());
     for _ in 0..spawner.executor().workers() {
@@ -62,12 +62,12 @@ fn occupy(before: ThreadId, go: Arc<Gate>, moved: Arc<Gate>) {
     }
 }
 
-pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(trial: &Trial) -> Verdict {
-    trial.needs_workers(2)?;
-    let spawner = trial.clone();
-    let moves = trial.block_on(async {
+pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(check: &CheckContext) -> Verdict {
+    check.needs_workers(2)?;
+    let spawner = check.clone();
+    let moves = check.block_on(async {
         let migrant = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let mut moves = 0;
                 for _ in 0..TRIES {
                     moves += usize::from(leave_this_thread(&spawner).await);
@@ -116,19 +116,21 @@ fn sees_in_place(expected: u64, place: &str) -> Verdict {
 }
 
 /// `block_in_place`, where the executor has it.
-fn block_in_place(trial: &Trial, mut call: impl FnMut()) -> Verdict {
-    if trial.blocking()?.block_in_place(&mut call) {
+fn block_in_place(check: &CheckContext, mut call: impl FnMut()) -> Verdict {
+    if check.blocking()?.block_in_place(&mut call) {
         return Ok(());
     }
     not_applicable("no block_in_place")
 }
 
-pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(trial: &Trial) -> Verdict {
-    trial.blocking()?;
-    let spawner = trial.clone();
-    let moved = trial.block_on(async {
+pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
+    check: &CheckContext,
+) -> Verdict {
+    check.blocking()?;
+    let spawner = check.clone();
+    let moved = check.block_on(async {
         let migrant = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let workers = spawner.executor().workers();
                 for _ in 0..TRIES {
                     let before = thread::current().id();
@@ -162,8 +164,8 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(trial: 
 
 /// What the threads are in that go on while one is blocked: each runs a task under a value that
 /// notes where it is dropped.
-fn beside_a_blocked_thread(trial: &Trial) -> Verdict {
-    let workers = trial.executor().workers();
+fn beside_a_blocked_thread(check: &CheckContext) -> Verdict {
+    let workers = check.executor().workers();
     // This thread comes, too, when it has let go of the frames: their values are dropped by the others.
     let (log, meeting) = (Log::new(), Meeting::of(workers + 1));
     Frame::root().run(|| {
@@ -174,7 +176,7 @@ fn beside_a_blocked_thread(trial: &Trial) -> Verdict {
             });
             bind(&NOTES, log.on_drop("a frame's value"))
                 .and(&ID, 70)
-                .run(|| trial.executor().spawn(task));
+                .run(|| check.executor().spawn(task));
         }
     });
     if !meeting.attend() {
@@ -202,12 +204,12 @@ fn beside_a_blocked_thread(trial: &Trial) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c33_block_in_place_keeps_the_callers_frame(trial: &Trial) -> Verdict {
-    trial.blocking()?;
-    let spawner = trial.clone();
-    trial.block_on(async {
+pub(crate) fn c33_block_in_place_keeps_the_callers_frame(check: &CheckContext) -> Verdict {
+    check.blocking()?;
+    let spawner = check.clone();
+    check.block_on(async {
         let task = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let mut held = Ok(());
                 let mut replacement = Ok(());
                 block_in_place(&spawner, || {
@@ -241,12 +243,12 @@ pub(crate) fn c33_block_in_place_keeps_the_callers_frame(trial: &Trial) -> Verdi
     })
 }
 
-pub(crate) fn c33_a_panic_in_block_in_place_restores(trial: &Trial) -> Verdict {
-    trial.blocking()?;
-    let spawner = trial.clone();
-    trial.block_on(async {
+pub(crate) fn c33_a_panic_in_block_in_place_restores(check: &CheckContext) -> Verdict {
+    check.blocking()?;
+    let spawner = check.clone();
+    check.block_on(async {
         let task = ID.run(10, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 let panicked = catch_unwind(AssertUnwindSafe(|| {
                     block_in_place(&spawner, || ID.run(20, || deliberate_panic()))
                 }));
@@ -269,5 +271,5 @@ pub(crate) fn c33_a_panic_in_block_in_place_restores(trial: &Trial) -> Verdict {
         });
         task.output().await?
     })?;
-    are_at_the_root(trial, Before::Panic)
+    are_at_the_root(check, Before::Panic)
 }

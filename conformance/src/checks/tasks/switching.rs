@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use framewise_context::Frame;
 
+use crate::check_context::{CheckContext, Slot};
 use crate::checks::workers::{Before, Meeting, are_at_the_root, block_on_catching};
 use crate::probe::{Gate, ID, deliberate_panic, eventually, in_time, pause, yield_times};
-use crate::trial::{Slot, Trial};
 use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 /// What is expected of each of many tasks; the first that differs is told.
@@ -27,14 +27,14 @@ fn sees(expected: Option<u64>, place: &str) -> Verdict {
     )
 }
 
-pub(crate) fn c30_interleaved_tasks_never_mix(trial: &Trial) -> Verdict {
+pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> Verdict {
     const TASKS: u64 = 40;
     const ROUNDS: usize = 50;
-    let id = trial.id();
-    trial.block_on(async {
+    let id = check.id();
+    check.block_on(async {
         let bound = |number| {
             let own = 100 + number;
-            let task = trial.spawn(async move {
+            let task = check.spawn(async move {
                 for round in 0..ROUNDS {
                     sees(Some(own), "in one of many tasks")?;
                     yield_times(1 + round % 3).await;
@@ -51,7 +51,7 @@ pub(crate) fn c30_interleaved_tasks_never_mix(trial: &Trial) -> Verdict {
                 Ok::<_, Stop>(())
             });
             // Those at the root, in between, must not see another's.
-            let bare = trial.spawn_root(async {
+            let bare = check.spawn_root(async {
                 for _ in 0..ROUNDS {
                     sees(None, "in a task at the root between others")?;
                     yield_times(1).await;
@@ -76,16 +76,16 @@ pub(crate) fn c30_interleaved_tasks_never_mix(trial: &Trial) -> Verdict {
 }
 
 /// Each round of the tasks is on all threads at once, or as near to it as the executor gets.
-pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(trial: &Trial) -> Verdict {
+pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext) -> Verdict {
     const ROUNDS: usize = 10;
-    let workers = trial.executor().workers();
-    trial.block_on(async {
+    let workers = check.executor().workers();
+    check.block_on(async {
         let meetings: Vec<_> = (0..ROUNDS).map(|_| Meeting::of(workers)).collect();
         let task = |number: usize| {
             let meetings = meetings.clone();
             let own = 100 + number as u64;
             ID.run(own, || {
-                trial.spawn(async move {
+                check.spawn(async move {
                     let mut all_came = true;
                     for meeting in &meetings {
                         // Only once for nothing: the threads may not be there.
@@ -106,10 +106,12 @@ pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(trial: &Trial) -> Ver
     })
 }
 
-pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(trial: &Trial) -> Verdict {
-    let spawner = trial.clone();
+pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
+    check: &CheckContext,
+) -> Verdict {
+    let spawner = check.clone();
     let parent = || {
-        trial.spawn(async move {
+        check.spawn(async move {
             for round in 1_000..1_050 {
                 let child = ID.run(round, || {
                     let child = spawner.spawn(async {
@@ -149,17 +151,19 @@ pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(trial: &
             Ok::<_, Stop>(())
         })
     };
-    trial.block_on(async { ID.run(10, parent).output().await })?
+    check.block_on(async { ID.run(10, parent).output().await })?
 }
 
-pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(trial: &Trial) -> Verdict {
+pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
+    check: &CheckContext,
+) -> Verdict {
     const ROUNDS: usize = 20;
     let waker = Slot::new();
     let done = Gate::new();
-    trial.block_on(async {
+    check.block_on(async {
         let woken = ID.run(10, || {
             let (waker, done) = (waker.clone(), Arc::clone(&done));
-            trial.spawn(async move {
+            check.spawn(async move {
                 let mut seen = Ok(());
                 for _ in 0..ROUNDS {
                     pause(|own| waker.put(own.clone())).await;
@@ -173,7 +177,7 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(trial: &Tria
             })
         });
         let waking = ID.run(20, || {
-            trial.spawn(async move {
+            check.spawn(async move {
                 while !done.is_open() {
                     let mut taken = None;
                     eventually(|| {
@@ -216,15 +220,15 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(trial: &Tria
     })
 }
 
-pub(crate) fn c32_threads_are_at_the_root_between_polls(trial: &Trial) -> Verdict {
+pub(crate) fn c32_threads_are_at_the_root_between_polls(check: &CheckContext) -> Verdict {
     // Some tasks that park in the middle of scopes, so that something could be left behind.
     let release = Gate::new();
-    let parked: Vec<_> = trial.block_on(async {
+    let parked: Vec<_> = check.block_on(async {
         let park = |number: u64| {
             let (parked, release) = (Gate::new(), Arc::clone(&release));
             let task = ID.run(500 + number, || {
                 let parked = Arc::clone(&parked);
-                trial.spawn(ID.scope(600 + number, crate::probe::park(parked, release)))
+                check.spawn(ID.scope(600 + number, crate::probe::park(parked, release)))
             });
             (task, parked)
         };
@@ -234,28 +238,28 @@ pub(crate) fn c32_threads_are_at_the_root_between_polls(trial: &Trial) -> Verdic
         }
         tasks
     });
-    are_at_the_root(trial, Before::Calm)?;
+    are_at_the_root(check, Before::Calm)?;
     release.open();
-    trial.block_on(async {
+    check.block_on(async {
         for (task, _) in parked {
             task.output().await?;
         }
         Ok::<_, Stop>(())
     })?;
-    are_at_the_root(trial, Before::Calm)
+    are_at_the_root(check, Before::Calm)
 }
 
-pub(crate) fn c32_threads_are_at_the_root_after_a_panic(trial: &Trial) -> Verdict {
+pub(crate) fn c32_threads_are_at_the_root_after_a_panic(check: &CheckContext) -> Verdict {
     let polled = Gate::new();
     let here = (ID.get(), Frame::current().id());
-    let came_out = block_on_catching(trial, async {
+    let came_out = block_on_catching(check, async {
         let polled = Arc::clone(&polled);
         let task = ID.scope(81, async move {
             yield_times(1).await;
             polled.open();
             deliberate_panic()
         });
-        ID.run(80, || trial.executor().spawn(Box::pin(task)));
+        ID.run(80, || check.executor().spawn(Box::pin(task)));
         yield_times(3).await;
     })?
     .is_none();
@@ -267,7 +271,7 @@ pub(crate) fn c32_threads_are_at_the_root_after_a_panic(trial: &Trial) -> Verdic
         &[],
     )?;
     if !came_out {
-        let ran = block_on_catching(trial, eventually(|| polled.is_open()))?;
+        let ran = block_on_catching(check, eventually(|| polled.is_open()))?;
         ensure(
             ran != Some(false),
             "the task that is to panic runs",
@@ -275,5 +279,5 @@ pub(crate) fn c32_threads_are_at_the_root_after_a_panic(trial: &Trial) -> Verdic
             "",
         )?;
     }
-    are_at_the_root(trial, Before::Panic)
+    are_at_the_root(check, Before::Panic)
 }

@@ -1,4 +1,4 @@
-//! A check at work: one executor, one start frame, and what checks need again and again.
+//! What a check is given: one executor, one starting frame, and helpers that many checks need.
 
 use std::any::Any;
 use std::future::Future;
@@ -17,13 +17,13 @@ use crate::verdict::{Failure, Stop, Verdict};
 
 /// What a check of an executor is given.
 #[derive(Clone)]
-pub(crate) struct Trial {
+pub(crate) struct CheckContext {
     executor: Arc<dyn Executor>,
     start: StartFrame,
 }
 
-impl Trial {
-    /// A trial of `executor` in the frame `start`.
+impl CheckContext {
+    /// A check of `executor` in the frame `start`.
     pub(crate) fn new(executor: Arc<dyn Executor>, start: StartFrame) -> Self {
         Self { executor, start }
     }
@@ -129,7 +129,7 @@ pub(crate) fn not_applicable<T>(why: impl Into<String>) -> Result<T, Stop> {
 
 macro_rules! abilities {
     ($($name:ident: $ability:ty, $missing:literal;)*) => {
-        impl Trial {
+        impl CheckContext {
             $(
                 #[doc = concat!("# Errors\n\nNot applicable, where there is: ", $missing, ".")]
                 pub(crate) fn $name(&self) -> Result<&$ability, Stop> {
@@ -152,7 +152,7 @@ abilities! {
     shutdown: dyn Shutdown, "no shutdown that drops tasks";
 }
 
-/// A task whose output the suite brings back; see [`Trial::spawn`].
+/// A task whose output the suite brings back; see [`CheckContext::spawn`].
 #[derive(Debug)]
 pub(crate) struct Spawned<T>(oneshot::Receiver<Result<T, Box<dyn Any + Send>>>);
 
