@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt;
 use futures::channel::oneshot;
 
+use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::executor::{
     Blocking, BoxFuture, Ended, Executor, JoinHandle, Joining, Local, Net, Output, Shutdown,
     Timers, UnhandledPanics,
 };
 use crate::start_frame::StartFrame;
-use crate::verdict::{Failure, Stop, Verdict};
 
 /// What a check of an executor is given.
 #[derive(Clone)]
@@ -77,7 +77,7 @@ impl CheckContext {
     pub(crate) fn spawn_joinable<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
-    ) -> Result<Box<dyn JoinHandle>, Stop> {
+    ) -> Result<Box<dyn JoinHandle>, CheckError> {
         let task: BoxFuture<'static, Output> =
             Box::pin(future.map(|output| Box::new(output) as Output));
         Ok(self.joining()?.spawn_joinable(task))
@@ -89,7 +89,7 @@ impl CheckContext {
     /// # Errors
     ///
     /// A failure that says that it did not happen.
-    pub(crate) fn eventually(&self, what: &str, condition: impl FnMut() -> bool) -> Verdict {
+    pub(crate) fn eventually(&self, what: &str, condition: impl FnMut() -> bool) -> CheckResult {
         if self.block_on(crate::probe::eventually(condition)) {
             Ok(())
         } else {
@@ -100,7 +100,7 @@ impl CheckContext {
     /// # Errors
     ///
     /// Not applicable, if there are fewer workers.
-    pub(crate) fn needs_workers(&self, workers: usize) -> Verdict {
+    pub(crate) fn needs_workers(&self, workers: usize) -> CheckResult {
         if self.executor.workers() >= workers {
             return Ok(());
         }
@@ -110,7 +110,7 @@ impl CheckContext {
     /// # Errors
     ///
     /// Not applicable, if tasks are spawned from the executor's own threads only.
-    pub(crate) fn needs_any_thread(&self) -> Verdict {
+    pub(crate) fn needs_any_thread(&self) -> CheckResult {
         if self.executor.spawns_from_any_thread() {
             return Ok(());
         }
@@ -123,8 +123,8 @@ impl CheckContext {
 /// # Errors
 ///
 /// Always.
-pub(crate) fn not_applicable<T>(why: impl Into<String>) -> Result<T, Stop> {
-    Err(Stop::NotApplicable(why.into()))
+pub(crate) fn not_applicable<T>(why: impl Into<String>) -> Result<T, CheckError> {
+    Err(CheckError::NotApplicable(why.into()))
 }
 
 macro_rules! abilities {
@@ -132,10 +132,10 @@ macro_rules! abilities {
         impl CheckContext {
             $(
                 #[doc = concat!("# Errors\n\nNot applicable, where there is: ", $missing, ".")]
-                pub(crate) fn $name(&self) -> Result<&$ability, Stop> {
+                pub(crate) fn $name(&self) -> Result<&$ability, CheckError> {
                     self.executor
                         .$name()
-                        .ok_or_else(|| Stop::NotApplicable($missing.to_owned()))
+                        .ok_or_else(|| CheckError::NotApplicable($missing.to_owned()))
                 }
             )*
         }
@@ -162,7 +162,7 @@ impl<T> Spawned<T> {
     /// # Errors
     ///
     /// A failure, if the task panicked or was dropped.
-    pub(crate) async fn output(self) -> Result<T, Stop> {
+    pub(crate) async fn output(self) -> Result<T, CheckError> {
         self.0.await.map_or_else(
             |_| Err(Failure::new("a task runs to its end", "it was dropped", "").into()),
             |output| output.map_err(|payload| panicked(&*payload).into()),
@@ -187,7 +187,7 @@ fn bring_back<T: Send + 'static>(
 /// # Errors
 ///
 /// A failure, if the task has none.
-pub(crate) fn output_of<T: 'static>(ended: Result<Output, Ended>) -> Result<T, Stop> {
+pub(crate) fn output_of<T: 'static>(ended: Result<Output, Ended>) -> Result<T, CheckError> {
     match ended {
         Ok(output) => match output.downcast() {
             Ok(output) => Ok(*output),

@@ -209,6 +209,7 @@
 
 mod cause;
 mod check_context;
+mod check_result;
 mod checks;
 mod combinator;
 mod executor;
@@ -222,10 +223,10 @@ mod runner;
 mod start_frame;
 mod stream;
 mod table;
-mod verdict;
 mod wait;
 
 pub use cause::Cause;
+pub use check_result::Failure;
 pub use combinator::{Child, Combinator};
 pub use executor::{
     Blocking, BoxFuture, BoxStream, CallbackHandle, Duplex, Ended, Executor, JoinHandle, Joining,
@@ -238,7 +239,6 @@ pub use report::{Finding, ItemState, Outcome, Report};
 pub use runner::Suite;
 pub use start_frame::StartFrame;
 pub use table::Table;
-pub use verdict::Failure;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

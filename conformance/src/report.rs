@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::item::Item;
 use crate::start_frame::StartFrame;
-use crate::verdict::{Failure, Stop, Verdict};
 
 /// How one check ended, run in one start frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,12 +17,12 @@ pub enum Outcome {
     NotApplicable(String),
 }
 
-impl From<Verdict> for Outcome {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
+impl From<CheckResult> for Outcome {
+    fn from(result: CheckResult) -> Self {
+        match result {
             Ok(()) => Outcome::Held,
-            Err(Stop::Failed(failure)) => Outcome::Failed(failure),
-            Err(Stop::NotApplicable(why)) => Outcome::NotApplicable(why),
+            Err(CheckError::Failed(failure)) => Outcome::Failed(failure),
+            Err(CheckError::NotApplicable(why)) => Outcome::NotApplicable(why),
         }
     }
 }

@@ -10,12 +10,12 @@ use std::time::Duration;
 use framewise_context::Frame;
 
 use crate::check_context::{CheckContext, panicked};
+use crate::check_result::{CheckResult, Failure, ensure};
 use crate::executor::Executor;
 use crate::item::Item;
 use crate::probe::DELIBERATE;
 use crate::report::{Finding, Outcome, Report};
 use crate::start_frame::StartFrame;
-use crate::verdict::{Failure, Verdict, ensure};
 use crate::wait::WaitLimit;
 
 /// How long a check may take, unless [`Suite::limit`] says otherwise.
@@ -27,13 +27,13 @@ const ENDS: &str = "the check ends";
 /// A check, by name, of what a suite tests: `S` is what it is given.
 pub(crate) struct Check<S> {
     pub(crate) name: &'static str,
-    pub(crate) run: fn(&S) -> Verdict,
+    pub(crate) run: fn(&S) -> CheckResult,
 }
 
 /// A check with what it tests.
 struct Case {
     name: &'static str,
-    run: Arc<dyn Fn(StartFrame) -> Verdict + Send + Sync>,
+    run: Arc<dyn Fn(StartFrame) -> CheckResult + Send + Sync>,
 }
 
 /// A suite with what it is to test. [`run`](Self::run) makes the report.
@@ -149,12 +149,12 @@ impl Suite {
         let started = thread::Builder::new()
             .name(format!("{}-{start}", case.name))
             .spawn(move || {
-                let verdict = catch_unwind(AssertUnwindSafe(|| {
+                let result = catch_unwind(AssertUnwindSafe(|| {
                     run(start).and_then(|()| thread_is_at_root())
                 }));
-                let verdict = verdict.unwrap_or_else(|payload| Err(came_out(&*payload).into()));
+                let result = result.unwrap_or_else(|payload| Err(came_out(&*payload).into()));
                 // The suite may have given up on this check.
-                let _ = sender.send(verdict);
+                let _ = sender.send(result);
             });
         if let Err(error) = started {
             return Outcome::Failed(Failure::new(
@@ -163,12 +163,12 @@ impl Suite {
                 "",
             ));
         }
-        let mut verdict = None;
+        let mut result = None;
         WaitLimit::of(self.limit).block_until(|turn| {
-            verdict = receiver.recv_timeout(turn).ok();
-            verdict.is_some()
+            result = receiver.recv_timeout(turn).ok();
+            result.is_some()
         });
-        verdict.map_or_else(
+        result.map_or_else(
             || {
                 Outcome::Failed(Failure::new(
                     ENDS,
@@ -203,7 +203,7 @@ fn came_out(payload: &(dyn Any + Send)) -> Failure {
     failure
 }
 
-fn thread_is_at_root() -> Verdict {
+fn thread_is_at_root() -> CheckResult {
     ensure(
         Frame::current().is_root(),
         "the thread that called the executor is where it was before",

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::check_result::Failure;
 use crate::item::Item;
 use crate::report::{ItemState, Outcome, Report};
-use crate::verdict::Failure;
 
 /// How much of an item's text a row has room for.
 const TEXT_MAX: usize = 64;

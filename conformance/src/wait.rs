@@ -1,6 +1,6 @@
 //! How long the suite waits for something that is to happen, until it says that it did not.
 //!
-//! A limit in time alone would make verdicts depend on the machine's load: a thread that gets no
+//! A limit in time alone would make results depend on the machine's load: a thread that gets no
 //! processor for seconds looks like a thread that is not there. So a [`WaitLimit`] counts only the
 //! time in which the waiting thread could run. Between two looks at what it waits for, the waiting
 //! thread yields its processor. While it waits for its next turn, the other threads run, and of that

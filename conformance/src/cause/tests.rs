@@ -1,7 +1,7 @@
+use crate::check_result::Failure;
 use crate::item::Item;
 use crate::report::{Finding, Outcome, Report};
 use crate::start_frame::StartFrame;
-use crate::verdict::Failure;
 
 const NOT_CARRIED: &str = "no frame is carried: capture it";
 

@@ -7,8 +7,8 @@ use framewise_context::{ContextVar, Frame};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{DELIBERATE, ID, OTHER, deliberate_panic, yield_times};
-use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -33,7 +33,7 @@ macro_rules! __basics_checks {
 
 static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
 
-pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> Verdict {
+pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> CheckResult {
     // A neighbour has both bound while it is polled in turn with the task that has not.
     let neighbour = WITH_DEFAULT.run(5, || OTHER.run(40, || check.spawn(yield_times(20))));
     in_task(check, async {
@@ -67,7 +67,7 @@ pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> Ver
     )
 }
 
-pub(crate) fn c01_a_task_at_the_root_has_no_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c01_a_task_at_the_root_has_no_frame(check: &CheckContext) -> CheckResult {
     let bound = ID.run(10, || check.spawn(yield_times(20)));
     let root = check.spawn_root(async {
         let mut roots = Vec::new();
@@ -92,7 +92,7 @@ pub(crate) fn c01_a_task_at_the_root_has_no_frame(check: &CheckContext) -> Verdi
     )
 }
 
-pub(crate) fn c02_run_restores_what_was_there_before(check: &CheckContext) -> Verdict {
+pub(crate) fn c02_run_restores_what_was_there_before(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         for number in 10..15 {
@@ -105,7 +105,7 @@ pub(crate) fn c02_run_restores_what_was_there_before(check: &CheckContext) -> Ve
     })
 }
 
-pub(crate) fn c02_a_wake_inside_of_run_takes_no_binding_along(check: &CheckContext) -> Verdict {
+pub(crate) fn c02_a_wake_inside_of_run_takes_no_binding_along(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let mut polls = 0;
@@ -132,7 +132,7 @@ pub(crate) fn c02_a_wake_inside_of_run_takes_no_binding_along(check: &CheckConte
     })
 }
 
-pub(crate) fn c03_each_level_of_shadowing_is_restored(check: &CheckContext) -> Verdict {
+pub(crate) fn c03_each_level_of_shadowing_is_restored(check: &CheckContext) -> CheckResult {
     in_task(
         check,
         ID.scope(10, async {
@@ -155,7 +155,7 @@ pub(crate) fn c03_each_level_of_shadowing_is_restored(check: &CheckContext) -> V
     )
 }
 
-pub(crate) fn c04_variables_are_independent(check: &CheckContext) -> Verdict {
+pub(crate) fn c04_variables_are_independent(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let both = move |first, second, place: &str| {
         expect(
@@ -186,7 +186,7 @@ pub(crate) fn c04_variables_are_independent(check: &CheckContext) -> Verdict {
     })
 }
 
-pub(crate) fn c05_run_returns_what_its_closure_returns(check: &CheckContext) -> Verdict {
+pub(crate) fn c05_run_returns_what_its_closure_returns(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let borrowed = String::from("borrowed");
@@ -203,7 +203,7 @@ pub(crate) fn c05_run_returns_what_its_closure_returns(check: &CheckContext) -> 
     })
 }
 
-pub(crate) fn c06_a_panic_in_run_restores(check: &CheckContext) -> Verdict {
+pub(crate) fn c06_a_panic_in_run_restores(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let own = check.clone();
     in_task(check, async move {
@@ -237,11 +237,13 @@ pub(crate) fn c06_a_panic_in_run_restores(check: &CheckContext) -> Verdict {
     })
 }
 
-fn is_deliberate(stop: crate::verdict::Stop) -> bool {
-    matches!(stop, crate::verdict::Stop::Failed(failure) if failure.seen.contains(DELIBERATE))
+fn is_deliberate(error: CheckError) -> bool {
+    matches!(error, CheckError::Failed(failure) if failure.seen.contains(DELIBERATE))
 }
 
-pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(check: &CheckContext) -> Verdict {
+pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(
+    check: &CheckContext,
+) -> CheckResult {
     static FRESH: ContextVar<u64> = ContextVar::new("fresh");
     in_task(check, async {
         for number in 0..3 {
@@ -272,7 +274,7 @@ pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(check: &CheckC
     )
 }
 
-pub(crate) fn c08_a_bound_none_is_not_unbound(check: &CheckContext) -> Verdict {
+pub(crate) fn c08_a_bound_none_is_not_unbound(check: &CheckContext) -> CheckResult {
     static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
     let read = || async {
         yield_times(1).await;
@@ -295,7 +297,7 @@ pub(crate) fn c08_a_bound_none_is_not_unbound(check: &CheckContext) -> Verdict {
     )
 }
 
-pub(crate) fn c09_variables_of_the_same_name_are_two(check: &CheckContext) -> Verdict {
+pub(crate) fn c09_variables_of_the_same_name_are_two(check: &CheckContext) -> CheckResult {
     static ONE: ContextVar<u64> = ContextVar::new("same");
     static TWO: ContextVar<u64> = ContextVar::new("same");
     let seen = |place: &str, expected| {

@@ -7,8 +7,8 @@ use framewise_context::{Frame, bind};
 
 use super::threads::{Busy, ID_HERE, blocking_of, spawn_blocking};
 use crate::check_context::{CheckContext, Slot, not_applicable, output_of};
+use crate::check_result::{CheckResult, ensure, expect};
 use crate::probe::{Gate, ID, KEPT, Life, Log, yield_times};
-use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -25,7 +25,11 @@ macro_rules! __calls_checks {
 }
 
 /// A call under 10 that is cancelled, under 11, while every thread of the pool is busy.
-fn cancel_in_queue(check: &CheckContext, call: Box<dyn FnOnce() + Send>, frame: &Frame) -> Verdict {
+fn cancel_in_queue(
+    check: &CheckContext,
+    call: Box<dyn FnOnce() + Send>,
+    frame: &Frame,
+) -> CheckResult {
     let blocking = check.blocking()?;
     let Some(threads) = blocking.threads_max() else {
         return not_applicable("the blocking pool has no limit, so that no call is queued");
@@ -60,7 +64,7 @@ fn cancel_in_queue(check: &CheckContext, call: Box<dyn FnOnce() + Send>, frame: 
 
 pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let log = Log::new();
     let owned = log.on_drop("closure");
     let frame = ID.run(10, Frame::current);
@@ -91,7 +95,7 @@ pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(
 
 pub(crate) fn c62_a_call_cancelled_in_the_queue_releases_its_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let (alive, life) = Life::begin();
     let frame = bind(&ID, 10).and(&KEPT, alive).frame();
     cancel_in_queue(check, Box::new(|| ()), &frame)?;
@@ -102,7 +106,7 @@ pub(crate) fn c62_a_call_cancelled_in_the_queue_releases_its_frame(
     )
 }
 
-pub(crate) fn c63_a_thread_starts_at_the_root(check: &CheckContext) -> Verdict {
+pub(crate) fn c63_a_thread_starts_at_the_root(check: &CheckContext) -> CheckResult {
     let task = async {
         yield_times(1).await;
         let bare = thread::spawn(ID_HERE);
@@ -128,7 +132,7 @@ pub(crate) fn c63_a_thread_starts_at_the_root(check: &CheckContext) -> Verdict {
     )
 }
 
-pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Verdict {
+pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> CheckResult {
     check.blocking()?;
     let executor = Arc::clone(check.executor());
     let task = async move {

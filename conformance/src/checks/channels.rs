@@ -9,8 +9,8 @@ use futures::{SinkExt, StreamExt};
 
 use super::time_io::{LOST_AT_A_WAKE, NOT_CARRIED, THE_WAKERS};
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, expect, expect_entries};
 use crate::probe::{Gate, ID, Log, yield_times};
-use crate::verdict::{Stop, Verdict, expect, expect_entries};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -26,7 +26,7 @@ macro_rules! __channels_checks {
     };
 }
 
-pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(check: &CheckContext) -> CheckResult {
     let (mut sender, mut receiver) = mpsc::channel(0);
     let receiving = async move {
         let mut seen = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(check: &CheckContext) -
     let (seen, sender_id) = check.block_on(async {
         let receiving = ID.run(10, || check.spawn(receiving));
         let sending = ID.run(20, || check.spawn(sending));
-        Ok::<_, Stop>((receiving.output().await?, sending.output().await?))
+        Ok::<_, CheckError>((receiving.output().await?, sending.output().await?))
     })?;
     let causes = [
         (None, NOT_CARRIED),
@@ -78,7 +78,7 @@ pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(check: &CheckContext) -
     )
 }
 
-pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContext) -> CheckResult {
     let (sender, receiver) = oneshot::channel::<WithFrame<u64>>();
     let log = Log::new();
     let receiving = {
@@ -135,7 +135,7 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContex
 
 pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let (sender, receiver) = mpsc::unbounded();
     let log = Log::new();
     let message = log.on_drop("in a message whose sender was spawned under 20");
@@ -160,7 +160,7 @@ pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
     )
 }
 
-pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(check: &CheckContext) -> CheckResult {
     let mutex = Arc::new(futures::lock::Mutex::new(()));
     let (held, waits) = (Gate::new(), Gate::new());
     let holder = {
@@ -190,7 +190,7 @@ pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(check: &CheckConte
     let (holder_id, waiter_id) = check.block_on(async {
         let holder = ID.run(10, || check.spawn(holder));
         let waiter = ID.run(11, || check.spawn(waiter));
-        Ok::<_, Stop>((holder.output().await?, waiter.output().await?))
+        Ok::<_, CheckError>((holder.output().await?, waiter.output().await?))
     })?;
     let causes = [
         (None, NOT_CARRIED),

@@ -10,8 +10,8 @@ use futures::FutureExt;
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{Gate, ID, Log, OTHER, deliberate_panic, poll_once, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -37,7 +37,7 @@ async fn both() -> Vec<(Option<u64>, Option<u64>)> {
     seen
 }
 
-pub(crate) fn c66_a_plain_future_sees_who_polls_it(check: &CheckContext) -> Verdict {
+pub(crate) fn c66_a_plain_future_sees_who_polls_it(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let (scoped, plain) = ID.run(10, || (both(), both()));
     in_task(check, async move {
@@ -55,7 +55,7 @@ pub(crate) fn c66_a_plain_future_sees_who_polls_it(check: &CheckContext) -> Verd
     })
 }
 
-pub(crate) fn c66_a_plain_future_follows_from_task_to_task(check: &CheckContext) -> Verdict {
+pub(crate) fn c66_a_plain_future_follows_from_task_to_task(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     let id = check.id();
     in_task(check, async move {
@@ -89,14 +89,14 @@ pub(crate) fn c66_a_plain_future_follows_from_task_to_task(check: &CheckContext)
     })
 }
 
-pub(crate) fn c67_nested_scopes_are_both_seen(check: &CheckContext) -> Verdict {
+pub(crate) fn c67_nested_scopes_are_both_seen(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     let all = move || {
         let own = own.clone();
         async move {
             let mut seen = both().await;
             seen.extend(own.spawn(both()).output().await?);
-            Ok::<_, Stop>(seen)
+            Ok::<_, CheckError>(seen)
         }
     };
     let tasks = [
@@ -135,7 +135,7 @@ pub(crate) fn c67_nested_scopes_are_both_seen(check: &CheckContext) -> Verdict {
     sees(check.id(), "after tasks with scopes")
 }
 
-pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(check: &CheckContext) -> CheckResult {
     in_task(check, async {
         let seen = Log::new();
         let noted = seen.clone();
@@ -186,7 +186,7 @@ pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(check: &CheckContext) -> Ver
     })
 }
 
-pub(crate) fn c74_pending_ready_and_panic_restore(check: &CheckContext) -> Verdict {
+pub(crate) fn c74_pending_ready_and_panic_restore(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         for number in [10, 20] {
@@ -246,7 +246,9 @@ impl Drop for PanicsInDrop {
     }
 }
 
-pub(crate) fn c75_a_scope_without_a_poll_is_dropped_in_its_scope(check: &CheckContext) -> Verdict {
+pub(crate) fn c75_a_scope_without_a_poll_is_dropped_in_its_scope(
+    check: &CheckContext,
+) -> CheckResult {
     let own = check.clone();
     let id = check.id();
     in_task(check, async move {

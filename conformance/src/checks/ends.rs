@@ -18,7 +18,7 @@ pub(crate) use release::*;
 pub(crate) use shutdown::*;
 pub(crate) use wake::*;
 
-use crate::verdict::{Failure, Verdict};
+use crate::check_result::{CheckResult, Failure};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -59,7 +59,7 @@ fn expect_dropped(
     expected: u64,
     seen: Option<Option<u64>>,
     bystander: Option<u64>,
-) -> Verdict {
+) -> CheckResult {
     let outside = format!("{what} is dropped outside of the task's frame: enter it for that, too");
     let (told, cause) = match seen {
         Some(Some(id)) if id == expected => return Ok(()),

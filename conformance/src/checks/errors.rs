@@ -9,10 +9,10 @@ use futures::FutureExt;
 use super::threads::{Busy, spawn_blocking};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, panics, sees};
 use crate::check_context::{CheckContext, Slot, not_applicable};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::workers::polls_end;
 use crate::executor::{Ended, JoinHandle, Output};
 use crate::probe::{DELIBERATE, Gate, ID, Log, deliberate_panic, eventually, in_time, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -49,7 +49,7 @@ fn install_hook() {
     });
 }
 
-pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(check: &CheckContext) -> CheckResult {
     install_hook();
     let log = Log::new();
     let id = check.id();
@@ -88,7 +88,7 @@ pub(crate) fn c82_the_panic_hook_sees_the_innermost_frame(check: &CheckContext) 
 
 pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     install_hook();
     let log = Log::new();
     let spawn = |number| {
@@ -105,7 +105,7 @@ pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(
         })
     };
     for number in [10, 11] {
-        let ended: Result<(), Stop> = check.block_on(spawn(number).output());
+        let ended: Result<(), CheckError> = check.block_on(spawn(number).output());
         ensure(ended.is_err(), "a task panics", "it does not", "")?;
     }
     expect(
@@ -126,7 +126,7 @@ pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(
 fn ended_by_panic(
     check: &CheckContext,
     task: impl Future<Output = ()> + Send + 'static,
-) -> Result<Ended, Stop> {
+) -> Result<Ended, CheckError> {
     let handle = ID.run(9, || check.spawn_joinable(task))?;
     let slot = Slot::new();
     let joined = slot.clone();
@@ -148,7 +148,7 @@ fn ended_by_panic(
     let ended: Option<std::thread::Result<Result<Output, Ended>>> = slot.take();
     match (waits, ended) {
         (Ok(()), Some(Ok(Err(ended)))) if ended.panic.is_some() => Ok(ended),
-        (Ok(()), Some(Ok(Ok(_)))) => Err(crate::verdict::Failure::new(
+        (Ok(()), Some(Ok(Ok(_)))) => Err(crate::check_result::Failure::new(
             "joining a task that panics gives an error",
             "it gives an output",
             "",
@@ -159,7 +159,7 @@ fn ended_by_panic(
 }
 
 /// The value of [`ID`] in the frame that an executor says, if it says one.
-fn id_of(frame: Option<Frame>) -> Result<Option<u64>, Stop> {
+fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
     match frame {
         Some(frame) => Ok(frame.run(|| ID.get())),
         None => not_applicable("it tells that a task panicked, but not in which frame"),
@@ -172,7 +172,7 @@ const NOTED_LATE: &str = "the frame is noted where the panic is caught, when the
 
 pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     for awaits in [0, 2] {
         let ended = ended_by_panic(
             check,
@@ -204,7 +204,7 @@ pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
 
 pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let ended = ended_by_panic(check, async {
         // Not the one: it is over.
         panics(|| ID.run(13, || deliberate_panic()));
@@ -229,7 +229,7 @@ pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
 
 pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let told = Slot::new();
     let hook = told.clone();
     check
@@ -287,9 +287,9 @@ struct Fails {
 fn hook_runs_in_the_failures_frame(
     check: &CheckContext,
     what: &str,
-    make: impl Fn(Fails) -> Result<Box<dyn JoinHandle>, Stop>,
+    make: impl Fn(Fails) -> Result<Box<dyn JoinHandle>, CheckError>,
     has_ended: impl AsyncFn() -> bool,
-) -> Verdict {
+) -> CheckResult {
     let log = Log::new();
     let noted = log.clone();
     check
@@ -356,7 +356,9 @@ fn hook_runs_in_the_failures_frame(
 const HOOK_RUNS_FARTHER_OUT: &str = "the hook runs in the task's own frame and not in the innermost one: enter the one in which the \
      panic began";
 
-pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(check: &CheckContext) -> Verdict {
+pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(
+    check: &CheckContext,
+) -> CheckResult {
     check.joining()?;
     let make = |fails: Fails| {
         check.spawn_joinable::<()>(ID.scope(10, async move {
@@ -370,7 +372,7 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(check: &CheckCon
 
 pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let blocking = check.blocking()?;
     let make = |fails: Fails| {
         let call = move || -> () {

@@ -12,10 +12,10 @@ use futures::stream::{self, StreamExt};
 use futures_core::Stream;
 
 use super::within::sees;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::BoxStream;
 use crate::probe::{ID, OTHER, block_on_thread, deliberate_panic, yield_times};
 use crate::stream::Flowing;
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -67,7 +67,7 @@ impl Seen {
     }
 
     /// Everything that was seen is this, and something was.
-    fn all_are(&self, what: &str, right: Both) -> Verdict {
+    fn all_are(&self, what: &str, right: Both) -> CheckResult {
         let seen = self.taken();
         ensure(
             !seen.is_empty(),
@@ -139,7 +139,7 @@ async fn consume(mut stream: BoxStream<'static, u64>) {
     while stream.next().await.is_some() {}
 }
 
-pub(crate) fn c66_a_source_sees_who_asks(check: &Flowing) -> Verdict {
+pub(crate) fn c66_a_source_sees_who_asks(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let adapted = ID.run(9, || {
         let source = Source::new(&seen);
@@ -159,7 +159,7 @@ pub(crate) fn c66_a_source_sees_who_asks(check: &Flowing) -> Verdict {
     seen.all_are(what, (check.id(), None))
 }
 
-pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(check: &Flowing) -> Verdict {
+pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(Source::new(&seen));
     for consumer in [11, 12] {
@@ -197,7 +197,7 @@ pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(check: &Flowing) ->
     seen.all_are(what, (Some(13), None))
 }
 
-pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> Verdict {
+pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> CheckResult {
     let wrong = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&wrong);
     let work = move |number: u64, right| {
@@ -230,7 +230,7 @@ pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> Verdict {
                 "in the consumer of a stream whose items have scopes",
             )?;
         }
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     }))?;
     let wrong = wrong.lock().unwrap_or_else(PoisonError::into_inner);
     expect(
@@ -243,7 +243,7 @@ pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> Verdict {
 
 pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
     check: &Flowing,
-) -> Verdict {
+) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     for other in [40, 41] {
@@ -258,7 +258,7 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
     seen.all_are(what, (Some(21), Some(42)))
 }
 
-pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &Flowing) -> Verdict {
+pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     let consumer = bind(&ID, 11).and(&OTHER, 40);
@@ -276,7 +276,7 @@ pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &Flowing) -> Verdict {
     seen.all_are(what, (Some(21), Some(40)))
 }
 
-pub(crate) fn c72_a_scope_around_the_adapter(check: &Flowing) -> Verdict {
+pub(crate) fn c72_a_scope_around_the_adapter(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let mut scoped = Box::pin(ID.scope_stream(21, check.adapt(Source::new(&seen))));
     block_on_thread(ID.scope(11, async {
@@ -293,7 +293,7 @@ pub(crate) fn c72_a_scope_around_the_adapter(check: &Flowing) -> Verdict {
     seen.all_are(what, (Some(21), None))
 }
 
-pub(crate) fn c74_pending_and_ready_restore(check: &Flowing) -> Verdict {
+pub(crate) fn c74_pending_and_ready_restore(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     block_on_thread(ID.scope(11, async {
@@ -321,7 +321,7 @@ pub(crate) fn c74_pending_and_ready_restore(check: &Flowing) -> Verdict {
     }))
 }
 
-pub(crate) fn c74_a_sources_panic_restores(check: &Flowing) -> Verdict {
+pub(crate) fn c74_a_sources_panic_restores(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let mut source = Source::new(&seen);
     source.panics = true;
@@ -352,7 +352,7 @@ pub(crate) fn c74_a_sources_panic_restores(check: &Flowing) -> Verdict {
     seen.all_are(what, (Some(11), None))
 }
 
-pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(check: &Flowing) -> Verdict {
+pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(check: &Flowing) -> CheckResult {
     let seen = Seen::default();
     let adapted = ID.run(10, || check.adapt(ID.scope_stream(21, Source::new(&seen))));
     OTHER.run(40, || drop(adapted));

@@ -7,8 +7,8 @@ use futures::channel::oneshot;
 
 use super::time_io::{NOT_CARRIED, never};
 use crate::check_context::{CheckContext, output_of};
+use crate::check_result::{CheckError, CheckResult, expect};
 use crate::probe::{ID, block_on_thread, yield_times};
-use crate::verdict::{Stop, Verdict, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -26,7 +26,7 @@ macro_rules! __foreign_checks {
 /// Polls a future to its end on a thread under 20 that knows nothing of the executor.
 fn on_a_foreign_executor<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
-) -> impl Future<Output = Result<T, Stop>> {
+) -> impl Future<Output = Result<T, CheckError>> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || ID.run(20, || drop(sender.send(block_on_thread(future)))));
     async move {
@@ -35,7 +35,9 @@ fn on_a_foreign_executor<T: Send + 'static>(
     }
 }
 
-pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(
+    check: &CheckContext,
+) -> CheckResult {
     let task = async {
         let future = || async {
             yield_times(2).await;
@@ -43,7 +45,7 @@ pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(check: &CheckC
         };
         let plain = on_a_foreign_executor(future()).await?;
         let wrapped = on_a_foreign_executor(Frame::current().scope(future())).await?;
-        Ok::<_, Stop>([plain, wrapped])
+        Ok::<_, CheckError>([plain, wrapped])
     };
     let seen = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })??;
     expect(
@@ -60,7 +62,7 @@ pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(check: &CheckC
     )
 }
 
-pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> Verdict {
+pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> CheckResult {
     let child = ID.run(10, || {
         check.spawn_joinable(async {
             yield_times(5).await;
@@ -89,7 +91,7 @@ pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> 
     )
 }
 
-pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(check: &CheckContext) -> Verdict {
+pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(check: &CheckContext) -> CheckResult {
     check.needs_any_thread()?;
     let spawns = || {
         let check = check.clone();
@@ -101,7 +103,7 @@ pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(check: &CheckContext) -> 
     let seen = check.block_on(async {
         let plain = on_a_foreign_executor(spawns()).await??;
         let wrapped = ID.run(10, || Frame::current().scope(spawns()));
-        Ok::<_, Stop>([plain, on_a_foreign_executor(wrapped).await??])
+        Ok::<_, CheckError>([plain, on_a_foreign_executor(wrapped).await??])
     })?;
     expect(
         "ID in a task that a future spawns on a thread under 20: plain, and wrapped under 10",

@@ -11,8 +11,8 @@ use futures::stream::{self, StreamExt};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, sees};
 use crate::check_context::{CheckContext, Slot};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{Gate, ID, Log, OTHER, eventually, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -46,7 +46,7 @@ type Seen = [(Option<u64>, Option<u64>); 2];
 
 pub(crate) fn c71_a_started_scope_keeps_its_variable_in_another_task(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let (gate, log) = (Gate::new(), Log::new());
@@ -84,7 +84,9 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_in_another_task(
     })
 }
 
-pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(check: &CheckContext) -> Verdict {
+pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(
+    check: &CheckContext,
+) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let (gate, log) = (Gate::new(), Log::new());
@@ -138,7 +140,7 @@ fn watching(log: &Log) -> impl stream::Stream<Item = Option<u64>> + Send + use<>
     })
 }
 
-pub(crate) fn c72_a_scoped_stream_and_its_consumer(check: &CheckContext) -> Verdict {
+pub(crate) fn c72_a_scoped_stream_and_its_consumer(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let log = Log::new();
@@ -174,7 +176,7 @@ pub(crate) fn c72_a_scoped_stream_and_its_consumer(check: &CheckContext) -> Verd
     })
 }
 
-pub(crate) fn c72_a_scoped_stream_moves_from_task_to_task(check: &CheckContext) -> Verdict {
+pub(crate) fn c72_a_scoped_stream_moves_from_task_to_task(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let log = Log::new();
@@ -218,7 +220,7 @@ async fn shared_by_three<F>(
     check: &CheckContext,
     gate: &Arc<Gate>,
     shared: future::Shared<F>,
-) -> Result<Vec<(Option<u64>, Option<u64>)>, Stop>
+) -> Result<Vec<(Option<u64>, Option<u64>)>, CheckError>
 where
     F: Future<Output = Option<u64>> + Send + 'static,
 {
@@ -252,7 +254,7 @@ where
     Ok(seen)
 }
 
-pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) -> Verdict {
+pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let gate = Gate::new();
@@ -298,7 +300,7 @@ pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) 
     })
 }
 
-pub(crate) fn c73_a_wrapped_shared_future_sees_its_own(check: &CheckContext) -> Verdict {
+pub(crate) fn c73_a_wrapped_shared_future_sees_its_own(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let gate = Gate::new();

@@ -9,8 +9,8 @@ use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{NOT_CARRIED, fails, in_task, sees};
 use crate::check_context::{CheckContext, panicked};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{ID, KEPT, Life, Log, OTHER, eventually, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -28,7 +28,7 @@ macro_rules! __holders_checks {
     };
 }
 
-pub(crate) fn c18_wrapped_closures_see_their_own_values(check: &CheckContext) -> Verdict {
+pub(crate) fn c18_wrapped_closures_see_their_own_values(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let mut calls: Vec<Box<dyn FnMut() -> Option<u64> + Send>> = Vec::new();
@@ -65,7 +65,7 @@ pub(crate) fn c18_wrapped_closures_see_their_own_values(check: &CheckContext) ->
 
 pub(crate) fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let log = Log::new();
@@ -94,7 +94,7 @@ pub(crate) fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame(
     })
 }
 
-pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(check: &CheckContext) -> Verdict {
+pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(check: &CheckContext) -> CheckResult {
     struct Counted(Arc<AtomicUsize>);
     impl Drop for Counted {
         fn drop(&mut self) {
@@ -142,7 +142,7 @@ pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(check: &CheckContex
     )
 }
 
-pub(crate) fn c20_a_snapshot_works_on_any_thread(check: &CheckContext) -> Verdict {
+pub(crate) fn c20_a_snapshot_works_on_any_thread(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let (alive, life) = Life::begin();
@@ -177,14 +177,14 @@ pub(crate) fn c20_a_snapshot_works_on_any_thread(check: &CheckContext) -> Verdic
     })
 }
 
-fn joined(thread: thread::JoinHandle<Verdict>) -> Verdict {
+fn joined(thread: thread::JoinHandle<CheckResult>) -> CheckResult {
     match thread.join() {
-        Ok(verdict) => verdict,
+        Ok(result) => result,
         Err(payload) => Err(panicked(&*payload).into()),
     }
 }
 
-pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> Verdict {
+pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> CheckResult {
     let (alive, life) = Life::begin();
     let shared = bind(&KEPT, alive).and(&OTHER, 40).frame();
     let id = check.id();
@@ -203,7 +203,7 @@ pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> Verdict {
                 yield_times(1).await;
                 sees(id, "in a task that shares a snapshot")?;
             }
-            Ok::<_, Stop>(())
+            Ok::<_, CheckError>(())
         })
     };
     let tasks: Vec<_> = (10..18).map(share).collect();
@@ -216,7 +216,7 @@ pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> Verdict {
     })
 }
 
-pub(crate) fn c23_the_first_of_two_wraps_holds(check: &CheckContext) -> Verdict {
+pub(crate) fn c23_the_first_of_two_wraps_holds(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let first = ID.run(10, || {

@@ -12,9 +12,9 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::time_io::{LOST_AT_A_WAKE, NOT_CARRIED, THE_DRIVERS, never};
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect, expect_entries};
 use crate::executor::{BoxFuture, Duplex, Executor, Listener};
 use crate::probe::{ID, Log, eventually, telling_waker};
-use crate::verdict::{Failure, Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -51,12 +51,12 @@ fn connect(
 }
 
 /// What the system refused is no fault of frames, but a failure.
-pub(super) fn refused(error: io::Error) -> Stop {
+pub(super) fn refused(error: io::Error) -> CheckError {
     Failure::new("TCP on the loopback device", error.to_string(), "").into()
 }
 
 /// Both ends of a connection.
-async fn connection(executor: &Arc<dyn Executor>) -> Result<(Connection, Connection), Stop> {
+async fn connection(executor: &Arc<dyn Executor>) -> Result<(Connection, Connection), CheckError> {
     let listener = listen(executor).await.map_err(refused)?;
     let (near, far) = futures::join!(connect(executor, listener.address()), listener.accept());
     Ok((near.map_err(refused)?, far.map_err(refused)?))
@@ -64,7 +64,7 @@ async fn connection(executor: &Arc<dyn Executor>) -> Result<(Connection, Connect
 
 pub(crate) fn c50_a_socket_calls_a_waker_in_the_frame_that_registered_it(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.net()?;
     let frame = |id| ID.run(id, Frame::current);
     for (what, first, last, id) in [
@@ -103,7 +103,7 @@ async fn called_by_a_socket(
     executor: &Arc<dyn Executor>,
     first: Option<Frame>,
     last: &Frame,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<u64>, CheckError> {
     let (mut near, mut far) = connection(executor).await?;
     let (waker, log) = telling_waker();
     for frame in first.iter().chain([last]) {
@@ -143,7 +143,7 @@ async fn answer(mut stream: Connection) {
 
 pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.net()?;
     let (near, far) = check.block_on(connection(check.executor()))?;
     let server = check.spawn_root(answer(far));
@@ -196,7 +196,7 @@ pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
 }
 
 /// Accepts two connections, and serves each in a frame of its own: 20 and 21.
-async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAddr>) -> Verdict {
+async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAddr>) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
     // Nobody connects where the client was dropped.
     let _ = address.send(listener.address());
@@ -220,7 +220,7 @@ async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAdd
 
 pub(crate) fn c59_an_accept_loop_and_its_connections_see_their_own_frames(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.net()?;
     let (server_log, client_log) = (Log::new(), Log::new());
     let (sender, address) = oneshot::channel();
@@ -241,14 +241,14 @@ pub(crate) fn c59_an_accept_loop_and_its_connections_see_their_own_frames(
                 log.note("in the client, after a read");
                 served.push(byte[0]);
             }
-            Ok::<_, Stop>(served)
+            Ok::<_, CheckError>(served)
         }
     };
     let served = check.block_on(async {
         let client = ID.run(30, || check.spawn(client));
         let served = client.output().await??;
         server.output().await??;
-        Ok::<_, Stop>(served)
+        Ok::<_, CheckError>(served)
     })?;
     let causes = [
         (

@@ -5,8 +5,8 @@ use futures::AsyncWriteExt;
 use super::io::{listen, refused};
 use super::time_io::THE_DRIVERS;
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckResult, ensure, expect};
 use crate::probe::{ID, Log, eventually};
-use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -22,7 +22,7 @@ macro_rules! __io_callbacks_checks {
 
 /// A socket with a callback, registered under 10, that notes when something came; what it saw, and
 /// how what it owns ended.
-async fn callback_noted(check: &CheckContext, log: &Log) -> Verdict {
+async fn callback_noted(check: &CheckContext, log: &Log) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
     let (note, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
     let callback = Box::new(move || {
@@ -58,7 +58,9 @@ async fn callback_noted(check: &CheckContext, log: &Log) -> Verdict {
     )
 }
 
-pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(
+    check: &CheckContext,
+) -> CheckResult {
     check.net()?;
     let log = Log::new();
     check.block_on(callback_noted(check, &log))?;
@@ -84,7 +86,7 @@ pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(check: &CheckCont
 
 pub(crate) fn c59_what_an_io_callback_owns_is_dropped_in_the_registering_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.net()?;
     let log = Log::new();
     check.block_on(callback_noted(check, &log))?;

@@ -10,8 +10,8 @@ use framewise_context::{ContextVar, Frame, frame_stats};
 
 use super::within::{NOT_CARRIED, fails, in_task, sees};
 use crate::check_context::{CheckContext, panicked};
+use crate::check_result::{CheckResult, ensure, expect};
 use crate::probe::{Alive, ID, Life, Log, eventually, yield_times};
-use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -46,7 +46,7 @@ struct Chain {
     made: AtomicUsize,
     live: AtomicUsize,
     most: AtomicUsize,
-    last: Mutex<Option<Verdict>>,
+    last: Mutex<Option<CheckResult>>,
 }
 
 impl Counted {
@@ -65,8 +65,8 @@ impl Drop for Counted {
 }
 
 impl Chain {
-    fn ends(&self, verdict: Verdict) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(verdict);
+    fn ends(&self, result: CheckResult) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
     }
 
     fn has_ended(&self) -> bool {
@@ -113,7 +113,7 @@ fn link(own: CheckContext, chain: Arc<Chain>, left: u64) {
 
 pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let chain = Arc::<Chain>::default();
     let (own, first) = (check.clone(), Arc::clone(&chain));
     check.block_on(async move { link(own, first, LINKS) });
@@ -157,7 +157,7 @@ static ALONE: Mutex<()> = Mutex::new(());
 
 pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (alive, life) = Life::begin();
     let slot = FrameSlot::default();
@@ -234,7 +234,7 @@ fn note_this_threads_end(log: &Log) {
 }
 
 /// Each of the ends that were noted was at the root, with the default.
-fn all_fine(log: &Log) -> Verdict {
+fn all_fine(log: &Log) -> CheckResult {
     for (label, seen) in log.entries() {
         expect(
             "a variable's default, run, and ID where a thread's locals end",
@@ -249,7 +249,7 @@ fn all_fine(log: &Log) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c81_a_threads_end_sees_the_default(check: &CheckContext) -> Verdict {
+pub(crate) fn c81_a_threads_end_sees_the_default(check: &CheckContext) -> CheckResult {
     in_task(check, async {
         let log = Log::new();
         let noted = log.clone();
@@ -270,7 +270,7 @@ pub(crate) fn c81_a_threads_end_sees_the_default(check: &CheckContext) -> Verdic
 
 pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.needs_any_thread()?;
     let log = Log::new();
     let (own, noted) = (check.clone(), log.clone());
@@ -295,7 +295,7 @@ pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
 
 pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let shutdown = check.shutdown()?;
     let log = Log::new();
     let here = thread::current().id();

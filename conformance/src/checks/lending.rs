@@ -6,10 +6,10 @@ use std::sync::Arc;
 use futures::future::{Either, select};
 
 use crate::check_context::not_applicable;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::BoxFuture;
 use crate::pool::PoolCheckContext;
 use crate::probe::{Gate, ID, KEPT, Life, eventually, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -30,7 +30,7 @@ macro_rules! __lending_checks {
 }
 
 /// Requests one after the other, each under its own number.
-pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> CheckResult {
     for (number, id) in [(10, Some(10)), (20, Some(20)), (30, Some(30))] {
         let seen = check.block_on(ID.scope(number, check.request()));
         expect(
@@ -66,7 +66,7 @@ pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> Ve
     )
 }
 
-pub(crate) fn c56_requests_side_by_side_see_themselves(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c56_requests_side_by_side_see_themselves(check: &PoolCheckContext) -> CheckResult {
     let seen = check.block_on(async {
         let requests = (0..8).map(|number| ID.scope(number, check.request()));
         futures::future::join_all(requests).await
@@ -85,7 +85,7 @@ pub(crate) fn c56_requests_side_by_side_see_themselves(check: &PoolCheckContext)
     Ok(())
 }
 
-pub(crate) fn c57_the_driver_is_nobodys(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c57_the_driver_is_nobodys(check: &PoolCheckContext) -> CheckResult {
     check.block_on(ID.scope(10, check.request()));
     check.block_on(ID.scope(20, check.request()));
     for seen in check.connector.seen_by_drivers() {
@@ -112,7 +112,7 @@ pub(crate) fn c57_the_driver_is_nobodys(check: &PoolCheckContext) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c57_the_first_requests_values_are_freed(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c57_the_first_requests_values_are_freed(check: &PoolCheckContext) -> CheckResult {
     let (alive, life) = Life::begin();
     check.block_on(KEPT.scope(alive, check.request()));
     let made = check.connector.made();
@@ -132,7 +132,7 @@ pub(crate) fn c57_the_first_requests_values_are_freed(check: &PoolCheckContext) 
     Ok(())
 }
 
-pub(crate) fn c19_what_a_request_binds_is_freed_with_it(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c19_what_a_request_binds_is_freed_with_it(check: &PoolCheckContext) -> CheckResult {
     check.block_on(check.request());
     for request in ["second", "third"] {
         let (alive, life) = Life::begin();
@@ -161,14 +161,14 @@ fn busy(check: &PoolCheckContext, gate: &Arc<Gate>) -> BoxFuture<'static, ()> {
 fn all_busy(
     check: &PoolCheckContext,
     gate: &Arc<Gate>,
-) -> Result<Vec<BoxFuture<'static, ()>>, Stop> {
+) -> Result<Vec<BoxFuture<'static, ()>>, CheckError> {
     let Some(limit) = check.pool.connections_max() else {
         return not_applicable("the pool has no limit, so nobody waits");
     };
     Ok((0..limit).map(|_| busy(check, gate)).collect())
 }
 
-pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(check: &PoolCheckContext) -> CheckResult {
     let gate = Gate::new();
     let holders = ID.run(10, || all_busy(check, &gate))?;
     let seen = check.block_on(async {
@@ -205,7 +205,7 @@ pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(check: &PoolCheckContext) ->
     Ok(())
 }
 
-pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> CheckResult {
     let gate = Gate::new();
     let holders = all_busy(check, &gate)?;
     check.block_on(async {
@@ -237,7 +237,7 @@ pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> 
     })
 }
 
-pub(crate) fn c60_connecting_outlives_nobodys_values(check: &PoolCheckContext) -> Verdict {
+pub(crate) fn c60_connecting_outlives_nobodys_values(check: &PoolCheckContext) -> CheckResult {
     let reachable = Gate::new();
     check.connector.wait_for(&reachable);
     let (alive, life) = Life::begin();

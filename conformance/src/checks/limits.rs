@@ -7,8 +7,8 @@ use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, sees};
 use crate::check_context::{CheckContext, Spawned};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{ID, KEPT, Life, eventually, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -30,7 +30,7 @@ static TEXT: ContextVar<String> = ContextVar::new("text");
 /// Each round has a variable that nobody ever used: a key is given out once a process.
 pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     const ROUNDS: usize = 8;
     let racers = check.executor().workers().clamp(2, 8);
     let fresh: Arc<Vec<&'static ContextVar<usize>>> = Arc::new(
@@ -55,7 +55,7 @@ pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(
                 yield_times(1).await;
                 sees(id, "in a task that races with others")?;
             }
-            Ok::<_, Stop>(frames)
+            Ok::<_, CheckError>(frames)
         })
     };
     let tasks: Vec<_> = (0..racers).map(race).collect();
@@ -81,8 +81,8 @@ pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(
     Ok(())
 }
 
-pub(crate) fn c11_a_thousand_nested_runs_work(check: &CheckContext) -> Verdict {
-    fn nest(own: &CheckContext, level: u64) -> Result<Spawned<Option<u64>>, Stop> {
+pub(crate) fn c11_a_thousand_nested_runs_work(check: &CheckContext) -> CheckResult {
+    fn nest(own: &CheckContext, level: u64) -> Result<Spawned<Option<u64>>, CheckError> {
         ID.run(level, || {
             let child = if level == 1_000 {
                 own.spawn(async {
@@ -111,7 +111,7 @@ pub(crate) fn c11_a_thousand_nested_runs_work(check: &CheckContext) -> Verdict {
 /// An executor that is to blame here overflows a stack, which ends the process.
 pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     static LINK: ContextVar<Frame> = ContextVar::new("link");
     let (alive, life) = Life::begin();
     let chain = bind(&KEPT, alive).frame();
@@ -165,7 +165,7 @@ fn pairs() -> &'static [Pair] {
     })
 }
 
-fn are_bound(count: usize, rebound: Option<usize>) -> Verdict {
+fn are_bound(count: usize, rebound: Option<usize>) -> CheckResult {
     for (index, pair) in pairs().iter().enumerate() {
         let value = match index {
             _ if Some(index) == rebound => Some(5_000),
@@ -185,7 +185,7 @@ fn are_bound(count: usize, rebound: Option<usize>) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c13_correct_at_each_size(check: &CheckContext) -> Verdict {
+pub(crate) fn c13_correct_at_each_size(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let mut frame = Frame::current();
     let mut tasks = Vec::new();
@@ -224,7 +224,7 @@ pub(crate) fn c13_correct_at_each_size(check: &CheckContext) -> Verdict {
     })
 }
 
-pub(crate) fn c14_get_and_run_work_inside_of_with(check: &CheckContext) -> Verdict {
+pub(crate) fn c14_get_and_run_work_inside_of_with(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     TEXT.run("outer".to_owned(), || {
         in_task(check, async move {

@@ -8,9 +8,9 @@ use framewise_context::Frame;
 
 use super::threads::blocking_of;
 use crate::check_context::{CheckContext, not_applicable, output_of};
+use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::Executor;
 use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 use crate::wait::WaitLimit;
 
 /// The checks of this chapter.
@@ -31,7 +31,7 @@ macro_rules! __nested_checks {
 const NOT_RESTORED: &str = "block_on leaves a frame behind: what was current before it is not \
                             what is current after it";
 
-pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> Verdict {
+pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     ID.run(10, || {
         check.block_on(async {
@@ -72,7 +72,7 @@ pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> Verdic
     )
 }
 
-pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> Verdict {
+pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> CheckResult {
     let restored = ID.run(10, || {
         let panicking = ID.scope(11, async {
             yield_times(1).await;
@@ -85,7 +85,7 @@ pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> Verdi
             "the panic was lost",
             "",
         )?;
-        Ok::<_, Stop>(ID.get())
+        Ok::<_, CheckError>(ID.get())
     })?;
     expect(
         "ID after a block_on, called under 10, whose future panicked within 11",
@@ -125,7 +125,7 @@ fn nest(executor: &Arc<dyn Executor>, log: &Log) {
     executor.block_on(Box::pin(done.passed()));
 }
 
-fn expect_nested(log: &Log, outer: u64) -> Verdict {
+fn expect_nested(log: &Log, outer: u64) -> CheckResult {
     let entries = log.entries();
     // Spawned after the nested one, a task shows what the executor itself takes for current.
     let after = "in a task spawned after it";
@@ -166,7 +166,7 @@ fn expect_nested(log: &Log, outer: u64) -> Verdict {
     )
 }
 
-pub(crate) fn c64_nested_in_a_blocking_call(check: &CheckContext) -> Verdict {
+pub(crate) fn c64_nested_in_a_blocking_call(check: &CheckContext) -> CheckResult {
     check.blocking()?;
     let log = Log::new();
     let ended = check.block_on(async {
@@ -182,7 +182,7 @@ pub(crate) fn c64_nested_in_a_blocking_call(check: &CheckContext) -> Verdict {
     expect_nested(&log, 10)
 }
 
-pub(crate) fn c64_nested_in_block_in_place(check: &CheckContext) -> Verdict {
+pub(crate) fn c64_nested_in_block_in_place(check: &CheckContext) -> CheckResult {
     check.blocking()?;
     let log = Log::new();
     let task = {
@@ -213,7 +213,7 @@ pub(crate) fn c64_nested_in_block_in_place(check: &CheckContext) -> Verdict {
     )
 }
 
-pub(crate) fn c64_nested_in_block_on(check: &CheckContext) -> Verdict {
+pub(crate) fn c64_nested_in_block_on(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let (sender, outcome) = mpsc::channel();
     // On a thread of its own: where nesting is not legal it may never return.

@@ -9,10 +9,10 @@ use std::task::Poll;
 pub(crate) use ends::*;
 pub(crate) use scopes::*;
 
+use crate::check_result::{CheckResult, ensure};
 use crate::combinator::Child;
 use crate::executor::BoxFuture;
 use crate::probe::Log;
-use crate::verdict::{Verdict, ensure};
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -78,7 +78,7 @@ async fn polled(whole: &mut BoxFuture<'static, ()>) -> Poll<()> {
 }
 
 /// Each entry under `label` is `number`.
-fn all_see(log: &Log, label: &str, number: Option<u64>) -> Verdict {
+fn all_see(log: &Log, label: &str, number: Option<u64>) -> CheckResult {
     let entries = log.entries();
     let mut of_label = entries
         .iter()

@@ -8,9 +8,9 @@ use futures::{FutureExt, StreamExt};
 
 use super::time_io::{NOT_CARRIED, THE_WAKERS};
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::Executor;
 use crate::probe::{ID, KEPT, Life, Log, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -92,11 +92,11 @@ async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: 
 }
 
 type KeptBy = crate::probe::Alive;
-type Asked = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, Stop>;
+type Asked = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, CheckError>;
 
 pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let client = Client::new(check);
     for number in [10, 11, 12] {
         let asked = request(check, &client, number, Life::begin().0);
@@ -123,7 +123,7 @@ pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
 
 pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let client = Client::new(check);
     for number in [10, 11] {
         let (alive, life) = Life::begin();
@@ -155,7 +155,7 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
 
 pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let initialiser = {
         let check = check.clone();
         async move {
@@ -168,7 +168,7 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
                 async move { log.note("in a task that it spawns") }
             };
             check.spawn(child).output().await?;
-            Ok::<_, Stop>(log.entries())
+            Ok::<_, CheckError>(log.entries())
         }
     };
     // In the frame of whoever defines it, here the root, and not of whoever comes first.
@@ -186,7 +186,7 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
             .and(&KEPT, alive)
             .run(|| check.spawn(uses(&shared)));
         let second = ID.run(11, || check.spawn(uses(&shared)));
-        Ok::<_, Stop>((first.output().await?, second.output().await?))
+        Ok::<_, CheckError>((first.output().await?, second.output().await?))
     })?;
     expect_entries(
         &first.0?,

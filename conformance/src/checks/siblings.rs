@@ -8,8 +8,8 @@ use futures::stream::{self, FuturesUnordered, StreamExt};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, sees};
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{ID, Log, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -31,7 +31,7 @@ const BLED: &str = "a frame that was entered for one poll is still current at th
                     what was there before on each way out of a poll";
 
 /// Yields, and sees `number` all the time.
-async fn busy(number: Option<u64>, rounds: u64) -> Verdict {
+async fn busy(number: Option<u64>, rounds: u64) -> CheckResult {
     for _ in 0..rounds {
         let seen = ID.get();
         let cause = if seen.is_none() { NOT_CARRIED } else { BLED };
@@ -42,7 +42,7 @@ async fn busy(number: Option<u64>, rounds: u64) -> Verdict {
     sees(number, "at the end of a branch")
 }
 
-pub(crate) fn c68_branches_of_join_do_not_bleed(check: &CheckContext) -> Verdict {
+pub(crate) fn c68_branches_of_join_do_not_bleed(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let inner = || async {
@@ -58,7 +58,7 @@ pub(crate) fn c68_branches_of_join_do_not_bleed(check: &CheckContext) -> Verdict
     })
 }
 
-pub(crate) fn c68_branches_of_select_do_not_bleed(check: &CheckContext) -> Verdict {
+pub(crate) fn c68_branches_of_select_do_not_bleed(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let (one, two) = (ID.scope(10, busy(Some(10), 5)).fuse(), busy(id, 8).fuse());
@@ -76,7 +76,7 @@ pub(crate) fn c68_branches_of_select_do_not_bleed(check: &CheckContext) -> Verdi
     })
 }
 
-pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContext) -> Verdict {
+pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let own = check.clone();
     in_task(check, async move {
@@ -90,7 +90,7 @@ pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContex
                 first.next().await;
                 sees(Some(10), "in a branch that another has woken")?;
             }
-            Ok::<_, Stop>(())
+            Ok::<_, CheckError>(())
         });
         let answers = async move {
             while let Some(number) = second.next().await {
@@ -106,7 +106,9 @@ pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContex
     })
 }
 
-pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(check: &CheckContext) -> Verdict {
+pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(
+    check: &CheckContext,
+) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let log = Log::new();
@@ -168,7 +170,7 @@ pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(check: &CheckCon
 }
 
 /// The items that were seen are 10 to 29, in whatever order.
-fn all_items(mut seen: Vec<Option<u64>>) -> Verdict {
+fn all_items(mut seen: Vec<Option<u64>>) -> CheckResult {
     seen.sort_unstable();
     let expected = (10..30).map(Some).collect::<Vec<_>>();
     expect(
@@ -179,12 +181,12 @@ fn all_items(mut seen: Vec<Option<u64>>) -> Verdict {
     )
 }
 
-async fn item(number: u64) -> Result<Option<u64>, Stop> {
+async fn item(number: u64) -> Result<Option<u64>, CheckError> {
     busy(Some(number), number % 4).await?;
     Ok(ID.get())
 }
 
-pub(crate) fn c70_a_scope_an_item_in_futures_unordered(check: &CheckContext) -> Verdict {
+pub(crate) fn c70_a_scope_an_item_in_futures_unordered(check: &CheckContext) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let mut items: FuturesUnordered<_> = (10..30)
@@ -199,7 +201,7 @@ pub(crate) fn c70_a_scope_an_item_in_futures_unordered(check: &CheckContext) -> 
     })
 }
 
-pub(crate) fn c70_a_scope_an_item_in_buffer_unordered(check: &CheckContext) -> Verdict {
+pub(crate) fn c70_a_scope_an_item_in_buffer_unordered(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let own = check.clone();
     in_task(check, async move {

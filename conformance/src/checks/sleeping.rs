@@ -9,9 +9,9 @@ use futures::stream::FuturesUnordered;
 
 use super::time_io::{LONG, LOST_AT_A_WAKE, NOT_CARRIED, TICK, sleep};
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::{BoxFuture, Executor};
 use crate::probe::{ID, KEPT, Life, Log, eventually};
-use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -40,7 +40,7 @@ fn timeout(
 /// # Errors
 ///
 /// Not applicable, where the timers make no time-outs.
-fn needs_timeouts(check: &CheckContext) -> Verdict {
+fn needs_timeouts(check: &CheckContext) -> CheckResult {
     let timers = check.timers()?;
     let has = check.block_on(async {
         let limited = timers.timeout(LONG, Box::pin(async {}));
@@ -53,7 +53,7 @@ fn needs_timeouts(check: &CheckContext) -> Verdict {
     }
 }
 
-pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(check: &CheckContext) -> CheckResult {
     check.timers()?;
     let (alive, life) = Life::begin();
     let executor = Arc::clone(check.executor());
@@ -91,7 +91,7 @@ enum End {
 /// timer fires meanwhile, so that it does not end with the next event either.
 pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.timers()?;
     for end in [End::Finished, End::Dropped] {
         let (alive, life) = Life::begin();
@@ -140,7 +140,7 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
 const DROPPED_SLEEP_KEEPS: &str = "a sleep that is dropped leaves its waker, and the frame that this was registered in, with the \
      timers: take both out when it is dropped";
 
-pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> CheckResult {
     check.timers()?;
     let log = Log::new();
     let task = {
@@ -161,7 +161,7 @@ pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> 
         ID.run(10, || check.spawn(task)).output().await?;
         sleep(check.executor(), TICK).await;
         log.note("in block_on");
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     let entries = log.entries();
     expect(
@@ -186,7 +186,7 @@ pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> 
     )
 }
 
-pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -> CheckResult {
     needs_timeouts(check)?;
     let log = Log::new();
     let task = {
@@ -243,7 +243,7 @@ pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -
 
 pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     needs_timeouts(check)?;
     let log = Log::new();
     let task = {
@@ -292,7 +292,9 @@ fn five_ticks(executor: &Arc<dyn Executor>, log: &Log) -> Option<BoxFuture<'stat
     }))
 }
 
-pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(
+    check: &CheckContext,
+) -> CheckResult {
     check.timers()?;
     let log = Log::new();
     let task = {
@@ -321,7 +323,7 @@ pub(crate) fn c52_every_tick_of_an_interval_is_in_the_tasks_frame(check: &CheckC
 
 pub(crate) fn c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.timers()?;
     let log = Log::new();
     let ticked = check.block_on(async {

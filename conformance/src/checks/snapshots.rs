@@ -10,8 +10,8 @@ use framewise_context::{Frame, FrameId};
 use super::within::{LEFT_BEHIND, in_task, panics, sees};
 use super::workers::{Meeting, block_on_catching, still_runs};
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::probe::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
-use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -31,7 +31,7 @@ macro_rules! __snapshots_checks {
 }
 
 /// A snapshot that is taken in a task of its own, under `ID` = `number`, and outlives it.
-async fn taken_in_a_task(check: &CheckContext, number: u64) -> Result<Frame, Stop> {
+async fn taken_in_a_task(check: &CheckContext, number: u64) -> Result<Frame, CheckError> {
     let task = ID.run(number, || {
         check.spawn(async {
             yield_times(1).await;
@@ -43,7 +43,7 @@ async fn taken_in_a_task(check: &CheckContext, number: u64) -> Result<Frame, Sto
     Ok(frame)
 }
 
-pub(crate) fn c15_a_snapshot_of_the_root_unbinds_inside(check: &CheckContext) -> Verdict {
+pub(crate) fn c15_a_snapshot_of_the_root_unbinds_inside(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(
         check,
@@ -76,7 +76,7 @@ pub(crate) fn c15_a_snapshot_of_the_root_unbinds_inside(check: &CheckContext) ->
 
 pub(crate) fn c16_a_snapshot_shows_its_own_values_and_then_those_before(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let one = taken_in_a_task(&own, 10).await?;
@@ -97,7 +97,7 @@ pub(crate) fn c16_a_snapshot_shows_its_own_values_and_then_those_before(
     })
 }
 
-pub(crate) fn c17_a_binding_inside_of_a_snapshot_is_restored(check: &CheckContext) -> Verdict {
+pub(crate) fn c17_a_binding_inside_of_a_snapshot_is_restored(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let one = taken_in_a_task(&own, 10).await?;
@@ -119,7 +119,7 @@ pub(crate) fn c17_a_binding_inside_of_a_snapshot_is_restored(check: &CheckContex
     })
 }
 
-pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(check: &CheckContext) -> Verdict {
+pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let one = taken_in_a_task(&own, 10).await?;
@@ -147,7 +147,7 @@ pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(check: &CheckContext) ->
 }
 
 /// To an executor, a task's frame is a snapshot that it enters for each poll.
-pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) -> Verdict {
+pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) -> CheckResult {
     const TASKS: usize = 16;
     let entered = Gate::new();
     // Not caught by the suite, but by the executor if at all.
@@ -206,7 +206,7 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) 
 const PANIC_LEAVES: &str =
     "the frame is not restored when a poll panics: restore it in a destructor, or use Frame::run";
 
-pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> Verdict {
+pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> CheckResult {
     const CAUSE: &str = "a frame is made for each task, or the root is not kept as what it is, \
                          or not entered as any other frame is (C-36)";
     let own = check.clone();
@@ -223,7 +223,7 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> Ver
         all.push(seen());
         // What is spawned at the root is there without further words.
         all.push(own.spawn(async move { seen() }).output().await?);
-        Ok::<_, Stop>(all)
+        Ok::<_, CheckError>(all)
     };
     let all = check.block_on(check.spawn_root(at_root).output())??;
     for (place, seen) in [
@@ -248,7 +248,7 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> Ver
         let plain = check.block_on(async {
             let here = Frame::current().is_root();
             let task = check.spawn(async { Frame::current().is_root() });
-            Ok::<_, Stop>((here, task.output().await?))
+            Ok::<_, CheckError>((here, task.output().await?))
         })?;
         let what = "block_on and spawn, called at the root, are at the root";
         expect(
@@ -263,7 +263,7 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> Ver
 
 pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let id = check.id();
     let gate = Gate::new();
     let started = Gate::new();
@@ -275,7 +275,7 @@ pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(
         passed.await;
     }));
     let waits = started.passed();
-    let verdict = in_task(check, async move {
+    let result = in_task(check, async move {
         waits.await;
         let mut scope = Box::pin(ID.scope(11, pending::<()>()));
         let polled = poll_once(scope.as_mut(), Waker::noop());
@@ -309,6 +309,6 @@ pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(
         Ok(())
     });
     gate.open();
-    verdict?;
+    result?;
     check.block_on(stays.output())
 }

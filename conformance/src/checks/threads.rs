@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use framewise_context::{ContextVar, Frame, bind};
 
 use crate::check_context::{CheckContext, Slot, output_of};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::{Blocking, Executor, JoinHandle, Output};
 use crate::probe::{Gate, ID, Log, NotesDrop, deliberate_panic, eventually, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -52,7 +52,7 @@ pub(super) fn blocking_of<T: Send + 'static>(
     )
 }
 
-pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(check: &CheckContext) -> Verdict {
+pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(check: &CheckContext) -> CheckResult {
     let blocking = check.blocking()?;
     let seen = check.block_on(async {
         let call = ID.run(10, || spawn_blocking(blocking, ID_HERE));
@@ -84,7 +84,7 @@ pub(super) const ID_HERE: fn() -> Option<u64> = || ID.get();
 
 pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.blocking()?;
     let (executor, gate, slot) = (Arc::clone(check.executor()), Gate::new(), Slot::new());
     let task = {
@@ -120,16 +120,16 @@ pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(
     )
 }
 
-pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_call(check: &CheckContext) -> Verdict {
+pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_call(check: &CheckContext) -> CheckResult {
     at_the_root_after(check, false)
 }
 
-pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_panic(check: &CheckContext) -> Verdict {
+pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_panic(check: &CheckContext) -> CheckResult {
     at_the_root_after(check, true)
 }
 
 /// Has every thread of the pool make a call under 10, and then calls at the root.
-fn at_the_root_after(check: &CheckContext, panics: bool) -> Verdict {
+fn at_the_root_after(check: &CheckContext, panics: bool) -> CheckResult {
     let blocking = check.blocking()?;
     let calls = blocking.threads_max().unwrap_or(CALLS);
     let after: Vec<Option<u64>> = check.block_on(async {
@@ -153,7 +153,7 @@ fn at_the_root_after(check: &CheckContext, panics: bool) -> Verdict {
             let call = Frame::root().run(|| spawn_blocking(blocking, ID_HERE));
             seen.push(output_of(call.join().await)?);
         }
-        Ok::<_, Stop>(seen)
+        Ok::<_, CheckError>(seen)
     })?;
     let seen = after.into_iter().find(Option::is_some).flatten();
     let left_behind = if panics {
@@ -213,7 +213,7 @@ impl Busy {
     }
 }
 
-pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(check: &CheckContext) -> Verdict {
+pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(check: &CheckContext) -> CheckResult {
     let blocking = check.blocking()?;
     let (log, gate) = (Log::new(), Gate::new());
     let seen = check.block_on(async {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use framewise_context::Frame;
 
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, Failure, expect};
 use crate::executor::{BoxFuture, Executor, Timers};
 use crate::probe::{ID, holds_within, poll_once, telling_waker};
-use crate::verdict::{Failure, Stop, Verdict, expect};
 use crate::wait::WaitLimit;
 
 /// The checks of this chapter.
@@ -49,7 +49,7 @@ pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFutu
 
 pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let (waker, log) = telling_waker();
     let task = async move {
         waker.wake_by_ref();
@@ -79,7 +79,7 @@ pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
 
 pub(crate) fn c50_a_timer_calls_a_waker_in_the_frame_that_registered_it(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let timers = check.timers()?;
     let frame = |id| ID.run(id, Frame::current);
     let causes = [
@@ -119,7 +119,7 @@ async fn called_by_a_timer(
     timers: &dyn Timers,
     first: Option<Frame>,
     last: &Frame,
-) -> Result<Option<u64>, Stop> {
+) -> Result<Option<u64>, CheckError> {
     // Where the thread gets no processor, the first of these may be over before they are polled.
     for doublings in 0..12 {
         let (waker, log) = telling_waker();
@@ -138,6 +138,6 @@ async fn called_by_a_timer(
 }
 
 /// Something that was waited for, and did not happen.
-pub(super) fn never(expected: &str) -> Stop {
+pub(super) fn never(expected: &str) -> CheckError {
     Failure::new(expected, "it did not happen in time", "").into()
 }

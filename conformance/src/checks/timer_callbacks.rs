@@ -8,9 +8,9 @@ use framewise_context::{ContextVar, bind};
 
 use super::time_io::{LONG, THE_DRIVERS, TICK, never};
 use crate::check_context::{CheckContext, Slot};
+use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::CallbackHandle;
 use crate::probe::{Gate, ID, KEPT, Life, Log, NotesDrop, eventually};
-use crate::verdict::{Stop, Verdict, ensure, expect, expect_entries};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -43,20 +43,20 @@ fn set_timeout(
     check: &CheckContext,
     duration: Duration,
     callback: impl FnOnce() + Send + 'static,
-) -> Result<Handle, Stop> {
+) -> Result<Handle, CheckError> {
     let handle = check.timers()?.set_timeout(duration, Box::new(callback));
-    handle.ok_or_else(|| Stop::NotApplicable(NO_CALLBACKS.to_owned()))
+    handle.ok_or_else(|| CheckError::NotApplicable(NO_CALLBACKS.to_owned()))
 }
 
 fn set_interval(
     check: &CheckContext,
     callback: impl FnMut() + Send + 'static,
-) -> Result<Handle, Stop> {
+) -> Result<Handle, CheckError> {
     let handle = check.timers()?.set_interval(TICK, Box::new(callback));
-    handle.ok_or_else(|| Stop::NotApplicable(NO_CALLBACKS.to_owned()))
+    handle.ok_or_else(|| CheckError::NotApplicable(NO_CALLBACKS.to_owned()))
 }
 
-pub(crate) fn c51_driver_code_runs_at_the_root(check: &CheckContext) -> Verdict {
+pub(crate) fn c51_driver_code_runs_at_the_root(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let seen = check.block_on(async {
         let frame = bind(&NOTED, log.on_drop("value")).and(&ID, 10).frame();
@@ -86,7 +86,7 @@ pub(crate) fn c51_driver_code_runs_at_the_root(check: &CheckContext) -> Verdict 
 
 pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let (once, many, late) = (Log::new(), Log::new(), Log::new());
     let notes = |log: &Log, label| {
         let log = log.clone();
@@ -109,7 +109,7 @@ pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
         };
         let fired = eventually(all).await;
         interval.cancel();
-        Ok::<_, Stop>(fired)
+        Ok::<_, CheckError>(fired)
     })?;
     ensure(fired, "callbacks fire", "they did not, in time", "")?;
     for (log, registered) in [(&once, 10), (&many, 11), (&late, 12)] {
@@ -133,7 +133,7 @@ pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
 
 pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let log = Log::new();
     let (fired, cancelled) = (log.on_drop("fired"), log.on_drop("cancelled"));
     check.block_on(async {
@@ -167,14 +167,14 @@ pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
     )
 }
 
-pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext) -> Verdict {
+pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext) -> CheckResult {
     let (alive, life) = Life::begin();
     let released = check.block_on(async {
         let bindings = bind(&KEPT, alive).and(&ID, 10);
         let handle = bindings.run(|| set_timeout(check, TICK, || ()))?;
         let released = eventually(|| life.has_ended()).await;
         drop(handle);
-        Ok::<_, Stop>(released)
+        Ok::<_, CheckError>(released)
     })?;
     ensure(
         released,
@@ -184,7 +184,7 @@ pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext)
     )
 }
 
-pub(crate) fn c53_the_frame_is_released_on_cancel(check: &CheckContext) -> Verdict {
+pub(crate) fn c53_the_frame_is_released_on_cancel(check: &CheckContext) -> CheckResult {
     check.block_on(async {
         for what in ["set_timeout", "set_interval"] {
             let (alive, life) = Life::begin();
@@ -210,19 +210,19 @@ pub(crate) fn c53_the_frame_is_released_on_cancel(check: &CheckContext) -> Verdi
     })
 }
 
-pub(crate) fn c53_a_callback_may_cancel_its_own_handle(check: &CheckContext) -> Verdict {
+pub(crate) fn c53_a_callback_may_cancel_its_own_handle(check: &CheckContext) -> CheckResult {
     cancels_itself(check, false)
 }
 
 pub(crate) fn c53_a_callback_may_cancel_the_handle_that_its_frame_holds(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     cancels_itself(check, true)
 }
 
 /// A repeated callback that cancels itself at its first firing, by a handle that its frame holds: it
 /// is taken out of there, or stays and must not keep the frame that it is in.
-fn cancels_itself(check: &CheckContext, handle_stays: bool) -> Verdict {
+fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
     let own = Slot::new();
     let (kept, frame_life) = Life::begin();
     let (owned, callback_life) = Life::begin();

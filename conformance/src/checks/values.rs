@@ -6,9 +6,9 @@ use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{NOT_CARRIED, fails, in_task, panics, sees};
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckResult, ensure, expect};
 use crate::executor::Executor;
 use crate::probe::{Gate, ID, KEPT, Life, Log, deliberate_panic, eventually, yield_times};
-use crate::verdict::{Verdict, ensure, expect};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -62,7 +62,7 @@ static CALL: ContextVar<OnDrop> = ContextVar::new("call");
 const IN_THE_DYING: &str =
     "the frame is given up while it is current: leave it first, then let go of it";
 
-pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let own = check.clone();
     in_task(check, async move {
@@ -101,7 +101,7 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext)
     })
 }
 
-pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let spawn = |number, label| {
         let value = OnDrop::notes(&log, label);
@@ -131,7 +131,7 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckConte
     Ok(())
 }
 
-pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -> Verdict {
+pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let executor: Weak<dyn Executor> = Arc::downgrade(check.executor());
     let noted = log.clone();
@@ -204,7 +204,7 @@ fn bomb(log: &Log) -> Frame {
 }
 
 /// Each of the three values has ended, and once.
-fn all_ended(log: &Log) -> Verdict {
+fn all_ended(log: &Log) -> CheckResult {
     let mut labels: Vec<_> = log.entries().into_iter().map(|(label, _)| label).collect();
     labels.sort_unstable();
     let what = "values that are dropped with one that panics, each once";
@@ -213,7 +213,7 @@ fn all_ended(log: &Log) -> Verdict {
 
 pub(crate) fn c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let id = check.id();
     in_task(check, async move {
         let log = Log::new();
@@ -227,7 +227,7 @@ pub(crate) fn c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once(
 
 pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_once(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     if !check.executor().survives_panicking_destructors() {
         return not_applicable("the executor aborts the process where a task's destructor panics");
     }
@@ -262,7 +262,7 @@ pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_o
     all_ended(&log)
 }
 
-pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) -> Verdict {
+pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) -> CheckResult {
     let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
     let gate = Gate::new();
     let passed = gate.passed();
@@ -301,7 +301,7 @@ pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) 
     })
 }
 
-pub(crate) fn c78_a_shadowed_value_ends_with_its_own_scope(check: &CheckContext) -> Verdict {
+pub(crate) fn c78_a_shadowed_value_ends_with_its_own_scope(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
         let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());

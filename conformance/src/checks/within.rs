@@ -7,8 +7,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use framewise_context::Frame;
 
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckResult, Failure, ensure};
 use crate::probe::{ID, yield_times};
-use crate::verdict::{Failure, Verdict, ensure};
 
 /// The sign of a frame that did not come along.
 pub(crate) const NOT_CARRIED: &str =
@@ -19,7 +19,7 @@ pub(crate) const LEFT_BEHIND: &str = "another frame is left on the thread: enter
      and restore what was there before on each way out";
 
 /// What [`ID`] is here.
-pub(crate) fn sees(expected: Option<u64>, place: &str) -> Verdict {
+pub(crate) fn sees(expected: Option<u64>, place: &str) -> CheckResult {
     let seen = ID.get();
     let cause = if seen.is_none() {
         NOT_CARRIED
@@ -38,8 +38,8 @@ pub(crate) fn sees(expected: Option<u64>, place: &str) -> Verdict {
 /// in the frame in which the check started; so is who waits for it.
 pub(crate) fn in_task(
     check: &CheckContext,
-    body: impl Future<Output = Verdict> + Send + 'static,
-) -> Verdict {
+    body: impl Future<Output = CheckResult> + Send + 'static,
+) -> CheckResult {
     let id = check.id();
     check.block_on(async move {
         sees(id, "where a check starts")?;
@@ -70,6 +70,6 @@ pub(crate) fn panics<R>(body: impl FnOnce() -> R) -> bool {
 }
 
 /// A failure where nothing but `expected` would do.
-pub(crate) fn fails(expected: &str, seen: impl Into<String>, cause: &str) -> Verdict {
+pub(crate) fn fails(expected: &str, seen: impl Into<String>, cause: &str) -> CheckResult {
     Err(Failure::new(expected, seen, cause).into())
 }

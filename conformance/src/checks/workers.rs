@@ -11,9 +11,9 @@ use std::thread;
 use framewise_context::{ContextVar, Frame, bind};
 
 use crate::check_context::{CheckContext, not_applicable, panicked};
+use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::executor::{Ended, JoinHandle, Output};
 use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, eventually, in_time, yield_times};
-use crate::verdict::{Failure, Stop, Verdict};
 
 /// A value that notes in which frame it is dropped.
 pub(crate) static NOTES: ContextVar<NotesDrop> = ContextVar::new("notes");
@@ -130,7 +130,7 @@ pub(crate) fn while_occupied<R>(check: &CheckContext, body: impl FnOnce() -> R) 
 pub(crate) fn block_on_catching<T>(
     check: &CheckContext,
     future: impl Future<Output = T>,
-) -> Result<Option<T>, Stop> {
+) -> Result<Option<T>, CheckError> {
     match catch_unwind(AssertUnwindSafe(|| check.block_on(future))) {
         Ok(output) => Ok(Some(output)),
         Err(payload) if is_deliberate(&*payload) => Ok(None),
@@ -150,7 +150,7 @@ fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
 /// # Errors
 ///
 /// A failure, if it panics with something else.
-pub(crate) fn still_runs(check: &CheckContext) -> Result<bool, Stop> {
+pub(crate) fn still_runs(check: &CheckContext) -> Result<bool, CheckError> {
     for _ in 0..2 {
         let ran = block_on_catching(check, async {
             let task = check.spawn_root(async {});
@@ -174,7 +174,7 @@ pub(crate) enum Before {
 
 /// Checks that workers are at the root between polls: a frame's last holder is whoever polled its
 /// task last, so its values are dropped in that thread's own frame.
-pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> Verdict {
+pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResult {
     const ENDS: &str = "a task that panics ends the thread that polls it";
     if before == Before::Panic && !still_runs(check)? {
         return not_applicable(ENDS);

@@ -1,8 +1,8 @@
 use super::{Table, short};
+use crate::check_result::Failure;
 use crate::item::Item;
 use crate::report::{Finding, Outcome, Report};
 use crate::start_frame::StartFrame;
-use crate::verdict::Failure;
 
 fn report(subject: &str, outcomes: &[(u8, Outcome)]) -> Report {
     let findings = outcomes.iter().map(|(number, outcome)| Finding {

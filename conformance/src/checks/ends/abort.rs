@@ -6,17 +6,17 @@ use std::thread;
 
 use super::expect_dropped;
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::checks::workers::{polls_end, while_occupied};
 use crate::executor::JoinHandle;
 use crate::probe::{Gate, ID, Log, eventually, in_time, park};
-use crate::verdict::{Failure, Stop, Verdict};
 
 const NO_ABORT: &str = "tasks cannot be aborted";
 
 /// Tries again where a task was polled too early: the threads may just have been starting.
 const TRIES: usize = 3;
 
-pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> Verdict {
+pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> CheckResult {
     check.joining()?;
     for _ in 0..TRIES {
         if abort_before_the_first_poll(check)? {
@@ -27,7 +27,7 @@ pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> Verdict
 }
 
 /// False: a task was polled first.
-fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, Stop> {
+fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, CheckError> {
     let log = Log::new();
     let was_polled = Arc::new(AtomicBool::new(false));
     let fresh = |label: &'static str| {
@@ -46,7 +46,7 @@ fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, Stop> {
     check.block_on(async {
         let tasks = while_occupied(check, || {
             let mut tasks = ID.run(10, || {
-                Ok::<_, Stop>([
+                Ok::<_, CheckError>([
                     check.spawn_joinable(fresh(labels[0]))?,
                     check.spawn_joinable(fresh(labels[1]))?,
                     check.spawn_joinable(ID.scope(50, fresh(labels[2])))?,
@@ -64,7 +64,7 @@ fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, Stop> {
             drop(in_time(task.join()).await);
         }
         eventually(|| log.entries().len() == labels.len()).await;
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     if was_polled.load(Ordering::SeqCst) {
         return Ok(false);
@@ -88,7 +88,7 @@ async fn abort(
     check: &CheckContext,
     aborter: Aborter,
     mut task: Box<dyn JoinHandle>,
-) -> Result<Box<dyn JoinHandle>, Stop> {
+) -> Result<Box<dyn JoinHandle>, CheckError> {
     let aborted = match aborter {
         Aborter::Here => task.abort().then_some(task),
         Aborter::AnotherFrame => ID.run(90, || task.abort()).then_some(task),
@@ -106,7 +106,7 @@ async fn abort(
     aborted.map_or_else(|| not_applicable(NO_ABORT), Ok)
 }
 
-pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> Verdict {
+pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> CheckResult {
     check.joining()?;
     // Those first whose frame has a number of its own: it tells whose was seen.
     for (aborter, from) in [
@@ -148,7 +148,7 @@ pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> Verdict {
             let task = abort(check, aborter, task).await?;
             drop(in_time(task.join()).await);
             eventually(|| log.entries().len() == 2).await;
-            Ok::<_, Stop>(())
+            Ok::<_, CheckError>(())
         })?;
         let what = format!("a variable in a scope {from}");
         expect_dropped(&what, 50, log.find("inner"), check.id())?;
@@ -159,7 +159,7 @@ pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c42_aborted_while_polled(check: &CheckContext) -> Verdict {
+pub(crate) fn c42_aborted_while_polled(check: &CheckContext) -> CheckResult {
     check.joining()?;
     let here = thread::current().id();
     let log = Log::new();
@@ -189,7 +189,7 @@ pub(crate) fn c42_aborted_while_polled(check: &CheckContext) -> Verdict {
         }
         drop(in_time(task.join()).await);
         eventually(|| !log.entries().is_empty()).await;
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     expect_dropped(what, 10, log.find(what), check.id())
 }

@@ -7,12 +7,12 @@ use std::task::{Poll, Wake, Waker};
 use framewise_context::Frame;
 
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::workers::{Before, are_at_the_root, block_on_catching};
 use crate::executor::Output;
 use crate::probe::{
     Gate, ID, Log, deliberate_panic, eventually, in_time, park, poll_once, yield_times,
 };
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// Notes that it is dropped, and panics in a frame of its own if it is armed.
 struct Bomb {
@@ -30,7 +30,7 @@ impl Drop for Bomb {
     }
 }
 
-fn can_try(check: &CheckContext) -> Verdict {
+fn can_try(check: &CheckContext) -> CheckResult {
     if check.executor().survives_panicking_destructors() {
         return Ok(());
     }
@@ -38,7 +38,7 @@ fn can_try(check: &CheckContext) -> Verdict {
 }
 
 /// Whatever happened, this thread and the executor's are as they were.
-fn all_is_well(check: &CheckContext, here: (Option<u64>, Frame), log: &Log) -> Verdict {
+fn all_is_well(check: &CheckContext, here: (Option<u64>, Frame), log: &Log) -> CheckResult {
     let after = (ID.get(), Frame::current());
     expect(
         "ID around a block_on in which a destructor panics",
@@ -61,7 +61,7 @@ fn all_is_well(check: &CheckContext, here: (Option<u64>, Frame), log: &Log) -> V
     are_at_the_root(check, Before::Panic)
 }
 
-pub(crate) fn c46_a_destructor_that_panics_restores(check: &CheckContext) -> Verdict {
+pub(crate) fn c46_a_destructor_that_panics_restores(check: &CheckContext) -> CheckResult {
     can_try(check)?;
     let here = (ID.get(), Frame::current());
     let log = Log::new();
@@ -83,7 +83,7 @@ pub(crate) fn c46_a_destructor_that_panics_restores(check: &CheckContext) -> Ver
 
 pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     can_try(check)?;
     check.joining()?;
     let here = (ID.get(), Frame::current());
@@ -106,7 +106,7 @@ pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(
         release.open();
         eventually(|| !log.entries().is_empty()).await;
         yield_times(3).await;
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?
     .unwrap_or(Ok(()))?;
     all_is_well(check, here, &log)
@@ -133,7 +133,7 @@ fn joiner_is_woken_in(
     check: &CheckContext,
     end: End,
     is_armed: bool,
-) -> Result<Option<Option<u64>>, Stop> {
+) -> Result<Option<Option<u64>>, CheckError> {
     let joining = check.joining()?;
     let log = Log::new();
     let notes = Arc::new(NotesWake(Mutex::new(None)));
@@ -182,7 +182,7 @@ fn joiner_is_woken_in(
 
 pub(crate) fn c46_what_follows_a_destructor_that_panics_is_where_it_always_is(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     can_try(check)?;
     check.joining()?;
     for end in [End::Ready, End::Aborted] {

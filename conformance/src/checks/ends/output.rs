@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::expect_dropped;
 use crate::check_context::{CheckContext, output_of};
+use crate::check_result::{CheckError, CheckResult, ensure};
 use crate::checks::workers::{join_before_the_end, while_occupied};
 use crate::probe::{Gate, ID, Log, NotesDrop, eventually, in_time, park, yield_times};
-use crate::verdict::{Stop, Verdict, ensure};
 
-pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(
+    check: &CheckContext,
+) -> CheckResult {
     check.joining()?;
     let log = Log::new();
     check.block_on(async {
@@ -23,7 +25,7 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(check: &CheckC
             }
         };
         let tasks = ID.run(10, || {
-            Ok::<_, Stop>([
+            Ok::<_, CheckError>([
                 check.spawn_joinable(waits(plain))?,
                 // The scope is over when its output goes.
                 check.spawn_joinable(ID.scope(50, waits(scoped)))?,
@@ -33,7 +35,7 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(check: &CheckC
         ID.run(90, || tasks.into_iter().for_each(|task| task.detach()));
         ID.run(90, || release.open());
         eventually(|| log.entries().len() == 2).await;
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     for what in [
         "a detached task's output",
@@ -46,7 +48,7 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(check: &CheckC
 
 pub(crate) fn c39_an_output_detached_before_the_first_poll_is_dropped_in_the_tasks_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.joining()?;
     let log = Log::new();
     let what = "the output of a task that was detached at once";
@@ -55,15 +57,15 @@ pub(crate) fn c39_an_output_detached_before_the_first_poll_is_dropped_in_the_tas
         while_occupied(check, || {
             let task = ID.run(10, || check.spawn_joinable(async move { output }))?;
             ID.run(90, || task.detach());
-            Ok::<_, Stop>(())
+            Ok::<_, CheckError>(())
         })?;
         eventually(|| !log.entries().is_empty()).await;
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     expect_dropped(what, 10, log.find(what), check.id())
 }
 
-pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(check: &CheckContext) -> Verdict {
+pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(check: &CheckContext) -> CheckResult {
     check.joining()?;
     let log = Log::new();
     let taker = check.clone();
@@ -97,12 +99,12 @@ pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(check: &CheckContext) -
                 let output: NotesDrop = output_of(join_before_the_end(&own, task, go).await)?;
                 yield_times(1).await;
                 drop(output);
-                Ok::<_, Stop>(())
+                Ok::<_, CheckError>(())
             })
         });
         other.output().await??;
         ID.run(30, || drop(output));
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     for (what, expected) in [
         ("an output that block_on's future took", 30),

@@ -5,12 +5,17 @@ use std::task::Poll;
 
 use super::expect_dropped;
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::CheckResult;
 use crate::checks::workers::block_on_catching;
 use crate::probe::{ID, Log, deliberate_panic, eventually, yield_times};
-use crate::verdict::Verdict;
 
 /// Waits for what a task that panics drops, whether or not the panic comes out of `block_on`.
-fn panic_in_task(check: &CheckContext, spawn: impl FnOnce(), log: &Log, drops: usize) -> Verdict {
+fn panic_in_task(
+    check: &CheckContext,
+    spawn: impl FnOnce(),
+    log: &Log,
+    drops: usize,
+) -> CheckResult {
     let came = block_on_catching(check, async {
         spawn();
         eventually(|| log.entries().len() >= drops).await
@@ -26,7 +31,7 @@ fn panic_in_task(check: &CheckContext, spawn: impl FnOnce(), log: &Log, drops: u
     Ok(())
 }
 
-pub(crate) fn c43_a_panic_drops_locals_in_their_frames(check: &CheckContext) -> Verdict {
+pub(crate) fn c43_a_panic_drops_locals_in_their_frames(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let labels = [
         "a variable within ID.run, on a panic",
@@ -63,7 +68,7 @@ pub(crate) fn c43_a_panic_drops_locals_in_their_frames(check: &CheckContext) -> 
 }
 
 /// A panic out of a hand-written `poll` leaves the future whole: the executor drops it.
-pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let whats = [
         "a future whose first poll panicked",

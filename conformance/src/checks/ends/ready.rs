@@ -6,11 +6,11 @@ use std::task::Poll;
 
 use super::expect_dropped;
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::executor::{BoxFuture, Output};
 use crate::probe::{Gate, ID, Log, eventually, in_time, park, yield_times};
-use crate::verdict::{Failure, Stop, Verdict};
 
-pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let labels = [
         "what is left in a future that is ready at once",
@@ -57,7 +57,7 @@ pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(check: &CheckContext
 }
 
 /// With a handle, the future is often dropped by other code, when the output is stored.
-pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let joining = check.joining()?;
     let log = Log::new();
     let what = "what is left in a future that is ready, and joined";
@@ -80,7 +80,7 @@ pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(check: &CheckContext) 
             return Err(Failure::new("a joined task ends", "it did not in time", "").into());
         }
         eventually(|| !log.entries().is_empty()).await;
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     expect_dropped(what, 10, log.find(what), check.id())
 }

@@ -7,19 +7,19 @@ use std::task::{Context, Poll, Wake, Waker};
 use framewise_context::{Frame, bind};
 
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckError, CheckResult, Failure, ensure};
 use crate::checks::workers::block_on_catching;
 use crate::executor::{BoxFuture, JoinHandle};
 use crate::probe::{
     Gate, ID, KEPT, Life, deliberate_panic, eventually, in_time, pause, yield_times,
 };
-use crate::verdict::{Failure, Stop, Verdict, ensure};
 
 const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: let go of it \
      when the task ends, not when its memory is freed; where C-32 is broken, too, it is a thread that \
      keeps it";
 
 /// Spawns a task whose frame keeps something alive, and that sees it.
-fn keeping(check: &CheckContext) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
+fn keeping(check: &CheckContext) -> Result<(Box<dyn JoinHandle>, Life), CheckError> {
     let (alive, life) = Life::begin();
     let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
         check.spawn_joinable(async {
@@ -30,7 +30,9 @@ fn keeping(check: &CheckContext) -> Result<(Box<dyn JoinHandle>, Life), Stop> {
     Ok((task, life))
 }
 
-pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(check: &CheckContext) -> Verdict {
+pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(
+    check: &CheckContext,
+) -> CheckResult {
     check.joining()?;
     check.block_on(async {
         for _ in 0..5 {
@@ -59,7 +61,7 @@ pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(check: &CheckCont
 
 pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.joining()?;
     check.block_on(async {
         for polls_first in [true, false] {
@@ -100,7 +102,9 @@ enum End {
     Aborted,
 }
 
-pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(check: &CheckContext) -> Verdict {
+pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(
+    check: &CheckContext,
+) -> CheckResult {
     check.joining()?;
     for end in [End::Finished, End::Panicked, End::Aborted] {
         let (alive, life) = Life::begin();
@@ -234,7 +238,7 @@ const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the
      that: drop both when the task ends, whoever still has a waker; where C-32 is broken, too, it is a \
      thread that keeps it";
 
-pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> CheckResult {
     let wakers = Wakers::default();
     let (alive, life) = Life::begin();
     check.block_on(async {
@@ -266,7 +270,7 @@ pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> Verdict {
     })
 }
 
-pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(check: &CheckContext) -> CheckResult {
     check.joining()?;
     let wakers = Wakers::default();
     let (alive, life) = Life::begin();

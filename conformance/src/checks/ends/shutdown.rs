@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::expect_dropped;
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::checks::workers::while_occupied;
 use crate::probe::{Gate, ID, Log, in_time, park};
-use crate::verdict::{Failure, Stop, Verdict};
 
 const LEFT: [(&str, u64); 5] = [
     ("a variable in a scope of a parked task that is left", 50),
@@ -18,7 +18,7 @@ const LEFT: [(&str, u64); 5] = [
     ("a task that is left in a sleep", 12),
 ];
 
-fn leave_tasks(check: &CheckContext, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> {
+fn leave_tasks(check: &CheckContext, log: &Log) -> Result<Vec<Arc<Gate>>, CheckError> {
     let [inner, outer, queued, scope, sleeping] = LEFT.map(|(label, _)| log.on_drop(label));
     let (parked, release) = (Gate::new(), Gate::new());
     let (asleep, never) = (Gate::new(), Gate::new());
@@ -73,19 +73,19 @@ fn leave_tasks(check: &CheckContext, log: &Log) -> Result<Vec<Arc<Gate>>, Stop> 
             };
             ID.run(11, || executor.spawn(Box::pin(ID.scope(51, scope))));
         });
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     Ok(gates)
 }
 
-fn each_in_its_frame(check: &CheckContext, log: &Log) -> Verdict {
+fn each_in_its_frame(check: &CheckContext, log: &Log) -> CheckResult {
     for (label, expected) in LEFT {
         expect_dropped(label, expected, log.find(label), check.id())?;
     }
     Ok(())
 }
 
-pub(crate) fn c45_shut_down_drops_each_task_in_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c45_shut_down_drops_each_task_in_its_frame(check: &CheckContext) -> CheckResult {
     let shutdown = check.shutdown()?;
     let log = Log::new();
     let gates = leave_tasks(check, &log)?;
@@ -97,7 +97,7 @@ pub(crate) fn c45_shut_down_drops_each_task_in_its_frame(check: &CheckContext) -
 
 pub(crate) fn c45_shut_down_on_another_thread_drops_each_task_in_its_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.shutdown()?;
     check.needs_any_thread()?;
     let log = Log::new();
@@ -106,7 +106,7 @@ pub(crate) fn c45_shut_down_on_another_thread_drops_each_task_in_its_frame(
     let shut_down = thread::spawn(move || {
         ID.run(90, || {
             own.shutdown()?.shut_down();
-            Ok::<_, Stop>(())
+            Ok::<_, CheckError>(())
         })
     });
     shut_down

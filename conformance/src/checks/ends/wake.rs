@@ -7,9 +7,9 @@ use futures::channel::mpsc;
 use futures::{SinkExt, StreamExt};
 
 use crate::check_context::{CheckContext, Slot};
+use crate::check_result::{CheckError, CheckResult, Failure, expect};
 use crate::checks::workers::polls_end;
 use crate::probe::{ID, eventually, in_time, pause, yield_times};
-use crate::verdict::{Failure, Stop, Verdict, expect};
 
 /// Each wakes under a frame of its own, so that the number tells whose was seen.
 const FROM: [(u64, &str); 4] = [
@@ -19,7 +19,9 @@ const FROM: [(u64, &str); 4] = [
     (23, "another task, in a scope"),
 ];
 
-pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(check: &CheckContext) -> Verdict {
+pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(
+    check: &CheckContext,
+) -> CheckResult {
     let waker = Slot::<Waker>::new();
     let seen = check.block_on(async {
         let task = ID.run(10, || {
@@ -95,7 +97,7 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(check: &CheckCon
     Ok(())
 }
 
-pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContext) -> CheckResult {
     const SENDERS: u64 = 8;
     const MESSAGES: usize = 20;
     check.block_on(async {
@@ -115,7 +117,7 @@ pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContex
                     )?;
                     received += 1;
                 }
-                Ok::<_, Stop>(received)
+                Ok::<_, CheckError>(received)
             })
         });
         let sending: Vec<_> = (0..SENDERS)
@@ -134,7 +136,7 @@ pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContex
                                 &[(Some(10), "polled in the frame of whoever wakes it")],
                             )?;
                         }
-                        Ok::<_, Stop>(())
+                        Ok::<_, CheckError>(())
                     })
                 })
             })

@@ -9,13 +9,13 @@ use framewise_context::Frame;
 
 use super::{ELSEWHERE, KEPT, NESTED, all_see, child, idle, polled};
 use crate::check_context::not_applicable;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::within::sees;
 use crate::combinator::{Child, Polling};
 use crate::executor::BoxFuture;
 use crate::probe::{Entry, ID, Log, deliberate_panic, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
-pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(check: &Polling) -> Verdict {
+pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(check: &Polling) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, idle(&log, "a scoped loser"))),
@@ -52,7 +52,7 @@ pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(check: &Polling) 
 }
 
 /// Shares `child` and polls one share under 11, the other to its end under 12.
-fn shared(check: &Polling, child: Child) -> Result<(), Stop> {
+fn shared(check: &Polling, child: Child) -> Result<(), CheckError> {
     let Some([mut first, second]) = check.combinator().share(child) else {
         return not_applicable("no shared future");
     };
@@ -66,7 +66,7 @@ fn shared(check: &Polling, child: Child) -> Result<(), Stop> {
     })
 }
 
-pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &Polling) -> Verdict {
+pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &Polling) -> CheckResult {
     let log = Log::new();
     shared(check, child(&log, "a shared child", 2))?;
     let polls: Vec<Entry> = log.entries().into_iter().take(2).collect();
@@ -82,7 +82,7 @@ pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &Polling) -> Verdict {
     )
 }
 
-pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(check: &Polling) -> Verdict {
+pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(check: &Polling) -> CheckResult {
     let log = Log::new();
     shared(
         check,
@@ -91,7 +91,7 @@ pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(check: &Polling) -> Verdic
     all_see(&log, "a shared scope", Some(21))
 }
 
-pub(crate) fn c74_pending_and_ready_restore(check: &Polling) -> Verdict {
+pub(crate) fn c74_pending_and_ready_restore(check: &Polling) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, child(&log, "scoped", 3))),
@@ -118,7 +118,7 @@ pub(crate) fn c74_pending_and_ready_restore(check: &Polling) -> Verdict {
     }))
 }
 
-pub(crate) fn c74_a_childs_panic_restores(check: &Polling) -> Verdict {
+pub(crate) fn c74_a_childs_panic_restores(check: &Polling) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         child(&log, "an elder sibling", 4),
@@ -168,7 +168,9 @@ pub(crate) fn c74_a_childs_panic_restores(check: &Polling) -> Verdict {
     all_see(&log, "a younger sibling", Some(11))
 }
 
-pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(check: &Polling) -> Verdict {
+pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(
+    check: &Polling,
+) -> CheckResult {
     let make = |log: &Log| -> Vec<Child> {
         vec![
             Box::pin(ID.scope(21, child(log, "a scoped child", 1))),

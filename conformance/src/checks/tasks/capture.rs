@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::probe::{Gate, ID, in_time, park, yield_times};
-use crate::verdict::{Stop, Verdict, ensure, expect};
 
 /// The cause where a task sees nothing.
 pub(super) const LOST: &str = "no frame is carried, or it is captured at the first poll, on a thread that \
      has none: capture it in spawn, and make each poll in it";
 
-pub(crate) fn c25_captured_at_spawn(check: &CheckContext) -> Verdict {
+pub(crate) fn c25_captured_at_spawn(check: &CheckContext) -> CheckResult {
     let (made_under, spawned_under, awaited_under) = (Some(10), Some(11), Some(12));
     let seen = check.block_on(async {
         let future = ID.run(10, || async { ID.get() });
@@ -40,7 +40,7 @@ pub(crate) fn c25_captured_at_spawn(check: &CheckContext) -> Verdict {
 }
 
 /// Two polls, each while another frame is current on the thread that is in `block_on`.
-pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckContext) -> Verdict {
+pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckContext) -> CheckResult {
     let (parked, release) = (Gate::new(), Gate::new());
     let child = {
         let (parked, release) = (Arc::clone(&parked), Arc::clone(&release));
@@ -97,7 +97,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckConte
 /// A worker's own way to spawn is often another than that from outside.
 pub(crate) fn c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let spawner = check.clone();
     let seen = check.block_on(async {
         let parent = ID.run(10, || {
@@ -116,7 +116,7 @@ pub(crate) fn c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment
                     inner.output().await?,
                     scoped.output().await?,
                 ];
-                Ok::<_, Stop>(seen)
+                Ok::<_, CheckError>(seen)
             })
         });
         parent.output().await?

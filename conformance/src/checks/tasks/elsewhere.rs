@@ -6,13 +6,13 @@ use std::thread;
 use framewise_context::{Frame, bind};
 
 use crate::check_context::{CheckContext, Slot, not_applicable, output_of};
+use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::checks::workers::while_occupied;
 use crate::probe::{
     Gate, ID, KEPT, Life, NOT_INHERITED, OTHER, eventually, in_time, park, yield_times,
 };
-use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
-pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> Verdict {
+pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> CheckResult {
     check.needs_any_thread()?;
     let spawner = check.clone();
     let thread = thread::Builder::new()
@@ -61,7 +61,7 @@ pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> Verdict {
         )
     };
     let (root, bound, captured) = check.block_on(async {
-        Ok::<_, Stop>((
+        Ok::<_, CheckError>((
             root.output().await?,
             bound.output().await?,
             captured.output().await?,
@@ -74,7 +74,7 @@ pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> Verdict {
 
 pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let (alive, life) = Life::begin();
     let (parked, release) = (Gate::new(), Gate::new());
     let spawner = check.clone();
@@ -87,7 +87,7 @@ pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
                 park(own_parked, own_release).await;
                 let woken = here();
                 let child = spawner.spawn(async move { here() }).output().await?;
-                Ok::<_, Stop>([first, woken, child])
+                Ok::<_, CheckError>([first, woken, child])
             })
         });
         eventually(|| parked.is_open()).await;
@@ -144,7 +144,7 @@ fn seen() -> Seen {
     (NOT_INHERITED.get(), NOT_INHERITED.is_bound(), OTHER.get())
 }
 
-pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) -> Verdict {
+pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) -> CheckResult {
     let spawner = check.clone();
     let (own, children) = check.block_on(async {
         let parent = OTHER.run(3, || {
@@ -161,7 +161,7 @@ pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) 
                     let child = seen();
                     yield_times(1).await;
                     let grandchild = grandparent.spawn(async { seen() }).output().await?;
-                    Ok::<_, Stop>([child, seen(), grandchild])
+                    Ok::<_, CheckError>([child, seen(), grandchild])
                 });
                 let mut children = child.output().await??.to_vec();
                 if spawner.joining().is_ok() {
@@ -172,7 +172,7 @@ pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) 
                 let asked_for = Frame::current().scope(async { NOT_INHERITED.get() });
                 own.push(spawner.spawn(asked_for).output().await?);
                 own.push(NOT_INHERITED.get());
-                Ok::<_, Stop>((own, children))
+                Ok::<_, CheckError>((own, children))
             }))
         });
         parent.output().await?
@@ -225,7 +225,7 @@ impl Drop for NotesDrop {
 
 pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.joining()?;
     let seen = Slot::new();
     let notes = NotesDrop(seen.clone());
@@ -239,7 +239,7 @@ pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled
             }
         })?;
         drop(in_time(task.join()).await);
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     // Whether it was polled after all: it is absent there, too.
     let mut dropped = None;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use framewise_context::Frame;
 
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckResult, Failure, expect};
 use crate::checks::workers::{block_on_catching, join_before_the_end};
 use crate::probe::{Gate, ID, deliberate_panic, in_time, yield_times};
-use crate::verdict::{Failure, Verdict, expect};
 
 const STAYS: &str = "whoever waits for a task goes on in that task's frame: restore the frame \
      after each poll, before the joiner is woken";
 
-fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> Verdict {
+fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> CheckResult {
     let (id, frame) = before;
     expect(what, id, ID.get(), &[(Some(10), STAYS), (Some(11), STAYS)])?;
     expect(
@@ -23,7 +23,7 @@ fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> Verdict {
     )
 }
 
-pub(crate) fn c38_joining_leaves_the_awaiters_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c38_joining_leaves_the_awaiters_frame(check: &CheckContext) -> CheckResult {
     check.joining()?;
     check.block_on(joins(check))?;
     // A task that waits may be polled where the other one ended.
@@ -34,7 +34,7 @@ pub(crate) fn c38_joining_leaves_the_awaiters_frame(check: &CheckContext) -> Ver
     })
 }
 
-async fn joins(check: &CheckContext) -> Verdict {
+async fn joins(check: &CheckContext) -> CheckResult {
     let late = || Failure::new("a task that is joined ends", "it did not in time", "");
     let before = || (ID.get(), Frame::current());
     for aborts in [false, true] {
@@ -77,7 +77,7 @@ async fn joins(check: &CheckContext) -> Verdict {
 
 pub(crate) fn c38_joining_a_task_that_panicked_leaves_the_awaiters_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.joining()?;
     let here = (ID.get(), Frame::current());
     let joined = block_on_catching(check, async {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::capture::LOST;
 use crate::check_context::{CheckContext, output_of};
+use crate::check_result::{CheckError, CheckResult, Failure, expect};
 use crate::probe::{Gate, ID, in_time, park, yield_times};
-use crate::verdict::{Failure, Stop, Verdict, expect};
 
-pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -> Verdict {
+pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -> CheckResult {
     let (parked, release) = (Gate::new(), Gate::new());
     let seen = check.block_on(async {
         let child = ID.run(10, || {
@@ -54,7 +54,7 @@ pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -
     )
 }
 
-pub(crate) fn c26_kept_when_joined_outside_of_the_scope(check: &CheckContext) -> Verdict {
+pub(crate) fn c26_kept_when_joined_outside_of_the_scope(check: &CheckContext) -> CheckResult {
     check.joining()?;
     let (parked, release) = (Gate::new(), Gate::new());
     let joined = check.block_on(async {
@@ -79,7 +79,7 @@ pub(crate) fn c26_kept_when_joined_outside_of_the_scope(check: &CheckContext) ->
                 "the joiner is not woken",
             )
         };
-        Ok::<_, Stop>(joined.ok_or_else(late)?)
+        Ok::<_, CheckError>(joined.ok_or_else(late)?)
     })?;
     expect(
         "ID at two polls of a task that was spawned under 10 and is joined in a scope of 12",
@@ -95,7 +95,9 @@ pub(crate) fn c26_kept_when_joined_outside_of_the_scope(check: &CheckContext) ->
     )
 }
 
-pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(check: &CheckContext) -> Verdict {
+pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(
+    check: &CheckContext,
+) -> CheckResult {
     let (bound, seen) = (Gate::new(), Gate::new());
     let (parent, rebinding, sibling) = check.block_on(async {
         ID.scope(5, async {
@@ -120,7 +122,7 @@ pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(check: &CheckC
             let beside = ID.get();
             let sibling = sibling.output().await?;
             let rebinding = rebinding.output().await?;
-            Ok::<_, Stop>(((beside, ID.get()), rebinding, sibling))
+            Ok::<_, CheckError>(((beside, ID.get()), rebinding, sibling))
         })
         .await
     })?;
@@ -150,7 +152,7 @@ pub(crate) fn c27_a_rebinding_is_invisible_to_parent_and_siblings(check: &CheckC
     )
 }
 
-pub(crate) fn c28_grandchildren_inherit(check: &CheckContext) -> Verdict {
+pub(crate) fn c28_grandchildren_inherit(check: &CheckContext) -> CheckResult {
     let (child, grandchild) = (check.clone(), check.clone());
     let seen = check.block_on(async {
         let child = ID.run(10, || {
@@ -162,7 +164,7 @@ pub(crate) fn c28_grandchildren_inherit(check: &CheckContext) -> Verdict {
                         yield_times(1).await;
                         grandchild.spawn(async { ID.get() }).output().await
                     });
-                    Ok::<_, Stop>((inherited, own, rebound.await?))
+                    Ok::<_, CheckError>((inherited, own, rebound.await?))
                 });
                 spawned.output().await?
             })

@@ -8,13 +8,13 @@ use framewise_context::bind;
 use futures::channel::oneshot;
 
 use crate::check_context::CheckContext;
+use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::probe::{ID, Log, NOT_INHERITED, OTHER, eventually, yield_times};
-use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 struct LocalTask<T>(oneshot::Receiver<T>);
 
 impl<T> LocalTask<T> {
-    async fn output(self) -> Result<T, Stop> {
+    async fn output(self) -> Result<T, CheckError> {
         let dropped = |_| Failure::new("a local task runs to its end", "it was dropped", "");
         Ok(self.0.await.map_err(dropped)?)
     }
@@ -24,7 +24,7 @@ impl<T> LocalTask<T> {
 fn spawn_local<T: 'static>(
     check: &CheckContext,
     future: impl Future<Output = T> + 'static,
-) -> Result<LocalTask<T>, Stop> {
+) -> Result<LocalTask<T>, CheckError> {
     let (sender, receiver) = oneshot::channel();
     check.local()?.spawn_local(Box::pin(async move {
         let output = future.await;
@@ -34,7 +34,7 @@ fn spawn_local<T: 'static>(
     Ok(LocalTask(receiver))
 }
 
-pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> Verdict {
+pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> CheckResult {
     check.local()?;
     let own = check.clone();
     let (seen, grandchild, inherited) = check.block_on(async {
@@ -59,7 +59,7 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> Verdict 
         let bare =
             bound.run(|| spawn_local(check, async { (NOT_INHERITED.get(), OTHER.get()) }))?;
         let seen = ID.scope(13, child.output()).await?;
-        Ok::<_, Stop>((seen, parent.output().await??, bare.output().await?))
+        Ok::<_, CheckError>((seen, parent.output().await??, bare.output().await?))
     })?;
     expect(
         "ID at two polls of a local task, made under 10, spawned under 11 and awaited under 13",
@@ -106,7 +106,7 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> Verdict 
     )
 }
 
-fn sees(expected: u64, place: &str) -> Verdict {
+fn sees(expected: u64, place: &str) -> CheckResult {
     let seen = ID.get();
     ensure(
         seen == Some(expected),
@@ -116,7 +116,7 @@ fn sees(expected: u64, place: &str) -> Verdict {
     )
 }
 
-pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> Verdict {
+pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> CheckResult {
     check.local()?;
     let id = check.id();
     check.block_on(async {
@@ -133,7 +133,7 @@ pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> Verdict {
                     other.output().await?;
                     sees(*not_send, "in a local task after a wake-up from 999")?;
                 }
-                Ok::<_, Stop>(())
+                Ok::<_, CheckError>(())
             };
             ID.run(number, || spawn_local(check, local))
         };
@@ -158,7 +158,7 @@ pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> Verdict {
     })
 }
 
-pub(crate) fn c34_local_tasks_end_in_their_frames(check: &CheckContext) -> Verdict {
+pub(crate) fn c34_local_tasks_end_in_their_frames(check: &CheckContext) -> CheckResult {
     let local = check.local()?;
     let log = Log::new();
     let (part, variable) = (log.on_drop("part"), log.on_drop("variable"));

@@ -7,14 +7,14 @@ use std::thread::{self, ThreadId};
 use framewise_context::{Frame, bind};
 
 use crate::check_context::{CheckContext, not_applicable};
+use crate::check_result::{CheckError, CheckResult, Failure, ensure};
 use crate::checks::workers::{Before, Meeting, NOTES, are_at_the_root};
 use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
-use crate::verdict::{Failure, Stop, Verdict, ensure};
 
 const TRIES: usize = 8;
 const MOVES: usize = 3;
 
-fn sees(expected: u64, place: &str) -> Verdict {
+fn sees(expected: u64, place: &str) -> CheckResult {
     let seen = ID.get();
     let cause = match seen {
         None => {
@@ -62,7 +62,9 @@ fn occupy(before: ThreadId, go: Arc<Gate>, moved: Arc<Gate>) {
     }
 }
 
-pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(
+    check: &CheckContext,
+) -> CheckResult {
     check.needs_workers(2)?;
     let spawner = check.clone();
     let moves = check.block_on(async {
@@ -75,7 +77,7 @@ pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(check: &CheckC
                     let scope = ID.scope(20, async {
                         let moved = leave_this_thread(&spawner).await;
                         sees(20, "in a scope after its task was moved")?;
-                        Ok::<_, Stop>(moved)
+                        Ok::<_, CheckError>(moved)
                     });
                     moves += usize::from(scope.await?);
                     sees(10, "in a task after it was moved within a scope")?;
@@ -90,7 +92,7 @@ pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(check: &CheckC
                         break;
                     }
                 }
-                Ok::<_, Stop>(moves)
+                Ok::<_, CheckError>(moves)
             })
         });
         migrant.output().await?
@@ -105,7 +107,7 @@ pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(check: &CheckC
 }
 
 /// As [`sees`], within `block_in_place`.
-fn sees_in_place(expected: u64, place: &str) -> Verdict {
+fn sees_in_place(expected: u64, place: &str) -> CheckResult {
     ensure(
         ID.get() == Some(expected),
         &format!("ID {place}: {expected}"),
@@ -116,7 +118,7 @@ fn sees_in_place(expected: u64, place: &str) -> Verdict {
 }
 
 /// `block_in_place`, where the executor has it.
-fn block_in_place(check: &CheckContext, mut call: impl FnMut()) -> Verdict {
+fn block_in_place(check: &CheckContext, mut call: impl FnMut()) -> CheckResult {
     if check.blocking()?.block_in_place(&mut call) {
         return Ok(());
     }
@@ -125,7 +127,7 @@ fn block_in_place(check: &CheckContext, mut call: impl FnMut()) -> Verdict {
 
 pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     check.blocking()?;
     let spawner = check.clone();
     let moved = check.block_on(async {
@@ -151,7 +153,7 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
                         return Ok(true);
                     }
                 }
-                Ok::<_, Stop>(false)
+                Ok::<_, CheckError>(false)
             })
         });
         migrant.output().await?
@@ -164,7 +166,7 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
 
 /// What the threads are in that go on while one is blocked: each runs a task under a value that
 /// notes where it is dropped.
-fn beside_a_blocked_thread(check: &CheckContext) -> Verdict {
+fn beside_a_blocked_thread(check: &CheckContext) -> CheckResult {
     let workers = check.executor().workers();
     // This thread comes, too, when it has let go of the frames: their values are dropped by the others.
     let (log, meeting) = (Log::new(), Meeting::of(workers + 1));
@@ -204,7 +206,7 @@ fn beside_a_blocked_thread(check: &CheckContext) -> Verdict {
     Ok(())
 }
 
-pub(crate) fn c33_block_in_place_keeps_the_callers_frame(check: &CheckContext) -> Verdict {
+pub(crate) fn c33_block_in_place_keeps_the_callers_frame(check: &CheckContext) -> CheckResult {
     check.blocking()?;
     let spawner = check.clone();
     check.block_on(async {
@@ -243,7 +245,7 @@ pub(crate) fn c33_block_in_place_keeps_the_callers_frame(check: &CheckContext) -
     })
 }
 
-pub(crate) fn c33_a_panic_in_block_in_place_restores(check: &CheckContext) -> Verdict {
+pub(crate) fn c33_a_panic_in_block_in_place_restores(check: &CheckContext) -> CheckResult {
     check.blocking()?;
     let spawner = check.clone();
     check.block_on(async {
@@ -252,8 +254,8 @@ pub(crate) fn c33_a_panic_in_block_in_place_restores(check: &CheckContext) -> Ve
                 let panicked = catch_unwind(AssertUnwindSafe(|| {
                     block_in_place(&spawner, || ID.run(20, || deliberate_panic()))
                 }));
-                if let Ok(verdict) = panicked {
-                    verdict?;
+                if let Ok(result) = panicked {
+                    result?;
                     return Err(Failure::new(
                         "a panic in block_in_place is its caller's",
                         "block_in_place returned",

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use framewise_context::Frame;
 
 use crate::check_context::{CheckContext, Slot};
+use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::checks::workers::{Before, Meeting, are_at_the_root, block_on_catching};
 use crate::probe::{Gate, ID, deliberate_panic, eventually, in_time, pause, yield_times};
-use crate::verdict::{Failure, Stop, Verdict, ensure, expect};
 
 /// What is expected of each of many tasks; the first that differs is told.
-fn sees(expected: Option<u64>, place: &str) -> Verdict {
+fn sees(expected: Option<u64>, place: &str) -> CheckResult {
     let seen = ID.get();
     let cause = match seen {
         None => "a task's frame is not entered for each of its polls",
@@ -27,7 +27,7 @@ fn sees(expected: Option<u64>, place: &str) -> Verdict {
     )
 }
 
-pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> Verdict {
+pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> CheckResult {
     const TASKS: u64 = 40;
     const ROUNDS: usize = 50;
     let id = check.id();
@@ -48,7 +48,7 @@ pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> Verdict {
                         scope.await?;
                     }
                 }
-                Ok::<_, Stop>(())
+                Ok::<_, CheckError>(())
             });
             // Those at the root, in between, must not see another's.
             let bare = check.spawn_root(async {
@@ -56,7 +56,7 @@ pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> Verdict {
                     sees(None, "in a task at the root between others")?;
                     yield_times(1).await;
                 }
-                Ok::<_, Stop>(())
+                Ok::<_, CheckError>(())
             });
             [task, bare]
         };
@@ -76,7 +76,7 @@ pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> Verdict {
 }
 
 /// Each round of the tasks is on all threads at once, or as near to it as the executor gets.
-pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext) -> Verdict {
+pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext) -> CheckResult {
     const ROUNDS: usize = 10;
     let workers = check.executor().workers();
     check.block_on(async {
@@ -94,7 +94,7 @@ pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext)
                         yield_times(3).await;
                         sees(Some(own), "in a task that the threads take from each other")?;
                     }
-                    Ok::<_, Stop>(())
+                    Ok::<_, CheckError>(())
                 })
             })
         };
@@ -108,7 +108,7 @@ pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext)
 
 pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     let spawner = check.clone();
     let parent = || {
         check.spawn(async move {
@@ -124,7 +124,7 @@ pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
                         (first, second.await, ID.get())
                     });
                     sees(Some(round), "after spawn, in the spawner")?;
-                    Ok::<_, Stop>(child)
+                    Ok::<_, CheckError>(child)
                 })?;
                 sees(Some(10), "after spawn and its scope, in the spawner")?;
                 let own = Some(round);
@@ -148,7 +148,7 @@ pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
                 )?;
                 sees(Some(10), "in the spawner after its child ran")?;
             }
-            Ok::<_, Stop>(())
+            Ok::<_, CheckError>(())
         })
     };
     check.block_on(async { ID.run(10, parent).output().await })?
@@ -156,7 +156,7 @@ pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
 
 pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
     check: &CheckContext,
-) -> Verdict {
+) -> CheckResult {
     const ROUNDS: usize = 20;
     let waker = Slot::new();
     let done = Gate::new();
@@ -194,7 +194,7 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
                     })?;
                     sees(Some(20), "in a task that wakes others")?;
                 }
-                Ok::<_, Stop>(())
+                Ok::<_, CheckError>(())
             })
         });
         let (waking, woken) = futures::join!(in_time(waking.output()), in_time(woken.output()));
@@ -220,7 +220,7 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
     })
 }
 
-pub(crate) fn c32_threads_are_at_the_root_between_polls(check: &CheckContext) -> Verdict {
+pub(crate) fn c32_threads_are_at_the_root_between_polls(check: &CheckContext) -> CheckResult {
     // Some tasks that park in the middle of scopes, so that something could be left behind.
     let release = Gate::new();
     let parked: Vec<_> = check.block_on(async {
@@ -244,12 +244,12 @@ pub(crate) fn c32_threads_are_at_the_root_between_polls(check: &CheckContext) ->
         for (task, _) in parked {
             task.output().await?;
         }
-        Ok::<_, Stop>(())
+        Ok::<_, CheckError>(())
     })?;
     are_at_the_root(check, Before::Calm)
 }
 
-pub(crate) fn c32_threads_are_at_the_root_after_a_panic(check: &CheckContext) -> Verdict {
+pub(crate) fn c32_threads_are_at_the_root_after_a_panic(check: &CheckContext) -> CheckResult {
     let polled = Gate::new();
     let here = (ID.get(), Frame::current().id());
     let came_out = block_on_catching(check, async {

@@ -3,11 +3,11 @@
 use std::fmt;
 
 /// What a check returns: it held, or stopped.
-pub(crate) type Verdict = Result<(), Stop>;
+pub(crate) type CheckResult = Result<(), CheckError>;
 
 /// Why a check did not hold.
 #[derive(Clone, Debug)]
-pub(crate) enum Stop {
+pub(crate) enum CheckError {
     /// What is under test broke the item.
     Failed(Failure),
     /// What is under test has not the ability that the item is about.
@@ -40,9 +40,9 @@ impl Failure {
     }
 }
 
-impl From<Failure> for Stop {
+impl From<Failure> for CheckError {
     fn from(failure: Failure) -> Self {
-        Stop::Failed(failure)
+        CheckError::Failed(failure)
     }
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn expect<T: PartialEq + fmt::Debug>(
     expected: T,
     seen: T,
     causes: &[(T, &str)],
-) -> Verdict {
+) -> CheckResult {
     if expected == seen {
         return Ok(());
     }
@@ -84,7 +84,7 @@ pub(crate) fn expect<T: PartialEq + fmt::Debug>(
 /// # Errors
 ///
 /// A [`Failure`], if `holds` is false.
-pub(crate) fn ensure(holds: bool, expected: &str, seen: &str, cause: &str) -> Verdict {
+pub(crate) fn ensure(holds: bool, expected: &str, seen: &str, cause: &str) -> CheckResult {
     if holds {
         Ok(())
     } else {
@@ -101,7 +101,7 @@ pub(crate) fn expect_entries<T: PartialEq + fmt::Debug + Copy>(
     seen: &[(&'static str, T)],
     expected: &[(&'static str, T)],
     causes: &[(T, &str)],
-) -> Verdict {
+) -> CheckResult {
     let labels = |entries: &[(&'static str, T)]| -> Vec<_> {
         entries.iter().map(|&(label, _)| label).collect()
     };
