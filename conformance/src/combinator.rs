@@ -42,12 +42,12 @@ pub trait Combinator: Send + Sync + 'static {
 }
 
 /// What a check of a combinator is given.
-pub(crate) struct Polling {
+pub(crate) struct CombinatorCheckContext {
     combinator: Arc<dyn Combinator>,
     start: StartFrame,
 }
 
-impl Polling {
+impl CombinatorCheckContext {
     /// The combinator.
     pub(crate) fn combinator(&self) -> &dyn Combinator {
         &*self.combinator
@@ -93,11 +93,13 @@ impl Suite {
     )]
     pub fn combinator(subject: impl Into<String>, combinator: impl Combinator) -> Self {
         let combinator: Arc<dyn Combinator> = Arc::new(combinator);
-        let mut checks: Vec<Check<Polling>> = Vec::new();
+        let mut checks: Vec<Check<CombinatorCheckContext>> = Vec::new();
         crate::__polling_checks!({ crate::__collect }(checks));
-        Self::new(subject.into(), checks, move |start| Polling {
-            combinator: Arc::clone(&combinator),
-            start,
+        Self::new(subject.into(), checks, move |start| {
+            CombinatorCheckContext {
+                combinator: Arc::clone(&combinator),
+                start,
+            }
         })
     }
 }

@@ -10,12 +10,12 @@ use crate::start_frame::StartFrame;
 type Adapt = dyn Fn(BoxStream<'static, u64>) -> BoxStream<'static, u64> + Send + Sync;
 
 /// What a check of a stream adapter is given.
-pub(crate) struct Flowing {
+pub(crate) struct StreamCheckContext {
     adapt: Arc<Adapt>,
     start: StartFrame,
 }
 
-impl Flowing {
+impl StreamCheckContext {
     /// What the adapter makes of `source`.
     pub(crate) fn adapt(
         &self,
@@ -56,9 +56,9 @@ impl Suite {
         adapt: impl Fn(BoxStream<'static, u64>) -> BoxStream<'static, u64> + Send + Sync + 'static,
     ) -> Self {
         let adapt: Arc<Adapt> = Arc::new(adapt);
-        let mut checks: Vec<Check<Flowing>> = Vec::new();
+        let mut checks: Vec<Check<StreamCheckContext>> = Vec::new();
         crate::__flowing_checks!({ crate::__collect }(checks));
-        Self::new(subject.into(), checks, move |start| Flowing {
+        Self::new(subject.into(), checks, move |start| StreamCheckContext {
             adapt: Arc::clone(&adapt),
             start,
         })

@@ -15,7 +15,7 @@ use super::within::sees;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::BoxStream;
 use crate::probe::{ID, OTHER, block_on_thread, deliberate_panic, yield_times};
-use crate::stream::Flowing;
+use crate::stream::StreamCheckContext;
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -139,7 +139,7 @@ async fn consume(mut stream: BoxStream<'static, u64>) {
     while stream.next().await.is_some() {}
 }
 
-pub(crate) fn c66_a_source_sees_who_asks(check: &Flowing) -> CheckResult {
+pub(crate) fn c66_a_source_sees_who_asks(check: &StreamCheckContext) -> CheckResult {
     let seen = Seen::default();
     let adapted = ID.run(9, || {
         let source = Source::new(&seen);
@@ -159,7 +159,9 @@ pub(crate) fn c66_a_source_sees_who_asks(check: &Flowing) -> CheckResult {
     seen.all_are(what, (check.id(), None))
 }
 
-pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(check: &Flowing) -> CheckResult {
+pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(
+    check: &StreamCheckContext,
+) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(Source::new(&seen));
     for consumer in [11, 12] {
@@ -197,7 +199,7 @@ pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(check: &Flowing) ->
     seen.all_are(what, (Some(13), None))
 }
 
-pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> CheckResult {
+pub(crate) fn c70_a_scope_an_item_of_the_source(check: &StreamCheckContext) -> CheckResult {
     let wrong = Arc::new(Mutex::new(Vec::new()));
     let notes = Arc::clone(&wrong);
     let work = move |number: u64, right| {
@@ -242,7 +244,7 @@ pub(crate) fn c70_a_scope_an_item_of_the_source(check: &Flowing) -> CheckResult 
 }
 
 pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
-    check: &Flowing,
+    check: &StreamCheckContext,
 ) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
@@ -258,7 +260,7 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
     seen.all_are(what, (Some(21), Some(42)))
 }
 
-pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &Flowing) -> CheckResult {
+pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &StreamCheckContext) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     let consumer = bind(&ID, 11).and(&OTHER, 40);
@@ -276,7 +278,7 @@ pub(crate) fn c72_a_scoped_source_and_its_consumer(check: &Flowing) -> CheckResu
     seen.all_are(what, (Some(21), Some(40)))
 }
 
-pub(crate) fn c72_a_scope_around_the_adapter(check: &Flowing) -> CheckResult {
+pub(crate) fn c72_a_scope_around_the_adapter(check: &StreamCheckContext) -> CheckResult {
     let seen = Seen::default();
     let mut scoped = Box::pin(ID.scope_stream(21, check.adapt(Source::new(&seen))));
     block_on_thread(ID.scope(11, async {
@@ -293,7 +295,7 @@ pub(crate) fn c72_a_scope_around_the_adapter(check: &Flowing) -> CheckResult {
     seen.all_are(what, (Some(21), None))
 }
 
-pub(crate) fn c74_pending_and_ready_restore(check: &Flowing) -> CheckResult {
+pub(crate) fn c74_pending_and_ready_restore(check: &StreamCheckContext) -> CheckResult {
     let seen = Seen::default();
     let mut adapted = check.adapt(ID.scope_stream(21, Source::new(&seen)));
     block_on_thread(ID.scope(11, async {
@@ -321,7 +323,7 @@ pub(crate) fn c74_pending_and_ready_restore(check: &Flowing) -> CheckResult {
     }))
 }
 
-pub(crate) fn c74_a_sources_panic_restores(check: &Flowing) -> CheckResult {
+pub(crate) fn c74_a_sources_panic_restores(check: &StreamCheckContext) -> CheckResult {
     let seen = Seen::default();
     let mut source = Source::new(&seen);
     source.panics = true;
@@ -352,7 +354,9 @@ pub(crate) fn c74_a_sources_panic_restores(check: &Flowing) -> CheckResult {
     seen.all_are(what, (Some(11), None))
 }
 
-pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(check: &Flowing) -> CheckResult {
+pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(
+    check: &StreamCheckContext,
+) -> CheckResult {
     let seen = Seen::default();
     let adapted = ID.run(10, || check.adapt(ID.scope_stream(21, Source::new(&seen))));
     OTHER.run(40, || drop(adapted));

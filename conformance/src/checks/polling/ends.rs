@@ -11,11 +11,13 @@ use super::{ELSEWHERE, KEPT, NESTED, all_see, child, idle, polled};
 use crate::check_context::not_applicable;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::within::sees;
-use crate::combinator::{Child, Polling};
+use crate::combinator::{Child, CombinatorCheckContext};
 use crate::executor::BoxFuture;
 use crate::probe::{Entry, ID, Log, deliberate_panic, yield_times};
 
-pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(check: &Polling) -> CheckResult {
+pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(
+    check: &CombinatorCheckContext,
+) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, idle(&log, "a scoped loser"))),
@@ -52,7 +54,7 @@ pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(check: &Polling) 
 }
 
 /// Shares `child` and polls one share under 11, the other to its end under 12.
-fn shared(check: &Polling, child: Child) -> Result<(), CheckError> {
+fn shared(check: &CombinatorCheckContext, child: Child) -> Result<(), CheckError> {
     let Some([mut first, second]) = check.combinator().share(child) else {
         return not_applicable("no shared future");
     };
@@ -66,7 +68,7 @@ fn shared(check: &Polling, child: Child) -> Result<(), CheckError> {
     })
 }
 
-pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &Polling) -> CheckResult {
+pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
     shared(check, child(&log, "a shared child", 2))?;
     let polls: Vec<Entry> = log.entries().into_iter().take(2).collect();
@@ -82,7 +84,9 @@ pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &Polling) -> CheckResu
     )
 }
 
-pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(check: &Polling) -> CheckResult {
+pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(
+    check: &CombinatorCheckContext,
+) -> CheckResult {
     let log = Log::new();
     shared(
         check,
@@ -91,7 +95,7 @@ pub(crate) fn c73_a_wrapped_shared_child_sees_its_own(check: &Polling) -> CheckR
     all_see(&log, "a shared scope", Some(21))
 }
 
-pub(crate) fn c74_pending_and_ready_restore(check: &Polling) -> CheckResult {
+pub(crate) fn c74_pending_and_ready_restore(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, child(&log, "scoped", 3))),
@@ -118,7 +122,7 @@ pub(crate) fn c74_pending_and_ready_restore(check: &Polling) -> CheckResult {
     }))
 }
 
-pub(crate) fn c74_a_childs_panic_restores(check: &Polling) -> CheckResult {
+pub(crate) fn c74_a_childs_panic_restores(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         child(&log, "an elder sibling", 4),
@@ -169,7 +173,7 @@ pub(crate) fn c74_a_childs_panic_restores(check: &Polling) -> CheckResult {
 }
 
 pub(crate) fn c75_children_without_a_poll_are_dropped_in_their_scopes(
-    check: &Polling,
+    check: &CombinatorCheckContext,
 ) -> CheckResult {
     let make = |log: &Log| -> Vec<Child> {
         vec![

@@ -6,10 +6,10 @@ use std::task::Poll;
 use super::{ELSEWHERE, KEPT, all_see, child, polled};
 use crate::check_context::not_applicable;
 use crate::check_result::{CheckResult, ensure, expect};
-use crate::combinator::{Child, Polling};
+use crate::combinator::{Child, CombinatorCheckContext};
 use crate::probe::{ID, Log, OTHER, yield_times};
 
-pub(crate) fn c66_children_see_who_polls_the_whole(check: &Polling) -> CheckResult {
+pub(crate) fn c66_children_see_who_polls_the_whole(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = ID.run(9, || {
         vec![child(&log, "the first", 3), child(&log, "the second", 5)]
@@ -30,7 +30,9 @@ pub(crate) fn c66_children_see_who_polls_the_whole(check: &Polling) -> CheckResu
     all_see(&plain, "a child", check.id())
 }
 
-pub(crate) fn c66_children_follow_from_poller_to_poller(check: &Polling) -> CheckResult {
+pub(crate) fn c66_children_follow_from_poller_to_poller(
+    check: &CombinatorCheckContext,
+) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![child(&log, "a child", 20), child(&log, "a child", 20)];
     let mut whole = check.combinator().join_all(children);
@@ -67,7 +69,9 @@ pub(crate) fn c66_children_follow_from_poller_to_poller(check: &Polling) -> Chec
     })
 }
 
-pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(check: &Polling) -> CheckResult {
+pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(
+    check: &CombinatorCheckContext,
+) -> CheckResult {
     let own = |number| async move {
         let mut seen = Vec::new();
         for _ in 0..3 {
@@ -101,7 +105,7 @@ pub(crate) fn c67_scoped_children_see_their_own_and_their_pollers(check: &Pollin
     Ok(())
 }
 
-pub(crate) fn c68_siblings_do_not_bleed(check: &Polling) -> CheckResult {
+pub(crate) fn c68_siblings_do_not_bleed(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = vec![
         Box::pin(ID.scope(21, child(&log, "the first, scoped", 4))),
@@ -125,7 +129,7 @@ pub(crate) fn c68_siblings_do_not_bleed(check: &Polling) -> CheckResult {
     expect("ID in the poller, when all are ready", Some(11), after, &[])
 }
 
-pub(crate) fn c70_a_scope_a_child_with_a_limit(check: &Polling) -> CheckResult {
+pub(crate) fn c70_a_scope_a_child_with_a_limit(check: &CombinatorCheckContext) -> CheckResult {
     const LABELS: [&str; 8] = ["30", "31", "32", "33", "34", "35", "36", "37"];
     let log = Log::new();
     // Every other one has a scope.
@@ -190,7 +194,7 @@ impl Drop for NotesBoth {
 }
 
 pub(crate) fn c71_started_scopes_keep_their_variable_under_another_poller(
-    check: &Polling,
+    check: &CombinatorCheckContext,
 ) -> CheckResult {
     let both = Both::default();
     let notes = NotesBoth(both.clone());
