@@ -70,7 +70,7 @@ impl Report {
         general.is_some_and(|(_, witnesses)| witnesses.iter().all(|check| self.has_held(check)))
     }
 
-    /// Returns `true` if the check held in each way. One that did not run has not.
+    /// Returns `true` if the check held in each start frame. One that did not run has not.
     fn has_held(&self, check: &str) -> bool {
         let mut findings = self
             .findings()

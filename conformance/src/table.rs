@@ -117,7 +117,7 @@ fn reasons(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 
 type Reasons = Vec<(String, Vec<Item>)>;
 
-/// One cause an item, the first that is known: what its other checks and ways saw is in the report.
+/// One cause an item, the first that is known: what its other checks and start frames saw is in the report.
 fn failed_by_cause(report: &Report) -> Reasons {
     by_reason(report.items(ItemState::Failed).into_iter().map(|item| {
         let failures = || report.failures().filter(|(found, _)| found.item == item);

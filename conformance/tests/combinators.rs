@@ -2,12 +2,12 @@
 //! that are broken on purpose.
 
 mod combinators {
-    pub(crate) mod broken;
-    pub(crate) mod broken_streams;
+    pub(crate) mod mutant_streams;
+    pub(crate) mod mutants;
     pub(crate) mod sound;
 }
 
-use combinators::{broken, broken_streams, sound};
+use combinators::{mutant_streams, mutants, sound};
 use framewise_conformance::{Combinator, ItemState, Report, Suite};
 
 mod futures_join_all {
@@ -52,14 +52,14 @@ fn fails(name: &str, combinator: impl Combinator, items: &[u8]) {
 }
 
 /// A stream adapter fails just these items.
-fn stream_fails(name: &str, adapt: broken_streams::Adapt, items: &[u8]) {
+fn stream_fails(name: &str, adapt: mutant_streams::Adapt, items: &[u8]) {
     let report = Suite::stream(name, adapt).run();
     assert_eq!(failed(&report), items, "{report}");
 }
 
 /// The report of what is wrong in all frames but one, by which most items fail: the first of them
 /// is C-66, for a cause that has these words.
-fn is_told(report: &Report, cause: &str) {
+fn names_first(report: &Report, cause: &str) {
     assert_eq!(failed(report).first(), Some(&66), "{report}");
     let (_, failure) = report.failures().next().expect("an item failed");
     assert!(failure.cause.contains(cause), "{report}");
@@ -73,76 +73,76 @@ fn tokios_join_set_keeps_the_frame_of_the_first_poll() {
 
 #[test]
 fn one_that_polls_siblings_inside_of_a_childs_wake_is_caught() {
-    fails("polls where it is woken", broken::PollsInWake, &[68, 74]);
+    fails("polls where it is woken", mutants::PollsInWake, &[68, 74]);
 }
 
 #[test]
 fn one_that_polls_the_next_inside_of_an_items_wake_is_caught() {
     fails(
         "limits, and polls where it is woken",
-        broken::LimitsInWake,
+        mutants::LimitsInWake,
         &[70],
     );
 }
 
 #[test]
 fn one_that_drops_losers_in_the_frame_that_it_was_made_in_is_caught() {
-    fails("drops in its own frame", broken::DropsInItsOwn, &[69]);
+    fails("drops in its own frame", mutants::DropsInItsOwn, &[69]);
 }
 
 #[test]
 fn one_that_drops_losers_on_another_thread_is_caught() {
-    fails("drops in the background", broken::DropsElsewhere, &[69]);
+    fails("drops in the background", mutants::DropsElsewhere, &[69]);
 }
 
 #[test]
 fn one_that_goes_on_in_the_frame_of_a_panic_is_caught() {
-    fails("goes on in a panic's frame", broken::GoesOnInPanic, &[74]);
+    fails("goes on in a panic's frame", mutants::GoesOnInPanic, &[74]);
 }
 
 #[test]
 fn one_that_drops_what_was_not_polled_where_it_was_made_is_caught() {
-    fails("drops where it was made", broken::DropsWhereMade, &[75]);
+    fails("drops where it was made", mutants::DropsWhereMade, &[75]);
 }
 
 #[test]
 fn one_that_keeps_the_frame_of_its_first_poll_is_caught() {
     fails(
         "keeps the first poll's",
-        broken::KeepsFirstPoll,
+        mutants::KeepsFirstPoll,
         &[66, 71, 73],
     );
 }
 
 #[test]
 fn one_that_moves_children_to_threads_without_a_frame_is_caught() {
-    let report = Suite::combinator("spawns threads", broken::SpawnsThreads).run();
-    is_told(&report, "children are polled elsewhere");
+    let report = Suite::combinator("spawns threads", mutants::SpawnsThreads).run();
+    names_first(&report, "children are polled elsewhere");
 }
 
 #[test]
 fn one_that_keeps_the_frame_that_it_was_made_in_is_caught() {
-    let report = Suite::combinator("keeps its frame", broken::KeepsItsFrame).run();
-    is_told(&report, "a frame is captured and kept");
+    let report = Suite::combinator("keeps its frame", mutants::KeepsItsFrame).run();
+    names_first(&report, "a frame is captured and kept");
 }
 
 #[test]
 fn a_stream_that_asks_on_another_thread_is_caught() {
-    let report = Suite::stream("asks elsewhere", broken_streams::asks_elsewhere).run();
-    is_told(&report, "the source is asked elsewhere");
+    let report = Suite::stream("asks elsewhere", mutant_streams::asks_elsewhere).run();
+    names_first(&report, "the source is asked elsewhere");
 }
 
 #[test]
 fn a_stream_that_keeps_the_frame_that_it_was_made_in_is_caught() {
-    let report = Suite::stream("keeps its frame", broken_streams::keeps_its_frame).run();
-    is_told(&report, "a frame is captured and kept");
+    let report = Suite::stream("keeps its frame", mutant_streams::keeps_its_frame).run();
+    names_first(&report, "a frame is captured and kept");
 }
 
 #[test]
 fn a_stream_that_keeps_the_frame_of_its_first_poll_is_caught() {
     stream_fails(
         "keeps the first poll's",
-        broken_streams::keeps_first_poll,
+        mutant_streams::keeps_first_poll,
         &[66, 71],
     );
 }
@@ -151,7 +151,7 @@ fn a_stream_that_keeps_the_frame_of_its_first_poll_is_caught() {
 fn a_stream_that_goes_on_in_the_frame_of_a_panic_is_caught() {
     stream_fails(
         "goes on in a panic's frame",
-        broken_streams::goes_on_in_panic,
+        mutant_streams::goes_on_in_panic,
         &[74],
     );
 }
@@ -160,13 +160,13 @@ fn a_stream_that_goes_on_in_the_frame_of_a_panic_is_caught() {
 fn a_stream_that_drops_what_was_not_asked_where_it_was_made_is_caught() {
     stream_fails(
         "drops where it was made",
-        broken_streams::drops_where_made,
+        mutant_streams::drops_where_made,
         &[75],
     );
 }
 
 #[test]
 fn a_stream_that_drops_its_source_on_another_thread_is_caught() {
-    let report = Suite::stream("drops elsewhere", broken_streams::drops_elsewhere).run();
-    is_told(&report, "the source is asked elsewhere");
+    let report = Suite::stream("drops elsewhere", mutant_streams::drops_elsewhere).run();
+    names_first(&report, "the source is asked elsewhere");
 }

@@ -6,7 +6,7 @@ mod support;
 use framewise_conformance::{Item, LAST_ITEM, Outcome, StartFrame, Suite};
 use support::Framewise;
 
-fn every_item_holds_in_every_way(workers: usize) {
+fn every_item_holds_in_every_start_frame(workers: usize) {
     let subject = format!("framewise on {workers}");
     let report = Suite::executor(subject.as_str(), move || Framewise::new(workers)).run();
     println!("{report}");
@@ -31,15 +31,15 @@ fn every_item_holds_in_every_way(workers: usize) {
 
 #[test]
 fn one_worker() {
-    every_item_holds_in_every_way(1);
+    every_item_holds_in_every_start_frame(1);
 }
 
 #[test]
 fn two_workers() {
-    every_item_holds_in_every_way(2);
+    every_item_holds_in_every_start_frame(2);
 }
 
 #[test]
 fn eight_workers() {
-    every_item_holds_in_every_way(8);
+    every_item_holds_in_every_start_frame(8);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture, StartFrame, Suite};
 
-/// The names of the threads that have called `block_on`: a check and a way each.
+/// The names of the threads that have called `block_on`: one per check and start frame.
 static CALLERS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static HAS_CALLED: Condvar = Condvar::new();
 
@@ -37,7 +37,7 @@ impl Executor for Hangs {
 }
 
 #[test]
-fn a_check_that_hangs_fails_in_each_way_and_is_tried_once() {
+fn a_check_that_hangs_fails_in_each_start_frame_and_is_tried_once() {
     let suite = Suite::executor("hangs", || Hangs).only(&[25]);
     let report = suite.limit(Duration::from_millis(100)).run();
     let findings = report.findings();

@@ -1,7 +1,7 @@
 //! The suite for pools: on a pool of ours, on deadpool, and on pools that are broken on purpose.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod shelf;
+mod mutant;
 
 use deadpool::managed::{self, Manager, Metrics, RecycleResult};
 use framewise::runtime::{Builder, Runtime};
@@ -9,11 +9,11 @@ use framewise_conformance::{
     BoxFuture, Connection, Connector, Item, ItemState, LocalBoxFuture, Pool, Suite, Work,
     pool_tests,
 };
-use shelf::{Fault, Shelf};
+use mutant::{Fault, MutantPool};
 
 mod ours {
     use super::*;
-    pool_tests!(|connector| Shelf::new(connector, Fault::None));
+    pool_tests!(|connector| MutantPool::new(connector, Fault::None));
 }
 
 mod of_deadpool {
@@ -102,7 +102,7 @@ fn each_fault_is_caught_by_the_item_that_it_breaks() {
         for &(fault, number, cause) in FAULTS {
             scope.spawn(move || {
                 let suite = Suite::pool(format!("{fault:?}"), move |connector| {
-                    Shelf::new(connector, fault)
+                    MutantPool::new(connector, fault)
                 });
                 let report = suite.only(&[number]).run();
                 let caught = report.state(Item::new(number)) == ItemState::Failed;

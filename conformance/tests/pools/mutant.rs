@@ -8,7 +8,7 @@ use framewise_conformance::context::Frame;
 use framewise_conformance::{BoxFuture, Connection, Connector, LocalBoxFuture, Pool, Work};
 use futures::channel::oneshot;
 
-/// What is wrong with a [`Shelf`].
+/// What is wrong with a [`MutantPool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -30,7 +30,7 @@ pub(crate) enum Fault {
 const CONNECTIONS_MAX: usize = 2;
 
 /// The pool.
-pub(crate) struct Shelf {
+pub(crate) struct MutantPool {
     shared: Arc<Shared>,
     runtime: Runtime,
 }
@@ -72,7 +72,7 @@ impl Drop for Place {
     }
 }
 
-impl Shelf {
+impl MutantPool {
     pub(crate) fn new(connector: Connector, fault: Fault) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -183,7 +183,7 @@ impl Shared {
     }
 }
 
-impl Pool for Shelf {
+impl Pool for MutantPool {
     fn request(&self, work: Work) -> BoxFuture<'static, ()> {
         let shared = Arc::clone(&self.shared);
         if shared.fault == Fault::WorksInATask {

@@ -12,7 +12,7 @@ use framewise_conformance::LocalBoxFuture;
 use framewise_conformance::context::Frame;
 
 use crate::fault::Fault;
-use crate::task::BELIEVED;
+use crate::task::RECORDED;
 
 thread_local! {
     static TASKS: RefCell<VecDeque<Rc<LocalTask>>> = const { RefCell::new(VecDeque::new()) };
@@ -63,7 +63,7 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
     };
     // A nested block_on leaves its own record behind.
     if fault == Fault::SpawnTrustsItsOwnRecord {
-        BELIEVED.with(|believed| believed.replace(None));
+        RECORDED.with(|recorded| recorded.replace(None));
     }
     loop {
         let here = match fault {
@@ -80,7 +80,7 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
         }
     }
     if fault == Fault::SpawnTrustsItsOwnRecord {
-        BELIEVED.with(|believed| believed.replace(Some(Frame::root())));
+        RECORDED.with(|recorded| recorded.replace(Some(Frame::root())));
     }
     // What is left belongs to this block_on.
     let left = TASKS.with(|tasks| std::mem::take(&mut *tasks.borrow_mut()));

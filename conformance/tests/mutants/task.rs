@@ -10,17 +10,17 @@ use std::thread::{self, ThreadId};
 use framewise_conformance::context::{Frame, catch_unwind};
 use framewise_conformance::{BoxFuture, Ended};
 
+use crate::executor::{Core, lock};
 use crate::fault::Fault;
 use crate::join::Completion;
-use crate::lab::{Core, lock};
 
 thread_local! {
     /// What [`Fault::SpawnTrustsItsOwnRecord`] believes to be current.
-    pub(crate) static BELIEVED: RefCell<Option<Frame>> = const { RefCell::new(None) };
+    pub(crate) static RECORDED: RefCell<Option<Frame>> = const { RefCell::new(None) };
     /// The frame of the task that was polled before on this thread, for the faults that keep it.
     pub(crate) static LAST: RefCell<Frame> = const { RefCell::new(Frame::root()) };
     /// Whether a joiner is being woken, for [`Fault::JoinersArePolledInside`].
-    static SETTLES: Cell<bool> = const { Cell::new(false) };
+    static WAKES_A_JOINER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// What was polled before on this thread.
@@ -142,13 +142,13 @@ impl Task {
             })),
             _ => Waker::from(Arc::clone(self)),
         };
-        BELIEVED.with(|believed| believed.replace(Some(frame.clone())));
+        RECORDED.with(|recorded| recorded.replace(Some(frame.clone())));
         let polled = frame.run(|| {
             catch_unwind(AssertUnwindSafe(|| {
                 future.as_mut().poll(&mut Context::from_waker(&waker))
             }))
         });
-        BELIEVED.with(|believed| believed.replace(None));
+        RECORDED.with(|recorded| recorded.replace(None));
         if self.fault().remembers_the_last_frame() {
             let before = LAST.with(|last| last.replace(frame.clone()));
             drop(before);
@@ -200,13 +200,13 @@ impl Task {
         let Some(future) = future else {
             return;
         };
-        if self.fault() == Fault::DropsOnAReapersThread {
+        if self.fault() == Fault::DropsOnAnotherThread {
             // Reaped before anybody is told.
             let reaper = thread::spawn(move || drop(future));
             // A destructor that panics has said so.
             let _ = reaper.join();
             let frame = lock(&self.frame).clone().unwrap_or_default();
-            self.let_go(frame);
+            self.release_frame(frame);
             return;
         }
         let frame = lock(&self.frame).clone().unwrap_or_default();
@@ -228,16 +228,16 @@ impl Task {
             std::mem::forget(payload);
             if self.fault() == Fault::StaysInAPanickedDrop {
                 // What is to be done afterwards is done in there.
-                frame.run(|| self.let_go(Frame::root()));
+                frame.run(|| self.release_frame(Frame::root()));
                 return;
             }
         }
-        self.let_go(frame);
+        self.release_frame(frame);
     }
 
-    fn let_go(&self, frame: Frame) {
-        if self.fault() == Fault::TellsTheJoinerFirst {
-            self.done.settle(Frame::root());
+    fn release_frame(&self, frame: Frame) {
+        if self.fault() == Fault::NotifiesTheJoinerFirst {
+            self.done.complete(Frame::root());
             drop(lock(&self.frame).take());
             return;
         }
@@ -249,12 +249,12 @@ impl Task {
             _ => frame,
         };
         if self.fault() == Fault::JoinersArePolledInside {
-            SETTLES.set(true);
-            place.run(|| self.done.settle(place.clone()));
-            SETTLES.set(false);
+            WAKES_A_JOINER.set(true);
+            place.run(|| self.done.complete(place.clone()));
+            WAKES_A_JOINER.set(false);
             return;
         }
-        self.done.settle(place);
+        self.done.complete(place);
     }
 
     fn queue(self: Arc<Self>) {
@@ -271,7 +271,7 @@ impl Task {
             if let Some(future) = future {
                 drop(future);
                 let frame = lock(&self.frame).clone().unwrap_or_default();
-                self.let_go(frame);
+                self.release_frame(frame);
                 return;
             }
         }
@@ -290,9 +290,9 @@ impl Wake for Task {
             self.run_in(Some(Frame::current()));
             return;
         }
-        if SETTLES.get() {
+        if WAKES_A_JOINER.get() {
             // "The joiner is ready, so why queue?"
-            SETTLES.set(false);
+            WAKES_A_JOINER.set(false);
             self.run_in(Some(Frame::current()));
             return;
         }

@@ -1,6 +1,6 @@
 //! The faults, and the items of the contract that each of them breaks.
 
-/// What is wrong with a [`Lab`](crate::lab::Lab).
+/// What is wrong with a [`MutantExecutor`](crate::executor::MutantExecutor).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -42,10 +42,10 @@ pub(crate) enum Fault {
     JoinersArePolledInside,
     JoinDetaches,
     DropsWhereItIsAborted,
-    DropsOnAReapersThread,
+    DropsOnAnotherThread,
     DroppedSleepsKeepTheFrame,
     PanickedTasksLeakTheFrame,
-    TellsTheJoinerFirst,
+    NotifiesTheJoinerFirst,
     HookRunsOutside,
     LateHookRunsWhereTheHandleIsDropped,
     CallsHookRunsOutside,
@@ -205,7 +205,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         "in the frame of whoever ends the task",
     ),
     (
-        Fault::DropsOnAReapersThread,
+        Fault::DropsOnAnotherThread,
         44,
         "outside of the task's frame",
     ),
@@ -220,7 +220,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         "on every way out of the task",
     ),
     (
-        Fault::TellsTheJoinerFirst,
+        Fault::NotifiesTheJoinerFirst,
         47,
         "before the frame is released",
     ),

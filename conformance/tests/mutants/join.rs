@@ -8,8 +8,8 @@ use std::task::{Poll, Waker};
 use framewise_conformance::context::Frame;
 use framewise_conformance::{BoxFuture, Ended, JoinHandle, Output, PanicHook};
 
+use crate::executor::lock;
 use crate::fault::Fault;
-use crate::lab::lock;
 
 /// The hook for panics of what nobody joins, once it is set.
 pub(crate) type HookSlot = Arc<Mutex<Option<PanicHook>>>;
@@ -61,7 +61,7 @@ pub(crate) struct Completion {
 #[derive(Default)]
 struct State {
     result: Option<Result<Output, Ended>>,
-    is_settled: bool,
+    is_complete: bool,
     is_joined: bool,
     waker: Option<Waker>,
 }
@@ -79,14 +79,14 @@ impl Completion {
     }
 
     /// For a task without a handle.
-    pub(crate) fn nobody(reports: Reports) -> Self {
+    pub(crate) fn detached(reports: Reports) -> Self {
         Self {
             state: Arc::default(),
             reports,
         }
     }
 
-    /// The output, which the handle sees after [`settle`](Self::settle).
+    /// The output, which the handle sees after [`complete`](Self::complete).
     pub(crate) fn succeed(&self, output: Output) {
         lock(&self.state).result = Some(Ok(output));
     }
@@ -104,7 +104,7 @@ impl Completion {
     }
 
     /// The task is gone. An output without a handle is dropped in `frame`.
-    pub(crate) fn settle(&self, frame: Frame) {
+    pub(crate) fn complete(&self, frame: Frame) {
         // Released before a joiner is notified (C-47); needed only where there is no joiner (C-39).
         let frame = if lock(&self.state).is_joined {
             drop(frame);
@@ -114,7 +114,7 @@ impl Completion {
         };
         let (unwanted, waker) = {
             let mut state = lock(&self.state);
-            state.is_settled = true;
+            state.is_complete = true;
             let unwanted = if state.is_joined {
                 None
             } else {
@@ -136,7 +136,7 @@ impl Completion {
 
     fn poll(&self, waker: &Waker) -> Poll<Result<Output, Ended>> {
         let mut state = lock(&self.state);
-        if !state.is_settled {
+        if !state.is_complete {
             state.waker = Some(waker.clone());
             return Poll::Pending;
         }
@@ -148,7 +148,7 @@ impl Completion {
         let unwanted = {
             let mut state = lock(&self.state);
             state.is_joined = false;
-            if state.is_settled {
+            if state.is_complete {
                 state.result.take()
             } else {
                 None

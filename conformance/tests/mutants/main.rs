@@ -2,23 +2,23 @@
 //! by the item of the contract that it breaks.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod executor;
 mod fault;
 mod join;
-mod lab;
 mod local;
 mod pool;
 mod task;
 mod timer;
 
+use executor::MutantExecutor;
 use fault::{FAULTS, Fault};
 use framewise_conformance::{Item, ItemState, Suite};
-use lab::Lab;
 
 /// Without a fault nothing is reported: what is reported with one comes from that.
 mod control {
+    use crate::executor::MutantExecutor;
     use crate::fault::Fault;
-    use crate::lab::Lab;
-    framewise_conformance::executor_tests!(Lab::new(Fault::None));
+    framewise_conformance::executor_tests!(MutantExecutor::new(Fault::None));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn each_fault_is_caught_by_the_item_that_it_breaks() {
 
 /// What to say of a fault that is not reported as it should be.
 fn missed_by_the_suite((fault, number, cause): (Fault, u8, &str)) -> Option<String> {
-    let report = Suite::executor(format!("{fault:?}"), move || Lab::new(fault))
+    let report = Suite::executor(format!("{fault:?}"), move || MutantExecutor::new(fault))
         .only(&[number])
         .run();
     let item = Item::new(number);
@@ -68,7 +68,8 @@ fn some_faults_break_one_item_and_no_other() {
     std::thread::scope(|scope| {
         for (fault, number) in faults {
             scope.spawn(move || {
-                let report = Suite::executor(format!("{fault:?}"), move || Lab::new(fault)).run();
+                let report =
+                    Suite::executor(format!("{fault:?}"), move || MutantExecutor::new(fault)).run();
                 let failed = report.items(ItemState::Failed);
                 assert_eq!(failed, [Item::new(number)], "{report}");
             });
@@ -102,7 +103,8 @@ fn the_narrowest_cause_is_named_first() {
     std::thread::scope(|scope| {
         for &(fault, first) in FIRST_CAUSES {
             scope.spawn(move || {
-                let report = Suite::executor(format!("{fault:?}"), move || Lab::new(fault)).run();
+                let report =
+                    Suite::executor(format!("{fault:?}"), move || MutantExecutor::new(fault)).run();
                 let causes = report.causes();
                 let named = causes.first().map_or("none", |cause| cause.text.as_str());
                 assert!(

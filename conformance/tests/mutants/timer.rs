@@ -12,8 +12,8 @@ use framewise_conformance::{BoxFuture, BoxStream, CallbackHandle, Timers};
 use futures::future::{self, Either};
 use futures::stream;
 
+use crate::executor::lock;
 use crate::fault::Fault;
-use crate::lab::lock;
 
 /// The thread, and what it waits for.
 pub(crate) struct TimerThread {
@@ -26,7 +26,7 @@ struct Shared {
     armed: Mutex<Armed>,
     changed: Condvar,
     /// Whom the last timer that fired woke, for [`Fault::FiredSleepsKeepTheFrame`].
-    fired: Arc<Mutex<Option<Sleeper>>>,
+    fired: Arc<Mutex<Option<SleepWaker>>>,
 }
 
 #[derive(Default)]
@@ -114,62 +114,62 @@ impl Shared {
 
 impl Shared {
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()> {
-        let nap = Arc::<Mutex<Nap>>::default();
-        let over = Arc::clone(&nap);
+        let sleep = Arc::<Mutex<SleepState>>::default();
+        let over = Arc::clone(&sleep);
         let keeps = self.fault == Fault::FiredSleepsKeepTheFrame;
         let fired = keeps.then(|| Arc::clone(&self.fired));
         let wake = move || {
             let waker = {
-                let mut nap = lock(&over);
-                nap.is_over = true;
-                nap.waker.take()
+                let mut sleep = lock(&over);
+                sleep.is_over = true;
+                sleep.waker.take()
             };
             match &waker {
-                Some(Sleeper::Framed(waker)) => waker.wake_by_ref(),
-                Some(Sleeper::Bare(waker)) => waker.wake_by_ref(),
+                Some(SleepWaker::Framed(waker)) => waker.wake_by_ref(),
+                Some(SleepWaker::Bare(waker)) => waker.wake_by_ref(),
                 None => {}
             }
             // "The next one may want the same."
-            let let_go = match &fired {
+            let released = match &fired {
                 Some(fired) => std::mem::replace(&mut *lock(fired), waker),
                 None => waker,
             };
-            drop(let_go);
+            drop(released);
         };
         self.arm(Instant::now() + duration, Box::new(wake));
         let fault = self.fault;
         let waiting = Waiting {
-            nap: Arc::clone(&nap),
+            sleep: Arc::clone(&sleep),
             fault,
         };
         Box::pin(poll_fn(move |cx| {
             let _ends_with_the_future = &waiting;
             let waker = match fault {
-                Fault::TimersWakeOutside => Sleeper::Bare(cx.waker().clone()),
-                _ => Sleeper::Framed(FramedWaker::new(cx.waker())),
+                Fault::TimersWakeOutside => SleepWaker::Bare(cx.waker().clone()),
+                _ => SleepWaker::Framed(FramedWaker::new(cx.waker())),
             };
-            let mut nap = lock(&nap);
-            if nap.is_over {
+            let mut sleep = lock(&sleep);
+            if sleep.is_over {
                 return Poll::Ready(());
             }
-            let old = nap.waker.replace(waker);
-            drop(nap);
+            let old = sleep.waker.replace(waker);
+            drop(sleep);
             drop(old);
             Poll::Pending
         }))
     }
 }
 
-/// A sleeping future's share in its nap: it takes the waker out when it is dropped.
+/// A sleeping future's share in its sleep: it takes the waker out when it is dropped.
 struct Waiting {
-    nap: Arc<Mutex<Nap>>,
+    sleep: Arc<Mutex<SleepState>>,
     fault: Fault,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
         if self.fault != Fault::DroppedSleepsKeepTheFrame {
-            let waker = lock(&self.nap).waker.take();
+            let waker = lock(&self.sleep).waker.take();
             drop(waker);
         }
     }
@@ -177,12 +177,12 @@ impl Drop for Waiting {
 
 /// What a sleeping future and the thread share.
 #[derive(Default)]
-struct Nap {
+struct SleepState {
     is_over: bool,
-    waker: Option<Sleeper>,
+    waker: Option<SleepWaker>,
 }
 
-enum Sleeper {
+enum SleepWaker {
     Framed(FramedWaker),
     Bare(Waker),
 }

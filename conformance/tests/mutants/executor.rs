@@ -18,13 +18,13 @@ use crate::fault::Fault;
 use crate::join::{Completion, HookSlot, Joined, Of, Reports};
 use crate::local::LocalTask;
 use crate::pool::{self, Pool};
-use crate::task::{BELIEVED, Ending, ForgetsLast, Task, last};
+use crate::task::{Ending, ForgetsLast, RECORDED, Task, last};
 use crate::timer::TimerThread;
 
 const WORKERS: usize = 2;
 
 /// The executor.
-pub(crate) struct Lab {
+pub(crate) struct MutantExecutor {
     pub(crate) core: Arc<Core>,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
     pub(crate) timers: TimerThread,
@@ -50,7 +50,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Lab {
+impl MutantExecutor {
     pub(crate) fn new(fault: Fault) -> Self {
         let core = Arc::new(Core {
             fault,
@@ -93,7 +93,7 @@ impl Lab {
     }
 }
 
-impl Drop for Lab {
+impl Drop for MutantExecutor {
     fn drop(&mut self) {
         self.close();
     }
@@ -182,8 +182,8 @@ impl Core {
             Fault::NotInheritedIsInherited | Fault::InheritsAtFirstPoll => current,
             Fault::CarriesNothing => Frame::root(),
             Fault::SpawnTrustsItsOwnRecord => {
-                let believed = BELIEVED.with(|believed| believed.borrow().clone());
-                believed.unwrap_or(current).inherited()
+                let recorded = RECORDED.with(|recorded| recorded.borrow().clone());
+                recorded.unwrap_or(current).inherited()
             }
             Fault::RootWhenSpawnedFromElsewhere
                 if thread::current().name() == Some("elsewhere") =>
@@ -195,11 +195,11 @@ impl Core {
     }
 }
 
-impl Executor for Lab {
+impl Executor for MutantExecutor {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         let frame = self.core.captured();
         self.core
-            .spawn(task, frame, Completion::nobody(self.core.reports()));
+            .spawn(task, frame, Completion::detached(self.core.reports()));
     }
 
     fn block_on(&self, future: LocalBoxFuture<'_, ()>) {
@@ -212,7 +212,7 @@ impl Executor for Lab {
             _ => Frame::root(),
         };
         self.core
-            .spawn(task, frame, Completion::nobody(self.core.reports()));
+            .spawn(task, frame, Completion::detached(self.core.reports()));
     }
 
     fn workers(&self) -> usize {
@@ -244,7 +244,7 @@ impl Executor for Lab {
     }
 }
 
-impl Joining for Lab {
+impl Joining for MutantExecutor {
     fn spawn_joinable(&self, task: BoxFuture<'static, Output>) -> Box<dyn JoinHandle> {
         let frame = self.core.captured();
         let done = Completion::new(self.core.reports());
@@ -256,7 +256,7 @@ impl Joining for Lab {
     }
 }
 
-impl Blocking for Lab {
+impl Blocking for MutantExecutor {
     fn spawn_blocking(&self, call: Box<dyn FnOnce() -> Output + Send>) -> Box<dyn JoinHandle> {
         self.pool.spawn_blocking(call)
     }
@@ -285,19 +285,19 @@ impl Blocking for Lab {
     }
 }
 
-impl Local for Lab {
+impl Local for MutantExecutor {
     fn spawn_local(&self, task: LocalBoxFuture<'static, ()>) {
         LocalTask::spawn(self.core.fault, task);
     }
 }
 
-impl UnhandledPanics for Lab {
+impl UnhandledPanics for MutantExecutor {
     fn set_hook(&self, hook: PanicHook) {
         *lock(&self.core.hook) = Some(hook);
     }
 }
 
-impl Shutdown for Lab {
+impl Shutdown for MutantExecutor {
     fn shut_down(&self) {
         self.close();
         self.pool.close();

@@ -9,9 +9,9 @@ use std::thread;
 use framewise_conformance::context::{Frame, catch_unwind};
 use framewise_conformance::{Ended, JoinHandle, Output};
 
+use crate::executor::lock;
 use crate::fault::Fault;
 use crate::join::{Completion, HookSlot, Joined, Of, Reports};
-use crate::lab::lock;
 
 /// How many threads it has.
 pub(crate) const THREADS: usize = 2;
@@ -134,7 +134,7 @@ impl Call {
                 });
             }
         }
-        self.done.settle(frame);
+        self.done.complete(frame);
     }
 
     fn cancel(self, fault: Fault) {
@@ -144,7 +144,7 @@ impl Call {
         };
         place.run(|| drop(self.call));
         drop(self.frame);
-        self.done.settle(place);
+        self.done.complete(place);
     }
 }
 
