@@ -18,7 +18,7 @@ only=("${@:3}")
 # What must have plants, at the least: the task's state, the idle protocol, the timers' gate, the
 # readiness word, the frames' counts.
 needed=(executor/src/task/state.rs executor/src/scheduler/idle/mod.rs timers/src/park_state.rs
-    io/src/readiness.rs context/src/release.rs)
+    io/src/scheduled_io/readiness.rs context/src/release.rs)
 
 if [ "$run" = run ]; then
     # Always the same place, so that cargo builds anew only what was planted into.

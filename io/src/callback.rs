@@ -3,7 +3,7 @@
 //! Owns the life of one callback: idle, being called, cancelled. The closure runs in the frame that
 //! was current when it was registered, and is dropped in it, wherever that happens; no lock is
 //! held over either. It must not know the driver, which finds the callbacks of a source in
-//! [`crate::state`] and calls [`CallbackEntry::call`].
+//! [`crate::scheduled_io`] and calls [`CallbackEntry::call`].
 //!
 //! ```text
 //!               1 call                2 returned

@@ -14,8 +14,8 @@ use framewise_sync::{Arc, Mutex};
 use crate::callback::CallbackEntry;
 use crate::handle::{BlockingSpawner, IoHandle, IoShared, Sources};
 use crate::ready::Ready;
+use crate::scheduled_io::Call;
 use crate::slab::{Slab, SourceKey};
-use crate::state::Call;
 use crate::system;
 #[cfg(target_os = "linux")]
 use crate::timerfd::{LateUnpark, TimerFd};

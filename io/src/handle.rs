@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use framewise_sync::{Arc, Mutex};
 
+use crate::scheduled_io::{Call, ScheduledIo};
 use crate::slab::{Slab, SourceKey};
-use crate::state::{Call, SourceState};
 use crate::system;
 #[cfg(target_os = "linux")]
 use crate::timerfd::LateUnpark;
@@ -29,7 +29,7 @@ pub type BlockingSpawner =
 
 /// The table of sources.
 pub(crate) struct Sources {
-    pub(crate) slab: Slab<Arc<SourceState>>,
+    pub(crate) slab: Slab<Arc<ScheduledIo>>,
     /// Set at shutdown: nothing is inserted any more.
     pub(crate) closed: bool,
 }
@@ -183,7 +183,7 @@ impl IoHandle {
     }
 
     /// Gives a source a place in the table.
-    pub(crate) fn insert(&self, state: &Arc<SourceState>) -> io::Result<SourceKey> {
+    pub(crate) fn insert(&self, state: &Arc<ScheduledIo>) -> io::Result<SourceKey> {
         let mut sources = self.shared.sources.lock();
         if sources.closed {
             return Err(shutdown_error());

@@ -1,54 +1,45 @@
 //! Readiness, registrations and TCP over [mio], for the framewise runtime.
 //!
-//! An application uses this crate through `framewise`, whose `net` module is [`net`] and which
-//! owns the driver. Under another executor it can be used alone: some thread has to turn the
-//! [`IoDriver`], and those that use sockets [enter](IoHandle::enter) its handle.
+//! Applications use this crate through `framewise`, whose `net` module is [`net`] and which owns
+//! the driver. Another executor can use it alone: one of its threads turns the [`IoDriver`], and
+//! every thread that uses sockets [enters](IoHandle::enter) the driver's handle.
 //!
 //! From the bottom up:
 //!
-//! - [`Ready`] and [`Interest`]: what a source is ready for, and what one waits for.
-//! - `readiness`: the word that holds it, which knows no operating system; `waiters` and `wait`:
-//!   who waits.
-//! - `slab`, `state`, `handle`: how the driver finds a source, and what threads share.
-//! - `system`: the door to the operating system's queue of events.
-//! - `driver`, with `timerfd` and `unpark`: waiting for events and telling of them.
-//! - `registration`, `source`: a socket's place with the driver, and operations that wait.
+//! - [`Ready`] and [`Interest`]: what a source is ready for, and what a waiter waits for.
+//! - `scheduled_io`: the readiness, waiters and callbacks of one source, without an operating
+//!   system.
+//! - `slab`, `handle`: how the driver finds a source, and what threads share.
+//! - `system`: the facade of the operating system's event queue.
+//! - `driver`, with `timerfd` and `unpark`: waits for events and sets the readiness of their sources.
+//! - `registration`, `source`: a socket's registration with the driver, and operations that wait.
 //! - [`net`]: the sockets. `traits`: the I/O traits of other crates, for them.
 //!
-//! It must not know tasks, timers or the executor: they install its handle in their threads.
+//! The crate knows no tasks, timers or executor. An executor installs the handle in its threads.
 
-#![warn(unreachable_pub)]
+#![cfg_attr(
+    not(any(framewise_loom, framewise_shuttle)),
+    expect(unreachable_pub, reason = "public in a model's build")
+)]
 
+mod callback;
 mod driver;
 mod handle;
+#[cfg(any(framewise_loom, framewise_shuttle))]
+#[doc(hidden)]
+pub mod model;
 pub mod net;
+mod ready;
 mod registration;
+mod scheduled_io;
+mod slab;
 mod source;
 mod system;
 #[cfg(target_os = "linux")]
 mod timerfd;
-
-// For the models, which drive the protocols without an operating system.
-#[doc(hidden)]
-pub mod callback;
-#[cfg(any(framewise_loom, framewise_shuttle))]
-#[doc(hidden)]
-pub mod model;
-#[doc(hidden)]
-pub mod readiness;
-mod ready;
-#[doc(hidden)]
-pub mod slab;
-#[doc(hidden)]
-pub mod state;
 #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
 mod traits;
-#[doc(hidden)]
-pub mod unpark;
-#[doc(hidden)]
-pub mod wait;
-#[doc(hidden)]
-pub mod waiters;
+mod unpark;
 
 pub use callback::ReadyCallback;
 pub use driver::{Batch, EndedWaits, IoDriver, TurnReport};

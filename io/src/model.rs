@@ -1,7 +1,7 @@
-//! Doors for the models in `loom-tests`: the driver's surroundings, which are not public otherwise.
+//! Access for the models in `loom-tests` to types that are not public otherwise.
 //!
-//! Owns nothing of the driver: [`Kernel`] is the operating system below it, [`ModelSource`] a socket
-//! above it, with the operations that every shipped one has.
+//! Owns no state of the driver. [`Kernel`] is the operating system below the driver. [`ModelSource`]
+//! is a socket above it, with the operations that every shipped socket has.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,7 +11,15 @@ use crate::callback::ReadyCallback;
 use crate::handle::IoHandle;
 use crate::ready::{Direction, Interest, Ready};
 use crate::source::IoSource;
+
+pub use crate::callback::CallbackEntry;
+pub use crate::scheduled_io::readiness::{Announced, Notify, ReadinessWord, ReadyEvent};
+pub use crate::scheduled_io::wait::{Readiness, ReadinessWait};
+pub use crate::scheduled_io::waiters::{WaiterKey, Waiters};
+pub use crate::scheduled_io::{Call, ScheduledIo};
+pub use crate::slab::{Slab, SourceKey};
 pub use crate::system::{Descriptor, Kernel, Peer};
+pub use crate::unpark::{Unpark, WakeDevice};
 
 /// The kernel below a driver.
 pub fn kernel(handle: &IoHandle) -> Kernel {

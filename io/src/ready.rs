@@ -1,7 +1,7 @@
 //! What a source can be ready for ([`Ready`]) and what one can wait for ([`Interest`]).
 //!
 //! Two small bit sets and nothing else. They must not know mio: the driver translates its events
-//! into a [`Ready`], and the readiness word ([`crate::readiness`]) stores one.
+//! into a [`Ready`], and the readiness word ([`crate::scheduled_io::readiness`]) stores one.
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};

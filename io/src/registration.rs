@@ -14,12 +14,12 @@ use framewise_sync::Arc;
 
 use crate::callback::{CallbackEntry, ReadyCallback, cancel_all};
 use crate::handle::{IoHandle, shutdown_error};
-use crate::readiness::ReadyEvent;
 use crate::ready::{Direction, Interest, Ready};
+use crate::scheduled_io::ScheduledIo;
+use crate::scheduled_io::readiness::ReadyEvent;
+use crate::scheduled_io::wait::ReadinessWait;
 use crate::slab::SourceKey;
-use crate::state::SourceState;
 use crate::system;
-use crate::wait::ReadinessWait;
 
 /// The interest of every source: both directions, once and for all.
 ///
@@ -36,7 +36,7 @@ fn both_directions() -> system::Interest {
 pub(crate) struct Registration {
     handle: IoHandle,
     key: SourceKey,
-    state: Arc<SourceState>,
+    state: Arc<ScheduledIo>,
 }
 
 impl Registration {
@@ -46,7 +46,7 @@ impl Registration {
         source: &mut impl system::Source,
         initial: Ready,
     ) -> io::Result<Self> {
-        let state = Arc::new(SourceState::new(initial));
+        let state = Arc::new(ScheduledIo::new(initial));
         // First the table, then the system: an event finds its source.
         let key = handle.insert(&state)?;
         let token = system::Token(key.to_token());

@@ -125,11 +125,13 @@ impl<T> Slab<T> {
     }
 
     /// How many values there are.
+    #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
     /// Whether there is no value.
+    #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()
     }

@@ -19,9 +19,9 @@ use framewise_context::coop;
 
 use crate::callback::ReadyCallback;
 use crate::handle::IoHandle;
-use crate::readiness::ReadyEvent;
 use crate::ready::{Direction, Interest, Ready};
 use crate::registration::Registration;
+use crate::scheduled_io::readiness::ReadyEvent;
 use crate::system;
 
 /// Whether a short transfer means drained: epoll and kqueue.

@@ -67,6 +67,7 @@ impl<D: WakeDevice> Unpark<D> {
     }
 
     /// The device.
+    #[cfg(any(framewise_loom, framewise_shuttle))]
     pub fn device(&self) -> &D {
         &self.device
     }

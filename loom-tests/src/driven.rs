@@ -2,9 +2,7 @@
 
 use framewise_sync::Arc;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
-use framewise_timers::park_state::{DriverParkState, Published};
-use framewise_timers::queue::TimerQueue;
-use framewise_timers::wheel::Key;
+use framewise_timers::model::{DriverParkState, Key, Published, TimerQueue};
 
 /// A driver that parks at most once, with the wheels that it looks at.
 pub struct Driven<const WHEELS: usize> {

@@ -5,7 +5,7 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Waker};
 
 use framewise_context::FramedWaker;
-use framewise_io::wait::Readiness;
+use framewise_io::model::Readiness;
 use framewise_io::{Direction, Interest, Ready};
 
 use crate::bell::Bell;

@@ -9,13 +9,10 @@ use std::sync::Arc as StdArc;
 use std::task::{Context, Wake, Waker};
 
 use framewise_context::FramedWaker;
-use framewise_io::callback::CallbackEntry;
-use framewise_io::readiness::{Announced, ReadinessWord};
-use framewise_io::slab::{Slab, SourceKey};
-use framewise_io::state::SourceState;
-use framewise_io::unpark::{Unpark, WakeDevice};
-use framewise_io::wait::Readiness;
-use framewise_io::waiters::Waiters;
+use framewise_io::model::{
+    Announced, CallbackEntry, Readiness, ReadinessWord, ScheduledIo, Slab, SourceKey, Unpark,
+    Waiters, WakeDevice,
+};
 use framewise_io::{Direction, Interest, Ready};
 use framewise_loom_tests::{Bell, drive, model, wait_in_list, wait_in_slot};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
@@ -788,7 +785,7 @@ fn negative_acknowledge_after_looking() {
 #[test]
 fn a_callback_registered_while_the_event_comes_is_told() {
     model("callback: register × set", || {
-        let state = Arc::new(SourceState::new(Ready::EMPTY));
+        let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let driver = {
             let state = Arc::clone(&state);
             thread::spawn(move || {
@@ -809,11 +806,11 @@ fn a_callback_registered_while_the_event_comes_is_told() {
 #[test]
 fn a_callback_registered_while_the_last_one_goes_is_told() {
     model("callback: register × set that withdraws", || {
-        let state = Arc::new(SourceState::new(Ready::EMPTY));
+        let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let gone = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
         state.add_callback(&gone).unwrap();
         gone.cancel();
-        let set = |state: &SourceState| {
+        let set = |state: &ScheduledIo| {
             let (mut wakers, mut calls) = (Vec::new(), Vec::new());
             state.set(Ready::READABLE, &mut wakers, &mut calls);
             calls.len()
@@ -834,7 +831,7 @@ fn a_callback_registered_while_the_last_one_goes_is_told() {
 #[test]
 fn a_callback_registered_while_shutting_down_is_dropped_or_refused() {
     model("callback: register × shutdown", || {
-        let state = Arc::new(SourceState::new(Ready::EMPTY));
+        let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let driver = {
             let state = Arc::clone(&state);
             thread::spawn(move || {

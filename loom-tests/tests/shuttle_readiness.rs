@@ -8,10 +8,7 @@
 use std::task::{Context, Waker};
 
 use framewise_context::FramedWaker;
-use framewise_io::callback::CallbackEntry;
-use framewise_io::readiness::ReadyEvent;
-use framewise_io::unpark::{Unpark, WakeDevice};
-use framewise_io::wait::Readiness;
+use framewise_io::model::{CallbackEntry, Readiness, ReadyEvent, Unpark, WakeDevice};
 use framewise_io::{Direction, Interest, Ready};
 use framewise_loom_tests::{
     PoisoningAllocator, below, drive, finds, schedules, wait_in_list, wait_in_slot,

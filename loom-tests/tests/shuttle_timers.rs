@@ -13,8 +13,7 @@ use std::time::Duration;
 use framewise_loom_tests::{Bell, Driven, PoisoningAllocator, below, finds, schedules};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-use framewise_timers::park_state::Published;
-use framewise_timers::queue::{ArmError, Rearmed};
+use framewise_timers::model::{ArmError, Published, Rearmed};
 use framewise_timers::{Timers, enter, sleep};
 
 #[global_allocator]

@@ -14,7 +14,7 @@ use framewise_loom_tests::{EndWatch, EndWatched, PoisoningAllocator, model_with_
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, thread};
-use framewise_timers::clock::TICK;
+use framewise_timers::model::TICK;
 use framewise_timers::model_clock::ModelClock;
 use framewise_timers::{PanicPolicy, TimerCallback, Timers, enter, now, set_interval_with};
 

@@ -15,8 +15,9 @@ use std::time::Duration;
 use framewise_loom_tests::{Driven, model};
 use framewise_sync::atomic::{AtomicU64, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-use framewise_timers::park_state::{DriverParkState, NEVER, Published};
-use framewise_timers::queue::{ArmError, Found, Rearmed, TimerQueue};
+use framewise_timers::model::{
+    ArmError, DriverParkState, Found, NEVER, Published, Rearmed, TimerQueue,
+};
 use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
 
 /// Race: a timer is armed while the driver parks. Failure: the driver sleeps past the timer.

@@ -16,7 +16,7 @@ use framewise_context::{ContextVar, catch_unwind};
 use framewise_loom_tests::{Bell, EndWatched, PoisoningAllocator, model, model_with_panics};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
-use framewise_timers::clock::TICK;
+use framewise_timers::model::TICK;
 use framewise_timers::model_clock::ModelClock;
 use framewise_timers::{
     Sleep, TimerCallback, Timers, enter, now, set_interval, set_timeout, sleep,

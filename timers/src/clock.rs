@@ -22,6 +22,7 @@ use crate::wheel::FAR_TICK;
 const TICK_SHIFT: u32 = 15;
 
 /// The length of a tick of the wheel.
+#[cfg(any(test, framewise_loom, framewise_shuttle))]
 pub const TICK: Duration = Duration::from_nanos(1 << TICK_SHIFT);
 
 /// Counts ticks from zero since it was made. It never goes backwards.

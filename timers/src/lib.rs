@@ -9,9 +9,9 @@
 //! runtime re-exports. Authors of executors need [`Timers`] and [`enter`].
 //!
 //! # The path of a timer
-//! [`sleep`] reads the [clock] and makes a future. Its first poll inserts an entry into a [wheel],
-//! behind the lock of the [queue] that this thread has [entered](enter). It publishes the wheel's
-//! next deadline, and asks the driver's [park state](park_state) whether a parked driver must be
+//! [`sleep`] reads the clock and makes a future. Its first poll inserts an entry into a wheel,
+//! behind the lock of the queue that this thread has [entered](enter). It publishes the wheel's
+//! next deadline, and asks the driver's park state whether a parked driver must be
 //! woken. [`Timers::fire`], on the first thread that calls it, takes the entry out and wakes the
 //! task, in the frame in which the task polled. Dropping the future takes the entry out instead.
 //!
@@ -20,14 +20,22 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(
+    not(any(framewise_loom, framewise_shuttle)),
+    expect(unreachable_pub, reason = "public in a model's build")
+)]
 
 mod callback;
+mod clock;
 mod current;
 mod interval;
+mod park_state;
+mod queue;
 mod slab;
 mod sleep;
 mod timeout;
 mod timers;
+mod wheel;
 
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 #[doc(hidden)]
@@ -37,15 +45,15 @@ pub mod virtual_time;
 #[doc(hidden)]
 pub mod model_clock;
 
-// Public for the models in `loom-tests`, which drive the parts one by one.
+/// Access for the models in `loom-tests`, which drive the parts one by one.
+#[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
-pub mod clock;
-#[doc(hidden)]
-pub mod park_state;
-#[doc(hidden)]
-pub mod queue;
-#[doc(hidden)]
-pub mod wheel;
+pub mod model {
+    pub use crate::clock::{Clock, TICK};
+    pub use crate::park_state::{DriverParkState, NEVER, Published};
+    pub use crate::queue::{ArmError, DueBatch, Found, Rearmed, TimerQueue};
+    pub use crate::wheel::{Key, Wheel};
+}
 
 pub use callback::{PanicPolicy, TimerCallback, set_interval, set_interval_with, set_timeout};
 pub use current::{EnterTimers, enter};

@@ -22,7 +22,7 @@ use crate::park_state::{NEVER, Published};
 use crate::wheel::{Key, Wheel};
 
 /// The number of entries taken out under one hold of the lock.
-pub const BATCH_LEN: usize = 32;
+pub(crate) const BATCH_LEN: usize = 32;
 
 /// A wheel shared by many threads. It is generic over its payload, so that models need no wakers.
 pub struct TimerQueue<P> {
@@ -80,6 +80,7 @@ impl<P> DueBatch<P> {
     }
 
     /// Returns `true` if there are no entries.
+    #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -245,6 +246,7 @@ impl<P> TimerQueue<P> {
     }
 
     /// Returns `true` if there are no entries.
+    #[cfg(any(framewise_loom, framewise_shuttle))]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -40,7 +40,7 @@ const SLOTS: usize = 1 << LEVEL_BITS;
 const LEVELS: usize = 8;
 
 /// The last tick of the wheel. An entry with this tick or a later one never fires.
-pub const FAR_TICK: u64 = (1 << (LEVEL_BITS * LEVELS as u32)) - 1;
+pub(crate) const FAR_TICK: u64 = (1 << (LEVEL_BITS * LEVELS as u32)) - 1;
 
 /// Identifies an entry of one wheel. Keys are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,7 @@ impl<P> Wheel<P> {
     }
 
     /// Returns `true` if there are no entries.
+    #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -229,7 +229,7 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         (HERE, "a_dropped_read_or_peek_has_read_nothing"),
     ),
     (
-        "io/src/wait.rs",
+        "io/src/scheduled_io/wait.rs",
         "ReadinessWait",
         (
             "loom-tests/tests/readiness.rs",

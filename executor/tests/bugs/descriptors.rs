@@ -88,7 +88,7 @@ pub(crate) const CLASS: Class = Class {
                     "the_end_is_read_after_what_was_sent_before_it",
                 ),
                 (
-                    "io/src/readiness/tests.rs",
+                    "io/src/scheduled_io/readiness/tests.rs",
                     "clear_takes_one_direction_and_leaves_what_is_closed",
                 ),
                 (

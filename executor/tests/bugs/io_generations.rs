@@ -34,7 +34,7 @@ pub(crate) const CLASS: Class = Class {
                     "negative_clear_by_a_tick_observed_too_late",
                 ),
                 (
-                    "io/src/readiness/tests.rs",
+                    "io/src/scheduled_io/readiness/tests.rs",
                     "clear_after_a_newer_event_does_nothing",
                 ),
             ]),
@@ -45,11 +45,11 @@ pub(crate) const CLASS: Class = Class {
                     operations carry, so after 256 events an old snapshot looked like a new one.",
             here: Here::Tests(&[
                 (
-                    "io/src/readiness/tests.rs",
+                    "io/src/scheduled_io/readiness/tests.rs",
                     "a_snapshot_is_old_after_any_number_of_events",
                 ),
                 (
-                    "io/src/readiness/tests.rs",
+                    "io/src/scheduled_io/readiness/tests.rs",
                     "the_tick_wraps_into_nothing_else",
                 ),
             ]),

@@ -12,7 +12,7 @@
 //! # a source, and the test targets to try first
 //! source executor/src/scheduler/idle/mod.rs: idle watch
 //! # a source of plain data under a lock: no other thread sees the order, so no statement moves
-//! data io/src/waiters.rs: framewise_io
+//! data io/src/scheduled_io/waiters.rs: framewise_io
 //! ```
 
 /// The parsed plan.

@@ -1,4 +1,4 @@
-//! Who waits for a source: plain data, which [`crate::wait`] keeps under a lock.
+//! Who waits for a source: plain data, which [`crate::scheduled_io::wait`] keeps under a lock.
 //!
 //! Two slots serve the poll functions, one for each direction: a poll function has no place of its
 //! own to remember a registration in, so the last caller wins, as in every runtime. Futures have

@@ -1,7 +1,7 @@
 //! Waiting for readiness: the word and the list of waiters joined.
 //!
 //! Owns the order of the steps that decides the register × set race (the head of
-//! [`crate::readiness`] argues it) and keeps the rule that a waker is cloned, called and dropped
+//! [`crate::scheduled_io::readiness`] argues it) and keeps the rule that a waker is cloned, called and dropped
 //! with no lock held. It must not know the driver, which calls [`Readiness::set`] and wakes what
 //! that hands out.
 //!
@@ -11,7 +11,7 @@
 //! has come, a waiter that is polled again with the same waker in the same frame clones nothing.
 //!
 //! A future that has waited and sees in the word that it need not wait any more does not look into the
-//! list: its entry has been taken out, or is about to be (the head of [`crate::readiness`] says why). In
+//! list: its entry has been taken out, or is about to be (the head of [`crate::scheduled_io::readiness`] says why). In
 //! the latter case whoever was waiting is woken once more than needed. So a wait that ends by an event
 //! takes the lock twice: to register, and for the setter.
 
@@ -23,9 +23,9 @@ use framewise_context::{FramedWaker, catch_unwind};
 use framewise_sync::Mutex;
 
 use crate::callback;
-use crate::readiness::{Announced, Notify, ReadinessWord, ReadyEvent};
 use crate::ready::{Direction, Interest, Ready};
-use crate::waiters::{WaiterKey, Waiters};
+use crate::scheduled_io::readiness::{Announced, Notify, ReadinessWord, ReadyEvent};
+use crate::scheduled_io::waiters::{WaiterKey, Waiters};
 
 /// A source's readiness and those who wait for it.
 #[derive(Debug)]

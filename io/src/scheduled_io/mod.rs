@@ -6,21 +6,25 @@
 use framewise_context::FramedWaker;
 use framewise_sync::{Arc, Mutex};
 
+pub(crate) mod readiness;
+pub(crate) mod wait;
+pub(crate) mod waiters;
+
 use crate::callback::CallbackEntry;
 use crate::ready::Ready;
-use crate::wait::Readiness;
+use crate::scheduled_io::wait::Readiness;
 
 /// A callback that has to be called, and what it is told.
 pub type Call = (Arc<CallbackEntry>, Ready);
 
 /// One source's shared state.
 #[derive(Debug)]
-pub struct SourceState {
+pub struct ScheduledIo {
     readiness: Readiness,
     callbacks: Mutex<Vec<Arc<CallbackEntry>>>,
 }
 
-impl SourceState {
+impl ScheduledIo {
     /// No callbacks, nobody waits, and `initial` holds until it is refuted.
     pub fn new(initial: Ready) -> Self {
         Self {

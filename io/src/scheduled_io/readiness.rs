@@ -4,8 +4,8 @@
 //! It owns the bits and their transitions; nothing outside of this file changes them. It must not
 //! know mio, descriptors or system calls, so that loom can drive it: whoever talks to the
 //! operating system calls [`set`](ReadinessWord::set), whoever tried in vain calls
-//! [`refute`](ReadinessWord::refute). Who waits is kept beside it, in [`crate::waiters`], under a
-//! lock; the two are joined in [`crate::wait`].
+//! [`refute`](ReadinessWord::refute). Who waits is kept beside it, in [`crate::scheduled_io::waiters`], under a
+//! lock; the two are joined in [`crate::scheduled_io::wait`].
 //!
 //! # The bits
 //!
@@ -65,7 +65,7 @@
 //! while somebody waits (`withdraw` has the lock, and sees that nobody does). A setter that finds it
 //! off therefore need not look.
 //!
-//! From this follows what [`crate::wait`] makes use of. Readiness bits are turned on by `set` alone. One
+//! From this follows what [`crate::scheduled_io::wait`] makes use of. Readiness bits are turned on by `set` alone. One
 //! who announced himself and was not refused, and who sees later that he need not wait, sees the work
 //! of a `set` after his `announce`, so he has been taken out of the list, or is about to be.
 //!
@@ -164,7 +164,7 @@ impl ReadinessWord {
     }
 
     /// As [`new`](Self::new), with the tick about to wrap: for tests.
-    #[doc(hidden)]
+    #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn new_before_wrap(initial: Ready) -> Self {
         let tick = u64::MAX << TICK_SHIFT;
         Self(AtomicU64::new(tick | u64::from(initial.bits())))
