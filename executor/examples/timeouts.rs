@@ -16,7 +16,7 @@ fn log(message: &str) {
     println!("[{:?}] {message}", REQUEST_ID.get());
 }
 
-/// A query that is closed where it is dropped, finished or not.
+/// A query that is closed when it is dropped, finished or not.
 struct Query(&'static str);
 
 impl Drop for Query {

@@ -53,20 +53,20 @@ struct Pool<H: Host> {
 
 struct PoolState<H: Host> {
     queue: CallQueue,
-    /// Cores that wait for a thread. Each has one that was notified for it, so they go first.
+    /// Cores that wait for a thread. For each a thread was notified, so cores go first.
     waiting_cores: VecDeque<H::Core>,
     threads: usize,
-    /// Starts under way: the thread is counted, and may end before its handle is below.
+    /// Starts under way: the thread is counted, and may end before its handle is in `handles`.
     starting: usize,
-    /// Those of the threads that work with a core, or are about to: the limit does not hold for them.
+    /// The threads among these that work with a core, or are about to. The limit does not apply to them.
     cores: usize,
     /// Threads that wait and have not been notified.
     idle: usize,
     /// Notifications that no thread has taken yet; guards against spurious wake-ups.
     notified: usize,
     closed: bool,
-    /// Threads that were not joined yet: a thread that ends joins those that ended before it, and the end of
-    /// the pool joins the others, so that their thread-locals are gone.
+    /// Threads that were not joined yet. A thread that ends joins the threads that ended before it, and the
+    /// end of the pool joins the others, so that their thread-locals are dropped.
     handles: Vec<thread::JoinHandle<()>>,
 }
 
@@ -85,20 +85,20 @@ impl<H: Host> PoolState<H> {
         }
     }
 
-    /// A thread is about to be started.
+    /// Counts a thread that is about to be started.
     fn count_start(&mut self) {
         self.threads += 1;
         self.starting += 1;
     }
 }
 
-/// A job that the pool did not take: where it is not just closed, with the reason.
+/// A job that the pool did not take, with the reason; `None` if the pool is closed.
 type Unqueued<H> = (Job<<H as Host>::Core>, Option<io::Error>);
 
 /// What the pool is asked to do.
 pub(crate) enum Job<C = CoreHandoff> {
     Task(TaskRef),
-    /// A worker's core that changes threads.
+    /// A worker's core that is handed off to another thread.
     Core(C),
 }
 
@@ -133,13 +133,13 @@ impl<H: Host> BlockingPool<H> {
         }))
     }
 
-    /// A pool that starts no thread: whoever made it takes the jobs out and runs them.
+    /// Creates a pool that starts no thread: its creator takes the jobs out and runs them.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
         Self::new(0, Duration::ZERO, String::new(), None, unhandled_panic)
     }
 
-    /// Every job that waits.
+    /// Takes every job that waits.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
         let mut state = self.lock();
@@ -164,14 +164,14 @@ impl<H: Host> BlockingPool<H> {
         let handle = unsafe { JoinHandle::new(task) };
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
             let error = reason.map_or_else(JoinError::cancelled, JoinError::rejected);
-            // SAFETY: the claim came back to us.
+            // SAFETY: the pool gave the runnable task back, so the caller is its holder.
             unsafe { task.complete_with_error(error) }
         }
         handle
     }
 
-    /// Runs a closure of the runtime's own, a name look-up, at the root. The closure's destructor
-    /// tells its caller where it is not run.
+    /// Runs a closure of the runtime's own, a name look-up, at the root. If it is not run, its
+    /// destructor notifies the task that waits for it.
     pub(crate) fn run_internal(&self, job: Box<dyn FnOnce() + Send>, host: &H) -> io::Result<()> {
         let schedule = BlockingSchedule(self.clone());
         let call = cell::allocate(BlockingCall(Some(job)), Frame::root(), schedule, false);
@@ -182,7 +182,7 @@ impl<H: Host> BlockingPool<H> {
         Err(reason.unwrap_or_else(|| io::Error::other("the runtime is shutting down")))
     }
 
-    /// Has a thread go on with a worker's core, at once: the pool's limit does not hold for it.
+    /// Hands a worker's core off to a thread, at once: the pool's limit does not apply.
     pub(crate) fn run_core(&self, job: H::Core, host: &H) -> Result<(), H::Core> {
         let mut state = self.lock();
         if state.closed {
@@ -198,7 +198,7 @@ impl<H: Host> BlockingPool<H> {
         drop(state);
         match self.start_thread(host, Job::Core(job)) {
             Err((Job::Core(job), _)) => {
-                // No job relied on this thread: it was counted with a core from the first.
+                // No job relied on this thread: it was counted with a core from the start.
                 self.count_out_unstarted().cores -= 1;
                 Err(job)
             }
@@ -206,8 +206,8 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// A thread that was counted could not be started. Whoever waits for the end of all threads may have
-    /// waited for this one.
+    /// Takes a thread that could not be started out of the count. A caller that waits for the end of all
+    /// threads may have waited for this one.
     fn count_out_unstarted(&self) -> MutexGuard<'_, PoolState<H>> {
         let mut state = self.lock();
         state.threads -= 1;
@@ -216,8 +216,8 @@ impl<H: Host> BlockingPool<H> {
         state
     }
 
-    /// A thread could not be started, and there is no other: the calls that relied on it are rejected. (A
-    /// core in the queue has a thread that was notified for it.)
+    /// Completes the queued calls with `error`, since a thread could not be started and there is no other.
+    /// (A core in the queue has a thread that was notified for it.)
     fn fail_queued_jobs(&self, mut state: MutexGuard<'_, PoolState<H>>, error: &io::Error) {
         let stranded = state.queue.split_off(0);
         drop(state);
@@ -226,16 +226,16 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Queues a job and makes sure that a thread will take it. Gives it back where the pool is
-    /// closed (without an error) or has no thread and can start none (with the reason).
+    /// Queues a job and makes sure that a thread will take it. Returns it if the pool is closed (without
+    /// an error), or has no thread and can start none (with the reason).
     fn push(&self, job: Job<H::Core>, host: &H) -> Result<(), Unqueued<H>> {
         let mut state = self.lock();
         if state.closed {
             return Err((job, None));
         }
         if state.idle > 0 || state.threads - state.cores >= self.0.threads_max {
-            // Where no thread is idle, one that ends its job takes the next; and a pool that may
-            // have none is seen to by whoever made it.
+            // If no thread is idle, a thread that ends its job takes the next. The jobs of a pool without
+            // threads are taken out by its creator.
             state.push(job);
             self.notify(state);
             return Ok(());
@@ -250,7 +250,7 @@ impl<H: Host> BlockingPool<H> {
             return Err((job, None));
         }
         if state.threads > state.cores {
-            // Not at once, but one of those takes it when it is done.
+            // One of these threads takes it when it has ended its current job.
             state.push(job);
             self.notify(state);
             return Ok(());
@@ -262,8 +262,8 @@ impl<H: Host> BlockingPool<H> {
     /// Wakes an idle thread, if there is one, for the job that was just queued.
     fn notify(&self, mut state: MutexGuard<'_, PoolState<H>>) {
         if state.idle > 0 {
-            // The thread is awake from now on, whatever else happens: the next job does not count
-            // on it.
+            // The thread is not idle from now on, whatever else happens: the next job does not rely on
+            // it.
             state.idle -= 1;
             state.notified += 1;
             drop(state);
@@ -271,13 +271,12 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Starts a thread, which the caller has counted, with a job in its hands. Gives the job back
-    /// where it can't.
+    /// Starts a thread, which the caller has counted, for a first job. Returns the job if it cannot.
     fn start_thread(&self, host: &H, job: Job<H::Core>) -> Result<(), (Job<H::Core>, io::Error)> {
-        // Ordering: Relaxed. The number only has to be another one.
+        // Ordering: Relaxed. The number only has to be unique.
         // Survives: skipped, because it is part of a thread's name and nothing else.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
-        // A thread that is not started drops its closure, so the job is apart.
+        // A thread that is not started drops its closure, so the job is kept outside of it.
         let hands = Arc::new(Mutex::new(Some(job)));
         let name = format!("{}-blocking-{number}", self.0.thread_name);
         let started = host.start(name, self.0.stack_size, {
@@ -293,7 +292,7 @@ impl<H: Host> BlockingPool<H> {
                 state.handles.push(thread);
                 state.starting -= 1;
                 if state.threads == 0 {
-                    // It has ended already, and whoever waits for the end waits for its handle.
+                    // It has ended already, and the caller that waits for the end waits for its handle.
                     self.0.ended.notify_all();
                 }
                 Ok(())
@@ -306,15 +305,16 @@ impl<H: Host> BlockingPool<H> {
     }
 
     fn work(&self, host: &H, first: Option<Job<H::Core>>) {
-        /// Counts the thread out even where a bug of ours unwinds.
+        /// Counts the thread out, also if a bug of the runtime unwinds.
         struct Ended<H: Host> {
             pool: BlockingPool<H>,
             counted_out: bool,
-            /// Threads that ended before this one. Their thread-locals may be there yet.
+            /// Threads that ended before this one. Their thread-locals may not be dropped yet.
             ended_before: Vec<thread::JoinHandle<()>>,
         }
         impl<H: Host> Ended<H> {
-            /// Under the lock by which it was decided: nobody counts on the thread from now on.
+            /// Counts the thread out, under the lock under which that was decided: no push relies on the
+            /// thread from now on.
             fn count_out(&mut self, mut state: MutexGuard<'_, PoolState<H>>) {
                 state.threads -= 1;
                 self.counted_out = true;
@@ -346,16 +346,16 @@ impl<H: Host> BlockingPool<H> {
         let mut state = self.lock();
         loop {
             if let Some(job) = next.take().or_else(|| state.pop()) {
-                // Run also where the pool is closed by now: it has left no more than was for threads
-                // that were started or notified before.
+                // Run even if the pool is closed by now: `close` left only jobs for threads that were
+                // started or notified before.
                 let is_core = matches!(job, Job::Core(_));
                 drop(state);
                 job.run();
                 state = self.lock();
                 state.cores -= usize::from(is_core);
                 if state.threads - state.cores > self.0.threads_max {
-                    // Started while another worked with a core; those within the limit see to the
-                    // queue.
+                    // Started while another thread worked with a core. The threads within the limit
+                    // take the queued jobs.
                     return ended.count_out(state);
                 }
                 continue;
@@ -372,7 +372,7 @@ impl<H: Host> BlockingPool<H> {
                     Some(left) => self.0.work.wait_timeout(state, left).0,
                 };
                 if state.notified > 0 {
-                    // Whoever notified has counted us out of the idle.
+                    // The notifying thread has counted this one out of the idle threads.
                     state.notified -= 1;
                     break;
                 }
@@ -381,7 +381,7 @@ impl<H: Host> BlockingPool<H> {
                     break;
                 }
                 if until.is_some_and(|until| Instant::now() >= until) {
-                    // A push that comes now finds us gone, and starts a thread of its own.
+                    // A later push does not count this thread any more, and starts one of its own.
                     state.idle -= 1;
                     return ended.count_out(state);
                 }
@@ -389,11 +389,12 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Refuses new jobs, cancels the calls that no thread is about to take, and lets the threads end.
+    /// Closes the pool: new jobs are rejected, the calls that no thread is about to take are cancelled, and
+    /// the threads end.
     ///
     /// A job whose thread was started or notified for it is run. Each notification that no thread has
-    /// seen yet stands for one thread that takes the first job there is, so that many are left in the
-    /// queue: every core, since those go first, and then calls.
+    /// taken yet stands for one thread that takes the first job there is. So as many jobs are left in the
+    /// queue: every core, since cores go first, and then calls.
     pub(crate) fn close(&self) {
         let cancelled = {
             let mut state = self.lock();
@@ -407,7 +408,7 @@ impl<H: Host> BlockingPool<H> {
         };
         self.0.work.notify_all();
         ending::while_ending(self.address(), || {
-            // All before the first destructor runs, which may join another.
+            // Abort all of them before the first destructor runs, which may join another.
             for call in &cancelled {
                 let _ = call.header().state.abort();
             }
@@ -417,30 +418,30 @@ impl<H: Host> BlockingPool<H> {
         });
     }
 
-    /// Lets the time pass: idle threads see that, because a model's `keep_alive` is zero. (A wait in a
-    /// model does not end by itself.)
+    /// Advances the mock clock, and wakes the idle threads, whose `keep_alive` is zero in a model. (A timed
+    /// wait in a model does not end by itself.)
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub(crate) fn advance_clock(&self) {
         self.0.work.notify_all();
     }
 
-    /// How many threads were notified and have not taken a job yet.
+    /// Returns the number of threads that were notified and have not taken a job yet.
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub(crate) fn notified(&self) -> usize {
         self.lock().notified
     }
 
-    /// Whether this thread is one of the pool's.
+    /// Returns `true` if this thread is one of the pool's.
     pub(crate) fn is_own_thread(&self) -> bool {
         OWN_POOL.with(|pool| ptr::eq(pool.get(), self.address()))
     }
 
-    /// What this pool is known by in [`ending`].
+    /// Returns the address that identifies this pool in [`ending`].
     fn address(&self) -> *const () {
         Arc::as_ptr(&self.0).cast()
     }
 
-    /// Waits until every thread has ended. False: the time ran out.
+    /// Waits until every thread has ended. Returns `false` if the deadline was first.
     pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
         let mut state = self.lock();
         while state.threads > 0 || state.starting > 0 {
@@ -458,7 +459,7 @@ impl<H: Host> BlockingPool<H> {
         let handles = std::mem::take(&mut state.handles);
         drop(state);
         for handle in handles {
-            // What unwound a thread was printed; there is nobody to tell.
+            // The panic hook has printed a panic that unwound a thread, and there is no joiner for it.
             let _ = handle.join();
         }
         true
@@ -470,11 +471,12 @@ impl<H: Host> BlockingPool<H> {
 }
 
 impl<C: CoreWork> Job<C> {
-    /// Carries the job out.
+    /// Runs the job.
     pub(crate) fn run(self) {
         match self {
             Self::Task(task) => {
-                // SAFETY: the queue's entry is the claim, and the closure is Send.
+                // SAFETY: the queue held the runnable task, so the thread that took it out is its holder;
+                // and the closure is Send.
                 let ran = unsafe { task.run() };
                 debug_assert!(
                     matches!(ran, RunResult::Done),
@@ -485,7 +487,7 @@ impl<C: CoreWork> Job<C> {
         }
     }
 
-    /// Ends the job without carrying it out: because of `error`, or because the pool is closed.
+    /// Ends the job without running it: with `error`, or cancelled if the pool is closed.
     pub(crate) fn fail(self, error: Option<&io::Error>) {
         match self {
             Self::Task(task) => {
@@ -495,7 +497,8 @@ impl<C: CoreWork> Job<C> {
                         JoinError::rejected(io::Error::new(error.kind(), error.to_string()))
                     }
                 };
-                // SAFETY: the queue's entry is the claim.
+                // SAFETY: the queue held the runnable task, so the caller, which took it out, is its
+                // holder.
                 unsafe { task.complete_with_error(error) }
             }
             // Its destructor lets the worker leave.
@@ -503,7 +506,7 @@ impl<C: CoreWork> Job<C> {
         }
     }
 
-    /// The task that the job is, if it is one.
+    /// Returns the task, if the job is one.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn task(&self) -> Option<TaskRef> {
         match self {
@@ -523,18 +526,18 @@ impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<R> {
         let f = self.0.take().expect("a blocking call is polled once");
-        // It may block for as long as it likes: there is no task to yield.
+        // It may block without limit: there is no task that could yield.
         Poll::Ready(coop::with_unconstrained(f))
     }
 }
 
-/// The scheduler of blocking jobs: each has its claim in the pool's queue from birth to its end, so
+/// The scheduler of blocking jobs. Each is runnable, and held by the pool, from its start to its end, so
 /// there is nothing to wake.
 struct BlockingSchedule<H: Host>(BlockingPool<H>);
 
 impl<H: Host> Schedule for BlockingSchedule<H> {
     fn schedule(&self, _task: TaskRef) {
-        unreachable!("a blocking job is claimed from its birth until its end");
+        unreachable!("a blocking job is runnable from its start until its end");
     }
 
     fn remove_queued(&self, task: TaskRef) -> bool {

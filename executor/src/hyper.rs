@@ -19,8 +19,8 @@ use crate::time;
 /// # Frame
 ///
 /// The tasks run at the root: what hyper spawns drives a connection, which outlives the request
-/// that happens to open it, and an inherited frame would be kept and shown to every later request
-/// (C-90). What belongs to a request gets its frame from the layers of [`tower`](crate::tower)
+/// that happens to open it, and an inherited frame would be kept and visible to every later request
+/// (C-90). Work that belongs to a request gets its frame from the layers of [`tower`](crate::tower)
 /// (feature `tower`) or from a scope.
 ///
 /// [`inheriting`](Self::inheriting) is for a server that binds values for a whole connection, such
@@ -50,22 +50,22 @@ pub struct FramewiseExecutor {
 }
 
 impl FramewiseExecutor {
-    /// Makes an executor whose tasks run at the root.
+    /// Creates an executor whose tasks run at the root.
     pub const fn new() -> Self {
         Self { inherits: false }
     }
 
-    /// Makes an executor whose tasks run at the root: another name for [`new`](Self::new), where
-    /// the code should say it.
+    /// Creates an executor whose tasks run at the root: like [`new`](Self::new), for code that should
+    /// name it.
     pub const fn at_root() -> Self {
         Self::new()
     }
 
-    /// Makes an executor whose tasks inherit the frame in which hyper spawns them: for a server,
+    /// Creates an executor whose tasks inherit the frame in which hyper spawns them: for a server,
     /// whose HTTP/2 requests then see what is bound around the connection, as HTTP/1 requests do.
     ///
     /// Not for a client: its connections would keep the frame of the request that opened them, and
-    /// send its values with the bodies of others.
+    /// send the bodies of other requests in that frame.
     ///
     /// ```
     /// use framewise::{ContextVar, hyper::FramewiseExecutor};
@@ -115,7 +115,7 @@ where
 pub struct FramewiseTimer;
 
 impl FramewiseTimer {
-    /// The timer; it has no state.
+    /// Creates the timer, which has no state.
     pub const fn new() -> Self {
         Self
     }

@@ -93,7 +93,7 @@ pub use framewise_context::tower;
 pub use framewise_context::{ContextVar, Frame, bind};
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 
-/// Frames and variables: what "the current request" is made of.
+/// Frames and variables: what "the current request" consists of.
 pub mod context {
     pub use framewise_context::*;
 }

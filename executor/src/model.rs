@@ -34,17 +34,17 @@ pub fn block_on<F: std::future::Future>(future: F) -> F::Output {
 }
 
 std::thread_local! {
-    /// No part of the model: loom runs all of a model's threads on one of the system.
+    /// Not part of the model: loom runs all of a model's threads on one thread of the system.
     static IS_GRACE_OVER: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
-/// A grace period that is over at once is in force until this is dropped; made by [`end_grace`].
+/// Makes each grace period end at once until this is dropped; made by [`end_grace`].
 #[must_use = "the period is over only while this lives"]
 #[derive(Debug)]
 pub struct EndedGrace(());
 
-/// A shutdown ends the runtime without the workers that have not left by now, if there are any. In other
-/// models it waits for them.
+/// Makes each grace period end at once: a shutdown ends the runtime without the workers that have not left
+/// by then. In other models it waits for them.
 pub fn end_grace() -> EndedGrace {
     IS_GRACE_OVER.set(true);
     EndedGrace(())
@@ -89,12 +89,12 @@ mod of_tasks {
     }
 
     impl ModelScheduler {
-        /// A scheduler that keeps no list of its tasks: one lock less.
+        /// Creates a scheduler that keeps no list of its tasks: one lock less.
         pub fn new() -> Self {
             Self::build(None)
         }
 
-        /// A scheduler with the list by which a shutdown finds the tasks.
+        /// Creates a scheduler with the list by which a shutdown finds the tasks.
         pub fn with_list() -> Self {
             Self::build(Some(OwnedTasks::new()))
         }
@@ -171,10 +171,10 @@ mod of_tasks {
         }
     }
 
-    /// A task's own way to the scheduler, inside the task's memory.
+    /// The scheduler as a task reaches it, inside the task's memory.
     struct TaskScheduler {
         common: Arc<Common>,
-        /// Read by every use and written by the end, so that loom sees a use after the end.
+        /// Read by every use and written by the end, so that loom detects a use after the end.
         ended: UnsafeCell<bool>,
     }
 
@@ -251,7 +251,7 @@ mod of_tasks {
             unsafe { self.0.complete_with_error(JoinError::cancelled()) }
         }
 
-        /// A waker of the task, with a reference of its own.
+        /// Returns a waker of the task, with a reference of its own.
         pub fn waker(&self) -> Waker {
             BorrowedWaker::new(self.0).clone()
         }
@@ -267,10 +267,10 @@ mod of_tasks {
     pub struct Slot(Arc<LifoSlot>);
 
     impl Slot {
-        /// An empty one.
+        /// Creates an empty slot.
         #[expect(
             clippy::new_without_default,
-            reason = "a model says what it begins with"
+            reason = "a model names its initial state"
         )]
         pub fn new() -> Self {
             Self(Arc::new(LifoSlot::new()))

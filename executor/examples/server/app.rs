@@ -16,7 +16,7 @@ pub(crate) struct App {
     pub(crate) prices: Prices,
     pub(crate) expiry: Arc<Expiry>,
     pub(crate) jobs: Jobs,
-    /// What must finish though its client is gone: orders on their way into the database, and what
+    /// Work that must finish even if its client is gone: orders on their way into the database, and what
     /// follows from them.
     pub(crate) work: Arc<Work>,
     pub(crate) pay_within: Duration,

@@ -1,8 +1,8 @@
-//! The two variables that every request binds, and what may stand in them.
+//! The two variables that every request binds, and the values that they may have.
 //!
 //! They are bound in one place (a layer, by `web::identify`; and by `recover` for orders of an earlier
-//! run) and read by the log, by the price client and by the store. Nothing else knows which request
-//! it works for, and nothing passes them on.
+//! run) and read by the log, by the price client and by the store. No other code knows which request it
+//! works for, and no code passes them on.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +22,8 @@ pub(crate) const DEFAULT_TENANT: &str = "default";
 /// What an id or a tenant must be, in words for the client.
 pub(crate) const NAME_RULE: &str = "1 to 64 letters, digits, dots, colons, hyphens or underscores";
 
-/// Whether `value` may be bound as a request's id or tenant: it goes into headers and log lines as
-/// it is.
+/// Returns `true` if `value` may be bound as a request's id or tenant: it goes into headers and log lines
+/// unchanged.
 pub(crate) fn is_name(value: &[u8]) -> bool {
     (1..=64).contains(&value.len())
         && value
@@ -31,12 +31,12 @@ pub(crate) fn is_name(value: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b".:-_".contains(byte))
 }
 
-/// A new request id: unlike any other of this process, and random enough not to meet those of an
+/// Returns a new request id: unique in this process, and random enough to differ from the ids of an
 /// earlier one.
 pub(crate) fn new_request_id() -> Arc<str> {
     static RUN: LazyLock<u64> = LazyLock::new(|| RandomState::new().hash_one(std::process::id()));
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    // Ordering: Relaxed; only the number's being unique matters, nothing is published by it.
+    // Ordering: Relaxed. The number only has to be unique; it publishes nothing.
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("{:012x}-{number}", *RUN >> 16).into()
 }

@@ -3,7 +3,7 @@
 //! A callback runs in the frame that registered it, so an order expires in the name of the request
 //! that made it, long after that request was answered. Whether an order is paid or expires when
 //! both come at once is decided by the database, not here: a timer that fires too late finds the
-//! order paid and says nothing.
+//! order paid and does nothing.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::log::{Site, log};
 use crate::store::Store;
 use crate::work::{Notice, Work};
 
-/// How long to wait before the database is asked again.
+/// How long to wait before the database is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The timers of the open orders.
@@ -40,7 +40,7 @@ impl Expiry {
     /// Lets the order expire after `after`, unless it is disarmed before.
     ///
     /// # Frame
-    /// The current frame is kept with the timer, and is that of all that follows from it.
+    /// The timer keeps the current frame, in which its callback and everything after it runs.
     pub(crate) fn arm(self: &Arc<Self>, order: i64, customer: Arc<str>, after: Duration) {
         self.armed().insert(order, None);
         let expiry = self.clone();
@@ -53,7 +53,7 @@ impl Expiry {
         }
     }
 
-    /// The order was paid: its timer is cancelled.
+    /// Cancels the timer of an order that was paid.
     pub(crate) fn disarm(&self, order: i64) {
         let timer = self.armed().remove(&order);
         if let Some(Some(timer)) = timer {
@@ -61,8 +61,8 @@ impl Expiry {
         }
     }
 
-    /// Cancels all timers and says how many there were. Their orders stay open; the next run looks
-    /// after them.
+    /// Cancels all timers and returns how many there were. Their orders stay open; the next run takes them
+    /// up.
     pub(crate) fn stop(&self) -> usize {
         self.stopping.give();
         let timers = std::mem::take(&mut *self.armed());
@@ -102,7 +102,7 @@ impl Expiry {
             if self.stopping.is_given() {
                 return;
             }
-            // Ends at once when the server stops; the next run looks after the order.
+            // Ends at once when the server stops; the next run takes the order up.
             let _ = timeout(RETRY, self.stopping.given()).await;
         }
     }

@@ -1,7 +1,7 @@
 //! A tenant's orders as one long reply, which is made while it is sent.
 //!
-//! The handler has returned when the first page is read: the connection's task polls the body. That
-//! its log lines and queries still know the request is the layer's doing (`web::finish`).
+//! The handler has returned when the first page is read: the connection's task polls the body. The
+//! layer puts its log lines and queries into the request's frame (`web::finish`).
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use futures::stream;
 use crate::app::App;
 use crate::log::{Site, log};
 
-/// How far a reply has got.
+/// The progress of a reply.
 struct Export {
     app: Arc<App>,
     /// The last order that was sent.
@@ -35,7 +35,7 @@ pub(crate) async fn export(State(app): State<Arc<App>>) -> ([(HeaderName, &'stat
     (content_type, Body::from_stream(pages))
 }
 
-/// The next page as text, and how far the reply has got then. An error breaks the reply off: a
+/// Returns the next page as text, and the reply's progress after it. An error breaks the reply off: a
 /// client must not take a part for the whole.
 async fn next_page(export: Option<Export>) -> Option<(io::Result<String>, Option<Export>)> {
     let mut export = export?;

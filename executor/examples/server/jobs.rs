@@ -14,7 +14,7 @@ use futures::StreamExt;
 use crate::log::{Site, log};
 use crate::store::{Order, Store};
 
-/// How many confirmations may wait; who sends another waits.
+/// How many confirmations may wait; the sender of another one waits.
 const QUEUE_MAX: usize = 1024;
 /// How many the worker has under way at once.
 const UNDER_WAY: usize = 32;
@@ -40,7 +40,7 @@ impl Jobs {
         )
     }
 
-    /// Has an order's confirmation sent, under the current frame.
+    /// Queues an order's confirmation, with the current frame.
     pub(crate) async fn confirm(&self, order: Order) {
         let envelope = Envelope {
             frame: Frame::current(),
@@ -53,7 +53,7 @@ impl Jobs {
         }
     }
 
-    /// Takes no more. What is queued is still done.
+    /// Closes the queue. The jobs in it are still done.
     pub(crate) fn close(&self) {
         self.queue.close();
     }

@@ -1,8 +1,8 @@
 //! The log: one line an event, to standard error, each with the request that it belongs to.
 //!
 //! The request's id and tenant come from the current frame and nowhere else: no caller passes them,
-//! so no caller can pass the wrong ones or forget them. Only the customer is said, where an order
-//! is at hand.
+//! so no caller can pass the wrong ones or forget them. Only the customer is passed, if there is an
+//! order.
 
 use std::fmt::{Arguments, Write as _};
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::context::{REQUEST_ID, TENANT};
 use crate::options::LogFormat;
 
-/// Which part of the service speaks.
+/// The part of the service that logs.
 #[derive(Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Site {
@@ -22,7 +22,7 @@ pub(crate) enum Site {
     Server,
     /// A request's handler.
     Handler,
-    /// The client of the price service, once an item.
+    /// The client of the price service, for each item.
     Price,
     /// The database, on the blocking pool.
     Database,
@@ -51,8 +51,8 @@ pub(crate) fn set_format(format: LogFormat) {
     let _ = FORMAT.set(format);
 }
 
-/// Writes a line in one piece. It is lost if standard error is closed: a log that fails must not
-/// take the service with it.
+/// Writes a line in one piece. It is lost if standard error is closed: a failing log must not stop the
+/// service.
 ///
 /// # Frame
 /// The line's `request_id` and `tenant` are those bound in the current frame.
@@ -77,7 +77,7 @@ pub(crate) fn log(site: Site, customer: Option<&str>, message: Arguments<'_>) {
     let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// Milliseconds since 1970: what the log and the database count in.
+/// Returns the milliseconds since 1970, the unit of the log and the database.
 pub(crate) fn unix_ms() -> u64 {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

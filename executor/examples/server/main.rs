@@ -66,7 +66,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says why the process ends, in a way that a closed standard error does not turn into a panic.
+/// Prints why the process ends; a closed standard error does not turn that into a panic.
 fn fail(code: u8, error: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "server: {error}");
     ExitCode::from(code)
@@ -89,7 +89,7 @@ fn start(options: &Options) -> Result<(), String> {
     outcome
 }
 
-/// The server, from its first listener to the last queued job.
+/// Runs the server, from its first listener to the last queued job.
 async fn run(
     options: &Options,
     store: Arc<Store>,
@@ -113,7 +113,7 @@ async fn run(
     let public = public.map_err(failed)?;
     announce(public.address());
 
-    // An error would mean that the signal thread is gone, and with it the way to stop in order.
+    // An error would mean that the signal thread is gone, so that the server could not stop in order.
     let signal = signals
         .recv()
         .await
@@ -134,7 +134,7 @@ async fn listen(address: &str) -> Result<TcpListener, String> {
     })
 }
 
-/// Says where the server is and what to try, on standard output.
+/// Prints the server's address and what to try, on standard output.
 fn announce(address: SocketAddr) {
     let shown = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -155,7 +155,7 @@ fn announce(address: SocketAddr) {
     );
 }
 
-/// Takes up what an earlier run left: each order in the name of the request that made it.
+/// Takes up the orders that an earlier run left, each in the frame of the request that made it.
 async fn recover(app: &Arc<App>) -> Result<(), String> {
     let unsettled = app
         .store
@@ -180,7 +180,7 @@ async fn recover(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// Stops in order: no new connections, requests to their end, what follows from them, queued jobs.
+/// Stops in order: new connections, then requests, the work that follows from them, and queued jobs.
 async fn stop(
     within: Duration,
     app: &App,
@@ -199,7 +199,7 @@ async fn stop(
         );
     }
     let open = app.expiry.stop();
-    // What is being written is written to its end, even if the connections have used up the time.
+    // Writes that have begun are finished, even if the connections have used up the time.
     let grace = |left: Duration| left.max(Duration::from_secs(5));
     let finished = app.work.finish(grace(left())).await;
     app.jobs.close();

@@ -1,4 +1,4 @@
-//! The command line: what may be given, and what is said when it is wrong.
+//! The command line: its options, and the messages for wrong ones.
 //!
 //! Knows nothing of the server; parses by hand, since six options need no library.
 
@@ -33,20 +33,20 @@ TIME is a whole number with a unit: us, ms, s, m, h or d, as in 200ms or 15m.
 pub(crate) enum LogFormat {
     /// One JSON object a line.
     Json,
-    /// For people.
+    /// Text, for people.
     Text,
 }
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Command {
     /// `--help` was given.
     Help,
-    /// Run the server so.
+    /// Run the server with these options.
     Run(Options),
 }
 
-/// How the server is to run.
+/// The options of the server.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Options {
     pub(crate) listen: String,

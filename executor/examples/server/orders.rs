@@ -1,4 +1,4 @@
-//! What a client can do with orders.
+//! The handlers for orders.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::log::{Site, log};
 use crate::price_service::{SKU_RULE, is_sku};
 use crate::prices::PriceError;
-use crate::reply::Refusal;
+use crate::reply::Rejection;
 use crate::store::{NewOrder, Order, Payment, PricedItem, Status};
 
 /// The most items in an order.
@@ -44,12 +44,12 @@ struct DraftItem {
 type Created = (StatusCode, [(HeaderName, String); 1], Json<Order>);
 
 /// `POST /orders`
-pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Created, Refusal> {
+pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<Created, Rejection> {
     let draft = parse(&body)?;
     let customer = draft.customer.clone();
     let order = place(app, draft)
         .await
-        .map_err(|refusal| refusal.about(&customer))?;
+        .map_err(|rejection| rejection.about(&customer))?;
     log(
         Site::Handler,
         Some(&customer),
@@ -67,7 +67,7 @@ pub(crate) async fn create(State(app): State<Arc<App>>, body: Bytes) -> Result<C
 pub(crate) async fn read(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Order>, Refusal> {
+) -> Result<Json<Order>, Rejection> {
     let id = order_id(path)?;
     let order = app.store.order(id).await?.ok_or_else(|| no_order(id))?;
     log(
@@ -82,11 +82,10 @@ pub(crate) async fn read(
 pub(crate) async fn pay(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Order>, Refusal> {
+) -> Result<Json<Order>, Rejection> {
     let id = order_id(path)?;
-    // In a task of its own: once the order is paid its timer goes, though the client may have gone
-    // too.
-    let token = app.work.begin().ok_or_else(Refusal::stopping)?;
+    // In a task of its own: once the order is paid its timer is cancelled, even if the client is gone.
+    let token = app.work.begin().ok_or_else(Rejection::stopping)?;
     let paying = framewise::spawn(async move {
         let payment = app.store.pay(id).await;
         if let Ok(Payment::Done(_)) = payment {
@@ -95,7 +94,7 @@ pub(crate) async fn pay(
         drop(token);
         payment
     });
-    match paying.await.map_err(Refusal::fault)?? {
+    match paying.await.map_err(Rejection::fault)?? {
         Payment::Done(order) => {
             log(
                 Site::Handler,
@@ -104,41 +103,41 @@ pub(crate) async fn pay(
             );
             Ok(Json(order))
         }
-        Payment::Refused(order) => {
+        Payment::Rejected(order) => {
             let error = match order.status {
                 Status::Expired => format!("order {id} has expired; place a new one"),
                 _ => format!("order {id} is paid already; pay it once"),
             };
-            Err(Refusal::new(StatusCode::CONFLICT, error).about(&order.customer))
+            Err(Rejection::new(StatusCode::CONFLICT, error).about(&order.customer))
         }
         Payment::Unknown => Err(no_order(id)),
     }
 }
 
-fn no_order(id: i64) -> Refusal {
+fn no_order(id: i64) -> Rejection {
     let error = format!("there is no order {id}; give the id that POST /orders replied");
-    Refusal::new(StatusCode::NOT_FOUND, error)
+    Rejection::new(StatusCode::NOT_FOUND, error)
 }
 
-fn order_id(path: Result<Path<String>, PathRejection>) -> Result<i64, Refusal> {
+fn order_id(path: Result<Path<String>, PathRejection>) -> Result<i64, Rejection> {
     let id = path.as_ref().map_or("(not UTF-8)", |Path(id)| id);
     id.parse().ok().filter(|id| *id > 0).ok_or_else(|| {
         let right = "give the number that POST /orders replied";
-        Refusal::malformed(format!("`{id}` is no order's id; {right}"))
+        Rejection::malformed(format!("`{id}` is no order's id; {right}"))
     })
 }
 
-fn parse(body: &[u8]) -> Result<Draft, Refusal> {
+fn parse(body: &[u8]) -> Result<Draft, Rejection> {
     let draft: Draft = serde_json::from_slice(body)
-        .map_err(|error| Refusal::malformed(format!("no order: {error}; send {EXAMPLE}")))?;
+        .map_err(|error| Rejection::malformed(format!("no order: {error}; send {EXAMPLE}")))?;
     let length = draft.customer.chars().count();
     if !(1..=CUSTOMER_MAX).contains(&length) || draft.customer.contains(char::is_control) {
         let error = format!("customer: give 1 to {CUSTOMER_MAX} characters, no control characters");
-        return Err(Refusal::invalid(error));
+        return Err(Rejection::invalid(error));
     }
-    let refuse = |error| Err(Refusal::invalid(error).about(&draft.customer));
+    let reject = |error| Err(Rejection::invalid(error).about(&draft.customer));
     if !(1..=ITEMS_MAX).contains(&draft.items.len()) {
-        return refuse(format!(
+        return reject(format!(
             "items: {} are given; give 1 to {ITEMS_MAX}",
             draft.items.len()
         ));
@@ -146,12 +145,12 @@ fn parse(body: &[u8]) -> Result<Draft, Refusal> {
     for (place, item) in draft.items.iter().enumerate() {
         if !(1..=QUANTITY_MAX).contains(&item.quantity) {
             let quantity = item.quantity;
-            return refuse(format!(
+            return reject(format!(
                 "items[{place}].quantity: {quantity} is out of range; give 1 to {QUANTITY_MAX}"
             ));
         }
         if !is_sku(&item.sku) {
-            return refuse(format!(
+            return reject(format!(
                 "items[{place}].sku: `{}` is none; give {SKU_RULE}",
                 item.sku
             ));
@@ -161,11 +160,11 @@ fn parse(body: &[u8]) -> Result<Draft, Refusal> {
 }
 
 /// Prices the order, writes it, arms its timer and has it confirmed.
-async fn place(app: Arc<App>, draft: Draft) -> Result<Order, Refusal> {
+async fn place(app: Arc<App>, draft: Draft) -> Result<Order, Rejection> {
     let items = price_all(&app, &draft).await?;
-    // In a task of its own: from here on all is done or nothing is, though the client may go away
-    // in between.
-    let token = app.work.begin().ok_or_else(Refusal::stopping)?;
+    // In a task of its own: from here on everything is done or nothing, even if the client goes away in
+    // between.
+    let token = app.work.begin().ok_or_else(Rejection::stopping)?;
     let placing = framewise::spawn(async move {
         let new = NewOrder {
             customer: draft.customer,
@@ -179,12 +178,12 @@ async fn place(app: Arc<App>, draft: Draft) -> Result<Order, Refusal> {
         drop(token);
         Ok(order)
     });
-    placing.await.map_err(Refusal::fault)?
+    placing.await.map_err(Rejection::fault)?
 }
 
-/// Asks all prices at once, a task each.
-async fn price_all(app: &Arc<App>, draft: &Draft) -> Result<Vec<PricedItem>, Refusal> {
-    let mut asking = Asking(Vec::with_capacity(draft.items.len()));
+/// Fetches all prices at once, in a task each.
+async fn price_all(app: &Arc<App>, draft: &Draft) -> Result<Vec<PricedItem>, Rejection> {
+    let mut asking = PriceTasks(Vec::with_capacity(draft.items.len()));
     let mut tasks: Vec<JoinHandle<Result<u32, PriceError>>> = Vec::with_capacity(draft.items.len());
     for item in &draft.items {
         let (app, sku, customer) = (app.clone(), item.sku.clone(), draft.customer.clone());
@@ -215,9 +214,9 @@ async fn price_all(app: &Arc<App>, draft: &Draft) -> Result<Vec<PricedItem>, Ref
     for (place, (task, item)) in tasks.into_iter().zip(&draft.items).enumerate() {
         let cents = task
             .await
-            .map_err(Refusal::fault)?
+            .map_err(Rejection::fault)?
             .map_err(|error| no_price(place, &item.sku, &error))?;
-        // Checked by `parse` to be small.
+        // `parse` has checked that it is small.
         let quantity = u32::try_from(item.quantity).unwrap_or(u32::MAX);
         priced.push(PricedItem {
             sku: item.sku.clone(),
@@ -228,10 +227,10 @@ async fn price_all(app: &Arc<App>, draft: &Draft) -> Result<Vec<PricedItem>, Ref
     Ok(priced)
 }
 
-/// Price tasks under way; those that nobody waits for any more are aborted.
-struct Asking(Vec<AbortHandle>);
+/// The running price tasks. Dropping it aborts them.
+struct PriceTasks(Vec<AbortHandle>);
 
-impl Drop for Asking {
+impl Drop for PriceTasks {
     fn drop(&mut self) {
         for task in &self.0 {
             task.abort();
@@ -239,17 +238,17 @@ impl Drop for Asking {
     }
 }
 
-fn no_price(place: usize, sku: &str, error: &PriceError) -> Refusal {
+fn no_price(place: usize, sku: &str, error: &PriceError) -> Rejection {
     match error {
-        PriceError::Unknown => Refusal::invalid(format!(
+        PriceError::Unknown => Rejection::invalid(format!(
             "items[{place}].sku: there is no item `{sku}`; a sku is {SKU_RULE}"
         )),
-        PriceError::TooSlow(_) => Refusal::new(
+        PriceError::TooSlow(_) => Rejection::new(
             StatusCode::GATEWAY_TIMEOUT,
             format!("{error}; try again later"),
         ),
         PriceError::Failed(_) => {
-            Refusal::new(StatusCode::BAD_GATEWAY, format!("{error}; try again later"))
+            Rejection::new(StatusCode::BAD_GATEWAY, format!("{error}; try again later"))
         }
     }
 }
@@ -258,16 +257,17 @@ fn no_price(place: usize, sku: &str, error: &PriceError) -> Refusal {
 mod tests {
     use super::*;
 
-    fn refused(body: &str) -> Refusal {
+    fn rejected(body: &str) -> Rejection {
         match parse(body.as_bytes()) {
             Ok(_) => panic!("accepted: {body}"),
-            Err(refusal) => refusal,
+            Err(rejection) => rejection,
         }
     }
 
     #[test]
-    fn the_example_that_refusals_give_is_right() {
-        let draft = parse(EXAMPLE.as_bytes()).unwrap_or_else(|refusal| panic!("{}", refusal.error));
+    fn the_example_in_rejections_is_right() {
+        let draft =
+            parse(EXAMPLE.as_bytes()).unwrap_or_else(|rejection| panic!("{}", rejection.error));
         assert_eq!((&*draft.customer, draft.items[0].quantity), ("ada", 2));
     }
 
@@ -283,18 +283,18 @@ mod tests {
             let body = format!(
                 r#"{{"customer": "a", "items": [{{"sku": "A-1", "quantity": {quantity}}}]}}"#
             );
-            let refusal = refused(&body);
-            assert_eq!(refusal.status, StatusCode::UNPROCESSABLE_ENTITY);
-            assert!(refusal.error.contains("1 to 1000"), "{}", refusal.error);
+            let rejection = rejected(&body);
+            assert_eq!(rejection.status, StatusCode::UNPROCESSABLE_ENTITY);
+            assert!(rejection.error.contains("1 to 1000"), "{}", rejection.error);
         }
     }
 
     #[test]
-    fn what_is_no_order_is_refused_with_an_example() {
+    fn what_is_no_order_is_rejected_with_an_example() {
         for body in ["", "{", "[]", "null", "\u{0}", r#"{"customer": "a"}"#] {
-            let refusal = refused(body);
-            assert_eq!(refusal.status, StatusCode::BAD_REQUEST, "{body}");
-            assert!(refusal.error.contains(EXAMPLE), "{}", refusal.error);
+            let rejection = rejected(body);
+            assert_eq!(rejection.status, StatusCode::BAD_REQUEST, "{body}");
+            assert!(rejection.error.contains(EXAMPLE), "{}", rejection.error);
         }
     }
 }

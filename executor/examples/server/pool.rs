@@ -1,6 +1,6 @@
 //! Database connections, lent to jobs on the blocking pool.
 //!
-//! Who must wait for one waits as a task and holds no thread. A connection that failed is replaced
+//! A task that waits for a connection holds no thread. A connection that failed is replaced
 //! by a new one at its next use. Knows no statement and no table.
 
 use std::fmt;
@@ -13,9 +13,9 @@ use rusqlite::{Connection, OpenFlags};
 use crate::log::{Site, log};
 use crate::turns::Turns;
 
-/// How long another process may hold the write lock before a write is given up.
+/// How long another process may hold the write lock before a write fails.
 const BUSY: Duration = Duration::from_secs(1);
-/// How long a task waits for its turn at a connection before it is given up.
+/// How long a task waits for its turn at a connection before it fails.
 const TURN: Duration = Duration::from_secs(30);
 
 /// The database cannot be used just now.
@@ -38,7 +38,7 @@ impl fmt::Display for StoreError {
 pub(crate) struct Pool(Turns<Slot>);
 
 /// A place for a connection: empty before the first use, and after an error that a new connection
-/// may mend.
+/// may fix.
 struct Slot {
     path: PathBuf,
     connection: Option<Connection>,
@@ -97,7 +97,8 @@ impl Slot {
             None => reopen(&self.path)?,
         };
         let result = work(&mut connection);
-        // A lock held by somebody else passes; after any other failure the next one starts afresh.
+        // A lock of another process is released again; after any other error the next use opens a new
+        // connection.
         if result.as_ref().err().is_none_or(is_busy) {
             self.connection = Some(connection);
         }
@@ -118,7 +119,7 @@ pub(crate) fn create(path: &Path) -> rusqlite::Result<Connection> {
     prepare(Connection::open(path)?)
 }
 
-/// Opens the database, which was there before: an empty one in its place would forget every order.
+/// Opens the database, which existed before: an empty one in its place would lose every order.
 fn reopen(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     prepare(Connection::open_with_flags(path, flags)?)

@@ -1,5 +1,5 @@
-//! The price service: what one of an item costs. It stands for another company's service: our own
-//! client calls it by HTTP, and it knows no more of an order than a request's headers say.
+//! The price service: what one of an item costs. It represents another company's service: the client in
+//! `prices.rs` calls it by HTTP, and it knows no more of an order than a request's headers say.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::log::{Site, log};
-use crate::reply::Refusal;
+use crate::reply::Rejection;
 
 /// What a sku looks like, in words for the client.
 pub(crate) const SKU_RULE: &str =
@@ -28,14 +28,14 @@ pub(crate) struct Price {
 pub(crate) async fn price(
     State(app): State<Arc<App>>,
     path: Result<Path<String>, PathRejection>,
-) -> Result<Json<Price>, Refusal> {
+) -> Result<Json<Price>, Rejection> {
     let sku = path.map_or_else(|_| "(not UTF-8)".to_owned(), |Path(sku)| sku);
     if !app.price_delay.is_zero() {
         framewise::time::sleep(app.price_delay).await;
     }
     let Some(cents) = cents(&sku) else {
         let error = format!("there is no item `{sku}`; a sku is {SKU_RULE}");
-        return Err(Refusal::new(StatusCode::NOT_FOUND, error));
+        return Err(Rejection::new(StatusCode::NOT_FOUND, error));
     };
     log(
         Site::Handler,
@@ -45,7 +45,7 @@ pub(crate) async fn price(
     Ok(Json(Price { sku, cents }))
 }
 
-/// Whether `sku` can be asked for at all: it becomes part of a path.
+/// Returns `true` if `sku` can be part of a path, so that its price can be fetched.
 pub(crate) fn is_sku(sku: &str) -> bool {
     let Some((letters, digits)) = sku.split_once('-') else {
         return false;
@@ -56,7 +56,7 @@ pub(crate) fn is_sku(sku: &str) -> bool {
         && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The price of an item: made up, but always the same, from 0.01 to 100.00.
+/// Returns the price of an item: made up, but always the same, from 0.01 to 100.00.
 fn cents(sku: &str) -> Option<u32> {
     let (_, digits) = sku.split_once('-').filter(|_| is_sku(sku))?;
     if digits.starts_with('0') || digits.len() > 4 {

@@ -1,8 +1,8 @@
 //! The client of the price service: a pool of HTTP connections on framewise's own sockets.
 //!
 //! Each call carries the request's id and tenant, which it takes from the frame. The pool's
-//! connections outlive the request that happened to open them, so what drives them runs at the
-//! root: they belong to no request.
+//! connections outlive the request that happened to open them, so their drivers run at the root: they
+//! belong to no request.
 
 use std::fmt;
 use std::future::Future;
@@ -29,7 +29,7 @@ use crate::web::{X_REQUEST_ID, X_TENANT};
 /// How many calls are under way at once, and so how many connections there are; the others wait for
 /// their turn.
 const CALLS_MAX: usize = 128;
-/// More than this is no price.
+/// The longest reply that is read, in bytes.
 const REPLY_MAX: usize = 4 * 1024;
 
 /// Why there is no price.
@@ -64,9 +64,9 @@ pub(crate) struct Prices {
 }
 
 impl Prices {
-    /// A client of the service at `address`. Connections stay open for `idle` after their last use,
-    /// which must be less than the service lets them, lest a call meet a connection that is just
-    /// being closed.
+    /// Creates a client of the service at `address`. Connections stay open for `idle` after their last use,
+    /// which must be shorter than the service keeps them open, so that no call uses a connection that
+    /// is just being closed.
     pub(crate) fn new(address: SocketAddr, within: Duration, idle: Duration) -> Prices {
         let client = Client::builder(FramewiseExecutor::at_root())
             .pool_timer(FramewiseTimer::new())
@@ -81,7 +81,7 @@ impl Prices {
         }
     }
 
-    /// What one of `sku` costs, in cents. Waiting for a turn counts as waiting for the service.
+    /// Returns what one of `sku` costs, in cents. Waiting for a turn counts as waiting for the service.
     pub(crate) async fn cents(&self, sku: &str) -> Result<u32, PriceError> {
         let call = async {
             let _turn = self.turns.take().await;
@@ -151,7 +151,7 @@ impl tower::Service<Uri> for Connector {
     }
 }
 
-/// A stream of framewise that says what hyper-util's pool wants to know of a connection.
+/// A stream of framewise with what hyper-util's pool requires of a connection.
 struct PriceStream(TcpStream);
 
 impl Connection for PriceStream {

@@ -10,66 +10,66 @@ use axum::response::{IntoResponse, Response};
 
 use crate::pool::StoreError;
 
-/// A request that is not done, and why. Also found in the reply's extensions, for the log.
+/// Why a request is rejected. Also in the reply's extensions, for the log.
 #[derive(Clone, Debug)]
-pub(crate) struct Refusal {
+pub(crate) struct Rejection {
     pub(crate) status: StatusCode,
     pub(crate) error: String,
-    /// Whose order was at hand, if one was.
+    /// The customer of the order, if there was one.
     pub(crate) customer: Option<Arc<str>>,
 }
 
-impl Refusal {
-    pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Refusal {
-        Refusal {
+impl Rejection {
+    pub(crate) fn new(status: StatusCode, error: impl Into<String>) -> Rejection {
+        Rejection {
             status,
             error: error.into(),
             customer: None,
         }
     }
 
-    /// 400: not to be understood.
-    pub(crate) fn malformed(error: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::BAD_REQUEST, error)
+    /// 400: malformed.
+    pub(crate) fn malformed(error: impl Into<String>) -> Rejection {
+        Rejection::new(StatusCode::BAD_REQUEST, error)
     }
 
-    /// 422: understood, but not to be done.
-    pub(crate) fn invalid(error: impl Into<String>) -> Refusal {
-        Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, error)
+    /// 422: understood, but invalid.
+    pub(crate) fn invalid(error: impl Into<String>) -> Rejection {
+        Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, error)
     }
 
-    /// 500: our fault. What went wrong is for the log, which has it under the same request.
-    pub(crate) fn fault(error: impl fmt::Display) -> Refusal {
-        Refusal::new(
+    /// 500: an internal error. The details go only into the log, under the same request.
+    pub(crate) fn fault(error: impl fmt::Display) -> Rejection {
+        Rejection::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             format!("this is our fault ({error})"),
         )
     }
 
-    /// 503: on the way down.
-    pub(crate) fn stopping() -> Refusal {
-        Refusal::new(
+    /// 503: the server is stopping.
+    pub(crate) fn stopping() -> Rejection {
+        Rejection::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "the server is stopping; try another one",
         )
     }
 
-    pub(crate) fn about(mut self, customer: &Arc<str>) -> Refusal {
+    pub(crate) fn about(mut self, customer: &Arc<str>) -> Rejection {
         self.customer = Some(customer.clone());
         self
     }
 }
 
-impl From<StoreError> for Refusal {
-    fn from(error: StoreError) -> Refusal {
-        Refusal::new(
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Rejection {
+        Rejection::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format!("{error}; try again in a second"),
         )
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let mut response = (
             self.status,

@@ -51,7 +51,7 @@ struct Connections {
 }
 
 impl Server {
-    /// Serves `router` to whoever connects to `listener`.
+    /// Serves `router` to the clients that connect to `listener`.
     pub(crate) fn start(
         listener: TcpListener,
         router: Router,
@@ -84,14 +84,13 @@ impl Server {
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the listener.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops accepting, lets requests under way finish, and closes their connections; those that
-    /// are still open after
-    /// `within` are cut off. Says how many those were.
+    /// Stops accepting, lets running requests finish, and closes their connections. Connections that are
+    /// still open after `within` are cut off; returns their number.
     pub(crate) async fn stop(self, within: Duration) -> usize {
         self.connections.stop.give();
         // A panic in the accept loop leaves nothing to wait for.
@@ -121,8 +120,8 @@ async fn accept(listener: TcpListener, connections: Arc<Connections>) {
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {
-                // Such as too many open files: it passes when connections close, not by asking
-                // again at once.
+                // Such as too many open files: it passes when connections close, not by a retry at
+                // once.
                 log(
                     Site::Server,
                     None,
@@ -135,7 +134,7 @@ async fn accept(listener: TcpListener, connections: Arc<Connections>) {
     }
 }
 
-/// Whether an error of `accept` is about a client that went away before it was accepted.
+/// Returns `true` if an error of `accept` is about a client that went away before it was accepted.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -150,20 +149,19 @@ async fn serve(stream: TcpStream, connections: Arc<Connections>) {
     let Some(_token) = connections.open.begin() else {
         return;
     };
-    // Not being able to set it costs some delay, nothing else.
+    // An error costs some delay, nothing else.
     let _ = stream.set_nodelay(true);
     let asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
-        // Ordering: Relaxed; read by the same task, or after the request's own task was spawned and
-        // joined by hyper; a late look only closes a connection that asks for nothing a moment
-        // later.
+        // Ordering: Relaxed. Read by the same task, or after hyper spawned and joined the request's own
+        // task; a late read only closes a connection without requests a moment later.
         asked.store(true, Ordering::Relaxed);
         connections.router.clone().call(request)
     });
     let connection = pin!(connections.builder.serve_connection(stream, service));
     let slow = match drive(connection, |c| c.graceful_shutdown(), &connections, &asked).await {
         Some(Ok(())) => false,
-        // What else goes wrong here is a client that went away or does not speak HTTP.
+        // Other errors here mean that the client went away or does not speak HTTP.
         Some(Err(error)) => error
             .downcast_ref::<hyper::Error>()
             .is_some_and(hyper::Error::is_timeout),
@@ -176,7 +174,7 @@ async fn serve(stream: TcpStream, connections: Arc<Connections>) {
     }
 }
 
-/// Runs a connection to its end, or to the point where it must go: `None`.
+/// Runs a connection to its end. Returns `None` if it is cut off before.
 ///
 /// hyper bounds the time for headers only once it knows the protocol, which a client can put off by
 /// sending nothing; so the time until the first request is bounded here.

@@ -15,7 +15,7 @@ pub(crate) const EXIT_AT_ONCE: i32 = 130;
 /// Listens for the signals; the first one's name comes through the channel.
 ///
 /// # Errors
-/// The operating system refuses to install a handler.
+/// Fails if the operating system does not install a handler.
 pub(crate) fn listen() -> io::Result<Receiver<&'static str>> {
     let once = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -30,7 +30,7 @@ pub(crate) fn listen() -> io::Result<Receiver<&'static str>> {
         .name("signals".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                // Nobody listens any more when the server is stopping already.
+                // The receiver is gone when the server is stopping already.
                 let _ = sender.try_send(if signal == SIGINT {
                     "SIGINT"
                 } else {

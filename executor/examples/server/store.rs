@@ -57,18 +57,18 @@ pub(crate) struct PricedItem {
     pub(crate) cents: u32,
 }
 
-/// How an attempt to pay ended.
+/// The result of an attempt to pay.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Payment {
     /// The order was open and is paid now.
     Done(Order),
     /// The order is no longer open.
-    Refused(Order),
+    Rejected(Order),
     /// There is no such order.
     Unknown,
 }
 
-/// An order of an earlier run with something left to do.
+/// An order of an earlier run with unfinished work.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unsettled {
     pub(crate) order: Order,
@@ -124,7 +124,7 @@ impl Store {
         })
     }
 
-    /// Writes an order and gives its id.
+    /// Writes an order and returns its id.
     pub(crate) async fn insert(&self, new: NewOrder) -> Result<Order, StoreError> {
         let customer = new.customer.clone();
         self.writer
@@ -142,7 +142,7 @@ impl Store {
             .await
     }
 
-    /// Marks an order as expired if it is still open; says whether it was.
+    /// Marks an order as expired if it is still open. Returns `true` if it was.
     pub(crate) async fn expire(&self, id: i64, customer: Arc<str>) -> Result<bool, StoreError> {
         let about = customer.clone();
         let expire = move |db: &mut Connection| {
@@ -165,7 +165,7 @@ impl Store {
             .await
     }
 
-    /// Notes that an order's confirmation was sent.
+    /// Records that an order's confirmation was sent.
     pub(crate) async fn confirm(&self, id: i64, customer: Arc<str>) -> Result<(), StoreError> {
         let about = customer.clone();
         let confirm = move |db: &mut Connection| {
@@ -216,7 +216,7 @@ impl Store {
         self.readers.run(None, "read the orders", read).await
     }
 
-    /// The orders that an earlier run left open or unconfirmed.
+    /// Reads the orders that an earlier run left open or unconfirmed.
     pub(crate) async fn unsettled(&self) -> Result<Vec<Unsettled>, StoreError> {
         self.readers
             .run(None, "read what is open", |db| unsettled(db))
@@ -284,7 +284,7 @@ fn pay(db: &mut Connection, id: i64) -> rusqlite::Result<Payment> {
         );
         Ok(Payment::Done(order))
     } else {
-        Ok(Payment::Refused(order))
+        Ok(Payment::Rejected(order))
     }
 }
 

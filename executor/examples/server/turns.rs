@@ -1,19 +1,19 @@
-//! Things that are lent out to one at a time, first come, first served.
+//! Things that are lent out to one task at a time, first come, first served.
 //!
-//! A channel of the things would do, but it lets a newcomer overtake those who wait, and under load
-//! some would wait for ever. Here who gives a thing back hands it to the longest waiting.
-//! Who waits does so as a task, and wakes in its own frame.
+//! A channel of the things would do, but with it a newcomer can overtake the waiting tasks, and under load
+//! some would wait forever. Here a task that returns a thing hands it to the task that has waited longest.
+//! A waiting task wakes in its own frame.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::channel::oneshot;
 
-/// The things, and who waits for one.
+/// The things, and the tasks that wait for one.
 pub(crate) struct Turns<T>(Arc<Mutex<Queue<T>>>);
 
 struct Queue<T> {
-    // Not empty only when nobody waits.
+    // Empty while a task waits.
     idle: Vec<T>,
     waiting: VecDeque<oneshot::Sender<Turn<T>>>,
 }
@@ -37,7 +37,7 @@ impl<T> Turns<T> {
     /// Waits for a turn.
     ///
     /// # Cancel safety
-    /// Who stops waiting loses the place in the queue, and nothing else.
+    /// A task that stops waiting loses its place in the queue, and nothing else.
     pub(crate) async fn take(&self) -> Turn<T> {
         loop {
             let waiting = {
@@ -61,7 +61,7 @@ impl<T> Turns<T> {
 }
 
 impl<T> Turn<T> {
-    /// What was lent; always there.
+    /// Returns the thing; always `Some`.
     pub(crate) fn thing(&mut self) -> Option<&mut T> {
         self.thing.as_mut()
     }
@@ -84,8 +84,9 @@ impl<T> Drop for Turn<T> {
                     None => return queue.idle.extend(turn.thing.take()),
                 }
             };
-            // Not under the lock: it wakes. Who no longer waits gives the turn back, and the next
-            // one gets it; who stops waiting right now drops the turn, and so comes here as well.
+            // Not under the lock, since it wakes a task. A task that no longer waits gives the turn back,
+            // and the next one gets it. A task that stops waiting right now drops the turn, which comes
+            // here as well.
             match waiting.send(turn) {
                 Ok(()) => return,
                 Err(unwanted) => turn = unwanted,
@@ -105,7 +106,7 @@ mod tests {
     use std::pin::pin;
 
     #[test]
-    fn who_waited_longest_is_next_and_newcomers_do_not_overtake() {
+    fn the_task_that_waited_longest_is_next_and_newcomers_do_not_overtake() {
         let turns = Turns::new([7]);
         let held = turns.take().now_or_never().expect("it is idle");
         let mut one = pin!(turns.take());
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn who_gives_up_waiting_loses_nothing_for_the_others() {
+    fn a_task_that_gives_up_waiting_loses_nothing_for_the_others() {
         let turns = Turns::new([7]);
         let held = turns.take().now_or_never().expect("it is idle");
         let mut three = Box::pin(turns.take());

@@ -1,4 +1,4 @@
-//! The HTTP face: the routes, and what is done to every request before its handler sees it.
+//! The HTTP side: the routes, and the layers that every request passes before its handler.
 //!
 //! `identify` binds the request's id and tenant, once and in one place, around all that follows: the
 //! handler, what it starts, and a reply that is made while it is sent.
@@ -21,7 +21,7 @@ use http_body_util::BodyExt;
 use crate::app::App;
 use crate::context::{DEFAULT_TENANT, NAME_RULE, REQUEST_ID, TENANT, is_name, new_request_id};
 use crate::log::{Site, log};
-use crate::reply::Refusal;
+use crate::reply::Rejection;
 use crate::{export, orders, price_service};
 
 /// The header that carries a request's id, to us, from us and onwards.
@@ -31,7 +31,7 @@ pub(crate) const X_TENANT: HeaderName = HeaderName::from_static("x-tenant");
 
 /// The longest body that is taken.
 const BODY_MAX: usize = 64 * 1024;
-/// How much more is read and thrown away, so that a client that is still sending reads our refusal
+/// How much more is read and discarded, so that a client that is still sending reads the rejection
 /// instead of a reset connection.
 const DISCARD_MAX: usize = 1024 * 1024;
 
@@ -63,7 +63,7 @@ pub(crate) fn public(app: Arc<App>) -> Router {
     finish(routes, app)
 }
 
-/// The price service alone, for the listener that our own price client calls.
+/// Only the price service, for the listener that the price client calls.
 pub(crate) fn prices(app: Arc<App>) -> Router {
     finish(price_routes().fallback(no_route), app)
 }
@@ -87,22 +87,22 @@ async fn healthz() -> Response {
     axum::Json(serde_json::json!({ "status": "ok" })).into_response()
 }
 
-async fn no_route(method: Method, uri: Uri) -> Refusal {
+async fn no_route(method: Method, uri: Uri) -> Rejection {
     let error = format!("there is no {method} {}; there are {ROUTES}", uri.path());
-    Refusal::new(StatusCode::NOT_FOUND, error)
+    Rejection::new(StatusCode::NOT_FOUND, error)
 }
 
 async fn wrong_method(right: &'static str) -> Response {
     let error = format!("the method is wrong here; {right} would be right");
-    let mut response = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, error).into_response();
+    let mut response = Rejection::new(StatusCode::METHOD_NOT_ALLOWED, error).into_response();
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static(right));
     response
 }
 
-/// The request's id and tenant, which the layer binds. A header that is no name is as good as none
-/// here; `check` refuses it.
+/// The request's id and tenant, which the layer binds. A header that is no name counts as missing
+/// here; `check` rejects it.
 fn identify(request: &Parts) -> Bindings<impl BindingList + use<>> {
     let name = |header: HeaderName| name(&request.headers, &header).ok().flatten();
     let id = name(X_REQUEST_ID).unwrap_or_else(new_request_id);
@@ -110,15 +110,15 @@ fn identify(request: &Parts) -> Bindings<impl BindingList + use<>> {
     framewise::bind(&REQUEST_ID, id).and(&TENANT, tenant)
 }
 
-/// Refuses a request whose names keep no rule, answers the others, and puts the request's id into
-/// the reply.
+/// Rejects a request whose names break the rule, answers the others, and puts the request's id into the
+/// reply.
 async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let refused = [X_REQUEST_ID, X_TENANT]
+    let rejected = [X_REQUEST_ID, X_TENANT]
         .iter()
         .find_map(|header| name(request.headers(), header).err());
-    let mut response = match refused {
-        Some(refusal) => told(refusal.into_response()),
-        None => told(answer(request, next, app.read_within).await),
+    let mut response = match rejected {
+        Some(rejection) => logged(rejection.into_response()),
+        None => logged(answer(request, next, app.read_within).await),
     };
     // An id is plain ASCII, so this does not fail.
     if let Some(Ok(id)) = REQUEST_ID.get().map(|id| HeaderValue::from_str(&id)) {
@@ -127,22 +127,22 @@ async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     response
 }
 
-/// The name in a header, if the header is there; it must keep the rule for names.
-fn name(headers: &HeaderMap, header: &HeaderName) -> Result<Option<Arc<str>>, Refusal> {
+/// Returns the name in a header, if the header exists; it must follow the rule for names.
+fn name(headers: &HeaderMap, header: &HeaderName) -> Result<Option<Arc<str>>, Rejection> {
     let Some(value) = headers.get(header) else {
         return Ok(None);
     };
     match value.to_str() {
         Ok(text) if is_name(text.as_bytes()) => Ok(Some(text.into())),
-        _ => Err(Refusal::malformed(format!(
+        _ => Err(Rejection::malformed(format!(
             "the header {header} is no name; give {NAME_RULE}"
         ))),
     }
 }
 
-/// Logs what was refused.
-fn told(response: Response) -> Response {
-    if let Some(Refusal {
+/// Logs a rejection.
+fn logged(response: Response) -> Response {
+    if let Some(Rejection {
         status,
         error,
         customer,
@@ -166,23 +166,23 @@ async fn answer(request: Request, next: Next, read_within: Duration) -> Response
             next.run(Request::from_parts(parts, Body::from(bytes)))
                 .await
         }
-        Ok(Err(refusal)) => refusal.into_response(),
+        Ok(Err(rejection)) => rejection.into_response(),
         Err(_) => {
             let error = format!("the body did not come within {read_within:?}; send it faster");
-            Refusal::new(StatusCode::REQUEST_TIMEOUT, error).into_response()
+            Rejection::new(StatusCode::REQUEST_TIMEOUT, error).into_response()
         }
     }
 }
 
-async fn read(mut body: Body, expects: bool) -> Result<Vec<u8>, Refusal> {
+async fn read(mut body: Body, expects: bool) -> Result<Vec<u8>, Rejection> {
     use axum::body::HttpBody as _;
     let too_long = || {
         let error = format!("the body is too long; send {BODY_MAX} bytes or less");
-        Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error)
+        Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, error)
     };
     let announced = body.size_hint().lower();
-    // One who asks before sending has not sent it yet; one who announces far too much is not worth
-    // reading.
+    // A client that sends `Expect` has not sent the body yet; a body that is announced as far too long is
+    // not read.
     let give_up = if expects {
         BODY_MAX
     } else {
@@ -195,9 +195,9 @@ async fn read(mut body: Body, expects: bool) -> Result<Vec<u8>, Refusal> {
     let mut length = 0;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
-            Refusal::malformed(format!("the body broke off ({error}); send all of it"))
+            Rejection::malformed(format!("the body broke off ({error}); send all of it"))
         })?;
-        // Trailers are of no interest.
+        // Trailers are ignored.
         let Ok(data) = frame.into_data() else {
             continue;
         };

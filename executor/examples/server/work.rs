@@ -1,7 +1,6 @@
-//! Knowing when to stop, and when all is done: a notice to many, and a count of what must still
-//! finish.
+//! When to stop, and when everything is done: a notice to many tasks, and a count of unfinished work.
 //!
-//! Both are a channel that never carries a message; what tells is that it closes.
+//! Both are a channel that never carries a message; its closing is the signal.
 
 use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 
-/// A notice that one gives and many await.
+/// A notice that one task gives and many await.
 #[derive(Clone)]
 pub(crate) struct Notice {
     sender: Sender<Infallible>,
@@ -22,7 +21,7 @@ impl Notice {
         Notice { sender, receiver }
     }
 
-    /// Gives the notice. All who await it, and who will, are told.
+    /// Gives the notice. Wakes all tasks that await it; later ones need not wait.
     pub(crate) fn give(&self) {
         self.sender.close();
     }
@@ -48,10 +47,8 @@ pub(crate) struct Work {
     done: Receiver<Infallible>,
 }
 
-/// Held by one piece of work for as long as it lasts.
-pub(crate) struct Token(
-    #[expect(dead_code, reason = "held for what its drop tells")] Sender<Infallible>,
-);
+/// Held by a piece of work until it ends.
+pub(crate) struct Token(#[expect(dead_code, reason = "held for its drop")] Sender<Infallible>);
 
 impl Work {
     pub(crate) fn new() -> Self {
@@ -62,7 +59,7 @@ impl Work {
         }
     }
 
-    /// A token for a new piece of work; `None` once `finish` has been called.
+    /// Returns a token for a new piece of work, or `None` once `finish` has been called.
     pub(crate) fn begin(&self) -> Option<Token> {
         self.open
             .lock()
@@ -71,7 +68,7 @@ impl Work {
             .map(Token)
     }
 
-    /// How many tokens are out.
+    /// Returns the number of tokens.
     pub(crate) fn unfinished(&self) -> usize {
         let own = usize::from(
             self.open
@@ -82,8 +79,8 @@ impl Work {
         self.done.sender_count() - own
     }
 
-    /// Lets no more work begin and waits for what has begun, at most so long. Says whether all of
-    /// it finished.
+    /// Lets no more work begin and waits for the work that has begun, for `within` at most. Returns `true`
+    /// if all of it finished.
     pub(crate) async fn finish(&self, within: Duration) -> bool {
         drop(
             self.open
@@ -103,7 +100,7 @@ mod tests {
     use futures::FutureExt;
 
     #[test]
-    fn a_notice_reaches_those_who_wait_and_those_who_come_later() {
+    fn a_notice_reaches_waiting_tasks_and_later_ones() {
         let notice = Notice::new();
         assert!(notice.given().now_or_never().is_none());
         notice.clone().give();

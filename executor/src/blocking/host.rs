@@ -1,4 +1,4 @@
-//! Whom a pool works for: the runtime, or what stands for it in a model.
+//! What a pool runs its threads for: the runtime, or a model's double of it.
 //!
 //! Owns the few things that the pool does not do itself: starting a thread, which can fail, making
 //! it one of the runtime's, and working with a core.
@@ -14,14 +14,14 @@ use crate::runtime::enter;
 use crate::scheduler::spawner::Spawner;
 use crate::scheduler::worker::CoreHandoff;
 
-/// Whom a pool works for.
+/// The runtime, as a pool sees it.
 pub(crate) trait Host: Clone + Send + 'static {
-    /// What changes threads in `block_in_place`.
+    /// What `block_in_place` hands off to another thread.
     type Core: CoreWork;
     /// Keeps a thread in the runtime.
     type Entered;
 
-    /// Starts a thread. One that can't be started drops the body.
+    /// Starts a thread. If it cannot be started, `body` is dropped.
     fn start(
         &self,
         name: String,
@@ -35,12 +35,12 @@ pub(crate) trait Host: Clone + Send + 'static {
 
 /// A worker's core on its way to another thread.
 pub(crate) trait CoreWork: Send + 'static {
-    /// Works with it until it has gone on, or the runtime closes.
+    /// Works with the core until it is handed off again, or the runtime closes.
     fn work(self);
 }
 
-/// Starts a thread. A start that panics is an error, too: the panic hook has printed it, and the caller
-/// has counted the thread and must count it out.
+/// Starts a thread. Returns an error if the start panics, too: the panic hook has printed it, and the
+/// caller, which has counted the thread, must count it out.
 pub(crate) fn start_thread(
     name: String,
     stack_size: Option<usize>,

@@ -2,7 +2,7 @@
 //!
 //! Owns the links in the headers of blocking calls while they wait (rule T5 in `task/header.rs`), so
 //! that an abort takes its call out without a search. The pool's lock guards it: every method takes
-//! `&mut self`. An entry is its task's claim.
+//! `&mut self`. A task in the queue is runnable: the queue is its holder.
 
 use crate::task::header::{Links, TaskRef};
 
@@ -14,7 +14,7 @@ pub(super) struct CallQueue {
 }
 
 impl CallQueue {
-    /// Appends a call. The caller passes the claim on.
+    /// Appends a call, whose holder is the caller. The queue is its holder from now on.
     pub(super) fn push_back(&mut self, call: TaskRef) {
         let previous = self.tail.replace(call);
         with_links(call, |links| {
@@ -26,14 +26,14 @@ impl CallQueue {
         }
     }
 
-    /// Removes the first call. The claim is the caller's.
+    /// Removes the first call. The caller is its holder from now on.
     pub(super) fn pop_front(&mut self) -> Option<TaskRef> {
         let call = self.head?;
         self.unlink(call);
         Some(call)
     }
 
-    /// Removes `call` and returns `true` if it is in the queue: the claim is then the caller's.
+    /// Removes `call` and returns `true` if it is in the queue: the caller is then its holder.
     pub(super) fn remove(&mut self, call: TaskRef) -> bool {
         let is_queued =
             self.head == Some(call) || with_links(call, |links| links.previous.is_some());
@@ -43,7 +43,7 @@ impl CallQueue {
         is_queued
     }
 
-    /// Keeps the first `kept` calls and removes the others. Their claims are the caller's.
+    /// Keeps the first `kept` calls and removes the others. The caller is their holder from now on.
     pub(super) fn split_off(&mut self, kept: usize) -> Vec<TaskRef> {
         let mut first = Self::default();
         for _ in 0..kept {
@@ -57,8 +57,8 @@ impl CallQueue {
 
     fn unlink(&mut self, call: TaskRef) {
         let Links { previous, next } = with_links(call, std::mem::take);
-        // SAFETY: a neighbor in the queue is alive: its claim is in the queue, and a task that is not
-        // complete keeps the reference that it was born with (S3).
+        // SAFETY: a neighbor in the queue is alive: it is runnable, and a task that is not complete keeps
+        // the reference that it was made with (S3).
         let (previous, next) = unsafe {
             (
                 previous.map(|task| TaskRef::new(task)),
@@ -82,7 +82,7 @@ impl CallQueue {
 
 fn with_links<R>(call: TaskRef, f: impl FnOnce(&mut Links) -> R) -> R {
     // SAFETY: rule T5: the caller has the queue by `&mut`, so it holds the pool's lock. The task is
-    // alive: it is in the queue, or the caller has its claim or a reference to it.
+    // alive: it is in the queue, or the caller is its holder or has a reference to it.
     call.header()
         .links
         .with_mut(|links| f(unsafe { &mut *links }))

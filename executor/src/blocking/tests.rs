@@ -81,7 +81,7 @@ impl<F: FnMut()> Drop for AtDrop<F> {
     }
 }
 
-/// The destructors of rejected closures run with no lock held, also those of calls that relied on the thread.
+/// The destructors of rejected closures run with no lock held, also of the calls that relied on the thread.
 #[test]
 fn a_closure_that_is_dropped_for_want_of_a_thread_may_call_the_pool() {
     let bench = Bench::new();

@@ -1,7 +1,7 @@
 //! The shipped pool for calls that block, on threads of a model.
 //!
-//! Owns the host that stands for a runtime: it starts threads, or fails to where the model says so,
-//! and its cores are closures.
+//! Owns the runtime's double: it starts threads, or fails to if the model says so, and its cores are
+//! closures.
 
 use std::io;
 use std::sync::Arc;
@@ -25,13 +25,13 @@ pub struct ModelPool {
 struct ModelHost {
     /// The bit of each start that fails.
     failing: usize,
-    /// No part of the model (std's): the order of starts is what loom makes it.
+    /// Not part of the model (std's): loom orders the starts.
     starts: Arc<AtomicUsize>,
-    /// Threads that were started and have not taken their very last step, where a model watches that.
+    /// Threads that were started and have not taken their last step, if a model counts them.
     left: Option<framewise_sync::Arc<framewise_sync::atomic::AtomicUsize>>,
 }
 
-/// What changes threads in `block_in_place`, for a model: a closure.
+/// A core of a model, which `block_in_place` hands off: a closure.
 pub(crate) struct ModelCore(Box<dyn FnOnce() + Send>);
 
 impl CoreWork for ModelCore {
@@ -60,7 +60,7 @@ impl Host for ModelHost {
         }
         thread::Builder::new().name(name).spawn(move || {
             body();
-            // Where the destructor of a thread-local would run: the pool has counted the thread out.
+            // Here the destructor of a thread-local would run: the pool has counted the thread out.
             if let Some(left) = left {
                 left.fetch_sub(1, Ordering::Relaxed);
             }
@@ -71,8 +71,8 @@ impl Host for ModelHost {
 }
 
 impl ModelPool {
-    /// Makes a pool whose idle threads end when the mock clock advances
-    /// ([`advance_clock`](Self::advance_clock)). Starts of threads fail where their number's bit is
+    /// Creates a pool whose idle threads end when the mock clock advances
+    /// ([`advance_clock`](Self::advance_clock)). The start of a thread fails if the bit of its number is
     /// set in `failing`.
     pub fn new(threads_max: usize, failing: usize) -> Self {
         Self {
@@ -107,7 +107,7 @@ impl ModelPool {
         self.pool.run_core(core, &self.host).is_ok()
     }
 
-    /// How many threads were notified for a job and have not taken it yet.
+    /// Returns the number of threads that were notified for a job and have not taken it yet.
     pub fn notified(&self) -> usize {
         self.pool.notified()
     }
@@ -117,7 +117,7 @@ impl ModelPool {
         self.pool.advance_clock();
     }
 
-    /// Closes the pool: it takes no more jobs, and cancels those that wait.
+    /// Closes the pool: it rejects new jobs, and cancels the jobs that wait.
     pub fn close(&self) {
         self.pool.close();
     }
@@ -126,7 +126,7 @@ impl ModelPool {
     pub fn wait_for_end(&self) {
         assert!(self.pool.wait_for_end(None), "there is no limit");
         if let Some(left) = &self.host.left {
-            // Relaxed: that each has been joined is what orders it.
+            // Ordering: Relaxed. Read after each thread was joined.
             let left = left.load(Ordering::Relaxed);
             assert_eq!(left, 0, "the wait is over, and a thread is not");
         }

@@ -1,8 +1,8 @@
-//! The queue of a model's scheduler: it promises what any queue does and no more.
+//! The queue of a model's scheduler: it guarantees what any queue does and no more.
 //!
-//! A task that is taken was put in before, and the taker sees the writes of the putter. Under loom the
-//! queue is a pair of places, since a lock would order more than that, and hide what the task's own
-//! state must order. shuttle sees no orderings, and has many tasks: there it is a list under a lock.
+//! A task that is taken out was put in before, and the taker sees the writes of the putter. Under loom the
+//! queue is a pair of places, since a lock would order more than that, and hide what the task's own state
+//! must order. shuttle models no orderings, and has many tasks: there the queue is a list under a lock.
 
 #[cfg(framewise_shuttle)]
 pub(super) use self::list::Runnables;
@@ -17,7 +17,7 @@ mod places {
 
     use crate::task::header::{Header, TaskRef};
 
-    /// Runnables that can be in a scheduler at a time; a model has as many tasks at most.
+    /// The number of runnable tasks that a scheduler holds at most; a model has no more tasks.
     const PLACES: usize = 2;
 
     pub(in crate::model) struct Runnables([AtomicPtr<Header>; PLACES]);
@@ -29,7 +29,7 @@ mod places {
 
         pub(in crate::model) fn put(&self, task: TaskRef) {
             for ops in &self.0 {
-                // Ordering: Release, pairs with take; Relaxed where the place is taken.
+                // Ordering: Release, pairs with take; Relaxed if the place is taken.
                 let put = ops.compare_exchange(
                     ptr::null_mut(),
                     task.as_ptr(),
@@ -45,7 +45,7 @@ mod places {
         }
 
         pub(in crate::model) fn take(&self) -> Option<TaskRef> {
-            // Ordering: Acquire, pairs with put: all that a queue promises.
+            // Ordering: Acquire, pairs with put: all that a queue guarantees.
             self.0.iter().find_map(|ops| {
                 let task = ptr::NonNull::new(ops.swap(ptr::null_mut(), Ordering::Acquire))?;
                 // SAFETY: the place held a runnable task, which stays alive (S3).

@@ -1,4 +1,4 @@
-//! A runtime without threads, in a model: what a thread enters, and what panics are reported to.
+//! A runtime without threads, in a model: a thread enters it, and panics are reported to it.
 
 use std::io;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use crate::runtime::enter;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::{PanicHook, Spawner};
 
-/// The shipped common state of a runtime, of no workers, with a hook that counts panics.
+/// The shipped common state of a runtime without workers, with a hook that counts panics.
 pub struct ModelRuntime {
     spawner: Arc<Spawner>,
     reports: framewise_sync::Arc<AtomicUsize>,
 }
 
 impl ModelRuntime {
-    /// Makes a runtime to which no panic was reported.
+    /// Creates a runtime to which no panic was reported.
     pub fn new() -> Self {
         let reports = framewise_sync::Arc::new(AtomicUsize::new(0));
         let hook: PanicHook = Arc::new({
@@ -30,8 +30,8 @@ impl ModelRuntime {
                 reports.fetch_add(1, Ordering::Relaxed);
             }
         });
-        let refuse = Arc::new(|_| Err(io::Error::other("the model looks up no names")));
-        let (driver, io) = IoDriver::new(refuse).expect("the model's kernel refuses nothing");
+        let reject = Arc::new(|_| Err(io::Error::other("the model looks up no names")));
+        let (driver, io) = IoDriver::new(reject).expect("the kernel of the model does not fail");
         let blocking = BlockingPool::new(0, Duration::ZERO, String::new(), None, None);
         let (shared, _no_queues) = Shared::new(0, driver, io, blocking, Some(hook));
         let outside = shared.outside();

@@ -1,6 +1,6 @@
 //! Running one future on the thread that calls, until it is ready.
 //!
-//! Owns the waker of such a thread. The workers run the tasks, timers and I/O meanwhile.
+//! Owns the waker of such a thread. The workers run tasks, timers and I/O meanwhile.
 
 use std::future::Future;
 use std::mem::{self, ManuallyDrop};
@@ -16,12 +16,12 @@ use crate::scheduler::shared::Shared;
 use crate::scheduler::{ending, points, worker};
 
 /// The vtable of a thread's waker. Waking a thread runs no user code, so timers and I/O keep no
-/// frame for it: the context crate has the vtable in its list. For that it is written by hand;
-/// the one that `std` makes of a `Wake` has no address of its own.
+/// frame for it: the vtable is in the context crate's list. For that it is written by hand; the
+/// vtable that `std` makes of a `Wake` has no address of its own.
 pub(crate) static WAKER_VTABLE: RawWakerVTable =
     RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// Wakes a thread out of `block_on`. (In `std`'s `Arc`, since loom's does not convert to a pointer.)
+/// Wakes a thread out of `block_on`. (Held by `std`'s `Arc`, since loom's does not convert to a pointer.)
 struct ThreadWaker {
     thread: Thread,
     woken: AtomicBool,
@@ -31,11 +31,11 @@ impl ThreadWaker {
     /// Makes a waker, which holds a reference of its own.
     fn waker(self: &Arc<Self>) -> Waker {
         let data = Arc::into_raw(Arc::clone(self)).cast();
-        // SAFETY: the functions of the vtable keep the contract of RawWaker: below.
+        // SAFETY: the functions of the vtable, below, keep the contract of RawWaker.
         unsafe { Waker::new(data, &WAKER_VTABLE) }
     }
 
-    /// Sleeps until there was a wake since the last time. On this waker's own thread.
+    /// Parks the thread until there was a wake since the last call. On this waker's own thread.
     fn wait(&self) {
         // Ordering: Acquire, pairs with wake.
         while !self.woken.swap(false, Ordering::Acquire) {
@@ -46,7 +46,7 @@ impl ThreadWaker {
     fn wake(&self) {
         // Ordering: Release, pairs with wait: the poll sees what was done before the
         // wake. Only the first wake since the last poll makes a system call.
-        // Unnoticed: always, because an unpark more only costs a system call.
+        // Unnoticed: always, because another unpark only costs a system call.
         if !self.woken.swap(true, Ordering::Release) {
             self.thread.unpark();
         }
@@ -55,8 +55,8 @@ impl ThreadWaker {
 
 /// # Safety
 ///
-/// `data` is the data of a waker with our vtable that is alive during the call. The reference stays
-/// that waker's.
+/// `data` is the data of a waker with this vtable that is alive during the call. The waker keeps its
+/// reference.
 unsafe fn borrowed(data: *const ()) -> (ManuallyDrop<Waker>, ManuallyDrop<Arc<ThreadWaker>>) {
     // SAFETY: by the contract: the data came from Arc::into_raw, and neither copy is dropped here.
     unsafe {
@@ -84,20 +84,19 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the contract of RawWakerVTable: the waker is alive.
     let (waker, thread_waker) = unsafe { borrowed(data) };
-    // A foreign waker that wakes this thread runs in a frame, which is released first: the thread
-    // does not see it held when its wait is over (C-48).
+    // A user-supplied waker that wakes this thread runs in a frame, which is released first: when the
+    // thread's wait is over, the waker does not keep it any more (C-48).
     if !defer_wake(&waker) {
         thread_waker.wake();
     }
 }
 
 unsafe fn drop_waker(data: *const ()) {
-    // SAFETY: the contract of RawWakerVTable: the waker is alive, and its reference given up here.
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and its reference is dropped here.
     drop(unsafe { Arc::from_raw(data.cast::<ThreadWaker>()) });
 }
 
-/// Polls `future` on this thread until it is ready. The caller has entered the runtime, which is
-/// `shared`'s.
+/// Polls `future` on this thread until it is ready. The caller has entered the runtime of `shared`.
 ///
 /// # Panics
 ///
@@ -111,7 +110,7 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     };
     assert!(
         !worker::is_on_worker(),
-        "block_on was called on a worker of a runtime, whose other tasks would stand still: \
+        "block_on was called on a worker of a runtime, whose other tasks would stall: \
          use .await, or wrap the call in block_in_place or spawn_blocking"
     );
     wait_for(future, Some(shared))
@@ -120,7 +119,7 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
 /// Polls `future` on this thread until it is ready. A model has no runtime, and so no `shared`.
 #[track_caller]
 pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Output {
-    // A foreign waker that calls `block_on` must not wait here for a wake that it has deferred.
+    // A user-supplied waker that calls `block_on` must not wait here for a wake that it has deferred.
     let _suspended = suspend_deferred_wakes();
     let thread_waker = Arc::new(ThreadWaker {
         thread: thread::current(),
@@ -135,8 +134,8 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
         if let Poll::Ready(output) = polled {
             return output;
         }
-        // Asked once, beside a wait, where a system call more does not count.
-        // Unnoticed: always and `false`, because it is only asked more often.
+        // Checked once, before a wait, where one more system call does not matter.
+        // Unnoticed: always and `false`, because it is only checked more often.
         if !mem::replace(&mut may_wait, true) {
             assert!(
                 !shared.is_some_and(|shared| ending::must_not_block(shared.address())),
@@ -146,7 +145,7 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
             );
             assert!(
                 !shared.is_some_and(Shared::is_in_forked_child),
-                "block_on would wait for ever: this process was forked from the one that made the \
+                "block_on would wait forever: this process was forked from the one that made the \
                  runtime, and has none of its threads; make a new runtime in the child"
             );
         }

@@ -11,7 +11,7 @@ use crate::runtime::Runtime;
 use crate::scheduler::spawner::PanicHook;
 use crate::task::JoinError;
 
-/// Makes a [`Runtime`] with other settings than [`Runtime::new`].
+/// Creates a [`Runtime`] with other settings than [`Runtime::new`].
 ///
 /// # Examples
 ///
@@ -36,7 +36,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The settings of [`Runtime::new`].
+    /// Creates a builder with the settings of [`Runtime::new`].
     pub fn new() -> Self {
         Self {
             workers: None,
@@ -48,7 +48,7 @@ impl Builder {
         }
     }
 
-    /// The number of workers: threads that run tasks. By default one for each processor that the
+    /// Sets the number of workers: threads that run tasks. By default one for each processor that the
     /// process may use.
     ///
     /// # Panics
@@ -60,14 +60,14 @@ impl Builder {
         self
     }
 
-    /// What the names of the runtime's threads begin with. By default `framewise`. One with a zero byte
-    /// makes [`build`](Self::build) fail.
+    /// Sets what the names of the runtime's threads begin with. By default `framewise`. A name with a zero
+    /// byte makes [`build`](Self::build) fail.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
     }
 
-    /// The most threads that the blocking pool starts. By default 512. More jobs wait in its
+    /// Sets the largest number of threads in the blocking pool. By default 512. More jobs wait in its
     /// queue.
     ///
     /// # Panics
@@ -79,14 +79,14 @@ impl Builder {
         self
     }
 
-    /// How long a thread of the blocking pool waits for another job before it ends. By default ten
+    /// Sets how long a thread of the blocking pool waits for another job before it ends. By default ten
     /// seconds.
     pub fn thread_keep_alive(mut self, keep_alive: Duration) -> Self {
         self.keep_alive = keep_alive;
         self
     }
 
-    /// The size of the stack of each worker and each thread of the blocking pool, in bytes. By default
+    /// Sets the size of the stack of each worker and each thread of the blocking pool, in bytes. By default
     /// that of the standard library: 2 MiB, or what `RUST_MIN_STACK` says.
     ///
     /// Code that recurses deeply, and large values on the stack (also outputs of tasks, which are moved by
@@ -117,12 +117,12 @@ impl Builder {
     /// process's panic hook, which prints.
     ///
     /// These are the panics of a task, a blocking call or a local task whose [`JoinHandle`] is dropped,
-    /// before its end or after; of callbacks of timers and sockets; and of foreign wakers that timers
-    /// and sockets call. A local task reports to the runtime that last ran its
-    /// [`LocalSet`](crate::task::LocalSet), or, where that is gone or there was none, to the runtime that
-    /// the thread is in; outside of every runtime its panic is only printed. So are panics in the
-    /// destructors of an output that is dropped unread and of a frame's values at a task's end, of the
-    /// wakers of joiners, and of the hook itself.
+    /// before its end or after; of callbacks of timers and sockets; and of user-supplied wakers that
+    /// timers and sockets call. A local task reports to the runtime that last ran its
+    /// [`LocalSet`](crate::task::LocalSet) or, if that is gone or there was none, to the runtime that the
+    /// thread is in; outside of every runtime its panic is only printed. Also only printed are panics in
+    /// the destructors of an output that is dropped unread and of a frame's values at a task's end, of
+    /// the wakers of joiners, and of the hook itself.
     ///
     /// The hook is called on the thread that ends the task, drops the handle or calls the callback. It
     /// must not block.
@@ -166,9 +166,9 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Fails where the system gives no event queue or no thread. Threads that were started by then
-    /// are stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) where the threads' name
-    /// has a zero byte, or the size of their stacks is out of range.
+    /// Fails if the system gives no event queue or no thread. Threads that were started by then are
+    /// stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the threads' name has a
+    /// zero byte, or the size of their stacks is out of range.
     pub fn build(self) -> io::Result<Runtime> {
         Runtime::start(self)
     }
@@ -182,7 +182,7 @@ impl Builder {
 /// The smallest stack on which the runtime's own code runs, debug builds included.
 const STACK_SIZE_MIN: usize = 64 * 1024;
 
-/// The largest one: half of what can be addressed. `std` panics at sizes that overflow when rounded up
+/// The largest stack: half of what can be addressed. `std` panics at sizes that overflow when rounded up
 /// to a page.
 const STACK_SIZE_MAX: usize = isize::MAX as usize;
 

@@ -23,8 +23,8 @@ struct Cleanup;
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        // loom drops the thread-locals of a model that fails outside of the model, where none can be
-        // used: a second panic, while the first one unwinds, would abort the process.
+        // loom drops the thread-locals of a failing model outside of the model, where none of them can
+        // be used: a second panic, while the first one unwinds, would abort the process.
         if cfg!(framewise_loom) && std::thread::panicking() {
             return;
         }
@@ -48,7 +48,7 @@ pub(crate) const NO_IO: &str = "sockets and name look-ups do not work in a seede
 /// Enters the runtime of `spawner`, with the timer wheel of that number.
 pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
     let shared = &spawner.shared;
-    // Registers the destructor; after that has run, the guards alone restore what they found.
+    // Registers the destructor. After that has run, only the guards restore what they found.
     let _ = CLEANUP.try_with(|_| ());
     Entered {
         previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
@@ -65,8 +65,8 @@ pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         let previous = self.previous.take();
-        // Without the thread-local (its destructor has run) there is nothing to put back. What was
-        // current is dropped outside of the borrow: it may be a runtime's last handle.
+        // If the destructor of the thread-local has run, there is nothing to put back. What was current
+        // is dropped outside of the borrow: it may be a runtime's last handle.
         drop(CURRENT.try_with(|current| current.replace(previous)));
     }
 }

@@ -1,4 +1,4 @@
-//! `Handle`: a way into a runtime from anywhere.
+//! `Handle`: spawns on a runtime from any thread.
 
 use std::fmt;
 use std::future::Future;
@@ -40,7 +40,7 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// The handle of the runtime that this thread is in.
+    /// Returns the handle of the runtime that this thread is in.
     ///
     /// # Panics
     ///
@@ -53,7 +53,7 @@ impl Handle {
     ///
     /// framewise::block_on(async {
     ///     let handle = Handle::current();
-    ///     // A thread that is in no runtime spawns by the handle.
+    ///     // A thread that is in no runtime spawns with the handle.
     ///     let thread = std::thread::spawn(move || handle.spawn(async { 6 * 7 }));
     ///     let task = thread.join().expect("it does not panic");
     ///     assert_eq!(task.await.ok(), Some(42));
@@ -67,7 +67,7 @@ impl Handle {
         )
     }
 
-    /// The handle of the runtime that this thread is in, if it is in one.
+    /// Returns the handle of the runtime that this thread is in, if it is in one.
     ///
     /// # Examples
     ///
@@ -85,8 +85,8 @@ impl Handle {
     ///
     /// # Frame
     ///
-    /// The task gets the frame that is current here, at the call, also where this thread is none of
-    /// the runtime's.
+    /// The task gets the frame that is current here, at the call, even if this thread is none of the
+    /// runtime's.
     ///
     /// # Examples
     ///
@@ -175,7 +175,7 @@ impl Handle {
         boxed_call_if_large!(F, f => self.spawn_call(f))
     }
 
-    /// [`spawn_blocking`](Self::spawn_blocking) of a closure that may be passed by value.
+    /// Like [`spawn_blocking`](Self::spawn_blocking), of a closure that may be passed by value.
     #[track_caller]
     pub(crate) fn spawn_call<F, R>(&self, f: F) -> JoinHandle<R>
     where
@@ -190,10 +190,10 @@ impl Handle {
     ///
     /// # Panics
     ///
-    /// Panics on a worker of a runtime, and where it would wait on a thread that is
-    /// [ending this one](crate::runtime::Runtime#shutdown-and-destructors-that-wait) (but not within
-    /// [`block_in_place`](crate::task::block_in_place)), and where it would wait in a forked child of
-    /// the process that made the runtime; passes a panic of the future on.
+    /// Panics on a worker of a runtime. Panics if it would wait on a thread that is
+    /// [ending this runtime](crate::runtime::Runtime#shutdown-and-destructors-that-wait) (but not within
+    /// [`block_in_place`](crate::task::block_in_place)), or in a forked child of the process that made
+    /// the runtime. Passes a panic of the future on.
     ///
     /// # Frame
     ///
@@ -218,7 +218,7 @@ impl Handle {
         boxed_if_large!(F, future => self.enter_and_block_on(future))
     }
 
-    /// [`block_on`](Self::block_on) of a future that may be passed by value.
+    /// Like [`block_on`](Self::block_on), of a future that may be passed by value.
     #[track_caller]
     pub(crate) fn enter_and_block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
@@ -261,8 +261,8 @@ impl fmt::Debug for Handle {
 
 /// Keeps a thread in a runtime; made by [`Handle::enter`].
 ///
-/// Guards are meant to be dropped in the reverse order of their making. Where they are not, the
-/// thread is in the runtime that the guard dropped last found.
+/// Drop guards in the reverse order of their making. Otherwise the thread is in the runtime that was
+/// current when the guard that is dropped last was made.
 pub struct EnterGuard<'a> {
     _entered: Entered,
     lifetime: PhantomData<&'a Handle>,

@@ -33,24 +33,24 @@ use crate::task::{JoinError, JoinHandle};
 
 /// A running runtime.
 ///
-/// Dropping it shuts it down: no task is polled any more, every one that is left is dropped in its
-/// own frame, and the drop waits until that is done and the calls on the blocking pool have
-/// returned. A call that a thread of the pool was started or woken for is run; calls that still wait for
-/// a thread are [cancelled](crate::task::JoinError::is_cancelled). [`shutdown_timeout`](Self::shutdown_timeout) limits the wait;
-/// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
-/// one of its own tasks or blocking calls does not wait either, as it would wait for itself.
+/// Dropping it shuts it down: no task is polled any more, every task that is left is dropped in its own
+/// frame, and the drop waits until that is done and the calls on the blocking pool have returned. A call
+/// that a thread of the pool was started or woken for is run; calls that still wait for a thread are
+/// [cancelled](crate::task::JoinError::is_cancelled). [`shutdown_timeout`](Self::shutdown_timeout) limits
+/// the wait; [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped
+/// by one of its own tasks or blocking calls does not wait either, since it would wait for itself.
 ///
 /// # Shutdown and blocking code
 ///
 /// A task that is in [`block_in_place`](crate::task::block_in_place) cannot be cancelled before it
-/// returns, and the drop waits for it. What it may wait for there is ended before: the other tasks
-/// are dropped, sockets give errors, and waiting for a timer panics, as for everything that outlives its
-/// runtime. When it has returned, the task is dropped at its next `.await` that waits.
+/// returns, and the drop waits for it. What the task may be waiting for there is ended first: the other
+/// tasks are dropped, sockets return errors, and waiting for a timer panics, as for everything that
+/// outlives its runtime. When it has returned, the task is dropped at its next `.await` that waits.
 ///
 /// The same holds for a poll, or a callback, that blocks its worker and does not return within a few
 /// milliseconds, for example in another executor's `block_on`. A sleep that it waits for panics, a socket
-/// gives an error, and a join handle a [cancelled](crate::task::JoinError::is_cancelled) error. A poll
-/// that runs for long without blocking sees the same.
+/// returns an error, and a join handle a [cancelled](crate::task::JoinError::is_cancelled) error. The
+/// same holds in a poll that runs for long without blocking.
 ///
 /// # Shutdown and destructors that wait
 ///
@@ -58,23 +58,24 @@ use crate::task::{JoinError, JoinHandle};
 /// (destructors of futures, of their frames' values, of callbacks and queued calls; wakers; the hook for
 /// unhandled panics) may still write to a socket that is writable, and use the blocking pool. Its waits end:
 ///
-/// - waiting for a timer panics, waiting for a socket gives an error;
-/// - joining a task of this runtime gives a [cancelled](crate::task::JoinError::is_cancelled) error at
+/// - waiting for a timer panics, waiting for a socket returns an error;
+/// - joining a task of this runtime returns a [cancelled](crate::task::JoinError::is_cancelled) error at
 ///   once, though its future may not have been dropped yet;
-/// - [`block_on`](Self::block_on) panics where it would wait, as on a worker. Within
+/// - [`block_on`](Self::block_on) panics if it would wait, as on a worker. Within
 ///   [`block_in_place`](crate::task::block_in_place) it waits, for example for a blocking call.
 ///
 /// A panic in a destructor goes to the task's joiner or to
-/// [the hook](Builder::on_unhandled_panic). What is not the runtime's is waited for: a destructor that
-/// blocks on a channel of `std` whose sender is in another task's future keeps the runtime from ending.
+/// [the hook](Builder::on_unhandled_panic). Waits for things outside of the runtime do not end: a
+/// destructor that blocks on a channel of `std` whose sender is in another task's future keeps the
+/// runtime from ending.
 ///
 /// # Fork
 ///
 /// A process that forks must not use its runtimes in the child: their threads do not exist there,
 /// and their epoll instance is the parent's, so that closing a socket in the child silences it in
 /// the parent. Fork before a runtime is made, or make a new one in the child, which works. In a
-/// child, [`block_on`](Self::block_on) panics where it would wait for the threads that are not
-/// there, and a runtime that is dropped, or shut down, leaves everything as it is.
+/// child, [`block_on`](Self::block_on) panics if it would wait, for the threads do not exist, and a
+/// runtime that is dropped, or shut down, leaves everything as it is.
 ///
 /// # Examples
 ///
@@ -128,13 +129,13 @@ impl Runtime {
             settings.stack_size,
             hook.clone(),
         );
-        // The driver is made before the runtime that its look-ups use.
+        // The driver is made before the runtime that its name look-ups use.
         let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
         let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
         let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone());
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {
-                // It is called in the frame in which the panic began.
+                // Called in the frame in which the panic began.
                 let error = JoinError::panic(payload, Frame::current());
                 report_unhandled(&hook, &error);
             });
@@ -232,8 +233,8 @@ impl Runtime {
 
     /// Shuts down and waits for `limit` at most. Returns `true` if everything has ended.
     ///
-    /// What is still running then (a poll or a blocking call that does not return) runs on; a task
-    /// is dropped when its poll returns.
+    /// A poll or a blocking call that has not returned by then continues; a task is dropped when its
+    /// poll returns.
     ///
     /// # Examples
     ///
@@ -253,7 +254,7 @@ impl Runtime {
         self.shut_down(Some(limit))
     }
 
-    /// Asks everything to end and does not wait.
+    /// Shuts down without waiting.
     ///
     /// # Examples
     ///
@@ -277,7 +278,7 @@ impl Runtime {
         self.is_shut_down = true;
         let shared = &self.handle.spawner.shared;
         if shared.is_in_forked_child() {
-            // The threads are the parent's, as is what the driver would take out of epoll.
+            // The threads are the parent's, as are the events that the driver would take out of epoll.
             self.threads.drain(..).for_each(std::mem::forget);
             return false;
         }
@@ -296,7 +297,7 @@ impl Runtime {
         let ended = shared.wait_for_end(deadline);
         if ended {
             for thread in self.threads.drain(..).chain(ender) {
-                // A worker that unwound was printed by the panic hook.
+                // If a worker unwound, the panic hook has printed its panic.
                 let _ = thread.join();
             }
         }
@@ -305,8 +306,8 @@ impl Runtime {
     }
 }
 
-/// Declares that our wakers run no user code, so that timers and I/O keep no frame for them. The
-/// task's vtable is first, since it is asked for most often.
+/// Declares that the runtime's wakers run no user code, so that timers and I/O keep no frame for them.
+/// The task's vtable is first, since it is looked up most often.
 fn register_wakers() {
     framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
     framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);

@@ -1,7 +1,7 @@
 //! The runtime of a seeded run: one without threads, driven by the loop of `scheduler/seeded/`.
 //!
-//! Owns its making and its end. The output is taken before the end, so that what the future gave
-//! outlives the tasks that it left behind, as with an ordinary runtime.
+//! Owns its start and its end. The output is taken before the end, so that it outlives the tasks that the
+//! future left behind, as with an ordinary runtime.
 
 use std::future::Future;
 use std::io;
@@ -29,7 +29,7 @@ use crate::task::JoinError;
 pub(crate) struct RunSettings {
     pub(crate) seed: u64,
     pub(crate) steps_max: u64,
-    /// A panic that nobody joins ends the run.
+    /// A panic without a joiner ends the run.
     pub(crate) fails_on_unhandled: bool,
 }
 
@@ -43,8 +43,8 @@ pub(crate) enum RunOutcome<T> {
     Stopped(Stop),
 }
 
-/// Runs the future that `make` gives, under a seed, and everything that it spawns. It ends with the
-/// future, and with everything that is left dropped.
+/// Runs the future that `make` returns, and everything that it spawns, under a seed. The run ends with
+/// the future; the tasks that are left are dropped.
 pub(crate) fn run<F: Future>(
     settings: RunSettings,
     make: impl FnOnce() -> F,
@@ -88,13 +88,13 @@ pub(crate) fn run<F: Future>(
     (outcome, report)
 }
 
-/// The future that `make` returns, in a box: by value it would be in each stack frame of the run.
+/// Returns the future that `make` returns, in a box: by value it would be in each stack frame of the run.
 #[inline(never)]
 fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(make())
 }
 
-/// What the workers of a runtime share, for a runtime that has none.
+/// Creates what the workers of a runtime share, for a runtime that has none.
 fn threadless(hook: &PanicHook) -> Arc<Shared> {
     let reject = Arc::new(|_| Err(io::Error::new(io::ErrorKind::Unsupported, NO_IO)));
     let (driver, io) = IoDriver::new(reject)

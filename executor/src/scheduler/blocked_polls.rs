@@ -4,7 +4,7 @@
 //! another executor's `block_on`, may be waiting for a timer, a socket or a task of this runtime. No worker
 //! drives these once the others have left, and the last worker to leave, which ends them, would be the one
 //! that waits. No code can know that a poll blocks, so a worker that has not left within the grace period
-//! is held to be in such a poll. Then all is ended that can end without it: tasks are aborted and dropped,
+//! is assumed to be in such a poll. Then all is ended that can end without it: tasks are aborted and dropped,
 //! and timers and I/O closed, so that its wait ends with an error. The rest ends when it has left.
 //!
 //! An aborted task that is in no queue yet, because the worker that spawned or woke it is about to push it,
@@ -44,7 +44,7 @@ pub(crate) fn end_without_blocked_polls(
             round.begin_next();
         }
     };
-    // Without a thread, a poll that blocks is waited for as one that never ends.
+    // If no thread can be started, a poll that blocks is waited for like any other.
     start(Box::new(end)).ok()
 }
 
@@ -59,7 +59,7 @@ struct Round {
 impl Round {
     const LENGTH_MAX: Duration = Duration::from_secs(1);
 
-    /// As long as a worker that blocks may keep others' work from being seen.
+    /// The time for which a worker that blocks may hide the work of others.
     fn grace_period() -> Self {
         let length = super::idle::monitor::MONITOR_INTERVAL;
         Self {

@@ -2,14 +2,13 @@
 //!
 //! While a runtime ends, its last thread runs user code: the destructors of the remaining futures, callbacks
 //! and closures, wakers, and the unhandled-panic hook. No worker runs beside it, so that thread must not
-//! wait for what only a worker, or the thread itself, could bring about. `block_on` and `JoinHandle` ask
-//! here.
+//! wait for what only a worker, or the thread itself, could do. `block_on` and `JoinHandle` check here.
 
 use std::cell::Cell;
 use std::ptr;
 
 framewise_sync::thread_local! {
-    /// The innermost of the ends that this thread is running, on the stack of `while_ending`.
+    /// The innermost end that this thread is running, on the stack of `while_ending`.
     static INNERMOST: Cell<*const Ending> = const { Cell::new(ptr::null()) };
     /// Set within `block_in_place`.
     static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };

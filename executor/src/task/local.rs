@@ -1,13 +1,13 @@
 //! Tasks that stay on one thread: `LocalSet` and `spawn_local`.
 //!
-//! Owns a queue that any thread may wake tasks into and only the set's thread takes them out of.
+//! Owns a queue: any thread may wake a task into it, and only the set's thread takes tasks out.
 //! The tasks are those of `task/`, with this set as their scheduler.
 //!
 //! A set may have several **pollers** at once: the futures of `run_until`, or the set itself. While
-//! the queue is empty, each poller that has looked into it has its waker in the list. A push takes
-//! all wakers out and wakes them. So a queue that is not empty has no waker in the list, and each
-//! poller that was in it polls again, whichever other poller ends or is dropped meanwhile. A poller
-//! that ends takes its own waker out, and with it the frame that a foreign waker needs (C-48).
+//! the queue is empty, each poller that found it empty has its waker in the list. A push takes all
+//! wakers out and wakes them. So a queue that is not empty has no waker in the list, and each poller
+//! that was in it polls again, whichever other poller ends or is dropped meanwhile. A poller that
+//! ends takes its own waker out, and with it the frame that a user-supplied waker needs (C-48).
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -88,8 +88,8 @@ struct Woken {
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct PollerId(u64);
 
-/// The set itself, awaited. It is one poller at most: its poll borrows the set mutably, so that no
-/// `run_until` exists at that time.
+/// The number of the set itself, awaited. It is one poller at most: its poll borrows the set mutably, so
+/// that no `run_until` exists at that time.
 const SET_ITSELF: PollerId = PollerId(0);
 
 /// A poller, from its first poll to its end.
@@ -105,7 +105,7 @@ impl Drop for Poller<'_> {
 }
 
 impl LocalSet {
-    /// An empty set.
+    /// Creates an empty set.
     pub fn new() -> Self {
         Self {
             shared: Arc::new(LocalShared {
@@ -196,7 +196,7 @@ impl LocalSet {
     }
 
     fn new_poller(&self) -> Poller<'_> {
-        // A wait for the set itself has ended, where it was dropped: it had borrowed the set.
+        // If the set itself was awaited, that wait has ended: it had borrowed the set mutably.
         // Unnoticed: moved behind the next, because the two change different fields.
         self.shared.remove_waker(SET_ITSELF);
         self.shared.remember_runtime();
@@ -211,7 +211,7 @@ impl LocalSet {
     ///
     /// # Panics
     ///
-    /// As [`Handle::block_on`](crate::runtime::Handle::block_on).
+    /// See [`Handle::block_on`](crate::runtime::Handle::block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
         boxed_if_large!(F, future => runtime.handle().enter_and_block_on(self.run_until(future)))
@@ -231,7 +231,7 @@ impl LocalSet {
         cx.waker().wake_by_ref();
     }
 
-    /// Takes the next woken task. Where there is none, leaves the poller's waker for the next wake.
+    /// Takes the next woken task. If there is none, leaves the poller's waker for the next wake.
     fn next_task(&self, poller: PollerId, cx: &Context<'_>) -> Option<TaskRef> {
         {
             let mut woken = self.shared.woken.lock();
@@ -246,7 +246,7 @@ impl LocalSet {
                 return None;
             }
         }
-        // Cloned and dropped outside of the lock: a foreign waker may call back.
+        // Cloned and dropped outside of the lock: a user-supplied waker may call back.
         let waker = FramedWaker::new(cx.waker());
         let mut woken = self.shared.woken.lock();
         // Unnoticed: `pop_front` is `pop_back`, because only tasks that came since the look above change places.
@@ -269,8 +269,8 @@ impl LocalSet {
     }
 
     fn run(&self, task: TaskRef) {
-        // SAFETY: what comes out of the queue is a claim, and this is the set's thread: the set is
-        // not Send.
+        // SAFETY: what comes out of the queue is runnable, and this is the set's thread: the set is not
+        // Send.
         // The task has a budget of its own; that of the set's poller is restored.
         match coop::with_budget(|| unsafe { task.run() }) {
             RunResult::Done => {}
@@ -313,7 +313,7 @@ impl Drop for LocalSet {
                 match task {
                     Some(task) => self.run(task),
                     None if self.shared.owned.is_empty() => break,
-                    // Another thread has a claim in hand and is about to push it.
+                    // Another thread holds a runnable task and is about to push it.
                     None => thread::yield_now(),
                 }
             }
@@ -331,15 +331,15 @@ impl Woken {
 }
 
 impl LocalShared {
-    /// What this set is known by in [`ending`].
+    /// Returns the address that identifies this set in [`ending`].
     fn address(&self) -> *const () {
         ptr::from_ref(self).cast()
     }
 
     /// Puts a task into the queue and wakes every poller that found the queue empty.
     fn push(&self, task: TaskRef) {
-        // Nearly always there is one poller, whose waker comes out without an allocation, and the
-        // list keeps its memory.
+        // Nearly always there is one poller: its waker comes out without an allocation, and the list
+        // keeps its memory.
         let (first, more) = {
             let mut woken = self.woken.lock();
             woken.queue.push_back(task);
@@ -382,12 +382,12 @@ impl LocalShared {
     }
 }
 
-/// Wakes each, also where one that is foreign panics.
+/// Wakes each of `wakers`, also after a user-supplied one has panicked.
 fn wake_all(mut wakers: impl Iterator<Item = (PollerId, FramedWaker)>) {
     struct Rest<'a, I: Iterator<Item = (PollerId, FramedWaker)>>(&'a mut I);
     impl<I: Iterator<Item = (PollerId, FramedWaker)>> Drop for Rest<'_, I> {
         fn drop(&mut self) {
-            // After a panic: one more would abort the process.
+            // After a panic: a second one would abort the process.
             self.0
                 .for_each(|(_, waker)| catch_and_discard(|| waker.wake()));
         }
@@ -411,18 +411,18 @@ impl fmt::Debug for LocalSet {
     }
 }
 
-/// No set is current on this thread until the guard is dropped.
+/// Makes no set current on this thread, until the guard is dropped.
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) fn leave_current_set() -> MadeCurrent {
     MadeCurrent(CURRENT.with(|current| current.replace(ptr::null())))
 }
 
-/// `future`, in whose polls the set is current that is so here. It must end before the caller
-/// returns: until then the set is being polled, further down on the stack.
+/// Wraps `future` so that the set that is current here is current in its polls.
 ///
 /// # Safety
 ///
-/// As said: a task that it spawns onto the set finds the set by a pointer.
+/// The future ends before the caller returns: until then the set is being polled, further down on the
+/// stack. A task that the future spawns onto the set finds it by a pointer.
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub(crate) unsafe fn in_current_set<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let set = CURRENT.with(Cell::get);
@@ -436,7 +436,7 @@ pub(crate) unsafe fn in_current_set<F: Future>(future: F) -> impl Future<Output 
     }
 }
 
-/// Puts the set back that was polled before, also on unwind.
+/// Makes the set current again that was so before, also on unwind.
 pub(crate) struct MadeCurrent(*const LocalShared);
 
 impl Drop for MadeCurrent {
@@ -453,7 +453,7 @@ impl Drop for MadeCurrent {
 ///
 /// # Frame
 ///
-/// As [`framewise::spawn`](crate::spawn).
+/// See [`framewise::spawn`](crate::spawn).
 ///
 /// # Examples
 ///
@@ -507,7 +507,7 @@ where
     if shared.owned.insert(task) {
         shared.schedule(task);
     } else {
-        // SAFETY: the claim of a fresh task is its spawner's, and this is the set's thread.
+        // SAFETY: the holder of a new task is its spawner, and this is the set's thread.
         unsafe { task.complete_with_error(JoinError::cancelled()) }
     }
     handle

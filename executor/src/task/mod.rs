@@ -1,14 +1,14 @@
 //! Tasks: spawning, joining, aborting, yielding, blocking, and tasks that stay on one thread.
 //!
 //! A task is one allocation: a header of 64 bytes, with its frame, and the future. It runs on
-//! whichever worker gets it; a [`LocalSet`]'s tasks stay on their thread.
+//! any worker that takes it; a [`LocalSet`]'s tasks stay on their thread.
 //!
 //! # The cooperative budget
 //!
-//! A poll of a task has a budget of 128 operations that are ready; after that an operation of the
+//! A poll of a task has a budget of 128 operations that are ready; after that, an operation of the
 //! runtime returns `Pending` once, so that other tasks, timers and I/O have their turn.
 //! [`context::coop`](crate::context::coop) has the rules. Channels and locks come from crates that
-//! know nothing of it: [`coop`] makes their futures and streams take part, [`consume_budget`] does so
+//! do not know of it: [`coop`] makes their futures and streams take part, [`consume_budget`] does so
 //! for a loop, and [`unconstrained`] exempts a future.
 //!
 //! ```
@@ -32,7 +32,7 @@
 //! # });
 //! ```
 
-// Reading order: `spawn` (the ways in), `header` (what every task looks like, and the safety
+// Reading order: `spawn` (how code gets in), `header` (what every task looks like, and the safety
 // argument), `state` (the protocol), `cell` (what the protocol's actions do to future, output and
 // frame), `waker`, `join`, `owned`. Nothing here knows a worker: a scheduler is anything that
 // implements `cell::Schedule`.

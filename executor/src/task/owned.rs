@@ -37,14 +37,14 @@ impl OwnedTasks {
                 (*links).previous = Some(task.pointer());
             });
         }
-        // SAFETY: rule T5: the lock is held, and the fresh task is ours.
+        // SAFETY: rule T5: the lock is held, and the caller is the new task's holder.
         task.header().links.with_mut(|links| unsafe {
             (*links).next = head.map(TaskRef::pointer);
         });
         true
     }
 
-    /// Removes a task that is about to be complete. Does nothing with a task that the closed list rejected.
+    /// Removes a task that is about to be complete. Does nothing to a task that the closed list rejected.
     pub(crate) fn remove(&self, task: TaskRef) {
         let mut list = self.0.lock();
         // SAFETY: rule T5: the lock is held.
@@ -53,7 +53,7 @@ impl OwnedTasks {
             .links
             .with_mut(|links| unsafe { std::mem::take(&mut *links) });
         if let Some(next) = links.next {
-            // SAFETY: a neighbour in the list is alive (it leaves the list before it completes),
+            // SAFETY: a neighbor in the list is alive (it leaves the list before it completes),
             // and the lock is held (T5).
             unsafe { next.as_ref() }.links.with_mut(|of_next| unsafe {
                 (*of_next).previous = links.previous;
@@ -69,7 +69,7 @@ impl OwnedTasks {
                     });
             }
             None if list.head == Some(task) => {
-                // SAFETY: the neighbours are alive, as above.
+                // SAFETY: the neighbors are alive, see above.
                 list.head = links.next.map(|next| unsafe { TaskRef::new(next) });
             }
             None => {}
@@ -80,7 +80,7 @@ impl OwnedTasks {
         self.0.lock().head.is_none()
     }
 
-    /// Refuses new tasks from now on, and aborts every one that is here.
+    /// Closes the list to new tasks, and aborts every task in it.
     ///
     /// Their next holders drop them: the aborts put idle ones into a queue.
     pub(crate) fn close_and_abort_all(&self) {
@@ -90,7 +90,7 @@ impl OwnedTasks {
             list.closed = true;
             let mut cursor = list.head;
             while let Some(task) = cursor {
-                // Keeps the task alive after the lock is given back.
+                // Keeps the task alive after the lock is released.
                 task.header().state.add_reference();
                 tasks.push(task);
                 // SAFETY: rule T5: the lock is held, and what is in the list is alive.

@@ -1,4 +1,4 @@
-//! `spawn` and its kin: the ways in. From here the task goes on in `scheduler/shared.rs`.
+//! `spawn` and the functions like it: how code gets into a runtime. The task goes on in `scheduler/shared.rs`.
 
 use std::future::Future;
 
@@ -54,7 +54,7 @@ where
 
 /// Spawns a task at the root: it sees none of the spawner's bindings, and keeps none alive.
 ///
-/// For what does not belong to the request that happens to start it: the driver of a pooled
+/// For work that does not belong to the request that happens to start it: the driver of a pooled
 /// connection, a cache's refresher.
 ///
 /// # Panics
@@ -90,8 +90,8 @@ where
 /// pool.
 ///
 /// The pool starts threads as needed, up to
-/// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads); more calls wait. Where
-/// no thread can be started at all, joining gives a
+/// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads); more calls wait. If
+/// no thread can be started at all, joining returns a
 /// [rejected](crate::task::JoinError::is_rejected) error. An abort reaches a call only while it waits
 /// in the queue.
 ///
@@ -125,11 +125,11 @@ where
     boxed_call_if_large!(F, f => Handle::current().spawn_call(f))
 }
 
-/// Runs a call that blocks on this very thread; another thread takes the worker's place meanwhile.
+/// Runs a call that blocks on this thread; the worker's core is handed off to another thread.
 ///
-/// The task that calls is not moved, so `f` may borrow from it. Its own thread is no worker any
-/// more when `f` returns and ends after the task's poll. Off a worker, and where no other thread
-/// can be started, this just calls `f`. The [budget](framewise_context::coop) of the task does not
+/// The calling task is not moved, so `f` may borrow from it. Its thread is without a core from then on,
+/// and ends after the task's poll. Off a worker, and if no other thread can be started, this just calls
+/// `f`. The [budget](framewise_context::coop) of the task does not
 /// constrain `f`.
 ///
 /// # Panics
@@ -158,17 +158,17 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    // Not the current runtime, which may be another one, but the worker's own.
+    // Not in the current runtime, which may be another one, but in the worker's own.
     worker::hand_off_core(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
     coop::with_unconstrained(|| ending::while_blocking(|| points::blocking(f)))
 }
 
-/// Runs `future` on this thread until it is ready: on the runtime that the thread is in, or else
-/// on a new one, which is shut down afterwards.
+/// Runs `future` on this thread until it is ready: in the runtime that the thread is in, or else in a
+/// new one, which is shut down afterwards.
 ///
 /// # Panics
 ///
-/// Panics on a worker, and where no runtime can be started; passes a panic of the future on.
+/// Panics on a worker, and if no runtime can be started; passes a panic of the future on.
 ///
 /// # Frame
 ///

@@ -14,7 +14,7 @@ use super::header::{Header, TaskRef};
 pub(crate) static WAKER_VTABLE: RawWakerVTable =
     RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// A waker that borrows the poller's hold on the task.
+/// A waker that borrows what keeps the task alive for its poller.
 pub(crate) struct BorrowedWaker(ManuallyDrop<Waker>);
 
 impl BorrowedWaker {
@@ -50,7 +50,7 @@ pub(crate) fn is_of_ending_task(waker: &Waker) -> bool {
 #[inline]
 unsafe fn task(data: *const ()) -> TaskRef {
     // SAFETY: the data of our wakers is the pointer to the header, never null, and the waker's
-    // reference (or the poller's hold) keeps the task alive (T2).
+    // reference (or its poller) keeps the task alive (T2).
     unsafe { TaskRef::new(NonNull::new_unchecked(data.cast::<Header>().cast_mut())) }
 }
 

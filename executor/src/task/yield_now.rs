@@ -1,4 +1,4 @@
-//! `yield_now`.
+//! `yield_now`: a future that lets the worker's other tasks run first.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ impl Future for YieldNow {
             return Poll::Ready(());
         }
         self.yielded = true;
-        // Woken while it runs, the task goes to the yielded (`scheduler/queue.rs`).
+        // Woken while it runs, the task goes into the yield queue (`scheduler/queue.rs`).
         cx.waker().wake_by_ref();
         Poll::Pending
     }

@@ -1,21 +1,20 @@
-//! What the environment says about seeds.
+//! The settings for seeds in the environment's variables.
 
-/// The settings in the environment's variables.
+/// The settings that the environment's variables have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Environment {
-    /// `FRAMEWISE_SEED`: this one and no other.
+    /// `FRAMEWISE_SEED`: the only seed to run.
     pub(super) seed: Option<u64>,
-    /// `FRAMEWISE_SEEDS`: how many.
+    /// `FRAMEWISE_SEEDS`: the number of seeds to run.
     pub(super) seeds: Option<u64>,
 }
 
 impl Environment {
-    /// Those of the process.
+    /// Returns the settings in the process's environment.
     ///
     /// # Panics
     ///
-    /// Panics where a variable is no number: a test that quietly ran under other seeds than it was
-    /// told to would show nothing.
+    /// Panics if a variable is no number: a test that silently ran under other seeds would show nothing.
     #[track_caller]
     pub(super) fn of_process() -> Self {
         match Self::of(|name| std::env::var_os(name).map(|value| value.display().to_string())) {

@@ -1,6 +1,7 @@
 //! Running a test under many seeds.
 //!
-//! Owns which seeds, and what is done about a failure. One run is `crate::runtime::seeded`'s.
+//! Owns the choice of seeds, and what happens after a failure. A single run belongs to
+//! `crate::runtime::seeded`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,7 +19,7 @@ const RUNS: u64 = 100;
 /// How many steps a run may take by default.
 const STEPS_MAX: u64 = 1_000_000;
 
-/// Settings for seeded runs, where those of [`check`](super::check) do not fit.
+/// Settings for seeded runs, for tests that those of [`check`](super::check) do not fit.
 ///
 /// # Examples
 ///
@@ -43,7 +44,7 @@ pub struct Explorer {
 }
 
 impl Explorer {
-    /// The settings of [`check`](super::check): 100 seeds from 0 on.
+    /// Creates an explorer with the settings of [`check`](super::check): 100 seeds from 0 on.
     pub fn new() -> Self {
         Self {
             runs: RUNS,
@@ -53,7 +54,7 @@ impl Explorer {
         }
     }
 
-    /// How many seeds are tried. By default 100.
+    /// Sets the number of seeds to try. By default 100.
     ///
     /// # Panics
     ///
@@ -64,14 +65,14 @@ impl Explorer {
         self
     }
 
-    /// The first seed; the others follow it one by one. By default 0.
+    /// Sets the first seed; the others follow it one by one. By default 0.
     pub fn first_seed(mut self, seed: u64) -> Self {
         self.first_seed = seed;
         self
     }
 
-    /// How many steps (polls, blocking calls, timers) a run may take before it is held to be a
-    /// livelock. By default a million.
+    /// Sets how many steps (polls, blocking calls, timers) a run may take before it fails as a livelock.
+    /// By default a million.
     pub fn step_limit(mut self, steps: u64) -> Self {
         self.steps_max = steps;
         self
@@ -84,7 +85,7 @@ impl Explorer {
         self
     }
 
-    /// Runs the future that `make` gives under one seed.
+    /// Runs the future that `make` returns under one seed.
     ///
     /// # Panics
     ///
@@ -110,12 +111,12 @@ impl Explorer {
         }
     }
 
-    /// Runs the futures that `make` gives, one for each seed, and says what was seen. The
-    /// environment changes nothing.
+    /// Runs the futures that `make` returns, one for each seed, and returns a summary. The environment's
+    /// variables are ignored.
     ///
     /// # Panics
     ///
-    /// Like [`run`](Self::run), but not where a run fails.
+    /// Like [`run`](Self::run), but not if a run fails.
     #[track_caller]
     pub fn explore<F: Future>(&self, make: impl Fn() -> F) -> Explored {
         let mut explored = Explored::default();
@@ -132,12 +133,12 @@ impl Explorer {
         explored
     }
 
-    /// Runs the futures that `make` gives, one for each seed, until one fails. The environment
-    /// goes before the settings; see [`check`](super::check).
+    /// Runs the futures that `make` returns, one for each seed, until one fails. The environment's
+    /// variables take precedence over the settings; see [`check`](super::check).
     ///
     /// # Panics
     ///
-    /// Panics with the failure of the first run that fails; and as [`run`](Self::run).
+    /// Panics with the failure of the first run that fails, and like [`run`](Self::run).
     #[track_caller]
     pub fn check<F: Future>(&self, make: impl Fn() -> F) {
         let settings = match Environment::of_process() {
@@ -169,7 +170,7 @@ impl Explorer {
     }
 }
 
-/// How to see a failure again. The test harness gives a test's thread the test's name.
+/// Returns the command that replays a failure. The test harness gives a test's thread the test's name.
 fn replay(seed: u64) -> String {
     let thread = std::thread::current();
     let test = thread.name().filter(|&name| name != "main").unwrap_or("");
@@ -182,7 +183,7 @@ impl Default for Explorer {
     }
 }
 
-/// What became of one seeded run.
+/// The result of one seeded run.
 #[derive(Debug)]
 #[must_use = "a run may have failed"]
 pub struct Run<T> {
@@ -193,11 +194,11 @@ pub struct Run<T> {
 }
 
 impl<T> Run<T> {
-    /// What the future gave.
+    /// Returns the future's output.
     ///
     /// # Panics
     ///
-    /// Panics with the failure, where the run failed.
+    /// Panics with the failure if the run failed.
     #[track_caller]
     pub fn unwrap(self) -> T {
         match self.result {
@@ -206,37 +207,37 @@ impl<T> Run<T> {
         }
     }
 
-    /// What the future gave, or why the run failed.
+    /// Returns the future's output, or why the run failed.
     ///
     /// # Errors
     ///
-    /// The failure of a run that failed.
+    /// Returns the failure if the run failed.
     pub fn into_result(self) -> Result<T, Failure> {
         self.result
     }
 
-    /// Why the run failed, if it did.
+    /// Returns why the run failed, if it did.
     pub fn failure(&self) -> Option<&Failure> {
         self.result.as_ref().err()
     }
 
-    /// How many steps the run took: polls, blocking calls and timers.
+    /// Returns the number of steps that the run took: polls, blocking calls and timers.
     pub fn steps(&self) -> u64 {
         self.steps
     }
 
-    /// Every decision of the run in one number: two runs with the same number went the same way.
+    /// Returns a digest of every decision of the run: two runs with the same digest went the same way.
     pub fn digest(&self) -> u64 {
         self.digest
     }
 
-    /// The virtual time that passed.
+    /// Returns the virtual time that passed.
     pub fn elapsed(&self) -> Duration {
         self.elapsed
     }
 }
 
-/// What [`explore`](super::explore) saw.
+/// The summary of the runs of [`explore`](super::explore).
 #[derive(Clone, Debug, Default)]
 pub struct Explored {
     runs: u64,
@@ -247,17 +248,17 @@ pub struct Explored {
 }
 
 impl Explored {
-    /// How many runs there were.
+    /// Returns the number of runs.
     pub fn runs(&self) -> u64 {
         self.runs
     }
 
-    /// How many of them failed.
+    /// Returns the number of runs that failed.
     pub fn failures(&self) -> u64 {
         self.failures
     }
 
-    /// The first failure.
+    /// Returns the first failure.
     pub fn first_failure(&self) -> Option<&Failure> {
         self.first.as_ref()
     }
@@ -267,7 +268,7 @@ impl Explored {
         self.digests.len()
     }
 
-    /// The steps of all runs together.
+    /// Returns the number of steps of all runs together.
     pub fn steps(&self) -> u64 {
         self.steps
     }

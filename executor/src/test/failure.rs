@@ -1,4 +1,4 @@
-//! Why a run failed, and how to see it again.
+//! Why a run failed, and how to replay it.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::scheduler::seeded::{RunReport, Stop};
 
 /// A seeded run that failed.
 ///
-/// Its [`Display`](fmt::Display) says what happened, under which seed, and what the last steps were.
+/// Its [`Display`](fmt::Display) shows what happened, under which seed, and the last steps.
 ///
 /// # Examples
 ///
@@ -27,8 +27,8 @@ pub struct Failure {
     steps: u64,
     digest: u64,
     trace: Vec<String>,
-    has_strangers: bool,
-    has_held_back: bool,
+    has_foreign_threads: bool,
+    is_blocked_by_nesting: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl FailureKind {
 }
 
 impl Failure {
-    /// The seed of the run.
+    /// Returns the seed of the run.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -70,12 +70,12 @@ impl Failure {
         self.kind == FailureKind::StepLimit
     }
 
-    /// What the panic said, or what is to be said of a deadlock or of too many steps.
+    /// Returns the message of the panic, or a description of the deadlock or the livelock.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// How many steps the run took: polls, blocking calls and timers.
+    /// Returns the number of steps that the run took: polls, blocking calls and timers.
     pub fn steps(&self) -> u64 {
         self.steps
     }
@@ -98,8 +98,8 @@ impl Failure {
             steps: report.steps,
             digest: report.digest,
             trace: report.trace,
-            has_strangers: report.has_strangers,
-            has_held_back: report.has_held_back,
+            has_foreign_threads: report.has_foreign_threads,
+            is_blocked_by_nesting: report.is_blocked_by_nesting,
         })
     }
 }
@@ -127,13 +127,13 @@ impl fmt::Display for Failure {
             "the run under seed {seed:#x} failed in step {}",
             self.steps
         )?;
-        if self.has_strangers {
+        if self.has_foreign_threads {
             writeln!(
                 f,
                 "a thread outside of the run woke or spawned a task: a replay may go differently"
             )?;
         }
-        if self.has_held_back {
+        if self.is_blocked_by_nesting {
             writeln!(
                 f,
                 "a `block_on` was ready and could not return, because another one that began within \

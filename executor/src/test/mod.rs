@@ -1,8 +1,8 @@
 //! Deterministic tests: seeded runs (feature `test-util`).
 //!
 //! A bug of ordering shows once in a thousand runs, and never under the debugger. A seeded run has
-//! one thread and a seed: wherever several things can happen next, the seed decides which does. The
-//! same seed gives the same run, and other seeds give other orders, most of which a plain run never
+//! one thread and a seed: wherever several things can happen next, the seed decides which of them does.
+//! The same seed gives the same run, and other seeds give other orders, most of which a plain run never
 //! takes. The code under test stays as it is: tasks, timers, blocking calls and frames are the
 //! runtime's own.
 //!
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Cargo compiles the feature into what needs the dev-dependencies (tests, examples, benchmarks) and not
-//! into what `cargo build` makes. Where it is compiled in and no run is under way, a clock that is
-//! read, a timer or a join handle that is polled, and a spawn each look at one thread-local more.
+//! into what `cargo build` makes. If it is compiled in and no run is under way, each reading of
+//! the clock, poll of a timer or a join handle, and spawn reads one more thread-local.
 //!
 //! # A lost update
 //!
@@ -61,13 +61,13 @@
 //! let failure = explored.first_failure().expect("some order loses an update");
 //! assert!(failure.message().contains("an update was lost"));
 //!
-//! // The seed gives that very run again.
+//! // The seed gives the same run again.
 //! let again = test::Explorer::new().run(failure.seed(), both_count);
 //! assert_eq!(again.digest(), failure.digest());
 //! ```
 //!
-//! In a test one writes [`check`]`(both_count)`. It fails, says what the assertion said and what the
-//! last steps were, and ends with the line by which to see the very same run again:
+//! In a test, write [`check`]`(both_count)`. It fails with the assertion's message and the last steps, and
+//! ends with the command that replays the same run:
 //!
 //! ```text
 //! replay it: FRAMEWISE_SEED=0x9 cargo test both_count_to_two
@@ -75,39 +75,39 @@
 //!
 //! | variable | [`check`] runs |
 //! | --- | --- |
-//! | none | 100 seeds, always the same ones: what passes goes on to pass until the code changes |
-//! | `FRAMEWISE_SEEDS=1000` | that many seeds |
+//! | none | 100 seeds, always the same ones: a test that passes continues to pass until the code changes |
+//! | `FRAMEWISE_SEEDS=1000` | 1000 seeds |
 //! | `FRAMEWISE_SEED=0x9` | this seed only |
 //!
 //! # Where tasks are switched
 //!
-//! A task is switched where it returns `Pending`. Futures that wait do, and so can these, though they
-//! could go on, whenever the seed says so:
+//! The run switches tasks where a task returns `Pending`. Futures that wait do so, and these can do so
+//! though they could continue, whenever the seed says so:
 //!
 //! - the runtime's own: [`JoinHandle`](crate::JoinHandle), sleeps, time limits and intervals, a
 //!   [`LocalSet`](crate::task::LocalSet) between its tasks;
 //! - [`preempt`], a point that you put where you like;
 //! - every `.await` in functions, `impl` blocks and modules that are marked
 //!   [`#[preemptible]`](macro@preemptible): the point comes before the future's first poll. (Not after
-//!   its last: whoever is dropped there would lose what the future gave, as no real run does.)
+//!   its last: a caller that is dropped there would lose the future's output, which no real run does.)
 //!
 //! Timers that are due at the same time fire one by one, in the order that the seed chooses, with
-//! tasks in between. A blocking call is one step. `block_on` is legal where it is on the ordinary
-//! runtime, and others run meanwhile.
+//! tasks in between. A blocking call is one step. `block_on` is legal where it is so on the ordinary
+//! runtime, and other tasks run meanwhile.
 //!
 //! # Time
 //!
-//! Time is virtual. It stands still while anything can run, and goes on to the next timer when
-//! nothing can: hours pass at once, and a time limit does not depend on the machine. (A task that
-//! does nothing but yield for a thousand steps lets it go on, too.) Code that measures time should
-//! ask [`time::now`](crate::time::now); `std::time::Instant::now` is the real clock.
+//! Time is virtual. It does not advance while anything can run, and advances to the next timer when
+//! nothing can: hours pass at once, and a time limit does not depend on the machine. (It also advances
+//! after a thousand steps in which tasks did nothing but yield.) Code that measures time should call
+//! [`time::now`](crate::time::now); `std::time::Instant::now` is the real clock.
 //!
 //! # How a run ends
 //!
-//! With its future, like [`block_on`](crate::block_on); what is left is dropped, each task in its own
-//! frame. It fails where
+//! A run ends with its future, like [`block_on`](crate::block_on); the tasks that are left are dropped,
+//! each in its own frame. The run fails if
 //!
-//! - the future panics, or a task whose panic nobody joins, or a timer's callback
+//! - the future panics, or a task without a joiner, or a timer's callback
 //!   ([`Explorer::ignore_unhandled_panics`] lets these pass);
 //! - nothing can run and no timer is armed: a deadlock, or a notification that was missed. The
 //!   failure says which tasks wait, and where they were spawned;
@@ -119,23 +119,24 @@
 //!   no switch between two statements without an `.await` in between. That is
 //!   [loom](https://docs.rs/loom)'s work.
 //! - **Other threads.** Wakes from threads that the test starts are seen only by luck, and the failure
-//!   says so; where only they could go on, the run is held to be deadlocked. A blocking call that
-//!   waits for another one (by a lock or a channel of `std`'s) never returns, since it is a step.
-//! - **Other runtimes.** One that is started within a run goes by the real clock, and the run's thread
-//!   by the virtual one: timers of one that the other waits for may be hours late.
-//! - **Stacks of their own.** `block_on` is legal in blocking calls and in `block_in_place`, and others
-//!   run further up on the same stack meanwhile; so it returns only after every `block_on` that began
-//!   within it, and time may go on before. Two blocking calls, one of which waits in `block_on` for what
-//!   the other does after its own, are held to be deadlocked under some seeds; the failure says that
-//!   a `block_on` was ready. And hundreds of them at the same time need a thread with a larger stack.
-//! - **I/O.** Sockets and name look-ups give an error of the kind
-//!   [`Unsupported`](std::io::ErrorKind::Unsupported). Give the code something else to talk to.
+//!   says so; if only such threads could continue, the run fails as deadlocked. A blocking call that
+//!   waits for another one (with a lock or a channel of `std`) never returns, since it is a step.
+//! - **Other runtimes.** A runtime that is started within a run uses the real clock, and the run's thread
+//!   the virtual one: timers of one that the other waits for may be hours late.
+//! - **Stacks of their own.** `block_on` is legal in blocking calls and in `block_in_place`, and other
+//!   tasks run further up on the same stack meanwhile. So it returns only after every `block_on` that
+//!   began within it, and time may advance before. Two blocking calls, one of which waits in `block_on`
+//!   for what the other does after its own, fail as deadlocked under some seeds; the failure says that
+//!   a `block_on` was ready. Hundreds of them at the same time need a thread with a larger stack.
+//! - **I/O.** Sockets and name look-ups return an error of the kind
+//!   [`Unsupported`](std::io::ErrorKind::Unsupported). Give the code a test double of its peer.
 //! - **Randomness of its own.** What depends on the real time, on the order of a `HashMap`, or on
 //!   `futures::select!` or `tokio::select!` (which poll in random order; `select_biased!` and `biased;`
-//!   do not) may go differently under the same seed. [`check`] runs a seed that fails twice, and says where that shows.
+//!   do not) may go differently under the same seed. [`check`] runs a seed that fails twice, and reports
+//!   a difference.
 //! - **Thread-locals.** All tasks, and all blocking calls, share the thread's, those of other runs on
 //!   it included.
-//! - **All orders.** Seeds are samples: what a thousand of them do not find may be there all the same.
+//! - **All orders.** Seeds are samples: there may be bugs that a thousand of them do not find.
 
 mod environment;
 mod explorer;
@@ -149,15 +150,15 @@ pub use preempt::{Preemptible, PreemptibleFuture, preempt};
 
 use std::future::Future;
 
-/// Runs a test under many seeds: the future that `make` gives, once for each.
+/// Runs a test under many seeds: the future that `make` returns, once for each.
 ///
-/// `FRAMEWISE_SEEDS` says how many seeds (by default 100), `FRAMEWISE_SEED` names a single one. A
+/// `FRAMEWISE_SEEDS` is the number of seeds (by default 100); `FRAMEWISE_SEED` names a single one. A
 /// seed that fails is run once more, to see whether it does the same. [`Explorer`] has settings.
 ///
 /// # Panics
 ///
 /// Panics at the first run that fails, with its failure and how to replay it; within another seeded
-/// run; on a worker of a runtime; and where a variable is no number, or asks for no seed at all.
+/// run; on a worker of a runtime; and if a variable is no number, or asks for no seed at all.
 ///
 /// # Frame
 ///
@@ -184,11 +185,11 @@ pub fn check<F: Future>(make: impl Fn() -> F) {
     Explorer::new().check(make);
 }
 
-/// Runs the future that `make` gives under one seed, and gives its output.
+/// Runs the future that `make` returns under one seed, and returns its output.
 ///
 /// # Panics
 ///
-/// Panics with the failure, where the run fails; within another seeded run; on a worker of a runtime.
+/// Panics with the failure if the run fails; within another seeded run; on a worker of a runtime.
 ///
 /// # Frame
 ///
@@ -206,12 +207,12 @@ pub fn run<F: Future>(seed: u64, make: impl FnOnce() -> F) -> F::Output {
     Explorer::new().run(seed, make).unwrap()
 }
 
-/// Runs a test under the seeds below `runs`, and says what was seen: for tests that are to fail
-/// somewhere, and to see how often. The environment changes nothing.
+/// Runs a test under the seeds below `runs`, and returns a summary: for tests that should fail under some
+/// seeds, and to see how often. The environment's variables are ignored.
 ///
 /// # Panics
 ///
-/// Panics if `runs` is zero; otherwise as [`run`], but not where a run fails.
+/// Panics if `runs` is zero; otherwise like [`run`], but not if a run fails.
 ///
 /// # Frame
 ///

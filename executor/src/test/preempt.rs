@@ -7,7 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use crate::scheduler::points;
 
-/// A point at which a seeded run may let other tasks go first. Anywhere else it does nothing.
+/// Marks a point at which a seeded run may let other tasks go first. Outside of seeded runs it does
+/// nothing.
 ///
 /// # Cancel safety
 ///
@@ -43,7 +44,7 @@ pub async fn preempt() {
 /// assert_eq!(answer, 42);
 /// ```
 pub trait Preemptible: IntoFuture + Sized {
-    /// The future, which a seeded run may let wait before its first poll.
+    /// Returns the future, which a seeded run may make wait before its first poll.
     fn preemptible(self) -> PreemptibleFuture<Self::IntoFuture> {
         PreemptibleFuture {
             future: self.into_future(),
@@ -58,7 +59,7 @@ impl<F: IntoFuture> Preemptible for F {}
 ///
 /// # Cancel safety
 ///
-/// The future's own.
+/// Like the future.
 #[must_use = "a future does nothing unless it is polled"]
 pub struct PreemptibleFuture<F> {
     future: F,

@@ -1,4 +1,4 @@
-//! The waker's references, which no other code sees.
+//! The waker's references, which no other test can count.
 
 use std::sync::Arc;
 use std::task::Waker;

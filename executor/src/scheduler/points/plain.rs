@@ -1,4 +1,4 @@
-//! The points without seeded runs: nothing happens at any of them.
+//! The hooks without seeded runs: none of them does anything.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -13,7 +13,7 @@ pub(crate) fn poll(_cx: &mut Context<'_>) -> Poll<()> {
     Poll::Ready(())
 }
 
-/// Takes the first one.
+/// Takes the first entry.
 #[inline(always)]
 pub(crate) fn take_one<T>(queue: &mut VecDeque<T>) -> Option<T> {
     queue.pop_front()

@@ -1,4 +1,4 @@
-//! The points with seeded runs: each asks the run that this thread is in.
+//! The hooks with seeded runs: each calls the run that this thread is in.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -18,7 +18,7 @@ pub(crate) fn poll(cx: &mut Context<'_>) -> Poll<()> {
     Poll::Ready(())
 }
 
-/// Takes the one that the run chooses; the first one outside of a run.
+/// Takes the entry that the run chooses, or the first one outside of a run.
 #[inline]
 pub(crate) fn take_one<T>(queue: &mut VecDeque<T>) -> Option<T> {
     if queue.len() < 2 {

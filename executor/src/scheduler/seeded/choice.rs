@@ -1,16 +1,16 @@
 //! Every decision of a seeded run.
 //!
-//! Owns the random numbers and the digest of what was decided. It must not know what is chosen
-//! among: only how many there are, and their priorities.
+//! Owns the random numbers and the digest of the decisions. It must not know what the candidates are:
+//! only their number and their priorities.
 //!
 //! # How a run is shaped
 //!
-//! Some orderings are found by switching often, others only when one task stands still for long.
-//! So the seed first decides what kind of run it is. *Uniform* runs choose evenly among all that
+//! Some orderings are found by switching often, others only when one task makes no progress for long.
+//! So the seed first decides what kind of run it is. *Uniform* runs choose evenly among everything that
 //! can run. *Priority* runs give each task a random priority, run the highest, and lower it to the
 //! lowest when it is preempted or yields: the idea of Burckhardt et al., "A Randomized Scheduler
-//! with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010). One choice in sixteen is even all
-//! the same, so that every task makes progress. How often a task is preempted at a point varies
+//! with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010). One choice in sixteen is even
+//! nevertheless, so that every task makes progress. How often a task is preempted at a point varies
 //! from run to run, too.
 
 #[cfg(test)]
@@ -30,7 +30,7 @@ pub(super) struct Chooser {
     preempt_one_in: usize,
 }
 
-/// The finaliser of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input moves about half
+/// The finalizer of SplitMix64 (Steele, Lea, Flood 2014): every bit of the input moves about half
 /// of the output's.
 fn mix(mut value: u64) -> u64 {
     value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -51,20 +51,20 @@ impl Chooser {
         chooser
     }
 
-    /// SplitMix64.
+    /// Returns the next number of SplitMix64.
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.state)
     }
 
-    /// A number below `limit`, which is not zero. The bias is below 2⁻³² for any `limit` here.
+    /// Returns a number below `limit`, which is not zero. The bias is below 2⁻³² for any `limit` here.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         let chosen = ((u128::from(self.next()) * limit as u128) >> 64) as usize;
         self.note((limit as u64) << 32 ^ chosen as u64);
         chosen
     }
 
-    /// A priority for something new.
+    /// Returns a priority for a new candidate.
     pub(super) fn priority(&mut self) -> i64 {
         (self.next() >> 32) as i64
     }
@@ -74,7 +74,7 @@ impl Chooser {
         self.below(self.preempt_one_in) == 0
     }
 
-    /// Which of those with these priorities runs next. There is at least one.
+    /// Returns the index of the candidate that runs next. There is at least one.
     pub(super) fn next_of(&mut self, priorities: impl ExactSizeIterator<Item = i64>) -> usize {
         let len = priorities.len();
         if !self.by_priority || self.below(EVEN_ONE_IN) == 0 {
@@ -84,12 +84,12 @@ impl Chooser {
         highest.map_or(0, |(index, _)| index)
     }
 
-    /// Adds something that happened to the digest.
+    /// Adds an event to the digest.
     pub(super) fn note(&mut self, what: u64) {
         self.digest = mix(self.digest.rotate_left(5) ^ what);
     }
 
-    /// What was decided so far, in one number.
+    /// Returns the digest of the decisions so far.
     pub(super) fn digest(&self) -> u64 {
         self.digest
     }

@@ -1,4 +1,4 @@
-//! Which run a thread is in, and whether it may block there.
+//! The run that a thread is in, and whether it may block there.
 //!
 //! Owns the thread-locals by which the ordinary code finds the run (`scheduler/points/`).
 
@@ -19,7 +19,7 @@ framewise_sync::thread_local! {
 
 /// Calls `f` with the run that this thread is in.
 pub(crate) fn with_run<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
-    // In the destructor of another thread-local there may be nothing left to ask.
+    // In the destructor of another thread-local, this one may be gone.
     let run = RUN.try_with(|run| run.borrow().clone()).ok().flatten();
     run.map(|run| f(&run))
 }
@@ -34,7 +34,7 @@ pub(crate) fn with_live<R>(f: impl FnOnce(&Run) -> R) -> Option<R> {
     }
 }
 
-/// Blocking is legal in `f`, if this thread is in a run.
+/// Calls `f`; if this thread is in a run, blocking is legal in it.
 pub(crate) fn blocking<R>(f: impl FnOnce() -> R) -> R {
     let _restored = with_live(|run| MayBlock::set(run, true));
     f()
@@ -56,7 +56,7 @@ impl InRun {
         Self(())
     }
 
-    /// Nothing is chosen any more.
+    /// Ends the choices: the ordinary order applies from now on.
     pub(crate) fn end(&self) {
         IS_LIVE.with(|live| live.set(false));
     }
@@ -70,7 +70,7 @@ impl Drop for InRun {
     }
 }
 
-/// Says whether blocking is legal until it is dropped.
+/// Sets whether blocking is legal, until it is dropped.
 pub(super) struct MayBlock {
     flag: Rc<Cell<bool>>,
     previous: bool,

@@ -1,10 +1,9 @@
 //! A seeded run: the loop of one thread that chooses by a seed what runs next.
 //!
-//! Owns the list of all that can run (tasks, blocking calls, timers that are due), the choice among
-//! them, and the virtual time. It stands where the workers stand in an ordinary runtime: tasks,
-//! handles, lists, frames and timers are the same code, and a [`Shared`] without workers puts every
-//! claim into the injector, from where this loop takes them. Who runs a test under many seeds is
-//! `crate::test`.
+//! Owns the list of everything that can run (tasks, blocking calls, timers that are due), the choice among
+//! them, and the virtual time. It takes the workers' place in an ordinary runtime: tasks, handles, lists,
+//! frames and timers are the same code, and a [`Shared`] without workers puts every runnable task into
+//! the injector, where this loop takes it out. `crate::test` runs a test under many seeds.
 //!
 //! # Loops within loops
 //!
@@ -42,18 +41,18 @@ use super::shared::Shared;
 use crate::blocking::Job;
 use crate::task::header::{RunResult, TaskRef};
 
-/// Steps in a row that did nothing but yield, after which the time goes on all the same: a task
-/// may spin until a timer has fired.
+/// Steps in a row that did nothing but yield, after which the time advances nevertheless: a task may spin
+/// until a timer has fired.
 const SPIN_STEPS: u32 = 1000;
 
-/// What became of a run, besides its output.
+/// The result of a run, besides its output.
 pub(crate) struct RunReport {
     pub(crate) steps: u64,
     pub(crate) digest: u64,
     pub(crate) elapsed: Duration,
     pub(crate) trace: Vec<String>,
-    pub(crate) has_strangers: bool,
-    pub(crate) has_held_back: bool,
+    pub(crate) has_foreign_threads: bool,
+    pub(crate) is_blocked_by_nesting: bool,
 }
 
 /// A run under one seed.
@@ -67,19 +66,19 @@ pub(crate) struct Run {
     start: Instant,
     steps: Cell<u64>,
     steps_max: u64,
-    /// Runnables that this thread has pushed to the injector since it was looked at.
+    /// Runnable tasks that this thread has pushed to the injector since the last `collect`.
     own_pushes: Cell<usize>,
-    /// Another thread has woken or spawned a task.
-    has_strangers: Cell<bool>,
+    /// `true` if another thread has woken or spawned a task.
+    has_foreign_threads: Cell<bool>,
     /// Steps in a row that only yielded.
     spins: Cell<u32>,
-    /// The priority of the last one that was put behind all others.
+    /// The priority of the last candidate that was put behind all others.
     lowest: Cell<i64>,
     /// `true` if the code that runs now may call `block_on`.
     may_block: Rc<Cell<bool>>,
     stop: RefCell<Option<Stop>>,
-    /// How often `block_on` was called after that.
-    refusals: Cell<u32>,
+    /// How often `block_on` was called after the stop.
+    rejections: Cell<u32>,
     levels: Levels,
 }
 
@@ -95,7 +94,7 @@ enum What {
 }
 
 impl Run {
-    /// The run of a runtime that was made under `time`.
+    /// Creates the run of a runtime that was made under `time`.
     pub(crate) fn new(
         shared: Arc<Shared>,
         time: VirtualTime,
@@ -113,12 +112,12 @@ impl Run {
             steps: Cell::new(0),
             steps_max,
             own_pushes: Cell::new(0),
-            has_strangers: Cell::new(false),
+            has_foreign_threads: Cell::new(false),
             spins: Cell::new(0),
             lowest: Cell::new(0),
             may_block: Rc::new(Cell::new(false)),
             stop: RefCell::new(None),
-            refusals: Cell::new(0),
+            rejections: Cell::new(0),
             levels: Levels::default(),
         })
     }
@@ -142,8 +141,8 @@ impl Run {
             digest: self.chooser.borrow().digest(),
             elapsed: framewise_timers::now().saturating_duration_since(self.start),
             trace: self.names.borrow().trace(),
-            has_strangers: self.has_strangers.get(),
-            has_held_back: self.levels.has_held_back(),
+            has_foreign_threads: self.has_foreign_threads.get(),
+            is_blocked_by_nesting: self.levels.is_blocked_by_nesting(),
         }
     }
 
@@ -152,7 +151,7 @@ impl Run {
         self.chooser.borrow_mut().preempts()
     }
 
-    /// Which of `len` goes first.
+    /// Returns the index of the candidate, out of `len`, that goes first.
     pub(crate) fn choose(&self, len: usize) -> usize {
         self.chooser.borrow_mut().below(len)
     }
@@ -164,13 +163,13 @@ impl Run {
         }
     }
 
-    /// A task was made on this thread.
+    /// Records that a task was made on this thread.
     pub(crate) fn spawned(&self, task: TaskRef, site: &'static Location<'static>) {
         let priority = self.chooser.borrow_mut().priority();
         self.names.borrow_mut().spawned(task, site, priority);
     }
 
-    /// A task is about to be complete.
+    /// Records that a task is about to be complete.
     pub(crate) fn ended(&self, task: TaskRef) {
         self.names.borrow_mut().ended(task);
     }
@@ -179,7 +178,7 @@ impl Run {
     fn run_until(&self, is_done: impl Fn() -> bool) -> bool {
         Frame::root().run(|| {
             loop {
-                // First, because the future may be over because of it: a `block_on` in it unwinds.
+                // Checked first: a stop may be why the future is over, since a `block_on` in it unwinds.
                 if self.stop.borrow().is_some() {
                     return false;
                 }
@@ -191,12 +190,12 @@ impl Run {
         })
     }
 
-    /// Chooses one of all that can run, and runs it. Where there is nothing, the time goes on.
+    /// Chooses one of the candidates, and runs it. If there is none, the time advances.
     fn step(&self) {
         self.collect();
         if self.runnable.borrow().is_empty() || self.spins.get() >= SPIN_STEPS {
             self.spins.set(0);
-            self.levels.look();
+            self.levels.check();
             if !self.advance() && self.runnable.borrow().is_empty() {
                 return self.stop(Stop::Deadlock(self.names.borrow().waiting()));
             }
@@ -218,7 +217,7 @@ impl Run {
             .set(if yielded { self.spins.get() + 1 } else { 0 });
     }
 
-    /// Takes what was woken, spawned and asked of the blocking pool since the last step.
+    /// Takes the tasks that were woken or spawned, and the jobs of the blocking pool, since the last step.
     fn collect(&self) {
         let own_pushes = self.own_pushes.take();
         let mut pushes = 0;
@@ -234,7 +233,7 @@ impl Run {
             }
         }
         if pushes > own_pushes {
-            self.has_strangers.set(true);
+            self.has_foreign_threads.set(true);
         }
         for job in self.shared.blocking.take_queue() {
             let info = job.task().and_then(|task| {
@@ -242,7 +241,7 @@ impl Run {
                 names.get(task).map(|info| info.priority)
             });
             if info.is_none() && job.task().is_some() {
-                self.has_strangers.set(true);
+                self.has_foreign_threads.set(true);
             }
             self.add(What::Job(job), info);
         }
@@ -250,7 +249,7 @@ impl Run {
 
     /// Advances the time to the next timer. Returns `false` if there is none.
     fn advance(&self) -> bool {
-        // A timer that was cancelled may be found instead of one that is armed: then again.
+        // The next timer may be a cancelled one: then the time advances again.
         while let Some(next) = self.shared.timers.next_due() {
             self.time.advance_to(next);
             self.note(Step::Jump(next.saturating_duration_since(self.start)));
@@ -322,7 +321,7 @@ impl Run {
         }
     }
 
-    /// Ends the runtime: what is left is dropped, as at a shutdown.
+    /// Ends the runtime: the tasks that are left are dropped, like at a shutdown.
     pub(crate) fn shut_down(&self) {
         Frame::root().run(|| {
             self.collect();

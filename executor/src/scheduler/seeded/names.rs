@@ -1,4 +1,4 @@
-//! The names of the tasks in a seeded run, and what happened last.
+//! The names of the tasks in a seeded run, and its last steps.
 //!
 //! Owns the numbers of tasks and the trace, for the messages of runs that fail. Tasks are found by
 //! their address, which is never looked at otherwise: a run does not depend on it.
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use crate::task::header::TaskRef;
 
-/// Steps that the message of a failure shows.
+/// The number of steps that the message of a failure shows.
 const TRACE_LEN: usize = 24;
 
-/// Tasks that the message of a deadlock names.
+/// The number of tasks that the message of a deadlock names.
 const NAMED_MAX: usize = 16;
 
 /// What a run knows of a task.
@@ -27,13 +27,13 @@ pub(super) struct TaskInfo {
     site: &'static Location<'static>,
 }
 
-/// One thing that a run did.
+/// A step of a run.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     Task(u32, Option<&'static Location<'static>>),
     Job(u32, Option<&'static Location<'static>>),
     Timer,
-    /// Nothing could run, so the time went on to this, counted from the beginning.
+    /// Nothing could run, so the time advanced to this, counted from the run's start.
     Jump(Duration),
 }
 
@@ -77,7 +77,7 @@ impl Names {
         self.trace.push_back(step);
     }
 
-    /// How many tasks there are, and where they were spawned.
+    /// Returns a text that says how many tasks there are, and where they were spawned.
     pub(super) fn waiting(&self) -> String {
         let mut tasks: Vec<_> = self.tasks.values().collect();
         tasks.sort_unstable_by_key(|task| task.number);
@@ -96,7 +96,7 @@ impl Names {
         text
     }
 
-    /// The last steps, a line each.
+    /// Returns the last steps, a line each.
     pub(super) fn trace(&self) -> Vec<String> {
         self.trace.iter().map(|step| step.to_line()).collect()
     }
@@ -118,11 +118,11 @@ impl Step {
             Self::Task(number, site) => name("task", number, site),
             Self::Job(number, site) => name("blocking call", number, site),
             Self::Timer => "a timer".to_owned(),
-            Self::Jump(elapsed) => format!("the time goes on to {elapsed:?}"),
+            Self::Jump(elapsed) => format!("the time advances to {elapsed:?}"),
         }
     }
 
-    /// For the digest: the same step, the same number.
+    /// Returns a number for the digest: the same step has the same number.
     pub(super) fn to_number(self) -> u64 {
         match self {
             Self::Task(number, _) => 1 << 60 | u64::from(number),

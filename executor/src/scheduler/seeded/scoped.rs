@@ -1,6 +1,6 @@
-//! The futures of `block_on` in a seeded run: tasks that may borrow from their caller.
+//! The futures of `block_on` in a seeded run: tasks that may borrow from the caller of `block_on`.
 //!
-//! Owns the promise that such a task ends before its caller goes on.
+//! Guarantees that such a task ends before its caller continues.
 
 use std::future::Future;
 use std::panic::{self, Location};
@@ -23,7 +23,7 @@ struct Scoped<'run, T> {
 
 impl<T> Drop for Scoped<'_, T> {
     fn drop(&mut self) {
-        /// Unwinding would leave a future with references into a stack that is gone.
+        /// Aborts the process: unwinding would leave a future with references into a stack that is gone.
         struct Abort;
         impl Drop for Abort {
             fn drop(&mut self) {
@@ -46,8 +46,8 @@ impl<T> Drop for Scoped<'_, T> {
     }
 }
 
-/// Runs `future` in `run`, in the caller's frame, until it is ready; then, or when the run was
-/// stopped before, calls `after`. None: it was stopped.
+/// Runs `future` in `run`, in the caller's frame, until it is ready or the run is stopped; then calls
+/// `after`. Returns `None` if the run was stopped.
 pub(crate) fn finish<F: Future>(
     run: &Run,
     spawner: &Arc<Spawner>,
@@ -55,8 +55,8 @@ pub(crate) fn finish<F: Future>(
     site: &'static Location<'static>,
     after: impl FnOnce(),
 ) -> Option<Result<F::Output, JoinError>> {
-    // SAFETY: the task is complete, and its output gone or ours, when `scoped` has been dropped or
-    // taken from, and that is before this returns or unwinds.
+    // SAFETY: the task is complete, and its output dropped or moved out, when `scoped` has been dropped
+    // or taken from, and that is before this function returns or unwinds.
     let handle = unsafe {
         let future = local::in_current_set(future);
         Arc::clone(spawner).spawn_borrowing(future, Frame::current())
@@ -73,7 +73,7 @@ pub(crate) fn finish<F: Future>(
     output
 }
 
-/// Runs `future` within the run that the thread is in; gives it back where it is in none, or in
+/// Runs `future` within the run that the thread is in. Returns it if the thread is in no run, or in
 /// another runtime.
 #[track_caller]
 pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
@@ -100,7 +100,7 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
         (Some(Err(error)), _) => {
             let frame = error.frame().cloned().unwrap_or_default();
             match error.try_into_panic() {
-                // In its own frame, which is the one that an outer catch reports (C-83).
+                // In its own frame, which an outer catch reports (C-83).
                 Ok(payload) => frame.run(|| panic::resume_unwind(payload)),
                 Err(error) => panic!("the future of block_on was dropped: {error}"),
             }
@@ -111,7 +111,7 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
 }
 
 impl Run {
-    /// The task of a `block_on`, which may call `block_on` in turn.
+    /// Records that `task` belongs to a `block_on`, so that it may call `block_on` in turn.
     fn adopt(&self, task: TaskRef, site: &'static Location<'static>) {
         let mut names = self.names.borrow_mut();
         if let Some(info) = names.get(task) {
@@ -120,11 +120,11 @@ impl Run {
         }
     }
 
-    /// Unwinds to the run, which knows why.
+    /// Unwinds to the run, which reports why.
     fn unwind_stopped(&self) -> ! {
         let reason = self.stopped();
         let reason = reason.expect("a run that does not finish a future was stopped");
-        stop::unwind(&reason, self.seed, &self.refusals)
+        stop::unwind(&reason, self.seed, &self.rejections)
     }
 
     /// Runs an aborted task. Returns `false` if it is not in the queue yet.

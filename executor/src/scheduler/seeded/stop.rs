@@ -1,12 +1,12 @@
-//! Why a run ends before its future is ready, and what becomes of a `block_on` in it then.
+//! Why a run ends before its future is ready, and how a `block_on` in it ends then.
 //!
-//! Owns the words for it. A `block_on` cannot return without an output, so it unwinds.
+//! Owns the messages. A `block_on` cannot return without an output, so it unwinds.
 
 use std::cell::Cell;
 use std::{fmt, panic, process, thread};
 
-/// How often code may call `block_on` in a run that was stopped, before the process ends.
-const REFUSALS_MAX: u32 = 1000;
+/// How often code may call `block_on` in a stopped run before the process is aborted.
+const REJECTIONS_MAX: u32 = 1000;
 
 /// Why a run ended before its future was ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(crate) enum Stop {
     Deadlock(String),
     /// More steps than allowed.
     StepLimit(u64, String),
-    /// A panic that nobody joined.
+    /// A panic without a joiner.
     Unhandled(String),
 }
 
@@ -37,14 +37,14 @@ impl fmt::Display for Stop {
 
 /// Unwinds out of a `block_on` whose run was stopped.
 ///
-/// Two kinds of code do not come to their end by that: a destructor that calls `block_on` while a
-/// panic unwinds, which ends the process, and a loop that catches the panic and calls `block_on`
-/// again, which does not end at all. Both are told why, and the loop is ended with the process.
-pub(super) fn unwind(stop: &Stop, seed: u64, refusals: &Cell<u32>) -> ! {
-    refusals.set(refusals.get() + 1);
-    let is_loop = refusals.get() > REFUSALS_MAX;
+/// Two kinds of code do not end because of that: a destructor that calls `block_on` while a panic unwinds,
+/// which aborts the process, and a loop that catches the panic and calls `block_on` again, which never
+/// ends. For both the reason is printed, and for the loop the process is aborted.
+pub(super) fn unwind(stop: &Stop, seed: u64, rejections: &Cell<u32>) -> ! {
+    rejections.set(rejections.get() + 1);
+    let is_loop = rejections.get() > REJECTIONS_MAX;
     if thread::panicking() || is_loop {
-        // Nobody else may be left to say so.
+        // No later code may get to report it.
         eprintln!("the seeded run under seed {seed:#x} was stopped: {stop}");
     }
     if is_loop {

@@ -234,8 +234,8 @@ fn a_worker_without_tasks_steals_those_of_its_sibling() {
     let stolen = Arc::new(Mutex::new(Vec::new()));
     let close = Close(bench.clone());
     let push = |task: JoinHandle<()>| {
-        let claim = bench.shared.queues.injector.steal().success();
-        let _ = siblings.push(claim.expect("it was just spawned"));
+        let runnable = bench.shared.queues.injector.steal().success();
+        let _ = siblings.push(runnable.expect("it was just spawned"));
         task
     };
     for number in 0..3 {

@@ -23,7 +23,7 @@ impl Scheduler {
         &self.0.0
     }
 
-    /// A fresh task that the caller inserts, and whose claim it has.
+    /// Makes a new task, which the caller holds and inserts.
     fn task(&self, dropped: &Arc<()>) -> TaskRef {
         let dropped = Arc::clone(dropped);
         let future = async move {
@@ -33,7 +33,7 @@ impl Scheduler {
         cell::allocate(future, Frame::root(), self.clone(), false)
     }
 
-    /// A task in the list that has had its first poll, and waits.
+    /// Makes a task in the list that has had its first poll, and waits.
     fn insert_idle(&self, dropped: &Arc<()>) -> TaskRef {
         let task = self.task(dropped);
         assert!(self.list().insert(task));
@@ -65,12 +65,12 @@ impl Schedule for Scheduler {
 }
 
 fn run(task: TaskRef) {
-    // SAFETY: the callers have the claim, and the futures are Send.
+    // SAFETY: the callers are the task's holder, and the futures are Send.
     assert!(matches!(unsafe { task.run() }, RunResult::Done));
 }
 
-/// As at a runtime's end: it is over when the list is empty, and one that is in the list still has a
-/// future to be dropped.
+/// Like at a runtime's end: it is over when the list is empty, and a task in the list still has a future
+/// to be dropped.
 #[test]
 fn removing_a_refused_task_leaves_the_others_in_the_list() {
     for others in 0..4 {
@@ -80,10 +80,10 @@ fn removing_a_refused_task_leaves_the_others_in_the_list() {
             scheduler.insert_idle(&dropped);
         }
         scheduler.list().close_and_abort_all();
-        let refused = scheduler.task(&dropped);
-        assert!(!scheduler.list().insert(refused), "the list is closed");
-        // SAFETY: the claim of a fresh task is its spawner's.
-        unsafe { refused.complete_with_error(JoinError::cancelled()) }
+        let rejected = scheduler.task(&dropped);
+        assert!(!scheduler.list().insert(rejected), "the list is closed");
+        // SAFETY: the holder of a new task is its spawner.
+        unsafe { rejected.complete_with_error(JoinError::cancelled()) }
         assert_eq!(scheduler.list().is_empty(), others == 0);
         assert_eq!(Arc::strong_count(&dropped), 1 + others);
         scheduler.run_queue();

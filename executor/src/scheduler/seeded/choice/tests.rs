@@ -1,10 +1,11 @@
-//! What the choices are like over many seeds.
+//! The distribution of the choices over many seeds.
 
 use std::collections::BTreeSet;
 
 use super::{Chooser, EVEN_ONE_IN, PREEMPT_ONE_IN};
 
-/// How often each of four with rising priorities is chosen in a thousand steps under `seed`.
+/// Counts how often each of four candidates with rising priorities is chosen in a thousand steps under
+/// `seed`.
 fn counts(seed: u64) -> (bool, [usize; 4]) {
     let mut chooser = Chooser::new(seed);
     let mut counts = [0; 4];
@@ -25,7 +26,7 @@ fn both_kinds_of_runs_occur_and_choose_as_they_should() {
             assert!(counts[3] > 1000 - 2 * even, "seed {seed}: {counts:?}");
             assert!(
                 counts.iter().all(|&count| count > 0),
-                "nothing stands still forever"
+                "every candidate makes progress"
             );
         } else {
             let all = counts.iter().all(|count| (180..320).contains(count));

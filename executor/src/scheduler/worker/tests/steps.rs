@@ -101,7 +101,7 @@ fn a_worker_that_found_a_task_when_it_parked_searches_on() {
     assert!(!bench.shared.idle.would_notify(), "it searches");
     assert!(!bench.was_notified());
     assert!(worker.next_task().is_some_and(|task| {
-        // SAFETY: what comes out of a queue is a claim, and its future is Send.
+        // SAFETY: what comes out of a queue is runnable, and its future is Send.
         let _ = unsafe { task.run() };
         true
     }));
@@ -129,7 +129,7 @@ fn a_tick_leaves_the_idle_state_before_timers() {
     let worker = bench.searcher(core);
     let task = worker.next_task();
     assert_eq!(*seen.lock().expect("no panic"), [true]);
-    // SAFETY: as above.
+    // SAFETY: see above.
     let _ = unsafe { task.expect("it is in the injector").run() };
     drop(worker);
     bench.shared.close();
