@@ -10,7 +10,7 @@ pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
 pub use crate::scheduler::idle::parker::{Parker, Unparked};
 pub use crate::scheduler::idle::state::{IdleState, SchedulerOps, notify_one, unpark};
 
-pub use self::of_tasks::{ModelScheduler, Runnable, Slot};
+pub use self::of_tasks::{ModelLifoSlot, ModelScheduler, Runnable};
 
 mod blocking;
 mod runnables;
@@ -264,9 +264,9 @@ mod of_tasks {
 
     /// A shipped LIFO slot.
     #[derive(Clone)]
-    pub struct Slot(Arc<LifoSlot>);
+    pub struct ModelLifoSlot(Arc<LifoSlot>);
 
-    impl Slot {
+    impl ModelLifoSlot {
         /// Creates an empty slot.
         #[expect(
             clippy::new_without_default,

@@ -1,26 +1,26 @@
-//! Jobs of the blocking pool, and the ends of both.
+//! Jobs of the blocking pool, their outcome, and the end of the pool.
 
 use framewise::model::ModelPool;
 use framewise::{JoinError, JoinHandle};
 
-use crate::bell::Bell;
-use crate::once::{EndWatch, EndWatched};
+use crate::drop_tracker::{DropObserver, DropTracker};
+use crate::test_waker::TestWaker;
 
-/// A job that does nothing, and who sees its closure's end.
-pub fn job(pool: &ModelPool) -> (JoinHandle<()>, EndWatch) {
-    let (closure, end) = EndWatched::new();
-    (pool.spawn(move || closure.touch()), end)
+/// Spawns a job that does nothing. Returns its handle and an observer of its closure's drop.
+pub fn job(pool: &ModelPool) -> (JoinHandle<()>, DropObserver) {
+    let (closure, observer) = DropTracker::new();
+    (pool.spawn(move || closure.touch()), observer)
 }
 
-/// Waits for the job's outcome. Its closure has ended by then, either way.
+/// Waits for the job's outcome, and asserts that its closure was dropped by then.
 ///
 /// # Errors
 ///
-/// Why it did not run.
+/// Returns the reason if the job did not run.
 #[track_caller]
-pub fn ran((mut handle, end): (JoinHandle<()>, EndWatch)) -> Result<(), JoinError> {
-    let outcome = Bell::new().block_on(&mut handle);
-    assert!(end.has_ended(), "the closure is still there");
+pub fn ran((mut handle, observer): (JoinHandle<()>, DropObserver)) -> Result<(), JoinError> {
+    let outcome = TestWaker::new().block_on(&mut handle);
+    assert!(observer.is_dropped(), "the closure was not dropped");
     outcome
 }
 

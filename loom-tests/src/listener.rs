@@ -1,4 +1,4 @@
-//! A future that is told things, and polled once at a time.
+//! A future that waits for notifications and checks that it has one poller at a time.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,79 +8,80 @@ use framewise_sync::Arc;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
 
-use crate::once::{EndWatch, EndWatched};
+use crate::drop_tracker::{DropObserver, DropTracker};
 
-/// What wakers tell a future. Relaxed on purpose: that a poll sees it is the merit of the wake.
+/// The bits that a thread sets before it wakes the future. They are Relaxed on purpose: only the wake
+/// makes the next poll see them.
 #[derive(Clone, Default)]
-pub struct Told(Arc<AtomicUsize>);
+pub struct Notified(Arc<AtomicUsize>);
 
-impl Told {
-    /// Tells it.
-    pub fn tell(&self, bit: usize) {
+impl Notified {
+    /// Sets a bit.
+    pub fn notify(&self, bit: usize) {
         self.0.fetch_or(bit, Ordering::Relaxed);
     }
 
-    /// What was told so far.
-    pub fn heard(&self) -> usize {
+    /// Returns the bits that were set so far.
+    pub fn received(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Ready once it was told all of `wanted`.
+/// Ready once it has received all bits of `wanted`.
 pub struct Listener {
-    told: Told,
+    notified: Notified,
     wanted: usize,
-    /// Written by every poll: two pollers at a time, or one that does not see the last one's
-    /// writes, are a race.
+    /// Written by every poll. loom reports a race if two threads poll at a time, or if a poll does not
+    /// happen after the previous one.
     polls: UnsafeCell<usize>,
-    _future: EndWatched,
-    output: Option<EndWatched>,
+    _future: DropTracker,
+    output: Option<DropTracker>,
 }
 
-/// Who watches the ends of a listener and of its output.
-pub struct Watches {
-    /// The future's end.
-    pub future: EndWatch,
-    /// The output's end.
-    pub output: EndWatch,
+/// Observes the drops of a listener and of its output.
+pub struct ListenerDrops {
+    /// The future's drop.
+    pub future: DropObserver,
+    /// The output's drop.
+    pub output: DropObserver,
 }
 
-impl Watches {
-    /// Both have ended, once each, and are seen to have.
+impl ListenerDrops {
+    /// Asserts that both were dropped, once each.
     #[track_caller]
-    pub fn both_ended(&self) {
-        assert!(self.future.has_ended(), "the future was not dropped");
-        assert!(self.output.has_ended(), "the output was not dropped");
+    pub fn assert_dropped(&self) {
+        assert!(self.future.is_dropped(), "the future was not dropped");
+        assert!(self.output.is_dropped(), "the output was not dropped");
     }
 }
 
 impl Listener {
-    /// A future that waits until it was told all of `wanted`, a bit each.
-    pub fn new(told: &Told, wanted: usize) -> (Self, Watches) {
-        let (future, watch_future) = EndWatched::new();
-        let (output, watch_output) = EndWatched::new();
+    /// A future that waits until it has received all bits of `wanted`.
+    pub fn new(notified: &Notified, wanted: usize) -> (Self, ListenerDrops) {
+        let (future, future_observer) = DropTracker::new();
+        let (output, output_observer) = DropTracker::new();
         let listener = Self {
-            told: told.clone(),
+            notified: notified.clone(),
             wanted,
             polls: UnsafeCell::new(0),
             _future: future,
             output: Some(output),
         };
-        let watches = Watches {
-            future: watch_future,
-            output: watch_output,
+        let drops = ListenerDrops {
+            future: future_observer,
+            output: output_observer,
         };
-        (listener, watches)
+        (listener, drops)
     }
 }
 
 impl Future for Listener {
-    type Output = EndWatched;
+    type Output = DropTracker;
 
-    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<EndWatched> {
-        // SAFETY: loom reports an access at the same time.
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<DropTracker> {
+        // SAFETY: loom reports a concurrent access.
         self.polls.with_mut(|polls| unsafe { *polls += 1 });
-        if self.told.heard() == self.wanted {
+        if self.notified.received() == self.wanted {
             Poll::Ready(self.output.take().expect("polled once more after Ready"))
         } else {
             Poll::Pending

@@ -1,21 +1,21 @@
-//! Hearing of panics that were caught: a task catches those of its future, a model's reports among
-//! them.
+//! Detects panics that were caught: a task catches those of its future, and loom's reports are panics
+//! too.
 
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 
 thread_local! {
-    /// Whether an execution panicked, also where the panic was caught. loom and
-    /// shuttle run all threads of a model on the one that called them, so this is the model's own.
+    /// `true` if an execution panicked, even if the panic was caught. loom and shuttle run all threads of
+    /// a model on their caller's thread, so this belongs to one model.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 
-    /// What the model's own panics say. Any other one fails the model.
+    /// How the messages of the model's own panics begin. Any other panic fails the model.
     static PLANNED: Cell<&'static [&'static str]> = const { Cell::new(&[]) };
 }
 
-/// From now on this thread's panics are heard of, but for those that begin with `planned` words.
-pub(crate) fn listen_for_panics(planned: &'static [&'static str]) {
+/// Records this thread's panics from now on, except those whose message begins with a text of `planned`.
+pub(crate) fn record_panics(planned: &'static [&'static str]) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let before = panic::take_hook();
@@ -23,7 +23,7 @@ pub(crate) fn listen_for_panics(planned: &'static [&'static str]) {
             if is_planned(info) {
                 return;
             }
-            // Without the thread-local the thread is at its end, and no model runs on it.
+            // If the thread-local is gone, the thread is ending and runs no model.
             let _ = PANICKED.try_with(|panicked| panicked.set(true));
             before(info);
         }));
@@ -42,8 +42,8 @@ fn is_planned(info: &PanicHookInfo<'_>) -> bool {
     said.is_some_and(|said| planned.iter().any(|words| said.starts_with(words)))
 }
 
-/// Asked between two executions.
-pub(crate) fn no_panic_was_caught() {
+/// Asserts between two executions that no panic was recorded.
+pub(crate) fn assert_no_panic_caught() {
     assert!(
         !PANICKED.with(Cell::get),
         "an execution panicked, and something caught it: see above"

@@ -1,20 +1,20 @@
-//! An allocator under which a use after free does not look like a use.
+//! An allocator that makes a use after free visible.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
 use std::ptr;
 
-/// Freed blocks that wait before the system gets them back.
+/// The number of freed blocks that are kept back from the system's allocator.
 const KEPT: usize = 64;
 
-/// Blocks larger than this are not a task's.
+/// Larger blocks are freed at once: no task is that large.
 const SIZE_MAX: usize = 1 << 12;
 
-/// Fills memory with rubbish when it is freed and keeps it from being used again for a while.
+/// Overwrites memory with a pattern when it is freed, and delays its reuse.
 ///
-/// loom does not see memory being freed. With this as the global allocator of a test, a shipped
-/// type that is used after it was freed is found in ruins: loom's own numbers in it are out of
-/// bounds, which ends the model, be it with a crash.
+/// loom does not check whether memory was freed. With this as the global allocator of a test, a use
+/// after free of a shipped type reads the pattern: loom's own indices in it are out of bounds, which
+/// fails the model, in some cases by a crash.
 pub struct PoisoningAllocator;
 
 struct Kept {
@@ -31,7 +31,7 @@ thread_local! {
     };
 }
 
-// SAFETY: passes every call on to the system's allocator, each block once.
+// SAFETY: forwards every call to the system's allocator, each block once.
 unsafe impl GlobalAlloc for PoisoningAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is the system's.
@@ -43,17 +43,17 @@ unsafe impl GlobalAlloc for PoisoningAllocator {
             // SAFETY: the caller's contract is the system's.
             return unsafe { System.dealloc(block, layout) };
         }
-        // SAFETY: the block is the caller's, of that size, and nobody reads it any more.
+        // SAFETY: the caller gives up the block, which has that size.
         unsafe { ptr::write_bytes(block, 0xD5, layout.size()) };
         let oldest = FREED.try_with(|freed| {
-            // SAFETY: the thread's own, and nothing in here allocates or frees.
+            // SAFETY: the value is thread-local, and nothing in here allocates or frees.
             let freed = unsafe { &mut *freed.get() };
             freed.next = (freed.next + 1) % KEPT;
             std::mem::replace(&mut freed.blocks[freed.next], (block, layout))
         });
         let (block, layout) = oldest.unwrap_or((block, layout));
         if !block.is_null() {
-            // SAFETY: freed by its owner, with this layout, and given on once.
+            // SAFETY: its owner freed it with this layout, and it leaves `FREED` once.
             unsafe { System.dealloc(block, layout) }
         }
     }

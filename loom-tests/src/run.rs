@@ -1,15 +1,15 @@
-//! How a model is run by loom: its bounds, saying and recording what they were.
+//! Runs a model under loom: sets its bounds, and prints and records how it ended.
 //!
-//! | variable | what it does |
+//! | variable | meaning |
 //! | --- | --- |
-//! | `LOOM_MAX_PREEMPTIONS` | loom's own: the preemption bound, 2 where it is not set |
+//! | `LOOM_MAX_PREEMPTIONS` | loom's own: the preemption bound, 2 if it is not set |
 //! | `FRAMEWISE_UNBOUNDED` | set to anything: no preemption bound |
-//! | `FRAMEWISE_SECONDS` | a model is cut off after so many seconds, and fails by that |
+//! | `FRAMEWISE_SECONDS` | cuts a model off after this many seconds, and fails it |
 //! | `FRAMEWISE_MODELS` | the file to which a line is appended for each model that was run |
 //!
 //! The line has six fields with tabs between them: the test (`target::test`), the model's name, its
 //! executions, its preemption bound (`-`: none), how it ended (`exhausted`, `cut off` or `failed`),
-//! and its seconds. The other end of this is the crate `framewise-weaken`.
+//! and its seconds. The crate `framewise-weaken` reads them.
 
 use std::env;
 use std::fmt;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::panics::{listen_for_panics, no_panic_was_caught};
+use crate::panics::{assert_no_panic_caught, record_panics};
 
 /// Preemptions in one execution, of all its threads together, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
 const DEFAULT_PREEMPTION_BOUND: usize = 2;
@@ -32,25 +32,25 @@ const MODELS: &str = "FRAMEWISE_MODELS";
 /// many there were.
 ///
 /// A model that returns was exhausted within its bound. loom reports a run that was cut off as a
-/// success; here it is a failure, and is told as cut off.
+/// success; here it is a failure, and is recorded as cut off.
 ///
 /// # Panics
 ///
-/// Panics when an execution fails, also where the failure was caught (a task catches the panics of
-/// its future, loom's reports among them), when the model was cut off, and when the environment asks
+/// Panics if an execution fails, even if the failure was caught (a task catches the panics of its
+/// future, and loom's reports are panics too), if the model was cut off, and if the environment asks
 /// loom for a cut-off that would go unnoticed.
 pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
     model_with_panics(name, &[], body);
 }
 
-/// As [`model`], where panics that begin with one of the words of `planned` are a part of the model.
+/// Like [`model`], for a model that panics on purpose, with messages that begin with a text of `planned`.
 ///
-/// They are not printed. Every other panic fails the model as ever, caught or not: loom's own
-/// reports, failed assertions, and what is planned but says something else.
+/// These panics are not printed. Every other panic fails the model, caught or not: loom's own reports,
+/// failed assertions, and panics with another message.
 ///
 /// # Panics
 ///
-/// As [`model`].
+/// Like [`model`].
 pub fn model_with_panics(
     name: &str,
     planned: &'static [&'static str],
@@ -68,7 +68,7 @@ pub fn model_with_panics(
     };
     builder.max_duration = seconds();
     if builder.max_duration.is_some() {
-        // loom looks at the clock before each execution then.
+        // loom then checks the clock before each execution.
         builder.checkpoint_interval = 1;
     }
 
@@ -80,15 +80,15 @@ pub fn model_with_panics(
 
     let mut run = Run::begin(name, builder.preemption_bound);
     let executions = Arc::clone(&run.executions);
-    listen_for_panics(planned);
+    record_panics(planned);
     builder.check(move || {
-        no_panic_was_caught();
+        assert_no_panic_caught();
         executions.fetch_add(1, Ordering::Relaxed);
         body();
     });
-    no_panic_was_caught();
-    // loom does not say which it was. It gave up only if the time was out by then; where the time
-    // was out during the very last execution, this errs on the side of doubt.
+    assert_no_panic_caught();
+    // loom does not return how it ended. It was cut off only if the time had elapsed by then. If the time
+    // elapsed during the very last execution, this reports a cut-off, which is the safe mistake.
     run.ended = match builder.max_duration {
         Some(limit) if run.begun.elapsed() >= limit => Ended::CutOff,
         _ => Ended::Exhausted,
@@ -96,11 +96,11 @@ pub fn model_with_panics(
     println!("{run}");
     assert!(
         matches!(run.ended, Ended::Exhausted),
-        "it was cut off, which says nothing"
+        "it was cut off, so it proves nothing"
     );
 }
 
-/// The time after which a model is cut off.
+/// Returns the time after which a model is cut off.
 fn seconds() -> Option<Duration> {
     let text = env::var(SECONDS).ok()?;
     let seconds = text.parse();
@@ -108,7 +108,7 @@ fn seconds() -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// A model that is being run. Recorded when it goes, so that one that panics is, too.
+/// A model that is being run. It is recorded when this is dropped, so also if the model panics.
 struct Run {
     name: String,
     bound: Option<usize>,
@@ -149,7 +149,7 @@ impl Run {
             self.ended,
             self.begun.elapsed().as_secs_f64(),
         );
-        // In one write, since test executables can have one file.
+        // One write, since test executables may append to the same file.
         let mut options = OpenOptions::new();
         let written = options
             .create(true)
@@ -195,8 +195,8 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The test on this thread, as tables have it: the test target (cargo adds a hash to its name) and
-/// the thread's name, which libtest sets.
+/// Returns the test on this thread as the tables name it: the test target (without the hash that cargo
+/// appends) and the thread's name, which libtest sets.
 fn test() -> String {
     let executable = env::current_exe().unwrap_or_default();
     let stem = executable.file_stem().unwrap_or_default().to_string_lossy();

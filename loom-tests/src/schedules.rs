@@ -1,16 +1,16 @@
-//! How a model is run by shuttle: under how many schedules, chosen how, and what to do when one
+//! Runs a model under shuttle: the number of schedules, how they are chosen, and how to replay one that
 //! fails.
 //!
-//! | variable | what it says |
+//! | variable | meaning |
 //! | --- | --- |
-//! | `FRAMEWISE_SHUTTLE_ITERATIONS` | schedules of each kind a model, instead of its own number |
-//! | `FRAMEWISE_SHUTTLE_SEED` | another seed; without it every run makes the same choices |
-//! | `FRAMEWISE_SHUTTLE_REPLAY` | a file with the schedule that a failure printed: only that one is run |
-//! | `FRAMEWISE_SHUTTLE_MODEL` | with it, the name of the model whose schedule it is, where a test has several |
+//! | `FRAMEWISE_SHUTTLE_ITERATIONS` | schedules of each kind, instead of the model's own number |
+//! | `FRAMEWISE_SHUTTLE_SEED` | the seed; without it every run makes the same choices |
+//! | `FRAMEWISE_SHUTTLE_REPLAY` | a file with the schedule that a failure printed: runs only that one |
+//! | `FRAMEWISE_SHUTTLE_MODEL` | with `FRAMEWISE_SHUTTLE_REPLAY`, the name of the model, if a test has several |
 //!
-//! Half of what is chosen is "any thread that can run", at every step. The other half is by
-//! priorities that change at few random steps (PCT): threads run for long and are overtaken where
-//! nobody expects it, which finds what a fair mixture hardly does.
+//! Half of the schedules choose any thread that can run, at every step. The other half use priorities
+//! that change at a few random steps (PCT: Burckhardt et al., ASPLOS 2010): a thread runs for long and
+//! is preempted at an unlikely place, which a fair choice hardly reaches.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,18 +21,18 @@ use shuttle::rand::{RngCore as _, thread_rng};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
 
-use crate::panics::{listen_for_panics, no_panic_was_caught};
+use crate::panics::{assert_no_panic_caught, record_panics};
 
-/// Steps after which an execution has failed: nothing in a model takes as long, unless two threads
-/// wait for each other without sleeping.
+/// The number of steps after which an execution fails: a model takes fewer, unless two threads spin
+/// and wait for each other.
 const STEPS_MAX: usize = 400_000;
 
-/// At how many steps the priorities change, less one.
+/// One more than the number of steps at which the priorities change.
 const DEPTH: usize = 4;
 
 const SEED: u64 = 0x6672_616D_6577_6973;
 
-/// A number below `n`, from the schedule's own source: a replay draws it again.
+/// Returns a random number below `n`, from the schedule's own source: a replay draws it again.
 pub fn below(n: usize) -> usize {
     (thread_rng().next_u64() % n as u64) as usize
 }
@@ -60,12 +60,12 @@ impl Kind {
     }
 }
 
-/// Runs `body` under so many random schedules of each kind and prints how many there were.
+/// Runs `body` under `count` random schedules of each kind and prints how many there were.
 ///
 /// # Panics
 ///
-/// Panics when an execution fails: a thread panicked, also where the panic was caught, or all
-/// threads that are left wait for each other. What is printed says how to replay it.
+/// Panics if an execution fails: a thread panicked, even if the panic was caught, or all remaining
+/// threads are blocked. The output says how to replay the schedule.
 pub fn schedules(name: &str, count: usize, body: impl Fn() + Send + Sync + 'static) {
     let body = Arc::new(body);
     if let Ok(file) = std::env::var("FRAMEWISE_SHUTTLE_REPLAY") {
@@ -100,12 +100,12 @@ pub fn schedules(name: &str, count: usize, body: impl Fn() + Send + Sync + 'stat
     }
 }
 
-/// A control: says after how many schedules shuttle has noticed what is wrong with `body`.
+/// A control: prints after how many schedules shuttle has noticed the fault in `body`.
 ///
 /// # Panics
 ///
-/// Panics when it has not after `within` schedules of either kind, or when a failure is another than
-/// `expected`.
+/// Panics if no schedule of the first `within` of each kind fails, or if one fails with a message that
+/// does not contain `expected`.
 pub fn finds(name: &str, within: usize, expected: &str, body: impl Fn() + Send + Sync + 'static) {
     let body = Arc::new(body);
     let mut found = Vec::new();
@@ -144,14 +144,14 @@ fn run(
     config.stack_size = 1 << 17;
     config.max_steps = MaxSteps::FailAfter(STEPS_MAX);
     config.silence_warnings = true;
-    listen_for_panics(&[]);
+    record_panics(&[]);
     let counted = Arc::clone(executions);
     Runner::new(scheduler, config).run(move || {
         counted.fetch_add(1, Ordering::Relaxed);
         body();
-        no_panic_was_caught();
+        assert_no_panic_caught();
     });
-    no_panic_was_caught();
+    assert_no_panic_caught();
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
@@ -164,6 +164,6 @@ fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
     Some(
         text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is no number: {text:?}")),
+            .unwrap_or_else(|_| panic!("{variable} is not a number: {text:?}")),
     )
 }

@@ -1,17 +1,16 @@
-//! Stacks that are used again, since half of a model's time goes into mapping them.
+//! Reuses the stacks of a model's threads, since mapping them takes much of a model's time.
 //!
-//! loom gives each thread of each execution a stack of its own, which it maps, guards and unmaps:
-//! hundreds of thousands of times a model. Here the stacks that were unmapped are kept, guard page
-//! and all, and the next mapping of that size gets one. Nothing else is kept: what was not mapped
-//! as a stack by this thread goes to the system.
+//! loom maps, guards and unmaps a new stack for each thread of each execution. This module keeps a
+//! stack that is unmapped, with its guard page, and returns it for the next mapping of that size. It
+//! keeps nothing else: an unmapping of other memory than a stack of this thread goes to the system.
 //!
-//! This stands in the place of two functions of the C library, for the test executables and for
-//! the systems below only. Elsewhere models take longer.
+//! It replaces two functions of the C library, only in the test executables and on the systems below.
+//! On others, models take longer.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 
-/// Stacks that a thread may have in use or keep: of the execution that runs, and of the one before.
+/// The number of stacks that a thread may use or keep: those of the current execution and of the last.
 const KNOWN: usize = 16;
 
 const MAP_STACK: c_int = 0x20000;
@@ -25,7 +24,7 @@ const SYS_MMAP: c_long = 222;
 #[cfg(target_arch = "aarch64")]
 const SYS_MUNMAP: c_long = 215;
 
-/// A stack that was mapped here: where, how long, and whether it is in use.
+/// A stack that this module mapped: its address, its length, and `true` if it is in use.
 #[derive(Clone, Copy)]
 struct Stack {
     start: usize,
@@ -34,8 +33,8 @@ struct Stack {
 }
 
 thread_local! {
-    /// A length of 0 is a free place. Nothing here is dropped or allocated, so this can be used at
-    /// any time in a thread's life.
+    /// A length of 0 is a free entry. The value needs no drop and no allocation, so it is usable
+    /// throughout a thread's life.
     static STACKS: [Cell<Stack>; KNOWN] = const {
         [const {
             Cell::new(Stack {
@@ -51,12 +50,12 @@ unsafe extern "C" {
     fn syscall(number: c_long, ...) -> c_long;
 }
 
-/// Has the linker take the functions below, and not the C library's.
+/// Makes the linker use the functions below instead of the C library's.
 pub(crate) fn keep() {
     std::hint::black_box((mmap as *const (), munmap as *const ()));
 }
 
-/// The C library's function of that name, for stacks: one that was unmapped, if there is one.
+/// Like the C library's `mmap`, but returns a kept stack for a stack's mapping, if there is one.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mmap(
     address: *mut c_void,
@@ -70,8 +69,8 @@ unsafe extern "C" fn mmap(
     if is_stack && let Some(start) = take_kept(length) {
         return start as *mut c_void;
     }
-    // SAFETY: the system call behind the function, with the caller's arguments. It sets errno as the
-    // function does.
+    // SAFETY: the system call behind the function, with the caller's arguments. It sets errno like the
+    // function.
     let start = unsafe { syscall(SYS_MMAP, address, length, protection, flags, file, offset) };
     if is_stack && start != -1 {
         remember(start as usize, length);
@@ -79,13 +78,13 @@ unsafe extern "C" fn mmap(
     start as *mut c_void
 }
 
-/// The C library's function of that name. A stack is kept.
+/// Like the C library's `munmap`, but keeps a stack.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn munmap(address: *mut c_void, length: usize) -> c_int {
     if keep_stack(address.addr(), length) {
         return 0;
     }
-    // SAFETY: as in `mmap`.
+    // SAFETY: like in `mmap`.
     unsafe { syscall(SYS_MUNMAP, address, length) as c_int }
 }
 
@@ -114,7 +113,7 @@ fn remember(start: usize, length: usize) {
     });
 }
 
-/// Whether it is a stack that this thread has mapped.
+/// Keeps the stack. Returns `true` if this thread has mapped it.
 fn keep_stack(start: usize, length: usize) -> bool {
     STACKS.with(|stacks| {
         let is_it = |stack: &&Cell<Stack>| {

@@ -1,4 +1,4 @@
-//! Waiting for readiness, and what ends it.
+//! Waits for readiness, and the driver's part in an event.
 
 use std::pin::pin;
 use std::sync::Arc as StdArc;
@@ -8,38 +8,38 @@ use framewise_context::FramedWaker;
 use framewise_io::model::Readiness;
 use framewise_io::{Direction, Interest, Ready};
 
-use crate::bell::Bell;
+use crate::test_waker::TestWaker;
 
-/// The driver's part of an event.
+/// Sets readiness and wakes the waiters, in the driver's order.
 pub fn drive(readiness: &Readiness, ready: Ready) {
     let mut wakers: Vec<FramedWaker> = Vec::new();
     let _ = readiness.set(ready, &mut wakers);
     wakers.into_iter().for_each(FramedWaker::wake);
 }
 
-/// Waits in the slot until it is ready. True: because of the shutdown.
+/// Waits in the direction's slot until it is ready. Returns `true` if the driver has shut down.
 pub fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
-    let bell = Bell::new();
-    let waker = Waker::from(StdArc::clone(&bell));
+    let test_waker = TestWaker::new();
+    let waker = Waker::from(StdArc::clone(&test_waker));
     let mut cx = Context::from_waker(&waker);
     loop {
         match readiness.poll_ready(&mut cx, direction) {
             Poll::Ready(event) => return event.is_shutdown(),
-            Poll::Pending => bell.wait(),
+            Poll::Pending => test_waker.wait(),
         }
     }
 }
 
-/// Waits in the list until it is ready. True: because of the shutdown.
+/// Waits in the list until it is ready. Returns `true` if the driver has shut down.
 pub fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
-    let bell = Bell::new();
-    let waker = Waker::from(StdArc::clone(&bell));
+    let test_waker = TestWaker::new();
+    let waker = Waker::from(StdArc::clone(&test_waker));
     let mut cx = Context::from_waker(&waker);
     let mut wait = pin!(readiness.wait(interest));
     loop {
         match wait.as_mut().poll(&mut cx) {
             Poll::Ready(event) => return event.is_shutdown(),
-            Poll::Pending => bell.wait(),
+            Poll::Pending => test_waker.wait(),
         }
     }
 }

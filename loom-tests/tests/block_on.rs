@@ -20,11 +20,11 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
 /// What wakers tell a future. Relaxed: that a poll sees it is the merit of the wake.
 #[derive(Clone, Default)]
-struct Told(Arc<AtomicUsize>);
+struct Notified(Arc<AtomicUsize>);
 
 /// Starts `start` with its waker at its first poll; ready once it was told `wanted` times.
 struct Listener<S> {
-    told: Told,
+    notified: Notified,
     wanted: usize,
     start: Option<S>,
     polls: usize,
@@ -38,7 +38,7 @@ impl<S: FnOnce(Waker) + Unpin> Future for Listener<S> {
         if let Some(start) = self.start.take() {
             start(cx.waker().clone());
         }
-        if self.told.0.load(Ordering::Relaxed) == self.wanted {
+        if self.notified.0.load(Ordering::Relaxed) == self.wanted {
             Poll::Ready(self.polls)
         } else {
             Poll::Pending
@@ -46,9 +46,9 @@ impl<S: FnOnce(Waker) + Unpin> Future for Listener<S> {
     }
 }
 
-fn listen<S>(told: &Told, wanted: usize, start: S) -> Listener<S> {
+fn listen<S>(notified: &Notified, wanted: usize, start: S) -> Listener<S> {
     Listener {
-        told: told.clone(),
+        notified: notified.clone(),
         wanted,
         start: Some(start),
         polls: 0,
@@ -56,10 +56,10 @@ fn listen<S>(told: &Told, wanted: usize, start: S) -> Listener<S> {
 }
 
 /// Tells and wakes on a thread of its own.
-fn wake_elsewhere(told: &Told, waker: Waker) -> JoinHandle<()> {
-    let told = told.clone();
+fn wake_elsewhere(notified: &Notified, waker: Waker) -> JoinHandle<()> {
+    let notified = notified.clone();
     thread::spawn(move || {
-        told.0.fetch_add(1, Ordering::Relaxed);
+        notified.0.fetch_add(1, Ordering::Relaxed);
         waker.wake();
     })
 }
@@ -68,10 +68,10 @@ fn wake_elsewhere(told: &Told, waker: Waker) -> JoinHandle<()> {
 #[test]
 fn a_wake_meets_the_park() {
     model("block_on: wake × park", || {
-        let told = Told::default();
+        let notified = Notified::default();
         let mut waking = None;
-        let polls = block_on(listen(&told, 1, |waker| {
-            waking = Some(wake_elsewhere(&told, waker));
+        let polls = block_on(listen(&notified, 1, |waker| {
+            waking = Some(wake_elsewhere(&notified, waker));
         }));
         assert!(polls <= 2, "one wake, one poll more");
         waking.expect("it was polled").join().unwrap();
@@ -84,11 +84,11 @@ fn a_wake_meets_the_park() {
 #[test]
 fn two_wakes_meet_the_park() {
     model("block_on: wake × wake × park", || {
-        let told = Told::default();
+        let notified = Notified::default();
         let mut waking = Vec::new();
-        block_on(listen(&told, 2, |waker: Waker| {
-            waking.push(wake_elsewhere(&told, waker.clone()));
-            waking.push(wake_elsewhere(&told, waker));
+        block_on(listen(&notified, 2, |waker: Waker| {
+            waking.push(wake_elsewhere(&notified, waker.clone()));
+            waking.push(wake_elsewhere(&notified, waker));
         }));
         for waking in waking {
             waking.join().unwrap();
@@ -101,12 +101,12 @@ fn two_wakes_meet_the_park() {
 #[test]
 fn a_needless_unpark_meets_a_wake_and_the_park() {
     model("block_on: unpark × wake × park", || {
-        let told = Told::default();
+        let notified = Notified::default();
         let this = thread::current();
         let unparking = thread::spawn(move || this.unpark());
         let mut waking = None;
-        let polls = block_on(listen(&told, 1, |waker| {
-            waking = Some(wake_elsewhere(&told, waker));
+        let polls = block_on(listen(&notified, 1, |waker| {
+            waking = Some(wake_elsewhere(&notified, waker));
         }));
         assert!(polls <= 2, "a token that is no wake is no reason to poll");
         unparking.join().unwrap();
@@ -119,7 +119,7 @@ fn a_needless_unpark_meets_a_wake_and_the_park() {
 #[test]
 fn a_wake_of_the_outer_one_meets_the_inner_one() {
     model("block_on: nested, wake outer × wake inner", || {
-        let (outer, inner) = (Told::default(), Told::default());
+        let (outer, inner) = (Notified::default(), Notified::default());
         let mut waking = Vec::new();
         block_on(listen(&outer, 1, |waker| {
             waking.push(wake_elsewhere(&outer, waker));
@@ -138,12 +138,12 @@ fn a_wake_of_the_outer_one_meets_the_inner_one() {
 #[test]
 fn a_late_wake_meets_the_next_block_on() {
     model("block_on: late wake × block_on", || {
-        let first = Told::default();
+        let first = Notified::default();
         let mut late = None;
         block_on(listen(&first, 0, |waker| late = Some(waker)));
         let late = late.expect("it was polled");
         let lating = thread::spawn(move || late.wake());
-        let second = Told::default();
+        let second = Notified::default();
         let mut waking = None;
         let polls = block_on(listen(&second, 1, |waker| {
             waking = Some(wake_elsewhere(&second, waker));
@@ -159,21 +159,21 @@ fn a_late_wake_meets_the_next_block_on() {
 #[should_panic(expected = "it was woken, and not told")]
 fn control_a_wake_before_its_word_is_noticed() {
     model("block_on: control, wake before word", || {
-        let told = Told::default();
+        let notified = Notified::default();
         let mut waking = None;
         let mut first = true;
-        let heard = block_on(std::future::poll_fn(|cx| {
+        let received = block_on(std::future::poll_fn(|cx| {
             if !std::mem::take(&mut first) {
-                return Poll::Ready(told.0.load(Ordering::Relaxed));
+                return Poll::Ready(notified.0.load(Ordering::Relaxed));
             }
-            let (told, waker) = (told.clone(), cx.waker().clone());
+            let (notified, waker) = (notified.clone(), cx.waker().clone());
             waking = Some(thread::spawn(move || {
                 waker.wake();
-                told.0.fetch_add(1, Ordering::Relaxed);
+                notified.0.fetch_add(1, Ordering::Relaxed);
             }));
             Poll::Pending
         }));
         waking.expect("it was polled").join().unwrap();
-        assert_eq!(heard, 1, "it was woken, and not told");
+        assert_eq!(received, 1, "it was woken, and not told");
     });
 }

@@ -9,7 +9,9 @@
 use std::sync::Arc as StdArc;
 
 use framewise::model::ModelPool;
-use framewise_loom_tests::{Bell, EndWatched, PoisoningAllocator, end_of_pool, job, model, ran};
+use framewise_loom_tests::{
+    DropTracker, PoisoningAllocator, TestWaker, end_of_pool, job, model, ran,
+};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
@@ -172,12 +174,12 @@ fn a_core_that_cannot_be_handed_over_meets_the_wait_for_the_end() {
 fn a_start_meets_the_wait_for_the_end() {
     model("push × close and wait × last step", || {
         let pool = ModelPool::with_last_steps(1, 0);
-        let rung = Bell::new();
+        let woken = TestWaker::new();
         let pusher = thread::spawn({
-            let (pool, rung) = (pool.clone(), StdArc::clone(&rung));
-            move || drop(pool.spawn(move || std::task::Wake::wake_by_ref(&rung)))
+            let (pool, woken) = (pool.clone(), StdArc::clone(&woken));
+            move || drop(pool.spawn(move || std::task::Wake::wake_by_ref(&woken)))
         });
-        rung.wait();
+        woken.wait();
         end_of_pool(&pool);
         pusher.join().expect("no panic");
     });
@@ -188,15 +190,15 @@ fn a_start_meets_the_wait_for_the_end() {
 fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
     model("hand-over × close and wait × last step", || {
         let pool = ModelPool::with_last_steps(1, 0);
-        let rung = Bell::new();
+        let woken = TestWaker::new();
         let worker = thread::spawn({
-            let (pool, rung) = (pool.clone(), StdArc::clone(&rung));
+            let (pool, woken) = (pool.clone(), StdArc::clone(&woken));
             move || {
-                let handed = pool.hand_off_core(move || std::task::Wake::wake_by_ref(&rung));
+                let handed = pool.hand_off_core(move || std::task::Wake::wake_by_ref(&woken));
                 assert!(handed, "the pool is open");
             }
         });
-        rung.wait();
+        woken.wait();
         end_of_pool(&pool);
         worker.join().expect("no panic");
     });
@@ -211,7 +213,7 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
         let pool = ModelPool::new(1, 0);
         let first = job(&pool);
         let ran_at = Arc::new(AtomicUsize::new(0));
-        let (closure, end_of_second) = EndWatched::new();
+        let (closure, end_of_second) = DropTracker::new();
         let mut second = pool.spawn({
             let ran_at = ran_at.clone();
             move || {
@@ -223,12 +225,12 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
             let abort = second.abort_handle();
             move || abort.abort()
         });
-        match Bell::new().block_on(&mut second) {
+        match TestWaker::new().block_on(&mut second) {
             Ok(()) => assert_eq!(ran_at.load(Ordering::Relaxed), 1),
             // An abort that comes while it runs cannot keep it from running.
             Err(error) => assert!(error.is_cancelled()),
         }
-        assert!(end_of_second.has_ended());
+        assert!(end_of_second.is_dropped());
         ran(first).expect("the pool is open");
         aborter.join().expect("no panic");
         end_of_pool(&pool);
@@ -241,20 +243,20 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
 fn an_abort_in_the_queue_ends_the_job_at_once() {
     model("abort in the queue, one thread at work", || {
         let pool = ModelPool::new(1, 0);
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let first = pool.spawn({
-            let bell = StdArc::clone(&bell);
-            move || bell.wait()
+            let test_waker = StdArc::clone(&test_waker);
+            move || test_waker.wait()
         });
-        let (closure, end) = EndWatched::new();
+        let (closure, end) = DropTracker::new();
         let before = job(&pool);
         let mut aborted = pool.spawn(move || closure.touch());
         let after = job(&pool);
         aborted.abort();
-        assert!(aborted.is_finished() && end.has_ended());
-        let joined = Bell::new().block_on(&mut aborted);
+        assert!(aborted.is_finished() && end.is_dropped());
+        let joined = TestWaker::new().block_on(&mut aborted);
         assert!(joined.expect_err("it was aborted").is_cancelled());
-        std::task::Wake::wake_by_ref(&bell);
+        std::task::Wake::wake_by_ref(&test_waker);
         ran(before).expect("the pool is open");
         ran(after).expect("the pool is open");
         drop(first);
@@ -268,22 +270,22 @@ fn an_abort_in_the_queue_ends_the_job_at_once() {
 fn an_abort_in_the_queue_meets_the_closing() {
     model("abort in the queue × close", || {
         let pool = ModelPool::new(1, 0);
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let first = pool.spawn({
-            let bell = StdArc::clone(&bell);
-            move || bell.wait()
+            let test_waker = StdArc::clone(&test_waker);
+            move || test_waker.wait()
         });
-        let (closure, end) = EndWatched::new();
+        let (closure, end) = DropTracker::new();
         let mut aborted = pool.spawn(move || closure.touch());
         let aborter = thread::spawn({
             let abort = aborted.abort_handle();
             move || abort.abort()
         });
         pool.close();
-        std::task::Wake::wake_by_ref(&bell);
-        let joined = Bell::new().block_on(&mut aborted);
+        std::task::Wake::wake_by_ref(&test_waker);
+        let joined = TestWaker::new().block_on(&mut aborted);
         assert!(joined.expect_err("no thread was free").is_cancelled());
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
         aborter.join().expect("no panic");
         drop(first);
         pool.wait_for_end();
@@ -308,12 +310,12 @@ fn a_job_whose_thread_was_started_meets_the_closing() {
 fn a_job_whose_thread_was_notified_meets_the_closing() {
     model("push × idle thread × close", || {
         let pool = ModelPool::new(1, 0);
-        let rung = Bell::new();
+        let woken = TestWaker::new();
         let first = pool.spawn({
-            let rung = StdArc::clone(&rung);
-            move || std::task::Wake::wake_by_ref(&rung)
+            let woken = StdArc::clone(&woken);
+            move || std::task::Wake::wake_by_ref(&woken)
         });
-        rung.wait();
+        woken.wait();
         // As the thread goes idle: where it has not yet, the job only waits in the queue.
         let second = job(&pool);
         let notified = pool.notified();
@@ -340,20 +342,20 @@ fn a_core_meets_a_push() {
             let pool = pool.clone();
             move || ran(job(&pool)).expect("the pool is open")
         });
-        let (bell, rung) = (Bell::new(), Bell::new());
+        let (test_waker, woken) = (TestWaker::new(), TestWaker::new());
         let handed = pool.hand_off_core({
-            let (bell, rung) = (StdArc::clone(&bell), StdArc::clone(&rung));
+            let (test_waker, woken) = (StdArc::clone(&test_waker), StdArc::clone(&woken));
             move || {
-                std::task::Wake::wake_by_ref(&rung);
+                std::task::Wake::wake_by_ref(&woken);
                 // Works for as long as the runtime is open: jobs must not wait for it.
-                bell.wait();
+                test_waker.wait();
             }
         });
         assert!(handed, "the pool is open");
         pool.advance_clock();
-        rung.wait();
+        woken.wait();
         pusher.join().expect("no panic");
-        std::task::Wake::wake_by_ref(&bell);
+        std::task::Wake::wake_by_ref(&test_waker);
         end_of_pool(&pool);
     });
 }
@@ -364,11 +366,11 @@ fn a_core_meets_a_push() {
 fn the_end_of_a_cores_thread_meets_a_push() {
     model("hand-over, its end × keep-alive × push", || {
         let pool = ModelPool::new(1, 0);
-        let rung = Bell::new();
-        let core = StdArc::clone(&rung);
+        let woken = TestWaker::new();
+        let core = StdArc::clone(&woken);
         let handed = pool.hand_off_core(move || std::task::Wake::wake_by_ref(&core));
         assert!(handed, "the pool is open");
-        rung.wait();
+        woken.wait();
         let clock = clock(&pool);
         ran(job(&pool)).expect("the pool is open");
         clock.join().expect("no panic");
@@ -386,13 +388,13 @@ fn a_push_meets_a_core_that_cannot_be_handed_over() {
             let pool = pool.clone();
             move || drop(ran(job(&pool)))
         });
-        let rung = Bell::new();
+        let woken = TestWaker::new();
         let handed = pool.hand_off_core({
-            let rung = StdArc::clone(&rung);
-            move || std::task::Wake::wake_by_ref(&rung)
+            let woken = StdArc::clone(&woken);
+            move || std::task::Wake::wake_by_ref(&woken)
         });
         if handed {
-            rung.wait();
+            woken.wait();
         }
         pusher.join().expect("no panic");
         end_of_pool(&pool);
@@ -405,8 +407,8 @@ fn a_push_meets_a_core_that_cannot_be_handed_over() {
 fn a_start_that_fails_beside_a_core() {
     model("push × push × start fails, a core at work", || {
         let pool = ModelPool::new(1, 0b10);
-        let bell = Bell::new();
-        let core = StdArc::clone(&bell);
+        let test_waker = TestWaker::new();
+        let core = StdArc::clone(&test_waker);
         assert!(pool.hand_off_core(move || core.wait()), "the pool is open");
         let other = thread::spawn({
             let pool = pool.clone();
@@ -414,7 +416,7 @@ fn a_start_that_fails_beside_a_core() {
         });
         drop(ran(job(&pool)));
         other.join().expect("no panic");
-        std::task::Wake::wake_by_ref(&bell);
+        std::task::Wake::wake_by_ref(&test_waker);
         end_of_pool(&pool);
     });
 }
@@ -436,7 +438,9 @@ fn a_core_that_ends_meets_two_pushes() {
             })
         });
         for mut job in jobs {
-            Bell::new().block_on(&mut job).expect("the pool is open");
+            TestWaker::new()
+                .block_on(&mut job)
+                .expect("the pool is open");
         }
         end_of_pool(&pool);
     });

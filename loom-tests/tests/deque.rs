@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 
 use framewise::Frame;
 use framewise::model::{Idle, ModelScheduler, ModelWorker, ModelWorkers, Runnable};
-use framewise_loom_tests::{EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, model};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::deque::{self as facade, Steal, retry_next};
 use framewise_sync::{Arc, thread};
@@ -33,7 +33,7 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 queues::queues!(ModelQueues, facade);
 
 /// Ready when it is polled.
-struct Task(EndWatched);
+struct Task(DropTracker);
 
 impl Future for Task {
     type Output = ();
@@ -46,16 +46,16 @@ impl Future for Task {
 
 /// A task's claim. It is made by the thread that queues it, so that nothing but the queues orders
 /// its making before its run.
-fn task() -> (Runnable, EndWatch) {
-    let (end, watch) = EndWatched::new();
-    let claim = ModelScheduler::new().spawn_detached(Task(end), Frame::root());
-    (claim, watch)
+fn task() -> (Runnable, DropObserver) {
+    let (end, watch) = DropTracker::new();
+    let runnable = ModelScheduler::new().spawn_detached(Task(end), Frame::root());
+    (runnable, watch)
 }
 
 /// The worker's own tasks, all of them, run.
 fn run_own(worker: &mut ModelWorker) {
-    while let Some(claim) = worker.pop() {
-        claim.run_to_end();
+    while let Some(runnable) = worker.pop() {
+        runnable.run_to_end();
     }
 }
 
@@ -66,16 +66,16 @@ fn run_left(common: &ModelWorkers, workers: impl IntoIterator<Item = ModelWorker
     }
     loop {
         match common.steal_injected() {
-            Steal::Success(claim) => claim.run_to_end(),
+            Steal::Success(runnable) => runnable.run_to_end(),
             Steal::Retry => {}
             Steal::Empty => break,
         }
     }
 }
 
-fn all_ended<'a>(ends: impl IntoIterator<Item = &'a EndWatch>) {
+fn all_ended<'a>(ends: impl IntoIterator<Item = &'a DropObserver>) {
     assert!(
-        ends.into_iter().all(EndWatch::has_ended),
+        ends.into_iter().all(DropObserver::is_dropped),
         "a task was left behind"
     );
 }
@@ -88,8 +88,8 @@ fn pair() -> (ModelWorkers, ModelWorker, ModelWorker) {
 
 /// One steal, and the run of what it brought.
 fn steal_and_run(thief: &mut ModelWorker, victim: usize) {
-    if let Steal::Success(claim) = thief.steal_from(victim) {
-        claim.run_to_end();
+    if let Steal::Success(runnable) = thief.steal_from(victim) {
+        runnable.run_to_end();
     }
     run_own(thief);
 }
@@ -102,22 +102,22 @@ fn a_pop_meets_a_batch_steal_and_the_injector() {
         let (common, mut owner, mut thief) = pair();
         let thief = thread::spawn(move || {
             steal_and_run(&mut thief, 0);
-            if let Some(claim) = thief.pop_injector() {
-                claim.run_to_end();
+            if let Some(runnable) = thief.pop_injector() {
+                runnable.run_to_end();
             }
             thief
         });
         let pusher = thread::spawn({
             let common = common.clone();
             move || {
-                let (claim, end) = task();
-                common.inject(claim);
+                let (runnable, end) = task();
+                common.inject(runnable);
                 end
             }
         });
         let ends = [(); 3].map(|()| {
-            let (claim, end) = task();
-            owner.push(claim);
+            let (runnable, end) = task();
+            owner.push(runnable);
             end
         });
         run_own(&mut owner);
@@ -136,14 +136,14 @@ fn an_overflow_to_the_injector_loses_none() {
         let (common, mut owner, mut thief) = pair();
         let thief = thread::spawn(move || {
             steal_and_run(&mut thief, 0);
-            if let Some(claim) = thief.pop_injector() {
-                claim.run_to_end();
+            if let Some(runnable) = thief.pop_injector() {
+                runnable.run_to_end();
             }
             thief
         });
         let ends = [(); 5].map(|()| {
-            let (claim, end) = task();
-            owner.push(claim);
+            let (runnable, end) = task();
+            owner.push(runnable);
             end
         });
         run_own(&mut owner);
@@ -163,10 +163,10 @@ fn a_streak_of_the_slot_meets_a_steal() {
             thief
         });
         let ends = [(); 4].map(|()| {
-            let (claim, end) = task();
-            owner.push(claim);
-            if let Some(claim) = owner.pop() {
-                claim.run_to_end();
+            let (runnable, end) = task();
+            owner.push(runnable);
+            if let Some(runnable) = owner.pop() {
+                runnable.run_to_end();
             }
             end
         });
@@ -186,8 +186,8 @@ fn admitting_the_yielded_meets_a_steal() {
             thief
         });
         let ends = [(); 4].map(|()| {
-            let (claim, end) = task();
-            owner.push_yielded(claim);
+            let (runnable, end) = task();
+            owner.push_yielded(runnable);
             end
         });
         assert!(owner.drain_yield_queue(), "siblings may take some");
@@ -205,17 +205,17 @@ fn draining_meets_a_steal() {
         let (common, mut owner, mut thief) = pair();
         let thief = thread::spawn(move || {
             steal_and_run(&mut thief, 0);
-            if let Some(claim) = thief.pop_injector() {
-                claim.run_to_end();
+            if let Some(runnable) = thief.pop_injector() {
+                runnable.run_to_end();
             }
             thief
         });
         let ends = [false, false, true].map(|yields| {
-            let (claim, end) = task();
+            let (runnable, end) = task();
             if yields {
-                owner.push_yielded(claim);
+                owner.push_yielded(runnable);
             } else {
-                owner.push(claim);
+                owner.push(runnable);
             }
             end
         });
@@ -239,8 +239,8 @@ fn two_workers_share_the_injector() {
             let common = common.clone();
             move || {
                 let ends = (0..count).map(|_| {
-                    let (claim, end) = task();
-                    common.inject(claim);
+                    let (runnable, end) = task();
+                    common.inject(runnable);
                     end
                 });
                 ends.collect::<Vec<_>>()
@@ -250,8 +250,8 @@ fn two_workers_share_the_injector() {
         let pusher = thread::spawn(inject(1));
         let share = |mut worker: ModelWorker| {
             move || {
-                if let Some(claim) = worker.pop_injector() {
-                    claim.run_to_end();
+                if let Some(runnable) = worker.pop_injector() {
+                    runnable.run_to_end();
                 }
                 run_own(&mut worker);
                 worker
@@ -276,8 +276,8 @@ fn the_rest_of_a_batch_is_stolen_on() {
         let first = workers.remove(1);
         let owner = workers.remove(0);
         let first = thread::spawn(move || {
-            if let Steal::Success(claim) = first.steal_from(0) {
-                claim.run_to_end();
+            if let Steal::Success(runnable) = first.steal_from(0) {
+                runnable.run_to_end();
             }
             // The rest, if there is one, is in its deque.
             first
@@ -287,8 +287,8 @@ fn the_rest_of_a_batch_is_stolen_on() {
             second
         });
         let ends = [(); 4].map(|()| {
-            let (claim, end) = task();
-            owner.push(claim);
+            let (runnable, end) = task();
+            owner.push(runnable);
             end
         });
         let first = first.join().expect("no panic");
@@ -305,8 +305,8 @@ fn a_search_meets_retries(name: &str, adversary: usize) {
     model(name, move || {
         let (common, mut owner, searcher) = pair();
         let ends = [(); 3].map(|()| {
-            let (claim, end) = task();
-            owner.push(claim);
+            let (runnable, end) = task();
+            owner.push(runnable);
             end
         });
         // The slot's and the first of the deque are the owner's; one more is there for the searcher.
@@ -348,15 +348,15 @@ fn a_share_takes_no_retry_for_empty() {
     model("pop_injector × pop_injector, retries", || {
         let (common, first, second) = pair();
         let ends = [(); 2].map(|()| {
-            let (claim, end) = task();
-            common.inject(claim);
+            let (runnable, end) = task();
+            common.inject(runnable);
             end
         });
         let share = |worker: ModelWorker, retries| {
             move || {
                 retry_next(retries);
-                let claim = worker.pop_injector();
-                claim.expect("there is one for each").run_to_end();
+                let runnable = worker.pop_injector();
+                runnable.expect("there is one for each").run_to_end();
                 assert!(!worker.has_backlog(), "half of two is one");
             }
         };
@@ -385,11 +385,11 @@ fn a_push_meets_a_park(name: &str, outside: bool) {
         let mut ends = Vec::new();
         // The first goes to the slot, which is announced to nobody.
         for _ in 0..if outside { 1 } else { 2 } {
-            let (claim, end) = task();
+            let (runnable, end) = task();
             if outside {
-                common.inject(claim);
+                common.inject(runnable);
             } else {
-                sibling.push(claim);
+                sibling.push(runnable);
             }
             ends.push(end);
         }
@@ -402,14 +402,14 @@ fn a_push_meets_a_park(name: &str, outside: bool) {
 }
 
 #[test]
-fn a_push_and_a_look_before_the_sleep_do_not_miss_each_other() {
+fn a_push_and_a_scan_before_the_park_do_not_miss_each_other() {
     a_push_meets_a_park("push to the injector × park", true);
     a_push_meets_a_park("push to a deque × park", false);
 }
 
 /// The contract's own bodies, on the stand-in: histories of a deque and of an injector.
 #[test]
-fn the_stand_in_keeps_its_histories() {
+fn the_model_deque_keeps_its_histories() {
     let size = Size {
         items: 3,
         burst: 3,
@@ -449,7 +449,7 @@ fn the_stand_in_keeps_its_histories() {
 
 /// An item comes with its payload through up to three queues, and nothing else orders it (D2).
 #[test]
-fn the_stand_in_publishes_through_hops() {
+fn the_model_deque_publishes_through_hops() {
     model("contract: hops through three queues", || {
         // So many that the rest of a batch has a rest again.
         let mut taken = bodies::hops::<ModelQueues>(7, 1);
@@ -486,7 +486,7 @@ fn both_sides(name: &str, fences: bool) {
 }
 
 #[test]
-fn a_push_and_a_look_do_not_miss_each_other() {
+fn a_push_and_a_check_do_not_miss_each_other() {
     both_sides("contract: the fence, deque", true);
     model("contract: the fence, injector", || {
         let injector = Arc::new(ModelQueues::injector());
@@ -516,8 +516,8 @@ fn control_a_retry_that_is_taken_for_empty_is_noticed() {
     model("control: retry is empty", || {
         let (common, mut owner, thief) = pair();
         let ends = [(); 3].map(|()| {
-            let (claim, end) = task();
-            owner.push(claim);
+            let (runnable, end) = task();
+            owner.push(runnable);
             end
         });
         let thief = thread::spawn(move || {
@@ -616,7 +616,7 @@ impl Queues for TwoSteps {
 /// The histories find an item that went to two.
 #[test]
 #[should_panic(expected = "came twice")]
-fn control_a_claim_in_two_steps_is_noticed() {
+fn control_a_take_in_two_steps_is_noticed() {
     let size = Size {
         items: 1,
         burst: 1,

@@ -17,7 +17,7 @@ use framewise::model::Parker;
 use framewise_context::coop;
 use framewise_io::model::{Kernel, ModelSource, Peer, kernel, lookup, sources};
 use framewise_io::{Batch, Direction, Interest, IoDriver, IoHandle, Ready, TurnReport};
-use framewise_loom_tests::{Bell, EndWatched, model};
+use framewise_loom_tests::{DropTracker, TestWaker, model};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Mutex, thread};
 
@@ -94,7 +94,7 @@ fn source(handle: &IoHandle, initial: Ready) -> (Arc<ModelSource>, Arc<Pipe>) {
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
-    Bell::new().block_on(&mut pin!(future))
+    TestWaker::new().block_on(&mut pin!(future))
 }
 
 fn join<T>(thread: thread::JoinHandle<T>) -> T {
@@ -289,7 +289,7 @@ fn an_event_after_a_read_that_would_block_is_kept_by_async_io() {
 /// tell an edge twice.
 #[test]
 #[should_panic(expected = "a byte is left, and no event will come")]
-fn control_an_edge_is_told_once() {
+fn control_an_edge_is_reported_once() {
     model("control: a reader that leaves a byte", || {
         let (mut driver, handle, _) = driver();
         let (source, pipe) = source(&handle, Ready::EMPTY);
@@ -479,9 +479,9 @@ fn a_callback_of_a_ready_source_meets_an_unpark() {
 }
 
 /// What a source is told that must hear nothing, and what is left of the one before it.
-fn assert_untold(driver: &mut IoDriver, handle: &IoHandle, new: &ModelSource, pipe: &Pipe) {
-    let told = new.try_io(Direction::Read, || Ok(()));
-    assert!(told.is_err(), "an event met the wrong source");
+fn assert_no_event(driver: &mut IoDriver, handle: &IoHandle, new: &ModelSource, pipe: &Pipe) {
+    let notified = new.try_io(Direction::Read, || Ok(()));
+    assert!(notified.is_err(), "an event met the wrong source");
     assert_eq!(sources(handle), 1, "a dropped source is in the table");
     // And it has a place of its own.
     pipe.arrive();
@@ -497,7 +497,7 @@ fn an_event_meets_the_end_of_its_source() {
     model("free × event × register", || {
         let (mut driver, handle, _) = driver();
         let (old, old_pipe) = source(&handle, Ready::EMPTY);
-        let (owned, watch) = EndWatched::new();
+        let (owned, watch) = DropTracker::new();
         let call = move |_: Ready| owned.touch();
         let callback = old.on_ready(Interest::READABLE, call).unwrap();
         let peer = thread::spawn(move || old_pipe.peer.raise(Ready::READABLE));
@@ -514,8 +514,8 @@ fn an_event_meets_the_end_of_its_source() {
             callback.is_cancelled(),
             "it waits for a source that is gone"
         );
-        assert!(watch.has_ended(), "a dropped source's callback is left");
-        assert_untold(&mut driver, &handle, &new, &pipe);
+        assert!(watch.is_dropped(), "a dropped source's callback is left");
+        assert_no_event(&mut driver, &handle, &new, &pipe);
     });
 }
 
@@ -566,18 +566,18 @@ fn reuse_against_late_event(late: Late) {
     let events = look(&mut driver).events + look(&mut driver).events;
     let (new, pipe) = join(registering);
     assert!(events + look(&mut driver).events <= 1);
-    assert_untold(&mut driver, &handle, &new, &pipe);
+    assert_no_event(&mut driver, &handle, &new, &pipe);
 }
 
 #[test]
-fn a_late_event_of_a_reused_descriptor_finds_nobody() {
+fn a_late_event_of_a_reused_descriptor_finds_no_waiter() {
     model("reused descriptor × late event", || {
         reuse_against_late_event(Late::Fetched)
     });
 }
 
 #[test]
-fn a_late_event_of_a_descriptor_that_moves_finds_nobody() {
+fn a_late_event_of_a_descriptor_that_moves_finds_no_waiter() {
     model("descriptor registered again × late event", || {
         reuse_against_late_event(Late::Moved)
     });
@@ -585,7 +585,7 @@ fn a_late_event_of_a_descriptor_that_moves_finds_nobody() {
 
 /// The system's own rule does not hold: the generation alone does.
 #[test]
-fn a_late_event_that_the_system_has_kept_finds_nobody() {
+fn a_late_event_that_the_system_has_kept_finds_no_waiter() {
     model("reused descriptor × event kept by the system", || {
         reuse_against_late_event(Late::Kept)
     });
@@ -648,7 +648,7 @@ fn an_event_meets_the_registration_of_its_source() {
 /// Race: a reader in the list and a writer in the slot, and an event for each direction. A failure
 /// shows as a deadlock of either.
 #[test]
-fn both_directions_are_told() {
+fn both_directions_are_reported() {
     model("both directions × wait", || {
         let (mut driver, handle, _) = driver();
         let (source, pipe) = source(&handle, Ready::EMPTY);
@@ -671,7 +671,7 @@ fn both_directions_are_told() {
 /// Race: the driver ends while one waits, and another registers and waits. A failure shows as a
 /// deadlock.
 #[test]
-fn shutting_down_meets_who_registers_and_who_waits() {
+fn shutting_down_meets_a_registration_and_a_waiter() {
     model("shutdown × register × wait", || {
         let (mut driver, handle, kernel) = driver();
         let (source, _pipe) = source(&handle, Ready::EMPTY);
@@ -693,11 +693,11 @@ fn shutting_down_meets_who_registers_and_who_waits() {
 /// A failure shows as a callback that was refused or cancelled and whose value stays, or that was
 /// accepted after the end.
 #[test]
-fn shutting_down_meets_a_kick() {
+fn shutting_down_meets_an_initial_callback() {
     model("shutdown × kick", || {
         let (mut driver, handle, _) = driver();
         let (source, _pipe) = source(&handle, Ready::READABLE);
-        let (owned, watch) = EndWatched::new();
+        let (owned, watch) = DropTracker::new();
         let registering = thread::spawn(move || {
             let call = move |_: Ready| owned.touch();
             let registered = source.on_ready(Interest::READABLE, call);
@@ -712,7 +712,7 @@ fn shutting_down_meets_a_kick() {
                 "it waits for a driver that is gone"
             );
         }
-        assert!(watch.has_ended(), "a callback's value is left");
+        assert!(watch.is_dropped(), "a callback's value is left");
         // What was kicked too late finds nobody.
         assert_eq!(look(&mut driver).panics.len(), 0);
     });
@@ -726,7 +726,7 @@ fn shutting_down_meets_a_batch() {
         let (driver, handle, _) = driver();
         let driver = Arc::new(Mutex::new(driver));
         let (source, pipe) = source(&handle, Ready::EMPTY);
-        let (owned, watch) = EndWatched::new();
+        let (owned, watch) = DropTracker::new();
         let call = move |_: Ready| owned.touch();
         source.on_ready(Interest::READABLE, call).unwrap();
         pipe.arrive();
@@ -736,7 +736,7 @@ fn shutting_down_meets_a_batch() {
         });
         assert!(driver.lock().shutdown().panics.is_empty());
         join(other);
-        assert!(watch.has_ended(), "a callback's value is left");
+        assert!(watch.is_dropped(), "a callback's value is left");
         assert!(source.try_io(Direction::Write, || Ok(())).is_err());
     });
 }
@@ -744,7 +744,7 @@ fn shutting_down_meets_a_batch() {
 /// Race: two threads have the driver one after the other, and each calls its batch when it has given
 /// it up, while a reader waits. A failure shows as a reader that sleeps for ever.
 #[test]
-fn a_reader_is_told_across_a_hand_over() {
+fn a_reader_is_notified_across_a_hand_over() {
     model("hand-over × reader", || {
         let (driver, handle, _) = driver();
         let driver = Arc::new(Mutex::new(driver));
@@ -877,7 +877,7 @@ fn an_answer_meets_another_waker() {
     model("look-up: answer × poll × poll with another waker", || {
         let (_driver, handle, _) = driver_with(threads);
         let mut looking = pin!(look_up(&handle));
-        if Bell::new().poll(&mut looking).is_pending() {
+        if TestWaker::new().poll(&mut looking).is_pending() {
             block_on(looking).unwrap();
         }
     });
@@ -895,7 +895,7 @@ fn an_answer_meets_the_end_of_the_future() {
                 Ok(())
             }
         });
-        let (owned, watch) = EndWatched::new();
+        let (owned, watch) = DropTracker::new();
         let waker = Waker::from(StdArc::new(OwningWaker(owned)));
         {
             let mut looking = pin!(look_up(&handle));
@@ -905,12 +905,12 @@ fn an_answer_meets_the_end_of_the_future() {
         join(answering.unwrap());
         // After the other thread: loom does not see the counts of `std`'s `Arc`.
         drop(waker);
-        assert!(watch.has_ended(), "a waker is left");
+        assert!(watch.is_dropped(), "a waker is left");
     });
 }
 
 /// A waker that is used when it is woken, and whose end is watched.
-struct OwningWaker(EndWatched);
+struct OwningWaker(DropTracker);
 
 impl std::task::Wake for OwningWaker {
     fn wake(self: StdArc<Self>) {
@@ -933,7 +933,7 @@ fn a_closure_that_is_dropped_meets_a_poll() {
 /// The pool refuses: its reason comes out, and nothing waits. (No race, but for the one with a pool
 /// that keeps the closure a while.)
 #[test]
-fn a_pool_that_refuses_is_an_error() {
+fn a_pool_that_rejects_is_an_error() {
     model("look-up: refused × closure dropped", || {
         let (_driver, handle, _) = driver_with(|job| {
             thread::spawn(move || drop(job));

@@ -7,16 +7,16 @@
 #![cfg(framewise_loom)]
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
-use framewise_loom_tests::{Drops, Probe, model};
+use framewise_loom_tests::{CountedValue, DropCount, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, thread};
 
-static PROBE: ContextVar<Probe> = ContextVar::new("probe");
-static OTHER: ContextVar<Probe> = ContextVar::new("other");
+static PROBE: ContextVar<CountedValue> = ContextVar::new("probe");
+static OTHER: ContextVar<CountedValue> = ContextVar::new("other");
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 
-fn read(var: &'static ContextVar<Probe>) {
+fn read(var: &'static ContextVar<CountedValue>) {
     var.with(|probe| probe.expect("the frame binds it").read());
 }
 
@@ -24,8 +24,10 @@ fn read(var: &'static ContextVar<Probe>) {
 #[test]
 fn frame_held_by_two_threads_ends_once_after_both_have_read() {
     model("frame: two holders", || {
-        let drops = Drops::default();
-        let frame = bind(&PROBE, Probe::new(&drops)).and(&NUMBER, 1).frame();
+        let drops = DropCount::default();
+        let frame = bind(&PROBE, CountedValue::new(&drops))
+            .and(&NUMBER, 1)
+            .frame();
         let other = frame.clone();
         let thread = thread::spawn(move || {
             other.run(|| read(&PROBE));
@@ -46,8 +48,8 @@ fn frame_held_by_two_threads_ends_once_after_both_have_read() {
 #[test]
 fn frame_is_alive_while_it_is_current() {
     model("frame: borrowed current", || {
-        let drops = Drops::default();
-        let shared = Arc::new(bind(&PROBE, Probe::new(&drops)).frame());
+        let drops = DropCount::default();
+        let shared = Arc::new(bind(&PROBE, CountedValue::new(&drops)).frame());
         let borrowed = Arc::clone(&shared);
         let thread = thread::spawn(move || {
             let snapshot = borrowed.run(Frame::current);
@@ -68,12 +70,12 @@ fn frame_is_alive_while_it_is_current() {
 #[test]
 fn cell_outlives_the_frame_that_bound_it() {
     model("frame: cell outlives frame", || {
-        let drops = Drops::default();
-        let shadowed = Drops::default();
-        let parent = bind(&PROBE, Probe::new(&drops))
-            .and(&OTHER, Probe::new(&shadowed))
+        let drops = DropCount::default();
+        let shadowed = DropCount::default();
+        let parent = bind(&PROBE, CountedValue::new(&drops))
+            .and(&OTHER, CountedValue::new(&shadowed))
             .frame();
-        let child = parent.run(|| bind(&OTHER, Probe::new(&drops)).frame());
+        let child = parent.run(|| bind(&OTHER, CountedValue::new(&drops)).frame());
         let thread = thread::spawn(move || {
             child.run(|| {
                 read(&PROBE);
@@ -94,8 +96,8 @@ fn cell_outlives_the_frame_that_bound_it() {
 #[test]
 fn children_made_on_two_threads_share_the_value() {
     model("frame: children on two threads", || {
-        let drops = Drops::default();
-        let parent = PROBE.run(Probe::new(&drops), Frame::current);
+        let drops = DropCount::default();
+        let parent = PROBE.run(CountedValue::new(&drops), Frame::current);
         let threads = [1, 2].map(|number| {
             let parent = parent.clone();
             thread::spawn(move || {
@@ -115,8 +117,8 @@ fn children_made_on_two_threads_share_the_value() {
     });
 }
 
-static IN_A_LEAF: ContextVar<Probe> = ContextVar::new("in a leaf");
-static IN_ANOTHER: ContextVar<Probe> = ContextVar::new("in another");
+static IN_A_LEAF: ContextVar<CountedValue> = ContextVar::new("in a leaf");
+static IN_ANOTHER: ContextVar<CountedValue> = ContextVar::new("in another");
 
 /// Gives keys away until the next one is in another chunk of 64.
 fn fill_a_chunk() {
@@ -134,14 +136,14 @@ fn leaf_shared_by_two_frames_ends_once() {
     model("frame: shared leaf", || {
         KEYS.call_once(|| {
             fill_a_chunk();
-            drop(bind(&IN_A_LEAF, Probe::new(&Drops::default())));
+            drop(bind(&IN_A_LEAF, CountedValue::new(&DropCount::default())));
             fill_a_chunk();
-            drop(bind(&IN_ANOTHER, Probe::new(&Drops::default())));
+            drop(bind(&IN_ANOTHER, CountedValue::new(&DropCount::default())));
         });
-        let drops = Drops::default();
-        let parent = bind(&IN_A_LEAF, Probe::new(&drops)).frame();
+        let drops = DropCount::default();
+        let parent = bind(&IN_A_LEAF, CountedValue::new(&drops)).frame();
         // The second of the leaves is new, the first is the parent's.
-        let child = parent.run(|| bind(&IN_ANOTHER, Probe::new(&drops)).frame());
+        let child = parent.run(|| bind(&IN_ANOTHER, CountedValue::new(&drops)).frame());
         let thread = thread::spawn(move || {
             child.run(|| {
                 read(&IN_A_LEAF);
@@ -163,12 +165,12 @@ fn scope_that_moves_between_threads_shares_its_value_and_lets_go_of_the_rest() {
     use std::pin::Pin;
     use std::task::{Context, Poll, Waker};
     model("frame: scope moves", || {
-        let (own, outer) = (Drops::default(), Drops::default());
+        let (own, outer) = (DropCount::default(), DropCount::default());
         let never = std::future::poll_fn(|_| {
             read(&PROBE);
             Poll::<()>::Pending
         });
-        let mut scope = Box::pin(PROBE.scope(Probe::new(&own), never));
+        let mut scope = Box::pin(PROBE.scope(CountedValue::new(&own), never));
         let poll = |scope: &mut Pin<Box<_>>| {
             let scope: &mut Pin<Box<framewise_context::Scope<_, _>>> = scope;
             assert!(
@@ -178,7 +180,7 @@ fn scope_that_moves_between_threads_shares_its_value_and_lets_go_of_the_rest() {
                     .is_pending()
             );
         };
-        let first = OTHER.run(Probe::new(&outer), || {
+        let first = OTHER.run(CountedValue::new(&outer), || {
             poll(&mut scope);
             Frame::current()
         });
@@ -208,8 +210,8 @@ fn framed_waker_keeps_its_frame_until_it_has_woken() {
     }
 
     model("frame: framed waker", || {
-        let drops = Drops::default();
-        let frame = PROBE.run(Probe::new(&drops), Frame::current);
+        let drops = DropCount::default();
+        let frame = PROBE.run(CountedValue::new(&drops), Frame::current);
         let waker = std::task::Waker::from(std::sync::Arc::new(Reads));
         let registered = frame.run(|| FramedWaker::new(&waker));
         let driver = thread::spawn(move || registered.wake());
@@ -226,7 +228,7 @@ struct Miscounted {
     probe: UnsafeCell<()>,
 }
 
-// SAFETY: as for `Probe`.
+// SAFETY: as for `CountedValue`.
 unsafe impl Sync for Miscounted {}
 
 impl Miscounted {

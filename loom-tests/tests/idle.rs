@@ -5,7 +5,7 @@
 #![cfg(framewise_loom)]
 
 use framewise::model::{Idle, Parker};
-use framewise_loom_tests::{Bell, Mirror, TaskSet, model};
+use framewise_loom_tests::{MockScheduler, TaskSet, TestWaker, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
 
@@ -13,18 +13,18 @@ const NOBODY: usize = usize::MAX;
 
 /// The tasks of the models below. The mirror takes the lowest first: the one that is of no help.
 const WAITS: usize = 0;
-const RINGS: usize = 1;
+const WAKES: usize = 1;
 
 /// Starts workers on their threads.
 fn start(
-    mirror: &Arc<Mirror>,
+    scheduler: &Arc<MockScheduler>,
     workers: usize,
-    run: impl Fn(&Mirror, usize, usize) + Clone + Send + 'static,
+    run: impl Fn(&MockScheduler, usize, usize) + Clone + Send + 'static,
 ) -> Vec<thread::JoinHandle<()>> {
     (0..workers)
         .map(|index| {
-            let (mirror, run) = (mirror.clone(), run.clone());
-            thread::spawn(move || mirror.work(index, &run))
+            let (scheduler, run) = (scheduler.clone(), run.clone());
+            thread::spawn(move || scheduler.work(index, &run))
         })
         .collect()
 }
@@ -34,9 +34,9 @@ fn start(
 #[test]
 fn a_push_meets_a_park_in_the_driver() {
     model("push × park, one worker, driver", || {
-        let mirror = Mirror::new(1);
-        let workers = start(&mirror, 1, |mirror, _, _| mirror.close());
-        mirror.push(RINGS);
+        let scheduler = MockScheduler::new(1);
+        let workers = start(&scheduler, 1, |scheduler, _, _| scheduler.close());
+        scheduler.push(WAKES);
         for worker in workers {
             worker.join().expect("no panic");
         }
@@ -56,7 +56,7 @@ fn a_push_meets_the_end_of_a_search() {
             let shared = shared.clone();
             move || {
                 let (idle, queue) = &*shared;
-                queue.push(RINGS);
+                queue.push(WAKES);
                 idle.notify_one(NOBODY).is_some()
             }
         });
@@ -109,22 +109,22 @@ fn two_pushes_meet_a_park() {
 }
 
 /// Race: a searcher finds something else, which blocks, while a push relies on it: `WAITS` lies in
-/// a sibling's queue, `RINGS` is pushed, and the worker that took `WAITS` is of no help.
+/// a sibling's queue, `WAKES` is pushed, and the worker that took `WAITS` is of no help.
 #[test]
 fn a_searcher_that_found_something_else_passes_the_search_on() {
     model("push × search × park, two workers", || {
-        let mirror = Mirror::new(2);
-        mirror.siblings.push(WAITS);
-        let bell = Bell::new();
-        let workers = start(&mirror, 2, move |mirror, _, task| {
-            if task == RINGS {
-                std::task::Wake::wake_by_ref(&bell);
+        let scheduler = MockScheduler::new(2);
+        scheduler.siblings.push(WAITS);
+        let test_waker = TestWaker::new();
+        let workers = start(&scheduler, 2, move |scheduler, _, task| {
+            if task == WAKES {
+                std::task::Wake::wake_by_ref(&test_waker);
             } else {
-                bell.wait();
-                mirror.close();
+                test_waker.wait();
+                scheduler.close();
             }
         });
-        mirror.push(RINGS);
+        scheduler.push(WAKES);
         for worker in workers {
             worker.join().expect("no panic");
         }
@@ -135,18 +135,18 @@ fn a_searcher_that_found_something_else_passes_the_search_on() {
 #[test]
 fn two_pushes_wake_two_workers() {
     model("push × push × park × park, two workers", || {
-        let mirror = Mirror::new(2);
-        let bell = Bell::new();
-        let workers = start(&mirror, 2, move |mirror, _, task| {
-            if task == RINGS {
-                std::task::Wake::wake_by_ref(&bell);
+        let scheduler = MockScheduler::new(2);
+        let test_waker = TestWaker::new();
+        let workers = start(&scheduler, 2, move |scheduler, _, task| {
+            if task == WAKES {
+                std::task::Wake::wake_by_ref(&test_waker);
             } else {
-                bell.wait();
-                mirror.close();
+                test_waker.wait();
+                scheduler.close();
             }
         });
-        mirror.push(WAITS);
-        mirror.push(RINGS);
+        scheduler.push(WAITS);
+        scheduler.push(WAKES);
         for worker in workers {
             worker.join().expect("no panic");
         }

@@ -1,7 +1,7 @@
 //! `LocalSet`: tasks that other threads wake, abort and join, and that run on the set's thread only.
 //!
 //! The set is the shipped one, with the shipped tasks and list; the set's thread polls it by hand
-//! with a [`Bell`]. How a failure shows: a wake-up that the set loses leaves its thread waiting for
+//! with a [`TestWaker`]. How a failure shows: a wake-up that the set loses leaves its thread waiting for
 //! the bell (a deadlock), or a task that is not finished; a future that is dropped on another thread,
 //! in another frame, twice or never is named; loom reports a race, and a leak.
 #![cfg(framewise_loom)]
@@ -16,7 +16,7 @@ use framewise::model::ModelRuntime;
 use framewise::task::{LocalSet, spawn_local};
 use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_loom_tests::{
-    Bell, EndWatch, EndWatched, PoisoningAllocator, model, model_with_panics,
+    DropObserver, DropTracker, PoisoningAllocator, TestWaker, model, model_with_panics,
 };
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
@@ -34,10 +34,10 @@ framewise_sync::thread_local! {
 
 /// What other threads tell a task. Relaxed: that a poll sees it is the merit of the wake.
 #[derive(Clone, Default)]
-struct Told(Arc<AtomicUsize>);
+struct Notified(Arc<AtomicUsize>);
 
-impl Told {
-    fn tell(&self) {
+impl Notified {
+    fn notify(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -45,26 +45,26 @@ impl Told {
 /// Hands its waker out at its first poll, and is ready once it was told often enough. It sees that
 /// it is polled and dropped on its thread and in its frame.
 struct Listener {
-    told: Told,
+    notified: Notified,
     wanted: usize,
     waker: Arc<Mutex<Option<std::task::Waker>>>,
     polls: UnsafeCell<usize>,
     /// A task of a set need not be `Send`.
     _not_send: Rc<()>,
-    _end: EndWatched,
+    _end: DropTracker,
 }
 
 struct Remote {
-    told: Told,
+    notified: Notified,
     waker: Arc<Mutex<Option<std::task::Waker>>>,
-    end: EndWatch,
+    end: DropObserver,
 }
 
 impl Listener {
     fn new(wanted: usize) -> (Self, Remote) {
-        let (end, watch) = EndWatched::new();
+        let (end, watch) = DropTracker::new();
         let listener = Self {
-            told: Told::default(),
+            notified: Notified::default(),
             wanted,
             waker: Arc::default(),
             polls: UnsafeCell::new(0),
@@ -72,7 +72,7 @@ impl Listener {
             _end: end,
         };
         let remote = Remote {
-            told: listener.told.clone(),
+            notified: listener.notified.clone(),
             waker: Arc::clone(&listener.waker),
             end: watch,
         };
@@ -100,7 +100,7 @@ impl Future for Listener {
         if polls == 1 {
             *self.waker.lock() = Some(cx.waker().clone());
         }
-        if self.told.0.load(Ordering::Relaxed) == self.wanted {
+        if self.notified.0.load(Ordering::Relaxed) == self.wanted {
             Poll::Ready(polls)
         } else {
             Poll::Pending
@@ -141,21 +141,21 @@ fn wakes_meet_polls_of_the_set() {
     model("local set: wake × wake × poll, new waker", || {
         let mut set = set();
         let (handle, remote) = spawn(&set, 2);
-        assert!(Bell::new().poll(&mut set).is_pending());
+        assert!(TestWaker::new().poll(&mut set).is_pending());
         let waker = remote.waker();
         let waking = [waker.clone(), waker].map(|waker| {
-            let told = remote.told.clone();
+            let notified = remote.notified.clone();
             thread::spawn(move || {
-                told.tell();
+                notified.notify();
                 waker.wake();
             })
         });
-        Bell::new().block_on(&mut set);
+        TestWaker::new().block_on(&mut set);
         for waking in waking {
             waking.join().unwrap();
         }
         assert!(finished(handle));
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
     });
 }
 
@@ -166,23 +166,23 @@ fn a_wake_meets_polls_with_the_same_waker() {
     model("local set: wake, wake × poll, same waker", || {
         let mut set = set();
         let (handle, remote) = spawn(&set, 2);
-        let bell = Bell::new();
-        assert!(bell.poll(&mut set).is_pending());
+        let test_waker = TestWaker::new();
+        assert!(test_waker.poll(&mut set).is_pending());
         let waker = remote.waker();
         let waking = thread::spawn({
-            let told = remote.told.clone();
+            let notified = remote.notified.clone();
             move || {
-                told.tell();
+                notified.notify();
                 waker.wake_by_ref();
-                told.tell();
+                notified.notify();
                 waker.wake();
             }
         });
         // It is rung once for each waker that was left, and polled again.
-        bell.block_on(&mut set);
+        test_waker.block_on(&mut set);
         waking.join().unwrap();
         assert!(finished(handle));
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
     });
 }
 
@@ -193,22 +193,22 @@ fn wakes_of_two_tasks_meet_polls_of_the_set() {
     model("local set: wake × wake × poll, two tasks", || {
         let mut set = set();
         let tasks = [spawn(&set, 1), spawn(&set, 1)];
-        let bell = Bell::new();
-        assert!(bell.poll(&mut set).is_pending());
+        let test_waker = TestWaker::new();
+        assert!(test_waker.poll(&mut set).is_pending());
         let waking = tasks.each_ref().map(|(_, remote)| {
-            let (told, waker) = (remote.told.clone(), remote.waker());
+            let (notified, waker) = (remote.notified.clone(), remote.waker());
             thread::spawn(move || {
-                told.tell();
+                notified.notify();
                 waker.wake();
             })
         });
-        bell.block_on(&mut set);
+        test_waker.block_on(&mut set);
         for waking in waking {
             waking.join().unwrap();
         }
         for (handle, remote) in tasks {
             assert!(finished(handle));
-            assert!(remote.end.has_ended());
+            assert!(remote.end.is_dropped());
         }
     });
 }
@@ -220,25 +220,25 @@ fn an_abort_meets_a_wake_and_the_run() {
     model("local set: abort × wake × run", || {
         let mut set = set();
         let (handle, remote) = spawn(&set, 2);
-        let bell = Bell::new();
-        assert!(bell.poll(&mut set).is_pending());
+        let test_waker = TestWaker::new();
+        assert!(test_waker.poll(&mut set).is_pending());
         let waker = remote.waker();
         let aborting = thread::spawn({
             let abort = handle.abort_handle();
             move || abort.abort()
         });
         let waking = thread::spawn({
-            let told = remote.told.clone();
+            let notified = remote.notified.clone();
             move || {
-                told.tell();
+                notified.notify();
                 waker.wake();
             }
         });
-        bell.block_on(&mut set);
+        test_waker.block_on(&mut set);
         aborting.join().unwrap();
         waking.join().unwrap();
         assert!(!finished(handle), "it was told only once");
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
     });
 }
 
@@ -249,13 +249,13 @@ fn an_abort_meets_the_drop_of_the_set() {
     model("local set: abort × drop of the set", || {
         let mut set = set();
         let (handle, remote) = spawn(&set, 1);
-        assert!(Bell::new().poll(&mut set).is_pending());
+        assert!(TestWaker::new().poll(&mut set).is_pending());
         let aborting = thread::spawn({
             let abort = handle.abort_handle();
             move || abort.abort()
         });
         drop(set);
-        assert!(remote.end.has_ended(), "the set's drop leaves a future");
+        assert!(remote.end.is_dropped(), "the set's drop leaves a future");
         assert!(!finished(handle));
         aborting.join().unwrap();
     });
@@ -270,7 +270,7 @@ fn a_wake_meets_the_drop_of_the_set() {
         || {
             let mut set = set();
             let (handle, remote) = spawn(&set, 1);
-            assert!(Bell::new().poll(&mut set).is_pending());
+            assert!(TestWaker::new().poll(&mut set).is_pending());
             let waker = remote.waker();
             let dropping = thread::spawn({
                 let waker = waker.clone();
@@ -278,7 +278,7 @@ fn a_wake_meets_the_drop_of_the_set() {
             });
             let waking = thread::spawn(move || waker.wake());
             drop(set);
-            assert!(remote.end.has_ended(), "the set's drop leaves a future");
+            assert!(remote.end.is_dropped(), "the set's drop leaves a future");
             assert!(!finished(handle));
             dropping.join().unwrap();
             waking.join().unwrap();
@@ -306,15 +306,15 @@ fn a_task_spawns_another_that_is_joined_elsewhere() {
             move || {
                 let handle = handed.lock().take();
                 // Where it comes too late, it joins nothing.
-                handle.map(|mut handle| Bell::new().block_on(&mut handle))
+                handle.map(|mut handle| TestWaker::new().block_on(&mut handle))
             }
         });
-        Bell::new().block_on(&mut set);
+        TestWaker::new().block_on(&mut set);
         if let Some(joined) = joining.join().unwrap() {
             assert_eq!(joined.ok(), Some(1));
         }
         assert!(finished(outer));
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
     });
 }
 
@@ -324,9 +324,9 @@ fn a_joiner_elsewhere_meets_the_run() {
     model("local set: join elsewhere × run", || {
         let mut set = set();
         let (mut handle, remote) = spawn(&set, 0);
-        let joining = thread::spawn(move || Bell::new().block_on(&mut handle));
-        assert!(Bell::new().poll(&mut set).is_ready());
-        assert!(remote.end.has_ended());
+        let joining = thread::spawn(move || TestWaker::new().block_on(&mut handle));
+        assert!(TestWaker::new().poll(&mut set).is_ready());
+        assert!(remote.end.is_dropped());
         assert_eq!(joining.join().unwrap().ok(), Some(1));
     });
 }
@@ -338,9 +338,9 @@ fn a_joiner_elsewhere_meets_the_drop() {
     model("local set: join elsewhere × drop of the set", || {
         let set = set();
         let (mut handle, remote) = spawn(&set, 1);
-        let joining = thread::spawn(move || Bell::new().block_on(&mut handle));
+        let joining = thread::spawn(move || TestWaker::new().block_on(&mut handle));
         drop(set);
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
         let joined = joining.join().unwrap();
         assert!(joined.is_err_and(|error| error.is_cancelled()));
     });
@@ -362,22 +362,22 @@ fn wakes_meet_run_until() {
                 beside.as_mut().await;
                 handle.await
             }));
-            let bell = Bell::new();
-            assert!(bell.poll(&mut both).is_pending());
+            let test_waker = TestWaker::new();
+            assert!(test_waker.poll(&mut both).is_pending());
             let waking = [&remote, &of_beside].map(|remote| {
-                let (told, waker) = (remote.told.clone(), remote.waker());
+                let (notified, waker) = (remote.notified.clone(), remote.waker());
                 thread::spawn(move || {
-                    told.tell();
+                    notified.notify();
                     waker.wake();
                 })
             });
-            assert_eq!(bell.block_on(&mut both).ok(), Some(2));
+            assert_eq!(test_waker.block_on(&mut both).ok(), Some(2));
             for waking in waking {
                 waking.join().unwrap();
             }
         });
         drop((set, frame));
-        assert!(remote.end.has_ended() && of_beside.end.has_ended());
+        assert!(remote.end.is_dropped() && of_beside.end.is_dropped());
     });
 }
 
@@ -388,24 +388,24 @@ fn wakes_meet_two_pollers_of_which_one_is_dropped() {
     model("local set: wake × two run_until × one dropped", || {
         let set = set();
         let (handle, remote) = spawn(&set, 1);
-        let waits_bell = Bell::new();
+        let waits_test_waker = TestWaker::new();
         let mut waits = pin!(set.run_until(handle));
-        assert!(waits_bell.poll(&mut waits).is_pending());
-        let (told, waker) = (remote.told.clone(), remote.waker());
+        assert!(waits_test_waker.poll(&mut waits).is_pending());
+        let (notified, waker) = (remote.notified.clone(), remote.waker());
         let waking = thread::spawn(move || {
-            told.tell();
+            notified.notify();
             waker.wake();
         });
         {
             let mut dropped = pin!(set.run_until(std::future::pending::<()>()));
             // It may run the task, or find nothing yet and leave its waker as the newest.
-            assert!(Bell::new().poll(&mut dropped).is_pending());
+            assert!(TestWaker::new().poll(&mut dropped).is_pending());
         }
         // Not polled again before it is woken.
-        waits_bell.wait();
-        assert_eq!(waits_bell.block_on(&mut waits).ok(), Some(2));
+        waits_test_waker.wait();
+        assert_eq!(waits_test_waker.block_on(&mut waits).ok(), Some(2));
         waking.join().unwrap();
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
     });
 }
 
@@ -416,21 +416,21 @@ fn a_wake_meets_two_pollers_of_which_one_ends() {
     model("local set: wake × two run_until × one ends", || {
         let set = set();
         let (handle, remote) = spawn(&set, 1);
-        let bells = [Bell::new(), Bell::new()];
+        let test_wakers = [TestWaker::new(), TestWaker::new()];
         let mut ends = pin!(set.run_until(Countdown(2)));
         let mut waits = pin!(set.run_until(handle));
-        assert!(bells[0].poll(&mut waits).is_pending());
-        let (told, waker) = (remote.told.clone(), remote.waker());
+        assert!(test_wakers[0].poll(&mut waits).is_pending());
+        let (notified, waker) = (remote.notified.clone(), remote.waker());
         let waking = thread::spawn(move || {
-            told.tell();
+            notified.notify();
             waker.wake();
         });
-        assert!(bells[1].poll(&mut ends).is_pending());
-        assert!(bells[1].poll(&mut ends).is_ready());
-        bells[0].wait();
-        assert_eq!(bells[0].block_on(&mut waits).ok(), Some(2));
+        assert!(test_wakers[1].poll(&mut ends).is_pending());
+        assert!(test_wakers[1].poll(&mut ends).is_ready());
+        test_wakers[0].wait();
+        assert_eq!(test_wakers[0].block_on(&mut waits).ok(), Some(2));
         waking.join().unwrap();
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
     });
 }
 
@@ -474,13 +474,13 @@ fn an_abort_meets_the_drop_in_which_a_destructor_spawns() {
         }));
         // The newer one is in front in the list.
         let (handle, remote) = spawn(&set, 1);
-        assert!(Bell::new().poll(&mut set).is_pending());
+        assert!(TestWaker::new().poll(&mut set).is_pending());
         let aborting = thread::spawn({
             let abort = handle.abort_handle();
             move || abort.abort()
         });
         drop(set);
-        assert!(remote.end.has_ended(), "the set's drop leaves a future");
+        assert!(remote.end.is_dropped(), "the set's drop leaves a future");
         assert!(!finished(handle));
         aborting.join().unwrap();
         let spawned = spawned.lock().take().expect("the destructor has spawned");
@@ -512,16 +512,16 @@ fn a_panic_meets_the_drop_of_its_handle() {
         let runtime = ModelRuntime::new();
         let mut set = set();
         let (handle, remote) = spawn_panicking(&set, 1);
-        runtime.run(|| assert!(Bell::new().poll(&mut set).is_pending()));
-        let (told, waker) = (remote.told.clone(), remote.waker());
+        runtime.run(|| assert!(TestWaker::new().poll(&mut set).is_pending()));
+        let (notified, waker) = (remote.notified.clone(), remote.waker());
         let dropping = thread::spawn(move || {
-            told.tell();
+            notified.notify();
             waker.wake();
             drop(handle);
         });
-        Bell::new().block_on(&mut set);
+        TestWaker::new().block_on(&mut set);
         dropping.join().unwrap();
-        assert!(remote.end.has_ended());
+        assert!(remote.end.is_dropped());
         assert_eq!(runtime.reports(), 1, "reports of one panic");
     });
 }
@@ -546,20 +546,20 @@ fn a_panic_meets_an_abort_and_the_drop_of_its_handle() {
                     panic!("{PLANNED}");
                 })
             });
-            runtime.run(|| assert!(Bell::new().poll(&mut set).is_pending()));
-            let (told, waker) = (remote.told.clone(), remote.waker());
+            runtime.run(|| assert!(TestWaker::new().poll(&mut set).is_pending()));
+            let (notified, waker) = (remote.notified.clone(), remote.waker());
             let waking = thread::spawn(move || {
-                told.tell();
+                notified.notify();
                 waker.wake();
             });
             let aborting = thread::spawn(move || {
                 handle.abort();
                 drop::<JoinHandle<()>>(handle);
             });
-            Bell::new().block_on(&mut set);
+            TestWaker::new().block_on(&mut set);
             waking.join().unwrap();
             aborting.join().unwrap();
-            assert!(remote.end.has_ended());
+            assert!(remote.end.is_dropped());
             assert_eq!(runtime.reports(), panicked.get(), "reports of the panics");
         },
     );
@@ -578,14 +578,14 @@ fn a_panic_without_a_handle_meets_a_set_that_changes_runtimes() {
             let mut set = set();
             let (early, of_early) = spawn_panicking(&set, 0);
             let (late, of_late) = spawn_panicking(&set, 1);
-            runtimes[0].run(|| assert!(Bell::new().poll(&mut set).is_pending()));
-            let (told, waker) = (of_late.told.clone(), of_late.waker());
+            runtimes[0].run(|| assert!(TestWaker::new().poll(&mut set).is_pending()));
+            let (notified, waker) = (of_late.notified.clone(), of_late.waker());
             let dropping = thread::spawn(move || {
-                told.tell();
+                notified.notify();
                 waker.wake();
                 drop(early);
             });
-            runtimes[1].run(|| Bell::new().block_on(&mut set));
+            runtimes[1].run(|| TestWaker::new().block_on(&mut set));
             dropping.join().unwrap();
             let of_last = runtimes[1].reports();
             assert_eq!(runtimes[0].reports() + of_last, 1, "reports of one panic");
@@ -595,7 +595,7 @@ fn a_panic_without_a_handle_meets_a_set_that_changes_runtimes() {
                 of_last + 1,
                 "the runtime that ran the set last hears of the later panic"
             );
-            assert!(of_early.end.has_ended() && of_late.end.has_ended());
+            assert!(of_early.end.is_dropped() && of_late.end.is_dropped());
         },
     );
 }
@@ -603,7 +603,7 @@ fn a_panic_without_a_handle_meets_a_set_that_changes_runtimes() {
 /// The task has ended: whether with an output.
 #[track_caller]
 fn finished<T>(mut handle: JoinHandle<T>) -> bool {
-    match Bell::new().poll(&mut handle) {
+    match TestWaker::new().poll(&mut handle) {
         Poll::Ready(Ok(_)) => true,
         Poll::Ready(Err(error)) => {
             assert!(error.is_cancelled());
@@ -621,9 +621,9 @@ fn control_a_task_that_is_not_woken_is_noticed() {
     model("local set: control, no wake", || {
         let mut set = set();
         let (handle, remote) = spawn(&set, 1);
-        assert!(Bell::new().poll(&mut set).is_pending());
-        remote.told.tell();
-        assert!(Bell::new().poll(&mut set).is_pending());
+        assert!(TestWaker::new().poll(&mut set).is_pending());
+        remote.notified.notify();
+        assert!(TestWaker::new().poll(&mut set).is_pending());
         finished(handle);
     });
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use framewise::model::ModelScheduler;
 use framewise::{Frame, JoinHandle};
-use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, TestWaker, model};
 use framewise_sync::{Arc, Mutex, thread};
 
 #[global_allocator]
@@ -20,7 +20,7 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 /// Ready at its `polls`th poll.
 struct Countdown {
     polls: usize,
-    _future: EndWatched,
+    _future: DropTracker,
 }
 
 impl Future for Countdown {
@@ -36,8 +36,8 @@ impl Future for Countdown {
     }
 }
 
-fn spawn(scheduler: &ModelScheduler, polls: usize) -> (JoinHandle<()>, EndWatch) {
-    let (future, watch) = EndWatched::new();
+fn spawn(scheduler: &ModelScheduler, polls: usize) -> (JoinHandle<()>, DropObserver) {
+    let (future, watch) = DropTracker::new();
     let countdown = Countdown {
         polls,
         _future: future,
@@ -58,7 +58,7 @@ fn end(scheduler: &ModelScheduler) {
 /// The joiner resolves: `Ok` where the task was ready, else cancelled.
 #[track_caller]
 fn resolves(mut handle: JoinHandle<()>) -> bool {
-    match Bell::new().poll(&mut handle) {
+    match TestWaker::new().poll(&mut handle) {
         Poll::Ready(Ok(())) => true,
         Poll::Ready(Err(error)) => {
             assert!(error.is_cancelled());
@@ -80,8 +80,8 @@ fn closing_meets_a_completion() {
             let scheduler = scheduler.clone();
             move || {
                 for _ in 0..2 {
-                    if let Some(claim) = scheduler.take() {
-                        claim.run_to_end();
+                    if let Some(runnable) = scheduler.take() {
+                        runnable.run_to_end();
                     }
                 }
             }
@@ -91,7 +91,7 @@ fn closing_meets_a_completion() {
         end(&scheduler);
         resolves(first);
         assert!(!resolves(second), "nobody woke it for its second poll");
-        assert!(of_first.has_ended() && of_second.has_ended());
+        assert!(of_first.is_dropped() && of_second.is_dropped());
     });
 }
 
@@ -102,9 +102,9 @@ fn closing_meets_an_abort_and_a_wake() {
     model("close × abort × wake", || {
         let scheduler = ModelScheduler::with_list();
         let (handle, future) = spawn(&scheduler, 3);
-        let claim = scheduler.take().expect("it was just spawned");
-        let waker = claim.waker();
-        claim.run_to_end();
+        let runnable = scheduler.take().expect("it was just spawned");
+        let waker = runnable.waker();
+        runnable.run_to_end();
         let aborter = thread::spawn({
             let abort = handle.abort_handle();
             move || abort.abort()
@@ -115,7 +115,7 @@ fn closing_meets_an_abort_and_a_wake() {
         waking.join().expect("no panic");
         end(&scheduler);
         assert!(!resolves(handle), "it was to be polled three times");
-        assert!(future.has_ended());
+        assert!(future.is_dropped());
     });
 }
 
@@ -136,14 +136,14 @@ fn a_spawn_meets_the_closing() {
         let (new, of_new) = spawner.join().expect("no panic");
         end(&scheduler);
         assert!(!resolves(old) && !resolves(new), "neither was woken");
-        assert!(of_old.has_ended() && of_new.has_ended());
+        assert!(of_old.is_dropped() && of_new.is_dropped());
     });
 }
 
 /// Race: a spawn against the closing, where the spawn's task leaves the list before the end looks.
 /// Failure: with a task that was refused, another one leaves the list, whose future is there still.
 #[test]
-fn a_refused_spawn_leaves_the_others_in_the_list() {
+fn a_rejected_spawn_leaves_the_others_in_the_list() {
     model("refused spawn × close × the end looks", || {
         let scheduler = ModelScheduler::with_list();
         let (old, of_old) = spawn(&scheduler, 2);
@@ -154,13 +154,13 @@ fn a_refused_spawn_leaves_the_others_in_the_list() {
         });
         let (new, of_new) = spawn(&scheduler, 2);
         let is_over = scheduler.is_empty();
-        assert!(!is_over || of_old.has_ended(), "a future is in no list");
+        assert!(!is_over || of_old.is_dropped(), "a future is in no list");
         closing.join().expect("no panic");
         let is_over = scheduler.is_empty();
         assert!(!is_over, "a future is in no list");
         end(&scheduler);
         assert!(!resolves(old) && !resolves(new), "neither was woken");
-        assert!(of_old.has_ended() && of_new.has_ended());
+        assert!(of_old.is_dropped() && of_new.is_dropped());
     });
 }
 
@@ -177,8 +177,8 @@ fn closing_twice() {
         let worker = thread::spawn({
             let scheduler = scheduler.clone();
             move || {
-                if let Some(claim) = scheduler.take() {
-                    claim.run_to_end();
+                if let Some(runnable) = scheduler.take() {
+                    runnable.run_to_end();
                 }
             }
         });
@@ -187,7 +187,7 @@ fn closing_twice() {
         worker.join().expect("no panic");
         end(&scheduler);
         resolves(handle);
-        assert!(future.has_ended());
+        assert!(future.is_dropped());
     });
 }
 
@@ -201,25 +201,25 @@ fn neighbours_leave_the_list() {
         let worker = thread::spawn({
             let scheduler = scheduler.clone();
             move || {
-                if let Some(claim) = scheduler.take() {
-                    claim.run_to_end();
+                if let Some(runnable) = scheduler.take() {
+                    runnable.run_to_end();
                 }
             }
         });
-        if let Some(claim) = scheduler.take() {
-            claim.run_to_end();
+        if let Some(runnable) = scheduler.take() {
+            runnable.run_to_end();
         }
         worker.join().expect("no panic");
         end(&scheduler);
         assert!(resolves(one) && resolves(two));
-        assert!(of_one.has_ended() && of_two.has_ended());
+        assert!(of_one.is_dropped() && of_two.is_dropped());
     });
 }
 
 /// What a list is without its `closed`: the same shape as `a_spawn_meets_the_closing`.
 #[test]
 #[should_panic(expected = "a task is in the list and in no queue")]
-fn control_a_list_that_does_not_refuse_is_noticed() {
+fn control_a_list_that_does_not_reject_is_noticed() {
     model("control: spawn × close without refusing", || {
         // Numbers instead of tasks: in the list, and those that were aborted.
         let list: Arc<Mutex<Vec<usize>>> = Arc::new(Mutex::new(vec![1]));

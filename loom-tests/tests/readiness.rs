@@ -14,7 +14,7 @@ use framewise_io::model::{
     Waiters, WakeDevice,
 };
 use framewise_io::{Direction, Interest, Ready};
-use framewise_loom_tests::{Bell, drive, model, wait_in_list, wait_in_slot};
+use framewise_loom_tests::{TestWaker, drive, model, wait_in_list, wait_in_slot};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
@@ -54,12 +54,12 @@ impl Point {
 }
 
 /// Waits in the list until it is ready, and looks once more before it sleeps, with the same waker.
-fn wait_in_list_and_look_twice(readiness: &Readiness, interest: Interest) {
-    let bell = Bell::new();
+fn wait_in_list_and_check_twice(readiness: &Readiness, interest: Interest) {
+    let test_waker = TestWaker::new();
     let mut wait = readiness.wait(interest);
-    if bell.poll(&mut wait).is_pending() && bell.poll(&mut wait).is_pending() {
-        bell.wait();
-        assert!(bell.poll(&mut wait).is_ready(), "rung for nothing");
+    if test_waker.poll(&mut wait).is_pending() && test_waker.poll(&mut wait).is_pending() {
+        test_waker.wait();
+        assert!(test_waker.poll(&mut wait).is_ready(), "rung for nothing");
     }
 }
 
@@ -178,7 +178,7 @@ fn an_event_comes_after_its_bytes() {
 
 /// The same for one who is told while announcing that it waits.
 #[test]
-fn an_event_that_refuses_a_waiter_comes_after_its_bytes() {
+fn an_event_that_rejects_a_waiter_comes_after_its_bytes() {
     model("readiness: set publishes to announce", || {
         let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
         let kernel = Arc::new(Kernel::default());
@@ -242,7 +242,7 @@ impl Wake for Woken {
 /// does not wait here: a deadlock would abort the test.)
 #[test]
 #[should_panic(expected = "the waiter sleeps for ever")]
-fn negative_announce_before_being_in_the_list() {
+fn negative_register_before_being_in_the_list() {
     model("readiness: announce first (negative)", || {
         let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
         let waiters = Arc::new(Mutex::new(Waiters::new()));
@@ -300,14 +300,14 @@ fn both_directions() {
 /// Race: a waiter in the list that looks twice before it sleeps, and one event. A failure shows as a
 /// deadlock.
 #[test]
-fn a_waiter_that_looks_twice() {
+fn a_waiter_that_checks_twice() {
     model("readiness: look, look × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let driver = {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || drive(&readiness, Ready::READABLE))
         };
-        wait_in_list_and_look_twice(&readiness, Interest::READABLE);
+        wait_in_list_and_check_twice(&readiness, Interest::READABLE);
         driver.join().unwrap();
     });
 }
@@ -359,7 +359,7 @@ fn a_dropped_waiter_takes_no_event_along() {
 /// the setter that has still to take the first one's entry out, and a second event. A failure shows as a
 /// deadlock, or as a waker that is in the list for good.
 #[test]
-fn a_wait_after_one_that_did_not_look_into_the_list() {
+fn a_wait_after_one_that_did_not_check_the_list() {
     model("readiness: wait, wait × set, set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let kernel = Arc::new(Kernel::default());
@@ -372,17 +372,17 @@ fn a_wait_after_one_that_did_not_look_into_the_list() {
                 }
             })
         };
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let mut received = 0;
         while received < 2 {
-            let event = bell.block_on(&mut readiness.wait(Interest::READABLE));
+            let event = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
             match kernel.receive() {
                 0 => readiness.word().refute(event, Interest::READABLE),
                 count => received += count,
             }
         }
         driver.join().unwrap();
-        assert_eq!(StdArc::strong_count(&bell), 1, "a waker is left");
+        assert_eq!(StdArc::strong_count(&test_waker), 1, "a waker is left");
     });
 }
 
@@ -390,25 +390,25 @@ fn a_wait_after_one_that_did_not_look_into_the_list() {
 /// the event for the other comes. A failure shows as a deadlock of the other: its entry was taken for that
 /// of the one who gives up.
 #[test]
-fn one_who_was_told_takes_nobody_elses_entry_along() {
+fn a_notified_waiter_takes_no_other_entry_along() {
     model("readiness: drop of one who was told × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let mut cx = Context::from_waker(Waker::noop());
-        let mut told = Box::pin(readiness.wait(Interest::READABLE));
-        assert!(told.as_mut().poll(&mut cx).is_pending());
+        let mut notified = Box::pin(readiness.wait(Interest::READABLE));
+        assert!(notified.as_mut().poll(&mut cx).is_pending());
         drive(&readiness, Ready::READABLE);
         let word = readiness.word();
         word.refute(word.load(), Interest::READABLE);
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let mut other = readiness.wait(Interest::READABLE);
-        assert!(bell.poll(&mut other).is_pending());
+        assert!(test_waker.poll(&mut other).is_pending());
         let driver = {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || drive(&readiness, Ready::READABLE))
         };
-        drop(told);
-        bell.wait();
-        assert!(bell.poll(&mut other).is_ready(), "rung for nothing");
+        drop(notified);
+        test_waker.wait();
+        assert!(test_waker.poll(&mut other).is_ready(), "rung for nothing");
         driver.join().unwrap();
     });
 }
@@ -424,12 +424,12 @@ fn two_setters() {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || drive(&readiness, ready))
         });
-        let bell = Bell::new();
-        bell.block_on(&mut readiness.wait(Interest::READABLE));
+        let test_waker = TestWaker::new();
+        test_waker.block_on(&mut readiness.wait(Interest::READABLE));
         for driver in drivers {
             driver.join().unwrap();
         }
-        assert_eq!(StdArc::strong_count(&bell), 1, "a waker is left");
+        assert_eq!(StdArc::strong_count(&test_waker), 1, "a waker is left");
     });
 }
 
@@ -648,7 +648,7 @@ fn free_against_a_late_event(
 }
 
 #[test]
-fn a_late_event_finds_nobody() {
+fn a_late_event_finds_no_waiter() {
     model("slab: free × late event", || {
         free_against_a_late_event(SourceKey::from_token, false)
     });
@@ -656,7 +656,7 @@ fn a_late_event_finds_nobody() {
 
 /// The generation alone holds, too, if a slot is taken anew at once.
 #[test]
-fn a_late_event_of_a_reused_slot_finds_nobody() {
+fn a_late_event_of_a_reused_slot_finds_no_waiter() {
     model("slab: reuse × late event", || {
         free_against_a_late_event(SourceKey::from_token, true)
     });
@@ -669,7 +669,7 @@ fn wrapped(token: usize) -> SourceKey {
 
 /// The quarantine alone holds, too, if generations repeat.
 #[test]
-fn a_late_event_without_generations_finds_nobody() {
+fn a_late_event_without_generations_finds_no_waiter() {
     model("slab: free × late event, no generations", || {
         free_against_a_late_event(wrapped, false)
     });
@@ -774,7 +774,7 @@ fn unparks_are_coalesced_and_not_lost() {
 /// Negative control: the driver looks at the work and acknowledges after.
 #[test]
 #[should_panic(expected = "the driver sleeps on work")]
-fn negative_acknowledge_after_looking() {
+fn negative_acknowledge_after_the_scan() {
     model("unpark: acknowledge after looking (negative)", || {
         unpark_against_acknowledge(true)
     });
@@ -783,7 +783,7 @@ fn negative_acknowledge_after_looking() {
 /// Race: a callback is registered while an event comes. A failure shows as an event that neither
 /// the driver has called it for nor the registration has reported.
 #[test]
-fn a_callback_registered_while_the_event_comes_is_told() {
+fn a_callback_registered_while_the_event_comes_is_called() {
     model("callback: register × set", || {
         let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let driver = {
@@ -804,7 +804,7 @@ fn a_callback_registered_while_the_event_comes_is_told() {
 /// Race: a callback is registered while an event finds that the last one is gone. A failure shows as
 /// an event after that which does not look for callbacks.
 #[test]
-fn a_callback_registered_while_the_last_one_goes_is_told() {
+fn a_callback_registered_while_the_last_one_goes_is_called() {
     model("callback: register × set that withdraws", || {
         let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let gone = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
@@ -829,7 +829,7 @@ fn a_callback_registered_while_the_last_one_goes_is_told() {
 /// Race: a callback is registered while the driver shuts down. A failure shows as a callback that
 /// was accepted and is never dropped.
 #[test]
-fn a_callback_registered_while_shutting_down_is_dropped_or_refused() {
+fn a_callback_registered_while_shutting_down_is_dropped_or_rejected() {
     model("callback: register × shutdown", || {
         let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let driver = {

@@ -5,7 +5,7 @@
 //! are in `idle.rs`, `watch.rs`, `deque.rs` and, whole, in `shuttle_runtime.rs`.
 //!
 //! A task that is lost shows as a deadlock: somebody waits for its end. One that ends twice, or not at
-//! all, is seen by its `EndWatched`.
+//! all, is seen by its `DropTracker`.
 #![cfg(framewise_loom)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ use std::time::Duration;
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::{block_in_place, yield_now};
 use framewise::{ContextVar, JoinError, JoinHandle, time};
-use framewise_loom_tests::{Bell, EndWatched, model, model_with_panics};
+use framewise_loom_tests::{DropTracker, TestWaker, model, model_with_panics};
 use framewise_sync::{Arc, Mutex, thread};
 use framewise_timers::model_clock::ModelClock;
 
@@ -27,7 +27,7 @@ fn runtime(workers: usize) -> Runtime {
 }
 
 fn join<T>(handle: &mut JoinHandle<T>) -> Result<T, JoinError> {
-    Bell::new().block_on(handle)
+    TestWaker::new().block_on(handle)
 }
 
 /// Where a task leaves its waker.
@@ -46,10 +46,10 @@ impl Hook {
 fn a_spawned_task_runs() {
     model("spawn × worker × shutdown, joined first", || {
         let runtime = runtime(1);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut handle = runtime.spawn(async move { value.touch() });
         join(&mut handle).unwrap();
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
         drop(runtime);
     });
 }
@@ -61,14 +61,14 @@ fn a_spawn_meets_a_shutdown() {
     model("spawn × shutdown", || {
         let runtime = runtime(1);
         let handle = runtime.handle().clone();
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let spawner = thread::spawn(move || {
             let mut task = handle.spawn(async move { value.touch() });
             join(&mut task).is_ok()
         });
         drop(runtime);
         spawner.join().unwrap();
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -79,7 +79,7 @@ fn an_abort_meets_a_wake_and_a_shutdown() {
     model("abort × wake × shutdown", || {
         let runtime = runtime(1);
         let hook = Hook::default();
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut task = REQUEST.run(1, || {
             let hook = hook.clone();
             runtime.spawn(poll_fn(move |cx| {
@@ -100,7 +100,7 @@ fn an_abort_meets_a_wake_and_a_shutdown() {
         assert!(join(&mut task).unwrap_err().is_cancelled());
         waker.join().unwrap();
         drop(task);
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -111,19 +111,19 @@ fn an_abort_meets_a_wake_and_a_shutdown() {
 fn a_blocked_tasks_core_goes_on() {
     model("block_in_place × core", || {
         let runtime = runtime(1);
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let mut blocks = REQUEST.run(1, || {
-            let bell = bell.clone();
+            let test_waker = test_waker.clone();
             runtime.spawn(async move {
                 let mut behind = framewise::spawn_root(async move {
                     assert_eq!(REQUEST.get(), None);
-                    Wake::wake_by_ref(&bell);
+                    Wake::wake_by_ref(&test_waker);
                 });
                 block_in_place(|| join(&mut behind).unwrap());
                 REQUEST.get()
             })
         });
-        bell.wait();
+        test_waker.wait();
         assert_eq!(join(&mut blocks).unwrap(), Some(1));
         drop(runtime);
     });
@@ -135,7 +135,7 @@ fn a_blocked_tasks_core_goes_on() {
 fn a_blocked_task_meets_a_shutdown() {
     model("block_in_place × shutdown", || {
         let runtime = runtime(1);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut blocks = runtime.spawn(async move {
             let mut behind = framewise::spawn(async move { value.touch() });
             block_in_place(|| drop(join(&mut behind)));
@@ -143,7 +143,7 @@ fn a_blocked_task_meets_a_shutdown() {
         drop(runtime);
         drop(join(&mut blocks));
         drop(blocks);
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -154,7 +154,7 @@ fn a_poll_that_blocks_meets_a_shutdown() {
     model("a poll that blocks × shutdown", || {
         let _grace = framewise::model::end_grace();
         let runtime = runtime(1);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut blocks = runtime.spawn(async move {
             let mut behind = framewise::spawn(async move { value.touch() });
             join(&mut behind).unwrap_err().is_cancelled()
@@ -163,7 +163,7 @@ fn a_poll_that_blocks_meets_a_shutdown() {
         let joined = join(&mut blocks);
         assert!(joined.map_or_else(|error| error.is_cancelled(), |cancelled| cancelled));
         drop(blocks);
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -175,7 +175,7 @@ fn a_poll_that_blocks_on_a_timer_meets_a_shutdown() {
         let _grace = framewise::model::end_grace();
         let runtime = runtime(1);
         let mut blocks = runtime.spawn(async {
-            Bell::new().block_on(&mut Box::pin(time::sleep(Duration::from_millis(1))));
+            TestWaker::new().block_on(&mut Box::pin(time::sleep(Duration::from_millis(1))));
         });
         drop(runtime);
         let error = join(&mut blocks).unwrap_err();
@@ -193,7 +193,7 @@ fn a_poll_that_blocks_after_it_dropped_its_runtime_ends() {
         let runtime = runtime(1);
         let handle = runtime.handle().clone();
         *own.lock() = Some(runtime);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut blocks = handle.spawn(async move {
             let mut behind = framewise::spawn(async move { value.touch() });
             let runtime = own.lock().take();
@@ -201,7 +201,7 @@ fn a_poll_that_blocks_after_it_dropped_its_runtime_ends() {
             join(&mut behind).unwrap_err().is_cancelled()
         });
         assert!(join(&mut blocks).unwrap());
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -213,7 +213,7 @@ fn a_poll_that_blocks_after_it_dropped_its_runtime_ends() {
 fn a_workers_own_queue_meets_a_shutdown() {
     model("yield, slot × shutdown", || {
         let runtime = runtime(1);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut parent = runtime.spawn(async move {
             let child = framewise::spawn(async move { value.touch() });
             yield_now().await;
@@ -222,7 +222,7 @@ fn a_workers_own_queue_meets_a_shutdown() {
         drop(runtime);
         drop(join(&mut parent));
         drop(parent);
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -233,14 +233,14 @@ fn a_shutdown_with_a_limit_meets_a_task() {
         let builder = Builder::new().worker_threads(1);
         // Its idle threads wait without a limit.
         let runtime = builder.thread_keep_alive(Duration::MAX).build().unwrap();
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut job = runtime.spawn_blocking(move || value.touch());
         assert!(runtime.shutdown_timeout(Duration::from_secs(3600)));
         if let Err(error) = join(&mut job) {
             assert!(error.is_cancelled());
         }
         drop(job);
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -252,14 +252,14 @@ fn a_task_drops_its_runtime() {
         let runtime = runtime(1);
         let handle = runtime.handle().clone();
         *own.lock() = Some(runtime);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut task = handle.spawn(async move {
             let runtime = own.lock().take();
             drop(runtime);
             value.touch();
         });
         join(&mut task).unwrap();
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -269,7 +269,7 @@ fn a_waker_outlives_its_runtime() {
     model("wake × shutdown × wake", || {
         let runtime = runtime(1);
         let hook = Hook::default();
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let task = runtime.spawn({
             let hook = hook.clone();
             poll_fn(move |cx| {
@@ -288,7 +288,7 @@ fn a_waker_outlives_its_runtime() {
         });
         drop(runtime);
         let hook = thread.join().unwrap();
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
         if let Some(waker) = hook.take() {
             waker.wake();
         }
@@ -353,7 +353,7 @@ fn a_sleep_meets_the_driver() {
 fn a_sleep_meets_a_shutdown() {
     model("sleep × shutdown", || {
         let runtime = runtime(1);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut task = runtime.spawn(async move {
             time::sleep(Duration::from_millis(1)).await;
             value.touch();
@@ -361,7 +361,7 @@ fn a_sleep_meets_a_shutdown() {
         drop(runtime);
         assert!(join(&mut task).unwrap_err().is_cancelled());
         drop(task);
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 
@@ -388,10 +388,10 @@ fn a_blocked_task_that_goes_on_to_sleep_meets_a_shutdown() {
 fn control_a_value_that_never_ends_is_noticed() {
     model("control: a task forgets its value", || {
         let runtime = runtime(1);
-        let (value, end) = EndWatched::new();
+        let (value, end) = DropTracker::new();
         let mut task = runtime.spawn(async move { std::mem::forget(value) });
         join(&mut task).unwrap();
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
     });
 }
 

@@ -11,7 +11,7 @@ use std::task::Wake;
 
 use framewise::model::ModelPool;
 use framewise_loom_tests::{
-    Bell, EndWatched, PoisoningAllocator, below, end_of_pool, finds, job, ran, schedules,
+    DropTracker, PoisoningAllocator, TestWaker, below, end_of_pool, finds, job, ran, schedules,
 };
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
@@ -42,17 +42,17 @@ fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
 /// Threads that push jobs, one after the other or all at once, and wait for them.
 fn pushers(
     pool: &ModelPool,
-    heard: impl Fn(Result<(), framewise::JoinError>) + Clone + Send + 'static,
+    received: impl Fn(Result<(), framewise::JoinError>) + Clone + Send + 'static,
 ) -> Vec<thread::JoinHandle<()>> {
     (0..PUSHERS)
         .map(|_| {
-            let (pool, heard) = (pool.clone(), heard.clone());
+            let (pool, received) = (pool.clone(), received.clone());
             thread::spawn(move || {
                 if below(2) == 0 {
-                    (0..JOBS).for_each(|_| heard(ran(job(&pool))));
+                    (0..JOBS).for_each(|_| received(ran(job(&pool))));
                 } else {
                     let jobs: Vec<_> = (0..JOBS).map(|_| job(&pool)).collect();
-                    jobs.into_iter().for_each(|job| heard(ran(job)));
+                    jobs.into_iter().for_each(|job| received(ran(job)));
                 }
             })
         })
@@ -84,7 +84,7 @@ fn every_job_runs_while_threads_come_and_go() {
 fn every_job_ends_where_starts_fail() {
     schedules("20 jobs × starts that fail, 4 threads", 500, || {
         let pool = ModelPool::new(1 + below(THREADS), failing(1 + below(3)));
-        let heard = |outcome: Result<(), framewise::JoinError>| {
+        let received = |outcome: Result<(), framewise::JoinError>| {
             if let Err(error) = outcome {
                 assert!(
                     !error.is_cancelled(),
@@ -92,7 +92,7 @@ fn every_job_ends_where_starts_fail() {
                 );
             }
         };
-        join(pushers(&pool, heard));
+        join(pushers(&pool, received));
         end_of_pool(&pool);
     });
 }
@@ -103,18 +103,18 @@ fn every_job_ends_where_starts_fail() {
 fn two_waiting_cores_meet_the_closing() {
     schedules("2 cores × job × close", 2000, || {
         let pool = ModelPool::new(3, 0);
-        let (bell, ready) = (Bell::new(), Arc::new(AtomicUsize::new(0)));
+        let (test_waker, ready) = (TestWaker::new(), Arc::new(AtomicUsize::new(0)));
         // Three threads: two that go idle, and one at work.
         let jobs: Vec<_> = (0..3)
             .map(|number| {
-                let (bell, ready) = (StdArc::clone(&bell), ready.clone());
+                let (test_waker, ready) = (StdArc::clone(&test_waker), ready.clone());
                 pool.spawn(move || {
                     ready.fetch_add(1, Ordering::Relaxed);
                     while ready.load(Ordering::Relaxed) < 3 {
                         thread::yield_now();
                     }
                     if number == 0 {
-                        bell.wait();
+                        test_waker.wait();
                     }
                 })
             })
@@ -130,7 +130,7 @@ fn two_waiting_cores_meet_the_closing() {
             })
         });
         pool.close();
-        bell.wake_by_ref();
+        test_waker.wake_by_ref();
         jobs.into_iter().for_each(drop);
         pool.wait_for_end();
         assert_eq!(handed, [true; 2], "the pool was open");
@@ -150,7 +150,7 @@ fn every_job_ends_where_the_pool_does() {
                 let pool = pool.clone();
                 thread::spawn(move || {
                     let ran_at = Arc::new(AtomicUsize::new(0));
-                    let (closure, end) = EndWatched::new();
+                    let (closure, end) = DropTracker::new();
                     let mut handle = pool.spawn({
                         let ran_at = ran_at.clone();
                         move || {
@@ -162,10 +162,10 @@ fn every_job_ends_where_the_pool_does() {
                         let abort = handle.abort_handle();
                         move || abort.abort()
                     });
-                    if Bell::new().block_on(&mut handle).is_ok() {
+                    if TestWaker::new().block_on(&mut handle).is_ok() {
                         assert_eq!(ran_at.load(Ordering::Relaxed), 1);
                     }
-                    assert!(end.has_ended());
+                    assert!(end.is_dropped());
                     aborter.join().expect("no panic");
                 })
             })
@@ -188,7 +188,7 @@ fn no_job_waits_for_a_core() {
         500,
         || {
             let pool = ModelPool::new(1 + below(2), failing(below(4)));
-            let release = Bell::new();
+            let release = TestWaker::new();
             let cores: Vec<_> = (0..3)
                 .map(|_| {
                     let (pool, release) = (pool.clone(), StdArc::clone(&release));

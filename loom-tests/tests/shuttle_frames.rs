@@ -5,17 +5,17 @@
 #![cfg(framewise_shuttle)]
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
-use framewise_loom_tests::{Drops, PoisoningAllocator, Probe, below, finds, schedules};
+use framewise_loom_tests::{CountedValue, DropCount, PoisoningAllocator, below, finds, schedules};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Mutex, thread};
 
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-static FIRST: ContextVar<Probe> = ContextVar::new("first");
-static SECOND: ContextVar<Probe> = ContextVar::new("second");
-static THIRD: ContextVar<Probe> = ContextVar::new("third");
-static VARS: [&ContextVar<Probe>; 3] = [&FIRST, &SECOND, &THIRD];
+static FIRST: ContextVar<CountedValue> = ContextVar::new("first");
+static SECOND: ContextVar<CountedValue> = ContextVar::new("second");
+static THIRD: ContextVar<CountedValue> = ContextVar::new("third");
+static VARS: [&ContextVar<CountedValue>; 3] = [&FIRST, &SECOND, &THIRD];
 
 const THREADS: usize = 6;
 const STEPS: usize = 12;
@@ -26,13 +26,13 @@ struct Shared {
     frames: Mutex<Vec<Frame>>,
     wakers: Mutex<Vec<FramedWaker>>,
     bound: AtomicUsize,
-    drops: Drops,
+    drops: DropCount,
 }
 
 impl Shared {
-    fn value(&self) -> Probe {
+    fn value(&self) -> CountedValue {
         self.bound.fetch_add(1, Ordering::Relaxed);
-        Probe::new(&self.drops)
+        CountedValue::new(&self.drops)
     }
 
     /// A clone of any frame, or that frame itself.
@@ -113,9 +113,9 @@ fn values_end_once_each() {
 #[test]
 fn the_last_of_many_holders_ends_it() {
     schedules("frames: 8 holders let go", 1500, || {
-        let drops = Drops::default();
-        let frame = bind(&FIRST, Probe::new(&drops))
-            .and(&SECOND, Probe::new(&drops))
+        let drops = DropCount::default();
+        let frame = bind(&FIRST, CountedValue::new(&drops))
+            .and(&SECOND, CountedValue::new(&drops))
             .frame();
         let threads: Vec<_> = (0..8)
             .map(|number| {
@@ -125,7 +125,7 @@ fn the_last_of_many_holders_ends_it() {
                         frame.run(|| FIRST.with(|probe| probe.expect("bound").read()));
                         return;
                     }
-                    let child = frame.run(|| THIRD.run(Probe::new(&drops), Frame::current));
+                    let child = frame.run(|| THIRD.run(CountedValue::new(&drops), Frame::current));
                     drop(frame);
                     child.run(|| SECOND.with(|probe| probe.expect("inherited").read()));
                 })

@@ -272,7 +272,7 @@ fn unparks_are_coalesced_and_not_lost() {
 // ---- would these models notice? ----
 
 #[test]
-fn control_an_acknowledgement_after_the_look_is_noticed() {
+fn control_an_acknowledgement_after_the_scan_is_noticed() {
     finds(
         "control: the driver acknowledges after it has looked",
         1000,

@@ -2,7 +2,7 @@
 //!
 //! The shipped start, workers' loop, driver, blocking pool and shutdown, over the deque's stand-in and the
 //! kernel of plain data, whose time runs out at random. How a failure shows: a joiner that waits for ever
-//! is a deadlock; `EndWatched` sees an end that is missing or comes twice; a wrong frame is an
+//! is a deadlock; `DropTracker` sees an end that is missing or comes twice; a wrong frame is an
 //! assertion.
 #![cfg(framewise_shuttle)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -17,7 +17,7 @@ use framewise::task::{block_in_place, yield_now};
 use framewise::{ContextVar, JoinHandle, spawn, spawn_blocking, time};
 use framewise_io::model::{ModelSource, Peer};
 use framewise_io::{Direction, Ready};
-use framewise_loom_tests::{Bell, EndWatch, EndWatched, below, finds, schedules};
+use framewise_loom_tests::{DropObserver, DropTracker, TestWaker, below, finds, schedules};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Mutex, thread};
 use framewise_timers::model_clock::ModelClock;
@@ -75,7 +75,7 @@ impl Sender {
 }
 
 /// One of a request's errands, some of which make others.
-async fn errand(request: usize, kind: usize, value: Arc<EndWatched>) {
+async fn job(request: usize, kind: usize, value: Arc<DropTracker>) {
     assert_eq!(REQUEST.get(), Some(request));
     value.touch();
     match kind {
@@ -92,7 +92,7 @@ async fn errand(request: usize, kind: usize, value: Arc<EndWatched>) {
         3 => {
             // What the worker that stands still has woken must be run by others.
             let mut child = spawn(async move { REQUEST.get() });
-            let seen = block_in_place(|| Bell::new().block_on(&mut child));
+            let seen = block_in_place(|| TestWaker::new().block_on(&mut child));
             assert!(seen.is_ok_and(|seen| seen == Some(request)));
             // Its thread is no worker any more: others run the rest, be they woken for it.
             yield_now().await;
@@ -111,7 +111,7 @@ async fn errand(request: usize, kind: usize, value: Arc<EndWatched>) {
         _ => {
             let mut child = spawn(async move { REQUEST.get() });
             // It blocks without telling anybody.
-            let seen = Bell::new().block_on(&mut child);
+            let seen = TestWaker::new().block_on(&mut child);
             assert!(seen.is_ok_and(|seen| seen == Some(request)));
         }
     }
@@ -122,11 +122,11 @@ async fn errand(request: usize, kind: usize, value: Arc<EndWatched>) {
 const KINDS: usize = 7;
 
 /// A request's task, and who watches its value.
-fn request(runtime: &Runtime, request: usize, kinds: usize) -> (JoinHandle<()>, EndWatch) {
-    let (value, end) = EndWatched::new();
+fn request(runtime: &Runtime, request: usize, kinds: usize) -> (JoinHandle<()>, DropObserver) {
+    let (value, end) = DropTracker::new();
     let value = Arc::new(value);
     let kind = below(kinds);
-    let task = REQUEST.run(request, || runtime.spawn(errand(request, kind, value)));
+    let task = REQUEST.run(request, || runtime.spawn(job(request, kind, value)));
     (task, end)
 }
 
@@ -160,7 +160,7 @@ impl Time {
 
 /// All errands end, whatever blocks whom. The workers that are blocked at a time are fewer than all.
 #[test]
-fn errands_end() {
+fn jobs_end() {
     for (name, workers, requests, count) in [
         ("errands, 2 workers", 2, 4, 3000),
         ("errands, 4 workers", 4, 8, 1000),
@@ -176,7 +176,7 @@ fn errands_end() {
             }
             for (task, end) in tasks {
                 runtime.block_on(task).unwrap();
-                assert!(end.has_ended());
+                assert!(end.is_dropped());
             }
             drop(runtime);
             time.stop();
@@ -194,11 +194,11 @@ fn a_task_that_blocks_comes_to_an_idle_runtime() {
         for _ in 0..below(100) {
             thread::yield_now();
         }
-        let (value, end) = EndWatched::new();
-        let task = errand(7, KINDS - 1, Arc::new(value));
+        let (value, end) = DropTracker::new();
+        let task = job(7, KINDS - 1, Arc::new(value));
         let task = REQUEST.run(7, || runtime.spawn(task));
         runtime.block_on(task).unwrap();
-        assert!(end.has_ended());
+        assert!(end.is_dropped());
         drop(runtime);
         time.stop();
     });
@@ -207,23 +207,23 @@ fn a_task_that_blocks_comes_to_an_idle_runtime() {
 /// A shutdown amid errands: each ends or is cancelled, none is lost, and none keeps its value. What waits for
 /// others in a blocked worker is ended, too.
 #[test]
-fn a_shutdown_amid_errands() {
+fn a_shutdown_during_jobs() {
     schedules("shutdown × errands, 3 workers", 3000, || {
         let runtime = runtime(3);
         let handle = runtime.handle().clone();
         let spawner = thread::spawn(move || {
             let mut tasks = Vec::new();
             for number in 0..4 {
-                let (value, end) = EndWatched::new();
+                let (value, end) = DropTracker::new();
                 let (value, kind) = (Arc::new(value), below(4));
                 let late = patiently(number, kind, value);
                 tasks.push((REQUEST.run(number, || handle.spawn(late)), end));
             }
             for (mut task, end) in tasks {
-                let joined = Bell::new().block_on(&mut task);
+                let joined = TestWaker::new().block_on(&mut task);
                 assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
                 drop(task);
-                assert!(end.has_ended());
+                assert!(end.is_dropped());
             }
         });
         for _ in 0..below(20) {
@@ -237,7 +237,7 @@ fn a_shutdown_amid_errands() {
 /// A shutdown amid tasks whose polls block, in an executor of their own, each on a task that it has
 /// spawned: another thread ends these, and then the polls return.
 #[test]
-fn a_shutdown_amid_polls_that_block() {
+fn a_shutdown_during_polls_that_block() {
     for (workers, tasks) in [(1, 2), (2, 3), (3, 4)] {
         let name = format!("shutdown × {tasks} polls that block, {workers} workers");
         schedules(&name, 1500, move || {
@@ -245,14 +245,14 @@ fn a_shutdown_amid_polls_that_block() {
             let runtime = runtime(workers);
             let tasks: Vec<_> = (0..tasks)
                 .map(|_| {
-                    let (value, end) = EndWatched::new();
+                    let (value, end) = DropTracker::new();
                     let yields = below(2) == 0;
                     let task = runtime.spawn(async move {
                         if yields {
                             yield_now().await;
                         }
                         let mut behind = spawn(async move { value.touch() });
-                        drop(Bell::new().block_on(&mut behind));
+                        drop(TestWaker::new().block_on(&mut behind));
                     });
                     (task, end)
                 })
@@ -262,10 +262,10 @@ fn a_shutdown_amid_polls_that_block() {
             }
             drop(runtime);
             for (mut task, end) in tasks {
-                let joined = Bell::new().block_on(&mut task);
+                let joined = TestWaker::new().block_on(&mut task);
                 assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
                 drop(task);
-                assert!(end.has_ended());
+                assert!(end.is_dropped());
             }
         });
     }
@@ -275,7 +275,7 @@ fn a_shutdown_amid_polls_that_block() {
 /// the pool, for a socket or a timer, and before they await something that has ended meanwhile. The
 /// runtime is dropped from outside or by one of them. Each ends or is cancelled; none panics.
 #[test]
-fn a_shutdown_amid_tasks_that_block_in_place() {
+fn a_shutdown_during_tasks_that_block_in_place() {
     for (workers, tasks) in [(1, 2), (2, 3), (3, 4)] {
         let name = format!("shutdown × {tasks} tasks in place, {workers} workers");
         schedules(&name, 1500, move || {
@@ -284,7 +284,7 @@ fn a_shutdown_amid_tasks_that_block_in_place() {
             let owner = Arc::new(Mutex::new(Some(runtime)));
             let tasks: Vec<_> = (0..tasks)
                 .map(|number| {
-                    let (value, end) = EndWatched::new();
+                    let (value, end) = DropTracker::new();
                     let task = in_place(number, below(7), Arc::new(value), owner.clone());
                     (REQUEST.run(number, || handle.spawn(task)), end)
                 })
@@ -292,10 +292,10 @@ fn a_shutdown_amid_tasks_that_block_in_place() {
             drop(handle);
             let joiner = thread::spawn(move || {
                 for (mut task, end) in tasks {
-                    let joined = Bell::new().block_on(&mut task);
+                    let joined = TestWaker::new().block_on(&mut task);
                     assert!(joined.is_ok() || joined.is_err_and(|error| error.is_cancelled()));
                     drop(task);
-                    assert!(end.has_ended());
+                    assert!(end.is_dropped());
                 }
             });
             for _ in 0..below(20) {
@@ -312,24 +312,24 @@ fn a_shutdown_amid_tasks_that_block_in_place() {
 async fn in_place(
     number: usize,
     kind: usize,
-    value: Arc<EndWatched>,
+    value: Arc<DropTracker>,
     owner: Arc<Mutex<Option<Runtime>>>,
 ) {
     value.touch();
     match kind {
         0 => {
             let mut child = spawn(async { yield_now().await });
-            block_in_place(|| block_in_place(|| drop(Bell::new().block_on(&mut child))));
+            block_in_place(|| block_in_place(|| drop(TestWaker::new().block_on(&mut child))));
         }
         1 => {
             let mut call = spawn_blocking(|| REQUEST.get());
-            block_in_place(|| drop(Bell::new().block_on(&mut call)));
+            block_in_place(|| drop(TestWaker::new().block_on(&mut call)));
             yield_now().await;
         }
         2 => {
             let (pipe, _sender) = Pipe::open();
             let mut received = Box::pin(pipe.receive());
-            block_in_place(|| drop(Bell::new().block_on(&mut received)));
+            block_in_place(|| drop(TestWaker::new().block_on(&mut received)));
             drop(pipe.receive().await);
         }
         3 => {
@@ -338,7 +338,7 @@ async fn in_place(
         }
         4 => {
             let mut sleep = time::sleep(Duration::from_secs(1));
-            assert!(Bell::new().poll(&mut sleep).is_pending());
+            assert!(TestWaker::new().poll(&mut sleep).is_pending());
             block_in_place(thread::yield_now);
             block_in_place(thread::yield_now);
             sleep.await;
@@ -361,14 +361,14 @@ async fn in_place(
 }
 
 /// An errand that takes every refusal for an answer.
-async fn patiently(request: usize, kind: usize, value: Arc<EndWatched>) {
+async fn patiently(request: usize, kind: usize, value: Arc<DropTracker>) {
     value.touch();
     match kind {
         0 => drop(spawn(async move { REQUEST.get() }).await),
         1 => drop(spawn_blocking(|| REQUEST.get()).await),
         2 => {
             let mut child = spawn(poll_fn(|_| Poll::<()>::Pending));
-            block_in_place(|| drop(Bell::new().block_on(&mut child)));
+            block_in_place(|| drop(TestWaker::new().block_on(&mut child)));
         }
         _ => poll_fn(|_| Poll::Pending).await,
     }
@@ -382,8 +382,8 @@ async fn patiently(request: usize, kind: usize, value: Arc<EndWatched>) {
 fn control_a_task_that_blocks_the_only_worker_is_noticed() {
     finds("control: blocks the only worker", 100, "deadlock", || {
         let runtime = runtime(1);
-        let (value, _end) = EndWatched::new();
-        let task = REQUEST.run(7, || runtime.spawn(errand(7, KINDS - 1, Arc::new(value))));
+        let (value, _end) = DropTracker::new();
+        let task = REQUEST.run(7, || runtime.spawn(job(7, KINDS - 1, Arc::new(value))));
         runtime.block_on(task).unwrap();
     });
 }

@@ -1,7 +1,7 @@
 //! Many tasks on four workers: woken, aborted, joined, let go of and cancelled from many threads.
 //!
 //! Real tasks on a model's scheduler, whose workers are this file's. How a failure shows: a joiner
-//! that waits for ever is a deadlock; `EndWatched` sees an end that is missing or comes twice; a
+//! that waits for ever is a deadlock; `DropTracker` sees an end that is missing or comes twice; a
 //! task that two workers poll, or that is queued twice, is an assertion.
 #![cfg(framewise_shuttle)]
 
@@ -9,11 +9,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use framewise::model::{ModelScheduler, Slot};
+use framewise::model::{ModelLifoSlot, ModelScheduler};
 use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_loom_tests::{
-    Bell, EndWatch, EndWatched, Listener, PoisoningAllocator, Told, Watches, below, finds,
-    schedules,
+    DropObserver, DropTracker, Listener, ListenerDrops, Notified, PoisoningAllocator, TestWaker,
+    below, finds, schedules,
 };
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Mutex, thread};
@@ -21,16 +21,16 @@ use framewise_sync::{Arc, Mutex, thread};
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-static REQUEST: ContextVar<EndWatched> = ContextVar::new("request");
+static REQUEST: ContextVar<DropTracker> = ContextVar::new("request");
 
 const WORKERS: usize = 4;
 
 /// Threads that tell tasks something and wake them.
-const TELLERS: usize = 3;
+const NOTIFIERS: usize = 3;
 
 /// A frame with one value, and who watches that value.
-fn bound_frame() -> (Frame, EndWatch) {
-    let (value, watch) = EndWatched::new();
+fn bound_frame() -> (Frame, DropObserver) {
+    let (value, watch) = DropTracker::new();
     (REQUEST.run(value, Frame::current), watch)
 }
 
@@ -65,7 +65,7 @@ impl Workers {
 
 fn work(scheduler: &ModelScheduler, closing: &AtomicBool) {
     loop {
-        let Some(claim) = scheduler.take() else {
+        let Some(runnable) = scheduler.take() else {
             if closing.load(Ordering::Acquire) {
                 return;
             }
@@ -73,7 +73,7 @@ fn work(scheduler: &ModelScheduler, closing: &AtomicBool) {
             continue;
         };
         // A task that was woken during its poll goes to the end, or is polled again at once.
-        if let Some(again) = claim.run() {
+        if let Some(again) = runnable.run() {
             match below(2) {
                 0 => again.put(scheduler),
                 _ => again.run_to_end(),
@@ -112,9 +112,9 @@ const FATES: [Fate; 5] = [
 ];
 
 struct Spawned {
-    told: Told,
-    watches: Watches,
-    value: Option<EndWatch>,
+    notified: Notified,
+    watches: ListenerDrops,
+    value: Option<DropObserver>,
     wakers: Vec<Waker>,
 }
 
@@ -125,12 +125,12 @@ fn ten_tasks_of_five_fates() {
     let workers = Workers::start(&scheduler);
     let (mut spawned, mut joiners, mut aborts, mut let_go) = (vec![], vec![], vec![], vec![]);
     for fate in FATES.into_iter().chain(FATES) {
-        let told = Told::default();
+        let notified = Notified::default();
         let wanted = match fate {
-            Fate::OnlyAborted => (1 << (TELLERS + 1)) - 1,
-            _ => (1 << TELLERS) - 1,
+            Fate::OnlyAborted => (1 << (NOTIFIERS + 1)) - 1,
+            _ => (1 << NOTIFIERS) - 1,
         };
-        let (listener, watches) = Listener::new(&told, wanted);
+        let (listener, watches) = Listener::new(&notified, wanted);
         let (frame, value) = match spawned.len() < FATES.len() {
             true => (Frame::root(), None),
             false => {
@@ -139,15 +139,15 @@ fn ten_tasks_of_five_fates() {
             }
         };
         let wakers = Arc::new(Mutex::new(Vec::new()));
-        let task = TellsItsWakers {
+        let task = SharesItsWakers {
             wakers: (fate != Fate::Detached).then(|| wakers.clone()),
             listener,
         };
         match fate {
             Fate::Detached => {
-                let claim = scheduler.spawn_detached(task, frame);
-                *wakers.lock() = (0..TELLERS).map(|_| claim.waker()).collect();
-                claim.put(&scheduler);
+                let runnable = scheduler.spawn_detached(task, frame);
+                *wakers.lock() = (0..NOTIFIERS).map(|_| runnable.waker()).collect();
+                runnable.put(&scheduler);
             }
             _ => {
                 let handle = scheduler.spawn(task, frame);
@@ -167,22 +167,27 @@ fn ten_tasks_of_five_fates() {
         }
         let wakers = std::mem::take(&mut *wakers.lock());
         spawned.push(Spawned {
-            told,
+            notified,
             watches,
             value,
             wakers,
         });
     }
-    let tellers: Vec<_> = (0..TELLERS)
-        .map(|teller| {
+    let notifiers: Vec<_> = (0..NOTIFIERS)
+        .map(|notifier| {
             let mut tasks: Vec<_> = spawned
                 .iter_mut()
-                .map(|task| (task.told.clone(), task.wakers.pop().expect("one a teller")))
+                .map(|task| {
+                    (
+                        task.notified.clone(),
+                        task.wakers.pop().expect("one a teller"),
+                    )
+                })
                 .collect();
             thread::spawn(move || {
                 while !tasks.is_empty() {
-                    let (told, waker) = tasks.swap_remove(below(tasks.len()));
-                    told.tell(1 << teller);
+                    let (notified, waker) = tasks.swap_remove(below(tasks.len()));
+                    notified.notify(1 << notifier);
                     if below(2) == 0 {
                         waker.wake_by_ref();
                         drop(waker);
@@ -195,7 +200,7 @@ fn ten_tasks_of_five_fates() {
         .collect();
     let aborter = thread::spawn(move || aborts.into_iter().for_each(|abort| abort.abort()));
     let dropper = thread::spawn(move || drop(let_go));
-    join(tellers);
+    join(notifiers);
     join([aborter, dropper]);
     join(joiners);
     workers.end();
@@ -204,13 +209,13 @@ fn ten_tasks_of_five_fates() {
         "a task is in the list and in no queue"
     );
     for task in &spawned {
-        task.watches.both_ended();
-        assert!(task.value.as_ref().is_none_or(EndWatch::has_ended));
+        task.watches.assert_dropped();
+        assert!(task.value.as_ref().is_none_or(DropObserver::is_dropped));
     }
 }
 
-fn joined(mut handle: JoinHandle<EndWatched>, fate: Fate) {
-    match Bell::new().block_on(&mut handle) {
+fn joined(mut handle: JoinHandle<DropTracker>, fate: Fate) {
+    match TestWaker::new().block_on(&mut handle) {
         Ok(output) => {
             assert!(fate != Fate::OnlyAborted, "it was not told enough");
             output.touch();
@@ -225,19 +230,19 @@ fn joined(mut handle: JoinHandle<EndWatched>, fate: Fate) {
 }
 
 /// A listener that gives away wakers of its task when it is polled first.
-struct TellsItsWakers {
+struct SharesItsWakers {
     wakers: Option<Arc<Mutex<Vec<Waker>>>>,
     listener: Listener,
 }
 
-impl Future for TellsItsWakers {
-    type Output = EndWatched;
+impl Future for SharesItsWakers {
+    type Output = DropTracker;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndWatched> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<DropTracker> {
         if let Some(wakers) = self.wakers.take() {
             wakers
                 .lock()
-                .extend((0..TELLERS).map(|_| cx.waker().clone()));
+                .extend((0..NOTIFIERS).map(|_| cx.waker().clone()));
         }
         Pin::new(&mut self.listener).poll(cx)
     }
@@ -255,13 +260,13 @@ struct Parent {
     children: Vec<JoinHandle<usize>>,
     done: usize,
     yields: usize,
-    _end: EndWatched,
-    ends: Arc<Mutex<Vec<EndWatch>>>,
+    _end: DropTracker,
+    ends: Arc<Mutex<Vec<DropObserver>>>,
 }
 
 impl Parent {
-    fn new(scheduler: &ModelScheduler, depth: usize, ends: &Arc<Mutex<Vec<EndWatch>>>) -> Self {
-        let (end, watch) = EndWatched::new();
+    fn new(scheduler: &ModelScheduler, depth: usize, ends: &Arc<Mutex<Vec<DropObserver>>>) -> Self {
+        let (end, watch) = DropTracker::new();
         ends.lock().push(watch);
         Self {
             scheduler: scheduler.clone(),
@@ -328,7 +333,7 @@ fn trees_of_tasks_join_their_children() {
             move || abort.abort()
         });
         let joiners = [(whole, true), (cut, false)].map(|(mut handle, is_whole)| {
-            thread::spawn(move || match Bell::new().block_on(&mut handle) {
+            thread::spawn(move || match TestWaker::new().block_on(&mut handle) {
                 Ok(count) => assert_eq!(count, 7),
                 Err(error) => assert!(error.is_cancelled() && !is_whole),
             })
@@ -340,8 +345,8 @@ fn trees_of_tasks_join_their_children() {
             thread::yield_now();
         }
         workers.end();
-        assert!(ends.lock().iter().all(EndWatch::has_ended));
-        assert!(value.has_ended());
+        assert!(ends.lock().iter().all(DropObserver::is_dropped));
+        assert!(value.is_dropped());
     });
 }
 
@@ -356,22 +361,22 @@ fn a_shutdown_meets_everything() {
             .map(|_| {
                 let scheduler = scheduler.clone();
                 thread::spawn(move || {
-                    let told = Told::default();
+                    let notified = Notified::default();
                     let tasks: Vec<_> = (0..3)
                         .map(|wanted| {
                             let (frame, value) = bound_frame();
-                            let (listener, watches) = Listener::new(&told, wanted);
+                            let (listener, watches) = Listener::new(&notified, wanted);
                             (scheduler.spawn(listener, frame), watches, value)
                         })
                         .collect();
-                    told.tell(1);
+                    notified.notify(1);
                     for (mut handle, watches, value) in tasks {
-                        match Bell::new().block_on(&mut handle) {
+                        match TestWaker::new().block_on(&mut handle) {
                             Ok(output) => output.touch(),
                             Err(error) => assert!(error.is_cancelled()),
                         }
-                        assert!(value.has_ended(), "a joined task holds no frame");
-                        watches.both_ended();
+                        assert!(value.is_dropped(), "a joined task holds no frame");
+                        watches.assert_dropped();
                     }
                 })
             })
@@ -394,17 +399,17 @@ fn a_shutdown_meets_everything() {
 /// A last-in slot between its owner, who replaces and takes, and four thieves: each claim goes to
 /// one of them.
 #[test]
-fn claims_leave_the_last_in_slot_once() {
+fn runnables_leave_the_lifo_slot_once() {
     const TASKS: usize = 8;
     schedules("last-in slot: eight claims × four thieves", 1500, || {
-        let slot = Slot::new();
+        let slot = ModelLifoSlot::new();
         let thieves: Vec<_> = (0..4)
             .map(|_| {
                 let slot = slot.clone();
                 thread::spawn(move || {
                     for _ in 0..4 {
-                        if let Some(claim) = slot.steal_marked() {
-                            claim.run_to_end();
+                        if let Some(runnable) = slot.steal_marked() {
+                            runnable.run_to_end();
                         }
                     }
                 })
@@ -413,23 +418,23 @@ fn claims_leave_the_last_in_slot_once() {
         let scheduler = ModelScheduler::new();
         let mut ends = Vec::new();
         for _ in 0..TASKS {
-            let (listener, watches) = Listener::new(&Told::default(), 0);
+            let (listener, watches) = Listener::new(&Notified::default(), 0);
             ends.push(watches);
-            let claim = scheduler.spawn_detached(listener, Frame::root());
-            if let Some(displaced) = slot.replace(claim) {
+            let runnable = scheduler.spawn_detached(listener, Frame::root());
+            if let Some(displaced) = slot.replace(runnable) {
                 displaced.run_to_end();
             }
             if below(3) == 0
-                && let Some(claim) = slot.take()
+                && let Some(runnable) = slot.take()
             {
-                claim.run_to_end();
+                runnable.run_to_end();
             }
         }
         join(thieves);
-        if let Some(claim) = slot.take() {
-            claim.run_to_end();
+        if let Some(runnable) = slot.take() {
+            runnable.run_to_end();
         }
-        ends.iter().for_each(Watches::both_ended);
+        ends.iter().for_each(ListenerDrops::assert_dropped);
     });
 }
 
@@ -441,7 +446,7 @@ const SCHEDULED: usize = 2;
 /// Tasks that are nothing but a word each, with the transitions between waker and runner.
 struct Words {
     words: Vec<AtomicUsize>,
-    told: Vec<AtomicUsize>,
+    notified: Vec<AtomicUsize>,
     queue: Mutex<Vec<usize>>,
     finish: fn(&AtomicUsize) -> bool,
 }
@@ -457,11 +462,11 @@ impl Words {
     fn run(&self, task: usize) -> bool {
         let word = &self.words[task];
         word.fetch_xor(SCHEDULED | RUNNING, Ordering::Acquire);
-        let heard = self.told[task].load(Ordering::Relaxed) == TELLERS;
+        let received = self.notified[task].load(Ordering::Relaxed) == NOTIFIERS;
         if (self.finish)(word) {
             self.queue.lock().push(task);
         }
-        heard
+        received
     }
 }
 
@@ -480,48 +485,53 @@ fn many_words(finish: fn(&AtomicUsize) -> bool) {
     const TASKS: usize = 8;
     let words = Arc::new(Words {
         words: (0..TASKS).map(|_| AtomicUsize::new(0)).collect(),
-        told: (0..TASKS).map(|_| AtomicUsize::new(0)).collect(),
+        notified: (0..TASKS).map(|_| AtomicUsize::new(0)).collect(),
         queue: Mutex::new(Vec::new()),
         finish,
     });
-    let told_all = Arc::new(AtomicBool::new(false));
-    let heard = Arc::new(AtomicUsize::new(0));
+    let notified_all = Arc::new(AtomicBool::new(false));
+    let received = Arc::new(AtomicUsize::new(0));
     let workers: Vec<_> = (0..WORKERS)
         .map(|_| {
-            let (words, told_all, heard) = (words.clone(), told_all.clone(), heard.clone());
+            let (words, notified_all, received) =
+                (words.clone(), notified_all.clone(), received.clone());
             thread::spawn(move || {
                 loop {
-                    let is_last_look = told_all.load(Ordering::Acquire);
+                    let is_last_scan = notified_all.load(Ordering::Acquire);
                     let task = words.queue.lock().pop();
                     match task {
                         Some(task) => {
                             if words.run(task) {
-                                heard.fetch_or(1 << task, Ordering::Relaxed);
+                                received.fetch_or(1 << task, Ordering::Relaxed);
                             }
                         }
-                        None if is_last_look => return,
+                        None if is_last_scan => return,
                         None => thread::yield_now(),
                     }
                 }
             })
         })
         .collect();
-    let tellers: Vec<_> = (0..TELLERS)
+    let notifiers: Vec<_> = (0..NOTIFIERS)
         .map(|_| {
             let words = words.clone();
             thread::spawn(move || {
                 for task in 0..TASKS {
-                    words.told[task].fetch_add(1, Ordering::Relaxed);
+                    words.notified[task].fetch_add(1, Ordering::Relaxed);
                     words.wake(task);
                 }
             })
         })
         .collect();
-    join(tellers);
-    told_all.store(true, Ordering::Release);
+    join(notifiers);
+    notified_all.store(true, Ordering::Release);
     join(workers);
     let all = (1 << TASKS) - 1;
-    assert_eq!(heard.load(Ordering::Relaxed), all, "a wake led to no poll");
+    assert_eq!(
+        received.load(Ordering::Relaxed),
+        all,
+        "a wake led to no poll"
+    );
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use framewise_loom_tests::{Bell, Driven, PoisoningAllocator, below, finds, schedules};
+use framewise_loom_tests::{PoisoningAllocator, TestWaker, TimerDriver, below, finds, schedules};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 use framewise_timers::model::{ArmError, Published, Rearmed};
@@ -28,7 +28,7 @@ const FAR: u64 = 1 << 30;
 
 /// The wheels, and the sleep of the driver.
 struct Clocked {
-    driven: Arc<Driven<WHEELS>>,
+    driven: Arc<TimerDriver<WHEELS>>,
     /// Whether the driver was unparked and has not seen it.
     unparked: Mutex<bool>,
     woken: Condvar,
@@ -39,7 +39,7 @@ struct Clocked {
 impl Clocked {
     fn new(timers: usize) -> Arc<Self> {
         Arc::new(Self {
-            driven: Driven::new(),
+            driven: TimerDriver::new(),
             unparked: Mutex::new(false),
             woken: Condvar::new(),
             left: AtomicUsize::new(timers),
@@ -172,29 +172,30 @@ fn many_sleepers_are_woken() {
     schedules("8 sleepers in 4 wheels × 2 firing threads", 500, || {
         let timers = Timers::new(WHEELS, || ());
         let left = Arc::new(AtomicUsize::new(SLEEPERS));
-        let bells = Arc::new(Mutex::new(Vec::new()));
+        let test_wakers = Arc::new(Mutex::new(Vec::new()));
         let sleepers: Vec<_> = (0..SLEEPERS)
             .map(|sleeper| {
-                let (timers, left, bells) = (timers.clone(), left.clone(), bells.clone());
+                let (timers, left, test_wakers) =
+                    (timers.clone(), left.clone(), test_wakers.clone());
                 thread::spawn(move || {
                     let _entered = enter(&timers.handle(sleeper % WHEELS));
                     let mut sleep = sleep(LONG);
-                    let bell = Bell::new();
+                    let test_waker = TestWaker::new();
                     match below(4) {
                         0 => {
                             let mut cx = Context::from_waker(Waker::noop());
                             let _ = Pin::new(&mut sleep).poll(&mut cx);
                         }
                         1 => {
-                            let other = Bell::new();
+                            let other = TestWaker::new();
                             if other.poll(&mut sleep).is_pending() {
-                                bell.block_on(&mut sleep);
+                                test_waker.block_on(&mut sleep);
                             }
                         }
-                        _ => bell.block_on(&mut sleep),
+                        _ => test_waker.block_on(&mut sleep),
                     }
                     drop(sleep);
-                    bells.lock().push(bell);
+                    test_wakers.lock().push(test_waker);
                     left.fetch_sub(1, Ordering::Relaxed);
                 })
             })
@@ -213,8 +214,8 @@ fn many_sleepers_are_woken() {
         join(sleepers);
         join(firers);
         assert!(timers.is_empty());
-        for bell in &*bells.lock() {
-            let holders = std::sync::Arc::strong_count(bell);
+        for test_waker in &*test_wakers.lock() {
+            let holders = std::sync::Arc::strong_count(test_waker);
             assert_eq!(holders, 1, "a waker is left over");
         }
     });
@@ -223,22 +224,23 @@ fn many_sleepers_are_woken() {
 /// The timers are closed while sleeps are dropped and fired on many threads: no waker is left in a
 /// wheel, or called twice. (Nobody polls any more: a sleep of a runtime that has ended panics.)
 #[test]
-fn closing_amid_sleepers_leaves_nothing() {
+fn closing_during_sleeps_leaves_nothing() {
     const SLEEPERS: usize = 8;
     schedules(
         "8 sleepers dropped × firing × close × close",
         800,
         || {
             let timers = Timers::new(WHEELS, || ());
-            let bell = Bell::new();
+            let test_waker = TestWaker::new();
             let polled = Arc::new(AtomicUsize::new(0));
             let sleepers: Vec<_> = (0..SLEEPERS)
                 .map(|sleeper| {
-                    let (timers, bell, polled) = (timers.clone(), bell.clone(), polled.clone());
+                    let (timers, test_waker, polled) =
+                        (timers.clone(), test_waker.clone(), polled.clone());
                     thread::spawn(move || {
                         let _entered = enter(&timers.handle(sleeper % WHEELS));
                         let mut sleep = sleep(LONG);
-                        assert!(bell.poll(&mut sleep).is_pending());
+                        assert!(test_waker.poll(&mut sleep).is_pending());
                         polled.fetch_add(1, Ordering::Relaxed);
                         (0..below(20)).for_each(|_| thread::yield_now());
                     })
@@ -261,7 +263,7 @@ fn closing_amid_sleepers_leaves_nothing() {
             join(sleepers);
             join([firer, closer]);
             assert!(timers.is_empty());
-            let holders = std::sync::Arc::strong_count(&bell);
+            let holders = std::sync::Arc::strong_count(&test_waker);
             assert_eq!(holders, 1, "a waker is left over");
         },
     );

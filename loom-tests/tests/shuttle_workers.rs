@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use framewise::model::{Idle, Parker, Unparked};
-use framewise_loom_tests::{Kernel, LeftOut, Mirror, TaskSet, below, finds, schedules};
+use framewise_loom_tests::{Kernel, MockScheduler, OmittedStep, TaskSet, below, finds, schedules};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
@@ -15,14 +15,14 @@ const NOBODY: usize = usize::MAX;
 
 /// Starts workers on their threads.
 fn start(
-    mirror: &Arc<Mirror>,
+    scheduler: &Arc<MockScheduler>,
     workers: usize,
-    run: impl Fn(&Mirror, usize, usize) + Clone + Send + 'static,
+    run: impl Fn(&MockScheduler, usize, usize) + Clone + Send + 'static,
 ) -> Vec<thread::JoinHandle<()>> {
     (0..workers)
         .map(|index| {
-            let (mirror, run) = (mirror.clone(), run.clone());
-            thread::spawn(move || mirror.work(index, &run))
+            let (scheduler, run) = (scheduler.clone(), run.clone());
+            thread::spawn(move || scheduler.work(index, &run))
         })
         .collect()
 }
@@ -57,51 +57,51 @@ impl Gate {
 // ---- the mirror ----
 
 /// A way for a task to come to a worker.
-fn make_ready(mirror: &Mirror, way: usize, worker: Option<usize>, task: usize) {
+fn make_ready(scheduler: &MockScheduler, way: usize, worker: Option<usize>, task: usize) {
     match (way, worker) {
-        (0, _) => mirror.kernel.raise(task),
-        (1, Some(worker)) => mirror.push_slot(worker, task),
-        _ => mirror.push(task),
+        (0, _) => scheduler.kernel.raise(task),
+        (1, Some(worker)) => scheduler.push_slot(worker, task),
+        _ => scheduler.push(task),
     }
 }
 
 /// Each task but the last makes the next one ready, by an event, in its own slot or by a push, and
 /// then blocks until the last one has run: all workers but one block one after the other, and what
 /// each of them leaves behind is found by those that are left.
-fn a_chain_of_tasks_that_block(workers: usize, left_out: LeftOut) {
-    let mirror = Mirror::without(left_out, workers);
+fn a_chain_of_tasks_that_block(workers: usize, omitted_step: OmittedStep) {
+    let scheduler = MockScheduler::omitting(omitted_step, workers);
     let gate = Arc::new(Gate::default());
-    let threads = start(&mirror, workers, move |mirror, worker, task| {
+    let threads = start(&scheduler, workers, move |scheduler, worker, task| {
         if task + 1 == workers {
             gate.open();
-            mirror.close();
+            scheduler.close();
         } else {
-            make_ready(mirror, below(3), Some(worker), task + 1);
+            make_ready(scheduler, below(3), Some(worker), task + 1);
             gate.wait();
         }
     });
-    make_ready(&mirror, below(2) * 2, None, 0);
+    make_ready(&scheduler, below(2) * 2, None, 0);
     join(threads);
 }
 
 #[test]
 fn what_blocking_tasks_leave_behind_is_found_by_one_of_three() {
     schedules("chain of blocking tasks, three workers", 1500, || {
-        a_chain_of_tasks_that_block(3, LeftOut::Nothing);
+        a_chain_of_tasks_that_block(3, OmittedStep::None);
     });
 }
 
 #[test]
 fn what_blocking_tasks_leave_behind_is_found_by_one_of_four() {
     schedules("chain of blocking tasks, four workers", 1000, || {
-        a_chain_of_tasks_that_block(4, LeftOut::Nothing);
+        a_chain_of_tasks_that_block(4, OmittedStep::None);
     });
 }
 
 #[test]
 fn what_blocking_tasks_leave_behind_is_found_by_one_of_eight() {
     schedules("chain of blocking tasks, eight workers", 200, || {
-        a_chain_of_tasks_that_block(8, LeftOut::Nothing);
+        a_chain_of_tasks_that_block(8, OmittedStep::None);
     });
 }
 
@@ -109,9 +109,9 @@ fn what_blocking_tasks_leave_behind_is_found_by_one_of_eight() {
 /// tasks come from two threads outside, and one from the driver. (Not more: the mirror runs what one
 /// turn of the driver brings in a row, where the shipped worker queues it.)
 fn tasks_that_need_each_other(workers: usize) {
-    let mirror = Mirror::new(workers);
+    let scheduler = MockScheduler::new(workers);
     let begun = Arc::new((Mutex::new(0), Condvar::new()));
-    let threads = start(&mirror, workers, move |mirror, _, _| {
+    let threads = start(&scheduler, workers, move |scheduler, _, _| {
         let (count, changed) = &*begun;
         let mut now = count.lock();
         *now += 1;
@@ -120,13 +120,13 @@ fn tasks_that_need_each_other(workers: usize) {
             now = changed.wait(now);
         }
         drop(now);
-        mirror.close();
+        scheduler.close();
     });
     let sources = (0..2).map(|source| {
-        let mirror = mirror.clone();
+        let scheduler = scheduler.clone();
         thread::spawn(move || {
             for task in (source..workers).step_by(2) {
-                make_ready(&mirror, if task == 0 { 0 } else { 2 }, None, task);
+                make_ready(&scheduler, if task == 0 { 0 } else { 2 }, None, task);
             }
         })
     });
@@ -149,24 +149,24 @@ fn traffic(workers: usize) {
     const TASKS: usize = 5;
     const SOURCES: usize = 3;
     const ALL: usize = TASKS * SOURCES * 2;
-    let mirror = Mirror::new(workers);
+    let scheduler = MockScheduler::new(workers);
     let ran = Arc::new(Mutex::new([0; ALL]));
     let left = Arc::new(AtomicUsize::new(ALL));
-    let threads = start(&mirror, workers, move |mirror, worker, task| {
+    let threads = start(&scheduler, workers, move |scheduler, worker, task| {
         ran.lock()[task] += 1;
         if task < ALL / 2 {
-            make_ready(mirror, below(3), Some(worker), task + ALL / 2);
+            make_ready(scheduler, below(3), Some(worker), task + ALL / 2);
         }
         if left.fetch_sub(1, Ordering::Relaxed) == 1 {
             assert_eq!(*ran.lock(), [1; ALL], "each task runs once");
-            mirror.close();
+            scheduler.close();
         }
     });
     let sources = (0..SOURCES).map(|source| {
-        let mirror = mirror.clone();
+        let scheduler = scheduler.clone();
         thread::spawn(move || {
             for task in 0..TASKS {
-                make_ready(&mirror, source * 2, None, source * TASKS + task);
+                make_ready(&scheduler, source * 2, None, source * TASKS + task);
             }
         })
     });
@@ -274,7 +274,7 @@ fn bare(workers: usize, forgets: Forgets) {
 }
 
 #[test]
-fn a_push_finds_a_worker_without_a_watch() {
+fn a_push_finds_a_worker_without_a_monitor() {
     for (workers, count) in [(3, 3000), (4, 2000), (8, 800)] {
         let name = format!("pushes × searches × parks, no watch, {workers} workers");
         schedules(&name, count, move || bare(workers, Forgets::Nothing));
@@ -373,7 +373,7 @@ fn no_unpark_is_lost_to_a_time_out_or_to_the_driver() {
 // ---- would these models notice? ----
 
 #[test]
-fn control_a_searcher_that_does_not_look_again_is_noticed() {
+fn control_a_searcher_that_does_not_scan_again_is_noticed() {
     finds(
         "control: the last searcher does not look",
         3000,
@@ -385,7 +385,7 @@ fn control_a_searcher_that_does_not_look_again_is_noticed() {
 }
 
 #[test]
-fn control_a_worker_that_parks_without_a_look_is_noticed() {
+fn control_a_worker_that_parks_without_a_scan_is_noticed() {
     finds(
         "control: a worker parks without a look",
         3000,
@@ -397,47 +397,47 @@ fn control_a_worker_that_parks_without_a_look_is_noticed() {
 }
 
 #[test]
-fn control_a_worker_that_does_not_settle_is_noticed() {
+fn control_a_worker_that_does_not_leave_idle_is_noticed() {
     finds(
         "control: nobody settles before a task",
         3000,
         "deadlock",
         || {
-            a_chain_of_tasks_that_block(4, LeftOut::LeaveIdle);
+            a_chain_of_tasks_that_block(4, OmittedStep::LeaveIdle);
         },
     );
 }
 
 #[test]
-fn control_an_attendant_that_never_keeps_watch_is_noticed() {
+fn control_a_driver_owner_without_a_timeout_is_noticed() {
     finds(
         "control: the driver_owner does not keep watch",
         3000,
         "deadlock",
         || {
-            a_chain_of_tasks_that_block(4, LeftOut::DriverOwnerTimeout);
+            a_chain_of_tasks_that_block(4, OmittedStep::DriverOwnerTimeout);
         },
     );
 }
 
 #[test]
-fn control_the_mirror_without_its_last_look_is_noticed() {
+fn control_a_mock_scheduler_without_its_last_scan_is_noticed() {
     finds(
         "control: the mirror parks without a look",
         3000,
         "deadlock",
         || {
             traffic(3);
-            traffic_without_a_look();
+            traffic_without_a_scan();
         },
     );
 }
 
 /// One worker, so that no sibling keeps watch.
-fn traffic_without_a_look() {
-    let mirror = Mirror::without(LeftOut::LastLook, 1);
-    let threads = start(&mirror, 1, |mirror, _, _| mirror.close());
-    mirror.push(0);
+fn traffic_without_a_scan() {
+    let scheduler = MockScheduler::omitting(OmittedStep::LastScan, 1);
+    let threads = start(&scheduler, 1, |scheduler, _, _| scheduler.close());
+    scheduler.push(0);
     join(threads);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Real tasks on the least scheduler there is (`framewise::model`); the wakers, handles and every
 //! step of a task's life are the shipped ones. How a failure shows: loom reports a race on a cell,
-//! a leak or a deadlock; `EndWatched` an end that came twice or too early; an assertion names the
+//! a leak or a deadlock; `DropTracker` an end that came twice or too early; an assertion names the
 //! rest.
 #![cfg(framewise_loom)]
 
@@ -10,11 +10,11 @@ use std::sync::Arc as StdArc;
 use std::sync::atomic::{AtomicUsize as StdAtomicUsize, Ordering as StdOrdering};
 use std::task::Poll;
 
-use framewise::model::{ModelScheduler, Runnable, Slot};
+use framewise::model::{ModelLifoSlot, ModelScheduler, Runnable};
 use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_loom_tests::{
-    Bell, EndWatch, EndWatched, Listener, PoisoningAllocator, Told, Watches, model,
-    model_with_panics,
+    DropObserver, DropTracker, Listener, ListenerDrops, Notified, PoisoningAllocator, TestWaker,
+    model, model_with_panics,
 };
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
@@ -22,23 +22,26 @@ use framewise_sync::{Arc, thread};
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-static REQUEST: ContextVar<EndWatched> = ContextVar::new("request");
+static REQUEST: ContextVar<DropTracker> = ContextVar::new("request");
 
 /// A frame with one value, and who watches that value.
-fn bound_frame() -> (Frame, EndWatch) {
-    let (value, watch) = EndWatched::new();
+fn bound_frame() -> (Frame, DropObserver) {
+    let (value, watch) = DropTracker::new();
     (REQUEST.run(value, Frame::current), watch)
 }
 
 /// A task that is ready at its first poll.
-fn spawn_ready(scheduler: &ModelScheduler, frame: Frame) -> (JoinHandle<EndWatched>, Watches) {
-    let (listener, watches) = Listener::new(&Told::default(), 0);
+fn spawn_ready(
+    scheduler: &ModelScheduler,
+    frame: Frame,
+) -> (JoinHandle<DropTracker>, ListenerDrops) {
+    let (listener, watches) = Listener::new(&Notified::default(), 0);
     (scheduler.spawn(listener, frame), watches)
 }
 
 fn run_one(scheduler: &ModelScheduler) {
-    if let Some(claim) = scheduler.take() {
-        claim.run_to_end();
+    if let Some(runnable) = scheduler.take() {
+        runnable.run_to_end();
     }
 }
 
@@ -54,15 +57,15 @@ fn in_thread<R: 'static>(f: impl FnOnce() -> R + Send + 'static) -> thread::Join
 fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
     model("wake × wake × run", || {
         let scheduler = ModelScheduler::new();
-        let told = Told::default();
-        let (listener, watches) = Listener::new(&told, 3);
-        let claim = scheduler.spawn_detached(listener, Frame::root());
-        let wakers = [(1, claim.waker()), (2, claim.waker())];
-        claim.put(&scheduler);
+        let notified = Notified::default();
+        let (listener, watches) = Listener::new(&notified, 3);
+        let runnable = scheduler.spawn_detached(listener, Frame::root());
+        let wakers = [(1, runnable.waker()), (2, runnable.waker())];
+        runnable.put(&scheduler);
         let threads = wakers.map(|(bit, waker)| {
-            let told = told.clone();
+            let notified = notified.clone();
             in_thread(move || {
-                told.tell(bit);
+                notified.notify(bit);
                 waker.wake();
             })
         });
@@ -81,7 +84,7 @@ fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
         runner.join().expect("no panic");
         // What the runner did not get to. If it did get all, the listener must have heard both.
         scheduler.run_all();
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -90,24 +93,24 @@ fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
 fn a_wake_during_a_poll_means_another_poll() {
     model("wake × poll, by reference and by value", || {
         let scheduler = ModelScheduler::new();
-        let told = Told::default();
-        let (listener, watches) = Listener::new(&told, 1);
-        let claim = scheduler.spawn_detached(listener, Frame::root());
-        let waker = claim.waker();
+        let notified = Notified::default();
+        let (listener, watches) = Listener::new(&notified, 1);
+        let runnable = scheduler.spawn_detached(listener, Frame::root());
+        let waker = runnable.waker();
         let thread = in_thread({
-            let told = told.clone();
+            let notified = notified.clone();
             move || {
                 waker.wake_by_ref();
-                told.tell(1);
+                notified.notify(1);
                 waker.wake();
             }
         });
-        claim.run_to_end();
+        runnable.run_to_end();
         run_one(&scheduler);
         // Not joined before: here the runs above must have seen all, or left a claim.
         thread.join().expect("no panic");
         scheduler.run_all();
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -117,11 +120,11 @@ fn a_wake_during_a_poll_means_another_poll() {
 fn a_task_has_one_poller_at_a_time() {
     model("run × run × wake", || {
         let scheduler = ModelScheduler::new();
-        let told = Told::default();
-        let (listener, watches) = Listener::new(&told, 1);
-        let claim = scheduler.spawn_detached(listener, Frame::root());
-        let waker = claim.waker();
-        claim.put(&scheduler);
+        let notified = Notified::default();
+        let (listener, watches) = Listener::new(&notified, 1);
+        let runnable = scheduler.spawn_detached(listener, Frame::root());
+        let waker = runnable.waker();
+        runnable.put(&scheduler);
         let runners: Vec<_> = (0..2)
             .map(|_| {
                 let scheduler = scheduler.clone();
@@ -129,13 +132,13 @@ fn a_task_has_one_poller_at_a_time() {
             })
             .collect();
         waker.wake_by_ref();
-        told.tell(1);
+        notified.notify(1);
         waker.wake();
         for runner in runners {
             runner.join().expect("no panic");
         }
         scheduler.run_all();
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -147,35 +150,35 @@ fn a_task_has_one_poller_at_a_time() {
 fn an_abort_is_not_lost() {
     model("abort × wake × run", || {
         let scheduler = ModelScheduler::new();
-        let told = Told::default();
+        let notified = Notified::default();
         // It is never told enough, so that only the abort can end it.
-        let (listener, watches) = Listener::new(&told, 3);
+        let (listener, watches) = Listener::new(&notified, 3);
         let mut handle = scheduler.spawn(listener, Frame::root());
         let aborter = in_thread({
             let abort = handle.abort_handle();
             move || abort.abort()
         });
-        let claim = scheduler.take().expect("it was just spawned");
-        let waker = claim.waker();
+        let runnable = scheduler.take().expect("it was just spawned");
+        let waker = runnable.waker();
         let waking = in_thread({
-            let told = told.clone();
+            let notified = notified.clone();
             move || {
-                told.tell(1);
+                notified.notify(1);
                 waker.wake();
             }
         });
-        claim.run_to_end();
+        runnable.run_to_end();
         run_one(&scheduler);
         aborter.join().expect("no panic");
         waking.join().expect("no panic");
         scheduler.run_all();
-        match Bell::new().poll(&mut handle) {
+        match TestWaker::new().poll(&mut handle) {
             Poll::Ready(Err(error)) => assert!(error.is_cancelled()),
             Poll::Ready(Ok(_)) => panic!("it was not told enough to be ready"),
             Poll::Pending => panic!("the abort was lost"),
         }
         drop(handle);
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -184,18 +187,18 @@ fn an_abort_is_not_lost() {
 fn a_dropped_future_sees_what_the_aborter_did() {
     model("abort × run", || {
         let scheduler = ModelScheduler::new();
-        let (listener, watches) = Listener::new(&Told::default(), 1);
+        let (listener, watches) = Listener::new(&Notified::default(), 1);
         let handle = scheduler.spawn(listener, Frame::root());
         let runner = in_thread({
             let scheduler = scheduler.clone();
             move || scheduler.run_all()
         });
         // A look that is not over when the future is dropped is a race.
-        assert!(!watches.future.has_ended(), "only an abort ends it");
+        assert!(!watches.future.is_dropped(), "only an abort ends it");
         handle.abort();
         runner.join().expect("no panic");
         scheduler.run_all();
-        watches.both_ended();
+        watches.assert_dropped();
         drop(handle);
     });
 }
@@ -216,7 +219,7 @@ fn an_abort_meets_the_completion() {
             let scheduler = scheduler.clone();
             move || run_one(&scheduler)
         });
-        match Bell::new().block_on(&mut handle) {
+        match TestWaker::new().block_on(&mut handle) {
             Ok(output) => output.touch(),
             Err(error) => assert!(error.is_cancelled()),
         }
@@ -224,8 +227,8 @@ fn an_abort_meets_the_completion() {
         runner.join().expect("no panic");
         assert!(scheduler.take().is_none(), "a finished task is not queued");
         drop(handle);
-        watches.both_ended();
-        assert!(value.has_ended());
+        watches.assert_dropped();
+        assert!(value.is_dropped());
     });
 }
 
@@ -233,7 +236,7 @@ fn an_abort_meets_the_completion() {
 
 /// Race: the completion against a handle that is polled with one waker and then with another. The
 /// waker of the last poll that was pending is called.
-fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
+fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<DropObserver>)) {
     model(name, move || {
         let scheduler = ModelScheduler::new();
         let (frame, value) = frame();
@@ -242,7 +245,7 @@ fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
             let scheduler = scheduler.clone();
             move || run_one(&scheduler)
         });
-        let (first, second) = (Bell::new(), Bell::new());
+        let (first, second) = (TestWaker::new(), TestWaker::new());
         let output = match first.poll(&mut handle) {
             Poll::Ready(output) => output,
             Poll::Pending => second.block_on(&mut handle),
@@ -251,8 +254,8 @@ fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
         // While the runner may still be at the join waker.
         drop(handle);
         runner.join().expect("no panic");
-        watches.both_ended();
-        assert!(value.is_none_or(|value| value.has_ended()));
+        watches.assert_dropped();
+        assert!(value.is_none_or(|value| value.is_dropped()));
         // Every waker was dropped: the slot's too.
         assert_eq!(std::sync::Arc::strong_count(&first), 1);
         assert_eq!(std::sync::Arc::strong_count(&second), 1);
@@ -284,8 +287,8 @@ fn a_handle_goes_while_its_waker_is_called() {
             let scheduler = ModelScheduler::new();
             let (mut handle, watches) = spawn_ready(&scheduler, Frame::root());
             let abort = handle.abort_handle();
-            let bell = Bell::new();
-            assert!(bell.poll(&mut handle).is_pending());
+            let test_waker = TestWaker::new();
+            assert!(test_waker.poll(&mut handle).is_pending());
             let runner = in_thread({
                 let scheduler = scheduler.clone();
                 move || run_one(&scheduler)
@@ -294,14 +297,14 @@ fn a_handle_goes_while_its_waker_is_called() {
             drop(abort);
             runner.join().expect("no panic");
             dropper.join().expect("no panic");
-            watches.both_ended();
-            assert_eq!(std::sync::Arc::strong_count(&bell), 1);
+            watches.assert_dropped();
+            assert_eq!(std::sync::Arc::strong_count(&test_waker), 1);
         },
     );
 }
 
 /// Race: the handle is dropped while the task completes. The output is dropped once, by one side.
-fn handle_is_dropped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
+fn handle_is_dropped(name: &str, frame: fn() -> (Frame, Option<DropObserver>)) {
     model(name, move || {
         let scheduler = ModelScheduler::new();
         let (frame, value) = frame();
@@ -312,8 +315,8 @@ fn handle_is_dropped(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
         });
         drop(handle);
         runner.join().expect("no panic");
-        watches.both_ended();
-        assert!(value.is_none_or(|value| value.has_ended()));
+        watches.assert_dropped();
+        assert!(value.is_none_or(|value| value.is_dropped()));
     });
 }
 
@@ -340,17 +343,17 @@ fn an_output_and_a_waker_end_once() {
         let scheduler = ModelScheduler::new();
         let (frame, value) = bound_frame();
         let (mut handle, watches) = spawn_ready(&scheduler, frame);
-        let bell = Bell::new();
-        assert!(bell.poll(&mut handle).is_pending());
+        let test_waker = TestWaker::new();
+        assert!(test_waker.poll(&mut handle).is_pending());
         let runner = in_thread({
             let scheduler = scheduler.clone();
             move || run_one(&scheduler)
         });
         drop(handle);
         runner.join().expect("no panic");
-        watches.both_ended();
-        assert!(value.has_ended());
-        assert_eq!(std::sync::Arc::strong_count(&bell), 1);
+        watches.assert_dropped();
+        assert!(value.is_dropped());
+        assert_eq!(std::sync::Arc::strong_count(&test_waker), 1);
     });
 }
 
@@ -366,17 +369,17 @@ fn c47_a_finished_task_has_released_its_frame() {
             move || run_one(&scheduler)
         });
         if handle.is_finished() {
-            assert!(value.has_ended(), "the frame is held by a finished task");
-            assert!(watches.future.has_ended());
-            assert!(Bell::new().poll(&mut handle).is_ready());
+            assert!(value.is_dropped(), "the frame is held by a finished task");
+            assert!(watches.future.is_dropped());
+            assert!(TestWaker::new().poll(&mut handle).is_ready());
         } else {
-            let output = Bell::new().block_on(&mut handle);
-            assert!(value.has_ended(), "the frame is held by a joined task");
+            let output = TestWaker::new().block_on(&mut handle);
+            assert!(value.is_dropped(), "the frame is held by a joined task");
             drop(output);
         }
         runner.join().expect("no panic");
         drop(handle);
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -384,21 +387,21 @@ fn c47_a_finished_task_has_released_its_frame() {
 
 /// Race: the completion, the last waker and the handle, one thread each. The task is freed once,
 /// after everybody's last use, and is not leaked.
-fn last_reference(name: &str, frame: fn() -> (Frame, Option<EndWatch>)) {
+fn last_reference(name: &str, frame: fn() -> (Frame, Option<DropObserver>)) {
     model(name, move || {
         let scheduler = ModelScheduler::new();
         let (frame, value) = frame();
         let (handle, watches) = spawn_ready(&scheduler, frame);
-        let claim: Runnable = scheduler.take().expect("it was just spawned");
-        let waker = claim.waker();
+        let runnable: Runnable = scheduler.take().expect("it was just spawned");
+        let waker = runnable.waker();
         let waking = in_thread(move || waker.wake());
         let dropper = in_thread(move || drop(handle));
-        claim.run_to_end();
+        runnable.run_to_end();
         waking.join().expect("no panic");
         dropper.join().expect("no panic");
         scheduler.run_all();
-        watches.both_ended();
-        assert!(value.is_none_or(|value| value.has_ended()));
+        watches.assert_dropped();
+        assert!(value.is_none_or(|value| value.is_dropped()));
     });
 }
 
@@ -423,23 +426,23 @@ fn the_last_reference_frees_in_a_frame() {
 fn a_fresh_handle_is_dropped_in_one_step() {
     model("fresh handle dropped × run × wake", || {
         let scheduler = ModelScheduler::new();
-        let told = Told::default();
-        let (listener, watches) = Listener::new(&told, 1);
+        let notified = Notified::default();
+        let (listener, watches) = Listener::new(&notified, 1);
         let handle = scheduler.spawn(listener, Frame::root());
         let runner = in_thread({
-            let (scheduler, told) = (scheduler.clone(), told.clone());
+            let (scheduler, notified) = (scheduler.clone(), notified.clone());
             move || {
-                let claim = scheduler.take().expect("it was just spawned");
-                let waker = claim.waker();
-                claim.run_to_end();
-                told.tell(1);
+                let runnable = scheduler.take().expect("it was just spawned");
+                let waker = runnable.waker();
+                runnable.run_to_end();
+                notified.notify(1);
                 waker.wake();
             }
         });
         drop(handle);
         runner.join().expect("no panic");
         scheduler.run_all();
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -453,13 +456,13 @@ fn an_output_does_not_wait_for_wakers() {
             let scheduler = ModelScheduler::new();
             let (frame, value) = bound_frame();
             let (handle, watches) = spawn_ready(&scheduler, frame);
-            let claim: Runnable = scheduler.take().expect("it was just spawned");
-            let waker = claim.waker();
-            let runner = in_thread(move || claim.run_to_end());
+            let runnable: Runnable = scheduler.take().expect("it was just spawned");
+            let waker = runnable.waker();
+            let runner = in_thread(move || runnable.run_to_end());
             drop(handle);
             runner.join().expect("no panic");
-            watches.both_ended();
-            assert!(value.has_ended());
+            watches.assert_dropped();
+            assert!(value.is_dropped());
             drop(waker);
         },
     );
@@ -492,9 +495,9 @@ fn output_ends_in_a_frame(name: &str, frame: fn() -> Frame) {
             ends: StdArc::clone(&ends),
         };
         let handle = scheduler.spawn(async move { output }, frame);
-        let claim: Runnable = scheduler.take().expect("it was just spawned");
-        let waker = claim.waker();
-        let runner = in_thread(move || claim.run_to_end());
+        let runnable: Runnable = scheduler.take().expect("it was just spawned");
+        let waker = runnable.waker();
+        let runner = in_thread(move || runnable.run_to_end());
         DROPPER.run((), || drop(handle));
         runner.join().expect("no panic");
         assert_eq!(ends.load(StdOrdering::SeqCst), 1, "it waits for the waker");
@@ -509,7 +512,7 @@ fn an_output_ends_without_its_waker_at_the_root() {
 }
 
 #[test]
-fn c39_an_output_ends_in_the_frame_of_its_task_or_of_who_drops_the_handle() {
+fn c39_an_output_ends_in_the_frame_of_its_task_or_of_its_handle() {
     let name = "completion × handle dropped, frames of both";
     output_ends_in_a_frame(name, || bound_frame().0);
 }
@@ -520,8 +523,8 @@ fn panic_is_reported(name: &str, frame: fn() -> Frame) {
     model_with_panics(name, &["planned"], move || {
         let scheduler = ModelScheduler::new();
         let handle = scheduler.spawn(async { panic!("planned") }, frame());
-        let claim: Runnable = scheduler.take().expect("it was just spawned");
-        let runner = in_thread(move || claim.run_to_end());
+        let runnable: Runnable = scheduler.take().expect("it was just spawned");
+        let runner = in_thread(move || runnable.run_to_end());
         drop::<JoinHandle<()>>(handle);
         runner.join().expect("no panic");
         assert_eq!(scheduler.unhandled_panics(), 1);
@@ -547,16 +550,16 @@ fn a_join_waker_does_not_stay_with_the_task() {
         let scheduler = ModelScheduler::new();
         let (mut handle, watches) = spawn_ready(&scheduler, Frame::root());
         let kept = handle.abort_handle();
-        let bell = Bell::new();
-        assert!(bell.poll(&mut handle).is_pending());
+        let test_waker = TestWaker::new();
+        assert!(test_waker.poll(&mut handle).is_pending());
         let runner = in_thread({
             let scheduler = scheduler.clone();
             move || run_one(&scheduler)
         });
         drop(handle);
         runner.join().expect("no panic");
-        watches.both_ended();
-        assert_eq!(StdArc::strong_count(&bell), 1);
+        watches.assert_dropped();
+        assert_eq!(StdArc::strong_count(&test_waker), 1);
         drop(kept);
     });
 }
@@ -566,9 +569,9 @@ fn a_join_waker_does_not_stay_with_the_task() {
 fn stale_wakers_free_a_finished_task() {
     model("stale waker × stale waker", || {
         let scheduler = ModelScheduler::new();
-        let (listener, watches) = Listener::new(&Told::default(), 0);
-        let claim = scheduler.spawn_detached(listener, Frame::root());
-        let wakers = [claim.waker(), claim.waker()];
+        let (listener, watches) = Listener::new(&Notified::default(), 0);
+        let runnable = scheduler.spawn_detached(listener, Frame::root());
+        let wakers = [runnable.waker(), runnable.waker()];
         let [one, two] = wakers.map(|waker| {
             in_thread(move || {
                 let second = waker.clone();
@@ -577,11 +580,11 @@ fn stale_wakers_free_a_finished_task() {
                 drop(second);
             })
         });
-        claim.run_to_end();
+        runnable.run_to_end();
         one.join().expect("no panic");
         two.join().expect("no panic");
         assert!(scheduler.take().is_none(), "a finished task is not queued");
-        watches.both_ended();
+        watches.assert_dropped();
     });
 }
 
@@ -591,50 +594,50 @@ fn stale_wakers_free_a_finished_task() {
 /// what was done to the task before: nothing but the slot orders its making before the theft, since
 /// the thief's thread is there first.
 #[test]
-fn a_claim_leaves_the_last_in_slot_once() {
+fn a_runnable_leaves_the_lifo_slot_once() {
     model("last-in slot: replace × take × three looks", || {
-        let slot = Slot::new();
+        let slot = ModelLifoSlot::new();
         let thief = in_thread({
             let slot = slot.clone();
             move || {
                 for _ in 0..3 {
-                    if let Some(claim) = slot.steal_marked() {
-                        claim.run_to_end();
+                    if let Some(runnable) = slot.steal_marked() {
+                        runnable.run_to_end();
                     }
                 }
             }
         });
         let scheduler = ModelScheduler::new();
-        let (one, of_one) = Listener::new(&Told::default(), 0);
+        let (one, of_one) = Listener::new(&Notified::default(), 0);
         assert!(
             slot.replace(scheduler.spawn_detached(one, Frame::root()))
                 .is_none()
         );
-        let (two, of_two) = Listener::new(&Told::default(), 0);
-        if let Some(claim) = slot.replace(scheduler.spawn_detached(two, Frame::root())) {
-            claim.run_to_end();
+        let (two, of_two) = Listener::new(&Notified::default(), 0);
+        if let Some(runnable) = slot.replace(scheduler.spawn_detached(two, Frame::root())) {
+            runnable.run_to_end();
         }
-        if let Some(claim) = slot.take() {
-            claim.run_to_end();
+        if let Some(runnable) = slot.take() {
+            runnable.run_to_end();
         }
         thief.join().expect("no panic");
         assert!(slot.take().is_none(), "the owner has taken it, or a thief");
-        of_one.both_ended();
-        of_two.both_ended();
+        of_one.assert_dropped();
+        of_two.assert_dropped();
     });
 }
 
 /// A thief that looks twice takes what stays, whoever looked first, and nothing that was put there
 /// since the first look.
 #[test]
-fn a_claim_is_stolen_at_the_second_look() {
+fn a_runnable_is_stolen_at_the_second_pass() {
     model("last-in slot: look × look", || {
         let scheduler = ModelScheduler::new();
-        let (one, of_one) = Listener::new(&Told::default(), 0);
-        let (two, of_two) = Listener::new(&Told::default(), 0);
+        let (one, of_one) = Listener::new(&Notified::default(), 0);
+        let (two, of_two) = Listener::new(&Notified::default(), 0);
         let one = scheduler.spawn_detached(one, Frame::root());
         let two = scheduler.spawn_detached(two, Frame::root());
-        let slot = Slot::new();
+        let slot = ModelLifoSlot::new();
         assert!(slot.steal_marked().is_none());
         assert!(slot.replace(one).is_none());
         let thief = in_thread({
@@ -647,11 +650,11 @@ fn a_claim_is_stolen_at_the_second_look() {
         if !by_this && !by_thief {
             slot.steal_marked().expect("both have looked").run_to_end();
         }
-        of_one.both_ended();
+        of_one.assert_dropped();
         assert!(slot.replace(two).is_none());
         assert!(slot.steal_marked().is_none(), "not seen before");
         slot.steal_marked().expect("seen before").run_to_end();
-        of_two.both_ended();
+        of_two.assert_dropped();
     });
 }
 
@@ -685,25 +688,28 @@ trait WakeAndRun: Default + Send + Sync + 'static {
 fn wake_and_run<S: WakeAndRun>(name: &str) {
     model(name, || {
         let state = Arc::new(S::default());
-        let told = Told::default();
+        let notified = Notified::default();
         state.word().store(SCHEDULED, Ordering::Relaxed);
         let waker = thread::spawn({
-            let (state, told) = (state.clone(), told.clone());
+            let (state, notified) = (state.clone(), notified.clone());
             move || {
-                told.tell(1);
+                notified.notify(1);
                 state.wake()
             }
         });
-        let mut heard;
+        let mut received;
         loop {
             state.start();
-            heard = told.heard() == 1;
+            received = notified.received() == 1;
             if !state.finish() {
                 break;
             }
         }
         let submitted = waker.join().expect("no panic");
-        assert!(heard || submitted, "the wake led to no poll that heard it");
+        assert!(
+            received || submitted,
+            "the wake led to no poll that heard it"
+        );
     });
 }
 
@@ -752,7 +758,7 @@ fn control_the_shape_holds() {
 
 #[test]
 #[should_panic(expected = "the wake led to no poll that heard it")]
-fn control_a_wake_that_only_looks_is_noticed() {
+fn control_a_wake_that_only_loads_is_noticed() {
     wake_and_run::<LooksFirst>("control: wake with a load");
 }
 
@@ -767,7 +773,7 @@ fn control_a_forgotten_wake_is_noticed() {
 #[should_panic(expected = "Causality violation")]
 fn control_an_unordered_end_is_noticed() {
     model("control: an end that is not ordered after a use", || {
-        let (value, watch) = EndWatched::new();
+        let (value, watch) = DropTracker::new();
         let ended = Arc::new(AtomicUsize::new(0));
         let thread = thread::spawn({
             let ended = ended.clone();
@@ -777,7 +783,7 @@ fn control_an_unordered_end_is_noticed() {
             }
         });
         if ended.load(Ordering::Relaxed) == 1 {
-            assert!(watch.has_ended());
+            assert!(watch.is_dropped());
         }
         thread.join().expect("no panic");
     });

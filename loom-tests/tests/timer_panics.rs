@@ -10,7 +10,7 @@
 use std::time::Instant;
 
 use framewise_context::ContextVar;
-use framewise_loom_tests::{EndWatch, EndWatched, PoisoningAllocator, model_with_panics};
+use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, model_with_panics};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, thread};
@@ -25,7 +25,7 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 const PLANNED: &str = "as planned";
 
 /// What the callback's frame holds.
-static HELD: ContextVar<EndWatched> = ContextVar::new("held");
+static HELD: ContextVar<DropTracker> = ContextVar::new("held");
 
 /// When the callback was called. Written by each call: two at a time, or one that does not see the
 /// one before, are a race.
@@ -45,8 +45,8 @@ struct Panicking {
     calls: Arc<Calls>,
     counted: Arc<AtomicUsize>,
     reports: Arc<AtomicUsize>,
-    function: EndWatch,
-    value: EndWatch,
+    function: DropObserver,
+    value: DropObserver,
 }
 
 impl Panicking {
@@ -63,8 +63,8 @@ impl Panicking {
         });
         let calls = Arc::new(Calls(UnsafeCell::new(Vec::new())));
         let counted = Arc::new(AtomicUsize::new(0));
-        let (held, function) = EndWatched::new();
-        let (in_frame, value) = EndWatched::new();
+        let (held, function) = DropTracker::new();
+        let (in_frame, value) = DropTracker::new();
         let entered = enter(&timers.handle(0));
         let callback = HELD.run(in_frame, || {
             let (calls, counted) = (Arc::clone(&calls), Arc::clone(&counted));
@@ -124,8 +124,8 @@ impl Panicking {
         assert!(self.timers.is_empty());
         assert_eq!(self.calls(), calls, "it was called after its end");
         assert_eq!(self.reports.load(Ordering::Relaxed), calls.len());
-        assert!(self.function.has_ended(), "the function is still held");
-        assert!(self.value.has_ended(), "the frame is still held");
+        assert!(self.function.is_dropped(), "the function is still held");
+        assert!(self.value.is_dropped(), "the frame is still held");
     }
 }
 
@@ -178,7 +178,7 @@ fn a_dropped_handle_meets_an_interval_that_goes_on() {
         }
         dropping.join().unwrap();
         assert_eq!(interval.calls(), [1, 2]);
-        assert!(!interval.function.has_ended() && !interval.value.has_ended());
+        assert!(!interval.function.is_dropped() && !interval.value.is_dropped());
         interval.timers.close();
         interval.assert_ended();
     });

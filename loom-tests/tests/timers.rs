@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize as PlainUsize, Ordering as PlainOrdering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use framewise_loom_tests::{Driven, model};
+use framewise_loom_tests::{TimerDriver, model};
 use framewise_sync::atomic::{AtomicU64, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 use framewise_timers::model::{
@@ -24,7 +24,7 @@ use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
 #[test]
 fn arming_against_parking() {
     model("arming_against_parking", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
             arming.arm(0, 10);
@@ -42,7 +42,7 @@ fn arming_against_parking() {
 #[test]
 fn arming_against_parking_again() {
     model("arming_against_parking_again", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
             arming.arm(0, 10);
@@ -62,7 +62,7 @@ fn arming_against_parking_again() {
 #[test]
 fn two_wheels_against_parking() {
     model("two_wheels_against_parking", || {
-        let driven = Driven::<2>::new();
+        let driven = TimerDriver::<2>::new();
         let armers = [(0, 10), (1, 5)].map(|(wheel, when)| {
             let arming = Arc::clone(&driven);
             thread::spawn(move || {
@@ -83,7 +83,7 @@ fn two_wheels_against_parking() {
 #[test]
 fn no_unpark_for_a_later_timer() {
     model("no_unpark_for_a_later_timer", || {
-        let driven = Driven::<2>::new();
+        let driven = TimerDriver::<2>::new();
         driven.arm(0, 5);
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
@@ -101,7 +101,7 @@ fn no_unpark_for_a_later_timer() {
 #[test]
 fn a_cancelled_timer_covers_later_ones() {
     model("a_cancelled_timer_covers_later_ones", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         let cancelling = Arc::clone(&driven);
         let canceller = thread::spawn(move || {
             let key = cancelling.arm(0, 5);
@@ -123,7 +123,7 @@ fn a_cancelled_timer_covers_later_ones() {
 #[test]
 fn firing_and_arming_against_parking() {
     model("firing_and_arming_against_parking", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         driven.arm(0, 5);
         let firing = Arc::clone(&driven);
         let sibling = thread::spawn(move || firing.queues[0].take_due(5).len());
@@ -145,7 +145,7 @@ fn firing_and_arming_against_parking() {
 #[test]
 fn no_unpark_of_a_driver_that_is_awake() {
     model("no_unpark_of_a_driver_that_is_awake", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         driven.park();
         driven.park_state.unparked();
         let arming = Arc::clone(&driven);
@@ -164,12 +164,12 @@ fn no_unpark_of_a_driver_that_is_awake() {
 #[test]
 fn a_fired_timer_covers_later_ones() {
     model("a_fired_timer_covers_later_ones", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         let arming = Arc::clone(&driven);
         let first = thread::spawn(move || {
             let armed = arming.queues[0].arm(5, ());
             if let Ok((_, published)) = armed {
-                arming.announce(published);
+                arming.after_arm(published);
             }
         });
         let arming = Arc::clone(&driven);
@@ -414,10 +414,10 @@ fn cancelling_an_interval_against_the_end_of_its_run() {
         let timers = Timers::new(1, || ());
         let entered = enter(&timers.handle(0));
         let running = Arc::new((Mutex::new(false), Condvar::new()));
-        let telling = Arc::clone(&running);
+        let signal = Arc::clone(&running);
         let callback = set_interval(LONG, move || {
-            *telling.0.lock() = true;
-            telling.1.notify_one();
+            *signal.0.lock() = true;
+            signal.1.notify_one();
         });
         let firing = Arc::clone(&timers);
         let firer = thread::spawn(move || firing.fire_at(0, LONG_AFTER));
@@ -486,7 +486,7 @@ impl UnfencedGate {
 #[should_panic(expected = "nobody wakes it")]
 fn a_gate_without_fences_is_noticed() {
     model("a_gate_without_fences_is_noticed", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         let gate = Arc::new(UnfencedGate {
             parked_until: AtomicU64::new(DriverParkState::AWAKE),
         });
@@ -507,9 +507,9 @@ fn a_gate_without_fences_is_noticed() {
 /// Negative control: a driver that does not look a second time.
 #[test]
 #[should_panic(expected = "nobody wakes it")]
-fn a_park_without_a_second_look_is_noticed() {
-    model("a_park_without_a_second_look_is_noticed", || {
-        let driven = Driven::<1>::new();
+fn a_park_without_a_second_scan_is_noticed() {
+    model("a_park_without_a_second_scan_is_noticed", || {
+        let driven = TimerDriver::<1>::new();
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
             arming.arm(0, 10);
@@ -526,7 +526,7 @@ fn a_park_without_a_second_look_is_noticed() {
 #[should_panic(expected = "nobody wakes it")]
 fn arming_in_silence_is_noticed() {
     model("arming_in_silence_is_noticed", || {
-        let driven = Driven::<1>::new();
+        let driven = TimerDriver::<1>::new();
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
             let _ = arming.queues[0].arm(10, ()).unwrap();

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use framewise_context::{ContextVar, catch_unwind};
-use framewise_loom_tests::{Bell, EndWatched, PoisoningAllocator, model, model_with_panics};
+use framewise_loom_tests::{DropTracker, PoisoningAllocator, TestWaker, model, model_with_panics};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 use framewise_timers::model::TICK;
@@ -158,14 +158,17 @@ fn sleeper(
     let (timers, kernel) = (Arc::clone(timers), Arc::clone(kernel));
     thread::spawn(move || {
         let _entered = enter(&timers.handle(wheel));
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let deadline = sleep.deadline();
-        if bell.poll(&mut sleep).is_pending() {
+        if test_waker.poll(&mut sleep).is_pending() {
             kernel.expect(deadline);
-            bell.wait();
+            test_waker.wait();
             kernel.expect_no_more(deadline);
             assert!(now() >= deadline, "it was woken too early");
-            assert!(bell.poll(&mut sleep).is_ready(), "it was woken for nothing");
+            assert!(
+                test_waker.poll(&mut sleep).is_ready(),
+                "it was woken for nothing"
+            );
         }
         kernel.leave();
     })
@@ -215,7 +218,7 @@ fn a_dropped_sleep_meets_the_parking_driver() {
         let timers = timers(2, &kernel);
         let mut early = sleep(TICK * 5);
         let entered = enter(&timers.handle(0));
-        assert!(Bell::new().poll(&mut early).is_pending());
+        assert!(TestWaker::new().poll(&mut early).is_pending());
         drop(entered);
         let dropping = thread::spawn({
             let (timers, kernel) = (Arc::clone(&timers), Arc::clone(&kernel));
@@ -223,8 +226,8 @@ fn a_dropped_sleep_meets_the_parking_driver() {
             move || {
                 let _entered = enter(&timers.handle(1));
                 drop(early);
-                let (bell, mut late) = (Bell::new(), late);
-                bell.block_on(&mut late);
+                let (test_waker, mut late) = (TestWaker::new(), late);
+                test_waker.block_on(&mut late);
                 kernel.leave();
             }
         });
@@ -241,10 +244,10 @@ fn a_reset_meets_the_parking_driver() {
     model("timers: reset × park × fire", || {
         let kernel = Kernel::new(1);
         let timers = timers(2, &kernel);
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let mut waiting = sleep(TICK * 10);
         let entered = enter(&timers.handle(0));
-        assert!(bell.poll(&mut waiting).is_pending());
+        assert!(test_waker.poll(&mut waiting).is_pending());
         drop(entered);
         let resetting = thread::spawn({
             let (kernel, begun) = (Arc::clone(&kernel), now());
@@ -254,7 +257,7 @@ fn a_reset_meets_the_parking_driver() {
                 if now() < deadline {
                     kernel.expect(deadline);
                 }
-                bell.block_on(&mut waiting);
+                test_waker.block_on(&mut waiting);
                 kernel.expect_no_more(deadline);
                 kernel.leave();
             }
@@ -274,11 +277,11 @@ fn a_drop_meets_two_that_fire() {
     model("timers: drop × fire × fire, two wheels", || {
         let clock = ModelClock::new();
         let timers = Timers::new(2, || ());
-        let bells = [Bell::new(), Bell::new()];
+        let test_wakers = [TestWaker::new(), TestWaker::new()];
         let mut sleeps = [sleep(TICK * 5), sleep(TICK * 5)];
-        for (wheel, (bell, sleep)) in bells.iter().zip(&mut sleeps).enumerate() {
+        for (wheel, (test_waker, sleep)) in test_wakers.iter().zip(&mut sleeps).enumerate() {
             let _entered = enter(&timers.handle(wheel));
-            assert!(bell.poll(sleep).is_pending());
+            assert!(test_waker.poll(sleep).is_pending());
         }
         clock.advance(TICK * 5);
         let firing = [0, 1].map(|first| {
@@ -287,8 +290,8 @@ fn a_drop_meets_two_that_fire() {
         });
         let [dropped, mut stays] = sleeps;
         drop(dropped);
-        bells[1].wait();
-        assert!(bells[1].poll(&mut stays).is_ready());
+        test_wakers[1].wait();
+        assert!(test_wakers[1].poll(&mut stays).is_ready());
         let fired: usize = firing
             .into_iter()
             .map(|firing| firing.join().unwrap())
@@ -308,7 +311,7 @@ fn a_cancel_meets_the_driver() {
         let timers = timers(2, &kernel);
         let entered = enter(&timers.handle(1));
         let calls = Arc::new(AtomicUsize::new(0));
-        let (held, watch) = EndWatched::new();
+        let (held, watch) = DropTracker::new();
         let callback = set_timeout(TICK * 5, {
             let calls = Arc::clone(&calls);
             move || {
@@ -327,7 +330,7 @@ fn a_cancel_meets_the_driver() {
         });
         drive(&timers, &kernel);
         let prevented = cancelling.join().unwrap();
-        assert!(watch.has_ended(), "the function is still held");
+        assert!(watch.is_dropped(), "the function is still held");
         let calls = calls.load(Ordering::Relaxed);
         assert_eq!(calls, usize::from(!prevented));
         assert!(timers.is_empty());
@@ -373,20 +376,20 @@ fn a_closing_meets_a_sleep() {
     model_with_panics("timers: close × arm × poll", &[CLOSED], || {
         let _clock = ModelClock::new();
         let timers = Timers::new(2, || ());
-        let (held, watch) = EndWatched::new();
+        let (held, watch) = DropTracker::new();
         let sleeping = thread::spawn({
             let timers = Arc::clone(&timers);
             let mut sleep = sleep(TICK * 5);
             move || {
                 let _entered = enter(&timers.handle(1));
-                let said = catch_unwind(|| Bell::new().block_on(&mut sleep));
+                let said = catch_unwind(|| TestWaker::new().block_on(&mut sleep));
                 drop((sleep, held));
                 said.is_err()
             }
         });
         timers.close();
         assert!(sleeping.join().unwrap(), "the time never came");
-        assert!(watch.has_ended());
+        assert!(watch.is_dropped());
         assert!(timers.is_empty());
     });
 }
@@ -399,9 +402,9 @@ fn a_closing_meets_the_time() {
         let clock = ModelClock::new();
         let timers = Timers::new(2, || ());
         let mut sleep = sleep(TICK * 5);
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let entered = enter(&timers.handle(1));
-        assert!(bell.poll(&mut sleep).is_pending());
+        assert!(test_waker.poll(&mut sleep).is_pending());
         drop(entered);
         let firing = thread::spawn({
             let (timers, clock) = (Arc::clone(&timers), clock.clone());
@@ -414,11 +417,11 @@ fn a_closing_meets_the_time() {
             let timers = Arc::clone(&timers);
             move || timers.close()
         });
-        bell.wait();
-        let heard = catch_unwind(|| bell.poll(&mut sleep));
+        test_waker.wait();
+        let received = catch_unwind(|| test_waker.poll(&mut sleep));
         let fired = firing.join().unwrap();
         closing.join().unwrap();
-        match heard {
+        match received {
             Ok(polled) => assert!(polled.is_ready(), "it was woken for nothing"),
             Err(_) => assert_eq!(fired, 0, "it had fired, and did not see the time"),
         }
@@ -433,8 +436,8 @@ fn a_closing_meets_callbacks() {
     model("timers: close × set_timeout × set_interval", || {
         let _clock = ModelClock::new();
         let timers = Timers::new(2, || ());
-        let (once, of_once) = EndWatched::new();
-        let (again, of_again) = EndWatched::new();
+        let (once, of_once) = DropTracker::new();
+        let (again, of_again) = DropTracker::new();
         let making = thread::spawn({
             let timers = Arc::clone(&timers);
             move || {
@@ -447,7 +450,7 @@ fn a_closing_meets_callbacks() {
         timers.close();
         let callbacks = making.join().unwrap();
         assert!(!callbacks.iter().any(TimerCallback::is_active));
-        assert!(of_once.has_ended() && of_again.has_ended());
+        assert!(of_once.is_dropped() && of_again.is_dropped());
         assert!(timers.is_empty());
     });
 }
@@ -459,13 +462,13 @@ const PLANNED: &str = "as planned";
 struct Panics {
     callback: TimerCallback,
     calls: Arc<AtomicUsize>,
-    watch: framewise_loom_tests::EndWatch,
+    watch: framewise_loom_tests::DropObserver,
 }
 
 fn panicking_interval() -> Panics {
     let calls = Arc::new(AtomicUsize::new(0));
     let counting = Arc::clone(&calls);
-    let (held, watch) = EndWatched::new();
+    let (held, watch) = DropTracker::new();
     let callback = set_interval(TICK, move || {
         held.touch();
         counting.fetch_add(1, Ordering::Relaxed);
@@ -511,7 +514,7 @@ fn a_cancel_meets_an_interval_that_panics() {
         let calls = calls.load(Ordering::Relaxed);
         assert!(calls <= 1);
         assert_eq!(reports.load(Ordering::Relaxed), calls);
-        assert!(watch.has_ended(), "the function is still held");
+        assert!(watch.is_dropped(), "the function is still held");
         assert!(timers.is_empty(), "it was armed again");
     });
 }
@@ -540,7 +543,7 @@ fn an_interval_that_panics_meets_two_that_fire() {
         let fired = fired + firing.join().unwrap();
         assert_eq!((fired, calls.load(Ordering::Relaxed)), (1, 1));
         assert!(!callback.is_active() && !callback.cancel());
-        assert!(watch.has_ended(), "the function is still held");
+        assert!(watch.is_dropped(), "the function is still held");
         assert!(timers.is_empty());
     });
 }
@@ -557,7 +560,7 @@ fn a_panic_meets_another_hook() {
         let timers = Timers::new(1, || ());
         let reports = Arc::new(AtomicUsize::new(0));
         let hook = |number: usize| {
-            let (reports, (held, watch)) = (Arc::clone(&reports), EndWatched::new());
+            let (reports, (held, watch)) = (Arc::clone(&reports), DropTracker::new());
             let hook = move |payload: Box<dyn std::any::Any + Send>| {
                 held.touch();
                 assert!(payload.is::<String>());
@@ -579,19 +582,19 @@ fn a_panic_meets_another_hook() {
         });
         assert_eq!(timers.fire(0), 1);
         setting.join().unwrap();
-        assert!(of_old.has_ended(), "the old hook is still held");
-        assert!(!of_new.has_ended());
+        assert!(of_old.is_dropped(), "the old hook is still held");
+        assert!(!of_new.is_dropped());
         let reports = reports.load(Ordering::Relaxed);
         assert!(reports == 1 || reports == 10, "{reports}");
         drop(timers);
-        assert!(of_new.has_ended());
+        assert!(of_new.is_dropped());
     });
 }
 
 /// Negative control: a driver whom arming does not wake sleeps on to the limit that it has.
 #[test]
 #[should_panic(expected = "slept past a timer")]
-fn control_a_driver_that_nobody_wakes_is_noticed() {
+fn control_a_driver_without_an_unpark_is_noticed() {
     model("timers: control, no unpark", || {
         let kernel = Kernel::new(1);
         let timers = Timers::new(2, || ());
@@ -603,7 +606,7 @@ fn control_a_driver_that_nobody_wakes_is_noticed() {
             let mut sleep = sleep(TICK * 5);
             move || {
                 let _entered = enter(&timers.handle(1));
-                assert!(Bell::new().poll(&mut sleep).is_pending());
+                assert!(TestWaker::new().poll(&mut sleep).is_pending());
                 kernel.expect(sleep.deadline());
                 sleep
             }
@@ -647,7 +650,7 @@ fn control_a_panic_that_is_not_planned_is_noticed() {
 
 /// Without a [`ModelClock`] the time stands still, which other models rely on.
 #[test]
-fn time_stands_still_without_a_clock() {
+fn time_does_not_pass_without_a_clock() {
     model("timers: no clock", || {
         let timers = Timers::new(1, || ());
         let _entered = enter(&timers.handle(0));

@@ -37,7 +37,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 (
                     "loom-tests/tests/readiness.rs",
-                    "a_late_event_of_a_reused_slot_finds_nobody",
+                    "a_late_event_of_a_reused_slot_finds_no_waiter",
                 ),
                 (
                     "loom-tests/tests/readiness.rs",

@@ -18,8 +18,8 @@ pub(crate) const CLASS: Class = Class {
             story: "A woken thread changed from parked to idle between two steps of its waker, and \
                     the record of the wake-up was lost.",
             here: Here::Tests(&[
-                ("loom-tests/tests/park.rs", "an_unpark_ends_the_park"),
-                ("loom-tests/tests/park.rs", "two_unparks_of_a_park"),
+                ("loom-tests/tests/parker.rs", "an_unpark_ends_the_park"),
+                ("loom-tests/tests/parker.rs", "two_unparks_of_a_park"),
                 (
                     "loom-tests/tests/park_timeouts.rs",
                     "an_unpark_is_not_swallowed_by_a_time_out",

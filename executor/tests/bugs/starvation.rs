@@ -28,7 +28,7 @@ pub(crate) const CLASS: Class = Class {
                     "what_a_blocking_task_spawned_last_is_run_by_another_worker",
                 ),
                 (
-                    "loom-tests/tests/watch.rs",
+                    "loom-tests/tests/monitor.rs",
                     "what_a_blocking_task_woke_is_found_by_the_other",
                 ),
             ]),
@@ -79,8 +79,8 @@ pub(crate) const CLASS: Class = Class {
                     "a_task_that_blocks_right_after_its_own_io_or_timer_freezes_no_others",
                 ),
                 (
-                    "loom-tests/tests/watch.rs",
-                    "a_keeper_that_blocks_is_followed_by_another",
+                    "loom-tests/tests/monitor.rs",
+                    "a_monitor_that_blocks_is_followed_by_another",
                 ),
                 (
                     "executor/tests/bugs/starvation.rs",

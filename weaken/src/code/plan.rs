@@ -10,7 +10,7 @@
 //! # code that contains this text is not mutated
 //! ignore points::
 //! # a source, and the test targets to try first
-//! source executor/src/scheduler/idle/mod.rs: idle watch
+//! source executor/src/scheduler/idle/mod.rs: idle monitor
 //! # a source of plain data under a lock: no other thread sees the order, so no statement moves
 //! data io/src/scheduled_io/waiters.rs: framewise_io
 //! ```

@@ -180,7 +180,7 @@ mod tests {
     fn the_target_is_between_the_suite_and_the_test() {
         let first = ["idle".to_owned()];
         assert!(is_of("loom idle::a", &first));
-        assert!(!is_of("loom watch::idle::a", &first));
-        assert!(!is_of("idle watch::a", &first));
+        assert!(!is_of("loom monitor::idle::a", &first));
+        assert!(!is_of("idle monitor::a", &first));
     }
 }

@@ -1,20 +1,20 @@
-//! Timers and the driver that parks between them.
+//! A driver that parks between timers, over the shipped wheels and the shipped park state.
 
 use framewise_sync::Arc;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_timers::model::{DriverParkState, Key, Published, TimerQueue};
 
-/// A driver that parks at most once, with the wheels that it looks at.
-pub struct Driven<const WHEELS: usize> {
+/// A driver that parks at most once, and the wheels that it checks before it does.
+pub struct TimerDriver<const WHEELS: usize> {
     /// The wheels.
     pub queues: [TimerQueue<()>; WHEELS],
-    /// What stands between arming and parking.
+    /// Decides races between arming and parking.
     pub park_state: DriverParkState,
-    /// Calls of the driver's unpark.
+    /// The number of calls of the driver's unpark.
     pub unparks: AtomicUsize,
 }
 
-impl<const WHEELS: usize> Driven<WHEELS> {
+impl<const WHEELS: usize> TimerDriver<WHEELS> {
     /// Wheels without timers.
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
@@ -24,23 +24,23 @@ impl<const WHEELS: usize> Driven<WHEELS> {
         })
     }
 
-    /// As `Sleep` does it.
+    /// Arms a timer in the order in which `Sleep` does it.
     pub fn arm(&self, wheel: usize, when: u64) -> Key {
         let (key, published) = self.queues[wheel]
             .arm(when, ())
             .expect("open, and in the future");
-        self.announce(published);
+        self.after_arm(published);
         key
     }
 
-    /// What follows the arming.
-    pub fn announce(&self, published: Published) {
+    /// Unparks the driver if it is parked past the deadline that was published.
+    pub fn after_arm(&self, published: Published) {
         self.park_state.armed(published, || {
             self.unparks.fetch_add(1, Ordering::Relaxed);
         });
     }
 
-    /// What the driver reads before it parks.
+    /// Returns the earliest deadline, which the driver reads before it parks.
     pub fn earliest(&self) -> u64 {
         self.queues
             .iter()
@@ -49,21 +49,22 @@ impl<const WHEELS: usize> Driven<WHEELS> {
             .expect("there is a wheel")
     }
 
-    /// The tick until which the driver sleeps.
+    /// Parks the driver. Returns the tick until which it is parked.
     pub fn park(&self) -> u64 {
         self.park_state.park(|| self.earliest())
     }
 
-    /// How often the driver was unparked.
+    /// Returns how many times the driver was unparked.
     pub fn unparks(&self) -> usize {
         self.unparks.load(Ordering::Relaxed)
     }
 
-    /// All other threads are done: a driver that is asleep until `until` must not miss `when`.
+    /// Asserts, once all other threads have finished, that a driver parked until `until` does not miss
+    /// `when`.
     pub fn assert_not_overslept(&self, until: u64, when: u64) {
         assert!(
             until <= when || self.unparks() > 0,
-            "the driver sleeps until {until}, past {when}, and nobody wakes it"
+            "the driver is parked until {until}, past {when}, and was not unparked"
         );
     }
 }

@@ -7,36 +7,36 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use framewise_sync::{Condvar, Mutex};
 
-/// Rung by its waker. If nobody rings it, loom reports a deadlock: that is how a lost wake-up
-/// shows. (`std`'s `Arc`, because `Wake` asks for it.)
+/// Counts its wakes, and blocks the thread that waits for one. A lost wake-up leaves that thread
+/// blocked, which loom and shuttle report as a deadlock. (`std`'s `Arc`, because `Wake` requires it.)
 #[derive(Default)]
-pub struct Bell {
-    rings: Mutex<usize>,
-    rung: Condvar,
+pub struct TestWaker {
+    wakes: Mutex<usize>,
+    woken: Condvar,
 }
 
-impl Bell {
-    /// A bell that was not rung.
+impl TestWaker {
+    /// A waker that was not woken yet.
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Waits until the bell was rung once more than it was waited for.
+    /// Consumes one wake; blocks until there is one.
     pub fn wait(&self) {
-        let mut rings = self.rings.lock();
-        while *rings == 0 {
-            rings = self.rung.wait(rings);
+        let mut wakes = self.wakes.lock();
+        while *wakes == 0 {
+            wakes = self.woken.wait(wakes);
         }
-        *rings -= 1;
+        *wakes -= 1;
     }
 
-    /// Polls a future once, with this bell's waker.
+    /// Polls a future once, with this waker.
     pub fn poll<F: Future + Unpin>(self: &Arc<Self>, future: &mut F) -> Poll<F::Output> {
         let waker = Waker::from(Arc::clone(self));
         Pin::new(future).poll(&mut Context::from_waker(&waker))
     }
 
-    /// Polls a future until it is ready, and waits for the bell in between.
+    /// Polls a future until it is ready, and waits for a wake between two polls.
     pub fn block_on<F: Future + Unpin>(self: &Arc<Self>, future: &mut F) -> F::Output {
         loop {
             if let Poll::Ready(output) = self.poll(future) {
@@ -47,13 +47,13 @@ impl Bell {
     }
 }
 
-impl Wake for Bell {
+impl Wake for TestWaker {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        *self.rings.lock() += 1;
-        self.rung.notify_one();
+        *self.wakes.lock() += 1;
+        self.woken.notify_one();
     }
 }

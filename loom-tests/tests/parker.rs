@@ -46,7 +46,7 @@ impl Sleeper {
         self.unpark();
     }
 
-    fn has_heard(&self, all: usize) -> bool {
+    fn is_notified(&self, all: usize) -> bool {
         self.said.load(Ordering::Relaxed) == all
     }
 
@@ -106,7 +106,7 @@ fn two_unparkers(name: &str, sleep: fn(&Sleeper, usize)) {
             thread::spawn(move || sleeper.say(bit))
         });
         let mut times = 0;
-        while !sleeper.has_heard(3) {
+        while !sleeper.is_notified(3) {
             sleep(&sleeper, times);
             times += 1;
         }
@@ -156,7 +156,7 @@ fn an_event_meets_an_unpark() {
             sleeper.kernel.wait();
             sleeper.parker.leave_driver();
         }
-        while !sleeper.has_heard(1) {
+        while !sleeper.is_notified(1) {
             sleeper.parker.park(None);
         }
         unparker.join().expect("no panic");

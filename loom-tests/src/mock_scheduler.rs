@@ -1,9 +1,9 @@
-//! The least scheduler for a worker: one word for each queue, and a flag for the system.
+//! A mock scheduler for the shipped idle protocol: one word for each queue, and a flag for the kernel.
 //!
-//! How a worker falls asleep, wakes, searches and settles is the shipped code
-//! (`executor/src/scheduler/idle/state.rs`), run on [`Mirror`] instead of a runtime's common state. What a
-//! whole runtime does is in `tests/runtime.rs`, and its queues are in `tests/deque.rs`; here the queues
-//! and the system are so small that two workers can be exhausted.
+//! How a worker parks, returns from park and searches is the shipped code
+//! (`executor/src/scheduler/idle/state.rs`), run on a [`MockScheduler`] instead of the scheduler's shared
+//! state. The models of a whole runtime are in `tests/runtime.rs`, those of the queues in
+//! `tests/deque.rs`; here the queues and the kernel are so small that loom exhausts two workers.
 
 use std::time::Duration;
 
@@ -11,23 +11,24 @@ use framewise::model::{Idle, IdleState, Monitor, Parker, SchedulerOps, notify_on
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, TryLock, TryLockGuard, thread};
 
-/// How long a keeper sleeps. (shuttle knows no time: its length is nothing but a name.)
+/// How long the monitor parks. (shuttle has no time: a timed wait may end at any step.)
 #[cfg(framewise_shuttle)]
 const MONITOR_INTERVAL: std::time::Duration = std::time::Duration::from_millis(5);
 
-/// Tasks, one a bit. Promises what a queue does and no more: what is taken was put in, and its
-/// taker sees what the putter did. (A lock would order so much that no fence would be missed.)
+/// A queue of tasks, one bit each. It guarantees what a queue must and no more: a task that is taken
+/// was pushed, and its push happens before. (A lock would order so much that a missing fence in the
+/// protocol would go unnoticed.)
 #[derive(Default)]
 pub struct TaskSet(AtomicUsize);
 
 impl TaskSet {
-    /// Puts a task in.
+    /// Pushes a task.
     pub fn push(&self, task: usize) {
         let before = self.0.fetch_or(1 << task, Ordering::Release);
         assert_eq!(before & 1 << task, 0, "a task is queued once");
     }
 
-    /// Takes the lowest task out.
+    /// Takes the lowest task.
     pub fn take(&self) -> Option<usize> {
         let mut now = self.0.load(Ordering::Relaxed);
         while now != 0 {
@@ -43,13 +44,13 @@ impl TaskSet {
         None
     }
 
-    /// A look, as thieves do it.
+    /// Returns `true` if a thief finds no task.
     pub fn is_empty(&self) -> bool {
         self.0.load(Ordering::Relaxed) == 0
     }
 }
 
-/// The driver's system: a saturating wake flag, as an eventfd is, and events, each told once.
+/// The kernel below the driver: a saturating wake flag, like an eventfd, and events, each reported once.
 #[derive(Default)]
 pub struct Kernel {
     state: Mutex<KernelState>,
@@ -70,19 +71,19 @@ impl KernelState {
 }
 
 impl Kernel {
-    /// Ends the driver's sleep, or its next one.
+    /// Ends the driver's wait, or its next one.
     pub fn wake(&self) {
         self.state.lock().wake = true;
         self.changed.notify_one();
     }
 
-    /// An event for that task.
+    /// Raises an event that makes the task runnable.
     pub fn raise(&self, task: usize) {
         self.state.lock().events.push(task);
         self.changed.notify_one();
     }
 
-    /// Sleeps until there is an event or a wake; nothing else ends it.
+    /// Waits until there is an event or a wake; nothing else ends the wait.
     pub fn wait(&self) -> Vec<usize> {
         let mut state = self.state.lock();
         while !state.wake && state.events.is_empty() {
@@ -91,97 +92,97 @@ impl Kernel {
         state.take()
     }
 
-    /// Sleeps with a time limit, in which the time is always out.
+    /// Waits with a timeout that always elapses at once.
     #[cfg(framewise_loom)]
-    pub fn wait_for_a_round(&self) -> Vec<usize> {
-        // Nothing else may be able to go on without us, so others have their turn.
+    pub fn wait_for_interval(&self) -> Vec<usize> {
+        // The others may be unable to continue without this worker, so yield before returning.
         thread::yield_now();
         self.state.lock().take()
     }
 
-    /// Sleeps with a time limit.
+    /// Waits with a timeout.
     #[cfg(framewise_shuttle)]
-    pub fn wait_for_a_round(&self) -> Vec<usize> {
+    pub fn wait_for_interval(&self) -> Vec<usize> {
         let mut state = self.state.lock();
-        let mut is_late = false;
-        while !state.wake && state.events.is_empty() && !is_late {
-            (state, is_late) = self.changed.wait_timeout(state, MONITOR_INTERVAL);
+        let mut timed_out = false;
+        while !state.wake && state.events.is_empty() && !timed_out {
+            (state, timed_out) = self.changed.wait_timeout(state, MONITOR_INTERVAL);
         }
         state.take()
     }
 }
 
-/// A step that a control leaves out.
+/// The step that a control omits.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum LeftOut {
-    /// All is as shipped.
+pub enum OmittedStep {
+    /// All steps are as shipped.
     #[default]
-    Nothing,
-    /// Who was asleep or searched goes to its task as if that were nothing.
+    None,
+    /// A worker that was parked or searching runs its task without [`IdleState::leave_idle`].
     LeaveIdle,
-    /// The attendant sleeps without a limit, whoever is awake.
+    /// The driver owner waits without a timeout even if it is the monitor.
     DriverOwnerTimeout,
-    /// Who parks, or ends a search, does not look once more after it was counted.
-    LastLook,
+    /// A worker that registers as parked, or stops searching, does not scan once more.
+    LastScan,
 }
 
-/// What the workers of a model see.
-pub struct Mirror {
-    /// What siblings could steal from a worker that is not there to run it.
+/// The state that the workers of a model share.
+pub struct MockScheduler {
+    /// Tasks to steal, of a sibling that does not run them itself.
     pub siblings: TaskSet,
-    /// Tasks from outside.
+    /// Tasks that were pushed from outside.
     pub injector: TaskSet,
     /// The shipped counters.
     pub idle: Idle,
     monitor: Monitor,
-    workers: Vec<Place>,
+    workers: Vec<MockWorker>,
     driver: TryLock<()>,
-    /// The system under the driver.
+    /// The kernel below the driver.
     pub kernel: Kernel,
     closing: AtomicBool,
-    left_out: LeftOut,
+    omitted_step: OmittedStep,
 }
 
 #[derive(Default)]
-struct Place {
-    /// The last-in slot: what is put here is announced to nobody.
+struct MockWorker {
+    /// The LIFO slot: a push to it notifies no worker.
     slot: TaskSet,
     parker: Parker,
 }
 
-impl Mirror {
-    /// All workers are awake and there is nothing to do.
+impl MockScheduler {
+    /// A scheduler whose workers are active and whose queues are empty.
     pub fn new(workers: usize) -> Arc<Self> {
-        Self::without(LeftOut::default(), workers)
+        Self::omitting(OmittedStep::default(), workers)
     }
 
-    /// As [`new`](Self::new), for workers that leave a step out.
-    pub fn without(left_out: LeftOut, workers: usize) -> Arc<Self> {
+    /// Like [`new`](Self::new), for workers that omit a step.
+    pub fn omitting(omitted_step: OmittedStep, workers: usize) -> Arc<Self> {
         Arc::new(Self {
             siblings: TaskSet::default(),
             injector: TaskSet::default(),
             idle: Idle::new(workers),
             monitor: Monitor::new(),
-            workers: (0..workers).map(|_| Place::default()).collect(),
+            workers: (0..workers).map(|_| MockWorker::default()).collect(),
             driver: TryLock::new(()),
             kernel: Kernel::default(),
             closing: AtomicBool::new(false),
-            left_out,
+            omitted_step,
         })
     }
 
-    /// A push from outside.
+    /// Pushes a task from outside.
     pub fn push(&self, task: usize) {
         self.injector.push(task);
         notify_one(self);
     }
 
-    /// A push by a task that `worker` runs, to the last-in slot.
+    /// Pushes a task to the LIFO slot, from a task that `worker` runs.
     pub fn push_slot(&self, worker: usize, task: usize) {
         self.workers[worker].slot.push(task);
     }
 
-    /// Ends every worker's loop.
+    /// Makes every worker's loop end.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
         for worker in 0..self.workers.len() {
@@ -189,8 +190,7 @@ impl Mirror {
         }
     }
 
-    /// A thread that works, until the closing. `run` gets the worker's number, and the
-    /// task's.
+    /// Runs a worker's loop until [`close`](Self::close). `run` gets the worker's number and the task's.
     pub fn work(&self, index: usize, run: &dyn Fn(&Self, usize, usize)) {
         let mut idle_state = IdleState::new();
         let mut batch = Vec::new();
@@ -201,7 +201,7 @@ impl Mirror {
                 continue;
             }
             if !idle_state.park(self, index, &mut batch) {
-                // A loop that somebody else must end, as far as loom is concerned.
+                // For loom this is a spin loop, which another thread must end.
                 thread::yield_now();
             }
             if !batch.is_empty() {
@@ -230,13 +230,13 @@ impl Mirror {
     }
 
     fn before_user_code(&self, index: usize, idle_state: &mut IdleState) {
-        if !idle_state.is_active() && self.left_out != LeftOut::LeaveIdle {
+        if !idle_state.is_active() && self.omitted_step != OmittedStep::LeaveIdle {
             idle_state.leave_idle(self, index, || false);
         }
     }
 }
 
-impl SchedulerOps for Mirror {
+impl SchedulerOps for MockScheduler {
     type Driver<'a> = TryLockGuard<'a, ()>;
     type Batch = Vec<usize>;
 
@@ -258,7 +258,7 @@ impl SchedulerOps for Mirror {
 
     fn has_stealable(&self, _thief: usize) -> bool {
         let is_found = !self.injector.is_empty() || !self.siblings.is_empty();
-        is_found && self.left_out != LeftOut::LastLook
+        is_found && self.omitted_step != OmittedStep::LastScan
     }
 
     fn try_driver(&self) -> Option<TryLockGuard<'_, ()>> {
@@ -271,8 +271,8 @@ impl SchedulerOps for Mirror {
         limit: Option<Duration>,
         batch: &mut Vec<usize>,
     ) {
-        *batch = if limit.is_some() && self.left_out != LeftOut::DriverOwnerTimeout {
-            self.kernel.wait_for_a_round()
+        *batch = if limit.is_some() && self.omitted_step != OmittedStep::DriverOwnerTimeout {
+            self.kernel.wait_for_interval()
         } else {
             self.kernel.wait()
         };
@@ -282,20 +282,19 @@ impl SchedulerOps for Mirror {
         self.kernel.wake();
     }
 
-    /// The time is always out.
+    /// The timeout elapses at once.
     fn wake_driver_after(&self, _limit: Duration) {
         self.kernel.wake();
     }
 
-    /// A sleep with a time limit, in which the time is always out. loom knows no time, so the clock
-    /// is an unpark of our own. (The parker's own way out of a timed wait is modelled in
-    /// `park_timeouts.rs`.)
+    /// Parks with a timeout that always elapses at once. loom has no time, so the worker unparks itself
+    /// instead. (`tests/park_timeouts.rs` models the parker's own timed wait.)
     #[cfg(framewise_loom)]
     fn park_for_interval(&self, worker: usize) {
         let parker = self.parker(worker);
-        // Nothing else may be able to go on without us, so others have their turn.
+        // The others may be unable to continue without this worker, so yield before returning.
         thread::yield_now();
-        parker.unpark(|| unreachable!("it is awake"));
+        parker.unpark(|| unreachable!("it is not in the driver"));
         parker.park(None);
     }
 }

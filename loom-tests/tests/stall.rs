@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Wake};
 
 use framewise::Frame;
 use framewise::model::{ModelScheduler, ModelWorker, ModelWorkers, Runnable};
-use framewise_loom_tests::{Bell, EndWatch, EndWatched, PoisoningAllocator, model};
+use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, TestWaker, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
 
@@ -23,8 +23,8 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
 /// Rings when it is polled, and is ready then.
 struct Errand {
-    bell: StdArc<Bell>,
-    end: EndWatched,
+    test_waker: StdArc<TestWaker>,
+    end: DropTracker,
 }
 
 impl Future for Errand {
@@ -32,26 +32,26 @@ impl Future for Errand {
 
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
         self.end.touch();
-        self.bell.wake_by_ref();
+        self.test_waker.wake_by_ref();
         Poll::Ready(())
     }
 }
 
-fn errand(bell: &StdArc<Bell>) -> (Runnable, EndWatch) {
-    let (end, watch) = EndWatched::new();
-    let errand = Errand {
-        bell: StdArc::clone(bell),
+fn job(test_waker: &StdArc<TestWaker>) -> (Runnable, DropObserver) {
+    let (end, watch) = DropTracker::new();
+    let job = Errand {
+        test_waker: StdArc::clone(test_waker),
         end,
     };
-    let claim = ModelScheduler::new().spawn_detached(errand, Frame::root());
-    (claim, watch)
+    let runnable = ModelScheduler::new().spawn_detached(job, Frame::root());
+    (runnable, watch)
 }
 
 /// Looks until there is something, as a worker does that never runs out of tasks.
-fn look_until_found(worker: &mut ModelWorker) -> Runnable {
+fn scan_until_found(worker: &mut ModelWorker) -> Runnable {
     loop {
-        if let Some(claim) = worker.check() {
-            return claim;
+        if let Some(runnable) = worker.check() {
+            return runnable;
         }
         thread::yield_now();
     }
@@ -66,24 +66,24 @@ fn what_a_worker_that_blocks_has_left_is_found(name: &str, own: usize, tasks: us
         let mut blocking = workers.remove(0);
         let sibling = thread::spawn(move || {
             blocking.tick();
-            let bell = Bell::new();
+            let test_waker = TestWaker::new();
             let mut ends = Vec::new();
             for _ in 0..tasks {
-                let (claim, end) = errand(&bell);
-                blocking.push(claim);
+                let (runnable, end) = job(&test_waker);
+                blocking.push(runnable);
                 ends.push(end);
             }
             for _ in 0..tasks {
-                bell.wait();
+                test_waker.wait();
             }
             assert!(blocking.pop().is_none(), "a task was queued twice");
             ends
         });
         for _ in 0..tasks {
-            look_until_found(&mut looker).run_to_end();
+            scan_until_found(&mut looker).run_to_end();
         }
         let ends = sibling.join().expect("no panic");
-        assert!(ends.iter().all(EndWatch::has_ended));
+        assert!(ends.iter().all(DropObserver::is_dropped));
         assert!(looker.check().is_none(), "a task was taken twice");
     });
 }
@@ -102,33 +102,33 @@ fn all_tasks_of_a_worker_that_blocks_are_found() {
 /// Race: two busy workers relieve a third, which is not blocked after all: it ticks and takes its
 /// tasks itself. Each task goes to one of the three.
 #[test]
-fn a_task_goes_to_its_worker_or_to_one_that_relieves_it() {
+fn a_task_goes_to_its_worker_or_to_a_thief() {
     model("look × look × pop, deque and slot", || {
         let (_, mut workers) = ModelWorkers::new(3);
         let lookers = [(2, 1), (1, 2)].map(|(own, looks)| {
             let mut worker = workers.remove(own);
             thread::spawn(move || {
                 for _ in 0..looks {
-                    if let Some(claim) = worker.check() {
-                        claim.run_to_end();
+                    if let Some(runnable) = worker.check() {
+                        runnable.run_to_end();
                     }
                 }
             })
         });
         let mut worker = workers.remove(0);
-        let bell = Bell::new();
-        let (first, first_ends) = errand(&bell);
+        let test_waker = TestWaker::new();
+        let (first, first_ends) = job(&test_waker);
         worker.push(first);
-        let (second, second_ends) = errand(&bell);
+        let (second, second_ends) = job(&test_waker);
         worker.push(second);
         worker.tick();
-        while let Some(claim) = worker.pop() {
-            claim.run_to_end();
+        while let Some(runnable) = worker.pop() {
+            runnable.run_to_end();
         }
         for looker in lookers {
             looker.join().expect("no panic");
         }
-        assert!(first_ends.has_ended() && second_ends.has_ended());
+        assert!(first_ends.is_dropped() && second_ends.is_dropped());
         assert!(worker.pop().is_none(), "a task was queued twice");
     });
 }
@@ -138,7 +138,7 @@ const ROUNDS: usize = 4;
 /// A worker that ticks in between is not relieved at any look, whatever it has queued: the looker
 /// and the worker have their turns one after the other. (Where they have not, two looks can fall
 /// between two ticks, and then the worker stands still as far as anybody can see.)
-fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
+fn scans_of_a_healthy_worker(name: &str, ticks: bool) {
     model(name, move || {
         let (_, mut workers) = ModelWorkers::new(2);
         let mut looking = workers.remove(1);
@@ -164,10 +164,10 @@ fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
                 take_turns(&turn, 1, Box::new(look));
             }
         });
-        let bell = Bell::new();
+        let test_waker = TestWaker::new();
         let ends = [(); 2].map(|()| {
-            let (claim, end) = errand(&bell);
-            healthy.push(claim);
+            let (runnable, end) = job(&test_waker);
+            healthy.push(runnable);
             end
         });
         let tick = || {
@@ -177,23 +177,23 @@ fn looks_at_a_healthy_worker(name: &str, ticks: bool) {
         };
         take_turns(&turn, 0, Box::new(tick));
         looker.join().expect("no panic");
-        while let Some(claim) = healthy.pop() {
-            claim.run_to_end();
+        while let Some(runnable) = healthy.pop() {
+            runnable.run_to_end();
         }
-        assert!(ends.iter().all(EndWatch::has_ended));
+        assert!(ends.iter().all(DropObserver::is_dropped));
     });
 }
 
 #[test]
 fn a_worker_that_ticks_keeps_its_tasks() {
-    looks_at_a_healthy_worker("tick × look, in turns", true);
+    scans_of_a_healthy_worker("tick × look, in turns", true);
 }
 
 /// A worker that goes on without counting looks as one that stands still.
 #[test]
 #[should_panic(expected = "taken from a healthy worker")]
 fn control_a_worker_that_does_not_tick_is_noticed() {
-    looks_at_a_healthy_worker("control: no ticks", false);
+    scans_of_a_healthy_worker("control: no ticks", false);
 }
 
 /// A taker that looks and then empties: two of them have one claim.
@@ -203,9 +203,9 @@ fn control_a_slot_that_is_emptied_in_two_steps_is_noticed() {
     model("control: load and store", || {
         let slot = Arc::new(AtomicUsize::new(1));
         let take = |slot: &AtomicUsize| {
-            let claim = slot.load(Ordering::Acquire);
+            let runnable = slot.load(Ordering::Acquire);
             slot.store(0, Ordering::Relaxed);
-            claim == 1
+            runnable == 1
         };
         let thief = thread::spawn({
             let slot = slot.clone();
