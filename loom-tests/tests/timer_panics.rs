@@ -172,11 +172,9 @@ fn a_dropped_handle_meets_an_interval_that_goes_on() {
         let mut interval = Panicking::new(PanicPolicy::Continue);
         let handle = interval.callback.take();
         let dropping = thread::spawn(move || drop(handle));
-        for _ in 0..2 {
-            let fired = fire_a_tick_later(&interval.timers, &interval.clock);
-            assert_eq!(fired, 1, "it does not go on");
-        }
+        let fired = [(); 2].map(|()| fire_a_tick_later(&interval.timers, &interval.clock));
         dropping.join().unwrap();
+        assert_eq!(fired, [1, 1], "it does not go on");
         assert_eq!(interval.calls(), [1, 2]);
         assert!(!interval.function.is_dropped() && !interval.value.is_dropped());
         interval.timers.close();
