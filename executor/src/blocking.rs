@@ -74,11 +74,15 @@ impl<H: Host> PoolState<H> {
     fn push(&mut self, job: Job<H::Core>) {
         match job {
             Job::Task(call) => self.queue.push_back(call),
+            // Unnoticed: `push_back` is `push_front`, because each core that waits has a thread that
+            // was notified.
             Job::Core(core) => self.waiting_cores.push_back(core),
         }
     }
 
     fn pop(&mut self) -> Option<Job<H::Core>> {
+        // Unnoticed: `pop_front` is `pop_back`, because each core that waits has a thread that was
+        // notified.
         match self.waiting_cores.pop_front() {
             Some(core) => Some(Job::Core(core)),
             None => self.queue.pop_front().map(Job::Task),
@@ -266,6 +270,7 @@ impl<H: Host> BlockingPool<H> {
             // it.
             state.idle -= 1;
             state.notified += 1;
+            // Unnoticed: skipped, because the thread that was notified then waits for the lock.
             drop(state);
             self.0.work.notify_one();
         }
@@ -291,6 +296,7 @@ impl<H: Host> BlockingPool<H> {
                 let mut state = self.lock();
                 state.handles.push(thread);
                 state.starting -= 1;
+                // Unnoticed: always, because a wait for the end looks again, and goes on.
                 if state.threads == 0 {
                     // It has ended already, and the caller that waits for the end waits for its handle.
                     self.0.ended.notify_all();
@@ -319,6 +325,7 @@ impl<H: Host> BlockingPool<H> {
                 state.threads -= 1;
                 self.counted_out = true;
                 let is_finished = |handle: &mut thread::JoinHandle<()>| handle.is_finished();
+                // Unnoticed: skipped, because the end of the pool then joins them.
                 self.ended_before = state.handles.extract_if(.., is_finished).collect();
             }
         }
@@ -327,6 +334,7 @@ impl<H: Host> BlockingPool<H> {
                 if !self.counted_out {
                     self.pool.lock().threads -= 1;
                 }
+                // Unnoticed: moved behind the next, because the wait for the end waits for those, too.
                 self.pool.0.ended.notify_all();
                 // No lock is held: the destructors of their thread-locals are user code.
                 for thread in self.ended_before.drain(..) {
@@ -406,6 +414,7 @@ impl<H: Host> BlockingPool<H> {
             let taken = state.notified.saturating_sub(state.waiting_cores.len());
             state.queue.split_off(taken)
         };
+        // Unnoticed: moved behind the next, because no cancelled call needs the end of an idle thread.
         self.0.work.notify_all();
         ending::while_ending(self.address(), || {
             // Abort all of them before the first destructor runs, which may join another.
@@ -502,6 +511,7 @@ impl<C: CoreWork> Job<C> {
                 unsafe { task.complete_with_error(error) }
             }
             // Its destructor lets the worker leave.
+            // Unnoticed: skipped, because the job is dropped at the end of the arm, too.
             Self::Core(job) => drop(job),
         }
     }

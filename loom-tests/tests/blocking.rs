@@ -57,6 +57,36 @@ fn two_pushes_meet_one_idle_thread() {
     });
 }
 
+/// Race: a job, or a core, against a thread that becomes idle: if it is idle by then, it takes what comes, and
+/// no other is started. A failure shows after all executions: none has done with one thread.
+fn an_idle_thread_is_used_again(name: &str, push: impl Fn(&ModelPool) + Send + Sync + 'static) {
+    // Outside of the model: counted over all executions.
+    let with_one_thread = StdArc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = StdArc::clone(&with_one_thread);
+    model(name, move || {
+        let pool = ModelPool::new(2, 0);
+        ran(job(&pool)).expect("the pool is open");
+        push(&pool);
+        count.fetch_add(usize::from(pool.starts() == 1), Ordering::Relaxed);
+        end_of_pool(&pool);
+    });
+    assert_ne!(with_one_thread.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn an_idle_thread_takes_a_job() {
+    an_idle_thread_is_used_again("going idle × push", |pool| {
+        ran(job(pool)).expect("the pool is open");
+    });
+}
+
+#[test]
+fn an_idle_thread_takes_a_core() {
+    an_idle_thread_is_used_again("going idle × handoff", |pool| {
+        assert!(pool.hand_off_core(|| ()), "the pool is open");
+    });
+}
+
 // ---- a thread that cannot be started ----
 
 /// Race: a push that relies on a thread which then cannot be started. Both jobs end: refused, or run

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::io;
+#[cfg(feature = "test-util")]
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,4 +120,35 @@ fn a_pool_that_is_closed_starts_no_thread() {
     bench.pool.close();
     assert!(bench.pool.run_core(NoCore, &bench.host).is_err());
     assert!(error_of(bench.spawn(|| ())).is_cancelled());
+}
+
+/// A call of the runtime's own has no handle, so that nothing is left of it when it has run or was rejected.
+#[cfg(feature = "test-util")]
+#[test]
+fn nothing_is_left_of_an_internal_call() {
+    let bench = Bench::new();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let call = || {
+        let calls = Arc::clone(&calls);
+        Box::new(move || {
+            calls.fetch_add(1, Ordering::Relaxed);
+        })
+    };
+    bench.during_the_next_start({
+        let (bench, call) = (bench.clone(), call());
+        move || {
+            let queued = bench.pool.run_internal(call, &bench.host);
+            queued.expect("it waits for the thread that is being started");
+            for job in bench.pool.take_queue() {
+                job.run();
+            }
+        }
+    });
+    drop(bench.spawn(|| ()));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    bench.pool.close();
+    assert!(bench.pool.run_internal(call(), &bench.host).is_err());
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    assert_eq!(Arc::strong_count(&calls), 1);
+    assert_eq!(Arc::strong_count(&bench.pool.0), 1);
 }

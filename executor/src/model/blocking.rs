@@ -107,6 +107,11 @@ impl ModelPool {
         self.pool.run_core(core, &self.host).is_ok()
     }
 
+    /// Returns the number of threads that were started, or failed to start.
+    pub fn starts(&self) -> usize {
+        self.host.starts.load(Ordering::Relaxed)
+    }
+
     /// Returns the number of threads that were notified for a job and have not taken it yet.
     pub fn notified(&self) -> usize {
         self.pool.notified()

@@ -10,7 +10,7 @@
 //!    any user code runs ([`cancel_all`](Shared::cancel_all)). This does not wait for the threads in
 //!    `block_in_place`, which may be waiting for exactly that, and for a worker whose poll blocks no longer
 //!    than a grace period (`blocked_polls.rs`).
-//! 4. The last thread to leave drops the aborted tasks, until the lists and the injector are empty. Its
+//! 4. The last thread to leave drops the aborted tasks, until the lists are empty. Its
 //!    waits end with an error or a panic (`ending.rs`).
 //! 5. Only then [`wait_for_end`](Shared::wait_for_end) returns; the runtime joins the threads and closes
 //!    the blocking pool (`runtime/mod.rs`).
@@ -81,6 +81,7 @@ impl Shared {
         // that follow, and threads that leave by themselves are ordered by the lock of `live`: either
         // they leave before `end_if_last_left` below, which sees that, or they see this.
         self.lifecycle.closing.store(true, Ordering::Relaxed);
+        // Unnoticed: moved behind the next, because that does nothing unless all workers have left.
         for worker in 0..self.workers() {
             state::unpark(self, worker);
         }
@@ -223,10 +224,9 @@ impl Shared {
         ending::while_ending(self.address(), || {
             self.cancel_all();
             // A waker on another thread may have made a task runnable and not pushed it yet. It is
-            // about to, so the lists become empty.
-            while !(self.owned.iter().all(|owned| owned.is_empty())
-                && self.queues.injector.is_empty())
-            {
+            // about to, so the lists become empty; and a task that is queued is in a list.
+            while !self.owned.iter().all(|owned| owned.is_empty()) {
+                // Unnoticed: moved behind the next, because both are repeated.
                 framewise_sync::thread::yield_now();
                 self.drop_queued();
             }

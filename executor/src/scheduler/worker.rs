@@ -186,8 +186,11 @@ pub(crate) fn hand_off_core(
             // Drop the core instead of taking it back: shutdown waits for every live core before it
             // closes the timers and I/O that this thread may be about to block on. In the root frame,
             // because these destructors are not the task's.
+            // Unnoticed: skipped, because each task, waker and callback that ends has a frame of its own.
             Frame::root().run(|| drop(handoff));
         } else {
+            // Unnoticed: moved behind the next, because this thread is counted until it leaves, and so
+            // is its core.
             *worker.core.borrow_mut() = handoff.core.take();
             shared.deregister_worker(false);
         }
@@ -233,6 +236,7 @@ impl Drop for WorkerThread {
     /// Moves the worker's own tasks to where the runtime's end finds them: also if a bug of ours, or a
     /// driver that fails, unwinds the worker, so that a shutdown does not wait forever.
     fn drop(&mut self) {
+        // Unnoticed: moved behind the next, because draining the queue runs no user code.
         WORKER.with(|worker| worker.set(ptr::null()));
         if let Some(mut core) = self.core.get_mut().take() {
             core.queue.drain();
@@ -244,6 +248,7 @@ impl WorkerThread {
     fn work(&self) {
         while !self.shared.is_closing() {
             let Some(task) = self.next_task() else {
+                // Unnoticed: moved behind the next, because `park` does nothing without a core.
                 if self.core.borrow().is_none() {
                     return;
                 }
@@ -296,7 +301,9 @@ impl WorkerThread {
         let shared = &*self.shared;
         let mut found = None;
         if tick {
+            // Unnoticed: moved behind the next, because only siblings read the count.
             core.queue.drain_yield_queue();
+            // Unnoticed: moved behind the next, because a worker does not check its own count.
             shared.queues.ticks(core.index).count();
             found = core.stall_detector.check(&core.queue);
         }
@@ -311,6 +318,8 @@ impl WorkerThread {
             }
             return found;
         }
+        // Unnoticed: left out and moved behind the next, because the own queue is empty where this is
+        // no tick, and the yield queue where it is one.
         if tick && let Some(task) = core.queue.pop() {
             return Some(task);
         }
@@ -324,10 +333,13 @@ impl WorkerThread {
     /// first.
     fn next_yielded(&self, core: &mut Core) -> Option<TaskRef> {
         core.yield_rounds = core.yield_rounds.wrapping_add(1);
+        // Unnoticed: moved behind the next, because the two have nothing in common.
         if core.yield_rounds.is_multiple_of(YIELD_ROUNDS_PER_TICK) {
             // The next call of next_task is a tick.
             core.polls_to_tick = 1;
         }
+        // Unnoticed: left out `self.shared.idle.would_notify()`, because notify_one finds out the
+        // same, at the price of a fence.
         if core.queue.drain_yield_queue() && self.shared.idle.would_notify() {
             self.shared.notify_one();
         }
@@ -337,6 +349,8 @@ impl WorkerThread {
     /// Searches the siblings' queues.
     fn search(&self, core: &mut Core) -> Option<TaskRef> {
         let workers = self.shared.workers();
+        // Unnoticed: left out, because the limits only save a search that finds nothing, or what
+        // others find: no push relies on a search that is not counted.
         if workers == 1 || !core.idle_state.start_searching(&*self.shared) {
             return None;
         }
@@ -348,6 +362,7 @@ impl WorkerThread {
     #[inline]
     fn before_user_code(&self) {
         if let Some(core) = self.core.borrow_mut().as_mut()
+            // Unnoticed: left out, because an active worker has nothing to leave.
             && !core.idle_state.is_active()
         {
             let has_backlog = || core.queue.has_backlog();
@@ -367,7 +382,9 @@ impl WorkerThread {
     fn tick(&self) {
         let mut batch = self.batch.take();
         self.shared.poll_driver(&mut batch);
+        // Unnoticed: moved behind the next, because events and timers have no promised order.
         self.dispatch_events(batch);
+        // Unnoticed: always, because no timer is fired unless one is due.
         if self.shared.timers.has_due() {
             self.fire();
         }
@@ -381,6 +398,7 @@ impl WorkerThread {
         self.dispatch(|| {
             self.shared.unhandled_panics(batch.dispatch().panics);
         });
+        // Unnoticed: skipped, because the next wait then allocates its buffers.
         self.batch.set(batch);
     }
 
@@ -398,7 +416,10 @@ impl WorkerThread {
         self.dispatch.set(Dispatch::NotNotified);
         // Callbacks belong to no task, so the rest of the last poll's budget does not limit them.
         coop::with_unconstrained(f);
+        // Unnoticed: moved behind the next, because notify_one pushes nothing.
         self.dispatch.set(Dispatch::None);
+        // Unnoticed: left out `self.shared.idle.would_notify()`, because notify_one finds out the
+        // same, at the price of a fence.
         if self.has_backlog() && self.shared.idle.would_notify() {
             self.shared.notify_one();
         }
@@ -410,6 +431,7 @@ impl WorkerThread {
         if let Some(core) = self.core.borrow_mut().as_mut() {
             core.idle_state.park(&*self.shared, core.index, &mut batch);
         }
+        // Unnoticed: moved behind the next, because events and timers have no promised order.
         self.dispatch_events(batch);
         if self.shared.timers.has_due() {
             self.before_user_code();

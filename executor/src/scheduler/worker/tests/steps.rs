@@ -8,6 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
+use std::thread;
 use std::time::Duration;
 
 use framewise_io::Batch;
@@ -202,16 +203,40 @@ fn a_task_that_yields_lets_the_worker_tick_once_in_nine_polls() {
     bench.work(core, first);
 }
 
+/// Also where the sibling does not stall, so that no tick would help.
+#[test]
+fn a_worker_with_empty_queues_searches_before_it_parks() {
+    let (bench, core, mut siblings) = Bench::with_siblings_queue();
+    let worker = bench.worker(core);
+    assert!(worker.next_task().is_none());
+    for _ in 0..2 {
+        drop(bench.spawn(async {}));
+        let task = bench.shared.queues.injector.steal().success();
+        let _ = siblings.push(task.expect("it was just spawned"));
+    }
+    let stolen = worker.next_task().expect("one is in the sibling's deque");
+    // SAFETY: as above.
+    let _ = unsafe { stolen.run() };
+    siblings.drain();
+    drop(worker);
+    bench.shared.close();
+}
+
 #[test]
 fn a_core_that_comes_back_counts_again() {
     let (bench, core) = Bench::new();
     let close = Close(bench.clone());
-    let other = bench.spawn(pending::<()>());
     bench.shared.register_worker();
     let first = bench.spawn(async move {
         hand_off_core(|_, job| Err(job));
         let shared = &close.0.shared;
         shared.close();
+        // In the injector, where the end would find it.
+        let outside = thread::spawn({
+            let bench = close.0.clone();
+            move || bench.spawn(pending::<()>())
+        });
+        let other = outside.join().expect("no panic");
         shared.deregister_worker(true);
         assert!(!other.is_finished(), "this thread has a core");
     });
