@@ -60,7 +60,7 @@ impl<T> WithFrame<T> {
     /// Pairs a value with the current frame.
     #[inline]
     pub fn new(value: T) -> Self {
-        Self::with_frame(Frame::current(), value)
+        Self::in_frame(Frame::current(), value)
     }
 
     /// Pairs a value with the given frame.
@@ -71,11 +71,11 @@ impl<T> WithFrame<T> {
     /// use framewise_context::{ContextVar, Frame, WithFrame};
     /// static LOCK: ContextVar<u64> = ContextVar::new("lock").not_inherited();
     ///
-    /// let message = LOCK.run(1, || WithFrame::with_frame(Frame::current().inherited(), "paid"));
+    /// let message = LOCK.run(1, || WithFrame::in_frame(Frame::current().inherited(), "paid"));
     /// assert_eq!(message.run(|text| (text, LOCK.get())), ("paid", None));
     /// ```
     #[inline]
-    pub fn with_frame(frame: Frame, value: T) -> Self {
+    pub fn in_frame(frame: Frame, value: T) -> Self {
         Self {
             frame,
             value: ManuallyDrop::new(value),
@@ -181,7 +181,7 @@ impl<T> Drop for WithFrame<T> {
 impl<T: Clone> Clone for WithFrame<T> {
     fn clone(&self) -> Self {
         let value = self.frame.run(|| T::clone(&self.value));
-        Self::with_frame(self.frame.clone(), value)
+        Self::in_frame(self.frame.clone(), value)
     }
 }
 

@@ -20,7 +20,7 @@ impl Frame {
     /// assert_eq!(REQUEST_ID.run(8, || callback()), Some(7));
     /// ```
     pub fn wrap<F: FnMut() -> R, R>(self, call: F) -> impl FnMut() -> R + use<F, R> {
-        let mut wrapped = WithFrame::with_frame(self, call);
+        let mut wrapped = WithFrame::in_frame(self, call);
         move || wrapped.enter(|call| call())
     }
 
@@ -34,7 +34,7 @@ impl Frame {
     /// assert_eq!(std::thread::spawn(job).join().unwrap(), Some(7));
     /// ```
     pub fn wrap_once<F: FnOnce() -> R, R>(self, call: F) -> impl FnOnce() -> R + use<F, R> {
-        let wrapped = WithFrame::with_frame(self, call);
+        let wrapped = WithFrame::in_frame(self, call);
         move || wrapped.run(|call| call())
     }
 
@@ -50,7 +50,7 @@ impl Frame {
     /// assert_eq!(add(1), 8);
     /// ```
     pub fn wrap_with<F: FnMut(A) -> R, A, R>(self, call: F) -> impl FnMut(A) -> R + use<F, A, R> {
-        let mut wrapped = WithFrame::with_frame(self, call);
+        let mut wrapped = WithFrame::in_frame(self, call);
         move |argument| wrapped.enter(|call| call(argument))
     }
 
@@ -77,7 +77,7 @@ impl Frame {
         F: FnOnce(A) -> R,
         R: Future,
     {
-        let wrapped = WithFrame::with_frame(self, call);
+        let wrapped = WithFrame::in_frame(self, call);
         move |argument| wrapped.scope(|call| call(argument))
     }
 }

@@ -44,9 +44,7 @@ fn c55_a_message_is_opened_in_the_senders_frame_if_the_receiver_asks_for_it() {
             NUMBER.run(number, || sender.send(WithFrame::new(number)).unwrap());
         }
         sender.send(WithFrame::new(3)).unwrap();
-        sender
-            .send(WithFrame::with_frame(Frame::root(), 4))
-            .unwrap();
+        sender.send(WithFrame::in_frame(Frame::root(), 4)).unwrap();
         drop(sender);
         let bound = (0..3).map(|number| (number, Some(number)));
         let expected: Vec<_> = bound.chain([(3, None), (4, None)]).collect();
@@ -174,7 +172,7 @@ fn c55_a_value_with_frame_carries_variables_that_are_not_inherited_unless_they_a
             let seen = |()| (NUMBER.get(), TOKEN.get());
             assert_eq!(WithFrame::new(()).run(seen), (Some(1), Some(2)));
             let inherited = Frame::current().inherited();
-            let without = WithFrame::with_frame(inherited, ());
+            let without = WithFrame::in_frame(inherited, ());
             assert_eq!(without.run(seen), (Some(1), None));
         });
     });
