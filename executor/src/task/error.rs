@@ -12,6 +12,22 @@ use framewise_context::{CaughtPanic, Frame};
 /// It [panicked](Self::is_panic), it was [cancelled](Self::is_cancelled) by an abort or by the
 /// runtime's shutdown, or it was [rejected](Self::is_rejected): a blocking call for which no thread
 /// could be started.
+///
+/// # Examples
+///
+/// ```
+/// framewise::block_on(async {
+///     let endless = framewise::spawn(std::future::pending::<()>());
+///     endless.abort();
+///     let error = endless.await.expect_err("it was aborted");
+///     assert!(error.is_cancelled());
+///
+///     let failing = framewise::spawn(async { panic!("no such order") });
+///     let error = failing.await.expect_err("it panicked");
+///     assert!(error.is_panic());
+///     assert_eq!(error.to_string(), "the task panicked: no such order");
+/// });
+/// ```
 pub struct JoinError(Box<Reason>);
 
 enum Reason {
@@ -57,6 +73,21 @@ impl JoinError {
     /// Returns the innermost frame that was current when the panic began, or `None` if there was no panic.
     ///
     /// The error holds a reference to this frame.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::ContextVar;
+    ///
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    ///
+    /// framewise::block_on(async {
+    ///     let failing = framewise::spawn(REQUEST_ID.scope(7, async { panic!("no such order") }));
+    ///     let error = failing.await.expect_err("it panicked");
+    ///     let frame = error.frame().expect("there was a panic");
+    ///     assert_eq!(frame.run(|| REQUEST_ID.get()), Some(7));
+    /// });
+    /// ```
     pub fn frame(&self) -> Option<&Frame> {
         match &*self.0 {
             Reason::Panic(_, frame) => Some(frame),
@@ -69,6 +100,17 @@ impl JoinError {
     /// # Panics
     ///
     /// Panics if the task did not panic; see [`try_into_panic`](Self::try_into_panic).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// framewise::block_on(async {
+    ///     let failing = framewise::spawn(async { panic!("no such order") });
+    ///     let error = failing.await.expect_err("it panicked");
+    ///     let payload = error.into_panic();
+    ///     assert_eq!(payload.downcast_ref(), Some(&"no such order"));
+    /// });
+    /// ```
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.try_into_panic() {
             Ok(payload) => payload,
@@ -81,6 +123,30 @@ impl JoinError {
     /// # Errors
     ///
     /// Returns the error itself if the task did not panic.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::panic::resume_unwind;
+    /// use framewise::JoinHandle;
+    ///
+    /// /// Passes a panic of the task on. `None`: the task was cancelled.
+    /// async fn join<T>(task: JoinHandle<T>) -> Option<T> {
+    ///     match task.await {
+    ///         Ok(output) => Some(output),
+    ///         Err(error) => match error.try_into_panic() {
+    ///             Ok(payload) => resume_unwind(payload),
+    ///             Err(_cancelled) => None,
+    ///         },
+    ///     }
+    /// }
+    ///
+    /// framewise::block_on(async {
+    ///     let endless = framewise::spawn(std::future::pending::<()>());
+    ///     endless.abort();
+    ///     assert_eq!(join(endless).await, None);
+    /// });
+    /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
         match *self.0 {
             Reason::Panic(payload, _) => Ok(payload

@@ -80,6 +80,23 @@ impl Explorer {
 
     /// Lets a run continue after a panic without a joiner: of a detached task, of a timer callback.
     /// By default it fails the run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::test::Explorer;
+    ///
+    /// async fn detached_panic() {
+    ///     let task = framewise::spawn(async { panic!("no such order") });
+    ///     let finished = async { while !task.is_finished() { framewise::task::yield_now().await } };
+    ///     finished.await;
+    /// }
+    ///
+    /// let explorer = Explorer::new().runs(5);
+    /// assert_eq!(explorer.explore(detached_panic).failures(), 5);
+    /// let explorer = explorer.ignore_unhandled_panics();
+    /// assert_eq!(explorer.explore(detached_panic).failures(), 0);
+    /// ```
     pub fn ignore_unhandled_panics(mut self) -> Self {
         self.fails_on_unhandled = false;
         self
@@ -95,6 +112,20 @@ impl Explorer {
     ///
     /// The future sees the frame that is current here, as with
     /// [`block_on`](crate::block_on); it is current again afterwards.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use framewise::{test::Explorer, time};
+    ///
+    /// let run = Explorer::new().run(7, || async {
+    ///     time::sleep(Duration::from_secs(3600)).await;
+    ///     42
+    /// });
+    /// assert!(run.elapsed() >= Duration::from_secs(3600)); // virtual time
+    /// assert_eq!(run.unwrap(), 42);
+    /// ```
     #[track_caller]
     pub fn run<F: Future>(&self, seed: u64, make: impl FnOnce() -> F) -> Run<F::Output> {
         let settings = RunSettings {
@@ -139,6 +170,17 @@ impl Explorer {
     /// # Panics
     ///
     /// Panics with the failure of the first run that fails, and like [`run`](Self::run).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::test::Explorer;
+    ///
+    /// Explorer::new().step_limit(100).check(|| async {
+    ///     let task = framewise::spawn(async { 42 });
+    ///     assert_eq!(task.await.ok(), Some(42));
+    /// });
+    /// ```
     #[track_caller]
     pub fn check<F: Future>(&self, make: impl Fn() -> F) {
         let settings = match Environment::of_process() {
@@ -264,6 +306,18 @@ impl Explored {
     }
 
     /// Returns the number of different runs: runs with the same decisions count once.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// let explored = framewise::test::explore(50, || async {
+    ///     let tasks = [(); 3].map(|()| framewise::spawn(framewise::task::yield_now()));
+    ///     for task in tasks {
+    ///         task.await.expect("it does not panic");
+    ///     }
+    /// });
+    /// assert!(explored.distinct() > 1);
+    /// ```
     pub fn distinct(&self) -> usize {
         self.digests.len()
     }
