@@ -119,7 +119,7 @@ impl CallbackEntry {
         let dropped = catch_unwind(|| drop(armed));
         match (called, dropped) {
             (Err(first), Err(second)) => {
-                end(second);
+                discard(second);
                 Err(first)
             }
             (called, dropped) => called.and(dropped),
@@ -162,14 +162,14 @@ pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
             continue;
         };
         if first.is_some() {
-            end(caught);
+            discard(caught);
             continue;
         }
         let (payload, frame) = caught.into_parts();
         first = Some(payload);
         // A value that ends with the frame may panic, too.
         if let Err(again) = catch_unwind(|| drop(frame)) {
-            end(again);
+            discard(again);
         }
     }
     if let Some(payload) = first {
@@ -179,7 +179,7 @@ pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
 
 /// Ends a panic that goes nowhere, and its frame; what that throws in turn is leaked, as dropping it
 /// could go on for ever.
-pub(crate) fn end(caught: CaughtPanic) {
+pub(crate) fn discard(caught: CaughtPanic) {
     if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(caught))) {
         std::mem::forget(last);
     }

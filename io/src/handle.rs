@@ -63,7 +63,7 @@ framewise_sync::thread_local! {
     /// Empties `CURRENT` at the thread's end, where a guard was forgotten or dropped out of order.
     static CLEANUP: Cleanup = const { Cleanup };
     /// Why the thread has no handle, where somebody has seen to that.
-    static REFUSAL: Cell<Option<&'static str>> = const { Cell::new(None) };
+    static REJECTION: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
 struct Cleanup;
@@ -140,7 +140,7 @@ impl IoHandle {
     pub fn enter(&self) -> EnterGuard {
         EnterGuard {
             previous: replace_current(Some(self.clone())),
-            previous_refusal: REFUSAL.with(Cell::take),
+            previous_rejection: REJECTION.with(Cell::take),
             not_send: PhantomData,
         }
     }
@@ -148,10 +148,10 @@ impl IoHandle {
     /// Leaves the thread without a handle until the guard is dropped: sockets and look-ups get an
     /// error of the kind [`Unsupported`](io::ErrorKind::Unsupported) that says `why`.
     #[must_use = "handles are refused only while the guard lives"]
-    pub fn refuse(why: &'static str) -> EnterGuard {
+    pub fn reject(why: &'static str) -> EnterGuard {
         EnterGuard {
             previous: replace_current(None),
-            previous_refusal: REFUSAL.with(|refusal| refusal.replace(Some(why))),
+            previous_rejection: REJECTION.with(|rejection| rejection.replace(Some(why))),
             not_send: PhantomData,
         }
     }
@@ -176,7 +176,7 @@ impl IoHandle {
 
     /// As [`try_current`](Self::try_current), for those who return an `io::Result` anyway.
     pub(crate) fn for_io() -> io::Result<IoHandle> {
-        Self::try_current().ok_or_else(|| match REFUSAL.with(Cell::get) {
+        Self::try_current().ok_or_else(|| match REJECTION.with(Cell::get) {
             Some(why) => io::Error::new(io::ErrorKind::Unsupported, why),
             None => io::Error::other("there is no I/O driver here: use sockets within a runtime"),
         })
@@ -221,14 +221,14 @@ impl fmt::Debug for IoHandle {
 #[derive(Debug)]
 pub struct EnterGuard {
     previous: Option<IoHandle>,
-    previous_refusal: Option<&'static str>,
+    previous_rejection: Option<&'static str>,
     not_send: PhantomData<*const ()>,
 }
 
 impl Drop for EnterGuard {
     fn drop(&mut self) {
         let previous = self.previous.take();
-        let _ = REFUSAL.try_with(|refusal| refusal.set(self.previous_refusal));
+        let _ = REJECTION.try_with(|rejection| rejection.set(self.previous_rejection));
         // Without the thread-local (its destructor has run) there is nothing to put back.
         let ended = CURRENT.try_with(|current| current.replace(previous));
         drop(ended);

@@ -13,7 +13,7 @@ use crate::ready::{Direction, Interest, Ready};
 use crate::source::IoSource;
 
 pub use crate::callback::CallbackEntry;
-pub use crate::scheduled_io::readiness::{Announced, Notify, ReadinessWord, ReadyEvent};
+pub use crate::scheduled_io::readiness::{Notify, ReadinessWord, ReadyEvent, Registered};
 pub use crate::scheduled_io::wait::{Readiness, ReadinessWait};
 pub use crate::scheduled_io::waiters::{WaiterKey, Waiters};
 pub use crate::scheduled_io::{Call, ScheduledIo};

@@ -162,7 +162,10 @@ impl Registration {
         if let Err(error) = &result
             && error.kind() == io::ErrorKind::WouldBlock
         {
-            self.state.readiness().word().refute(event, interest);
+            self.state
+                .readiness()
+                .word()
+                .clear_if_would_block(event, interest);
         }
         result
     }

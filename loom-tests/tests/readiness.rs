@@ -10,7 +10,7 @@ use std::task::{Context, Wake, Waker};
 
 use framewise_context::FramedWaker;
 use framewise_io::model::{
-    Announced, CallbackEntry, Readiness, ReadinessWord, ScheduledIo, Slab, SourceKey, Unpark,
+    CallbackEntry, Readiness, ReadinessWord, Registered, ScheduledIo, Slab, SourceKey, Unpark,
     Waiters, WakeDevice,
 };
 use framewise_io::{Direction, Interest, Ready};
@@ -100,7 +100,7 @@ fn clear_never_erases_a_newer_event() {
                 let received = kernel.receive();
                 point.pass();
                 match received {
-                    0 => word.refute(observed, Interest::READABLE),
+                    0 => word.clear_if_would_block(observed, Interest::READABLE),
                     _ => word.clear(observed, Interest::READABLE),
                 }
             }
@@ -189,7 +189,7 @@ fn an_event_that_rejects_a_waiter_comes_after_its_bytes() {
                 let _ = word.set(Ready::READABLE);
             })
         };
-        if let Announced::Ready(_) = word.announce(Interest::READABLE) {
+        if let Registered::Ready(_) = word.register_interest(Interest::READABLE) {
             assert_eq!(kernel.pending(), 1, "the event came before its bytes");
         }
         driver.join().unwrap();
@@ -258,11 +258,11 @@ fn negative_register_before_being_in_the_list() {
             })
         };
         let woken = StdArc::new(Woken::default());
-        let announced = word.announce(Interest::READABLE);
+        let registered = word.register_interest(Interest::READABLE);
         let waker = Waker::from(StdArc::clone(&woken));
         let _ = waiters.lock().put_slot(Direction::Read, Some(waker));
         driver.join().unwrap();
-        let awake = announced != Announced::Waiting || woken.0.load(Ordering::Relaxed) == 1;
+        let awake = registered != Registered::Waiting || woken.0.load(Ordering::Relaxed) == 1;
         assert!(awake, "the waiter sleeps for ever");
     });
 }
@@ -286,7 +286,9 @@ fn both_directions() {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || wait_in_slot(&readiness, Direction::Write))
         };
-        readiness.word().refute(observed, Interest::READABLE);
+        readiness
+            .word()
+            .clear_if_would_block(observed, Interest::READABLE);
         wait_in_slot(&readiness, Direction::Read);
         writer.join().unwrap();
         driver.join().unwrap();
@@ -377,7 +379,9 @@ fn a_wait_after_one_that_did_not_check_the_list() {
         while received < 2 {
             let event = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
             match kernel.receive() {
-                0 => readiness.word().refute(event, Interest::READABLE),
+                0 => readiness
+                    .word()
+                    .clear_if_would_block(event, Interest::READABLE),
                 count => received += count,
             }
         }
@@ -398,7 +402,7 @@ fn a_notified_waiter_takes_no_other_entry_along() {
         assert!(notified.as_mut().poll(&mut cx).is_pending());
         drive(&readiness, Ready::READABLE);
         let word = readiness.word();
-        word.refute(word.load(), Interest::READABLE);
+        word.clear_if_would_block(word.load(), Interest::READABLE);
         let test_waker = TestWaker::new();
         let mut other = readiness.wait(Interest::READABLE);
         assert!(test_waker.poll(&mut other).is_pending());

@@ -58,7 +58,9 @@ impl Source {
         let count = self.transfer(direction);
         if count == 0 {
             let observed = observe(self, observed);
-            self.readiness.word().refute(observed, interest);
+            self.readiness
+                .word()
+                .clear_if_would_block(observed, interest);
         } else if self.left.fetch_sub(count, Ordering::Relaxed) == count {
             let mut wakers = Vec::new();
             self.readiness.set_shutdown(&mut wakers);

@@ -54,7 +54,7 @@ pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
         previous: CURRENT.with(|current| current.replace(Some(Arc::clone(spawner)))),
         _timers: framewise_timers::enter(&shared.timers.handle(wheel)),
         _io: if shared.workers() == 0 {
-            framewise_io::IoHandle::refuse(NO_IO)
+            framewise_io::IoHandle::reject(NO_IO)
         } else {
             shared.io.enter()
         },

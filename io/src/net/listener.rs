@@ -131,7 +131,7 @@ impl TcpListener {
     ///
     /// It is told of edges: it is called when something *arrives*, so it should
     /// [accept](Self::try_accept) until that fails with `WouldBlock`; what it leaves is not
-    /// announced again. When the listener is already known to be ready, it is called once, soon.
+    /// registered again. When the listener is already known to be ready, it is called once, soon.
     /// Calls may be spurious. It runs on the thread that drives the I/O and must not block. It may
     /// cancel itself and drop the listener, and is cancelled when it panics; the panic is reported
     /// as a task's that nobody joins.

@@ -342,7 +342,7 @@ impl TcpStream {
     ///
     /// It is told of edges: it is called when something *changes*, so it should
     /// [read](Self::try_read) or [write](Self::try_write) until that fails with `WouldBlock`; what
-    /// it leaves is not announced again. When the stream is already known to be ready, it is called
+    /// it leaves is not registered again. When the stream is already known to be ready, it is called
     /// once, soon. Calls may be spurious. It runs on the thread that drives the I/O and must not
     /// block. It may cancel itself and drop the stream, and is cancelled when it panics; the panic
     /// is reported as a task's that nobody joins. (A callback that owns its stream keeps it alive

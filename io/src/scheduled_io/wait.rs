@@ -1,19 +1,18 @@
-//! Waiting for readiness: the word and the list of waiters joined.
+//! Waiting for readiness: the word and the waiters together.
 //!
-//! Owns the order of the steps that decides the register × set race (the head of
-//! [`crate::scheduled_io::readiness`] argues it) and keeps the rule that a waker is cloned, called and dropped
-//! with no lock held. It must not know the driver, which calls [`Readiness::set`] and wakes what
-//! that hands out.
+//! Owns the order of the steps that decides the register × set race ([`scheduled_io`](super) argues
+//! it). Wakers are cloned, called and dropped with no lock held. The file must not know the driver,
+//! which calls [`Readiness::set`] and wakes the wakers that this collects.
 //!
-//! A waker is *taken* out when an event comes, rather than kept and cloned: the clone that the next
-//! wait makes costs as much as the clone that the driver would need in order to call it outside of
-//! the lock, and a waker that is called by value gives its reference to the queue. While nothing
-//! has come, a waiter that is polled again with the same waker in the same frame clones nothing.
+//! An event takes a waker out of the slot or the list, instead of cloning it. The driver calls
+//! wakers outside of the lock, so it needs one of its own. A waker that is called by value gives its
+//! reference to the run queue, and the clone that the next wait makes costs no more than the
+//! driver's would. Until an event comes, a waiter that is polled again with the same waker in the
+//! same frame clones nothing.
 //!
-//! A future that has waited and sees in the word that it need not wait any more does not look into the
-//! list: its entry has been taken out, or is about to be (the head of [`crate::scheduled_io::readiness`] says why). In
-//! the latter case whoever was waiting is woken once more than needed. So a wait that ends by an event
-//! takes the lock twice: to register, and for the setter.
+//! A future that waited, and then finds the source ready, does not lock the list: its entry has been
+//! taken out, or is about to be. In the latter case its task is woken once more than needed. So a
+//! wait that ends by an event takes the lock twice, once to register and once in the setter.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -22,12 +21,12 @@ use std::task::{Context, Poll};
 use framewise_context::{FramedWaker, catch_unwind};
 use framewise_sync::Mutex;
 
+use super::readiness::{Notify, ReadinessWord, ReadyEvent, Registered};
+use super::waiters::{WaiterKey, Waiters};
 use crate::callback;
 use crate::ready::{Direction, Interest, Ready};
-use crate::scheduled_io::readiness::{Announced, Notify, ReadinessWord, ReadyEvent};
-use crate::scheduled_io::waiters::{WaiterKey, Waiters};
 
-/// A source's readiness and those who wait for it.
+/// A source's readiness and its waiters.
 #[derive(Debug)]
 pub struct Readiness {
     word: ReadinessWord,
@@ -35,7 +34,8 @@ pub struct Readiness {
 }
 
 impl Readiness {
-    /// Nobody waits, and `initial` holds until it is refuted.
+    /// Creates the readiness of a source without waiters. `initial` holds until an operation clears
+    /// it.
     pub fn new(initial: Ready) -> Self {
         Self {
             word: ReadinessWord::new(initial),
@@ -43,58 +43,59 @@ impl Readiness {
         }
     }
 
-    /// The word, for operations on it that concern no waiter.
+    /// Returns the word, for operations that concern no waiter.
     pub fn word(&self) -> &ReadinessWord {
         &self.word
     }
 
-    /// An event has come. The wakers of those who have to be told are added to `wakers`: the
-    /// caller calls them when it holds no lock.
+    /// Sets the readiness that an event reports. Adds the wakers that it notifies to `wakers`, which
+    /// the caller calls when it holds no lock.
     ///
-    /// Answers whether the callbacks have to be told too.
-    #[must_use = "callbacks that are not told miss the event"]
+    /// Returns `true` if the caller has to notify the callbacks, too.
+    #[must_use = "callbacks that are not notified miss the event"]
     #[inline]
     pub fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>) -> bool {
-        self.tell(self.word.set(ready), wakers)
+        self.take_notified(self.word.set(ready), wakers)
     }
 
-    /// The driver is gone. As [`set`](Self::set), and everybody is told.
+    /// Like [`set`](Self::set), at the driver's shutdown: notifies all waiters.
     pub fn set_shutdown(&self, wakers: &mut Vec<FramedWaker>) {
-        // Callbacks are cancelled at shutdown, not called.
-        self.tell(self.word.set_shutdown(), wakers);
+        // Callbacks are canceled at shutdown, not called.
+        self.take_notified(self.word.set_shutdown(), wakers);
     }
 
     #[inline]
-    fn tell(&self, notify: Notify, wakers: &mut Vec<FramedWaker>) -> bool {
+    fn take_notified(&self, notify: Notify, wakers: &mut Vec<FramedWaker>) -> bool {
         if let Some(interest) = notify.waiters {
             let mut waiters = self.waiters.lock();
             waiters.take(interest, wakers);
-            self.withdraw_idle(&waiters);
+            self.clear_idle_waiters(&waiters);
         }
         notify.callbacks
     }
 
-    /// Who waits for both directions is told of one, and the other's bit may be left. So may one's who
-    /// has been refused or gives up.
+    /// Clears waiters bits that no entry backs any more. An event in one direction takes out a waiter
+    /// that was registered for both, and a waiter that was dropped or found the source ready goes
+    /// without an event. The caller holds the list's lock.
     #[inline]
-    fn withdraw_idle(&self, waiters: &Waiters<FramedWaker>) {
-        // The bits are turned on only under the lock that is held here, so the look is no guess: it
-        // spares a read-modify-write where a setter has turned them off.
+    fn clear_idle_waiters(&self, waiters: &Waiters<FramedWaker>) {
+        // The bits are turned on only under the lock that is held here, so bits that are off stay
+        // off. Checking spares a read-modify-write where a setter has turned them off.
         if let Some(idle) = waiters.idle()
             // Unnoticed: left out, because bits that are off stay off, at the price of the operation.
             && self.word.has_waiters(idle)
         {
-            self.word.withdraw(idle);
+            self.word.clear_waiters(idle);
         }
     }
 
-    /// Waits in the slot of `direction`: the waker of the last caller is the one that is called.
+    /// Waits in the slot of `direction`. An event wakes the waker of the last caller.
     pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<ReadyEvent> {
         let interest = direction.interest();
         let event = self.word.load();
-        // Unnoticed: never, because announce finds out the same, at the price of the lock.
-        // Unnoticed: moved behind the next, because an event has taken the waker out of the slot, or one came
-        // and was cleared since, and the waker that is there waits for the next.
+        // Unnoticed: never, because register_interest returns the same, at the price of the lock.
+        // Unnoticed: moved behind the next, because an event has taken the waker out of the slot, or an
+        // event came and was cleared since, and the waker in the slot waits for the next.
         if event.ends_wait(interest) {
             return Poll::Ready(event);
         }
@@ -105,7 +106,7 @@ impl Readiness {
                 .slot(direction)
                 .is_some_and(|waker| waker.will_wake(cx.waker()))
             {
-                // It is still there, so no event has come for it, or its setter is waiting for
+                // The waker is still there, so no event came for it, or the setter is waiting for
                 // this lock.
                 return Poll::Pending;
             }
@@ -113,24 +114,24 @@ impl Readiness {
         let waker = FramedWaker::new(cx.waker());
         let mut waiters = self.waiters.lock();
         let replaced = waiters.put_slot(direction, Some(waker));
-        let announced = self.word.announce(interest);
+        let registered = self.word.register_interest(interest);
         let mut unused = None;
-        if let Announced::Ready(_) = announced {
+        if let Registered::Ready(_) = registered {
             unused = waiters.put_slot(direction, None);
-            self.withdraw_idle(&waiters);
+            self.clear_idle_waiters(&waiters);
         }
         drop(waiters);
         drop((replaced, unused));
-        match announced {
-            Announced::Ready(event) => Poll::Ready(event),
-            Announced::Waiting => Poll::Pending,
+        match registered {
+            Registered::Ready(event) => Poll::Ready(event),
+            Registered::Waiting => Poll::Pending,
         }
     }
 
-    /// Empties the slot of `direction`, since the half that polled is dropped, and wakes the waker
-    /// that was there: it may be that of another poller, which polls again.
+    /// Empties the slot of `direction`, because the half that polled is dropped. Wakes the waker that
+    /// was there: it may be another poller's, which then polls again.
     pub fn release_slot(&self, direction: Direction) {
-        // The bit is on while a waker is in the slot, or else its setter is about to take it.
+        // The bit is on while a waker is in the slot, unless its setter is about to take it out.
         // Unnoticed: always, because the waker is then woken here instead of by its setter.
         if self.word.has_waiters(direction.interest()) {
             self.empty_slot(direction);
@@ -141,17 +142,18 @@ impl Readiness {
     fn empty_slot(&self, direction: Direction) {
         let mut waiters = self.waiters.lock();
         let waker = waiters.put_slot(direction, None);
-        self.withdraw_idle(&waiters);
+        self.clear_idle_waiters(&waiters);
         drop(waiters);
-        // The half may be dropped by a panic: one more, of a foreign waker, would abort the process.
+        // The half may be dropped by an unwinding panic: a second one, from a user-supplied waker,
+        // would abort the process.
         if let Some(waker) = waker
             && let Err(caught) = catch_unwind(|| waker.wake())
         {
-            callback::end(caught);
+            callback::discard(caught);
         }
     }
 
-    /// A future that waits in the list: any number may wait at once.
+    /// Returns a future that waits in the list. Any number of them may wait at once.
     #[inline]
     pub fn wait(&self, interest: Interest) -> ReadinessWait<'_> {
         ReadinessWait {
@@ -162,12 +164,12 @@ impl Readiness {
     }
 }
 
-/// Waits until a source is ready for an interest, or its driver gone.
+/// A future that waits until a source is ready for an interest, or its driver gone.
 ///
 /// # Cancel safety
 ///
-/// Dropping it gives its entry back, if it waits. An event that it had been told of and had not reported stays
-/// in the word, for whoever looks next.
+/// Dropping it removes its entry from the list. An event that it was notified of and did not return
+/// stays in the word, for the next operation.
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
 pub struct ReadinessWait<'a> {
@@ -177,7 +179,7 @@ pub struct ReadinessWait<'a> {
 }
 
 impl ReadinessWait<'_> {
-    /// Puts itself into the list, unless it is there.
+    /// Inserts the waiter into the list, unless it is there with the same waker.
     #[inline(never)]
     fn register(&mut self, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
         let readiness = self.readiness;
@@ -194,16 +196,16 @@ impl ReadinessWait<'_> {
         let mut waiters = readiness.waiters.lock();
         let replaced = self.key.take().and_then(|key| waiters.remove(key));
         let key = waiters.insert(self.interest, waker);
-        match readiness.word.announce(self.interest) {
-            Announced::Waiting => {
+        match readiness.word.register_interest(self.interest) {
+            Registered::Waiting => {
                 self.key = Some(key);
                 drop(waiters);
                 drop(replaced);
                 Poll::Pending
             }
-            Announced::Ready(event) => {
+            Registered::Ready(event) => {
                 let unused = waiters.remove(key);
-                readiness.withdraw_idle(&waiters);
+                readiness.clear_idle_waiters(&waiters);
                 drop(waiters);
                 drop((replaced, unused));
                 Poll::Ready(event)
@@ -211,12 +213,12 @@ impl ReadinessWait<'_> {
         }
     }
 
-    /// It is dropped while it waits.
+    /// Removes the entry of a waiter that is dropped.
     #[cold]
-    fn give_back(&self, key: WaiterKey) {
+    fn deregister(&self, key: WaiterKey) {
         let mut waiters = self.readiness.waiters.lock();
         let unused = waiters.remove(key);
-        self.readiness.withdraw_idle(&waiters);
+        self.readiness.clear_idle_waiters(&waiters);
         drop(waiters);
         drop(unused);
     }
@@ -228,10 +230,10 @@ impl Future for ReadinessWait<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
         let event = self.readiness.word.load();
-        // Unnoticed: never, because register finds out the same, at the price of the lock.
+        // Unnoticed: never, because register returns the same, at the price of the lock.
         if event.ends_wait(self.interest) {
-            // If it has waited, the setter takes its entry out.
-            // Unnoticed: skipped, because a key whose entry was taken out fits no other.
+            // If the future has waited, the setter takes its entry out.
+            // Unnoticed: skipped, because a key whose entry was taken out matches no other.
             self.key = None;
             return Poll::Ready(event);
         }
@@ -243,7 +245,7 @@ impl Drop for ReadinessWait<'_> {
     #[inline]
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
-            self.give_back(key);
+            self.deregister(key);
         }
     }
 }

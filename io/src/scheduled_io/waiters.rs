@@ -1,24 +1,23 @@
-//! Who waits for a source: plain data, which [`crate::scheduled_io::wait`] keeps under a lock.
+//! The waiters of a source: plain data, which [`wait`](super::wait) keeps behind a lock.
 //!
-//! Two slots serve the poll functions, one for each direction: a poll function has no place of its
-//! own to remember a registration in, so the last caller wins, as in every runtime. Futures have
-//! such a place, so any number of them wait in the list, each with an entry from when it waits until
-//! it has been told. Who is told has no entry any more, and nothing to give back: its key fits none.
-//! The list's first place is no part of its memory on the heap, since nearly always one waits there
-//! at most.
+//! A poll function cannot keep a registration between its calls. So each direction has one **slot**
+//! with the waker of the last caller, as in tokio. Futures can, so any number of them wait in the
+//! **list**, each with an entry from when it waits until it is notified. Notifying a waiter removes
+//! its entry, so it has nothing to deregister; its key no longer matches. The first entry is stored
+//! inline, because there is rarely more than one waiter.
 //!
-//! It must not know the readiness word, nor call any waker: it only hands them out. What a waker
-//! is, is left open (`W`), so that the tests need no task.
+//! The file must not know the readiness word. It calls no waker, it only hands them out. The type of
+//! a waker is generic (`W`), so that tests need no task.
 
 use crate::ready::{Direction, Interest};
 
-/// For how many entries memory is kept when nobody is in the list.
+/// The number of entries for which an empty list keeps memory.
 const KEPT: usize = 16;
 
-/// The index of the list's first place.
+/// The index of the entry that is stored inline.
 const FIRST: usize = usize::MAX;
 
-/// The entry that a waiting future owns in the list until it has been told.
+/// Identifies the list entry of a waiting future, until the future is notified.
 #[derive(Debug)]
 pub struct WaiterKey {
     index: usize,
@@ -27,7 +26,7 @@ pub struct WaiterKey {
 
 #[derive(Debug)]
 struct Entry<W> {
-    /// No other entry has it, or will: a key does not fit whoever is in its place later.
+    /// Unique among all entries ever, so a key does not match a later entry at its index.
     id: u64,
     interest: Interest,
     waker: W,
@@ -40,13 +39,13 @@ pub struct Waiters<W> {
     first: Option<Entry<W>>,
     more: Vec<Option<Entry<W>>>,
     vacant: Vec<usize>,
-    /// How many entries in `more` wait for each direction; one that waits for both counts twice.
+    /// The number of entries in `more` for each direction. An entry for both counts twice.
     more_waiting: [usize; 2],
     last_id: u64,
 }
 
 impl<W> Waiters<W> {
-    /// Nobody waits. Allocates nothing.
+    /// Creates an empty list with empty slots. Allocates nothing.
     pub const fn new() -> Self {
         Self {
             slots: [None, None],
@@ -58,17 +57,17 @@ impl<W> Waiters<W> {
         }
     }
 
-    /// The waker in the slot of `direction`.
+    /// Returns the waker in the slot of `direction`.
     pub fn slot(&self, direction: Direction) -> Option<&W> {
         self.slots[direction as usize].as_ref()
     }
 
-    /// Puts a waker into the slot, or empties it; gives back what was there.
+    /// Stores a waker in the slot, or empties it. Returns what was there.
     pub fn put_slot(&mut self, direction: Direction, waker: Option<W>) -> Option<W> {
         std::mem::replace(&mut self.slots[direction as usize], waker)
     }
 
-    /// Puts a waker into the list.
+    /// Inserts a waker into the list.
     #[inline]
     pub fn insert(&mut self, interest: Interest, waker: W) -> WaiterKey {
         self.last_id += 1;
@@ -98,7 +97,7 @@ impl<W> Waiters<W> {
         self.more.len() - 1
     }
 
-    /// The waker of an entry, `None` when it has been told.
+    /// Returns the waker of an entry, or `None` if it has been notified.
     pub fn waker(&self, key: &WaiterKey) -> Option<&W> {
         let place = match key.index {
             FIRST => self.first.as_ref(),
@@ -109,7 +108,7 @@ impl<W> Waiters<W> {
             .map(|entry| &entry.waker)
     }
 
-    /// Gives an entry back; returns its waker if it has not been told.
+    /// Removes an entry. Returns its waker, or `None` if it has been notified.
     pub fn remove(&mut self, key: WaiterKey) -> Option<W> {
         let place = match key.index {
             FIRST => &mut self.first,
@@ -124,7 +123,7 @@ impl<W> Waiters<W> {
         Some(entry.waker)
     }
 
-    /// Entries of `more` for `interest` have come, or gone (`usize::MAX`: one).
+    /// Adds `change` to the numbers of entries in `more` for `interest` (`usize::MAX`: subtracts one).
     fn count(&mut self, interest: Interest, change: usize) {
         for direction in [Direction::Read, Direction::Write] {
             if interest.overlaps(direction.interest()) {
@@ -134,12 +133,12 @@ impl<W> Waiters<W> {
         }
     }
 
-    /// Gives the memory of a crowd back when all of it have gone.
+    /// Frees the memory of many entries once they are all gone.
     fn tidy(&mut self) {
         if self.more_waiting == [0, 0] {
             self.vacant.clear();
             self.more.clear();
-            // Unnoticed: always and `>` is `>=`, because memory of that size or less is not given back.
+            // Unnoticed: always and `>` is `>=`, because memory of that size or less is not freed.
             if self.more.capacity() > KEPT {
                 self.vacant.shrink_to(KEPT);
                 self.more.shrink_to(KEPT);
@@ -147,7 +146,7 @@ impl<W> Waiters<W> {
         }
     }
 
-    /// Takes out every waker that waits for one of the directions of `interest`.
+    /// Takes out all wakers that wait for a direction of `interest`.
     #[inline]
     pub fn take(&mut self, interest: Interest, into: &mut Vec<W>) {
         if let Some(entry) = self
@@ -185,7 +184,7 @@ impl<W> Waiters<W> {
         self.tidy();
     }
 
-    /// Whether anybody in `more` waits for one of the directions.
+    /// Returns `true` if an entry in `more` waits for a direction of `interest`.
     fn is_awaited_by_more(&self, interest: Interest) -> bool {
         // Unnoticed: returns true, because the scan then goes on to the end.
         [Direction::Read, Direction::Write]
@@ -196,13 +195,13 @@ impl<W> Waiters<W> {
             })
     }
 
-    /// How many entries the list has memory in use for.
+    /// Returns the number of places in the list, including vacant ones behind the first.
     #[cfg(test)]
     pub(crate) fn entries(&self) -> usize {
         usize::from(self.first.is_some()) + self.more.len()
     }
 
-    /// The directions for which nobody waits.
+    /// Returns the directions without a waiter.
     #[inline]
     pub fn idle(&self) -> Option<Interest> {
         let mut idle = 0;

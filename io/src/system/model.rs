@@ -330,7 +330,7 @@ impl Source for Descriptor {
 }
 
 /// Real sockets have no place with this kernel.
-macro_rules! refused {
+macro_rules! unsupported {
     ($($socket:ty),+) => {
         $(impl Source for $socket {
             fn register(
@@ -349,7 +349,7 @@ macro_rules! refused {
     };
 }
 
-refused!(mio::net::TcpListener, mio::net::TcpStream);
+unsupported!(mio::net::TcpListener, mio::net::TcpStream);
 
 /// As mio's.
 pub(crate) struct Events {

@@ -21,7 +21,7 @@ fn clear_takes_one_direction_and_leaves_what_is_closed() {
     let word = ReadinessWord::new(Ready::ALL);
     word.clear(word.load(), Interest::READABLE);
     assert_eq!(word.load().ready(), Ready::ALL.without(Ready::READABLE));
-    word.refute(word.load(), Interest::READABLE);
+    word.clear_if_would_block(word.load(), Interest::READABLE);
     assert_eq!(
         word.load().ready(),
         Ready::ALL.without(Ready::READABLE | Ready::READ_CLOSED)
@@ -37,7 +37,7 @@ fn clear_after_a_newer_event_does_nothing() {
         let observed = word.load();
         let _ = word.set(Ready::EMPTY);
         word.clear(observed, Interest::READABLE);
-        word.refute(observed, Interest::WRITABLE);
+        word.clear_if_would_block(observed, Interest::WRITABLE);
         assert_eq!(word.load().ready(), Ready::ALL);
     }
 }
@@ -45,7 +45,10 @@ fn clear_after_a_newer_event_does_nothing() {
 #[test]
 fn the_tick_wraps_into_nothing_else() {
     let word = ReadinessWord::new_before_wrap(Ready::EMPTY);
-    assert_eq!(word.announce(Interest::READABLE), Announced::Waiting);
+    assert_eq!(
+        word.register_interest(Interest::READABLE),
+        Registered::Waiting
+    );
     let _ = word.set(Ready::WRITABLE);
     let event = word.load();
     assert_eq!(
@@ -56,55 +59,58 @@ fn the_tick_wraps_into_nothing_else() {
 }
 
 #[test]
-fn only_the_waiters_of_the_direction_are_told() {
+fn only_the_waiters_of_the_direction_are_notified() {
     let word = ReadinessWord::new(Ready::EMPTY);
     assert_eq!(
-        word.announce(Interest::READABLE | Interest::WRITABLE),
-        Announced::Waiting
+        word.register_interest(Interest::READABLE | Interest::WRITABLE),
+        Registered::Waiting
     );
-    let told = |ready| word.set(ready).waiters;
-    assert_eq!(told(Ready::PRIORITY), None);
-    assert_eq!(told(Ready::READ_CLOSED), Some(Interest::READABLE));
-    // The one who was told of them looks for them.
-    assert_eq!(told(Ready::READABLE), None);
-    assert_eq!(told(Ready::WRITABLE), Some(Interest::WRITABLE));
-    assert_eq!(told(Ready::ALL), None);
+    let notified = |ready| word.set(ready).waiters;
+    assert_eq!(notified(Ready::PRIORITY), None);
+    assert_eq!(notified(Ready::READ_CLOSED), Some(Interest::READABLE));
+    // The caller of the first `set` is about to take them out.
+    assert_eq!(notified(Ready::READABLE), None);
+    assert_eq!(notified(Ready::WRITABLE), Some(Interest::WRITABLE));
+    assert_eq!(notified(Ready::ALL), None);
 }
 
 #[test]
-fn nobody_is_told_for_one_who_withdrew() {
+fn a_cleared_waiters_bit_notifies_no_waiter() {
     let word = ReadinessWord::new(Ready::EMPTY);
     let both = Interest::READABLE | Interest::WRITABLE;
-    assert_eq!(word.announce(both), Announced::Waiting);
-    word.withdraw(Interest::WRITABLE);
+    assert_eq!(word.register_interest(both), Registered::Waiting);
+    word.clear_waiters(Interest::WRITABLE);
     assert!(word.has_waiters(both) && !word.has_waiters(Interest::WRITABLE));
     assert_eq!(word.set(Ready::ALL).waiters, Some(Interest::READABLE));
     assert!(!word.has_waiters(both));
 }
 
 #[test]
-fn callbacks_are_told_until_they_are_withdrawn() {
+fn callbacks_are_notified_until_they_are_deregistered() {
     let word = ReadinessWord::new(Ready::READABLE);
-    assert!(word.announce_callbacks().ready().is_readable());
+    assert!(word.register_callbacks().ready().is_readable());
     assert!(word.set(Ready::WRITABLE).callbacks);
-    word.withdraw_callbacks();
+    word.deregister_callbacks();
     assert!(!word.set(Ready::WRITABLE).callbacks);
 }
 
 #[test]
-fn one_who_announces_after_the_event_does_not_wait() {
+fn a_waiter_that_registers_after_the_event_does_not_wait() {
     let word = ReadinessWord::new(Ready::READ_CLOSED);
     assert!(matches!(
-        word.announce(Interest::READABLE),
-        Announced::Ready(_)
+        word.register_interest(Interest::READABLE),
+        Registered::Ready(_)
     ));
-    assert_eq!(word.announce(Interest::WRITABLE), Announced::Waiting);
+    assert_eq!(
+        word.register_interest(Interest::WRITABLE),
+        Registered::Waiting
+    );
     assert_eq!(
         word.set_shutdown().waiters,
         Some(Interest::READABLE | Interest::WRITABLE)
     );
-    let Announced::Ready(event) = word.announce(Interest::WRITABLE) else {
-        panic!("one waits for a driver that is gone");
+    let Registered::Ready(event) = word.register_interest(Interest::WRITABLE) else {
+        panic!("the waiter waits for a driver that is gone");
     };
     assert!(event.is_shutdown() && !event.ready().is_writable());
 }
@@ -113,11 +119,11 @@ fn one_who_announces_after_the_event_does_not_wait() {
 fn shutdown_is_not_cleared() {
     let word = ReadinessWord::new(Ready::EMPTY);
     let _ = word.set_shutdown();
-    word.refute(word.load(), Interest::READABLE | Interest::WRITABLE);
+    word.clear_if_would_block(word.load(), Interest::READABLE | Interest::WRITABLE);
     assert!(word.load().is_shutdown());
 }
 
-/// A snapshot that kept fewer bits of the tick than the word would pass for new after a power of
+/// If a snapshot kept fewer bits of the tick than the word, it would pass for new after a power of
 /// two of events.
 #[test]
 fn a_snapshot_is_old_after_any_number_of_events() {
@@ -127,7 +133,7 @@ fn a_snapshot_is_old_after_any_number_of_events() {
         let _ = word.set(Ready::READABLE);
         if events.is_power_of_two() {
             word.clear(observed, Interest::READABLE);
-            word.refute(observed, Interest::READABLE);
+            word.clear_if_would_block(observed, Interest::READABLE);
             assert_eq!(word.load().ready(), Ready::READABLE, "{events} events");
         }
     }

@@ -19,7 +19,7 @@ fn counter() -> (Arc<Count>, Waker) {
     (Arc::clone(&count), Waker::from(count))
 }
 
-/// Tells and wakes; answers how many were woken.
+/// Sets the readiness and wakes the waiters. Returns how many were woken.
 fn drive(readiness: &Readiness, ready: Ready) -> usize {
     let mut wakers = Vec::new();
     let _ = readiness.set(ready, &mut wakers);
@@ -29,7 +29,7 @@ fn drive(readiness: &Readiness, ready: Ready) -> usize {
 }
 
 #[test]
-fn the_slot_keeps_its_waker_until_it_is_told() {
+fn the_slot_keeps_its_waker_until_it_is_notified() {
     let readiness = Readiness::new(Ready::EMPTY);
     let (count, waker) = counter();
     let mut cx = Context::from_waker(&waker);
@@ -60,7 +60,7 @@ fn the_last_waker_in_the_slot_is_the_one_that_is_called() {
 }
 
 #[test]
-fn once_all_have_been_told_no_event_looks_for_waiters() {
+fn after_all_are_notified_no_event_looks_for_waiters() {
     let readiness = Readiness::new(Ready::EMPTY);
     let (_, waker) = counter();
     let mut cx = Context::from_waker(&waker);
@@ -75,7 +75,7 @@ fn once_all_have_been_told_no_event_looks_for_waiters() {
 }
 
 #[test]
-fn every_waiter_in_the_list_is_told_and_a_dropped_one_leaves_nothing() {
+fn every_waiter_in_the_list_is_notified_and_a_dropped_one_leaves_nothing() {
     let readiness = Readiness::new(Ready::EMPTY);
     let (count, waker) = counter();
     let mut cx = Context::from_waker(&waker);
@@ -98,7 +98,7 @@ fn every_waiter_in_the_list_is_told_and_a_dropped_one_leaves_nothing() {
 }
 
 #[test]
-fn an_entry_is_given_back_with_its_waiter() {
+fn an_entry_is_removed_when_its_waiter_is_dropped() {
     let readiness = Readiness::new(Ready::EMPTY);
     let (_, waker) = counter();
     let mut cx = Context::from_waker(&waker);
@@ -111,7 +111,7 @@ fn an_entry_is_given_back_with_its_waiter() {
 }
 
 #[test]
-fn one_who_is_told_but_finds_nothing_waits_again() {
+fn a_notified_waiter_that_would_block_waits_again() {
     let readiness = Readiness::new(Ready::EMPTY);
     let (_, waker) = counter();
     let mut cx = Context::from_waker(&waker);
@@ -119,10 +119,10 @@ fn one_who_is_told_but_finds_nothing_waits_again() {
     for _ in 0..3 {
         assert!(wait.as_mut().poll(&mut cx).is_pending());
         assert_eq!(drive(&readiness, Ready::READABLE), 1);
-        // Somebody else was quicker.
+        // Another reader was faster.
         readiness
             .word
-            .refute(readiness.word.load(), Interest::READABLE);
+            .clear_if_would_block(readiness.word.load(), Interest::READABLE);
     }
     drive(&readiness, Ready::READABLE);
     assert!(wait.as_mut().poll(&mut cx).is_ready());
@@ -142,14 +142,14 @@ fn shutdown_ends_every_wait_and_every_later_one() {
     assert_eq!(count.0.load(Ordering::Relaxed), 2);
     for direction in [Direction::Read, Direction::Write] {
         let Poll::Ready(event) = readiness.poll_ready(&mut cx, direction) else {
-            panic!("one waits for a driver that is gone");
+            panic!("the poller waits for a driver that is gone");
         };
         assert!(event.is_shutdown());
     }
 }
 
-/// A waker that counts its clones, sets the source ready while it is cloned, if it is asked to, and checks that
-/// no lock is held while it is dropped.
+/// A waker that counts its clones, optionally sets the source ready while it is cloned, and checks
+/// that no lock is held while it is dropped.
 struct Hooked {
     readiness: Arc<Readiness>,
     sets_ready: bool,
@@ -171,11 +171,11 @@ impl Hooked {
 
     fn waker(self: &Arc<Self>) -> Waker {
         let data = Arc::into_raw(Arc::clone(self)).cast();
-        // SAFETY: the functions of the vtable take the pointer for the counted reference that it is.
+        // SAFETY: the vtable's functions treat the pointer as the counted reference that it is.
         unsafe { Waker::new(data, &HOOKED) }
     }
 
-    /// How many clones there are now.
+    /// Returns the number of clones that live now.
     fn live(&self) -> usize {
         self.clones.load(Ordering::Relaxed) - self.drops.load(Ordering::Relaxed)
     }
@@ -183,7 +183,7 @@ impl Hooked {
 
 static HOOKED: RawWakerVTable = RawWakerVTable::new(
     |data| {
-        // SAFETY: as in `Hooked::waker`; the reference goes to the clone.
+        // SAFETY: like in `Hooked::waker`; the new reference is the clone's.
         let hooked = unsafe {
             Arc::increment_strong_count(data.cast::<Hooked>());
             &*data.cast::<Hooked>()
@@ -200,7 +200,7 @@ static HOOKED: RawWakerVTable = RawWakerVTable::new(
 );
 
 fn drop_hooked(data: *const ()) {
-    // SAFETY: as in `Hooked::waker`; the reference ends here.
+    // SAFETY: like in `Hooked::waker`; the reference is dropped here.
     let hooked = unsafe { Arc::from_raw(data.cast::<Hooked>()) };
     hooked.drops.fetch_add(1, Ordering::Relaxed);
     if hooked.readiness.waiters.try_lock().is_none() {
@@ -242,9 +242,9 @@ fn wakers_are_dropped_with_no_lock_held() {
                 .poll_ready(&mut other, Direction::Read)
                 .is_pending()
         );
-        assert_eq!(hooked.live(), 2, "the slot has another");
+        assert_eq!(hooked.live(), 2, "the slot has the other waker");
         assert!(Pin::new(&mut replaced).poll(&mut other).is_pending());
-        assert_eq!(hooked.live(), 1, "so has the wait");
+        assert_eq!(hooked.live(), 1, "the wait has the other waker");
     }
     assert_eq!(hooked.live(), 0);
     assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
@@ -256,22 +256,24 @@ fn an_event_that_comes_while_the_waker_is_cloned_leaves_no_waker() {
     let hooked = Hooked::new(&readiness, true);
     let waker = hooked.waker();
     let mut cx = Context::from_waker(&waker);
-    let is_told = |event: Poll<ReadyEvent>| {
+    let assert_ready = |event: Poll<ReadyEvent>| {
         let Poll::Ready(event) = event else {
             panic!("the event came before the registration");
         };
         assert_eq!(hooked.live(), 0);
         assert!(!readiness.word.has_waiters(Interest::READABLE));
-        readiness.word.refute(event, Interest::READABLE);
+        readiness
+            .word
+            .clear_if_would_block(event, Interest::READABLE);
     };
-    is_told(readiness.poll_ready(&mut cx, Direction::Read));
-    is_told(Pin::new(&mut readiness.wait(Interest::READABLE)).poll(&mut cx));
+    assert_ready(readiness.poll_ready(&mut cx, Direction::Read));
+    assert_ready(Pin::new(&mut readiness.wait(Interest::READABLE)).poll(&mut cx));
     assert_eq!(hooked.clones.load(Ordering::Relaxed), 2);
     assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
 }
 
 #[test]
-fn one_who_waited_for_both_directions_leaves_no_bit() {
+fn a_waiter_for_both_directions_leaves_no_bit() {
     let readiness = Readiness::new(Ready::EMPTY);
     let mut cx = Context::from_waker(Waker::noop());
     let mut wait = readiness.wait(Interest::READABLE | Interest::WRITABLE);
@@ -296,7 +298,8 @@ fn a_slot_that_is_released_is_empty_and_its_waker_is_called_with_no_lock_held() 
     assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
 }
 
-/// A panic may be what drops the half: neither the waker's nor that of its payload's destructor goes on.
+/// The half may be dropped by an unwinding panic, so neither the waker's panic nor its payload's may
+/// propagate.
 #[test]
 fn a_waker_that_panics_keeps_no_slot_from_being_released() {
     struct Payload;

@@ -9,7 +9,7 @@ fn taken(waiters: &mut Waiters<u32>, interest: Interest) -> Vec<u32> {
 }
 
 #[test]
-fn the_slots_are_told_apart() {
+fn the_slots_are_separate() {
     let mut waiters = Waiters::new();
     assert_eq!(waiters.idle(), Some(BOTH));
     assert_eq!(waiters.put_slot(Direction::Read, Some(1)), None);
@@ -24,7 +24,7 @@ fn the_slots_are_told_apart() {
 }
 
 #[test]
-fn one_who_waits_for_both_is_told_once() {
+fn a_waiter_for_both_directions_is_notified_once() {
     let mut waiters = Waiters::new();
     let both = waiters.insert(BOTH, 1);
     let read = waiters.insert(Interest::READABLE, 2);
@@ -59,14 +59,14 @@ fn a_place_is_used_again_after_its_removal() {
     assert_eq!(waiters.entries(), 0);
 }
 
-/// In the first place and in the others alike.
+/// For the inline entry and for the others.
 #[test]
-fn the_key_of_one_who_was_told_fits_nobody_who_comes_later() {
+fn the_key_of_a_notified_waiter_matches_no_later_entry() {
     let mut waiters = Waiters::new();
-    let told = [1, 2].map(|waker| waiters.insert(Interest::READABLE, waker));
+    let notified = [1, 2].map(|waker| waiters.insert(Interest::READABLE, waker));
     assert_eq!(taken(&mut waiters, Interest::READABLE), [1, 2]);
     let later = [3, 4].map(|waker| waiters.insert(Interest::READABLE, waker));
-    for key in told {
+    for key in notified {
         assert_eq!(waiters.waker(&key), None);
         assert_eq!(waiters.remove(key), None);
     }
@@ -77,18 +77,18 @@ fn the_key_of_one_who_was_told_fits_nobody_who_comes_later() {
 }
 
 #[test]
-fn a_crowd_leaves_no_memory_behind() {
-    for are_told in [false, true] {
+fn many_waiters_leave_no_memory_behind() {
+    for are_notified in [false, true] {
         let mut waiters = Waiters::new();
-        let crowd: Vec<_> = (0..10_000)
+        let keys: Vec<_> = (0..10_000)
             .map(|waker| waiters.insert(Interest::READABLE, waker))
             .collect();
         assert_eq!(waiters.entries(), 10_000);
-        if are_told {
+        if are_notified {
             assert_eq!(taken(&mut waiters, Interest::READABLE).len(), 10_000);
         }
-        for key in crowd {
-            assert_ne!(waiters.remove(key).is_some(), are_told);
+        for key in keys {
+            assert_ne!(waiters.remove(key).is_some(), are_notified);
         }
         assert_eq!(waiters.entries(), 0);
         assert!(waiters.more.capacity() <= KEPT && waiters.vacant.capacity() <= KEPT);
@@ -101,7 +101,7 @@ fn a_crowd_leaves_no_memory_behind() {
 fn a_place_is_used_again_after_its_event() {
     let mut waiters = Waiters::new();
     let _first = waiters.insert(Interest::WRITABLE, 0);
-    let _told = waiters.insert(Interest::READABLE, 1);
+    let _notified = waiters.insert(Interest::READABLE, 1);
     let _stays = waiters.insert(Interest::WRITABLE, 2);
     for waker in 3..6 {
         taken(&mut waiters, Interest::READABLE);
