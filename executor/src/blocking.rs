@@ -51,7 +51,7 @@ struct Pool<H: Host> {
     started: AtomicUsize,
 }
 
-struct PoolState<H: Host> {
+pub(crate) struct PoolState<H: Host> {
     queue: CallQueue,
     /// Cores that wait for a thread. For each a thread was notified, so cores go first.
     waiting_cores: VecDeque<H::Core>,
@@ -80,7 +80,7 @@ impl<H: Host> PoolState<H> {
         }
     }
 
-    fn pop(&mut self) -> Option<Job<H::Core>> {
+    pub(crate) fn pop(&mut self) -> Option<Job<H::Core>> {
         // Unnoticed: `pop_front` is `pop_back`, because each core that waits has a thread that was
         // notified.
         match self.waiting_cores.pop_front() {
@@ -135,19 +135,6 @@ impl<H: Host> BlockingPool<H> {
             unhandled_panic,
             started: AtomicUsize::new(0),
         }))
-    }
-
-    /// Creates a pool that starts no thread: its creator takes the jobs out and runs them.
-    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-    pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
-        Self::new(0, Duration::ZERO, String::new(), None, unhandled_panic)
-    }
-
-    /// Takes every job that waits.
-    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-    pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
-        let mut state = self.lock();
-        std::iter::from_fn(|| state.pop()).collect()
     }
 
     /// Runs `f` on a thread of the pool, in `frame`.
@@ -474,7 +461,7 @@ impl<H: Host> BlockingPool<H> {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, PoolState<H>> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, PoolState<H>> {
         self.0.state.lock()
     }
 }
@@ -513,15 +500,6 @@ impl<C: CoreWork> Job<C> {
             // Its destructor lets the worker leave.
             // Unnoticed: skipped, because the job is dropped at the end of the arm, too.
             Self::Core(job) => drop(job),
-        }
-    }
-
-    /// Returns the task, if the job is one.
-    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-    pub(crate) fn task(&self) -> Option<TaskRef> {
-        match self {
-            Self::Task(task) => Some(*task),
-            Self::Core(_) => None,
         }
     }
 }

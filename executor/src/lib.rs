@@ -52,11 +52,11 @@
     doc = "- `tower` (a feature): layers that carry a request's frame into the bodies of HTTP and gRPC."
 )]
 #![cfg_attr(
-    all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))),
+    feature = "test-util",
     doc = "- [`test`](mod@test): deterministic tests, under many seeds and with virtual time."
 )]
 #![cfg_attr(
-    any(not(feature = "test-util"), framewise_loom, framewise_shuttle),
+    not(feature = "test-util"),
     doc = "- `test` (feature `test-util`): deterministic tests, under many seeds and with virtual time."
 )]
 //!
@@ -84,6 +84,13 @@ pub mod hyper;
 pub mod model;
 pub mod runtime;
 mod scheduler;
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+mod seeded;
+#[cfg(not(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle)))))]
+mod seeded {
+    #[path = "plain_hooks.rs"]
+    pub(crate) mod hooks;
+}
 pub mod task;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;

@@ -13,7 +13,8 @@ use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::thread::{self, Thread};
 
 use crate::scheduler::shared::Shared;
-use crate::scheduler::{ending, points, worker};
+use crate::scheduler::{ending, worker};
+use crate::seeded::hooks;
 
 /// The vtable of a thread's waker. Waking a thread runs no user code, so timers and I/O keep no
 /// frame for it: the vtable is in the context crate's list. For that it is written by hand; the
@@ -104,7 +105,7 @@ unsafe fn drop_waker(data: *const ()) {
 /// ending the runtime, and in a forked child.
 #[track_caller]
 pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
-    let future = match points::nested(future) {
+    let future = match hooks::nested(future) {
         Ok(output) => return output,
         Err(future) => future,
     };

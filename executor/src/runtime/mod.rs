@@ -7,8 +7,6 @@ pub(crate) mod block_on;
 mod builder;
 pub(crate) mod enter;
 mod handle;
-#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-pub(crate) mod seeded;
 
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle};
@@ -308,7 +306,7 @@ impl Runtime {
 
 /// Declares that the runtime's wakers run no user code, so that timers and I/O keep no frame for them.
 /// The task's vtable is first, since it is looked up most often.
-fn register_wakers() {
+pub(crate) fn register_wakers() {
     framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
     framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);
 }

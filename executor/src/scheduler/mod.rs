@@ -4,8 +4,8 @@
 //! queue), [`queue`] (the worker's own queue and the injector), [`worker`] (the loop that takes tasks out
 //! and polls them), [`idle`] (how a worker without tasks searches and parks, and which one a push wakes),
 //! [`shutdown`] (what the last worker does), [`blocked_polls`] (the end while a poll blocks its worker),
-//! [`ending`] (what a thread that ends a runtime must not wait for). In a seeded run `seeded` takes the place of the workers; the other modules call it through
-//! [`points`].
+//! [`ending`] (what a thread that ends a runtime must not wait for). In a seeded run, `crate::seeded` takes
+//! the place of the workers.
 
 pub(crate) mod blocked_polls;
 pub(crate) mod ending;
@@ -14,11 +14,10 @@ pub(crate) mod ending;
     expect(unreachable_pub, reason = "public for the models")
 )]
 pub(crate) mod idle;
-pub(crate) mod points;
 pub(crate) mod queue;
-#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-pub(crate) mod seeded;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod spawner;
 pub(crate) mod worker;
+
+pub(crate) use crate::seeded::hooks as points;

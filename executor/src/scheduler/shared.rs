@@ -17,12 +17,12 @@ use super::idle::Idle;
 use super::idle::monitor::Monitor;
 use super::idle::parker::Parker;
 use super::idle::state::{self, SchedulerOps};
-use super::points;
 use super::queue::{LocalQueue, Push, Queues};
 use super::shutdown::Lifecycle;
 use super::spawner::PanicHook;
 use super::worker;
 use crate::blocking::BlockingPool;
+use crate::seeded::hooks;
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
 use crate::task::waker::is_of_ending_task;
@@ -90,7 +90,7 @@ impl Shared {
                 }
             }
             Err(task) => {
-                points::pushed(self);
+                hooks::pushed(self);
                 self.queues.injector.push(task);
                 self.notify_one();
             }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use framewise_context::{CaughtPanic, Frame};
 
-use super::points;
 use super::shared::Shared;
+use crate::seeded::hooks;
 use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
@@ -68,7 +68,7 @@ impl Spawner {
     ) -> JoinHandle<F::Output> {
         let spawner = Arc::as_ptr(&self);
         let task = cell::allocate(future, frame, self, true);
-        points::spawned(task);
+        hooks::spawned(task);
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };
         // SAFETY: the task holds the spawner, and the handle the task.
@@ -93,7 +93,7 @@ impl Schedule for Arc<Spawner> {
     }
 
     fn release(&self, task: TaskRef) {
-        points::ended(task);
+        hooks::ended(task);
         self.shared.owned[self.index].remove(task);
     }
 

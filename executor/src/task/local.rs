@@ -69,7 +69,7 @@ pub struct LocalSet {
     not_send: PhantomData<Rc<()>>,
 }
 
-struct LocalShared {
+pub(crate) struct LocalShared {
     owned: OwnedTasks,
     woken: Mutex<Woken>,
 }
@@ -279,7 +279,7 @@ impl LocalSet {
     }
 
     fn make_current(&self) -> MadeCurrent {
-        MadeCurrent(CURRENT.with(|current| current.replace(Arc::as_ptr(&self.shared))))
+        MadeCurrent::new(Arc::as_ptr(&self.shared))
     }
 }
 
@@ -411,33 +411,20 @@ impl fmt::Debug for LocalSet {
     }
 }
 
-/// Makes no set current on this thread, until the guard is dropped.
-#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-pub(crate) fn leave_current_set() -> MadeCurrent {
-    MadeCurrent(CURRENT.with(|current| current.replace(ptr::null())))
-}
-
-/// Wraps `future` so that the set that is current here is current in its polls.
-///
-/// # Safety
-///
-/// The future ends before the caller returns: until then the set is being polled, further down on the
-/// stack. A task that the future spawns onto the set finds it by a pointer.
-#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-pub(crate) unsafe fn in_current_set<F: Future>(future: F) -> impl Future<Output = F::Output> {
-    let set = CURRENT.with(Cell::get);
-    async move {
-        let mut future = std::pin::pin!(future);
-        std::future::poll_fn(|cx| {
-            let _current = MadeCurrent(CURRENT.with(|current| current.replace(set)));
-            future.as_mut().poll(cx)
-        })
-        .await
-    }
+/// Returns the set that is being polled on this thread, or null.
+pub(crate) fn current_set() -> *const LocalShared {
+    CURRENT.with(Cell::get)
 }
 
 /// Makes the set current again that was so before, also on unwind.
 pub(crate) struct MadeCurrent(*const LocalShared);
+
+impl MadeCurrent {
+    /// Makes `set` current on this thread, or none if it is null.
+    pub(crate) fn new(set: *const LocalShared) -> Self {
+        Self(CURRENT.with(|current| current.replace(set)))
+    }
+}
 
 impl Drop for MadeCurrent {
     fn drop(&mut self) {
@@ -474,7 +461,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let shared = CURRENT.with(Cell::get);
+    let shared = current_set();
     assert!(
         !shared.is_null(),
         "spawn_local was called outside of a running LocalSet: use LocalSet::run_until, or \

@@ -7,7 +7,8 @@ use framewise_context::{Frame, coop};
 use super::JoinHandle;
 use super::large::{boxed_call_if_large, boxed_if_large};
 use crate::runtime::{Handle, Runtime};
-use crate::scheduler::{ending, points, worker};
+use crate::scheduler::{ending, worker};
+use crate::seeded::hooks;
 
 /// Spawns a task onto the runtime that this thread is in.
 ///
@@ -160,7 +161,7 @@ where
 {
     // Not in the current runtime, which may be another one, but in the worker's own.
     worker::hand_off_core(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
-    coop::with_unconstrained(|| ending::while_blocking(|| points::blocking(f)))
+    coop::with_unconstrained(|| ending::while_blocking(|| hooks::blocking(f)))
 }
 
 /// Runs `future` on this thread until it is ready: in the runtime that the thread is in, or else in a

@@ -1,7 +1,7 @@
 //! Running a test under many seeds.
 //!
 //! Owns the choice of seeds, and what happens after a failure. A single run belongs to
-//! `crate::runtime::seeded`.
+//! `crate::seeded::runtime`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::environment::Environment;
 use super::failure::Failure;
-use crate::runtime::seeded::{self, RunSettings};
+use crate::seeded::runtime::{self, RunSettings};
 
 /// How many seeds [`check`](super::check) tries by default.
 const RUNS: u64 = 100;
@@ -133,7 +133,7 @@ impl Explorer {
             steps_max: self.steps_max,
             fails_on_unhandled: self.fails_on_unhandled,
         };
-        let (outcome, report) = seeded::run(settings, make, Location::caller());
+        let (outcome, report) = runtime::run(settings, make, Location::caller());
         Run {
             steps: report.steps,
             digest: report.digest,

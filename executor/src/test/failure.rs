@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::runtime::seeded::RunOutcome;
-use crate::scheduler::seeded::{RunReport, Stop};
+use crate::seeded::runtime::RunOutcome;
+use crate::seeded::{RunReport, Stop};
 
 /// A seeded run that failed.
 ///

@@ -5,7 +5,7 @@ use std::future::{Future, IntoFuture, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use crate::scheduler::points;
+use crate::seeded::hooks;
 
 /// Marks a point at which a seeded run may let other tasks go first. Outside of seeded runs it does
 /// nothing.
@@ -29,7 +29,7 @@ use crate::scheduler::points;
 /// # framewise::test::run(0, || async { assert!(withdraw(&5.into(), 3).await) });
 /// ```
 pub async fn preempt() {
-    poll_fn(points::poll).await;
+    poll_fn(hooks::poll).await;
 }
 
 /// Puts a [point](preempt) before a future: what
@@ -77,7 +77,7 @@ impl<F: Future> Future for PreemptibleFuture<F> {
             (Pin::new_unchecked(&mut this.future), &mut this.has_begun)
         };
         if !*has_begun {
-            ready!(points::poll(cx));
+            ready!(hooks::poll(cx));
             *has_begun = true;
         }
         future.poll(cx)

@@ -8,7 +8,7 @@
 //! # the crate that gets the function that selects the mutant
 //! choice sync/src/lib.rs
 //! # code that contains this text is not mutated
-//! ignore points::
+//! ignore hooks::
 //! # a source, and the test targets to try first
 //! source executor/src/scheduler/idle/mod.rs: idle monitor
 //! # a source of plain data under a lock: no other thread sees the order, so no statement moves

@@ -1,6 +1,6 @@
 //! The run that a thread is in, and whether it may block there.
 //!
-//! Owns the thread-locals by which the ordinary code finds the run (`scheduler/points/`).
+//! Owns the thread-locals by which the ordinary code finds the run (`hooks.rs`).
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;

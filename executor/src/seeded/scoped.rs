@@ -9,11 +9,11 @@ use std::{mem, process, thread};
 
 use framewise_context::{Frame, coop};
 
-use super::{Run, What, stop, with_run};
+use super::{Run, What, local_set, stop, with_run};
 use crate::runtime::enter;
 use crate::scheduler::spawner::Spawner;
 use crate::task::header::TaskRef;
-use crate::task::{JoinError, JoinHandle, local};
+use crate::task::{JoinError, JoinHandle};
 
 /// A task that is complete when this has been dropped.
 struct Scoped<'run, T> {
@@ -58,14 +58,14 @@ pub(crate) fn finish<F: Future>(
     // SAFETY: the task is complete, and its output dropped or moved out, when `scoped` has been dropped
     // or taken from, and that is before this function returns or unwinds.
     let handle = unsafe {
-        let future = local::in_current_set(future);
+        let future = local_set::in_current_set(future);
         Arc::clone(spawner).spawn_borrowing(future, Frame::current())
     };
     let mut scoped = Scoped { run, handle };
     run.adopt(scoped.handle.task(), site);
     let level = run.levels.enter(scoped.handle.task());
     // The other tasks are not in the set that the caller is in.
-    let left = local::leave_current_set();
+    let left = local_set::leave_current_set();
     let is_done = run.run_until(|| scoped.handle.is_finished());
     let output = is_done.then(|| scoped.handle.take_output());
     after();

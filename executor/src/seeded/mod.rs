@@ -13,8 +13,12 @@
 
 mod choice;
 mod current;
+pub(crate) mod hooks;
 mod levels;
+mod local_set;
 mod names;
+mod pool;
+pub(crate) mod runtime;
 mod scoped;
 mod stop;
 
@@ -37,8 +41,8 @@ use self::choice::Chooser;
 use self::current::MayBlock;
 use self::levels::Levels;
 use self::names::{Names, Step};
-use super::shared::Shared;
 use crate::blocking::Job;
+use crate::scheduler::shared::Shared;
 use crate::task::header::{RunResult, TaskRef};
 
 /// Steps in a row that did nothing but yield, after which the time advances nevertheless: a task may spin

@@ -1,4 +1,4 @@
-//! The runtime of a seeded run: one without threads, driven by the loop of `scheduler/seeded/`.
+//! The runtime of a seeded run: one without threads, driven by the loop of `mod.rs`.
 //!
 //! Owns its start and its end. The output is taken before the end, so that it outlives the tasks that the
 //! future left behind, as with an ordinary runtime.
@@ -13,15 +13,13 @@ use framewise_context::Frame;
 use framewise_io::IoDriver;
 use framewise_timers::virtual_time::VirtualTime;
 
-use super::enter::{self, NO_IO};
+use super::{InRun, Run, RunReport, Stop, hooks};
 use crate::blocking::BlockingPool;
-use crate::scheduler::points;
-use crate::scheduler::seeded::{self, InRun, Run, RunReport, Stop};
+use crate::runtime::enter::{self, NO_IO};
+use crate::runtime::register_wakers;
+use crate::scheduler::shared::Shared;
+use crate::scheduler::spawner::{PanicHook, Spawner, report_unhandled};
 use crate::scheduler::worker;
-use crate::scheduler::{
-    shared::Shared,
-    spawner::{PanicHook, Spawner, report_unhandled},
-};
 use crate::task::JoinError;
 
 /// The settings of [`run`].
@@ -58,21 +56,21 @@ pub(crate) fn run<F: Future>(
         !worker::is_on_worker(),
         "a seeded run was started on a worker of a runtime, whose other tasks would stall"
     );
-    super::register_wakers();
+    register_wakers();
     let hook: PanicHook = Arc::new(move |error| {
         if settings.fails_on_unhandled {
             let message = error.to_string();
-            seeded::with_run(|run| run.stop(Stop::Unhandled(message)));
+            super::with_run(|run| run.stop(Stop::Unhandled(message)));
         }
     });
-    let time = VirtualTime::start(points::interrupts);
+    let time = VirtualTime::start(hooks::interrupts);
     let shared = threadless(&hook);
     let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
     let run = Run::new(shared, time, settings.seed, settings.steps_max);
     let _entered = enter::enter(&spawner, spawner.shared.outside());
     let in_run = InRun::enter(&run);
     let mut report = None;
-    let output = seeded::finish(&run, &spawner, async { boxed(make).await }, site, || {
+    let output = super::finish(&run, &spawner, async { boxed(make).await }, site, || {
         report = Some(run.report());
         in_run.end();
         run.shut_down();

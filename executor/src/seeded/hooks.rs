@@ -1,11 +1,14 @@
-//! The hooks with seeded runs: each calls the run that this thread is in.
+//! Test hooks: the calls by which the ordinary code lets a seeded run take part.
+//!
+//! Each calls the run that this thread is in, if any. Tasks, handles and sets call these functions and
+//! know no run. Without seeded runs, `plain.rs` has the same functions, which compile to nothing.
 
 use std::collections::VecDeque;
 use std::future::Future;
 use std::task::{Context, Poll};
 
-use crate::scheduler::seeded;
 use crate::scheduler::shared::Shared;
+use crate::seeded;
 use crate::task::header::TaskRef;
 
 /// A point at which a task may be preempted: it is then woken at once, and others may run first.

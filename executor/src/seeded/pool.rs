@@ -1,0 +1,31 @@
+//! The blocking pool of a seeded run: it starts no thread, and the run takes its jobs out.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::blocking::{BlockingPool, Host, Job};
+use crate::scheduler::spawner::PanicHook;
+use crate::task::header::TaskRef;
+
+impl<H: Host> BlockingPool<H> {
+    /// Creates a pool that starts no thread: its creator takes the jobs out and runs them.
+    pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
+        Self::new(0, Duration::ZERO, String::new(), None, unhandled_panic)
+    }
+
+    /// Takes every job that waits.
+    pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
+        let mut state = self.lock();
+        std::iter::from_fn(|| state.pop()).collect()
+    }
+}
+
+impl<C> Job<C> {
+    /// Returns the task, if the job is one.
+    pub(crate) fn task(&self) -> Option<TaskRef> {
+        match self {
+            Self::Task(task) => Some(*task),
+            Self::Core(_) => None,
+        }
+    }
+}
