@@ -1,16 +1,16 @@
 //! Which causes a report names first.
 //!
-//! One fault breaks many items, and most checks know no more of it than what they have seen: where
-//! nothing is bound, they take it that no frame is carried at all. Such a cause is **general**. It
-//! has a witness, the check that would have failed as well: where the witness held, the general cause
-//! is refuted, and another one explains the failure.
+//! One fault breaks many items, and most checks know only what they have seen: if nothing is bound,
+//! they assume that no frame is carried at all. Such a cause is **general**. It has **witnesses**,
+//! checks that would have failed as well: if all of them held, the general cause is **refuted**, and
+//! another one explains the failure.
 
 use std::cmp::Reverse;
 
 use crate::item::Item;
 use crate::report::{Outcome, Report};
 
-/// What a general cause begins with, and the checks that fail if it is the right one.
+/// The beginning of each general cause, and its witnesses: the checks that fail if it is right.
 const GENERAL: &[(&str, &[&str])] = &[
     ("no frame is carried", &["c25_captured_at_spawn"]),
     (
@@ -25,18 +25,18 @@ const GENERAL: &[(&str, &[&str])] = &[
 /// A likely cause, and the items that it explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// In the terms of the author of what is under test.
+    /// The cause, in the terms of the subject's author.
     pub text: String,
     /// The items that have a failure with this cause, in the order of the contract.
     pub items: Vec<Item>,
-    /// What the cause assumes did not show where it would have: another cause is the right one.
+    /// `true` if a check held that this cause would have broken, so that another cause is right.
     pub is_refuted: bool,
 }
 
 impl Report {
-    /// The likely causes of the failures, the narrowest first: the one that is not refuted, names no
-    /// other one besides, and explains the most items. Of those that explain as many, the first in
-    /// the order of the contract.
+    /// Returns the likely causes of the failures, the narrowest first: causes that are not refuted
+    /// come before refuted ones, then causes that name no alternative, then causes that explain more
+    /// items, and then the order of the contract decides.
     pub fn causes(&self) -> Vec<Cause> {
         let mut causes: Vec<Cause> = Vec::new();
         for (found, failure) in self
@@ -70,7 +70,7 @@ impl Report {
         general.is_some_and(|(_, witnesses)| witnesses.iter().all(|check| self.has_held(check)))
     }
 
-    /// Returns `true` if the check held in each start frame. One that did not run has not.
+    /// Returns `true` if the check ran, and held in each start frame.
     fn has_held(&self, check: &str) -> bool {
         let mut findings = self
             .findings()
@@ -81,7 +81,7 @@ impl Report {
     }
 }
 
-/// Returns `true` if the text says that it may as well be that no frame is carried.
+/// Returns `true` if the text names an alternative: that no frame is carried at all (C-25).
 fn has_another(text: &str) -> bool {
     text.contains("C-25")
 }

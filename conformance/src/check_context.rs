@@ -15,7 +15,7 @@ use crate::executor::{
 };
 use crate::start_frame::StartFrame;
 
-/// What a check of an executor is given.
+/// The executor under test and the starting frame of a check.
 #[derive(Clone)]
 pub(crate) struct CheckContext {
     executor: Arc<dyn Executor>,
@@ -23,17 +23,17 @@ pub(crate) struct CheckContext {
 }
 
 impl CheckContext {
-    /// A check of `executor` in the frame `start`.
+    /// Makes the context of a check of `executor` in the frame `start`.
     pub(crate) fn new(executor: Arc<dyn Executor>, start: StartFrame) -> Self {
         Self { executor, start }
     }
 
-    /// The executor.
+    /// Returns the executor.
     pub(crate) fn executor(&self) -> &Arc<dyn Executor> {
         &self.executor
     }
 
-    /// What the variable `ID` is where the check starts.
+    /// Returns the value of the variable `ID` when the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
         self.start.id()
     }
@@ -47,9 +47,10 @@ impl CheckContext {
         output.expect("block_on returned before its future was ready")
     }
 
-    /// Spawns a task; the suite brings its output back itself, so that this needs no ability.
+    /// Spawns a task. The suite returns its output over a channel of its own, so this needs no
+    /// ability.
     ///
-    /// A panic of the task is its output here: executors without join handles need not catch it.
+    /// The suite catches a panic of the task, so an executor without join handles need not.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -59,7 +60,7 @@ impl CheckContext {
         spawned
     }
 
-    /// As [`spawn`](Self::spawn), at the root.
+    /// Like [`spawn`](Self::spawn), at the root.
     pub(crate) fn spawn_root<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -69,11 +70,11 @@ impl CheckContext {
         spawned
     }
 
-    /// Spawns a task with a join handle of the executor's own.
+    /// Spawns a task with the executor's own join handle.
     ///
     /// # Errors
     ///
-    /// Not applicable, if the executor has none.
+    /// Not applicable, if the executor has no join handles.
     pub(crate) fn spawn_joinable<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -83,12 +84,11 @@ impl CheckContext {
         Ok(self.joining()?.spawn_joinable(task))
     }
 
-    /// Polls a future on the executor's `block_on` until all that is in `done` holds; a failure if it
-    /// takes too long.
+    /// Runs the executor's `block_on` until `condition` holds.
     ///
     /// # Errors
     ///
-    /// A failure that says that it did not happen.
+    /// A failure, if it does not hold within the time limit.
     pub(crate) fn eventually(&self, what: &str, condition: impl FnMut() -> bool) -> CheckResult {
         if self.block_on(crate::probe::eventually(condition)) {
             Ok(())
@@ -97,9 +97,11 @@ impl CheckContext {
         }
     }
 
+    /// Checks that the executor has at least this many workers.
+    ///
     /// # Errors
     ///
-    /// Not applicable, if there are fewer workers.
+    /// Not applicable, if it has fewer.
     pub(crate) fn needs_workers(&self, workers: usize) -> CheckResult {
         if self.executor.workers() >= workers {
             return Ok(());
@@ -107,6 +109,8 @@ impl CheckContext {
         not_applicable(format!("it needs {workers} threads that poll"))
     }
 
+    /// Checks that tasks can be spawned from any thread.
+    ///
     /// # Errors
     ///
     /// Not applicable, if tasks are spawned from the executor's own threads only.
@@ -118,7 +122,7 @@ impl CheckContext {
     }
 }
 
-/// Stops a check: it is not about this executor.
+/// Ends a check as not applicable to the subject under test.
 ///
 /// # Errors
 ///
@@ -152,12 +156,12 @@ abilities! {
     shutdown: dyn Shutdown, "no shutdown that drops tasks";
 }
 
-/// A task whose output the suite brings back; see [`CheckContext::spawn`].
+/// A task whose output the suite returns over a channel; see [`CheckContext::spawn`].
 #[derive(Debug)]
 pub(crate) struct Spawned<T>(oneshot::Receiver<Result<T, Box<dyn Any + Send>>>);
 
 impl<T> Spawned<T> {
-    /// The output.
+    /// Waits for the task, and returns its output.
     ///
     /// # Errors
     ///
@@ -176,13 +180,13 @@ fn bring_back<T: Send + 'static>(
     let (sender, receiver) = oneshot::channel();
     let task = async move {
         let output = AssertUnwindSafe(future).catch_unwind().await;
-        // Nobody has to wait for it.
+        // The check may have dropped the receiver.
         drop(sender.send(output));
     };
     (Box::pin(task), Spawned(receiver))
 }
 
-/// The output of a task that was joined, as what it is.
+/// Returns the output of a joined task, downcast to its type.
 ///
 /// # Errors
 ///
@@ -201,19 +205,19 @@ pub(crate) fn output_of<T: 'static>(ended: Result<Output, Ended>) -> Result<T, C
             "a task that is joined gives its output",
             "there is neither an output nor a panic, as if it had been aborted",
             "the task was dropped before its end, or its output before the join took it: joining \
-             consumes the handle, which is not to detach it",
+             consumes the handle, and this must not detach the task",
         )
         .into()),
     }
 }
 
-/// A panic as a failure.
+/// Returns the failure that reports a panic.
 pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Failure {
     let message = payload
         .downcast_ref::<&str>()
         .map(|message| (*message).to_owned())
         .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a payload that is no text".to_owned());
+        .unwrap_or_else(|| "a payload that is not a string".to_owned());
     Failure::new("no panic", format!("a panic: {message}"), "")
 }
 
@@ -222,7 +226,7 @@ pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Failure {
 pub(crate) struct Slot<T>(Arc<Mutex<Option<T>>>);
 
 impl<T> Slot<T> {
-    /// An empty one.
+    /// Makes an empty slot.
     pub(crate) fn new() -> Self {
         Self(Arc::default())
     }

@@ -2,31 +2,31 @@
 
 use std::fmt;
 
-/// What a check returns: it held, or stopped.
+/// What a check returns: `Ok` if the item held.
 pub(crate) type CheckResult = Result<(), CheckError>;
 
 /// Why a check did not hold.
 #[derive(Clone, Debug)]
 pub(crate) enum CheckError {
-    /// What is under test broke the item.
+    /// The subject under test broke the item.
     Failed(Failure),
-    /// What is under test has not the ability that the item is about.
+    /// The subject under test lacks the ability that the item is about.
     NotApplicable(String),
 }
 
-/// What was expected, what was seen, and what that is a sign of.
+/// What was expected, what was seen, and the likely cause of the difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What the contract promises here.
     pub expected: String,
-    /// What was there instead.
+    /// What the check saw instead.
     pub seen: String,
-    /// The likely cause, in the terms of whoever wrote what is under test. Empty if unknown.
+    /// The likely cause, in the terms of the subject's author. Empty if unknown.
     pub cause: String,
 }
 
 impl Failure {
-    /// A failure of that kind.
+    /// Makes a failure of these parts.
     pub fn new(
         expected: impl Into<String>,
         seen: impl Into<String>,
@@ -57,8 +57,8 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Compares what was seen with what the contract promises. `causes` says what each wrong value is a
-/// sign of.
+/// Compares what was seen with what the contract promises. `causes` has the likely cause of each
+/// wrong value.
 ///
 /// # Errors
 ///
@@ -79,7 +79,7 @@ pub(crate) fn expect<T: PartialEq + fmt::Debug>(
     Err(Failure::new(format!("{what}: {expected:?}"), format!("{seen:?}"), cause).into())
 }
 
-/// As [`expect`], for a condition.
+/// Like [`expect`], for a condition.
 ///
 /// # Errors
 ///
@@ -92,11 +92,11 @@ pub(crate) fn ensure(holds: bool, expected: &str, seen: &str, cause: &str) -> Ch
     }
 }
 
-/// Compares what was noted, label by label, with what the contract promises.
+/// Compares the entries of a log, label by label, with what the contract promises.
 ///
 /// # Errors
 ///
-/// A [`Failure`] that tells of the first entry that differs.
+/// A [`Failure`] that has the first entry that differs.
 pub(crate) fn expect_entries<T: PartialEq + fmt::Debug + Copy>(
     seen: &[(&'static str, T)],
     expected: &[(&'static str, T)],

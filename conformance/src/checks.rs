@@ -111,7 +111,7 @@ macro_rules! __executor_chapter_tests {
 
 /// Makes an ordinary `#[test]` of each check of the suite for executors.
 ///
-/// The argument makes the executor; it is evaluated afresh for each check.
+/// The argument makes the executor; it is evaluated again for each check.
 #[macro_export]
 macro_rules! executor_tests {
     ($make:expr) => {

@@ -1,4 +1,4 @@
-//! What the suite asks of a combinator: something that polls several futures as one.
+//! The suite for combinators, which poll several futures as one.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use crate::start_frame::StartFrame;
 /// A child of a combinator: a future that the suite makes.
 pub type Child = BoxFuture<'static, ()>;
 
-/// A combinator under test. What it makes is lazy: nothing is polled until it is.
+/// A combinator under test. Its futures are lazy: they poll their children only when polled.
 pub trait Combinator: Send + Sync + 'static {
-    /// Is ready when all children are.
+    /// Returns a future that is ready when all children are.
     fn join_all(&self, children: Vec<Child>) -> BoxFuture<'static, ()>;
 
-    /// As [`join_all`](Self::join_all), with no more than `limit` children polled at the same time.
+    /// Like [`join_all`](Self::join_all), with at most `limit` children polled at the same time.
     fn join_all_with_limit(
         &self,
         _limit: usize,
@@ -25,40 +25,41 @@ pub trait Combinator: Send + Sync + 'static {
         None
     }
 
-    /// Is ready when the first child is; the others are dropped, at the latest with it.
+    /// Returns a future that is ready when the first child is. The other children are dropped, at the
+    /// latest with the future.
     fn race(&self, _children: Vec<Child>) -> Option<BoxFuture<'static, ()>> {
         None
     }
 
-    /// Two futures that are both ready when `child` is.
+    /// Returns two futures that are both ready when `child` is.
     fn share(&self, _child: Child) -> Option<[BoxFuture<'static, ()>; 2]> {
         None
     }
 
-    /// Runs `future` on this thread, where what the combinator makes needs an executor around it.
+    /// Runs `future` on this thread. To be overridden if the combinator's futures need an executor.
     fn block_on(&self, future: LocalBoxFuture<'_, ()>) {
         block_on_thread(future);
     }
 }
 
-/// What a check of a combinator is given.
+/// The combinator under test and the starting frame of a check.
 pub(crate) struct CombinatorCheckContext {
     combinator: Arc<dyn Combinator>,
     start: StartFrame,
 }
 
 impl CombinatorCheckContext {
-    /// The combinator.
+    /// Returns the combinator.
     pub(crate) fn combinator(&self) -> &dyn Combinator {
         &*self.combinator
     }
 
-    /// What the variable `ID` is where the check starts.
+    /// Returns the value of the variable `ID` when the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
         self.start.id()
     }
 
-    /// Runs `future` where what the combinator makes can be polled.
+    /// Runs `future` in an executor that can poll the combinator's futures.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         let mut output = None;
         self.combinator.block_on(Box::pin(async {
@@ -69,7 +70,7 @@ impl CombinatorCheckContext {
 }
 
 impl Suite {
-    /// The suite for a combinator.
+    /// Makes the suite for a combinator.
     ///
     /// # Examples
     ///

@@ -1,7 +1,7 @@
-//! What the suite asks of an executor: two functions, and abilities that it may have.
+//! The adapter of an executor: two required functions, and optional abilities.
 //!
-//! An ability that an executor has not is left at its default, and the checks that need it are
-//! reported as not applicable.
+//! An adapter leaves the default for an ability that its executor lacks. The checks that need the
+//! ability are then reported as not applicable.
 
 use std::any::Any;
 use std::future::Future;
@@ -18,79 +18,80 @@ use futures_io::{AsyncRead, AsyncWrite};
 /// A future that any thread may poll.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A future that stays on one thread.
+/// A future that is polled by one thread only.
 pub type LocalBoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// A stream that any thread may poll.
 pub type BoxStream<'a, T> = Pin<Box<dyn Stream<Item = T> + Send + 'a>>;
 
-/// What a task with a join handle gives: the suite knows what is in it.
+/// The output of a task with a join handle. The suite downcasts it.
 pub type Output = Box<dyn Any + Send>;
 
 /// An executor under test.
 ///
-/// Spawn in the way that you tell your users to: if they have to wrap their futures for a frame to
-/// come along, wrap them here too, and the report says what that wrapping gives.
+/// Spawn as your documentation says: if users must wrap their futures to carry a frame, wrap them
+/// here, too, and the report is about the wrapped futures.
 pub trait Executor: Send + Sync + 'static {
-    /// Spawns a task that nobody waits for.
+    /// Spawns a detached task.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// Runs `future` on this thread until it is ready. An executor without threads runs its tasks
-    /// meanwhile.
+    /// Runs `future` on this thread until it is ready. An executor without threads runs its tasks in
+    /// this call, too.
     fn block_on(&self, future: LocalBoxFuture<'_, ()>);
 
-    /// Spawns a task at the root: it sees nothing of its spawner's frame.
+    /// Spawns a task at the root: the task sees no binding of its spawner.
     fn spawn_root(&self, task: BoxFuture<'static, ()>) {
         Frame::root().run(|| self.spawn(task));
     }
 
-    /// How many threads poll tasks at the same time.
+    /// Returns the number of threads that poll tasks.
     fn workers(&self) -> usize {
         1
     }
 
-    /// Whether `spawn` may be called on a thread that has nothing to do with the executor.
+    /// Returns `true` if `spawn` may be called on a thread that is not the executor's.
     fn spawns_from_any_thread(&self) -> bool {
         true
     }
 
-    /// Whether the process survives a task's destructor that panics. Where it does not, because the
-    /// executor aborts, the suite does not try.
+    /// Returns `true` if the process survives a panic in a task's destructor. If the executor aborts
+    /// the process instead, return `false`, and the suite does not try it.
     fn survives_panicking_destructors(&self) -> bool {
         true
     }
 
-    /// Join handles: waiting for an output, detaching, aborting.
+    /// Returns the ability to join, detach and abort tasks.
     fn joining(&self) -> Option<&dyn Joining> {
         None
     }
 
-    /// Tasks that stay on the thread that is in [`block_on`](Self::block_on).
+    /// Returns the ability to spawn tasks that stay on the thread that is in
+    /// [`block_on`](Self::block_on).
     fn local(&self) -> Option<&dyn Local> {
         None
     }
 
-    /// Sleeping, and what is built on it.
+    /// Returns the timers.
     fn timers(&self) -> Option<&dyn Timers> {
         None
     }
 
-    /// Calls that block, on threads of their own.
+    /// Returns the ability to run blocking calls on other threads.
     fn blocking(&self) -> Option<&dyn Blocking> {
         None
     }
 
-    /// TCP on the loopback device.
+    /// Returns TCP on the loopback device.
     fn net(&self) -> Option<&dyn Net> {
         None
     }
 
-    /// A hook for panics of tasks that nobody joins.
+    /// Returns the hook for panics of tasks without a joiner.
     fn panic_hook(&self) -> Option<&dyn UnhandledPanics> {
         None
     }
 
-    /// An end that drops the tasks that are left.
+    /// Returns the ability to shut down, which drops the remaining tasks.
     fn shutdown(&self) -> Option<&dyn Shutdown> {
         None
     }
@@ -98,45 +99,46 @@ pub trait Executor: Send + Sync + 'static {
 
 /// Tasks with a join handle.
 pub trait Joining {
-    /// Spawns a task and gives the handle to it.
+    /// Spawns a task and returns its handle.
     fn spawn_joinable(&self, task: BoxFuture<'static, Output>) -> Box<dyn JoinHandle>;
 }
 
 /// A handle to a task or to a blocking call.
 pub trait JoinHandle: Send + Sync + 'static {
-    /// Waits for the end.
+    /// Waits for the end of the task, and returns its output.
     fn join(self: Box<Self>) -> BoxFuture<'static, Result<Output, Ended>>;
 
-    /// Lets the task run on without a handle.
+    /// Drops the handle. The task goes on.
     fn detach(self: Box<Self>) {}
 
-    /// Asks for the task's end, and need not wait for it. False: there is no such thing.
+    /// Aborts the task, without waiting for its end. Returns `false` if the executor cannot abort.
     fn abort(&mut self) -> bool {
         false
     }
 }
 
-/// How a task ended that has no output.
+/// How a task without an output ended.
 #[derive(Debug, Default)]
 pub struct Ended {
-    /// The payload, where the task panicked and the executor caught it.
+    /// The payload, if the task panicked and the executor caught the panic.
     pub panic: Option<Box<dyn Any + Send>>,
-    /// The frame in which the panic began, where the executor says it.
+    /// The frame in which the panic began, if the executor reports it.
     pub frame: Option<Frame>,
 }
 
 /// Tasks that need not be `Send`.
 pub trait Local {
-    /// Spawns a task onto this thread. Called by a future that [`Executor::block_on`] runs.
+    /// Spawns a task on this thread. The suite calls it in a future that [`Executor::block_on`] runs.
     fn spawn_local(&self, task: LocalBoxFuture<'static, ()>);
 }
 
-/// Time. Called within [`Executor::block_on`] or in a task.
+/// Timers. The suite calls them within [`Executor::block_on`] or in a task.
 pub trait Timers {
-    /// Is ready after `duration`.
+    /// Returns a future that is ready after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// `future` with a limit: true if it was ready in time; else it is dropped.
+    /// Runs `future` for at most `duration`: the output is `true` if it was ready in time. Otherwise
+    /// it is dropped. Returns `None` if there is no such function.
     fn timeout(
         &self,
         _duration: Duration,
@@ -145,12 +147,12 @@ pub trait Timers {
         None
     }
 
-    /// A tick a `period`.
+    /// Returns a stream with one item per `period`, or `None` if there is no such function.
     fn interval(&self, _period: Duration) -> Option<BoxStream<'static, ()>> {
         None
     }
 
-    /// Calls `callback` after `duration`, on whatever thread.
+    /// Calls `callback` after `duration`, on any thread. Returns `None` if there is no such function.
     fn set_timeout(
         &self,
         _duration: Duration,
@@ -159,7 +161,7 @@ pub trait Timers {
         None
     }
 
-    /// Calls `callback` once a `period`, on whatever thread.
+    /// Calls `callback` once per `period`, on any thread. Returns `None` if there is no such function.
     fn set_interval(
         &self,
         _period: Duration,
@@ -171,27 +173,28 @@ pub trait Timers {
 
 /// A handle to a callback. Dropping it does not cancel.
 pub trait CallbackHandle: Send + Sync + 'static {
-    /// The callback is called no more, and dropped.
+    /// Drops the callback, which is not called again.
     fn cancel(&self);
 }
 
-/// Calls that block.
+/// Blocking calls.
 pub trait Blocking {
     /// Runs `call` on a thread of the blocking pool.
     fn spawn_blocking(&self, call: Box<dyn FnOnce() -> Output + Send>) -> Box<dyn JoinHandle>;
 
-    /// How many calls run at the same time, at most, where the executor limits them.
+    /// Returns the maximum number of calls that run at the same time, if the executor limits them.
     fn threads_max(&self) -> Option<usize> {
         None
     }
 
-    /// Runs `call`, which blocks, on the thread of the task that calls this. False: there is no such
-    /// thing, and `call` was not called.
+    /// Runs `call`, which blocks, on the thread of the calling task. Returns `false`, without running
+    /// `call`, if there is no such function.
     fn block_in_place(&self, _call: &mut dyn FnMut()) -> bool {
         false
     }
 
-    /// Starts a thread of its own for `call`, with the caller's frame. `Err`: there is no such thing.
+    /// Starts a thread for `call`, with the caller's frame. Returns `call` as an error if there is no
+    /// such function.
     fn spawn_thread(
         &self,
         call: Box<dyn FnOnce() + Send>,
@@ -200,16 +203,16 @@ pub trait Blocking {
     }
 }
 
-/// TCP. Called within [`Executor::block_on`] or in a task.
+/// TCP. The suite calls it within [`Executor::block_on`] or in a task.
 pub trait Net {
-    /// A listener on a free port of the loopback device.
+    /// Binds a listener to a free port of the loopback device.
     fn listen(&self) -> BoxFuture<'static, io::Result<Box<dyn Listener>>>;
 
-    /// A connection to `address`.
+    /// Connects to `address`.
     fn connect(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>>;
 
-    /// Calls `callback` each time that `address`, which is connected to, has something to read; on
-    /// whatever thread, until the handle is cancelled. `None`: there is no such thing.
+    /// Connects to `address`, and calls `callback` each time that the connection has data to read, on
+    /// any thread, until the handle is cancelled. Returns `None` if there is no such function.
     fn on_readable(
         &self,
         _address: SocketAddr,
@@ -221,10 +224,10 @@ pub trait Net {
 
 /// Accepts connections.
 pub trait Listener: Send + Sync {
-    /// Where it listens.
+    /// Returns the address of the listener.
     fn address(&self) -> SocketAddr;
 
-    /// The next connection.
+    /// Accepts the next connection.
     fn accept(&self) -> BoxFuture<'_, io::Result<Box<dyn Duplex>>>;
 }
 
@@ -233,19 +236,19 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Duplex for T {}
 
-/// What an unhandled-panic hook is told: the frame in which the panic began, where the executor
+/// A hook for unhandled panics. Its argument is the frame in which the panic began, if the executor
 /// knows it.
 pub type PanicHook = Arc<dyn Fn(Option<Frame>) + Send + Sync>;
 
-/// Panics of tasks that nobody joins.
+/// Panics of tasks without a joiner.
 pub trait UnhandledPanics {
-    /// Sets the hook. Called before the first task is spawned.
+    /// Sets the hook. The suite calls it before it spawns the first task.
     fn set_hook(&self, hook: PanicHook);
 }
 
-/// The end of an executor.
+/// The shutdown of an executor.
 pub trait Shutdown {
-    /// Drops all tasks that are left and returns when they are gone. Called once, outside of
-    /// [`Executor::block_on`]; nothing but drops follows.
+    /// Drops all remaining tasks, and returns when they are dropped. The suite calls it once, outside
+    /// of [`Executor::block_on`], and only drops the executor afterwards.
     fn shut_down(&self);
 }

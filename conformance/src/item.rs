@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// The contract, as this version of the suite knows it.
+/// The text of the contract.
 const CONTRACT: &str = framewise_context::contract::TEXT;
 
-/// The items that the suite checks are 1 to this one.
+/// The number of the last item that the suite knows: it checks C-1 to this one. The later items of
+/// the contract are about features of the `framewise` runtime, or about features to come.
 pub const LAST_ITEM: u8 = 83;
 
 /// An item of the contract: `C-25`.
@@ -13,11 +14,11 @@ pub const LAST_ITEM: u8 = 83;
 pub struct Item(u8);
 
 impl Item {
-    /// The item of that number.
+    /// Returns the item of that number.
     ///
     /// # Panics
     ///
-    /// Panics if the contract has no such item.
+    /// Panics if the suite does not know the item.
     pub fn new(number: u8) -> Self {
         assert!(
             (1..=LAST_ITEM).contains(&number),
@@ -26,7 +27,7 @@ impl Item {
         Self(number)
     }
 
-    /// The item that a check's name begins with: 25 of `c25_captured_at_spawn`.
+    /// Returns the item that a check's name begins with: 25 of `c25_captured_at_spawn`.
     ///
     /// # Panics
     ///
@@ -39,17 +40,17 @@ impl Item {
         Self::new(number.expect("a check's name begins with its item: c25_..."))
     }
 
-    /// Every item that the suite checks.
+    /// Returns every item that the suite knows.
     pub fn all() -> impl Iterator<Item = Self> {
         (1..=LAST_ITEM).map(Self)
     }
 
-    /// Its number.
+    /// Returns the item's number.
     pub fn number(self) -> u8 {
         self.0
     }
 
-    /// What the contract says.
+    /// Returns the item's text in the contract.
     pub fn text(self) -> String {
         let start = format!("- C-{} ", self.0);
         let mut lines = CONTRACT

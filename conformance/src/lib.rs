@@ -1,15 +1,16 @@
-//! Tests with which the author of an executor, a pool, a combinator or a stream shows that context
-//! survives their code.
+//! A conformance test suite: does the context of [`framewise_context`] survive your executor, pool,
+//! combinator or stream adapter?
 //!
-//! Users of [`framewise_context`] bind a request id, a tenant, a deadline, and expect to see it in
-//! whatever follows: in the tasks that they spawn, after each await, in destructors, on whatever
-//! thread. Whether they do is up to whoever runs that code. What they may rely on is written down
-//! case by case, C-1 to C-83, in [`context::contract`]; this crate tries it.
+//! Users of [`framewise_context`] bind a request id, a tenant or a deadline, and expect to read it in
+//! the tasks that they spawn, after each await, in destructors and on every thread. This depends on
+//! the executor and the libraries that run their code. The [contract](context::contract) lists case
+//! by case what users may rely on; this crate checks its items up to number [`LAST_ITEM`].
 //!
-//! Implement [`Executor`], which has two functions, and run the [`Suite`]. Each check runs in three
-//! start frames (at the root, under a binding, in a captured frame), on a fresh executor and a
-//! thread of its own. The [`Report`] says for each item of the contract whether it held; where it failed,
-//! what was expected, what was seen, and what that is a sign of; where it does not apply, why.
+//! Implement [`Executor`], which has two required functions, and run the [`Suite`]. Each check runs
+//! in three start frames (at the root, under a binding, in a captured frame), with a new executor and
+//! on its own thread. The [`Report`] says for each item of the contract whether it held. If it failed,
+//! the report has what was expected, what was seen, and the likely cause; if it does not apply, the
+//! reason.
 //!
 //! # A report in ten lines
 //!
@@ -37,7 +38,7 @@
 //! # }
 //! ```
 //!
-//! As ordinary `#[test]`s, one a check, in a file below `tests/`. The argument makes the executor:
+//! As ordinary `#[test]`s, one per check, in a file in `tests/`. The argument makes the executor:
 //!
 //! ```
 //! # use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture};
@@ -51,42 +52,43 @@
 //! # fn main() {}
 //! ```
 //!
-//! Their names begin with the item, so `cargo test c43_` runs what is about panics. A check that
-//! does not apply passes, and prints why. [`Suite::only`] and [`Suite::only_check`] choose among
-//! them, [`Suite::limit`] says how long one may take until it counts as hung.
+//! The name of a check begins with its item: `cargo test c43_` runs the checks of C-43. A check that
+//! does not apply passes, and prints the reason. [`Suite::only`] and [`Suite::only_check`] select
+//! checks, and [`Suite::limit`] sets the time after which a check counts as hung.
 //!
-//! The example `toy` of this crate is an executor of fifty lines with its report before and after
-//! the mend. There are suites for a [pool](Pool) ([`Suite::pool`]), a [combinator](Combinator)
+//! The example `toy` of this crate is an executor of fifty lines, with its report before and after
+//! the fix. There are suites for a [pool](Pool) ([`Suite::pool`]), a [combinator](Combinator)
 //! ([`Suite::combinator`]) and a stream adapter ([`Suite::stream`]), too.
 //!
 //! # Abilities
 //!
-//! What an executor has beyond spawning and blocking is an ability: a function of [`Executor`] that
-//! it overrides. Checks that need one that is missing are reported as not applicable.
+//! An **ability** is what an executor has beyond spawning and blocking. Its adapter overrides a
+//! function of [`Executor`] for each. Checks that need a missing ability are reported as not
+//! applicable.
 //!
 //! | ability | what it adds |
 //! | --- | --- |
 //! | [`workers`](Executor::workers) of 2 and more | a task that is forced to move keeps its frame (C-29); tasks on all threads at once (C-30) |
-//! | [`joining`](Executor::joining) | waiting for a task (C-26, C-38), who drops its output (C-39, C-40), aborting (C-41, C-42), the end of its future (C-44, C-46), what its handle and its wakers keep (C-47, C-48), what the error of a panic says (C-83) |
+//! | [`joining`](Executor::joining) | waiting for a task (C-26, C-38), where its output is dropped (C-39, C-40), aborting (C-41, C-42), where its future is dropped (C-44, C-46), what its handle and its wakers keep alive (C-47, C-48), the error of a panic (C-83) |
 //! | [`local`](Executor::local) | the same rules for tasks that are not `Send` (C-34) |
-//! | [`timers`](Executor::timers) | sleeping, timeouts, ticks, callbacks, and whose frame wakes (C-50 to C-53), what a wait that is over keeps (C-48) |
+//! | [`timers`](Executor::timers) | sleeping, timeouts, intervals, callbacks, and the frame in which they wake (C-50 to C-53), what a finished wait keeps alive (C-48) |
 //! | [`blocking`](Executor::blocking) | `block_in_place` (C-29, C-33), calls on other threads, their cancellation and helpers that start threads (C-61 to C-63), `block_on` within them (C-64) |
 //! | [`net`](Executor::net) | sockets, callbacks, accept loops, pooled connections (C-50, C-56, C-59) |
-//! | [`panic_hook`](Executor::panic_hook) | which frame it is given, and in which it runs (C-83) |
-//! | [`shutdown`](Executor::shutdown) | the end of tasks that are left (C-45), and of threads (C-81) |
+//! | [`panic_hook`](Executor::panic_hook) | its argument, and the frame in which it runs (C-83) |
+//! | [`shutdown`](Executor::shutdown) | where the remaining tasks are dropped (C-45), and the end of threads (C-81) |
 //!
-//! Three more answers are about limits:
+//! Three more functions describe limits:
 //! [`spawns_from_any_thread`](Executor::spawns_from_any_thread) (C-35),
 //! [`survives_panicking_destructors`](Executor::survives_panicking_destructors) (C-46, C-77), and
-//! [`spawn_root`](Executor::spawn_root), where the executor has its own way to spawn a task that
-//! sees nothing (C-36).
+//! [`spawn_root`](Executor::spawn_root), to be overridden if the executor has its own function that
+//! spawns a task at the root (C-36).
 //!
-//! Spawn in the adapter as you tell your users to: if they have to wrap their futures, wrap them
-//! there, and the report says what that gives them.
+//! Spawn in the adapter as your documentation says: if users must wrap their futures, wrap them in
+//! the adapter, too, and the report is about the wrapped futures.
 //!
 //! # Reading a report
 //!
-//! The same pool without the wrapping, and one check:
+//! The same pool without the wrapping, with one check:
 //!
 //! ```
 //! # use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture, Suite};
@@ -108,7 +110,7 @@
 //!     .run();
 //!
 //! let expected = "\
-//! bare pool: 0 of 1 items held (of the 83 in the contract), 1 failed, 0 not applicable
+//! bare pool: 0 of 1 items held (of the 83 that the suite knows), 1 failed, 0 not applicable
 //!   C-25 FAILED  Captured when `spawn` is called, not at the first poll.
 //!     c25_captured_at_spawn (initial, bound, captured)
 //!       expected: ID in a child, made under 10, spawned under 11 and awaited under 12: Some(11)
@@ -118,33 +120,33 @@
 //! assert_eq!(report.to_string(), expected);
 //! ```
 //!
-//! The head counts items, not checks: an item holds if each of its checks does, in all three start
-//! frames. Below it, for each item that failed: what the contract says, the check that noticed, and
-//! in brackets the start frames in which it did. `ID` is the variable that the suite binds. Each
-//! frame that a check could see by mistake has a number of its own, so that what was *seen* tells
-//! whose frame that was; `likely` is the conclusion. One cause breaks many items. Where there are
-//! several, the report lists them before the items, and [`Report::causes`] gives them: first the one
-//! that explains the most items, and that no check speaks against. Fix that one first, and run again.
+//! The first line counts items, not checks: an item holds if all of its checks hold in all three
+//! start frames. Below it, each failed item has the text of the contract, the check that failed, and
+//! in parentheses the start frames in which it failed. `ID` is the variable that the suite binds.
+//! Each frame that a check could see by mistake has its own number, so the value after `seen` shows
+//! which frame was current; `likely` is the conclusion. One cause can break many items. If there are
+//! several causes, the report lists them before the items, and [`Report::causes`] returns them. The
+//! first one explains the most items, and no check contradicts it. Fix it first, and run again.
 //!
-//! # Usual causes and their mends
+//! # Common causes and fixes
 //!
-//! | what the report says | the mend |
+//! | the report says | the fix |
 //! | --- | --- |
-//! | no frame is carried | spawn `Frame::current().inherited().scope(future)`, or keep the frame in the task and poll within [`frame.run`](context::Frame::run) |
+//! | no frame is carried | spawn `Frame::current().inherited().scope(future)`, or store the frame in the task and poll within [`frame.run`](context::Frame::run) |
 //! | captured at the first poll | call [`Frame::current`](context::Frame::current) in `spawn` itself, not in an `async` block around the task |
-//! | entered for the first poll only; inside `wake`; not for local tasks | all polls go through one function that enters the frame, the root as well |
-//! | `current()` instead of `inherited()` | [`Frame::inherited`](context::Frame::inherited) leaves out what is not to be inherited |
-//! | a future is dropped outside of its frame | `frame.run(\|\| drop(future))` on each way out: ready, panicked, aborted, shut down; [`Frame::scope`](context::Frame::scope) does it |
-//! | a detached output is dropped outside | drop it within `frame.run`, too, before the frame is let go; a wrapped future cannot do that for you |
-//! | a handle or a waker keeps the frame | take future and frame out of the task when it ends, rather than drop them with its memory |
-//! | a thread is left in a frame | enter with [`Frame::run`](context::Frame::run), which restores on unwinding; never run a worker's loop inside of it |
+//! | entered for the first poll only; inside `wake`; not for local tasks | poll in one function only, which enters the frame, the root frame as well |
+//! | `current()` instead of `inherited()` | [`Frame::inherited`](context::Frame::inherited) leaves out the variables that are not inherited |
+//! | a future is dropped outside of its frame | `frame.run(\|\| drop(future))` however the task ends: ready, panicked, aborted, shut down; [`Frame::scope`](context::Frame::scope) does this |
+//! | a detached output is dropped outside | drop it within `frame.run`, too, before the frame is released; a wrapped future cannot do this |
+//! | a handle or a waker keeps the frame | take the future and the frame out of the task when it ends, instead of dropping them with its memory |
+//! | a thread is left in a frame | enter with [`Frame::run`](context::Frame::run), which restores on unwinding; do not run a worker's loop inside of it |
 //! | a blocking call sees nothing | [`frame.wrap_once`](context::Frame::wrap_once) where the call is made |
 //! | a timer's callback sees nothing | [`frame.wrap_once`](context::Frame::wrap_once) or [`frame.wrap`](context::Frame::wrap) where it is registered |
-//! | a foreign waker is called outside | keep a [`FramedWaker`](context::FramedWaker) instead of a `Waker` |
-//! | a panic is told with the task's frame | [`context::catch_unwind`] says in which frame it began |
-//! | a task at the root sees something | [`Frame::root`](context::Frame::root)`().scope(future)`: the root has to be entered, too |
+//! | an external waker is called outside | store a [`FramedWaker`](context::FramedWaker) instead of a `Waker` |
+//! | a panic is reported with the task's frame | [`context::catch_unwind`] returns the frame in which it began |
+//! | a task at the root sees a binding | [`Frame::root`](context::Frame::root)`().scope(future)`: the root has to be entered, too |
 //!
-//! A task that does all this itself, without a wrapper:
+//! A task that does all of this itself, without a wrapper:
 //!
 //! ```
 //! use std::pin::Pin;
@@ -172,7 +174,7 @@
 //!         polled
 //!     }
 //!
-//!     /// Called when it is ready, has panicked, is aborted, or is left at shutdown.
+//!     /// Called when the task is ready, panicked, aborted or shut down.
 //!     fn end(&mut self) {
 //!         let future = self.future.take();
 //!         self.frame.run(|| drop(future));
@@ -193,19 +195,19 @@
 //!
 //! # Limits
 //!
-//! - *Not applicable* is no proof of anything: neither that the item would hold, nor that it would
-//!   not.
-//! - The suite sees what a user could see. In which frame a thread is between polls, it sees through
-//!   the values of frames, which are dropped by whoever polled last; what an executor keeps
-//!   elsewhere, it does not see.
-//! - It tries interleavings, and does not enumerate them. What it forces (a task that moves, an abort
-//!   before the first poll) it forces by occupying threads; where that did not come about, the check
-//!   is not applicable. Whether the executor's own protocols are right is not its subject.
-//! - What an executor does with a panic of a task is its own affair: it may catch it, let it out of
-//!   `block_on`, or lose a thread. What can be seen no longer after that is not applicable.
-//! - A check that hangs is reported as such after [`Suite::limit`], and its thread is left behind.
-//!   An executor that aborts the process ends the suite.
-//! - Deadlines and cancellation as a part of a frame, C-84 to C-88, are not checked.
+//! - *Not applicable* proves nothing: the item might hold or not.
+//! - The suite sees only what a user could see. It learns the frame of a thread between polls from
+//!   the destructors of a frame's values, which run on the thread that polled last. It does not see
+//!   frames that an executor stores elsewhere.
+//! - It tries interleavings, but does not enumerate them. To force one (a task that moves, an abort
+//!   before the first poll) it occupies threads; if the interleaving does not happen, the check is not
+//!   applicable. The suite does not verify the executor's own protocols.
+//! - An executor may catch a panic of a task, let it unwind out of `block_on`, or lose a thread. Checks
+//!   that cannot observe anything after that are not applicable.
+//! - A check that hangs is reported after [`Suite::limit`], and its thread is leaked. An executor that
+//!   aborts the process ends the suite.
+//! - The items after number [`LAST_ITEM`] are not checked: they are about features of the `framewise`
+//!   runtime, or about features to come.
 
 mod cause;
 mod check_context;

@@ -1,7 +1,7 @@
-//! Who drops an executor that is under test: never one of its own threads.
+//! Ensures that an executor under test is never dropped on one of its own threads.
 //!
-//! Tasks of a check may have its executor, and outlive it where the check fails. The last of them
-//! would drop the executor on one of its workers, which cannot wait for itself to end.
+//! The tasks of a check may hold a reference to the executor, and outlive a check that fails. The
+//! last task would drop the executor on one of its workers, which cannot join itself.
 
 use std::sync::Arc;
 use std::thread::{self, ThreadId};
@@ -11,14 +11,14 @@ use crate::executor::{
     UnhandledPanics,
 };
 
-/// An executor that is dropped by the thread that made it, or by a thread of its own.
+/// An executor that is dropped by the thread that made it, or by a separate thread.
 struct Owner {
-    /// Taken in drop only.
+    /// `None` only during drop.
     executor: Option<Box<dyn Executor>>,
     maker: ThreadId,
 }
 
-/// Shares `executor`. Whoever lets go of it last, it is not dropped by a task.
+/// Shares `executor`. If a task holds the last reference, a separate thread drops the executor.
 pub(crate) fn share(executor: impl Executor) -> Arc<dyn Executor> {
     Arc::new(Owner {
         executor: Some(Box::new(executor)),
@@ -37,7 +37,7 @@ impl Drop for Owner {
     fn drop(&mut self) {
         let executor = self.executor.take();
         if thread::current().id() != self.maker {
-            // Nobody has to wait for its end.
+            // Detached: the check is over.
             drop(thread::spawn(move || drop(executor)));
         }
     }
@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// Calls what it is sent on a thread of its own, for whose end it waits.
+    /// Runs the calls that it is sent on its own thread, and joins the thread when it is dropped.
     struct OneThread {
         queue: Option<Sender<Box<dyn FnOnce() + Send>>>,
         thread: Option<thread::JoinHandle<()>>,
@@ -133,17 +133,17 @@ mod tests {
         fn drop(&mut self) {
             drop(self.queue.take());
             let thread = self.thread.take().unwrap();
-            let told = if thread.thread().id() == thread::current().id() {
+            let result = if thread.thread().id() == thread::current().id() {
                 Err("dropped on its own thread")
             } else {
                 thread.join().map_err(|_| "its thread panicked")
             };
-            self.ended.send(told).unwrap();
+            self.ended.send(result).unwrap();
         }
     }
 
     #[test]
-    fn a_task_that_lets_go_last_does_not_drop_the_executor() {
+    fn a_task_with_the_last_reference_does_not_drop_the_executor() {
         let (executor, end) = one_thread();
         let queue = executor.queue.clone().unwrap();
         let shared = share(Mutex::new(executor));

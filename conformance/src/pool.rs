@@ -1,6 +1,6 @@
-//! What the suite asks of a pool: something that keeps what one request made for the next.
+//! The suite for pools, which keep what one request made for the next one.
 //!
-//! The suite brings the connections, and notes what happens to them; the pool lends them.
+//! The suite provides the connections and records what happens to them; the pool lends them.
 
 use std::future::{Future, poll_fn};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,32 +14,32 @@ use crate::start_frame::StartFrame;
 
 /// A pool under test.
 pub trait Pool: Send + Sync + 'static {
-    /// Waits for a connection (an idle one, or one that [`Connector::connect`] makes), calls `work`
-    /// with it, and keeps what `work` gives back for the next request.
+    /// Waits for a connection (an idle one, or a new one from [`Connector::connect`]), calls `work`
+    /// with it, and keeps the connection that `work` returns for the next request.
     fn request(&self, work: Work) -> BoxFuture<'static, ()>;
 
-    /// How many connections there are at most, where the pool limits them.
+    /// Returns the maximum number of connections, if the pool limits them.
     fn connections_max(&self) -> Option<usize> {
         None
     }
 
-    /// Runs `future` on this thread, where the pool's own tasks need an executor around it.
+    /// Runs `future` on this thread. To be overridden if the pool's own tasks need an executor.
     fn block_on(&self, future: LocalBoxFuture<'_, ()>) {
         block_on_thread(future);
     }
 }
 
-/// What a request does with its connection, which it gives back.
+/// What a request does with its connection; it returns the connection.
 pub type Work = Box<dyn FnOnce(Connection) -> BoxFuture<'static, Connection> + Send>;
 
-/// Makes connections. The pool has it from the suite.
+/// Makes connections. The suite passes it to the pool.
 #[derive(Clone, Debug)]
 pub struct Connector(Arc<Connects>);
 
 #[derive(Debug)]
 struct Connects {
     made: AtomicUsize,
-    /// Closed while a check wants a connection to be slow.
+    /// Closed while a check delays connecting.
     is_reachable: Mutex<Arc<Gate>>,
     drivers: Mutex<Vec<Option<u64>>>,
 }
@@ -55,12 +55,12 @@ impl Connector {
         }))
     }
 
-    /// Makes a connection, and the driver that it needs: a future that the pool spawns, and that
-    /// runs until the connection is dropped.
+    /// Makes a connection and its driver, a future that the pool must spawn and that runs until the
+    /// connection is dropped.
     ///
     /// # Cancel safety
     ///
-    /// Nothing is made if it is dropped.
+    /// If the future is dropped, no connection is made.
     pub async fn connect(&self) -> (Connection, BoxFuture<'static, ()>) {
         let reachable = self.reachable();
         reachable.passed().await;
@@ -72,19 +72,19 @@ impl Connector {
         (Connection { wire }, Box::pin(driver))
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections that were made.
     pub(crate) fn made(&self) -> usize {
         // Ordering: Relaxed, a count.
         self.0.made.load(Ordering::Relaxed)
     }
 
-    /// What the drivers saw of [`ID`], one entry a call that they served.
+    /// Returns the values of [`ID`] that the drivers saw, one per call that they answered.
     pub(crate) fn seen_by_drivers(&self) -> Vec<Option<u64>> {
         let drivers = self.0.drivers.lock();
         drivers.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on connecting waits for the gate.
+    /// Makes later calls of [`connect`](Self::connect) wait for the gate.
     pub(crate) fn wait_for(&self, gate: &Arc<Gate>) {
         let mut reachable = self
             .0
@@ -100,13 +100,13 @@ impl Connector {
     }
 }
 
-/// A connection, to nowhere. Calls on it are answered by its driver.
+/// A connection without a peer: its driver answers calls on it.
 #[derive(Debug)]
 pub struct Connection {
     wire: Arc<Wire>,
 }
 
-/// Between a connection and its driver.
+/// The state that a connection and its driver share.
 #[derive(Debug, Default)]
 struct Wire {
     state: Mutex<WireState>,
@@ -122,7 +122,7 @@ struct WireState {
 }
 
 impl Connection {
-    /// Asks the driver, and waits for its answer.
+    /// Sends a call to the driver, and waits for its answer.
     pub async fn call(&mut self) {
         let asked = {
             let mut state = self.wire.lock();
@@ -193,7 +193,7 @@ async fn drive(wire: Arc<Wire>, connects: Arc<Connects>) {
     .await;
 }
 
-/// What a check of a pool is given.
+/// The pool under test, its connector, and the starting frame of a check.
 pub(crate) struct PoolCheckContext {
     pub(crate) pool: Arc<dyn Pool>,
     pub(crate) connector: Connector,
@@ -201,12 +201,12 @@ pub(crate) struct PoolCheckContext {
 }
 
 impl PoolCheckContext {
-    /// What [`ID`] is where the check starts.
+    /// Returns the value of [`ID`] when the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
         self.start.id()
     }
 
-    /// Runs `future` inside of what the pool needs around it.
+    /// Runs `future` in the executor that the pool needs.
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         let mut output = None;
         self.pool.block_on(Box::pin(async {
@@ -215,7 +215,7 @@ impl PoolCheckContext {
         output.expect("block_on returned before its future was ready")
     }
 
-    /// A request that calls, and says what [`ID`] was before and after the call.
+    /// Makes a request that calls its connection; returns [`ID`] before and after the call.
     pub(crate) fn request(
         &self,
     ) -> impl Future<Output = (Option<u64>, Option<u64>)> + Send + use<> {
@@ -238,7 +238,7 @@ impl PoolCheckContext {
 }
 
 impl Suite {
-    /// The suite for a pool. `make` makes a fresh one for each check, from a connector.
+    /// Makes the suite for a pool. `make` makes a new pool for each check, from a connector.
     pub fn pool<P: Pool>(
         subject: impl Into<String>,
         make: impl Fn(Connector) -> P + Send + Sync + 'static,

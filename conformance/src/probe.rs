@@ -53,7 +53,7 @@ impl Life {
         Arc::clone(&self.0)
     }
 
-    /// Whether the last token is gone.
+    /// Returns `true` if the last token is gone.
     pub(crate) fn has_ended(&self) -> bool {
         self.0.is_open()
     }
@@ -89,7 +89,7 @@ impl Gate {
         wakers.into_iter().for_each(Waker::wake);
     }
 
-    /// Whether it is open.
+    /// Returns `true` if it is open.
     pub(crate) fn is_open(&self) -> bool {
         self.state
             .lock()

@@ -1,9 +1,9 @@
-//! What a suite found, item by item.
+//! The results of a suite, item by item.
 
 use std::fmt;
 
 use crate::check_result::{CheckError, CheckResult, Failure};
-use crate::item::Item;
+use crate::item::{Item, LAST_ITEM};
 use crate::start_frame::StartFrame;
 
 /// How one check ended, run in one start frame.
@@ -13,7 +13,7 @@ pub enum Outcome {
     Held,
     /// The item is broken.
     Failed(Failure),
-    /// What is under test has not the ability that the item is about; the text says which.
+    /// The subject under test lacks the ability that the item is about; the text says which.
     NotApplicable(String),
 }
 
@@ -27,12 +27,12 @@ impl From<CheckResult> for Outcome {
     }
 }
 
-/// A check's outcome, with what was checked.
+/// The outcome of one check in one start frame.
 #[derive(Clone, Debug)]
 pub struct Finding {
     /// The item of the contract.
     pub item: Item,
-    /// The check's name, which is also that of its `#[test]`.
+    /// The check's name, which is also the name of its `#[test]`.
     pub check: &'static str,
     /// The frame that the check started in.
     pub start: StartFrame,
@@ -40,7 +40,7 @@ pub struct Finding {
     pub outcome: Outcome,
 }
 
-/// What a suite found. `Display` prints it, failures first.
+/// The findings of a suite. `Display` prints them, failures first.
 #[derive(Clone, Debug)]
 pub struct Report {
     subject: String,
@@ -65,22 +65,22 @@ impl Report {
         Self { subject, findings }
     }
 
-    /// The name of what was under test.
+    /// Returns the name of the subject under test.
     pub fn subject(&self) -> &str {
         &self.subject
     }
 
-    /// Every finding, in the order of the checks.
+    /// Returns every finding, in the order of the checks.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// The findings about one item.
+    /// Returns the findings about one item.
     pub fn of(&self, item: Item) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |found| found.item == item)
     }
 
-    /// The state of an item.
+    /// Returns the state of an item.
     pub fn state(&self, item: Item) -> ItemState {
         let mut state = ItemState::Unchecked;
         for found in self.of(item) {
@@ -93,19 +93,19 @@ impl Report {
         state
     }
 
-    /// The items in a state.
+    /// Returns the items in a state.
     pub fn items(&self, state: ItemState) -> Vec<Item> {
         Item::all()
             .filter(|&item| self.state(item) == state)
             .collect()
     }
 
-    /// Whether nothing failed.
+    /// Returns `true` if nothing failed.
     pub fn is_conformant(&self) -> bool {
         self.failures().next().is_none()
     }
 
-    /// Each finding that is a failure.
+    /// Returns each finding that is a failure.
     pub fn failures(&self) -> impl Iterator<Item = (&Finding, &Failure)> {
         self.findings
             .iter()
@@ -115,23 +115,23 @@ impl Report {
             })
     }
 
-    /// An item's failures, each check's once for each likely cause, with the start frames in which
+    /// Returns an item's failures: each check once per likely cause, with the start frames in which
     /// it failed.
-    fn told(&self, item: Item) -> Vec<(&Finding, &Failure, Vec<String>)> {
-        let mut told: Vec<(&Finding, &Failure, Vec<String>)> = Vec::new();
+    fn merged_failures(&self, item: Item) -> Vec<(&Finding, &Failure, Vec<String>)> {
+        let mut merged: Vec<(&Finding, &Failure, Vec<String>)> = Vec::new();
         for (found, failure) in self.failures().filter(|(found, _)| found.item == item) {
-            let same = told.iter_mut().find(|(other, known, _)| {
+            let same = merged.iter_mut().find(|(other, known, _)| {
                 other.check == found.check && known.cause == failure.cause
             });
             match same {
                 Some((_, _, starts)) => starts.push(found.start.to_string()),
-                None => told.push((found, failure, vec![found.start.to_string()])),
+                None => merged.push((found, failure, vec![found.start.to_string()])),
             }
         }
-        told
+        merged
     }
 
-    /// The causes, where there are several: which one to look at first.
+    /// Writes the causes, if there are several, so that the user knows which one to fix first.
     fn fmt_causes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let causes = self.causes();
         if causes.len() < 2 {
@@ -141,7 +141,7 @@ impl Report {
         for cause in causes {
             let items: Vec<_> = cause.items.iter().map(Item::to_string).collect();
             let refuted = if cause.is_refuted {
-                "not likely, a check held that it would have broken: "
+                "unlikely, since a check held that it would have broken: "
             } else {
                 ""
             };
@@ -163,11 +163,12 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |state| self.items(state).len();
-        let checked = crate::item::LAST_ITEM as usize - count(ItemState::Unchecked);
-        let of_all = if checked == usize::from(crate::item::LAST_ITEM) {
+        let all = usize::from(LAST_ITEM);
+        let checked = all - count(ItemState::Unchecked);
+        let of_all = if checked == all {
             String::new()
         } else {
-            format!(" (of the {} in the contract)", crate::item::LAST_ITEM)
+            format!(" (of the {all} that the suite knows)")
         };
         writeln!(
             f,
@@ -180,7 +181,7 @@ impl fmt::Display for Report {
         self.fmt_causes(f)?;
         for item in self.items(ItemState::Failed) {
             writeln!(f, "  {item} FAILED  {}", item.text())?;
-            for (found, failure, starts) in self.told(item) {
+            for (found, failure, starts) in self.merged_failures(item) {
                 let starts = starts.join(", ");
                 writeln!(f, "    {} ({starts})\n{failure}", found.check)?;
             }

@@ -1,5 +1,5 @@
-//! Runs checks: each on a thread of its own, with a limit, so that a hang is a failure that names
-//! its item and not a suite that never ends.
+//! Runs checks, each on its own thread with a time limit, so that a check that hangs is a failure of
+//! its item instead of a suite that never ends.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,22 +21,23 @@ use crate::wait::WaitLimit;
 /// How long a check may take, unless [`Suite::limit`] says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What is expected of a check that hangs.
+/// The expectation that a check that hangs fails.
 const ENDS: &str = "the check ends";
 
-/// A check, by name, of what a suite tests: `S` is what it is given.
+/// A check, by name. `S` is the context that it is given.
 pub(crate) struct Check<S> {
     pub(crate) name: &'static str,
     pub(crate) run: fn(&S) -> CheckResult,
 }
 
-/// A check with what it tests.
+/// A check with the function that makes its context.
 struct Case {
     name: &'static str,
     run: Arc<dyn Fn(StartFrame) -> CheckResult + Send + Sync>,
 }
 
-/// A suite with what it is to test. [`run`](Self::run) makes the report.
+/// The checks of one kind of subject, and the subject under test. [`run`](Self::run) returns the
+/// report.
 #[must_use = "a suite does nothing until `run`"]
 pub struct Suite {
     subject: String,
@@ -45,12 +46,12 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// The suite for an executor. `make` makes a fresh one for each check, on the thread that runs
-    /// the check.
+    /// Makes the suite for an executor. `make` makes a new executor for each check, on the thread
+    /// that runs the check.
     ///
-    /// It is dropped there, too, after the check. Where a task has outlived a check that failed, and
-    /// is the last to let go of it, it is dropped on a thread of its own: never on one of the
-    /// executor's, so that its `Drop` may wait for those.
+    /// The same thread drops the executor after the check. If a task outlives a failed check and
+    /// holds the last reference, a separate thread drops the executor. It is never dropped on one
+    /// of its own threads, so its `Drop` may join them.
     pub fn executor<E: Executor>(
         subject: impl Into<String>,
         make: impl Fn() -> E + Send + Sync + 'static,
@@ -60,7 +61,7 @@ impl Suite {
         })
     }
 
-    /// A suite of these checks; `make` makes what each of them is given.
+    /// Makes a suite of these checks; `make` makes the context of each.
     pub(crate) fn new<S: 'static>(
         subject: String,
         checks: Vec<Check<S>>,
@@ -84,8 +85,8 @@ impl Suite {
         }
     }
 
-    /// Sets how long a check may take until it counts as hung. On a machine that is busy with other
-    /// things, it may take longer. The thread of a check that hangs is left behind.
+    /// Sets the time after which a check counts as hung. On a machine that is busy with other work,
+    /// a check may take longer. The thread of a check that hangs is leaked.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
@@ -102,21 +103,21 @@ impl Suite {
     ///
     /// # Panics
     ///
-    /// Panics if there is none.
+    /// Panics if there is no such check.
     pub fn only_check(mut self, name: &str) -> Self {
         self.cases.retain(|case| case.name == name);
         assert!(!self.cases.is_empty(), "the suite has no check {name}");
         self
     }
 
-    /// Runs each check in each start frame; one that hangs, once, which counts for those that are
-    /// left.
+    /// Runs each check in each start frame, and returns the report. A check that hangs is not run in
+    /// the remaining start frames, and counts as failed there.
     pub fn run(self) -> Report {
         let mut findings = Vec::new();
         for case in &self.cases {
             let mut hung = None;
             for start in StartFrame::ALL {
-                // A check that has hung is not tried again: it would hang as long each time.
+                // A check that hung is not run again, since it would hang until the limit each time.
                 let outcome = hung.clone().unwrap_or_else(|| self.run_one(case, start));
                 if matches!(&outcome, Outcome::Failed(failure) if failure.expected == ENDS) {
                     hung = Some(outcome.clone());
@@ -132,7 +133,7 @@ impl Suite {
         Report::new(self.subject, findings)
     }
 
-    /// Runs as a `#[test]`: prints what is not applicable, and fails with the report.
+    /// Runs the suite as a `#[test]`: fails with the report, or prints it.
     ///
     /// # Panics
     ///
@@ -190,15 +191,14 @@ impl std::fmt::Debug for Suite {
     }
 }
 
-/// A panic that ended a check. One of a task is awaited where `block_on` or a destructor may let it
-/// out, and nowhere else.
+/// Returns the failure of a check that a panic ended. Checks expect the panic of a task to come out
+/// of `block_on` or of a destructor only.
 fn came_out(payload: &(dyn Any + Send)) -> Failure {
     let mut failure = panicked(payload);
     if payload.downcast_ref::<&str>() == Some(&DELIBERATE) {
-        failure.cause =
-            "a task's panic came out of whatever the check had called, such as spawn or \
-                         abort: catch it where the task is polled"
-                .to_owned();
+        failure.cause = "a task's panic came out of a function that the check called, such as \
+                         spawn or abort: catch it where the task is polled"
+            .to_owned();
     }
     failure
 }
@@ -206,8 +206,8 @@ fn came_out(payload: &(dyn Any + Send)) -> Failure {
 fn thread_is_at_root() -> CheckResult {
     ensure(
         Frame::current().is_root(),
-        "the thread that called the executor is where it was before",
-        "another frame was left behind",
-        "a frame was entered and not restored on the way out",
+        "the thread that called the executor is in the same frame as before",
+        "it is in another frame",
+        "a frame was entered, and the previous one was not restored on return",
     )
 }

@@ -31,7 +31,7 @@ impl StartFrame {
         }
     }
 
-    /// Runs `body` in that frame.
+    /// Runs `body` in this start frame.
     pub(crate) fn enter<R>(self, body: impl FnOnce() -> R) -> R {
         match self {
             StartFrame::Initial => Frame::root().run(body),

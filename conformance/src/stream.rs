@@ -1,4 +1,4 @@
-//! What the suite asks of a stream adapter: something that makes a stream of another one.
+//! The suite for stream adapters: functions from a stream to a stream.
 
 use std::sync::Arc;
 
@@ -6,17 +6,17 @@ use crate::executor::BoxStream;
 use crate::runner::{Check, Suite};
 use crate::start_frame::StartFrame;
 
-/// A stream adapter: it may change items, leave some out, and ask ahead.
+/// A stream adapter: it may change items, leave some out, and poll ahead.
 type Adapt = dyn Fn(BoxStream<'static, u64>) -> BoxStream<'static, u64> + Send + Sync;
 
-/// What a check of a stream adapter is given.
+/// The stream adapter under test and the starting frame of a check.
 pub(crate) struct StreamCheckContext {
     adapt: Arc<Adapt>,
     start: StartFrame,
 }
 
 impl StreamCheckContext {
-    /// What the adapter makes of `source`.
+    /// Applies the adapter to `source`.
     pub(crate) fn adapt(
         &self,
         source: impl futures_core::Stream<Item = u64> + Send + 'static,
@@ -24,16 +24,16 @@ impl StreamCheckContext {
         (self.adapt)(Box::pin(source))
     }
 
-    /// What the variable `ID` is where the check starts.
+    /// Returns the value of the variable `ID` when the check starts.
     pub(crate) fn id(&self) -> Option<u64> {
         self.start.id()
     }
 }
 
 impl Suite {
-    /// The suite for a stream adapter, as a function from a stream to a stream.
+    /// Makes the suite for a stream adapter, a function from a stream to a stream.
     ///
-    /// The suite's own streams end after some items. The adapter's stream is to end as well then.
+    /// The suite's own streams end after some items. The adapter's stream must end then, too.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! What several reports found, side by side, as Markdown.
+//! Several reports side by side, as Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +7,7 @@ use crate::check_result::Failure;
 use crate::item::Item;
 use crate::report::{ItemState, Outcome, Report};
 
-/// How much of an item's text a row has room for.
+/// The maximum length of an item's text in a row.
 const TEXT_MAX: usize = 64;
 
 /// Reports side by side. `Display` writes it as Markdown: a row for each item of the contract, a
@@ -46,14 +46,14 @@ pub struct Table {
 }
 
 impl Table {
-    /// The table of these reports, in this order.
+    /// Makes the table of these reports, in this order.
     pub fn of(reports: &[Report]) -> Self {
         Self {
             reports: reports.to_vec(),
         }
     }
 
-    /// The items that at least one of the reports is about.
+    /// Returns the items that at least one of the reports is about.
     fn items(&self) -> impl Iterator<Item = Item> {
         Item::all().filter(|&item| {
             self.reports
@@ -77,7 +77,7 @@ impl fmt::Display for Table {
             }
             writeln!(f)?;
         }
-        write!(f, "| | **held, of those that apply** |")?;
+        write!(f, "| | **held, of the items that apply** |")?;
         for report in &self.reports {
             let held = report.items(ItemState::Held).len();
             let failed = report.items(ItemState::Failed).len();
@@ -99,7 +99,7 @@ fn cell(state: ItemState) -> &'static str {
     }
 }
 
-/// Below the table: each cause with the items that it broke, and what does not apply.
+/// Writes, below the table, each cause with the items that it broke, and what does not apply.
 fn reasons(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
     let (failed, missing) = (failed_by_cause(report), missing_by_reason(report));
     if failed.is_empty() && missing.is_empty() {
@@ -117,20 +117,21 @@ fn reasons(f: &mut fmt::Formatter<'_>, report: &Report) -> fmt::Result {
 
 type Reasons = Vec<(String, Vec<Item>)>;
 
-/// One cause an item, the first that is known: what its other checks and start frames saw is in the report.
+/// Returns one cause per item, the first that is known. The report has what the item's other checks
+/// and start frames saw.
 fn failed_by_cause(report: &Report) -> Reasons {
     by_reason(report.items(ItemState::Failed).into_iter().map(|item| {
         let failures = || report.failures().filter(|(found, _)| found.item == item);
         let known = failures().find(|(_, failure)| !failure.cause.is_empty());
-        let told = known.or_else(|| failures().next());
+        let shown = known.or_else(|| failures().next());
         (
-            told.map_or_else(String::new, |(_, failure)| likely(failure)),
+            shown.map_or_else(String::new, |(_, failure)| likely(failure)),
             item,
         )
     }))
 }
 
-/// Why items do not apply at all; an item's first reason.
+/// Returns why items do not apply at all: each item's first reason.
 fn missing_by_reason(report: &Report) -> Reasons {
     let missing = report.items(ItemState::NotApplicable).into_iter();
     by_reason(missing.filter_map(|item| {
@@ -142,7 +143,7 @@ fn missing_by_reason(report: &Report) -> Reasons {
     }))
 }
 
-/// The items of each reason, ordered by the first of them.
+/// Groups the items by reason, ordered by the first item of each.
 fn by_reason(found: impl Iterator<Item = (String, Item)>) -> Reasons {
     let mut items: BTreeMap<String, Vec<Item>> = BTreeMap::new();
     for (reason, item) in found {
@@ -157,7 +158,7 @@ fn by_reason(found: impl Iterator<Item = (String, Item)>) -> Reasons {
     reasons
 }
 
-/// The likely cause, or where the check knows none, what was expected and seen.
+/// Returns the likely cause or, if the check knows none, what was expected and seen.
 fn likely(failure: &Failure) -> String {
     if failure.cause.is_empty() {
         format!("expected {}, seen {}", failure.expected, failure.seen)
@@ -171,7 +172,7 @@ fn list(items: &[Item]) -> String {
     names.join(", ")
 }
 
-/// The beginning of an item's text, cut between words and not within code.
+/// Returns the beginning of an item's text, cut between words and not within code.
 fn short(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let whole = |text: &str| text.matches('`').count().is_multiple_of(2);

@@ -1,4 +1,4 @@
-//! How long the suite waits for something that is to happen, until it says that it did not.
+//! How long the suite waits for an event before it reports that the event did not happen.
 //!
 //! A limit in time alone would make results depend on the machine's load: a thread that gets no
 //! processor for seconds looks like a thread that is not there. So a [`WaitLimit`] counts only the
@@ -10,31 +10,31 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The limit for what is to happen soon. On an idle machine, a wait for what never happens takes so
-/// long.
+/// The limit for an event that should happen soon. On an idle machine, a wait for an event that never
+/// happens takes this long.
 const SOON: Duration = Duration::from_secs(1);
 
-/// The most that is counted of a turn.
+/// The maximum time that is counted of a turn.
 const TURN: Duration = Duration::from_millis(1);
 
-/// What is left of a wait's limit.
+/// The remaining limit of a wait.
 pub(crate) struct WaitLimit {
     left: Duration,
     last_turn: Instant,
 }
 
 impl WaitLimit {
-    /// A wait for what is to happen soon begins.
+    /// Begins a wait for an event that should happen soon.
     pub(crate) fn begin() -> Self {
         Self::after(Duration::ZERO)
     }
 
-    /// Like [`begin`](Self::begin), for what happens `delay` from now at the earliest.
+    /// Like [`begin`](Self::begin), for an event that happens `delay` from now at the earliest.
     pub(crate) fn after(delay: Duration) -> Self {
         Self::of(delay.saturating_add(SOON))
     }
 
-    /// A wait with a limit of its own begins.
+    /// Begins a wait with the given limit.
     pub(crate) fn of(limit: Duration) -> Self {
         Self {
             left: limit,
@@ -52,8 +52,8 @@ impl WaitLimit {
         !self.left.is_zero()
     }
 
-    /// Blocks this thread until `wait` returns `true`, which may block for the time that it is given.
-    /// Returns `false` if the limit is used up before.
+    /// Blocks this thread until `wait` returns `true`. `wait` may block for the duration that it is
+    /// given. Returns `false` if the limit is used up first.
     pub(crate) fn block_until(mut self, mut wait: impl FnMut(Duration) -> bool) -> bool {
         loop {
             if wait(TURN) {

@@ -34,8 +34,8 @@ macro_rules! __basics_checks {
 static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
 
 pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> CheckResult {
-    // A neighbour has both bound while it is polled in turn with the task that has not.
-    let neighbour = WITH_DEFAULT.run(5, || OTHER.run(40, || check.spawn(yield_times(20))));
+    // A neighbor has both bound while it is polled in turn with the task that has not.
+    let neighbor = WITH_DEFAULT.run(5, || OTHER.run(40, || check.spawn(yield_times(20))));
     in_task(check, async {
         for _ in 0..10 {
             expect(
@@ -54,7 +54,7 @@ pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> Che
         }
         Ok(())
     })?;
-    check.block_on(neighbour.output())?;
+    check.block_on(neighbor.output())?;
     let child = WITH_DEFAULT.run(6, || {
         check.spawn(async { (WITH_DEFAULT.get(), OTHER.get()) })
     });
@@ -217,7 +217,7 @@ pub(crate) fn c06_a_panic_in_run_restores(check: &CheckContext) -> CheckResult {
             OTHER.get(),
             &[],
         ))?;
-        // A panic that leaves the poll of a task; who runs it may catch it or not.
+        // A panic that leaves the poll of a task; the executor may catch it or not.
         let child = own.spawn(async { ID.run(11, || deliberate_panic()) });
         ensure(
             child.output().await.is_err_and(is_deliberate),

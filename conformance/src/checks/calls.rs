@@ -83,7 +83,7 @@ pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(
             ),
             (
                 Some(Some(11)),
-                "the closure is dropped in the frame of whoever cancels",
+                "the closure is dropped in the frame of the code that cancels",
             ),
             (
                 Some(check.id()),
@@ -164,7 +164,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Che
         &[
             (
                 None,
-                "the helper captures no frame: it is to inherit the one of whoever calls it",
+                "the helper captures no frame: it is to inherit its caller's",
             ),
             (check.id(), "called in the frame of the thread that drives"),
         ],

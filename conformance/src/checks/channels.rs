@@ -19,8 +19,8 @@ macro_rules! __channels_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments channels:
             c54_a_channels_receiver_sees_its_own_frame
-            c55_an_envelope_is_opened_in_the_senders_frame
-            c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame
+            c55_a_message_is_handled_in_the_senders_frame
+            c55_a_dropped_message_ends_in_the_senders_frame
             c58_a_mutex_is_handed_over_to_the_waiters_frame
         }
     };
@@ -78,16 +78,16 @@ pub(crate) fn c54_a_channels_receiver_sees_its_own_frame(check: &CheckContext) -
     )
 }
 
-pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContext) -> CheckResult {
+pub(crate) fn c55_a_message_is_handled_in_the_senders_frame(check: &CheckContext) -> CheckResult {
     let (sender, receiver) = oneshot::channel::<WithFrame<u64>>();
     let log = Log::new();
     let receiving = {
         let log = log.clone();
         async move {
-            let Ok(envelope) = receiver.await else { return };
-            log.note("in the receiver, spawned under 10, with the envelope closed");
-            let work = envelope.scope(|message| {
-                log.note("where an envelope from under 20 is opened");
+            let Ok(message) = receiver.await else { return };
+            log.note("in the receiver, spawned under 10, before it handles the message");
+            let work = message.scope(|message| {
+                log.note("where a message from under 20 is handled");
                 let log = log.clone();
                 async move {
                     yield_times(message as usize).await;
@@ -99,7 +99,7 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContex
         }
     };
     let sending = async move {
-        // Nobody may be there to receive it, where the receiver was dropped: that is seen below.
+        // The receiver may have been dropped: the entries below show it.
         drop(sender.send(WithFrame::new(2)));
     };
     check.block_on(async {
@@ -111,10 +111,10 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContex
         &log.entries(),
         &[
             (
-                "in the receiver, spawned under 10, with the envelope closed",
+                "in the receiver, spawned under 10, before it handles the message",
                 Some(10),
             ),
-            ("where an envelope from under 20 is opened", Some(20)),
+            ("where a message from under 20 is handled", Some(20)),
             ("in the future that works on the message", Some(20)),
             ("in the receiver, after the work", Some(10)),
         ],
@@ -133,9 +133,7 @@ pub(crate) fn c55_an_envelope_is_opened_in_the_senders_frame(check: &CheckContex
     )
 }
 
-pub(crate) fn c55_an_envelope_that_nobody_opens_ends_in_the_senders_frame(
-    check: &CheckContext,
-) -> CheckResult {
+pub(crate) fn c55_a_dropped_message_ends_in_the_senders_frame(check: &CheckContext) -> CheckResult {
     let (sender, receiver) = mpsc::unbounded();
     let log = Log::new();
     let message = log.on_drop("in a message whose sender was spawned under 20");
@@ -196,7 +194,7 @@ pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(check: &CheckConte
         (None, NOT_CARRIED),
         (
             Some(12),
-            "polled inline by the wake-up, in the frame of whoever unlocks",
+            "polled inline by the wake-up, in the frame of the code that unlocks",
         ),
         (Some(10), THE_WAKERS),
         (check.id(), "polled in the frame of the thread that drives"),

@@ -19,7 +19,7 @@ use crate::probe::{Gate, ID, Log, OTHER, deliberate_panic, poll_once, yield_time
 macro_rules! __composition_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments composition:
-            c66_a_plain_future_sees_who_polls_it
+            c66_a_plain_future_sees_its_pollers_frame
             c66_a_plain_future_follows_from_task_to_task
             c67_nested_scopes_are_both_seen
             c67_a_scope_goes_by_its_pollers_frame
@@ -37,7 +37,7 @@ async fn both() -> Vec<(Option<u64>, Option<u64>)> {
     seen
 }
 
-pub(crate) fn c66_a_plain_future_sees_who_polls_it(check: &CheckContext) -> CheckResult {
+pub(crate) fn c66_a_plain_future_sees_its_pollers_frame(check: &CheckContext) -> CheckResult {
     let id = check.id();
     let (scoped, plain) = ID.run(10, || (both(), both()));
     in_task(check, async move {
@@ -265,7 +265,10 @@ pub(crate) fn c75_a_scope_without_a_poll_is_dropped_in_its_scope(
                 yield_times(1).await;
                 drop(scope);
                 drop(in_frame);
-                sees(Some(13), "in who dropped scopes that were not polled")
+                sees(
+                    Some(13),
+                    "in a task that dropped scopes that were not polled",
+                )
             })
         });
         drops.output().await??;

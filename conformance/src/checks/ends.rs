@@ -43,17 +43,18 @@ macro_rules! __ends_checks {
             c46_what_follows_a_destructor_that_panics_is_where_it_always_is
             c47_a_frame_is_released_while_the_handle_is_held
             c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held
-            c47_a_frame_is_released_before_the_joiner_is_told
+            c47_a_frame_is_released_before_the_joiner_is_notified
             c48_stale_wakers_keep_no_frame
             c48_wakers_of_an_aborted_task_keep_no_frame
-            c49_a_task_runs_in_its_own_frame_whoever_wakes_it
+            c49_a_task_runs_in_its_own_frame_however_it_is_woken
             c49_a_task_woken_by_many_runs_in_its_own_frame
         }
     };
 }
 
-/// Compares where `what` was dropped with where it should be. `seen` is `None` where it was not;
-/// `bystander` is what a thread has that is in `block_on`, and 90 is who ended the task.
+/// Compares where `what` was dropped with where it should be. `seen` is `None` if it was not
+/// dropped; `bystander` is the value of `ID` on the thread that is in `block_on`, and 90 the value
+/// in the code that ends the task.
 fn expect_dropped(
     what: &str,
     expected: u64,
@@ -61,16 +62,18 @@ fn expect_dropped(
     bystander: Option<u64>,
 ) -> CheckResult {
     let outside = format!("{what} is dropped outside of the task's frame: enter it for that, too");
-    let (told, cause) = match seen {
+    let (seen, cause) = match seen {
         Some(Some(id)) if id == expected => return Ok(()),
         None => ("it was not dropped in time".to_owned(), String::new()),
         Some(Some(90)) => (
             "Some(90)".to_owned(),
-            format!("{what} is dropped in the frame of whoever ends the task: enter the task's"),
+            format!(
+                "{what} is dropped in the frame of the code that ends the task: enter the task's"
+            ),
         ),
         Some(id) if id.is_none() || id == bystander => (format!("{id:?}"), outside),
         Some(id) => (format!("{id:?}"), String::new()),
     };
     let expected = format!("ID where {what} is dropped: Some({expected})");
-    Err(Failure::new(expected, told, cause).into())
+    Err(Failure::new(expected, seen, cause).into())
 }

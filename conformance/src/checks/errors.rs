@@ -122,7 +122,7 @@ pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(
     )
 }
 
-/// How a task ended that panics, as its join handle tells it.
+/// Returns what the join handle of a task that panics gives.
 fn ended_by_panic(
     check: &CheckContext,
     task: impl Future<Output = ()> + Send + 'static,
@@ -154,20 +154,20 @@ fn ended_by_panic(
             "",
         )
         .into()),
-        _ => not_applicable("joining a task that panics gives no error that tells of the panic"),
+        _ => not_applicable("joining a task that panics gives no error that has the panic"),
     }
 }
 
-/// The value of [`ID`] in the frame that an executor says, if it says one.
+/// Returns the value of [`ID`] in the frame that an executor reports, if it reports one.
 fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
     match frame {
         Some(frame) => Ok(frame.run(|| ID.get())),
-        None => not_applicable("it tells that a task panicked, but not in which frame"),
+        None => not_applicable("the error of a panic does not have its frame"),
     }
 }
 
-/// The sign of a panic whose frame is noted when it is caught.
-const NOTED_LATE: &str = "the frame is noted where the panic is caught, when the inner ones have been left already: \
+/// The likely cause where the frame of a panic is recorded when the panic is caught.
+const NOTED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones have been left already: \
      framewise_context::catch_unwind gives the one in which it began";
 
 pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
@@ -193,7 +193,7 @@ pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
             &[
                 (Some(9), NOTED_LATE),
                 (Some(10), NOTED_LATE),
-                (Some(8), "the frame of whoever joins the task is given"),
+                (Some(8), "the joiner's frame is given"),
                 (None, "the panic's frame is noted outside of the task's"),
             ],
         )?;
@@ -217,7 +217,7 @@ pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
         Some(9),
         id_of(ended.frame)?,
         &[
-            (Some(8), "the frame of whoever joins the task is given"),
+            (Some(8), "the joiner's frame is given"),
             (
                 Some(13),
                 "an earlier panic is mistaken for the one that ended the task",
@@ -230,8 +230,8 @@ pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
 pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
     check: &CheckContext,
 ) -> CheckResult {
-    let told = Slot::new();
-    let hook = told.clone();
+    let reported = Slot::new();
+    let hook = reported.clone();
     check
         .panic_hook()?
         .set_hook(Arc::new(move |frame: Option<Frame>| hook.put(frame)));
@@ -243,11 +243,11 @@ pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
     });
     let mut frame = None;
     let is_told = check.block_on(eventually(|| {
-        frame = told.take();
+        frame = reported.take();
         frame.is_some()
     }));
     if !is_told {
-        let expected = "the hook is called with a panic that nobody joins";
+        let expected = "the hook is called with a panic without a joiner";
         return fails(expected, "it is not", "the task's panic is lost");
     }
     expect(

@@ -23,7 +23,7 @@ use crate::stream::StreamCheckContext;
 macro_rules! __flowing_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments flowing:
-            c66_a_source_sees_who_asks
+            c66_a_source_sees_its_consumers_frame
             c66_a_source_follows_from_consumer_to_consumer
             c70_a_scope_an_item_of_the_source
             c71_a_started_scope_keeps_its_variable_under_another_consumer
@@ -139,7 +139,7 @@ async fn consume(mut stream: BoxStream<'static, u64>) {
     while stream.next().await.is_some() {}
 }
 
-pub(crate) fn c66_a_source_sees_who_asks(check: &StreamCheckContext) -> CheckResult {
+pub(crate) fn c66_a_source_sees_its_consumers_frame(check: &StreamCheckContext) -> CheckResult {
     let seen = Seen::default();
     let adapted = ID.run(9, || {
         let source = Source::new(&seen);
@@ -256,7 +256,7 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_under_another_consumer(
         seen.all_are(&what, (Some(21), Some(other)))?;
     }
     OTHER.run(42, || drop(adapted));
-    let what = "a source's own variable, and that of who drops it, 42";
+    let what = "a source's own variable, and its dropper's variable, 42";
     seen.all_are(what, (Some(21), Some(42)))
 }
 

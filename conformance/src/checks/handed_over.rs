@@ -269,11 +269,11 @@ pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) 
         });
         let seen = shared_by_three(&own, &gate, shared).await?;
         for (_, poller) in log.entries() {
-            let what = "ID in a shared future is that of one of who share it";
+            let what = "ID in a shared future is that of one of its pollers";
             let cause = match poller {
                 None => NOT_CARRIED,
                 Some(10) => "the frame is captured where the future was made",
-                Some(15) => "a task is polled in the frame of whoever woke it",
+                Some(15) => "a task is polled in the frame of the code that woke it",
                 Some(_) => LEFT_BEHIND,
             };
             ensure(
@@ -292,7 +292,7 @@ pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) 
         )?;
         let expected: Vec<_> = (11..14).map(|number| (first, Some(number))).collect();
         expect(
-            "the output of a shared future, and ID in who waited",
+            "the output of a shared future, and ID in its awaiter",
             expected,
             seen,
             &[],
@@ -313,7 +313,7 @@ pub(crate) fn c73_a_wrapped_shared_future_sees_its_own(check: &CheckContext) -> 
         let seen = shared_by_three(&own, &gate, ID.scope(10, read).shared()).await?;
         let expected: Vec<_> = (11..14).map(|number| (Some(10), Some(number))).collect();
         expect(
-            "the output of a shared scope, and ID in who waited",
+            "the output of a shared scope, and ID in its awaiter",
             expected,
             seen,
             &[(vec![(Some(10), None); 3], NOT_CARRIED)],

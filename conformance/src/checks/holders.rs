@@ -81,7 +81,10 @@ pub(crate) fn c18_what_a_wrapped_closure_owns_is_dropped_in_its_frame(
             own.spawn(async {
                 drop(never_called);
                 called();
-                sees(Some(20), "in who drops and calls wrapped closures")
+                sees(
+                    Some(20),
+                    "in the task that drops and calls wrapped closures",
+                )
             })
         });
         task.output().await??;

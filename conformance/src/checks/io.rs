@@ -198,7 +198,7 @@ pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
 /// Accepts two connections, and serves each in a frame of its own: 20 and 21.
 async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAddr>) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
-    // Nobody connects where the client was dropped.
+    // The client may have been dropped: then no connection comes.
     let _ = address.send(listener.address());
     for number in [20, 21] {
         let mut stream = listener.accept().await.map_err(refused)?;

@@ -72,7 +72,7 @@ pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(
                 seen,
                 &[
                     (None, THE_DRIVERS),
-                    (Some(11), "called in the frame of whoever writes"),
+                    (Some(11), "called in the frame of the code that writes"),
                     (
                         check.id(),
                         "called in the frame of the thread that drives the sockets",
@@ -101,7 +101,7 @@ pub(crate) fn c59_what_an_io_callback_owns_is_dropped_in_the_registering_frame(
             ),
             (
                 Some(Some(12)),
-                "the callback is dropped in the frame of whoever cancels",
+                "the callback is dropped in the frame of the code that cancels",
             ),
             (
                 Some(check.id()),

@@ -97,7 +97,7 @@ fn link(own: CheckContext, chain: Arc<Chain>, left: u64) {
     TRAIL.run(Counted::new(&chain), || {
         ID.run(left, || {
             let spawner = own.clone();
-            // Nobody waits for it.
+            // It is detached.
             drop(spawner.spawn(async move {
                 yield_times(1).await;
                 let place = "in a link of a chain of tasks, each spawned in the one before";
@@ -149,7 +149,7 @@ pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
 
 type FrameSlot = Arc<Mutex<Option<Frame>>>;
 
-/// A slot for the frame that binds it, and what tells how long that lives.
+/// A slot for the frame that binds it, and a token that shows how long the frame lives.
 static OWN: ContextVar<(FrameSlot, Alive)> = ContextVar::new("own");
 
 /// One at a time in this process, since the statistics count all.

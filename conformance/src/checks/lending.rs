@@ -21,10 +21,10 @@ macro_rules! __lending_checks {
             c48_a_cancelled_waiter_keeps_nothing
             c56_the_second_request_sees_itself
             c56_requests_side_by_side_see_themselves
-            c57_the_driver_is_nobodys
+            c57_the_driver_has_no_requests_frame
             c57_the_first_requests_values_are_freed
             c58_a_waiter_goes_on_in_its_own_frame
-            c60_connecting_outlives_nobodys_values
+            c60_connecting_keeps_no_cancelled_requests_values
         }
     };
 }
@@ -49,7 +49,7 @@ pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> Ch
                 ),
                 (
                     (id, Some(10)),
-                    "the connection wakes the work in the frame of the one who made it",
+                    "the connection wakes the work in the frame of the request that made it",
                 ),
             ],
         )?;
@@ -85,7 +85,7 @@ pub(crate) fn c56_requests_side_by_side_see_themselves(check: &PoolCheckContext)
     Ok(())
 }
 
-pub(crate) fn c57_the_driver_is_nobodys(check: &PoolCheckContext) -> CheckResult {
+pub(crate) fn c57_the_driver_has_no_requests_frame(check: &PoolCheckContext) -> CheckResult {
     check.block_on(ID.scope(10, check.request()));
     check.block_on(ID.scope(20, check.request()));
     for seen in check.connector.seen_by_drivers() {
@@ -163,7 +163,7 @@ fn all_busy(
     gate: &Arc<Gate>,
 ) -> Result<Vec<BoxFuture<'static, ()>>, CheckError> {
     let Some(limit) = check.pool.connections_max() else {
-        return not_applicable("the pool has no limit, so nobody waits");
+        return not_applicable("the pool has no limit, so no request waits");
     };
     Ok((0..limit).map(|_| busy(check, gate)).collect())
 }
@@ -197,7 +197,7 @@ pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(check: &PoolCheckContext) ->
                 ),
                 (
                     (Some(30), Some(30)),
-                    "the work was run in the frame of whoever woke the pool",
+                    "the work was run in the frame of the code that woke the pool",
                 ),
             ],
         )?;
@@ -237,7 +237,9 @@ pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> 
     })
 }
 
-pub(crate) fn c60_connecting_outlives_nobodys_values(check: &PoolCheckContext) -> CheckResult {
+pub(crate) fn c60_connecting_keeps_no_cancelled_requests_values(
+    check: &PoolCheckContext,
+) -> CheckResult {
     let reachable = Gate::new();
     check.connector.wait_for(&reachable);
     let (alive, life) = Life::begin();
@@ -253,7 +255,7 @@ pub(crate) fn c60_connecting_outlives_nobodys_values(check: &PoolCheckContext) -
                 "",
             )?;
         }
-        // The first request is cancelled. If the pool goes on connecting, that is nobody's any more.
+        // The first request is cancelled. If the pool goes on connecting, no request owns that.
         let second = ID.scope(20, check.request());
         let open = async {
             let freed = eventually(|| life.has_ended()).await;

@@ -27,7 +27,7 @@ macro_rules! __limits_checks {
 
 static TEXT: ContextVar<String> = ContextVar::new("text");
 
-/// Each round has a variable that nobody ever used: a key is given out once a process.
+/// Each round has an unused variable: a variable gets its key once per process, at its first use.
 pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(
     check: &CheckContext,
 ) -> CheckResult {
@@ -133,7 +133,8 @@ pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(
     })
 }
 
-/// Variables of both kinds: those that live in a frame's slot, and those that are counted apart.
+/// Variables of both kinds: one whose value is stored in the frame's slot, and one whose value is
+/// counted separately.
 struct Pair {
     plain: ContextVar<u64>,
     counted: ContextVar<String>,

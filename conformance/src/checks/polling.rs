@@ -20,14 +20,14 @@ use crate::probe::Log;
 macro_rules! __polling_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments polling:
-            c66_children_see_who_polls_the_whole
+            c66_children_see_the_pollers_frame
             c66_children_follow_from_poller_to_poller
             c67_scoped_children_see_their_own_and_their_pollers
             c68_siblings_do_not_bleed
             c69_losers_of_a_race_are_dropped_in_their_scopes
             c70_a_scope_a_child_with_a_limit
             c71_started_scopes_keep_their_variable_under_another_poller
-            c73_a_shared_child_sees_who_polls_it
+            c73_a_shared_child_sees_its_pollers_frame
             c73_a_wrapped_shared_child_sees_its_own
             c74_pending_and_ready_restore
             c74_a_childs_panic_restores
@@ -63,7 +63,7 @@ fn child(log: &Log, label: &'static str, polls: usize) -> Child {
     }))
 }
 
-/// As [`child`], and never ready.
+/// Like [`child`], and never ready.
 fn idle(log: &Log, label: &'static str) -> Child {
     let mut child = child(log, label, 1);
     Box::pin(async move {

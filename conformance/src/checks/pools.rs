@@ -20,7 +20,7 @@ macro_rules! __pools_checks {
         $($callback)*! { $arguments pools:
             c56_a_pooled_connection_used_by_a_second_request_sees_the_second
             c57_a_driver_task_put_at_the_root_frees_the_first_requests_values
-            c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it
+            c60_a_lazy_initializer_is_independent_of_its_first_user
         }
     };
 }
@@ -67,7 +67,7 @@ impl Client {
 async fn drive(mut calls: mpsc::UnboundedReceiver<Call>) {
     while let Some((question, answer)) = calls.next().await {
         yield_times(2).await;
-        // Who asked may be gone.
+        // The request may have been dropped.
         let _ = answer.send((question + 1, ID.get()));
     }
 }
@@ -153,10 +153,10 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
     Ok(())
 }
 
-pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
+pub(crate) fn c60_a_lazy_initializer_is_independent_of_its_first_user(
     check: &CheckContext,
 ) -> CheckResult {
-    let initialiser = {
+    let initializer = {
         let check = check.clone();
         async move {
             let log = Log::new();
@@ -171,8 +171,8 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
             Ok::<_, CheckError>(log.entries())
         }
     };
-    // In the frame of whoever defines it, here the root, and not of whoever comes first.
-    let shared = Frame::root().scope(initialiser).boxed().shared();
+    // In the frame in which it is defined, here the root, and not in its first user's.
+    let shared = Frame::root().scope(initializer).boxed().shared();
     let uses = |shared: &futures::future::Shared<_>| {
         let shared = shared.clone();
         async move {
@@ -198,7 +198,7 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
         &[
             (
                 Some(10),
-                "the frame of whoever triggered it: a scope at the root does not replace it",
+                "the frame of the task that triggered it: a scope at the root does not replace it",
             ),
             (Some(11), THE_WAKERS),
             (
@@ -215,8 +215,8 @@ pub(crate) fn c60_a_lazy_initialiser_is_independent_of_whoever_triggers_it(
     expect("ID in the user under 11", Some(11), second.1, &causes)?;
     ensure(
         check.block_on(crate::probe::eventually(|| life.has_ended())),
-        "the values of whoever triggered it are freed, though what was made is held",
+        "the values of the task that triggered it are freed, though what was made is held",
         "they are held",
-        "the task of the initialiser, or a waker in it, holds the frame",
+        "the task of the initializer, or a waker in it, holds the frame",
     )
 }

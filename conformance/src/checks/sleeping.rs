@@ -124,7 +124,7 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
                 "it is alive as long as the combinator, or until another timer fires",
                 match end {
                     End::Finished => {
-                        "what was kept for a wait is not let go when the wait is over: take the \
+                        "what was kept for a wait is not released when the wait is over: take the \
                          waker and its frame out when the timer has fired"
                     }
                     End::Dropped => DROPPED_SLEEP_KEEPS,
@@ -341,10 +341,7 @@ pub(crate) fn c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame(
     let mut expected = vec![("tick", Some(11)); ticked];
     expected.resize(5, ("tick", Some(10)));
     let causes = [
-        (
-            Some(11),
-            "the interval keeps the frame of whoever polled it first",
-        ),
+        (Some(11), "the interval keeps the frame of its first poll"),
         (
             None,
             "a tick comes in the driver's frame, or no frame is carried (C-25)",

@@ -20,7 +20,7 @@ macro_rules! __threads_checks {
             c61_a_blocking_call_of_a_task_captures_the_current_frame
             c61_a_pool_thread_is_at_the_root_after_a_call
             c61_a_pool_thread_is_at_the_root_after_a_panic
-            c61_a_calls_frame_is_let_go_at_the_root
+            c61_a_calls_frame_is_released_at_the_root
         }
     };
 }
@@ -40,7 +40,7 @@ pub(super) fn spawn_blocking<T: Send + 'static>(
     blocking.spawn_blocking(Box::new(move || Box::new(call()) as Output))
 }
 
-/// As [`spawn_blocking`], in a task.
+/// Like [`spawn_blocking`], in a task.
 pub(super) fn blocking_of<T: Send + 'static>(
     executor: &Arc<dyn Executor>,
     call: impl FnOnce() -> T + Send + 'static,
@@ -169,7 +169,7 @@ fn at_the_root_after(check: &CheckContext, panics: bool) -> CheckResult {
             (Some(10), left_behind),
             (
                 check.id(),
-                "the pool's threads start in the frame of whoever starts them",
+                "the pool's threads start in the frame in which they are spawned",
             ),
         ],
     )
@@ -213,7 +213,7 @@ impl Busy {
     }
 }
 
-pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(check: &CheckContext) -> CheckResult {
+pub(crate) fn c61_a_calls_frame_is_released_at_the_root(check: &CheckContext) -> CheckResult {
     let blocking = check.blocking()?;
     let (log, gate) = (Log::new(), Gate::new());
     let seen = check.block_on(async {
@@ -237,17 +237,17 @@ pub(crate) fn c61_a_calls_frame_is_let_go_at_the_root(check: &CheckContext) -> C
             .ok_or_else(|| super::time_io::never("a call's frame is released once it has ended"))
     })?;
     expect(
-        "ID where a pool's thread lets go of the frame of a call under 10",
+        "ID where a pool's thread releases the frame of a call under 10",
         None,
         seen,
         &[
             (
                 Some(10),
-                "the frame is let go while it is still the current one",
+                "the frame is released while it is still the current one",
             ),
             (
                 check.id(),
-                "the pool's threads are in the frame of whoever started them",
+                "the pool's threads are in the frame in which they were started",
             ),
         ],
     )

@@ -1,4 +1,4 @@
-//! Contract, "Wakes, time, I/O": C-50, who calls a waker; and what these chapters share.
+//! Contract, "Wakes, time, I/O": C-50, in which frame a waker is called; and what these chapters share.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -18,7 +18,7 @@ use crate::wait::WaitLimit;
 macro_rules! __time_io_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
         $($callback)*! { $arguments time_io:
-            c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it
+            c50_an_external_waker_runs_in_its_callers_frame
             c50_a_timer_calls_a_waker_in_the_frame_that_registered_it
         }
     };
@@ -36,8 +36,7 @@ pub(super) const LOST_AT_A_WAKE: &str =
     "the frame is lost at a wake-up: enter the task's frame around every poll, not only the first";
 pub(super) const THE_DRIVERS: &str =
     "called in the driver's own frame: keep the registering frame beside the waker or the callback";
-pub(super) const THE_WAKERS: &str =
-    "polled in the frame of whoever woke the task: a wake-up must not run it, nor give it a frame";
+pub(super) const THE_WAKERS: &str = "polled in the frame of the code that woke the task: a wake-up must not run it, nor give it a frame";
 
 /// Sleeps with the executor's timers, in a task.
 pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFuture<'static, ()> {
@@ -47,9 +46,7 @@ pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFutu
         .sleep(duration)
 }
 
-pub(crate) fn c50_a_foreign_wakers_code_runs_in_the_frame_of_whoever_calls_it(
-    check: &CheckContext,
-) -> CheckResult {
+pub(crate) fn c50_an_external_waker_runs_in_its_callers_frame(check: &CheckContext) -> CheckResult {
     let (waker, log) = telling_waker();
     let task = async move {
         waker.wake_by_ref();

@@ -65,16 +65,16 @@ pub(crate) fn c51_driver_code_runs_at_the_root(check: &CheckContext) -> CheckRes
         eventually(|| log.find("value").is_some()).await;
         drop(handle);
         log.find("value")
-            .ok_or_else(|| never("the driver lets go of a callback's frame once it has fired"))
+            .ok_or_else(|| never("the driver releases a callback's frame once it has fired"))
     })?;
     expect(
-        "ID in the driver, where it lets go of a callback's frame",
+        "ID in the driver, where it releases a callback's frame",
         None,
         seen,
         &[
             (
                 Some(10),
-                "the callback's frame is let go while it is still the current one",
+                "the callback's frame is released while it is still the current one",
             ),
             (
                 check.id(),
@@ -157,7 +157,7 @@ pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
             (None, "the callback is dropped in the driver's own frame"),
             (
                 Some(12),
-                "the callback is dropped in the frame of whoever cancels",
+                "the callback is dropped in the frame of the code that cancels",
             ),
             (
                 check.id(),
@@ -180,7 +180,7 @@ pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext)
         released,
         "a callback's frame is released once it has fired",
         "it is held as long as the handle is",
-        "the handle holds the frame, or the driver does not let go of it after the last call",
+        "the handle holds the frame, or the driver does not release it after the last call",
     )
 }
 
@@ -272,8 +272,8 @@ fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
                 held(&callback_life),
                 held(&frame_life)
             ),
-            "cancel finds the entry empty while its callback runs, and nobody drops what the call \
-             puts back; or the handle holds the frame that holds the handle",
+            "cancel finds the entry empty while its callback runs, and what the call puts back is \
+             never dropped; or the handle holds the frame that holds the handle",
         )?;
         let calls = log
             .entries()

@@ -58,9 +58,9 @@ impl Drop for OnDrop {
 
 static CALL: ContextVar<OnDrop> = ContextVar::new("call");
 
-/// The sign of values that end while their own frame is current.
+/// The likely cause where values are dropped while their own frame is current.
 const IN_THE_DYING: &str =
-    "the frame is given up while it is current: leave it first, then let go of it";
+    "the frame is released while it is current: leave it first, then release it";
 
 pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext) -> CheckResult {
     let id = check.id();
@@ -85,7 +85,7 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext)
             })
         });
         drops.output().await??;
-        // With a panic: who asks for the frame of one keeps it, until the next bind at most.
+        // With a panic: the context crate keeps its frame until the next bind at most.
         let value = OnDrop::notes(&log, "panic");
         panics(|| bind(&CALL, value).and(&ID, 14).run(|| deliberate_panic()));
         ID.run(15, || ());
@@ -120,10 +120,11 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckConte
     let what = "the values end with the tasks that hold them";
     check.eventually(what, || log.entries().len() >= 2)?;
     for (label, seen) in log.entries() {
-        // Who runs tasks lets go of their frames, and has none; unless that is who is in block_on.
+        // The thread that runs tasks releases their frames, and is at the root, unless it runs them
+        // in block_on.
         ensure(
             label != "in the dying frame" && (seen.is_none() || seen == check.id()),
-            "a task's values are dropped in the frame of whoever runs tasks",
+            "a task's values are dropped in the frame of the code that runs tasks",
             &format!("{label}, ID {seen:?}"),
             IN_THE_DYING,
         )?;
@@ -234,7 +235,7 @@ pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_o
     let (log, gate) = (Log::new(), Gate::new());
     let frame = bomb(&log);
     let passed = gate.passed();
-    // Only the task holds the frame, and lets go of it when it is over.
+    // Only the task holds the frame, and releases it when it ends.
     frame.run(|| check.executor().spawn(Box::pin(passed)));
     if panics(|| drop(frame)) {
         return fails(

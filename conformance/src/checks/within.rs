@@ -35,7 +35,7 @@ pub(crate) fn sees(expected: Option<u64>, place: &str) -> CheckResult {
 }
 
 /// Runs `body` in a task, after an await. Before it, after it and after a further await the task is
-/// in the frame in which the check started; so is who waits for it.
+/// in the frame in which the check started; so is the future that awaits it.
 pub(crate) fn in_task(
     check: &CheckContext,
     body: impl Future<Output = CheckResult> + Send + 'static,
@@ -54,7 +54,7 @@ pub(crate) fn in_task(
                 Frame::current().id() == frame,
                 "the frame that was current before inner bindings is current after them",
                 "another frame with the same values",
-                "a frame is made anew instead of restored",
+                "a new frame is made instead of restoring the old one",
             )?;
             yield_times(2).await;
             sees(id, "in a task after inner bindings and an await")
@@ -64,7 +64,7 @@ pub(crate) fn in_task(
     })
 }
 
-/// Whether `body` panics.
+/// Returns `true` if `body` panics.
 pub(crate) fn panics<R>(body: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(body)).is_err()
 }

@@ -144,7 +144,7 @@ fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
         .is_some_and(|message| *message == DELIBERATE)
 }
 
-/// Whether the executor still runs tasks where one has panicked: its thread may be gone, or
+/// Returns `true` if the executor still runs tasks where one has panicked: its thread may be gone, or
 /// `block_on` may panic again and again.
 ///
 /// # Errors
@@ -172,8 +172,8 @@ pub(crate) enum Before {
     Panic,
 }
 
-/// Checks that workers are at the root between polls: a frame's last holder is whoever polled its
-/// task last, so its values are dropped in that thread's own frame.
+/// Checks that workers are at the root between polls: a frame's last holder is the thread that
+/// polled its task last, so its values are dropped in that thread's own frame.
 pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResult {
     const ENDS: &str = "a task that panics ends the thread that polls it";
     if before == Before::Panic && !still_runs(check)? {
@@ -184,7 +184,7 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
     let log = Log::new();
     let roots = Log::new();
     // As many tasks as there are threads meet, so that each thread has one of them; and the thread
-    // that spawns them, which has let go of their frames by then.
+    // that spawns them, which has released their frames by then.
     let (first, second) = (Meeting::of(workers + 1), Meeting::of(workers));
     let over = Log::new();
     let done = Frame::root().run(|| {
@@ -217,7 +217,7 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
                 }));
             }
             eventually(|| roots.entries().len() == tasks).await;
-            // What is let go at the end of block_on comes too late.
+            // What is released at the end of block_on comes too late.
             (released, roots.entries().len())
         })
     })?;
@@ -246,7 +246,7 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
                     "of {tasks} frames {released} were released, of {tasks} tasks at the root {ran} ran"
                 ),
                 "a thread stays in a task's frame until its next poll, or something remembers the \
-                 frame after the task: leave it, and let go of it, when the poll is over",
+                 frame after the task: leave it, and release it, when the poll is over",
             )
             .into());
         }

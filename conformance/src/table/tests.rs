@@ -44,7 +44,9 @@ fn a_row_for_each_item_and_a_column_for_each_report() {
         )
     );
     assert!(table.contains(" | **FAILED** | **FAILED** |\n| C-51 |"));
-    assert!(table.contains(" |  | – |\n| | **held, of those that apply** | 1 of 2 | 0 of 2 |\n"));
+    assert!(
+        table.contains(" |  | – |\n| | **held, of the items that apply** | 1 of 2 | 0 of 2 |\n")
+    );
     let (_, two) = table.split_once("## two\n").unwrap();
     assert_eq!(
         two,

@@ -53,7 +53,7 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Whether a thread knows in which frame it polled last. Only where that is the fault: what
+    /// Returns `true` if a thread knows in which frame it polled last. Only where that is the fault: what
     /// remembers a frame keeps it alive.
     pub(crate) fn remembers_the_last_frame(self) -> bool {
         matches!(
@@ -144,7 +144,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
     (
         Fault::PanicsNameTheTasksFrame,
         83,
-        "the frame is noted where the ",
+        "the frame is recorded where the ",
     ),
     (Fault::TimersWakeOutside, 50, "keep the registering frame"),
     (
@@ -202,7 +202,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
     (
         Fault::DropsWhereItIsAborted,
         42,
-        "in the frame of whoever ends the task",
+        "in the frame of the code that ends the task",
     ),
     (
         Fault::DropsOnAnotherThread,

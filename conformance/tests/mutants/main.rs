@@ -23,7 +23,7 @@ mod control {
 
 #[test]
 fn each_fault_is_caught_by_the_item_that_it_breaks() {
-    // Side by side: what is never freed is waited for in vain.
+    // Side by side: what is never freed is waited for until the timeout.
     let missed: Vec<String> = std::thread::scope(|scope| {
         let runs: Vec<_> = FAULTS
             .iter()

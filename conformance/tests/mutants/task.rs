@@ -19,7 +19,7 @@ thread_local! {
     pub(crate) static RECORDED: RefCell<Option<Frame>> = const { RefCell::new(None) };
     /// The frame of the task that was polled before on this thread, for the faults that keep it.
     pub(crate) static LAST: RefCell<Frame> = const { RefCell::new(Frame::root()) };
-    /// Whether a joiner is being woken, for [`Fault::JoinersArePolledInside`].
+    /// `true` if a joiner is being woken, for [`Fault::JoinersArePolledInside`].
     static WAKES_A_JOINER: Cell<bool> = const { Cell::new(false) };
 }
 

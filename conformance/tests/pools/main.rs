@@ -97,7 +97,7 @@ const FAULTS: &[(Fault, u8, &str)] = &[
 
 #[test]
 fn each_fault_is_caught_by_the_item_that_it_breaks() {
-    // Side by side: what is never freed is waited for in vain.
+    // Side by side: what is never freed is waited for until the timeout.
     std::thread::scope(|scope| {
         for &(fault, number, cause) in FAULTS {
             scope.spawn(move || {

@@ -4,7 +4,7 @@
 use framewise_conformance::context::Frame;
 use framewise_conformance::{BoxFuture, LocalBoxFuture, Output};
 
-/// Whether what is spawned is wrapped.
+/// `true` if what is spawned is wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrapping {
     /// In the frame that is current where it is spawned.

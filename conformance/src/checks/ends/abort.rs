@@ -75,7 +75,7 @@ fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, CheckError>
     Ok(true)
 }
 
-/// Who aborts.
+/// Where the abort comes from.
 #[derive(Clone, Copy)]
 enum Aborter {
     Here,
@@ -108,7 +108,7 @@ async fn abort(
 
 pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> CheckResult {
     check.joining()?;
-    // Those first whose frame has a number of its own: it tells whose was seen.
+    // The aborters whose frame has its own number come first: the number shows which frame was seen.
     for (aborter, from) in [
         (
             Aborter::AnotherFrame,
@@ -172,7 +172,7 @@ pub(crate) fn c42_aborted_while_polled(check: &CheckContext) -> CheckResult {
             check.spawn_joinable(async move {
                 let _held = held;
                 own_polled.open();
-                // Where there is one thread only, whoever aborts has no turn while this polls.
+                // If there is one thread only, the aborter cannot run during this poll.
                 if thread::current().id() != here {
                     own_aborted.wait();
                 }

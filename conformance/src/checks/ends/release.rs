@@ -14,7 +14,7 @@ use crate::probe::{
     Gate, ID, KEPT, Life, deliberate_panic, eventually, in_time, pause, yield_times,
 };
 
-const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: let go of it \
+const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: release it \
      when the task ends, not when its memory is freed; where C-32 is broken, too, it is a thread that \
      keeps it";
 
@@ -102,7 +102,7 @@ enum End {
     Aborted,
 }
 
-pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(
+pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
     check: &CheckContext,
 ) -> CheckResult {
     check.joining()?;
@@ -123,10 +123,13 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(
             if matches!(end, End::Aborted) && !task.abort() {
                 return None;
             }
-            let told = in_time(released_when_told(task.join(), life.end(), || go.open())).await;
+            let result = in_time(released_when_notified(task.join(), life.end(), || {
+                go.open()
+            }))
+            .await;
             // An aborted task may be so without having been polled, and nothing else opens its gate.
             go.open();
-            told
+            result
         })?;
         match when_told.flatten() {
             Some(true) => {}
@@ -135,7 +138,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(
             Some(false) => {
                 let is_late = check.block_on(eventually(|| life.has_ended()));
                 return Err(Failure::new(
-                    "the frame of a task is released before its joiner is told",
+                    "the frame of a task is released before its joiner is notified",
                     format!("it is not, of a task that ended so: {end:?}"),
                     if is_late { JOINER_FIRST } else { LEAKED },
                 )
@@ -149,7 +152,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_told(
 /// Waits for `join`, and says whether `released` was open when the joiner was notified: when its waker was
 /// called, on the thread that called it, or else when it found the task finished. `start` is called when
 /// the joiner waits.
-async fn released_when_told<T>(
+async fn released_when_notified<T>(
     mut join: BoxFuture<'static, T>,
     released: Arc<Gate>,
     start: impl FnOnce(),
@@ -171,7 +174,7 @@ async fn released_when_told<T>(
             let when_woken = *lock(&note.when_woken);
             return Poll::Ready(when_woken.unwrap_or_else(|| note.released.is_open()));
         }
-        // A wake-up that was none: only the last one tells.
+        // A spurious wake-up: only the last one counts.
         *lock(&note.when_woken) = None;
         if let Some(start) = start.take() {
             start();
@@ -235,7 +238,7 @@ impl Wakers {
 }
 
 const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the frame is a part of \
-     that: drop both when the task ends, whoever still has a waker; where C-32 is broken, too, it is a \
+     that: drop both when the task ends, even if wakers are left; where C-32 is broken, too, it is a \
      thread that keeps it";
 
 pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> CheckResult {

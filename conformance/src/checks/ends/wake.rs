@@ -1,4 +1,4 @@
-//! Who wakes a task: C-49.
+//! A task's frame does not depend on its waker's caller: C-49.
 
 use std::task::Waker;
 use std::thread;
@@ -11,7 +11,7 @@ use crate::check_result::{CheckError, CheckResult, Failure, expect};
 use crate::checks::workers::polls_end;
 use crate::probe::{ID, eventually, in_time, pause, yield_times};
 
-/// Each wakes under a frame of its own, so that the number tells whose was seen.
+/// Each calls `wake` under its own frame, so that the number shows which frame was seen.
 const FROM: [(u64, &str); 4] = [
     (20, "the thread that spawned it"),
     (21, "another thread"),
@@ -19,7 +19,7 @@ const FROM: [(u64, &str); 4] = [
     (23, "another task, in a scope"),
 ];
 
-pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(
+pub(crate) fn c49_a_task_runs_in_its_own_frame_however_it_is_woken(
     check: &CheckContext,
 ) -> CheckResult {
     let waker = Slot::<Waker>::new();
@@ -35,7 +35,7 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(
                 seen
             })
         });
-        for (number, who) in FROM {
+        for (number, from) in FROM {
             let mut taken = None;
             eventually(|| {
                 taken = waker.take();
@@ -44,7 +44,7 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(
             .await;
             let Some(waker) = taken else {
                 let before = "a task that was woken is polled again";
-                let seen = format!("not in time, when {who} was to wake it");
+                let seen = format!("not in time, when {from} was to wake it");
                 return Err(Failure::new(before, seen, "a wake-up is lost").into());
             };
             // The task's poll is over when it is woken, so that the wake-up may poll it.
@@ -78,19 +78,19 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_whoever_wakes_it(
         };
         in_time(task.output()).await.ok_or_else(late)?
     })?;
-    for ((number, who), seen) in FROM.into_iter().zip(seen) {
+    for ((number, from), seen) in FROM.into_iter().zip(seen) {
         expect(
-            &format!("ID in a task of 10 that is woken by {who}, under {number}"),
+            &format!("ID in a task of 10 that is woken by {from}, under {number}"),
             Some(10),
             seen,
             &[
                 (
                     Some(number),
-                    "polled in the frame of whoever wakes it: a wake-up carries no frame, and a \
+                    "polled in the frame of the code that wakes it: a wake-up carries no frame, and a \
                      poll inside `wake` needs the task's own, too",
                 ),
                 (None, "the task's frame is not entered for this poll"),
-                (check.id(), "polled in the frame of whoever is in block_on"),
+                (check.id(), "polled in the frame of block_on's caller"),
             ],
         )?;
     }
@@ -111,7 +111,7 @@ pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContex
                         Some(10),
                         ID.get(),
                         &[
-                            (Some(from), "polled in the frame of whoever wakes it"),
+                            (Some(from), "polled in the frame of the code that wakes it"),
                             (None, "the task's frame is not entered for each poll"),
                         ],
                     )?;
@@ -133,7 +133,7 @@ pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContex
                                 "ID in one of many tasks that wake another and are woken by it",
                                 Some(own),
                                 ID.get(),
-                                &[(Some(10), "polled in the frame of whoever wakes it")],
+                                &[(Some(10), "polled in the frame of the code that wakes it")],
                             )?;
                         }
                         Ok::<_, CheckError>(())

@@ -68,7 +68,9 @@ fn shared(check: &CombinatorCheckContext, child: Child) -> Result<(), CheckError
     })
 }
 
-pub(crate) fn c73_a_shared_child_sees_who_polls_it(check: &CombinatorCheckContext) -> CheckResult {
+pub(crate) fn c73_a_shared_child_sees_its_pollers_frame(
+    check: &CombinatorCheckContext,
+) -> CheckResult {
     let log = Log::new();
     shared(check, child(&log, "a shared child", 2))?;
     let polls: Vec<Entry> = log.entries().into_iter().take(2).collect();

@@ -9,7 +9,7 @@ use crate::check_result::{CheckResult, ensure, expect};
 use crate::combinator::{Child, CombinatorCheckContext};
 use crate::probe::{ID, Log, OTHER, yield_times};
 
-pub(crate) fn c66_children_see_who_polls_the_whole(check: &CombinatorCheckContext) -> CheckResult {
+pub(crate) fn c66_children_see_the_pollers_frame(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
     let children: Vec<Child> = ID.run(9, || {
         vec![child(&log, "the first", 3), child(&log, "the second", 5)]

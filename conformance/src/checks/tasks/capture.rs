@@ -29,11 +29,11 @@ pub(crate) fn c25_captured_at_spawn(check: &CheckContext) -> CheckResult {
             ),
             (
                 awaited_under,
-                "polled in the frame of whoever waits for the task",
+                "polled in the frame of the code that awaits the task",
             ),
             (
                 check.id(),
-                "no frame is carried: the task is polled in the frame of whoever is in block_on",
+                "no frame is carried: the task is polled in the frame of block_on's caller",
             ),
         ],
     )
@@ -75,7 +75,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckConte
             ),
             (
                 (Some(20), Some(21)),
-                "no frame is carried: the task is polled in the frame of whoever is in block_on",
+                "no frame is carried: the task is polled in the frame of block_on's caller",
             ),
             (
                 (Some(11), Some(21)),
@@ -83,7 +83,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckConte
             ),
             (
                 (Some(11), Some(22)),
-                "the frame of whoever wakes the task replaces the one that was captured at spawn: \
+                "the frame of the code that wakes the task replaces the one that was captured at spawn: \
                  a waker has no frame, the task has",
             ),
             (
@@ -135,7 +135,7 @@ pub(crate) fn c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment
             ),
             (
                 [check.id(); 3],
-                "spawn captures the frame of whoever is in block_on, not the caller's",
+                "spawn captures the frame of block_on's caller instead of spawn's",
             ),
         ],
     )

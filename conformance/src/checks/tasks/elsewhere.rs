@@ -121,7 +121,7 @@ pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
                 ),
                 (
                     (Some(11), false, false),
-                    "a task at the root is polled in the frame of whoever wakes it",
+                    "a task at the root is polled in the frame of the code that wakes it",
                 ),
                 (
                     (check.id(), false, false),
@@ -168,7 +168,7 @@ pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) 
                     let task = spawner.spawn_joinable(async { seen() })?;
                     children.push(output_of(task.join().await)?);
                 }
-                // A snapshot carries it, for who says so.
+                // A snapshot carries it, if it is asked for.
                 let asked_for = Frame::current().scope(async { NOT_INHERITED.get() });
                 own.push(spawner.spawn(asked_for).output().await?);
                 own.push(NOT_INHERITED.get());

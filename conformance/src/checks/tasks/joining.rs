@@ -9,7 +9,7 @@ use crate::check_result::{CheckResult, Failure, expect};
 use crate::checks::workers::{block_on_catching, join_before_the_end};
 use crate::probe::{Gate, ID, deliberate_panic, in_time, yield_times};
 
-const STAYS: &str = "whoever waits for a task goes on in that task's frame: restore the frame \
+const STAYS: &str = "the awaiter of a task goes on in that task's frame: restore the frame \
      after each poll, before the joiner is woken";
 
 fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> CheckResult {

@@ -36,11 +36,11 @@ pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -
             ),
             (
                 [Some(10), Some(11), Some(10)],
-                "polled in the frame of whoever wakes it",
+                "polled in the frame of the code that wakes it",
             ),
             (
                 [Some(10), Some(11), Some(11)],
-                "a wake-up replaces the task's frame with that of whoever wakes it",
+                "a wake-up replaces the task's frame with that of the code that wakes it",
             ),
             (
                 [Some(10), check.id(), check.id()],
@@ -48,7 +48,7 @@ pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -
             ),
             (
                 [check.id(); 3],
-                "no frame is carried: the task is polled in the frame of whoever is in block_on",
+                "no frame is carried: the task is polled in the frame of block_on's caller",
             ),
         ],
     )
@@ -87,10 +87,7 @@ pub(crate) fn c26_kept_when_joined_outside_of_the_scope(check: &CheckContext) ->
         output_of::<(Option<u64>, Option<u64>)>(joined)?,
         &[
             ((None, None), LOST),
-            (
-                (Some(12), Some(12)),
-                "polled in the frame of whoever joins the task",
-            ),
+            ((Some(12), Some(12)), "polled in the joiner's frame"),
         ],
     )
 }

@@ -28,7 +28,7 @@ fn spawn_local<T: 'static>(
     let (sender, receiver) = oneshot::channel();
     check.local()?.spawn_local(Box::pin(async move {
         let output = future.await;
-        // Nobody has to wait for it.
+        // The check need not wait for it.
         drop(sender.send(output));
     }));
     Ok(LocalTask(receiver))
@@ -77,11 +77,11 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> CheckRes
             ),
             (
                 (Some(13), Some(13)),
-                "polled in the frame of whoever waits for the task",
+                "polled in the frame of the code that awaits the task",
             ),
             (
                 (check.id(), check.id()),
-                "no frame is carried: the task is polled in the frame of whoever is in block_on",
+                "no frame is carried: the task is polled in the frame of block_on's caller",
             ),
         ],
     )?;

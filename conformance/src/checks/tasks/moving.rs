@@ -106,7 +106,7 @@ pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(
     Ok(())
 }
 
-/// As [`sees`], within `block_in_place`.
+/// Like [`sees`], within `block_in_place`.
 fn sees_in_place(expected: u64, place: &str) -> CheckResult {
     ensure(
         ID.get() == Some(expected),
@@ -168,7 +168,7 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
 /// notes where it is dropped.
 fn beside_a_blocked_thread(check: &CheckContext) -> CheckResult {
     let workers = check.executor().workers();
-    // This thread comes, too, when it has let go of the frames: their values are dropped by the others.
+    // This thread attends, too, when it has released the frames: the other threads drop the values.
     let (log, meeting) = (Log::new(), Meeting::of(workers + 1));
     Frame::root().run(|| {
         for _ in 0..workers {
@@ -185,7 +185,7 @@ fn beside_a_blocked_thread(check: &CheckContext) -> CheckResult {
         return not_applicable("no thread takes the place of one that is in block_in_place");
     }
     let noted = log.wait_for(workers);
-    let cause = "the thread that takes over was started in the frame of whoever blocks: start \
+    let cause = "the thread that takes over was started in the frame of the task that blocks: start \
                  threads at the root";
     ensure(
         noted.len() == workers,

@@ -9,7 +9,7 @@ use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::checks::workers::{Before, Meeting, are_at_the_root, block_on_catching};
 use crate::probe::{Gate, ID, deliberate_panic, eventually, in_time, pause, yield_times};
 
-/// What is expected of each of many tasks; the first that differs is told.
+/// Compares `ID` with what is expected in each of many tasks; the first difference is reported.
 fn sees(expected: Option<u64>, place: &str) -> CheckResult {
     let seen = ID.get();
     let cause = match seen {
@@ -50,7 +50,7 @@ pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> CheckResu
                 }
                 Ok::<_, CheckError>(())
             });
-            // Those at the root, in between, must not see another's.
+            // Tasks at the root, in between, must not see another task's value.
             let bare = check.spawn_root(async {
                 for _ in 0..ROUNDS {
                     sees(None, "in a task at the root between others")?;
@@ -190,7 +190,7 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
                     };
                     ID.run(21, || {
                         waker.wake();
-                        sees(Some(21), "after `wake`, in whoever calls it")
+                        sees(Some(21), "after `wake`, in its caller")
                     })?;
                     sees(Some(20), "in a task that wakes others")?;
                 }
@@ -208,7 +208,7 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
                 &[
                     (
                         Some(21),
-                        "polled inside `wake`, in the frame of whoever calls it: enter the task's \
+                        "polled inside `wake`, in the frame of the code that calls it: enter the task's \
                          own frame for each poll",
                     ),
                     (Some(20), "polled in the frame of the task before it"),
