@@ -1,7 +1,7 @@
-//! A stranger's executor, and what the suite says of it: `cargo run --example toy`.
+//! A small executor, and the suite's report about it: `cargo run --example toy`.
 //!
-//! The toy knows nothing of frames, and its first report says what gets lost. The mend is one line,
-//! and the second report says what is left.
+//! The toy does not carry frames, and its first report shows what gets lost. The fix is one line,
+//! and the second report shows what remains.
 
 use std::future::Future;
 use std::pin::pin;
@@ -66,7 +66,7 @@ impl Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        // The thread is gone where a task panicked: then so is this one.
+        // The thread ends if a task panics; then this task is dropped.
         let _ = self.queue.clone().send(self);
     }
 }
@@ -79,7 +79,7 @@ impl Wake for Unpark {
     }
 }
 
-// What the suite needs to know of it.
+// The adapter for the suite.
 
 impl Executor for Toy {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
@@ -90,12 +90,12 @@ impl Executor for Toy {
     }
 }
 
-// The mend, as a second executor so that both can be shown: the frame is captured where `spawn` is
+// The fix, as a second executor so that both can be shown: the frame is captured where `spawn` is
 // called, and the task is polled and dropped in it.
 
-struct Mended(Toy);
+struct Fixed(Toy);
 
-impl Executor for Mended {
+impl Executor for Fixed {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
         self.0.spawn(Frame::current().inherited().scope(task));
     }
@@ -107,11 +107,11 @@ impl Executor for Mended {
 fn main() {
     println!("{}", Suite::executor("toy", Toy::new).run());
 
-    let mended = || Mended(Toy::new());
-    println!("{}", Suite::executor("mended toy", mended).run());
+    let fixed = || Fixed(Toy::new());
+    println!("{}", Suite::executor("fixed toy", fixed).run());
 }
 
-// What the two reports say, so that this example stays true.
+// Tests of the two reports, so that this example stays true.
 
 #[test]
 fn the_toy_loses_frames_and_the_report_says_where_and_why() {
@@ -126,28 +126,28 @@ fn the_toy_loses_frames_and_the_report_says_where_and_why() {
         "    c25_captured_at_spawn (initial, bound, captured)",
         "      seen:     None",
         "      likely:   no frame is carried, or it is captured at the first poll, on a thread \
-         that has none: capture it in spawn, and make each poll in it",
+         that has none: capture it in spawn, and enter it for each poll",
         "  C-45 not applicable: no shutdown that drops tasks",
     ] {
-        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
     }
 }
 
 #[test]
-fn the_mended_toy_holds_whatever_it_has_the_ability_for() {
-    let report = Suite::executor("mended toy", || Mended(Toy::new())).run();
+fn the_fixed_toy_holds_every_item_that_applies() {
+    let report = Suite::executor("fixed toy", || Fixed(Toy::new())).run();
     report.assert_conformant();
     for number in [25, 26, 28, 30, 32, 35, 36, 37, 43, 44, 48, 49] {
         let state = report.state(Item::new(number));
         assert_eq!(state, ItemState::Held, "C-{number}\n{report}");
     }
-    // Without threads to move between, handles, timers and so on, the rest asks for nothing.
+    // Without further threads, handles, timers and so on, the other items do not apply.
     let text = report.to_string();
     for line in [
         "  C-29 not applicable: it needs 2 threads that poll",
         "  C-39 not applicable: no join handle",
         "  C-46 not applicable: a task that panics ends the thread that polls it",
     ] {
-        assert!(text.lines().any(|told| told == line), "{line}\n{text}");
+        assert!(text.lines().any(|shown| shown == line), "{line}\n{text}");
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! One fault breaks many items, and most checks know only what they have seen: if nothing is bound,
 //! they assume that no frame is carried at all. Such a cause is **general**. It has **witnesses**,
-//! checks that would have failed as well: if all of them held, the general cause is **refuted**, and
-//! another one explains the failure.
+//! checks that would have failed as well: if all of them held, the general cause is **refuted**,
+//! and another one explains the failure.
 
 use std::cmp::Reverse;
 
@@ -35,8 +35,8 @@ pub struct Cause {
 
 impl Report {
     /// Returns the likely causes of the failures, the narrowest first: causes that are not refuted
-    /// come before refuted ones, then causes that name no alternative, then causes that explain more
-    /// items, and then the order of the contract decides.
+    /// come before refuted ones, then causes that name no alternative, then causes that explain
+    /// more items, and then the order of the contract decides.
     pub fn causes(&self) -> Vec<Cause> {
         let mut causes: Vec<Cause> = Vec::new();
         for (found, failure) in self

@@ -90,7 +90,7 @@ impl CheckContext {
     ///
     /// A failure, if it does not hold within the time limit.
     pub(crate) fn eventually(&self, what: &str, condition: impl FnMut() -> bool) -> CheckResult {
-        if self.block_on(crate::probe::eventually(condition)) {
+        if self.block_on(crate::support::eventually(condition)) {
             Ok(())
         } else {
             Err(Failure::new(what, "it did not happen in time", "").into())

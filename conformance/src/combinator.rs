@@ -4,9 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::executor::{BoxFuture, LocalBoxFuture};
-use crate::probe::block_on_thread;
 use crate::runner::{Check, Suite};
 use crate::start_frame::StartFrame;
+use crate::support::block_on_thread;
 
 /// A child of a combinator: a future that the suite makes.
 pub type Child = BoxFuture<'static, ()>;
@@ -25,8 +25,8 @@ pub trait Combinator: Send + Sync + 'static {
         None
     }
 
-    /// Returns a future that is ready when the first child is. The other children are dropped, at the
-    /// latest with the future.
+    /// Returns a future that is ready when the first child is. The other children are dropped, at
+    /// the latest with the future.
     fn race(&self, _children: Vec<Child>) -> Option<BoxFuture<'static, ()>> {
         None
     }

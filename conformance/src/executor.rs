@@ -35,8 +35,8 @@ pub trait Executor: Send + Sync + 'static {
     /// Spawns a detached task.
     fn spawn(&self, task: BoxFuture<'static, ()>);
 
-    /// Runs `future` on this thread until it is ready. An executor without threads runs its tasks in
-    /// this call, too.
+    /// Runs `future` on this thread until it is ready. An executor without threads runs its tasks
+    /// in this call, too.
     fn block_on(&self, future: LocalBoxFuture<'_, ()>);
 
     /// Spawns a task at the root: the task sees no binding of its spawner.
@@ -54,8 +54,8 @@ pub trait Executor: Send + Sync + 'static {
         true
     }
 
-    /// Returns `true` if the process survives a panic in a task's destructor. If the executor aborts
-    /// the process instead, return `false`, and the suite does not try it.
+    /// Returns `true` if the process survives a panic in a task's destructor. If the executor
+    /// aborts the process instead, return `false`, and the suite does not try it.
     fn survives_panicking_destructors(&self) -> bool {
         true
     }
@@ -128,7 +128,8 @@ pub struct Ended {
 
 /// Tasks that need not be `Send`.
 pub trait Local {
-    /// Spawns a task on this thread. The suite calls it in a future that [`Executor::block_on`] runs.
+    /// Spawns a task on this thread. The suite calls it in a future that [`Executor::block_on`]
+    /// runs.
     fn spawn_local(&self, task: LocalBoxFuture<'static, ()>);
 }
 
@@ -137,8 +138,8 @@ pub trait Timers {
     /// Returns a future that is ready after `duration`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
 
-    /// Runs `future` for at most `duration`: the output is `true` if it was ready in time. Otherwise
-    /// it is dropped. Returns `None` if there is no such function.
+    /// Runs `future` for at most `duration`: the output is `true` if it was ready in time.
+    /// Otherwise it is dropped. Returns `None` if there is no such function.
     fn timeout(
         &self,
         _duration: Duration,
@@ -152,7 +153,8 @@ pub trait Timers {
         None
     }
 
-    /// Calls `callback` after `duration`, on any thread. Returns `None` if there is no such function.
+    /// Calls `callback` after `duration`, on any thread. Returns `None` if there is no such
+    /// function.
     fn set_timeout(
         &self,
         _duration: Duration,
@@ -161,7 +163,8 @@ pub trait Timers {
         None
     }
 
-    /// Calls `callback` once per `period`, on any thread. Returns `None` if there is no such function.
+    /// Calls `callback` once per `period`, on any thread. Returns `None` if there is no such
+    /// function.
     fn set_interval(
         &self,
         _period: Duration,
@@ -187,14 +190,14 @@ pub trait Blocking {
         None
     }
 
-    /// Runs `call`, which blocks, on the thread of the calling task. Returns `false`, without running
-    /// `call`, if there is no such function.
+    /// Runs `call`, which blocks, on the thread of the calling task. Returns `false`, without
+    /// running `call`, if there is no such function.
     fn block_in_place(&self, _call: &mut dyn FnMut()) -> bool {
         false
     }
 
-    /// Starts a thread for `call`, with the caller's frame. Returns `call` as an error if there is no
-    /// such function.
+    /// Starts a thread for `call`, with the caller's frame. Returns `call` as an error if there is
+    /// no such function.
     fn spawn_thread(
         &self,
         call: Box<dyn FnOnce() + Send>,
@@ -211,8 +214,8 @@ pub trait Net {
     /// Connects to `address`.
     fn connect(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<Box<dyn Duplex>>>;
 
-    /// Connects to `address`, and calls `callback` each time that the connection has data to read, on
-    /// any thread, until the handle is cancelled. Returns `None` if there is no such function.
+    /// Connects to `address`, and calls `callback` each time that the connection has data to read,
+    /// on any thread, until the handle is cancelled. Returns `None` if there is no such function.
     fn on_readable(
         &self,
         _address: SocketAddr,
@@ -248,7 +251,7 @@ pub trait UnhandledPanics {
 
 /// The shutdown of an executor.
 pub trait Shutdown {
-    /// Drops all remaining tasks, and returns when they are dropped. The suite calls it once, outside
-    /// of [`Executor::block_on`], and only drops the executor afterwards.
+    /// Drops all remaining tasks, and returns when they are dropped. The suite calls it once,
+    /// outside of [`Executor::block_on`], and only drops the executor afterwards.
     fn shut_down(&self);
 }

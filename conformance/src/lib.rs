@@ -1,16 +1,16 @@
 //! A conformance test suite: does the context of [`framewise_context`] survive your executor, pool,
 //! combinator or stream adapter?
 //!
-//! Users of [`framewise_context`] bind a request id, a tenant or a deadline, and expect to read it in
-//! the tasks that they spawn, after each await, in destructors and on every thread. This depends on
-//! the executor and the libraries that run their code. The [contract](context::contract) lists case
-//! by case what users may rely on; this crate checks its items up to number [`LAST_ITEM`].
+//! Users of [`framewise_context`] bind a request id, a tenant or a deadline, and expect to read it
+//! in the tasks that they spawn, after each await, in destructors and on every thread. This depends
+//! on the executor and the libraries that run their code. The [contract](context::contract) lists
+//! case by case what users may rely on; this crate checks its items up to number [`LAST_ITEM`].
 //!
 //! Implement [`Executor`], which has two required functions, and run the [`Suite`]. Each check runs
-//! in three start frames (at the root, under a binding, in a captured frame), with a new executor and
-//! on its own thread. The [`Report`] says for each item of the contract whether it held. If it failed,
-//! the report has what was expected, what was seen, and the likely cause; if it does not apply, the
-//! reason.
+//! in three start frames (at the root, under a binding, in a captured frame), with a new executor
+//! and on its own thread. The [`Report`] says for each item of the contract whether it held. If it
+//! failed, the report has what was expected, what was seen, and the likely cause; if it does not
+//! apply, the reason.
 //!
 //! # A report in ten lines
 //!
@@ -52,9 +52,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! The name of a check begins with its item: `cargo test c43_` runs the checks of C-43. A check that
-//! does not apply passes, and prints the reason. [`Suite::only`] and [`Suite::only_check`] select
-//! checks, and [`Suite::limit`] sets the time after which a check counts as hung.
+//! The name of a check begins with its item: `cargo test c43_` runs the checks of C-43. A check
+//! that does not apply passes, and prints the reason. [`Suite::only`] and [`Suite::only_check`]
+//! select checks, and [`Suite::limit`] sets the time after which a check counts as hung.
 //!
 //! The example `toy` of this crate is an executor of fifty lines, with its report before and after
 //! the fix. There are suites for a [pool](Pool) ([`Suite::pool`]), a [combinator](Combinator)
@@ -115,18 +115,19 @@
 //!     c25_captured_at_spawn (initial, bound, captured)
 //!       expected: ID in a child, made under 10, spawned under 11 and awaited under 12: Some(11)
 //!       seen:     None
-//!       likely:   no frame is carried, or it is captured at the first poll, on a thread that has none: capture it in spawn, and make each poll in it
+//!       likely:   no frame is carried, or it is captured at the first poll, on a thread that has none: capture it in spawn, and enter it for each poll
 //! ";
 //! assert_eq!(report.to_string(), expected);
 //! ```
 //!
 //! The first line counts items, not checks: an item holds if all of its checks hold in all three
-//! start frames. Below it, each failed item has the text of the contract, the check that failed, and
-//! in parentheses the start frames in which it failed. `ID` is the variable that the suite binds.
-//! Each frame that a check could see by mistake has its own number, so the value after `seen` shows
-//! which frame was current; `likely` is the conclusion. One cause can break many items. If there are
-//! several causes, the report lists them before the items, and [`Report::causes`] returns them. The
-//! first one explains the most items, and no check contradicts it. Fix it first, and run again.
+//! start frames. Below it, each failed item has the text of the contract, the check that failed,
+//! and in parentheses the start frames in which it failed. `ID` is the variable that the suite
+//! binds. Each frame that a check could see by mistake has its own number, so the value after
+//! `seen` shows which frame was current; `likely` is the conclusion. One cause can break many
+//! items. If there are several causes, the report lists them before the items, and
+//! [`Report::causes`] returns them. The first one explains the most items, and no check contradicts
+//! it. Fix it first, and run again.
 //!
 //! # Common causes and fixes
 //!
@@ -200,14 +201,14 @@
 //!   the destructors of a frame's values, which run on the thread that polled last. It does not see
 //!   frames that an executor stores elsewhere.
 //! - It tries interleavings, but does not enumerate them. To force one (a task that moves, an abort
-//!   before the first poll) it occupies threads; if the interleaving does not happen, the check is not
-//!   applicable. The suite does not verify the executor's own protocols.
-//! - An executor may catch a panic of a task, let it unwind out of `block_on`, or lose a thread. Checks
-//!   that cannot observe anything after that are not applicable.
-//! - A check that hangs is reported after [`Suite::limit`], and its thread is leaked. An executor that
-//!   aborts the process ends the suite.
-//! - The items after number [`LAST_ITEM`] are not checked: they are about features of the `framewise`
-//!   runtime, or about features to come.
+//!   before the first poll) it occupies threads; if the interleaving does not happen, the check is
+//!   not applicable. The suite does not verify the executor's own protocols.
+//! - An executor may catch a panic of a task, let it unwind out of `block_on`, or lose a thread.
+//!   Checks that cannot observe anything after that are not applicable.
+//! - A check that hangs is reported after [`Suite::limit`], and its thread is leaked. An executor
+//!   that aborts the process ends the suite.
+//! - The items after number [`LAST_ITEM`] are not checked: they are about features of the
+//!   `framewise` runtime, or about features to come.
 
 mod cause;
 mod check_context;
@@ -218,12 +219,12 @@ mod executor;
 mod item;
 mod owner;
 mod pool;
-mod probe;
 mod report;
 pub mod results;
 mod runner;
 mod start_frame;
 mod stream;
+mod support;
 mod table;
 mod wait;
 

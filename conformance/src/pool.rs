@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 
 use crate::executor::{BoxFuture, LocalBoxFuture};
-use crate::probe::{Gate, ID, block_on_thread, yield_times};
 use crate::runner::{Check, Suite};
 use crate::start_frame::StartFrame;
+use crate::support::{Gate, ID, block_on_thread, yield_times};
 
 /// A pool under test.
 pub trait Pool: Send + Sync + 'static {

@@ -1,13 +1,13 @@
 //! The results of the suite on five executors.
 //!
-//! Each executor runs as its users would use it: framewise on two workers, with nothing wrapped; smol
-//! (async-executor on two threads, async-io, blocking), tokio's multi-threaded runtime with two
-//! workers, futures' `LocalPool` and `ThreadPool` with what is spawned wrapped, tasks by
+//! Each executor runs as its users would use it: framewise on two workers, with nothing wrapped;
+//! smol (async-executor on two threads, async-io, blocking), tokio's multi-threaded runtime with
+//! two workers, futures' `LocalPool` and `ThreadPool` with what is spawned wrapped, tasks by
 //! `Frame::current().inherited().scope(future)` and blocking calls by
 //! `Frame::current().wrap_once(call)`; and the same four *bare*, with nothing wrapped. The test
 //! `tests/table.rs` compares the table with what it finds; "–" means that the executor lacks the
-//! ability that an item is about. Each check ran in three start frames: at the root, under a binding,
-//! and in a captured frame.
+//! ability that an item is about. Each check ran in three start frames: at the root, under a
+//! binding, and in a captured frame.
 //!
 //! # How to read it
 //!
@@ -24,8 +24,8 @@
 //! **Bare, no frame is carried**, so nearly every item in which a task reads its frame fails. This
 //! includes C-1 to C-24 and C-66 to C-82, which hold on the thread that binds, but are checked in
 //! tasks here. The remaining items do not need a frame to be carried: a task at the root sees no
-//! binding, no value is retained, the threads are at the root. `LocalPool` polls within the caller's
-//! `block_on`, so its tasks see the caller's frame: a check that expects a binding of `block_on`'s
-//! caller holds by accident, and a check of a task at the root fails.
+//! binding, no value is retained, the threads are at the root. `LocalPool` polls within the
+//! caller's `block_on`, so its tasks see the caller's frame: a check that expects a binding of
+//! `block_on`'s caller holds by accident, and a check of a task at the root fails.
 //!
 #![doc = include_str!("../TABLE.md")]

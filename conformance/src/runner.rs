@@ -1,5 +1,5 @@
-//! Runs checks, each on its own thread with a time limit, so that a check that hangs is a failure of
-//! its item instead of a suite that never ends.
+//! Runs checks, each on its own thread with a time limit, so that a check that hangs is a failure
+//! of its item instead of a suite that never ends.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,9 +13,9 @@ use crate::check_context::{CheckContext, panicked};
 use crate::check_result::{CheckResult, Failure, ensure};
 use crate::executor::Executor;
 use crate::item::Item;
-use crate::probe::DELIBERATE;
 use crate::report::{Finding, Outcome, Report};
 use crate::start_frame::StartFrame;
+use crate::support::DELIBERATE;
 use crate::wait::WaitLimit;
 
 /// How long a check may take, unless [`Suite::limit`] says otherwise.
@@ -110,14 +110,15 @@ impl Suite {
         self
     }
 
-    /// Runs each check in each start frame, and returns the report. A check that hangs is not run in
-    /// the remaining start frames, and counts as failed there.
+    /// Runs each check in each start frame, and returns the report. A check that hangs is not run
+    /// in the remaining start frames, and counts as failed there.
     pub fn run(self) -> Report {
         let mut findings = Vec::new();
         for case in &self.cases {
             let mut hung = None;
             for start in StartFrame::ALL {
-                // A check that hung is not run again, since it would hang until the limit each time.
+                // A check that hung is not run again, since it would hang until the limit each
+                // time.
                 let outcome = hung.clone().unwrap_or_else(|| self.run_one(case, start));
                 if matches!(&outcome, Outcome::Failed(failure) if failure.expected == ENDS) {
                     hung = Some(outcome.clone());

@@ -4,7 +4,7 @@ use std::fmt;
 
 use framewise_context::Frame;
 
-use crate::probe::ID;
+use crate::support::ID;
 
 /// The frame in which a check starts. A check that passes at the root may fail under a binding, and
 /// vice versa: a runtime that loses frames passes every check that expects the root.

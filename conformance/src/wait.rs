@@ -3,15 +3,15 @@
 //! A limit in time alone would make results depend on the machine's load: a thread that gets no
 //! processor for seconds looks like a thread that is not there. So a [`WaitLimit`] counts only the
 //! time in which the waiting thread could run. Between two looks at what it waits for, the waiting
-//! thread yields its processor. While it waits for its next turn, the other threads run, and of that
-//! time at most [`TURN`] is counted. A thread that can run has had many turns when the limit is used
-//! up.
+//! thread yields its processor. While it waits for its next turn, the other threads run, and of
+//! that time at most [`TURN`] is counted. A thread that can run has had many turns when the limit
+//! is used up.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The limit for an event that should happen soon. On an idle machine, a wait for an event that never
-/// happens takes this long.
+/// The limit for an event that should happen soon. On an idle machine, a wait for an event that
+/// never happens takes this long.
 const SOON: Duration = Duration::from_secs(1);
 
 /// The maximum time that is counted of a turn.

@@ -1,4 +1,4 @@
-//! framewise on one, two and eight workers: all of the contract, each item in each start frame.
+//! framewise on one, two and eight workers: every item of the suite, in each start frame.
 
 #[path = "support/framewise.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! A check that hangs is a failure that names its item, and is not waited for three times.
+//! A check that hangs is a failure of its item, and runs in one start frame only.
 
 use std::collections::HashSet;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use framewise_conformance::{BoxFuture, Executor, LocalBoxFuture, StartFrame, Sui
 static CALLERS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static HAS_CALLED: Condvar = Condvar::new();
 
-/// Never runs anything. The first call that a check makes hangs, further ones return at once.
+/// Never runs anything. The first call of a check hangs, further calls return at once.
 struct Hangs;
 
 impl Executor for Hangs {
@@ -45,12 +45,12 @@ fn a_check_that_hangs_fails_in_each_start_frame_and_is_tried_once() {
     assert!(!checks.is_empty());
     assert_eq!(findings.len(), checks.len() * StartFrame::ALL.len());
     assert_eq!(report.failures().count(), findings.len());
-    // A second try would return, and be another failure.
+    // A second run would return, and be another failure.
     for (found, failure) in report.failures() {
         assert_eq!(found.item.number(), 25);
         assert_eq!(failure.seen, "it hung for 100ms");
     }
-    // The suite may have given up on a check before its thread ran.
+    // The suite may have reached the limit of a check before its thread ran.
     let callers = CALLERS.lock().unwrap_or_else(PoisonError::into_inner);
     let mut callers = HAS_CALLED
         .wait_while(callers, |callers| callers.len() < checks.len())

@@ -1,4 +1,4 @@
-//! The suite on five executors, and the table of it in the docs, which must be what was found.
+//! The suite on five executors. The table in the docs must be equal to the results.
 
 mod support;
 
@@ -14,15 +14,15 @@ use support::thread_pool::ThreadPool;
 use support::tokio::Tokio;
 use support::wrapping::Wrapping::{Bare, Wrapped};
 
-/// Set, to any value, it has the file written instead of compared.
+/// If this variable is set, the test writes the file instead of comparing it.
 const WRITE: &str = "FRAMEWISE_WRITE_TABLE";
 
 const FILE: &str = "TABLE.md";
 
-/// The first of what differs, on either side.
+/// The number of differing lines that are shown per side.
 const LINES_SHOWN: usize = 20;
 
-/// A check that hangs is a failure, and must not keep the others waiting for long.
+/// A check that hangs is a failure, and must not delay the others for long.
 const LIMIT: Duration = Duration::from_secs(20);
 
 type Running = thread::JoinHandle<Report>;

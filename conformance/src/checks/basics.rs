@@ -1,5 +1,5 @@
-//! Contract, "Basics": C-1 to C-9. What a variable does is the context crate's; that it does so in
-//! a task, on the executor's threads and across awaits, is the executor's.
+//! Contract, "Basics": C-1 to C-9. The context crate implements variables; these checks are about
+//! variables in a task, on the executor's threads and across awaits, which the executor affects.
 
 use std::task::Poll;
 
@@ -8,7 +8,7 @@ use framewise_context::{ContextVar, Frame};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{DELIBERATE, ID, OTHER, deliberate_panic, yield_times};
+use crate::support::{DELIBERATE, ID, OTHER, deliberate_panic, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -34,7 +34,7 @@ macro_rules! __basics_checks {
 static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
 
 pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> CheckResult {
-    // A neighbor has both bound while it is polled in turn with the task that has not.
+    // Another task has both bound, and is polled in turn with the task that has neither bound.
     let neighbor = WITH_DEFAULT.run(5, || OTHER.run(40, || check.spawn(yield_times(20))));
     in_task(check, async {
         for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! Contract, "Threads": C-62, calls that never begin, and C-63, threads of one's own.
+//! Contract, "Threads": C-62, calls that never begin, and C-63, threads that users start.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,7 +8,7 @@ use framewise_context::{Frame, bind};
 use super::threads::{Busy, ID_HERE, blocking_of, spawn_blocking};
 use crate::check_context::{CheckContext, Slot, not_applicable, output_of};
 use crate::check_result::{CheckResult, ensure, expect};
-use crate::probe::{Gate, ID, KEPT, Life, Log, yield_times};
+use crate::support::{DropTracker, Gate, ID, KEPT, Log, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -39,7 +39,7 @@ fn cancel_in_queue(
         let all = busy.has_begun().await;
         ensure(
             all,
-            "as many blocking calls at once as it says",
+            "as many blocking calls run at once as `threads_max` says",
             "fewer",
             "",
         )?;
@@ -96,13 +96,13 @@ pub(crate) fn c62_a_call_cancelled_in_the_queue_is_dropped_in_its_frame(
 pub(crate) fn c62_a_call_cancelled_in_the_queue_releases_its_frame(
     check: &CheckContext,
 ) -> CheckResult {
-    let (alive, life) = Life::begin();
-    let frame = bind(&ID, 10).and(&KEPT, alive).frame();
+    let (token, tracker) = DropTracker::new();
+    let frame = bind(&ID, 10).and(&KEPT, token).frame();
     cancel_in_queue(check, Box::new(|| ()), &frame)?;
     drop(frame);
     check.eventually(
         "the frame of a call cancelled in the queue is released",
-        || life.has_ended(),
+        || tracker.is_dropped(),
     )
 }
 
@@ -111,7 +111,7 @@ pub(crate) fn c63_a_thread_starts_at_the_root(check: &CheckContext) -> CheckResu
         yield_times(1).await;
         let bare = thread::spawn(ID_HERE);
         let wrapped = thread::spawn(Frame::current().wrap_once(ID_HERE));
-        // A thread of the check's own does not panic.
+        // The check's own thread does not panic.
         [bare, wrapped].map(|thread| thread.join().ok().flatten())
     };
     let seen = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
@@ -149,7 +149,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Che
             .blocking()
             .expect("the check has asked for a blocking pool")
             .spawn_thread(Box::new(call));
-        // Where there is no helper that starts a thread, the blocking pool is the one that there is.
+        // Without a helper that starts a thread, the blocking pool is the helper.
         if let Err(call) = thread {
             blocking_of(&executor, call).detach();
         }
@@ -164,7 +164,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Che
         &[
             (
                 None,
-                "the helper captures no frame: it is to inherit its caller's",
+                "the helper captures no frame: it must inherit its caller's",
             ),
             (check.id(), "called in the frame of the thread that drives"),
         ],

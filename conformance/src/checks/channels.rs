@@ -1,4 +1,4 @@
-//! Contract, "Wakes, time, I/O": C-54, C-55 and C-58, what passes between tasks.
+//! Contract, "Wakes, time, I/O": C-54, C-55 and C-58, messages and locks between tasks.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use futures::{SinkExt, StreamExt};
 use super::time_io::{LOST_AT_A_WAKE, NOT_CARRIED, THE_WAKERS};
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, expect, expect_entries};
-use crate::probe::{Gate, ID, Log, yield_times};
+use crate::support::{Gate, ID, Log, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -177,7 +177,7 @@ pub(crate) fn c58_a_mutex_is_handed_over_to_the_waiters_frame(check: &CheckConte
         let _guard = std::future::poll_fn(|cx| {
             let polled = lock.as_mut().poll(cx);
             if polled.is_pending() {
-                // Now it is in the mutex's queue.
+                // The waiter is in the mutex's queue now.
                 waits.open();
             }
             polled

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{Gate, ID, Log, OTHER, deliberate_panic, poll_once, yield_times};
+use crate::support::{Gate, ID, Log, OTHER, deliberate_panic, poll_once, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -29,7 +29,7 @@ macro_rules! __composition_checks {
     };
 }
 
-/// Both variables, now and after an await.
+/// Returns both variables, now and after an await.
 async fn both() -> Vec<(Option<u64>, Option<u64>)> {
     let mut seen = vec![(ID.get(), OTHER.get())];
     yield_times(2).await;
@@ -107,7 +107,8 @@ pub(crate) fn c67_nested_scopes_are_both_seen(check: &CheckContext) -> CheckResu
         OTHER.run(40, || check.spawn(ID.scope(10, all()))),
         OTHER.run(39, || check.spawn(ID.scope(10, OTHER.scope(40, all())))),
     ];
-    // All of them first: they hold the executor, which is not to end in one of its own tasks.
+    // Wait for all of them first: they hold the executor, which must not be dropped in one of its
+    // own tasks.
     let all: Vec<_> = check.block_on(async {
         let mut all = Vec::new();
         for task in tasks {
@@ -149,7 +150,7 @@ pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(check: &CheckContext) -> Che
             }),
         ));
         for other in [40, 41, 41] {
-            // Each of these frames is another, also where the values are the same.
+            // Each of these frames is a different one, even if the values are the same.
             OTHER.run(other, || {
                 poll_once(scope.as_mut(), Waker::noop()).is_pending()
             });

@@ -12,7 +12,9 @@ use crate::check_context::{CheckContext, Slot, not_applicable};
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::workers::polls_end;
 use crate::executor::{Ended, JoinHandle, Output};
-use crate::probe::{DELIBERATE, Gate, ID, Log, deliberate_panic, eventually, in_time, yield_times};
+use crate::support::{
+    DELIBERATE, Gate, ID, Log, deliberate_panic, eventually, in_time, yield_times,
+};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -31,11 +33,11 @@ macro_rules! __errors_checks {
     };
 }
 
-/// Where it is bound, the process's panic hook notes [`ID`] and prints nothing. So checks that run
+/// If it is bound, the process's panic hook records [`ID`] and prints nothing. So checks that run
 /// at the same time do not see each other's panics.
 static HOOKED: ContextVar<Log> = ContextVar::new("hooked");
 
-/// Adds to the hook that is there, once a process.
+/// Wraps the current panic hook, once per process.
 fn install_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -134,7 +136,7 @@ fn ended_by_panic(
         let ended = AssertUnwindSafe(handle.join()).catch_unwind().await;
         joined.put(ended);
     };
-    // In a way that ends even if the panic ended a thread, or comes out here.
+    // This also ends if the panic ended a thread, or comes out of this call.
     let waits = catch_unwind(AssertUnwindSafe(|| {
         check.block_on(ID.scope(8, async move {
             let mut join = Box::pin(join.fuse());
@@ -167,8 +169,9 @@ fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
 }
 
 /// The likely cause where the frame of a panic is recorded when the panic is caught.
-const NOTED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones have been left already: \
-     framewise_context::catch_unwind gives the one in which it began";
+const NOTED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones \
+                          have been left already: framewise_context::catch_unwind gives the one in \
+                          which it began";
 
 pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
     check: &CheckContext,
@@ -194,7 +197,7 @@ pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
                 (Some(9), NOTED_LATE),
                 (Some(10), NOTED_LATE),
                 (Some(8), "the joiner's frame is given"),
-                (None, "the panic's frame is noted outside of the task's"),
+                (None, "the panic's frame is recorded outside of the task's"),
             ],
         )?;
         sees(check.id(), "after a task that panicked was joined")?;
@@ -206,7 +209,7 @@ pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
     check: &CheckContext,
 ) -> CheckResult {
     let ended = ended_by_panic(check, async {
-        // Not the one: it is over.
+        // An earlier panic, which is over.
         panics(|| ID.run(13, || deliberate_panic()));
         ID.run(14, || ());
         yield_times(2).await;
@@ -222,7 +225,7 @@ pub(crate) fn c83_a_join_error_has_the_tasks_frame_where_it_panics_there(
                 Some(13),
                 "an earlier panic is mistaken for the one that ended the task",
             ),
-            (None, "the panic's frame is noted outside of the task's"),
+            (None, "the panic's frame is recorded outside of the task's"),
         ],
     )
 }
@@ -269,21 +272,21 @@ pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
     )
 }
 
-/// When the handle of what panics is dropped.
+/// When the handle of the task or call that panics is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dropped {
     BeforeTheEnd,
     AfterTheEnd,
 }
 
-/// What panics when `go` is open, and opens `begun` before.
+/// Opens `begun`, and panics when `go` is open.
 struct Fails {
     begun: Arc<Gate>,
     go: Arc<Gate>,
 }
 
-/// Has the hook note [`ID`] where it runs. What fails does so under 12 and is made under 9; its handle
-/// is dropped under 21.
+/// Makes the hook record [`ID`] where it runs. The task or call is made under 9 and fails under 12;
+/// its handle is dropped under 21.
 fn hook_runs_in_the_failures_frame(
     check: &CheckContext,
     what: &str,
@@ -311,7 +314,9 @@ fn hook_runs_in_the_failures_frame(
                 ID.run(22, || go.open());
                 in_time(begun.passed()).await;
                 if !has_ended().await {
-                    return not_applicable("the end of what panics cannot be waited for");
+                    return not_applicable(
+                        "the end of the task or call that panics cannot be awaited",
+                    );
                 }
                 ID.run(21, || handle.detach());
             }
@@ -333,8 +338,8 @@ fn hook_runs_in_the_failures_frame(
             &[
                 (
                     Some(21),
-                    "the hook runs in the frame of what drops the handle: enter the one in \
-                            which the panic began",
+                    "the hook runs in the frame of the code that drops the handle: enter the one \
+                     in which the panic began",
                 ),
                 (
                     None,
@@ -352,9 +357,9 @@ fn hook_runs_in_the_failures_frame(
     Ok(())
 }
 
-/// The sign of a hook that runs in the frame that its task was spawned in.
-const HOOK_RUNS_FARTHER_OUT: &str = "the hook runs in the task's own frame and not in the innermost one: enter the one in which the \
-     panic began";
+/// The likely cause where the hook runs in the frame that its task was spawned in.
+const HOOK_RUNS_FARTHER_OUT: &str = "the hook runs in the task's own frame and not in the \
+                                     innermost one: enter the frame in which the panic began";
 
 pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_tasks_failure(
     check: &CheckContext,
@@ -386,7 +391,7 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_blocking_calls_failure(
         let Some(threads) = blocking.threads_max() else {
             return false;
         };
-        // Each thread has come back for one of them.
+        // Each thread has returned to the queue.
         let busy = Busy::begin(blocking, threads, false);
         let all = busy.has_begun().await;
         drop(busy.end().await);

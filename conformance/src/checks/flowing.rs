@@ -1,4 +1,4 @@
-//! The checks of the suite for stream adapters: in which frames the source is asked and dropped,
+//! The checks of the suite for stream adapters: in which frames the source is polled and dropped,
 //! and what the consumer sees.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,8 +14,8 @@ use futures_core::Stream;
 use super::within::sees;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::BoxStream;
-use crate::probe::{ID, OTHER, block_on_thread, deliberate_panic, yield_times};
 use crate::stream::StreamCheckContext;
+use crate::support::{ID, OTHER, block_on_thread, deliberate_panic, yield_times};
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -36,21 +36,21 @@ macro_rules! __flowing_checks {
     };
 }
 
-/// The sign of a source that is not asked where the adapter is.
-const ELSEWHERE: &str = "the source is asked elsewhere, without the consumer's frame: ask it where \
-                         the adapter is polled, or carry Frame::current() to there";
+/// The likely cause where the source is not polled in the adapter's poll.
+const ELSEWHERE: &str = "the source is polled elsewhere, without the consumer's frame: poll it \
+                         where the adapter is polled, or carry Frame::current() to there";
 
-/// The sign of a frame that was kept.
-const KEPT: &str = "a frame is captured and kept: ask the source in whatever frame is current";
+/// The likely cause where a captured frame is kept.
+const KEPT: &str = "a frame is captured and kept: poll the source in the current frame";
 
-/// The sign of a frame that was not left.
+/// The likely cause where a frame is not left.
 const LEFT_BEHIND: &str = "the source's scope is left behind: restore what was there before on \
                            each way out of a poll";
 
-/// How many items a source has.
+/// The number of items of a source.
 const ITEMS: u64 = 12;
 
-/// Both variables, each time that a source was asked, and then where it was dropped.
+/// Both variables, each time that a source was polled, and then where it was dropped.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Both>>>);
 
@@ -66,13 +66,13 @@ impl Seen {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Everything that was seen is this, and something was.
+    /// Checks that something was seen, and that every entry is `expected`.
     fn all_are(&self, what: &str, right: Both) -> CheckResult {
         let seen = self.taken();
         ensure(
             !seen.is_empty(),
             what,
-            "the source was not asked or not dropped",
+            "the source was not polled or not dropped",
             ELSEWHERE,
         )?;
         let Some(wrong) = seen.into_iter().find(|seen| *seen != right) else {
@@ -88,10 +88,10 @@ impl Seen {
     }
 }
 
-/// A stream of numbers that is pending before each. It may panic instead of one.
+/// A stream of numbers that is pending before each. It may panic instead of giving one.
 struct Source {
     seen: Seen,
-    asked: u64,
+    polled: u64,
     panics: bool,
 }
 
@@ -99,7 +99,7 @@ impl Source {
     fn new(seen: &Seen) -> Self {
         Self {
             seen: seen.clone(),
-            asked: 0,
+            polled: 0,
             panics: false,
         }
     }
@@ -110,15 +110,15 @@ impl Stream for Source {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u64>> {
         self.seen.note();
-        self.asked += 1;
-        if !self.asked.is_multiple_of(2) {
+        self.polled += 1;
+        if !self.polled.is_multiple_of(2) {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if self.panics && self.asked > 3 {
+        if self.panics && self.polled > 3 {
             ID.run(29, || deliberate_panic());
         }
-        let number = self.asked / 2;
+        let number = self.polled / 2;
         Poll::Ready((number <= ITEMS).then_some(number))
     }
 }
@@ -129,12 +129,12 @@ impl Drop for Source {
     }
 }
 
-/// Asks for the next item by one poll.
+/// Polls once for the next item.
 async fn polled(stream: &mut BoxStream<'static, u64>) -> Poll<Option<u64>> {
     std::future::poll_fn(|cx| Poll::Ready(stream.as_mut().poll_next(cx))).await
 }
 
-/// Takes all items; then the stream is dropped here.
+/// Takes all items, then drops the stream.
 async fn consume(mut stream: BoxStream<'static, u64>) {
     while stream.next().await.is_some() {}
 }
@@ -148,7 +148,7 @@ pub(crate) fn c66_a_source_sees_its_consumers_frame(check: &StreamCheckContext) 
     ensure(
         seen.taken().is_empty(),
         "a stream is lazy",
-        "it is asked when it is adapted",
+        "it is polled when it is adapted",
         "",
     )?;
     block_on_thread(ID.scope(11, consume(adapted)));
@@ -165,8 +165,8 @@ pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(
     let seen = Seen::default();
     let mut adapted = check.adapt(Source::new(&seen));
     for consumer in [11, 12] {
-        // Until the source is asked: there may be items that were asked for before.
-        let asked = block_on_thread(ID.scope(consumer, async {
+        // Until the source is polled: the adapter may have buffered items.
+        let polled = block_on_thread(ID.scope(consumer, async {
             for _ in 0..ITEMS {
                 let ends = polled(&mut adapted).await == Poll::Ready(None);
                 if ends
@@ -183,13 +183,13 @@ pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(
             seen.taken()
         }));
         ensure(
-            !asked.is_empty(),
-            "each consumer asks the source",
-            "it is not asked",
+            !polled.is_empty(),
+            "each consumer polls the source",
+            "it is not polled",
             ELSEWHERE,
         )?;
         let right = (Some(consumer), None);
-        let wrong = asked.into_iter().find(|seen| *seen != right);
+        let wrong = polled.into_iter().find(|seen| *seen != right);
         let what = format!("ID in a source that is consumed under {consumer}");
         let causes = [((None, None), ELSEWHERE), ((Some(11), None), KEPT)];
         expect(&what, right, wrong.unwrap_or(right), &causes)?;
@@ -215,7 +215,7 @@ pub(crate) fn c70_a_scope_an_item_of_the_source(check: &StreamCheckContext) -> C
             number
         }
     };
-    // Every other one has a scope.
+    // Every second item has a scope.
     let item = move |number: u64| {
         if number.is_multiple_of(2) {
             ID.scope(number, work(number, number)).left_future()
@@ -291,7 +291,7 @@ pub(crate) fn c72_a_scope_around_the_adapter(check: &StreamCheckContext) -> Chec
         drop(scoped);
         sees(Some(11), "in the consumer of a scoped adapter at the end")
     }))?;
-    let what = "ID in the source of a scoped adapter when it is asked, and when it is dropped";
+    let what = "ID in the source of a scoped adapter when it is polled, and when it is dropped";
     seen.all_are(what, (Some(21), None))
 }
 
@@ -346,7 +346,7 @@ pub(crate) fn c74_a_sources_panic_restores(check: &StreamCheckContext) -> CheckR
                 Ok(_) => yield_times(1).await,
             }
         }
-        // What is left of it may be broken, and panic again.
+        // The rest of the adapter may be broken, and panic again.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(adapted)));
         sees(Some(11), "in the consumer after the source has panicked")
     }))?;
@@ -360,10 +360,10 @@ pub(crate) fn c75_a_source_without_a_poll_is_dropped_in_its_scope(
     let seen = Seen::default();
     let adapted = ID.run(10, || check.adapt(ID.scope_stream(21, Source::new(&seen))));
     OTHER.run(40, || drop(adapted));
-    let what = "a source's own variable and its dropper's, where it was not asked";
+    let what = "a source's own variable and its dropper's, if it was not polled";
     seen.all_are(what, (Some(21), Some(40)))?;
     let adapted = ID.run(10, || check.adapt(Source::new(&seen)));
     ID.run(11, || drop(adapted));
-    let what = "ID where a source is dropped that was not asked, by a consumer under 11";
+    let what = "ID where a source that was not polled is dropped by a consumer under 11";
     seen.all_are(what, (Some(11), None))
 }

@@ -1,4 +1,4 @@
-//! Contract, "Threads": C-65, what an executor makes on another one.
+//! Contract, "Threads": C-65, futures and handles of this executor on another one.
 
 use std::thread;
 
@@ -8,7 +8,7 @@ use futures::channel::oneshot;
 use super::time_io::{NOT_CARRIED, never};
 use crate::check_context::{CheckContext, output_of};
 use crate::check_result::{CheckError, CheckResult, expect};
-use crate::probe::{ID, block_on_thread, yield_times};
+use crate::support::{ID, block_on_thread, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -23,7 +23,7 @@ macro_rules! __foreign_checks {
     };
 }
 
-/// Polls a future to its end on a thread under 20 that knows nothing of the executor.
+/// Polls a future to its end under 20, on a thread that is not the executor's.
 fn on_a_foreign_executor<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> impl Future<Output = Result<T, CheckError>> {

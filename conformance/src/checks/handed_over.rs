@@ -1,5 +1,5 @@
-//! Contract, "Composition", from hand to hand: what is started in one task and goes on in another.
-//! C-71 to C-73.
+//! Contract, "Composition", from task to task: futures and streams that start in one task and go on
+//! in another. C-71 to C-73.
 
 use std::future::{Future, poll_fn};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use futures::stream::{self, StreamExt};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, sees};
 use crate::check_context::{CheckContext, Slot};
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{Gate, ID, Log, OTHER, eventually, yield_times};
+use crate::support::{Gate, ID, Log, OTHER, eventually, yield_times};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -30,7 +30,7 @@ macro_rules! __handed_over_checks {
     };
 }
 
-/// A scope that waits for a gate, and notes what it sees before, after, and when it is dropped.
+/// A scope that waits for a gate, and records what it sees before, after, and when it is dropped.
 fn gated(gate: &Arc<Gate>, log: &Log) -> impl Future<Output = Seen> + Send + use<> {
     let passed = gate.passed();
     let dropped = log.on_drop("dropped");
@@ -51,7 +51,7 @@ pub(crate) fn c71_a_started_scope_keeps_its_variable_in_another_task(
     in_task(check, async move {
         let (gate, log) = (Gate::new(), Log::new());
         let mut scope = Box::pin(gated(&gate, &log));
-        // Started in one task, gone on in a second, ended in a third.
+        // Started in one task, continued in a second, ended in a third.
         let first = OTHER.run(40, || {
             own.spawn(async move {
                 let polled = futures::poll!(scope.as_mut());
@@ -122,7 +122,7 @@ pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(
     })
 }
 
-/// Puts both variables where they are seen when it is dropped.
+/// Stores both variables when it is dropped.
 struct Notes(Slot<(Option<u64>, Option<u64>)>);
 
 impl Drop for Notes {
@@ -131,7 +131,7 @@ impl Drop for Notes {
     }
 }
 
-/// A stream of what it sees, with a yield before each; it notes its end.
+/// A stream of what it sees, with a yield before each item; it records its drop.
 fn watching(log: &Log) -> impl stream::Stream<Item = Option<u64>> + Send + use<> {
     stream::unfold(log.on_drop("stream"), |dropped| async move {
         let before = ID.get();
@@ -155,7 +155,7 @@ pub(crate) fn c72_a_scoped_stream_and_its_consumer(check: &CheckContext) -> Chec
             sees(id, "in the consumer of a scoped stream")?;
             ID.scope(11, async {
                 expect(
-                    "an item, asked for elsewhere",
+                    "an item that another task polled for",
                     Some(Some(10)),
                     items.next().await,
                     &[],
@@ -214,8 +214,8 @@ pub(crate) fn c72_a_scoped_stream_moves_from_task_to_task(check: &CheckContext) 
     })
 }
 
-/// Tasks under 11, 12 and 13 that wait for clones of one future, which waits for a gate; what the
-/// future was and what each task was afterwards.
+/// Tasks under 11, 12 and 13 wait for clones of one future, which waits for a gate. Returns the
+/// output and `ID` of each task.
 async fn shared_by_three<F>(
     check: &CheckContext,
     gate: &Arc<Gate>,

@@ -1,5 +1,5 @@
-//! Contract, "Snapshots", where they are held: by callbacks, by several, on other threads. C-18 to
-//! C-20, C-23.
+//! Contract, "Snapshots", where they are held: by callbacks, by several holders, on other threads.
+//! C-18 to C-20, C-23.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use framewise_context::{ContextVar, Frame, bind};
 use super::within::{NOT_CARRIED, fails, in_task, sees};
 use crate::check_context::{CheckContext, panicked};
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{ID, KEPT, Life, Log, OTHER, eventually, yield_times};
+use crate::support::{DropTracker, ID, KEPT, Log, OTHER, eventually, yield_times};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -127,7 +127,7 @@ pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(check: &CheckContex
         check.block_on(task.output())?;
     }
     expect(
-        "how often a value was dropped of which a frame is held",
+        "how often a value was dropped while its frame is held",
         0,
         drops.load(Ordering::SeqCst),
         &[],
@@ -148,8 +148,8 @@ pub(crate) fn c19_a_snapshot_outlives_its_task_and_ends_once(check: &CheckContex
 pub(crate) fn c20_a_snapshot_works_on_any_thread(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
-        let (alive, life) = Life::begin();
-        let frame = bind(&KEPT, alive).frame();
+        let (token, tracker) = DropTracker::new();
+        let frame = bind(&KEPT, token).frame();
         let taken = frame.run(|| own.spawn(async { ID.run(10, Frame::current) }));
         drop(frame);
         let taken = taken.output().await?;
@@ -168,7 +168,7 @@ pub(crate) fn c20_a_snapshot_works_on_any_thread(check: &CheckContext) -> CheckR
             sees(None, "on a thread of its own after a snapshot")
         });
         joined(thread)?;
-        if eventually(|| life.has_ended()).await {
+        if eventually(|| tracker.is_dropped()).await {
             return Ok(());
         }
         let (expected, seen) = ("a value ends where its last holder does", "it does not");
@@ -188,8 +188,8 @@ fn joined(thread: thread::JoinHandle<CheckResult>) -> CheckResult {
 }
 
 pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> CheckResult {
-    let (alive, life) = Life::begin();
-    let shared = bind(&KEPT, alive).and(&OTHER, 40).frame();
+    let (token, tracker) = DropTracker::new();
+    let shared = bind(&KEPT, token).and(&OTHER, 40).frame();
     let id = check.id();
     let share = |number: u64| {
         let mine = shared.clone();
@@ -215,7 +215,7 @@ pub(crate) fn c20_tasks_share_a_snapshot(check: &CheckContext) -> CheckResult {
         check.block_on(task.output())??;
     }
     check.eventually("what tasks shared ends with the last of them", || {
-        life.has_ended()
+        tracker.is_dropped()
     })
 }
 

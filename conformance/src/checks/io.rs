@@ -1,4 +1,4 @@
-//! Contract, "Wakes, time, I/O": what C-50, C-56 and C-59 say of I/O.
+//! Contract, "Wakes, time, I/O": C-50, C-56 and C-59, as far as they are about I/O.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use super::time_io::{LOST_AT_A_WAKE, NOT_CARRIED, THE_DRIVERS, never};
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect, expect_entries};
 use crate::executor::{BoxFuture, Duplex, Executor, Listener};
-use crate::probe::{ID, Log, eventually, telling_waker};
+use crate::support::{ID, Log, eventually, logging_waker};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -50,7 +50,7 @@ fn connect(
         .connect(address)
 }
 
-/// What the system refused is no fault of frames, but a failure.
+/// Returns the failure of an I/O error, which is not about frames.
 pub(super) fn refused(error: io::Error) -> CheckError {
     Failure::new("TCP on the loopback device", error.to_string(), "").into()
 }
@@ -98,14 +98,15 @@ pub(crate) fn c50_a_socket_calls_a_waker_in_the_frame_that_registered_it(
     Ok(())
 }
 
-/// What `ID` is in a foreign waker that a socket calls; `last` registers it, perhaps after `first`.
+/// Returns `ID` in an external waker that a socket calls; `last` registers it, perhaps after
+/// `first`.
 async fn called_by_a_socket(
     executor: &Arc<dyn Executor>,
     first: Option<Frame>,
     last: &Frame,
 ) -> Result<Option<u64>, CheckError> {
     let (mut near, mut far) = connection(executor).await?;
-    let (waker, log) = telling_waker();
+    let (waker, log) = logging_waker();
     for frame in first.iter().chain([last]) {
         let pending = frame.run(|| reads_nothing(&mut near, &waker));
         ensure(
@@ -130,7 +131,7 @@ fn in_pool(pool: &Mutex<Option<Connection>>) -> MutexGuard<'_, Option<Connection
     pool.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Answers each byte with its successor, until the other end is gone.
+/// Answers each byte with its successor, until the peer closes.
 async fn answer(mut stream: Connection) {
     let mut byte = [0];
     while stream.read_exact(&mut byte).await.is_ok() {
@@ -195,7 +196,7 @@ pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
     check.block_on(server.output())
 }
 
-/// Accepts two connections, and serves each in a frame of its own: 20 and 21.
+/// Accepts two connections, and serves each in its own frame: 20 and 21.
 async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAddr>) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
     // The client may have been dropped: then no connection comes.

@@ -6,7 +6,7 @@ use super::io::{listen, refused};
 use super::time_io::THE_DRIVERS;
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckResult, ensure, expect};
-use crate::probe::{ID, Log, eventually};
+use crate::support::{ID, Log, eventually};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -20,8 +20,8 @@ macro_rules! __io_callbacks_checks {
     };
 }
 
-/// A socket with a callback, registered under 10, that notes when something came; what it saw, and
-/// how what it owns ended.
+/// Registers a callback of a socket under 10. Returns what the callback saw, and where the value
+/// that it owns was dropped.
 async fn callback_noted(check: &CheckContext, log: &Log) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
     let (note, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
@@ -44,7 +44,7 @@ async fn callback_noted(check: &CheckContext, log: &Log) -> CheckResult {
         ID.scope(11, far.write_all(b"a")).await.map_err(refused)?;
         ensure(
             eventually(|| log.entries().len() > before).await,
-            "a callback is called when there is something to read",
+            "a callback is called when there are data to read",
             "it was not, in time",
             "",
         )?;

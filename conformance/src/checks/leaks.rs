@@ -1,4 +1,4 @@
-//! Contract, "Values", in the long run: C-79 to C-81. What stays flat, what leaks by itself, and
+//! Contract, "Values", in the long run: C-79 to C-81. What does not grow, what leaks by design, and
 //! what is left when a thread ends.
 
 use std::cell::{Cell, RefCell};
@@ -11,7 +11,7 @@ use framewise_context::{ContextVar, Frame, frame_stats};
 use super::within::{NOT_CARRIED, fails, in_task, sees};
 use crate::check_context::{CheckContext, panicked};
 use crate::check_result::{CheckResult, ensure, expect};
-use crate::probe::{Alive, ID, Life, Log, eventually, yield_times};
+use crate::support::{DropToken, DropTracker, ID, Log, eventually, yield_times};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -28,17 +28,17 @@ macro_rules! __leaks_checks {
     };
 }
 
-/// How many links the chain has, in each of which the next is bound and spawned.
+/// The number of links of the chain; each link binds and spawns the next.
 const LINKS: u64 = 3_000;
 
-/// How many of the links' values may be there at once. A thread that is interrupted between a
-/// task's end and letting go of it holds one; there are not that many threads.
+/// The maximum number of the links' values that may be alive at once. A thread that is preempted
+/// between a task's end and its release holds one; there are fewer threads than this.
 const LIVE_MAX: usize = 300;
 
-/// How deep a spawn may be within another's poll until it counts as recursion.
+/// The depth of polls within polls at which spawning counts as recursion.
 const DEPTH_MAX: usize = 50;
 
-/// Counts itself while it is there.
+/// Counts its live instances.
 struct Counted(Arc<Chain>);
 
 #[derive(Default)]
@@ -77,7 +77,7 @@ impl Chain {
 
 static TRAIL: ContextVar<Counted> = ContextVar::new("trail");
 
-/// Binds both variables on top of what is there, and spawns a link that does the same.
+/// Binds both variables on top of the current frame, and spawns a link that does the same.
 fn link(own: CheckContext, chain: Arc<Chain>, left: u64) {
     thread_local! {
         static DEPTH: Cell<usize> = const { Cell::new(0) };
@@ -89,7 +89,7 @@ fn link(own: CheckContext, chain: Arc<Chain>, left: u64) {
     if depth > DEPTH_MAX {
         return chain.ends(fails(
             "a task that spawns another",
-            "the other runs within it, and so on: a stack is used up",
+            "the other runs within its poll, and so on: the stack overflows",
             "tasks are run where they are spawned or woken",
         ));
     }
@@ -120,7 +120,7 @@ pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
     let mut made = 0;
     while !check.block_on(eventually(|| chain.has_ended())) {
         let now = chain.made.load(Ordering::SeqCst);
-        let seen = format!("it stands still after {now} links");
+        let seen = format!("it stalls after {now} links");
         ensure(
             now > made,
             "a chain of tasks goes on",
@@ -138,9 +138,9 @@ pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
     let most = chain.most.load(Ordering::SeqCst);
     ensure(
         most <= LIVE_MAX,
-        &format!("at most {LIVE_MAX} of {LINKS} values of a chain of tasks are there at once"),
+        &format!("at most {LIVE_MAX} of {LINKS} values of a chain of tasks are alive at once"),
         &most.to_string(),
-        "a task holds its parent's frame besides its own, or a task that is over keeps its frame",
+        "a task holds its parent's frame besides its own, or a finished task keeps its frame",
     )?;
     check.eventually("the last value of a chain ends with it", || {
         chain.live.load(Ordering::SeqCst) == 0
@@ -150,18 +150,18 @@ pub(crate) fn c79_a_chain_of_tasks_that_rebind_holds_no_more_than_its_end(
 type FrameSlot = Arc<Mutex<Option<Frame>>>;
 
 /// A slot for the frame that binds it, and a token that shows how long the frame lives.
-static OWN: ContextVar<(FrameSlot, Alive)> = ContextVar::new("own");
+static OWN: ContextVar<(FrameSlot, DropToken)> = ContextVar::new("own");
 
-/// One at a time in this process, since the statistics count all.
+/// Held while a check uses the statistics, which count the whole process.
 static ALONE: Mutex<()> = Mutex::new(());
 
 pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(
     check: &CheckContext,
 ) -> CheckResult {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     let slot = FrameSlot::default();
-    let own = (Arc::clone(&slot), alive);
+    let own = (Arc::clone(&slot), token);
     let ties = async {
         yield_times(1).await;
         OWN.with(|own| {
@@ -179,11 +179,11 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(
         "it has not",
         NOT_CARRIED,
     )?;
-    // So that the task is over for its executor too.
+    // So that the executor has dropped the task, too.
     check.block_on(check.spawn(yield_times(2)).output())?;
-    // The statistics are there in builds with debug assertions only.
+    // The statistics exist in builds with debug assertions only.
     let live = || frame_stats().map(|stats| stats.at(file!(), bound_at));
-    let leaks = !life.has_ended();
+    let leaks = !tracker.is_dropped();
     let named = live().is_none_or(|live| live > 0);
     let held = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
     drop(held);
@@ -200,14 +200,14 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(
         "",
     )?;
     let what = "a value that no longer holds its frame ends";
-    check.eventually(what, || life.has_ended())?;
+    check.eventually(what, || tracker.is_dropped())?;
     let what = "no frame is live of where it was bound";
     check.eventually(what, || live().is_none_or(|live| live == 0))
 }
 
 static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
 
-/// Notes what is seen when it is dropped: at its thread's end, if it is put into a thread-local.
+/// Records what it sees when it is dropped: at its thread's end, if it is stored in a thread-local.
 struct AtTheEnd(Log);
 
 impl Drop for AtTheEnd {
@@ -223,7 +223,7 @@ thread_local! {
     static LATE: RefCell<Vec<AtTheEnd>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Has this thread note what it sees at its end: before and after its first use of a frame.
+/// Makes this thread record what it sees at its end: before and after its first use of a frame.
 fn note_this_threads_end(log: &Log) {
     EARLY.with(|early| early.borrow_mut().push(AtTheEnd(log.clone())));
     WITH_DEFAULT.run(7, || {
@@ -233,7 +233,7 @@ fn note_this_threads_end(log: &Log) {
     });
 }
 
-/// Each of the ends that were noted was at the root, with the default.
+/// Checks that each recorded end of a thread was at the root, with the default.
 fn all_fine(log: &Log) -> CheckResult {
     for (label, seen) in log.entries() {
         expect(
@@ -305,7 +305,7 @@ pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(
             WITH_DEFAULT.run(number, || {
                 check.spawn(async move {
                     yield_times(1).await;
-                    // This thread ends after the check only.
+                    // This thread ends only after the check.
                     if thread::current().id() != here {
                         note_this_threads_end(&noted);
                     }
@@ -317,7 +317,7 @@ pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(
     for task in tasks {
         check.block_on(task.output())?;
     }
-    // Threads that are not joined here are not seen, and are not the suite's to wait for.
+    // Threads that are not joined here are not seen, since the suite cannot wait for them.
     shutdown.shut_down();
     all_fine(&log)
 }

@@ -9,7 +9,7 @@ use crate::check_context::not_applicable;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::BoxFuture;
 use crate::pool::PoolCheckContext;
-use crate::probe::{Gate, ID, KEPT, Life, eventually, yield_times};
+use crate::support::{DropTracker, Gate, ID, KEPT, eventually, yield_times};
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -45,7 +45,7 @@ pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> Ch
                 ),
                 (
                     (None, None),
-                    "the work runs in a task of the pool's own: capture the frame at the request",
+                    "the work runs in one of the pool's tasks: capture the frame at the request",
                 ),
                 (
                     (id, Some(10)),
@@ -61,7 +61,7 @@ pub(crate) fn c56_the_second_request_sees_itself(check: &PoolCheckContext) -> Ch
         seen,
         &[(
             (Some(30), Some(30)),
-            "the frame of the request before was left behind",
+            "the frame of the previous request was left behind",
         )],
     )
 }
@@ -78,7 +78,7 @@ pub(crate) fn c56_requests_side_by_side_see_themselves(check: &PoolCheckContext)
             seen,
             &[(
                 (check.id(), check.id()),
-                "the work runs in a task of the pool's own",
+                "the work runs in one of the pool's tasks",
             )],
         )?;
     }
@@ -100,11 +100,13 @@ pub(crate) fn c57_the_driver_has_no_requests_frame(check: &PoolCheckContext) -> 
                 ),
                 (
                     Some(20),
-                    "the driver is polled by the request that waits: poll it in Frame::root().scope(..)",
+                    "the driver is polled by the request that waits: poll it in \
+                     Frame::root().scope(..)",
                 ),
                 (
                     check.id(),
-                    "the driver was spawned in the frame in which the pool was made: spawn it at the root",
+                    "the driver was spawned in the frame in which the pool was made: spawn it at \
+                     the root",
                 ),
             ],
         )?;
@@ -113,18 +115,19 @@ pub(crate) fn c57_the_driver_has_no_requests_frame(check: &PoolCheckContext) -> 
 }
 
 pub(crate) fn c57_the_first_requests_values_are_freed(check: &PoolCheckContext) -> CheckResult {
-    let (alive, life) = Life::begin();
-    check.block_on(KEPT.scope(alive, check.request()));
+    let (token, tracker) = DropTracker::new();
+    check.block_on(KEPT.scope(token, check.request()));
     let made = check.connector.made();
-    let freed = check.block_on(eventually(|| life.has_ended()));
+    let freed = check.block_on(eventually(|| tracker.is_dropped()));
     ensure(
         freed,
-        "what the request that made a connection had bound is freed when that request is over",
+        "what the request that made a connection had bound is freed when that request ends",
         "it is still held",
         "the connection's driver, or the connection, was made in the request's frame and keeps it: \
-         spawn the driver at the root, and keep no Frame::current() of a request in what is pooled",
+         spawn the driver at the root, and keep no Frame::current() of a request in what is \
+         pooled",
     )?;
-    // The connection is still the pool's: this is no freeing by closing it.
+    // The pool still has the connection: the values were not freed by closing it.
     check.block_on(check.request());
     if check.connector.made() != made {
         return not_applicable("the pool keeps no connection");
@@ -135,11 +138,11 @@ pub(crate) fn c57_the_first_requests_values_are_freed(check: &PoolCheckContext) 
 pub(crate) fn c19_what_a_request_binds_is_freed_with_it(check: &PoolCheckContext) -> CheckResult {
     check.block_on(check.request());
     for request in ["second", "third"] {
-        let (alive, life) = Life::begin();
-        check.block_on(KEPT.scope(alive, check.request()));
+        let (token, tracker) = DropTracker::new();
+        check.block_on(KEPT.scope(token, check.request()));
         ensure(
-            check.block_on(eventually(|| life.has_ended())),
-            "what a request had bound is freed when it is over",
+            check.block_on(eventually(|| tracker.is_dropped())),
+            "what a request had bound is freed when it ends",
             &format!("the {request} request's is still held"),
             "the pool keeps something of each request: a waker, a closure, or a frame",
         )?;
@@ -174,7 +177,7 @@ pub(crate) fn c58_a_waiter_goes_on_in_its_own_frame(check: &PoolCheckContext) ->
     let seen = check.block_on(async {
         let holders = ID.scope(10, futures::future::join_all(holders));
         let waiters = async {
-            // The holders come first in the join, and so to the connections.
+            // The holders come first in the join, so they get the connections.
             yield_times(2).await;
             let waiters = [20, 21].map(|number| ID.scope(number, check.request()));
             let release = async {
@@ -212,9 +215,9 @@ pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> 
         let holders = futures::future::join_all(holders);
         let cancelled = async {
             yield_times(2).await;
-            let (alive, life) = Life::begin();
+            let (token, tracker) = DropTracker::new();
             {
-                let waiter = pin!(KEPT.scope(alive, check.request()));
+                let waiter = pin!(KEPT.scope(token, check.request()));
                 let limit = pin!(yield_times(4));
                 if let Either::Left(_) = select(waiter, limit).await {
                     gate.open();
@@ -223,7 +226,7 @@ pub(crate) fn c48_a_cancelled_waiter_keeps_nothing(check: &PoolCheckContext) -> 
                     );
                 }
             }
-            let freed = eventually(|| life.has_ended()).await;
+            let freed = eventually(|| tracker.is_dropped()).await;
             gate.open();
             ensure(
                 freed,
@@ -242,10 +245,10 @@ pub(crate) fn c60_connecting_keeps_no_cancelled_requests_values(
 ) -> CheckResult {
     let reachable = Gate::new();
     check.connector.wait_for(&reachable);
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     check.block_on(async {
         {
-            let first = pin!(KEPT.scope(alive, check.request()));
+            let first = pin!(KEPT.scope(token, check.request()));
             let limit = pin!(yield_times(8));
             let over = matches!(select(first, limit).await, Either::Left(_));
             ensure(
@@ -258,7 +261,7 @@ pub(crate) fn c60_connecting_keeps_no_cancelled_requests_values(
         // The first request is cancelled. If the pool goes on connecting, no request owns that.
         let second = ID.scope(20, check.request());
         let open = async {
-            let freed = eventually(|| life.has_ended()).await;
+            let freed = eventually(|| tracker.is_dropped()).await;
             reachable.open();
             freed
         };

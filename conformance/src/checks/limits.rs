@@ -8,7 +8,7 @@ use framewise_context::{ContextVar, Frame, bind};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, fails, in_task, sees};
 use crate::check_context::{CheckContext, Spawned};
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{ID, KEPT, Life, eventually, yield_times};
+use crate::support::{DropTracker, ID, KEPT, eventually, yield_times};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -50,7 +50,7 @@ pub(crate) fn c10_tasks_that_race_for_a_variables_first_use_agree_on_it(
                 if !eventually(|| arrived.load(Ordering::SeqCst) >= racers).await {
                     break;
                 }
-                // Each binds it for the first time as far as it knows.
+                // Each task binds it for the first time.
                 frames.push(bind(*var, me).frame());
                 yield_times(1).await;
                 sees(id, "in a task that races with others")?;
@@ -108,13 +108,13 @@ pub(crate) fn c11_a_thousand_nested_runs_work(check: &CheckContext) -> CheckResu
     })
 }
 
-/// An executor that is to blame here overflows a stack, which ends the process.
+/// An executor that fails here overflows a stack, which aborts the process.
 pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(
     check: &CheckContext,
 ) -> CheckResult {
     static LINK: ContextVar<Frame> = ContextVar::new("link");
-    let (alive, life) = Life::begin();
-    let chain = bind(&KEPT, alive).frame();
+    let (token, tracker) = DropTracker::new();
+    let chain = bind(&KEPT, token).frame();
     let chain = (0..100_000).fold(chain, |last, _| bind(&LINK, last).frame());
     let task = bind(&LINK, chain).run(|| {
         check.spawn(async {
@@ -129,7 +129,7 @@ pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(
         NOT_CARRIED,
     )?;
     check.eventually("the chain ends with the task, its only holder", || {
-        life.has_ended()
+        tracker.is_dropped()
     })
 }
 
@@ -154,7 +154,7 @@ impl Pair {
     }
 }
 
-/// A thousand variables, made once a process.
+/// A thousand variables, made once per process.
 fn pairs() -> &'static [Pair] {
     static PAIRS: OnceLock<Vec<Pair>> = OnceLock::new();
     PAIRS.get_or_init(|| {
@@ -193,7 +193,8 @@ pub(crate) fn c13_correct_at_each_size(check: &CheckContext) -> CheckResult {
     for (index, pair) in pairs().iter().enumerate() {
         frame = frame.run(|| pair.bind(index as u64));
         let count = index + 1;
-        // Two variables a pair, and some are bound already, so all sizes around 8, 64 and 128.
+        // Two variables per pair, and some are bound already, so these are all sizes around 8, 64
+        // and 128.
         if count > 70 && count < 500 {
             continue;
         }

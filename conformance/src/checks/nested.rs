@@ -10,7 +10,7 @@ use super::threads::blocking_of;
 use crate::check_context::{CheckContext, not_applicable, output_of};
 use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::Executor;
-use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
+use crate::support::{Gate, ID, Log, deliberate_panic, yield_times};
 use crate::wait::WaitLimit;
 
 /// The checks of this chapter.
@@ -28,8 +28,8 @@ macro_rules! __nested_checks {
     };
 }
 
-const NOT_RESTORED: &str = "block_on leaves a frame behind: what was current before it is not \
-                            what is current after it";
+const NOT_RESTORED: &str = "block_on leaves a frame behind: what was current before it is not what \
+                            is current after it";
 
 pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> CheckResult {
     let log = Log::new();
@@ -102,7 +102,7 @@ pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> Check
     )
 }
 
-/// Calls `block_on` with another one's work inside, and notes what is before, in and after it.
+/// Calls `block_on` in another `block_on`, and records `ID` before, in and after it.
 fn nest(executor: &Arc<dyn Executor>, log: &Log) {
     log.note("before the nested one");
     executor.block_on(Box::pin(async {
@@ -127,7 +127,7 @@ fn nest(executor: &Arc<dyn Executor>, log: &Log) {
 
 fn expect_nested(log: &Log, outer: u64) -> CheckResult {
     let entries = log.entries();
-    // Spawned after the nested one, a task shows what the executor itself takes for current.
+    // A task that is spawned after the nested one shows which frame the executor takes for current.
     let after = "in a task spawned after it";
     let nested: Vec<_> = entries
         .iter()
@@ -158,8 +158,8 @@ fn expect_nested(log: &Log, outer: u64) -> CheckResult {
         &[
             (
                 Some(None),
-                "a nested block_on polls, or ends, at the root, and what is spawned after it captures \
-                 that; or no frame is carried at all (C-25)",
+                "a nested block_on polls, or ends, at the root, and what is spawned after it \
+                 captures that; or no frame is carried at all (C-25)",
             ),
             (Some(Some(21)), "a scope is not left again"),
         ],
@@ -216,7 +216,7 @@ pub(crate) fn c64_nested_in_block_in_place(check: &CheckContext) -> CheckResult 
 pub(crate) fn c64_nested_in_block_on(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let (sender, outcome) = mpsc::channel();
-    // On a thread of its own: where nesting is not legal it may never return.
+    // On a separate thread: if nesting is not legal it may never return.
     let outer = {
         let (executor, log) = (Arc::clone(check.executor()), log.clone());
         move || {
@@ -229,7 +229,7 @@ pub(crate) fn c64_nested_in_block_on(check: &CheckContext) -> CheckResult {
                 executor.block_on(Box::pin(future));
             }));
             log.note("after both");
-            // The check may have given up.
+            // The check may have timed out.
             let _ = sender.send(nested.is_ok());
         }
     };

@@ -12,7 +12,7 @@ pub(crate) use scopes::*;
 use crate::check_result::{CheckResult, ensure};
 use crate::combinator::Child;
 use crate::executor::BoxFuture;
-use crate::probe::Log;
+use crate::support::Log;
 
 /// The checks of this suite.
 #[doc(hidden)]
@@ -36,14 +36,14 @@ macro_rules! __polling_checks {
     };
 }
 
-/// The sign of a child that is not polled where its combinator is.
-const ELSEWHERE: &str = "children are polled elsewhere, without the poller's frame: poll them where \
-                         the whole is polled, or carry Frame::current() to there";
+/// The likely cause where a child is not polled in its combinator's poll.
+const ELSEWHERE: &str = "children are polled elsewhere, without the poller's frame: poll them \
+                         where the whole is polled, or carry Frame::current() to there";
 
-/// The sign of a frame that was kept.
+/// The likely cause where a captured frame is kept.
 const KEPT: &str = "a frame is captured and kept: poll children in whatever frame is current";
 
-/// The sign of one child's frame around another.
+/// The likely cause where one child's frame is current in another child.
 const NESTED: &str = "a child is polled or dropped inside of another's frame: a frame may be \
                       entered for one child only, and be left again after it";
 
@@ -72,12 +72,12 @@ fn idle(log: &Log, label: &'static str) -> Child {
     })
 }
 
-/// Polls `whole` once, within the executor that is around.
+/// Polls `whole` once, within the combinator's executor.
 async fn polled(whole: &mut BoxFuture<'static, ()>) -> Poll<()> {
     poll_fn(|cx| Poll::Ready(whole.as_mut().poll(cx))).await
 }
 
-/// Each entry under `label` is `number`.
+/// Checks that each entry under `label` is `number`.
 fn all_see(log: &Log, label: &str, number: Option<u64>) -> CheckResult {
     let entries = log.entries();
     let mut of_label = entries

@@ -1,4 +1,5 @@
-//! Contract, "Wakes, time, I/O": C-56, C-57 and C-60, what one request leaves for the next.
+//! Contract, "Wakes, time, I/O": C-56, C-57 and C-60, which are about objects that outlive a
+//! request.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,7 +11,7 @@ use super::time_io::{NOT_CARRIED, THE_WAKERS};
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::Executor;
-use crate::probe::{ID, KEPT, Life, Log, yield_times};
+use crate::support::{DropTracker, ID, KEPT, Log, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -25,7 +26,7 @@ macro_rules! __pools_checks {
     };
 }
 
-/// A question to a driver, and where its answer goes.
+/// A call to a driver, and the sender of its answer.
 type Call = (u64, oneshot::Sender<(u64, Option<u64>)>);
 
 /// A client whose one connection is driven by a task that its first use starts.
@@ -42,10 +43,10 @@ impl Client {
         })
     }
 
-    /// Asks, and gives the answer and what `ID` is in the driver.
+    /// Calls the driver, and returns the answer and `ID` in the driver.
     async fn ask(&self, question: u64) -> Option<(u64, Option<u64>)> {
         let (answer, answered) = oneshot::channel();
-        // A driver that is gone drops the answer's sender, and that is seen.
+        // If the driver has ended, the answer's sender is dropped, and the caller sees that.
         drop(self.connection().unbounded_send((question, answer)));
         answered.await.ok()
     }
@@ -72,7 +73,7 @@ async fn drive(mut calls: mpsc::UnboundedReceiver<Call>) {
     }
 }
 
-/// A request under `number`, which asks twice; what it and the driver saw, in turn.
+/// Makes a request under `number` with two calls; returns what it and the driver saw, in turn.
 async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: KeptBy) -> Asked {
     let client = Arc::clone(client);
     let task = async move {
@@ -91,7 +92,7 @@ async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: 
     bindings.run(|| check.spawn(task)).output().await
 }
 
-type KeptBy = crate::probe::Alive;
+type KeptBy = crate::support::DropToken;
 type Asked = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, CheckError>;
 
 pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
@@ -99,7 +100,7 @@ pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
 ) -> CheckResult {
     let client = Client::new(check);
     for number in [10, 11, 12] {
-        let asked = request(check, &client, number, Life::begin().0);
+        let asked = request(check, &client, number, DropTracker::new().0);
         for (answer, seen, _) in check.block_on(asked)? {
             ensure(answer.is_some(), "a driver answers", "it is gone", "")?;
             expect(
@@ -126,8 +127,8 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
 ) -> CheckResult {
     let client = Client::new(check);
     for number in [10, 11] {
-        let (alive, life) = Life::begin();
-        let asked = check.block_on(request(check, &client, number, alive))?;
+        let (token, tracker) = DropTracker::new();
+        let asked = check.block_on(request(check, &client, number, token))?;
         for (_, _, in_driver) in asked {
             expect(
                 "ID in a driver that the request under 10 has spawned at the root",
@@ -144,7 +145,7 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
             )?;
         }
         ensure(
-            check.block_on(crate::probe::eventually(|| life.has_ended())),
+            check.block_on(crate::support::eventually(|| tracker.is_dropped())),
             "a request's values are freed at its end, though the driver that it started lives on",
             &format!("the values of the request under {number} are still held"),
             "the driver's task, or its waker in the connection, holds the request's frame",
@@ -180,10 +181,10 @@ pub(crate) fn c60_a_lazy_initializer_is_independent_of_its_first_user(
             (made, ID.get())
         }
     };
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     let (first, second) = check.block_on(async {
         let first = bind(&ID, 10)
-            .and(&KEPT, alive)
+            .and(&KEPT, token)
             .run(|| check.spawn(uses(&shared)));
         let second = ID.run(11, || check.spawn(uses(&shared)));
         Ok::<_, CheckError>((first.output().await?, second.output().await?))
@@ -214,7 +215,7 @@ pub(crate) fn c60_a_lazy_initializer_is_independent_of_its_first_user(
     expect("ID in the user under 10", Some(10), first.1, &causes)?;
     expect("ID in the user under 11", Some(11), second.1, &causes)?;
     ensure(
-        check.block_on(crate::probe::eventually(|| life.has_ended())),
+        check.block_on(crate::support::eventually(|| tracker.is_dropped())),
         "the values of the task that triggered it are freed, though what was made is held",
         "they are held",
         "the task of the initializer, or a waker in it, holds the frame",

@@ -9,7 +9,7 @@ use futures::stream::{self, FuturesUnordered, StreamExt};
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, sees};
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{ID, Log, yield_times};
+use crate::support::{ID, Log, yield_times};
 
 /// The checks of this part of the chapter.
 #[doc(hidden)]
@@ -30,7 +30,7 @@ macro_rules! __siblings_checks {
 const BLED: &str = "a frame that was entered for one poll is still current at the next: restore \
                     what was there before on each way out of a poll";
 
-/// Yields, and sees `number` all the time.
+/// Yields, and checks that `ID` is `number` all the time.
 async fn busy(number: Option<u64>, rounds: u64) -> CheckResult {
     for _ in 0..rounds {
         let seen = ID.get();
@@ -84,7 +84,7 @@ pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContex
         let (mut to_second, mut second) = mpsc::channel::<u64>(0);
         let sends = ID.scope(10, async move {
             for number in 0..5 {
-                // The receiver may be gone if it failed: it says why.
+                // The receiver may be gone if it failed; then it has reported why.
                 let _ = futures::SinkExt::send(&mut to_second, number).await;
                 sees(Some(10), "in a branch after it has woken another")?;
                 first.next().await;
@@ -99,7 +99,7 @@ pub(crate) fn c68_branches_that_wake_each_other_do_not_bleed(check: &CheckContex
             }
             sees(Some(11), "in the task that answered")
         };
-        // One beside it in the task, the other in a task of its own.
+        // One beside it in the task, the other in its own task.
         let answers = ID.run(11, || own.spawn(answers));
         let (sent, idle) = futures::join!(sends, busy(id, 20));
         sent.and(idle).and(answers.output().await?)
@@ -124,10 +124,10 @@ pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(
         let winner = Box::pin(ID.scope(11, yield_times(2)));
         match future::select(future::join(scoped, plain), winner).await {
             Either::Right(((), losers)) => drop(losers),
-            Either::Left(_) => return sees(Some(11), "where what never ends has ended"),
+            Either::Left(_) => return sees(Some(11), "after a future that never ends has ended"),
         }
         sees(id, "after losers were dropped")?;
-        // By the macro, which drops them where it ends.
+        // By the macro, which drops the losers when it ends.
         let loser = ID.scope(12, waits("by the macro"));
         {
             let (loser, winner) = (loser.fuse(), ID.scope(13, yield_times(1)).fuse());
@@ -169,7 +169,7 @@ pub(crate) fn c69_the_loser_of_a_select_is_dropped_in_its_scope(
     })
 }
 
-/// The items that were seen are 10 to 29, in whatever order.
+/// Checks that the items that were seen are 10 to 29, in any order.
 fn all_items(mut seen: Vec<Option<u64>>) -> CheckResult {
     seen.sort_unstable();
     let expected = (10..30).map(Some).collect::<Vec<_>>();
@@ -205,7 +205,7 @@ pub(crate) fn c70_a_scope_an_item_in_buffer_unordered(check: &CheckContext) -> C
     let id = check.id();
     let own = check.clone();
     in_task(check, async move {
-        // Every other one is a task of its own, which is waited for in the scope of another.
+        // Every second item is a separate task, which is awaited in another item's scope.
         let make = |number: u64| {
             if number.is_multiple_of(2) {
                 let task = ID.run(number, || own.spawn(item(number)));

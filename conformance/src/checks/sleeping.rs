@@ -1,4 +1,4 @@
-//! Contract, "Wakes, time, I/O": C-51 and C-52, tasks that wait for a time.
+//! Contract, "Wakes, time, I/O": C-51 and C-52, tasks that wait for timers.
 
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -11,7 +11,7 @@ use super::time_io::{LONG, LOST_AT_A_WAKE, NOT_CARRIED, TICK, sleep};
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::{BoxFuture, Executor};
-use crate::probe::{ID, KEPT, Life, Log, eventually};
+use crate::support::{DropTracker, ID, KEPT, Log, eventually};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -39,7 +39,7 @@ fn timeout(
 
 /// # Errors
 ///
-/// Not applicable, where the timers make no time-outs.
+/// Not applicable, if the timers have no timeouts.
 fn needs_timeouts(check: &CheckContext) -> CheckResult {
     let timers = check.timers()?;
     let has = check.block_on(async {
@@ -55,10 +55,10 @@ fn needs_timeouts(check: &CheckContext) -> CheckResult {
 
 pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(check: &CheckContext) -> CheckResult {
     check.timers()?;
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     let executor = Arc::clone(check.executor());
-    // Under a waker of the suite's, which a timer must call in the frame that registered it (C-50).
-    let task = bind(&KEPT, alive).run(|| {
+    // With a waker of the suite, which a timer must call in the frame that registered it (C-50).
+    let task = bind(&KEPT, token).run(|| {
         check.spawn(async move {
             let mut nap = sleep(&executor, LONG);
             let polled = nap.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -73,7 +73,7 @@ pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(check: &CheckContext) -> CheckR
         "",
     )?;
     ensure(
-        check.block_on(eventually(|| life.has_ended())),
+        check.block_on(eventually(|| tracker.is_dropped())),
         "the frame of a task is released that has dropped a sleep",
         "it is alive until the sleep's deadline",
         DROPPED_SLEEP_KEEPS,
@@ -87,22 +87,22 @@ enum End {
     Dropped,
 }
 
-/// The combinator and its task live on, so that the wait's frame does not end with them. No other
-/// timer fires meanwhile, so that it does not end with the next event either.
+/// The combinator and its task stay alive, so they do not release the wait's frame. No other timer
+/// fires meanwhile, so the next event does not release it either.
 pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
     check: &CheckContext,
 ) -> CheckResult {
     check.timers()?;
     for end in [End::Finished, End::Dropped] {
-        let (alive, life) = Life::begin();
+        let (token, tracker) = DropTracker::new();
         let executor = Arc::clone(check.executor());
         let task = check.spawn(async move {
             let nap = match end {
                 End::Finished => sleep(&executor, TICK),
                 End::Dropped => sleep(&executor, LONG),
             };
-            // Its wakers are its own, so that a timer has to keep the frame beside them.
-            let mut waits = FuturesUnordered::from_iter([Box::pin(KEPT.scope(alive, nap))]);
+            // The combinator has its own wakers, so a timer has to keep the frame beside them.
+            let mut waits = FuturesUnordered::from_iter([Box::pin(KEPT.scope(token, nap))]);
             match end {
                 End::Finished => drop(waits.next().await),
                 End::Dropped => {
@@ -116,7 +116,7 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
                     )?;
                 }
             }
-            let released = eventually(|| life.has_ended()).await;
+            let released = eventually(|| tracker.is_dropped()).await;
             drop(waits);
             ensure(
                 released,
@@ -136,9 +136,10 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
     Ok(())
 }
 
-/// The sign of a wait that was dropped and is still registered.
-const DROPPED_SLEEP_KEEPS: &str = "a sleep that is dropped leaves its waker, and the frame that this was registered in, with the \
-     timers: take both out when it is dropped";
+/// The likely cause where a dropped wait is still registered.
+const DROPPED_SLEEP_KEEPS: &str = "a sleep that is dropped leaves its waker, and the frame that \
+                                   this was registered in, with the timers: take both out when it \
+                                   is dropped";
 
 pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> CheckResult {
     check.timers()?;
@@ -219,7 +220,7 @@ pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -
     let in_time = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     ensure(
         !in_time,
-        "a time-out ends what is never ready",
+        "a timeout ends what is never ready",
         "it was ready",
         "",
     )?;
@@ -280,7 +281,7 @@ pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(
     )
 }
 
-/// Five ticks, each of which notes its frame.
+/// Waits for five ticks, and records the frame at each.
 fn five_ticks(executor: &Arc<dyn Executor>, log: &Log) -> Option<BoxFuture<'static, ()>> {
     let mut ticks = executor.timers()?.interval(TICK)?;
     let log = log.clone();

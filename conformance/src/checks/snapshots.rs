@@ -11,7 +11,7 @@ use super::within::{LEFT_BEHIND, in_task, panics, sees};
 use super::workers::{Meeting, block_on_catching, still_runs};
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
-use crate::probe::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
+use crate::support::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -30,7 +30,7 @@ macro_rules! __snapshots_checks {
     };
 }
 
-/// A snapshot that is taken in a task of its own, under `ID` = `number`, and outlives it.
+/// Takes a snapshot in a separate task, under `ID` = `number`. The snapshot outlives the task.
 async fn taken_in_a_task(check: &CheckContext, number: u64) -> Result<Frame, CheckError> {
     let task = ID.run(number, || {
         check.spawn(async {
@@ -130,7 +130,7 @@ pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(check: &CheckContext) ->
             "it did not",
             "",
         )?;
-        // Across awaits: the panic leaves the snapshot's own polls, and the task goes on.
+        // Across awaits: the panic unwinds out of a poll in the snapshot, and the task goes on.
         let panicking = one.clone().scope(async {
             yield_times(1).await;
             deliberate_panic()
@@ -150,7 +150,7 @@ pub(crate) fn c21_a_panic_inside_of_a_snapshot_restores(check: &CheckContext) ->
 pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) -> CheckResult {
     const TASKS: usize = 16;
     let entered = Gate::new();
-    // Not caught by the suite, but by the executor if at all.
+    // The suite does not catch this panic; the executor may.
     ID.run(10, || {
         let entered = Arc::clone(&entered);
         check.executor().spawn(Box::pin(async move {
@@ -159,14 +159,15 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) 
             deliberate_panic()
         }));
     });
-    // Until it has; an executor without threads may let the panic out here, or later.
+    // Wait until it has panicked. An executor without threads may let the panic out here, or later.
     let _ = block_on_catching(check, eventually(|| entered.is_open()))?;
     if !still_runs(check)? {
         return not_applicable("a task that panics takes the executor with it");
     }
     let log = Log::new();
     let others = |check: &CheckContext| {
-        // As many as there are threads meet, so that the thread of the panic has one of them too.
+        // As many tasks as there are threads meet, so the thread of the panic runs one of them,
+        // too.
         let workers = check.executor().workers();
         let meeting = Meeting::of(workers);
         for number in 0..TASKS.max(workers) {
@@ -182,7 +183,7 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) 
         let done = eventually(|| entered.is_open() && log.entries().len() >= TASKS);
         check.block_on(done) && meeting.was_complete()
     };
-    // An executor without threads may let a panic out here, too; the second time there is none left.
+    // An executor without threads may let the panic out here, too, but only once.
     let done = (0..3).find_map(|_| catch_unwind(AssertUnwindSafe(|| others(check))).ok());
     let left = log.entries().into_iter().find(|(_, id)| id.is_some());
     expect(
@@ -207,8 +208,8 @@ const PANIC_LEAVES: &str =
     "the frame is not restored when a poll panics: restore it in a destructor, or use Frame::run";
 
 pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> CheckResult {
-    const CAUSE: &str = "a frame is made for each task, or the root is not kept as what it is, \
-                         or not entered as any other frame is (C-36)";
+    const CAUSE: &str = "a frame is made for each task, or the root is not kept as what it is, or \
+                         not entered as any other frame is (C-36)";
     let own = check.clone();
     let at_root = async move {
         let seen = || {
@@ -221,7 +222,7 @@ pub(crate) fn c22_a_snapshot_of_the_root_is_nothing(check: &CheckContext) -> Che
         all.push(Frame::current().inherited().scope(async { seen() }).await);
         ID.scope(10, yield_times(1)).await;
         all.push(seen());
-        // What is spawned at the root is there without further words.
+        // A task that is spawned at the root is at the root.
         all.push(own.spawn(async move { seen() }).output().await?);
         Ok::<_, CheckError>(all)
     };
@@ -268,7 +269,7 @@ pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(
     let gate = Gate::new();
     let started = Gate::new();
     let own = check.clone();
-    // A task that stays in its scope, which it never leaves while the others run.
+    // A task that stays in its scope while the others run.
     let (passed, begin) = (gate.passed(), Arc::clone(&started));
     let stays = check.spawn(ID.scope(10, async move {
         begin.open();
@@ -288,7 +289,8 @@ pub(crate) fn c24_a_scope_that_is_forgotten_does_not_outlive_its_poll(
             std::mem::forget(Frame::current().scope(pending::<()>()));
         });
         sees(id, "after snapshots were forgotten")?;
-        // On each thread that polls, next to the task that is in a scope and the ones that forgot.
+        // On each thread that polls, next to the task that is in a scope and the tasks that forgot
+        // one.
         for _ in 0..8 {
             let forgets = own.spawn(async {
                 let mut scope = Box::pin(ID.scope(13, pending::<()>()));

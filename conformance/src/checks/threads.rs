@@ -8,7 +8,7 @@ use framewise_context::{ContextVar, Frame, bind};
 use crate::check_context::{CheckContext, Slot, output_of};
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::{Blocking, Executor, JoinHandle, Output};
-use crate::probe::{Gate, ID, Log, NotesDrop, deliberate_panic, eventually, yield_times};
+use crate::support::{Gate, ID, Log, LogsDrop, deliberate_panic, eventually, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -25,10 +25,10 @@ macro_rules! __threads_checks {
     };
 }
 
-/// Notes in which frame it ends.
-static NOTED: ContextVar<NotesDrop> = ContextVar::new("noted");
+/// Records in which frame it is dropped.
+static NOTED: ContextVar<LogsDrop> = ContextVar::new("noted");
 
-/// Calls at once, where the executor does not limit them.
+/// The number of calls at once, if the executor does not limit them.
 const CALLS: usize = 4;
 
 type Handle = Box<dyn JoinHandle>;
@@ -79,7 +79,7 @@ pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(check: &CheckConte
     )
 }
 
-/// What `ID` is where this is called.
+/// Returns `ID` where this is called.
 pub(super) const ID_HERE: fn() -> Option<u64> = || ID.get();
 
 pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(
@@ -90,7 +90,7 @@ pub(crate) fn c61_a_blocking_call_of_a_task_captures_the_current_frame(
     let task = {
         let (gate, slot) = (Arc::clone(&gate), slot.clone());
         ID.scope(11, async move {
-            // The call waits until the task is over.
+            // The call waits until the task has ended.
             let call = move || (gate.wait(), ID.get()).1;
             slot.put(blocking_of(&executor, call));
             yield_times(1).await;
@@ -128,18 +128,18 @@ pub(crate) fn c61_a_pool_thread_is_at_the_root_after_a_panic(check: &CheckContex
     at_the_root_after(check, true)
 }
 
-/// Has every thread of the pool make a call under 10, and then calls at the root.
+/// Makes every thread of the pool run a call under 10, and then makes calls at the root.
 fn at_the_root_after(check: &CheckContext, panics: bool) -> CheckResult {
     let blocking = check.blocking()?;
     let calls = blocking.threads_max().unwrap_or(CALLS);
     let after: Vec<Option<u64>> = check.block_on(async {
         let busy = Busy::begin(blocking, calls, panics);
-        // Where the pool has fewer threads than it says, the others are had as they come.
+        // If the pool has fewer threads than it says, the remaining calls run one after the other.
         busy.has_begun().await;
         for ended in busy.end().await {
             ensure(
                 ended.is_err() == panics,
-                "a blocking call ends as its closure does",
+                "a blocking call returns what its closure returns",
                 if panics {
                     "a panic was lost"
                 } else {
@@ -175,7 +175,7 @@ fn at_the_root_after(check: &CheckContext, panics: bool) -> CheckResult {
     )
 }
 
-/// Calls under 10 that keep their threads.
+/// Calls under 10 that occupy their threads.
 pub(super) struct Busy {
     handles: Vec<Handle>,
     release: Arc<Gate>,

@@ -1,4 +1,5 @@
-//! Contract, "Wakes, time, I/O": C-50, in which frame a waker is called; and what these chapters share.
+//! Contract, "Wakes, time, I/O": C-50, in which frame a waker is called; and what these chapters
+//! share.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,7 +10,7 @@ use framewise_context::Frame;
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, Failure, expect};
 use crate::executor::{BoxFuture, Executor, Timers};
-use crate::probe::{ID, holds_within, poll_once, telling_waker};
+use crate::support::{ID, holds_within, logging_waker, poll_once};
 use crate::wait::WaitLimit;
 
 /// The checks of this chapter.
@@ -24,10 +25,10 @@ macro_rules! __time_io_checks {
     };
 }
 
-/// A time that is over soon.
+/// A duration that elapses during a check.
 pub(super) const TICK: Duration = Duration::from_millis(1);
 
-/// A time that is never over while a check runs.
+/// A duration that does not elapse during a check.
 pub(super) const LONG: Duration = Duration::from_secs(3_600);
 
 pub(super) const NOT_CARRIED: &str =
@@ -36,7 +37,8 @@ pub(super) const LOST_AT_A_WAKE: &str =
     "the frame is lost at a wake-up: enter the task's frame around every poll, not only the first";
 pub(super) const THE_DRIVERS: &str =
     "called in the driver's own frame: keep the registering frame beside the waker or the callback";
-pub(super) const THE_WAKERS: &str = "polled in the frame of the code that woke the task: a wake-up must not run it, nor give it a frame";
+pub(super) const THE_WAKERS: &str = "polled in the frame of the code that woke the task: a wake-up \
+                                     must not run it, nor give it a frame";
 
 /// Sleeps with the executor's timers, in a task.
 pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFuture<'static, ()> {
@@ -47,16 +49,17 @@ pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFutu
 }
 
 pub(crate) fn c50_an_external_waker_runs_in_its_callers_frame(check: &CheckContext) -> CheckResult {
-    let (waker, log) = telling_waker();
+    let (waker, log) = logging_waker();
     let task = async move {
         waker.wake_by_ref();
         ID.run(11, || waker.wake_by_ref());
-        crate::probe::yield_times(1).await;
+        crate::support::yield_times(1).await;
         waker.wake();
     };
     check.block_on(async { ID.run(10, || check.spawn(task)).output().await })?;
     expect(
-        "ID in a foreign waker that a task under 10 calls, calls within 11, and calls after a yield",
+        "ID in an external waker that a task under 10 calls, calls within 11, and calls after a \
+         yield",
         vec![Some(10), Some(11), Some(10)],
         log.entries().into_iter().map(|(_, id)| id).collect(),
         &[
@@ -111,15 +114,16 @@ pub(crate) fn c50_a_timer_calls_a_waker_in_the_frame_that_registered_it(
     Ok(())
 }
 
-/// What `ID` is in a foreign waker that a timer calls; `last` registers it, perhaps after `first`.
+/// Returns `ID` in an external waker that a timer calls; `last` registers it, perhaps after
+/// `first`.
 async fn called_by_a_timer(
     timers: &dyn Timers,
     first: Option<Frame>,
     last: &Frame,
 ) -> Result<Option<u64>, CheckError> {
-    // Where the thread gets no processor, the first of these may be over before they are polled.
+    // If the thread is not scheduled, the first sleeps may elapse before they are polled.
     for doublings in 0..12 {
-        let (waker, log) = telling_waker();
+        let (waker, log) = logging_waker();
         let duration = Duration::from_millis(20 << doublings);
         let mut sleep = timers.sleep(duration);
         let mut is_pending = |frame: &Frame, waker: &Waker| {
@@ -134,7 +138,7 @@ async fn called_by_a_timer(
     Err(never("a sleep is pending when it is polled at once"))
 }
 
-/// Something that was waited for, and did not happen.
+/// Returns the failure of an event that did not happen in time.
 pub(super) fn never(expected: &str) -> CheckError {
     Failure::new(expected, "it did not happen in time", "").into()
 }

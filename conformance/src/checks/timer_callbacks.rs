@@ -1,5 +1,5 @@
-//! Contract, "Wakes, time, I/O": C-53, the callbacks of timers, and C-51's second sentence, which
-//! they make visible.
+//! Contract, "Wakes, time, I/O": C-53, the callbacks of timers, and the second sentence of C-51,
+//! which they can observe.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::time_io::{LONG, THE_DRIVERS, TICK, never};
 use crate::check_context::{CheckContext, Slot};
 use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::CallbackHandle;
-use crate::probe::{Gate, ID, KEPT, Life, Log, NotesDrop, eventually};
+use crate::support::{DropTracker, Gate, ID, KEPT, Log, LogsDrop, eventually};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -29,8 +29,8 @@ macro_rules! __timer_callbacks_checks {
     };
 }
 
-/// Notes in which frame it ends.
-static NOTED: ContextVar<NotesDrop> = ContextVar::new("noted");
+/// Records in which frame it is dropped.
+static NOTED: ContextVar<LogsDrop> = ContextVar::new("noted");
 
 /// Holds a callback's own handle.
 static OWN: ContextVar<Slot<Arc<dyn CallbackHandle>>> = ContextVar::new("own");
@@ -97,7 +97,7 @@ pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
             set_timeout(check, TICK, notes(&once, "at its firing"))
         })?;
         let interval = ID.run(11, || set_interval(check, notes(&many, "at a firing")))?;
-        // From a task that is over when it fires.
+        // From a task that has ended when the timer fires.
         let task = {
             let (check, note) = (check.clone(), notes(&late, "set by a task"));
             async move { set_timeout(&check, TICK, note) }
@@ -168,11 +168,11 @@ pub(crate) fn c53_what_a_callback_owns_is_dropped_in_the_registering_frame(
 }
 
 pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext) -> CheckResult {
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     let released = check.block_on(async {
-        let bindings = bind(&KEPT, alive).and(&ID, 10);
+        let bindings = bind(&KEPT, token).and(&ID, 10);
         let handle = bindings.run(|| set_timeout(check, TICK, || ()))?;
-        let released = eventually(|| life.has_ended()).await;
+        let released = eventually(|| tracker.is_dropped()).await;
         drop(handle);
         Ok::<_, CheckError>(released)
     })?;
@@ -187,20 +187,20 @@ pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext)
 pub(crate) fn c53_the_frame_is_released_on_cancel(check: &CheckContext) -> CheckResult {
     check.block_on(async {
         for what in ["set_timeout", "set_interval"] {
-            let (alive, life) = Life::begin();
-            let handle = bind(&KEPT, alive).and(&ID, 10).run(|| match what {
+            let (token, tracker) = DropTracker::new();
+            let handle = bind(&KEPT, token).and(&ID, 10).run(|| match what {
                 "set_timeout" => set_timeout(check, LONG, || ()),
                 _ => set_interval(check, || ()),
             })?;
             ensure(
-                !life.has_ended(),
+                !tracker.is_dropped(),
                 "a callback that may fire has its frame",
                 &format!("the frame that {what} was called in is gone"),
                 "no frame is kept beside the callback",
             )?;
             handle.cancel();
             ensure(
-                eventually(|| life.has_ended()).await,
+                eventually(|| tracker.is_dropped()).await,
                 &format!("cancel releases the frame that {what} was called in"),
                 "it is held as long as the handle is, or until the timer would have fired",
                 "cancel only marks the entry: take the callback and its frame out of it",
@@ -220,12 +220,13 @@ pub(crate) fn c53_a_callback_may_cancel_the_handle_that_its_frame_holds(
     cancels_itself(check, true)
 }
 
-/// A repeated callback that cancels itself at its first firing, by a handle that its frame holds: it
-/// is taken out of there, or stays and must not keep the frame that it is in.
+/// A repeated callback that cancels itself at its first firing, by a handle that its frame holds.
+/// The callback takes the handle out of the frame, or leaves it there; then the handle must not
+/// keep the frame alive.
 fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
     let own = Slot::new();
-    let (kept, frame_life) = Life::begin();
-    let (owned, callback_life) = Life::begin();
+    let (kept, frame_tracker) = DropTracker::new();
+    let (owned, callback_tracker) = DropTracker::new();
     let (filled, log) = (Gate::new(), Log::new());
     let callback = {
         let (filled, log) = (Arc::clone(&filled), log.clone());
@@ -249,7 +250,7 @@ fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
         drop(own);
         filled.open();
         eventually(|| log.entries().len() >= 2).await;
-        // In another frame it finds no handle, and is called again.
+        // In a wrong frame it finds no handle, and is called again.
         if let Some(seen) = log.find("called") {
             expect(
                 "ID in a callback that cancels itself, registered under 10",
@@ -263,14 +264,15 @@ fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
             &[("called", Some(10)), ("cancelled", Some(10))],
             &[],
         )?;
-        let ended = eventually(|| callback_life.has_ended() && frame_life.has_ended()).await;
+        let ended =
+            eventually(|| callback_tracker.is_dropped() && frame_tracker.is_dropped()).await;
         ensure(
             ended,
             "a callback that has cancelled its own handle is dropped, and its frame is released",
             &format!(
                 "the callback is {}, the frame is {}",
-                held(&callback_life),
-                held(&frame_life)
+                held(&callback_tracker),
+                held(&frame_tracker)
             ),
             "cancel finds the entry empty while its callback runs, and what the call puts back is \
              never dropped; or the handle holds the frame that holds the handle",
@@ -284,6 +286,6 @@ fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
     })
 }
 
-fn held(life: &Life) -> &'static str {
-    if life.has_ended() { "gone" } else { "held" }
+fn held(tracker: &DropTracker) -> &'static str {
+    if tracker.is_dropped() { "gone" } else { "held" }
 }

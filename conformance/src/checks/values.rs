@@ -1,4 +1,4 @@
-//! Contract, "Values": C-76 to C-78. In which frame values end, and that they do.
+//! Contract, "Values": C-76 to C-78. In which frame values are dropped, and that they are.
 
 use std::sync::{Arc, Weak};
 
@@ -8,7 +8,7 @@ use super::within::{NOT_CARRIED, fails, in_task, panics, sees};
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckResult, ensure, expect};
 use crate::executor::Executor;
-use crate::probe::{Gate, ID, KEPT, Life, Log, deliberate_panic, eventually, yield_times};
+use crate::support::{DropTracker, Gate, ID, KEPT, Log, deliberate_panic, eventually, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -27,7 +27,7 @@ macro_rules! __values_checks {
     };
 }
 
-/// Calls what is in it when it is dropped.
+/// Calls the closure when it is dropped.
 struct OnDrop(Option<Box<dyn FnOnce() + Send + Sync>>);
 
 impl OnDrop {
@@ -35,7 +35,7 @@ impl OnDrop {
         Self(Some(Box::new(call)))
     }
 
-    /// Notes that it is dropped, and whether it is in the current frame still.
+    /// Records that it is dropped, and whether it is still in the current frame.
     fn notes(log: &Log, label: &'static str) -> Self {
         let log = log.clone();
         Self::new(move || {
@@ -67,13 +67,13 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext)
     let own = check.clone();
     in_task(check, async move {
         let log = Log::new();
-        // At the end of what bound it: where that was called.
+        // At the end of `run`: in the frame of its caller.
         bind(&CALL, OnDrop::notes(&log, "run"))
             .and(&ID, 10)
             .run(|| ());
         let scoped = bind(&CALL, OnDrop::notes(&log, "scope")).and(&ID, 11);
         scoped.scope(yield_times(2)).await;
-        // With a snapshot that goes to another task, which is in another frame than both.
+        // With a snapshot that is passed to another task, in a third frame.
         let held = bind(&CALL, OnDrop::notes(&log, "snapshot"))
             .and(&ID, 12)
             .frame();
@@ -204,7 +204,7 @@ fn bomb(log: &Log) -> Frame {
         .frame()
 }
 
-/// Each of the three values has ended, and once.
+/// Checks that each of the three values was dropped once.
 fn all_ended(log: &Log) -> CheckResult {
     let mut labels: Vec<_> = log.entries().into_iter().map(|(label, _)| label).collect();
     labels.sort_unstable();
@@ -245,7 +245,7 @@ pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_o
         );
     }
     gate.open();
-    // What the panic does to the executor is another matter: it may come out here, or end a thread.
+    // The panic may come out of this call, or end a thread.
     let ended = || log.entries().len() >= 3;
     for _ in 0..2 {
         if !panics(|| check.block_on(eventually(ended))) {
@@ -257,14 +257,15 @@ pub(crate) fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_o
         return fails(
             "a task's values end with the task",
             "none was dropped",
-            "the frame is not given up when the task is over",
+            "the frame is not released when the task ends",
         );
     }
     all_ended(&log)
 }
 
 pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) -> CheckResult {
-    let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
+    let ((shadowed, its_tracker), (rebound, other_tracker)) =
+        (DropTracker::new(), DropTracker::new());
     let gate = Gate::new();
     let passed = gate.passed();
     let own = check.clone();
@@ -282,10 +283,10 @@ pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) 
     let child = check.block_on(parent.output())?;
     check.eventually(
         "a value ends with its task, though a child lives on that has rebound it",
-        || its_life.has_ended(),
+        || its_tracker.is_dropped(),
     )?;
     ensure(
-        !other_life.has_ended(),
+        !other_tracker.is_dropped(),
         "the child's own is there",
         "it ended",
         NOT_CARRIED,
@@ -297,43 +298,45 @@ pub(crate) fn c78_a_shadowed_value_ends_with_its_own_task(check: &CheckContext) 
         "it has not",
         NOT_CARRIED,
     )?;
-    check.eventually("the child's own ends with the child", || {
-        other_life.has_ended()
+    check.eventually("the child's own value ends with the child", || {
+        other_tracker.is_dropped()
     })
 }
 
 pub(crate) fn c78_a_shadowed_value_ends_with_its_own_scope(check: &CheckContext) -> CheckResult {
     let own = check.clone();
     in_task(check, async move {
-        let ((shadowed, its_life), (rebound, other_life)) = (Life::begin(), Life::begin());
+        let ((shadowed, its_tracker), (rebound, other_tracker)) =
+            (DropTracker::new(), DropTracker::new());
         let (gate, spawner) = (Gate::new(), own.clone());
         let passed = gate.passed();
         let child = KEPT
             .scope(shadowed, async move {
                 yield_times(1).await;
                 KEPT.scope(rebound, async move {
-                    // Two more frames in between: the child's is not the one that was bound last.
+                    // Two more frames in between, so the child's frame is not the one that was
+                    // bound last.
                     ID.run(20, || ID.run(21, || spawner.spawn(passed)))
                 })
                 .await
             })
             .await;
         ensure(
-            its_life.has_ended(),
+            its_tracker.is_dropped(),
             "a value ends with its scope, though a child lives on that was spawned where another \
              shadowed it",
             "it is held",
             "the task holds more frames than the one that it was spawned in",
         )?;
         ensure(
-            !other_life.has_ended(),
+            !other_tracker.is_dropped(),
             "the child's own is there",
             "it ended",
             NOT_CARRIED,
         )?;
         gate.open();
         child.output().await?;
-        if eventually(|| other_life.has_ended()).await {
+        if eventually(|| other_tracker.is_dropped()).await {
             return Ok(());
         }
         fails(

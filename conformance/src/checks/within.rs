@@ -1,5 +1,5 @@
-//! What the checks share that are about frames themselves: a body that runs in a task, between
-//! awaits, where an executor can lose or mix up what the body relies on.
+//! Shared by the checks of frames themselves: a body that runs in a task, between awaits, where an
+//! executor can lose or mix up frames.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,17 +8,18 @@ use framewise_context::Frame;
 
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckResult, Failure, ensure};
-use crate::probe::{ID, yield_times};
+use crate::support::{ID, yield_times};
 
-/// The sign of a frame that did not come along.
+/// The likely cause where a frame was not carried.
 pub(crate) const NOT_CARRIED: &str =
-    "no frame is carried: capture the current one in spawn, and make each poll in it";
+    "no frame is carried: capture the current one in spawn, and enter it for each poll";
 
-/// The sign of a frame that is still there and should not.
-pub(crate) const LEFT_BEHIND: &str = "another frame is left on the thread: enter the task's frame for each poll, the root too, \
-     and restore what was there before on each way out";
+/// The likely cause where a frame is still current but should not be.
+pub(crate) const LEFT_BEHIND: &str = "another frame is left on the thread: enter the task's frame \
+                                      for each poll, the root too, and restore what was there \
+                                      before on each way out";
 
-/// What [`ID`] is here.
+/// Checks the value of [`ID`] here.
 pub(crate) fn sees(expected: Option<u64>, place: &str) -> CheckResult {
     let seen = ID.get();
     let cause = if seen.is_none() {
@@ -69,7 +70,7 @@ pub(crate) fn panics<R>(body: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(body)).is_err()
 }
 
-/// A failure where nothing but `expected` would do.
+/// Returns a failure that has only `expected` as a right value.
 pub(crate) fn fails(expected: &str, seen: impl Into<String>, cause: &str) -> CheckResult {
     Err(Failure::new(expected, seen, cause).into())
 }

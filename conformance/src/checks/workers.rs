@@ -1,5 +1,5 @@
-//! What checks do with an executor's threads: occupy them, bring tasks together on all of them, and
-//! see from outside in which frame they are between polls.
+//! What checks do with an executor's threads: occupy them, make tasks meet on all of them, and
+//! observe from outside in which frame they are between polls.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -13,13 +13,13 @@ use framewise_context::{ContextVar, Frame, bind};
 use crate::check_context::{CheckContext, not_applicable, panicked};
 use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::executor::{Ended, JoinHandle, Output};
-use crate::probe::{DELIBERATE, Gate, ID, Log, NotesDrop, eventually, in_time, yield_times};
+use crate::support::{DELIBERATE, Gate, ID, Log, LogsDrop, eventually, in_time, yield_times};
 
-/// A value that notes in which frame it is dropped.
-pub(crate) static NOTES: ContextVar<NotesDrop> = ContextVar::new("notes");
+/// A value that records in which frame it is dropped.
+pub(crate) static NOTES: ContextVar<LogsDrop> = ContextVar::new("notes");
 
-/// Where a number of members meet: tasks, each of which keeps its thread, so that each is on another
-/// one, and perhaps the thread that spawns them.
+/// A barrier with a time limit. Its members are tasks, each of which occupies its thread, so that
+/// each is on another one, and perhaps the thread that spawns them.
 #[derive(Debug)]
 pub(crate) struct Meeting {
     missing: AtomicUsize,
@@ -27,7 +27,7 @@ pub(crate) struct Meeting {
 }
 
 impl Meeting {
-    /// A meeting of so many.
+    /// Makes a meeting of this many members.
     pub(crate) fn of(members: usize) -> Arc<Self> {
         Arc::new(Self {
             missing: AtomicUsize::new(members),
@@ -35,14 +35,15 @@ impl Meeting {
         })
     }
 
-    /// Is one of the members, and does not wait for the others.
+    /// Arrives as a member, without waiting for the others.
     pub(crate) fn arrive(&self) {
         if self.missing.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.complete.open();
         }
     }
 
-    /// Blocks this thread until all are there. Returns `false` if they do not come.
+    /// Arrives as a member, and blocks this thread until all have arrived. Returns `false` if they
+    /// do not arrive in time.
     pub(crate) fn attend(&self) -> bool {
         self.arrive();
         self.is_complete()
@@ -53,14 +54,14 @@ impl Meeting {
         self.complete.wait()
     }
 
-    /// Returns `true` if all have come.
+    /// Returns `true` if all have arrived.
     pub(crate) fn was_complete(&self) -> bool {
         self.complete.is_open()
     }
 }
 
-/// Waits until each poll that some thread makes now is over: as many tasks as there are threads meet,
-/// so that each thread has come back for one of them. Returns `false` if they do not meet.
+/// Waits until each poll that is running now is over: as many tasks as there are threads meet, so
+/// each thread has returned to the queue for one of them. Returns `false` if they do not meet.
 pub(crate) async fn polls_end(check: &CheckContext) -> bool {
     let workers = check.executor().workers();
     let meeting = Meeting::of(workers);
@@ -70,14 +71,14 @@ pub(crate) async fn polls_end(check: &CheckContext) -> bool {
     };
     let tasks: Vec<_> = (0..workers).map(|_| attend()).collect();
     for task in tasks {
-        // What matters is whether they have met.
+        // Only the meeting matters.
         drop(task.output().await);
     }
     meeting.was_complete()
 }
 
-/// Joins `task`, which ends when `go` is open: after the joiner was polled, and while no thread polls
-/// it.
+/// Joins `task`, which ends when `go` is open. The gate is opened after the joiner was polled, and
+/// while no thread polls it.
 pub(crate) async fn join_before_the_end(
     check: &CheckContext,
     task: Box<dyn JoinHandle>,
@@ -101,8 +102,8 @@ pub(crate) async fn join_before_the_end(
     joined
 }
 
-/// Calls `body` while no worker polls anything: each is kept busy. An executor whose tasks run on
-/// the calling thread runs none of them meanwhile anyway.
+/// Calls `body` while each worker is busy and polls no other task. An executor whose tasks run on
+/// the calling thread runs none of them during `body` anyway.
 pub(crate) fn while_occupied<R>(check: &CheckContext, body: impl FnOnce() -> R) -> R {
     let workers = check.executor().workers();
     let (release, meeting) = (Gate::new(), Meeting::of(workers + 1));
@@ -122,7 +123,8 @@ pub(crate) fn while_occupied<R>(check: &CheckContext, body: impl FnOnce() -> R) 
     output
 }
 
-/// Runs `future` with `block_on`, where a task is to panic: says whether that panic comes out of it.
+/// Runs `future` with `block_on` while a task panics. Returns `None` if that panic comes out of
+/// `block_on`.
 ///
 /// # Errors
 ///
@@ -144,8 +146,8 @@ fn is_deliberate(payload: &(dyn Any + Send)) -> bool {
         .is_some_and(|message| *message == DELIBERATE)
 }
 
-/// Returns `true` if the executor still runs tasks where one has panicked: its thread may be gone, or
-/// `block_on` may panic again and again.
+/// Returns `true` if the executor still runs tasks after one has panicked: its thread may be gone,
+/// or `block_on` may panic again and again.
 ///
 /// # Errors
 ///
@@ -163,10 +165,10 @@ pub(crate) fn still_runs(check: &CheckContext) -> Result<bool, CheckError> {
     Ok(false)
 }
 
-/// What an executor did that had to run a task which panics.
+/// What the executor ran before a check of its threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Before {
-    /// Nothing that could have ended a thread.
+    /// No task that panics.
     Calm,
     /// A task panicked.
     Panic,
@@ -203,8 +205,8 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
                     .run(|| check.executor().spawn(task));
             }
             first.arrive();
-            // Before a thread polls anything else, which may be when it leaves a frame. Nor may the
-            // two meetings take threads from each other.
+            // Before a thread polls anything else, since it might leave a frame only then. The two
+            // meetings must not take threads from each other either.
             eventually(|| [&log, &over].iter().all(|log| log.entries().len() == tasks)).await;
             let released = log.entries().len();
             for number in 0..tasks {
@@ -243,7 +245,8 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
             return Err(Failure::new(
                 "the tasks run, and their frames are released",
                 format!(
-                    "of {tasks} frames {released} were released, of {tasks} tasks at the root {ran} ran"
+                    "of {tasks} frames {released} were released, of {tasks} tasks at the root \
+                     {ran} ran"
                 ),
                 "a thread stays in a task's frame until its next poll, or something remembers the \
                  frame after the task: leave it, and release it, when the poll is over",

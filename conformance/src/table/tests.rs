@@ -55,7 +55,7 @@ fn a_row_for_each_item_and_a_column_for_each_report() {
 }
 
 #[test]
-fn without_a_cause_what_was_expected_and_seen_is_told() {
+fn without_a_cause_what_was_expected_and_seen_is_shown() {
     let table = Table::of(&[report("one", &[(25, failed(""))])]).to_string();
     assert!(table.ends_with("- C-25: expected 1, seen 2\n"), "{table}");
 }

@@ -1,4 +1,4 @@
-//! Stream adapters that are broken on purpose, each in one way.
+//! Mutants: stream adapters with one seeded fault each.
 
 use std::task::Poll;
 use std::thread;
@@ -11,8 +11,8 @@ use futures::stream::{self, StreamExt};
 
 pub(crate) type Adapt = fn(BoxStream<'static, u64>) -> BoxStream<'static, u64>;
 
-/// Asks the source on a thread of its own, from the first poll on, without a frame.
-pub(crate) fn asks_elsewhere(source: BoxStream<'static, u64>) -> BoxStream<'static, u64> {
+/// Polls the source on a separate thread, without a frame, starting at the first poll.
+pub(crate) fn polls_elsewhere(source: BoxStream<'static, u64>) -> BoxStream<'static, u64> {
     let mut source = Some(source);
     let mut items: Option<mpsc::UnboundedReceiver<u64>> = None;
     Box::pin(stream::poll_fn(move |cx| {
@@ -34,7 +34,7 @@ pub(crate) fn asks_elsewhere(source: BoxStream<'static, u64>) -> BoxStream<'stat
     }))
 }
 
-/// Asks and drops the source in the frame in which the adapter was made.
+/// Polls and drops the source in the frame in which the adapter was made.
 pub(crate) fn keeps_its_frame(source: BoxStream<'static, u64>) -> BoxStream<'static, u64> {
     Box::pin(Frame::current().scope_stream(source))
 }
@@ -48,25 +48,25 @@ pub(crate) fn keeps_first_poll(mut source: BoxStream<'static, u64>) -> BoxStream
     }))
 }
 
-/// Keeps a panic of the source to itself, ends, and lets the source go in the panic's frame.
+/// Catches a panic of the source, ends, and drops the source in the panic's frame.
 pub(crate) fn goes_on_in_panic(source: BoxStream<'static, u64>) -> BoxStream<'static, u64> {
     let mut source = Some(source);
     Box::pin(stream::poll_fn(move |cx| {
-        let Some(asked) = &mut source else {
+        let Some(live) = &mut source else {
             return Poll::Ready(None);
         };
-        match catch_unwind(|| asked.poll_next_unpin(cx)) {
+        match catch_unwind(|| live.poll_next_unpin(cx)) {
             Ok(polled) => polled,
             Err(caught) => {
-                let asked = source.take();
-                caught.frame().run(|| drop(asked));
+                let ended = source.take();
+                caught.frame().run(|| drop(ended));
                 Poll::Ready(None)
             }
         }
     }))
 }
 
-/// Drops the source on a thread of its own, so as not to wait for it.
+/// Drops the source on a separate thread, in order not to wait for its destructor.
 pub(crate) fn drops_elsewhere(source: BoxStream<'static, u64>) -> BoxStream<'static, u64> {
     struct Elsewhere(Option<BoxStream<'static, u64>>);
     impl Drop for Elsewhere {
@@ -85,30 +85,30 @@ pub(crate) fn drops_elsewhere(source: BoxStream<'static, u64>) -> BoxStream<'sta
     }))
 }
 
-/// Drops a source that was not asked in the frame in which the adapter was made.
+/// Drops a source that was not polled in the frame in which the adapter was made.
 pub(crate) fn drops_where_made(source: BoxStream<'static, u64>) -> BoxStream<'static, u64> {
-    struct Unasked {
+    struct Unpolled {
         source: Option<BoxStream<'static, u64>>,
         made: Frame,
-        is_asked: bool,
+        is_polled: bool,
     }
-    impl Drop for Unasked {
+    impl Drop for Unpolled {
         fn drop(&mut self) {
             let source = self.source.take();
-            if !self.is_asked {
+            if !self.is_polled {
                 self.made.run(|| drop(source));
             }
         }
     }
-    let mut unasked = Unasked {
+    let mut unpolled = Unpolled {
         source: Some(source),
         made: Frame::current(),
-        is_asked: false,
+        is_polled: false,
     };
     Box::pin(stream::poll_fn(move |cx| {
-        let unasked = &mut unasked;
-        unasked.is_asked = true;
-        match &mut unasked.source {
+        let unpolled = &mut unpolled;
+        unpolled.is_polled = true;
+        match &mut unpolled.source {
             Some(source) => source.poll_next_unpin(cx),
             None => Poll::Ready(None),
         }

@@ -1,4 +1,4 @@
-//! Combinators that are broken on purpose, each in one way.
+//! Mutants: combinators with one seeded fault each.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -12,17 +12,17 @@ use futures::channel::oneshot;
 use futures::executor::block_on;
 use futures::future::{self, FutureExt};
 
-/// Its waker polls the children there and then: inside of the scope of the child that wakes.
+/// Its waker polls the children inside of `wake`, in the scope of the child that wakes.
 pub(crate) struct PollsInWake;
 
-/// The children, each gone while it is polled and when it is ready.
+/// The children. A slot is `None` while its child is polled, and when the child is ready.
 struct Inline {
     children: Vec<Mutex<Option<Child>>>,
     outer: Mutex<Option<Waker>>,
 }
 
 impl Inline {
-    /// Polls all that are not being polled.
+    /// Polls all children that are not being polled.
     fn poll_all(self: &Arc<Self>) {
         let waker = Waker::from(Arc::clone(self));
         for slot in &self.children {
@@ -68,7 +68,7 @@ impl Combinator for PollsInWake {
     }
 }
 
-/// The same, only where the number is limited.
+/// Like [`PollsInWake`], but only if the number of children is limited.
 pub(crate) struct LimitsInWake;
 
 impl Combinator for LimitsInWake {
@@ -122,7 +122,7 @@ impl Combinator for DropsInItsOwn {
     }
 }
 
-/// Drops losers on a thread of their own, so as not to wait for it.
+/// Drops losers on a separate thread, in order not to wait for their destructors.
 pub(crate) struct DropsElsewhere;
 
 impl Combinator for DropsElsewhere {
@@ -161,7 +161,7 @@ impl Combinator for SpawnsThreads {
     }
 }
 
-/// Keeps a panic of a child to itself, and polls the others in the frame in which it began.
+/// Catches a panic of a child, and polls the others in the frame in which the panic began.
 pub(crate) struct GoesOnInPanic;
 
 impl Combinator for GoesOnInPanic {

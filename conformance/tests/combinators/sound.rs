@@ -1,4 +1,4 @@
-//! What futures and tokio have.
+//! Combinators and stream adapters of futures and tokio.
 
 use framewise_conformance::context::Frame;
 use framewise_conformance::{BoxFuture, BoxStream, Child, Combinator, LocalBoxFuture};

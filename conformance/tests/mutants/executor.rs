@@ -1,8 +1,8 @@
-//! An executor for experiments: correct, but for one fault that it can be told to have.
+//! The mutant executor: correct except for one fault, which is chosen when it is made.
 //!
-//! It has every ability that a frame can get lost in, each in its simplest form: worker threads with
-//! one queue and one lock, a thread for timers, two threads for calls that block. What it does where
-//! a fault is chosen stands at the place in question.
+//! It has every ability that can lose a frame, each in its simplest form: worker threads with one
+//! queue and one lock, a thread for timers, two threads for blocking calls. Each fault is
+//! implemented at the place that it affects.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -23,7 +23,7 @@ use crate::timer::TimerThread;
 
 const WORKERS: usize = 2;
 
-/// The executor.
+/// An executor with one [`Fault`].
 pub(crate) struct MutantExecutor {
     pub(crate) core: Arc<Core>,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
@@ -74,7 +74,7 @@ impl MutantExecutor {
     }
 
     fn close(&self) {
-        // The queue may have a task's last reference: it is kept until the tasks have ended.
+        // The queue may have a task's last reference, so it is dropped after the tasks have ended.
         let (tasks, queue) = {
             let mut work = lock(&self.core.work);
             work.is_closed = true;
@@ -83,7 +83,7 @@ impl MutantExecutor {
         };
         self.core.changed.notify_all();
         for thread in lock(&self.threads).drain(..) {
-            // One that panicked has said so.
+            // The panic hook has printed a panic.
             let _ = thread.join();
         }
         for task in tasks.iter().filter_map(Weak::upgrade) {
@@ -120,19 +120,19 @@ impl Core {
                 }
             };
             let panicked = match self.fault {
-                // A frame is left where the next is entered.
+                // The worker leaves a frame only when it enters the next.
                 Fault::LeavesAtTheNextPoll => last().run(|| task.run()),
                 _ => task.run(),
             };
             drop(task);
             if panicked && self.fault == Fault::StaysInThePanickedFrame {
-                // The worker goes on within the frame of the task that panicked.
+                // The worker goes on in the frame of the task that panicked.
                 return last().run(|| self.work());
             }
         }
     }
 
-    /// How panics of tasks are reported.
+    /// Returns how panics of tasks are reported.
     fn reports(&self) -> Reports {
         Reports {
             fault: self.fault,
@@ -175,7 +175,7 @@ impl Core {
         task
     }
 
-    /// The frame that a task gets which is spawned here.
+    /// Returns the frame of a task that is spawned here.
     fn captured(&self) -> Frame {
         let current = Frame::current();
         match self.fault {
@@ -265,7 +265,7 @@ impl Blocking for MutantExecutor {
         Some(pool::THREADS)
     }
 
-    /// Another worker takes over; there is one more of them from then on.
+    /// Another worker takes over, so there is one more worker from then on.
     fn block_in_place(&self, call: &mut dyn FnMut()) -> bool {
         let core = Arc::clone(&self.core);
         let started_in = match self.core.fault {

@@ -1,6 +1,6 @@
 //! The faults, and the items of the contract that each of them breaks.
 
-/// What is wrong with a [`MutantExecutor`](crate::executor::MutantExecutor).
+/// The fault of a [`MutantExecutor`](crate::executor::MutantExecutor).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
@@ -53,8 +53,8 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Returns `true` if a thread knows in which frame it polled last. Only where that is the fault: what
-    /// remembers a frame keeps it alive.
+    /// Returns `true` if a thread stores the frame in which it polled last. Other mutants do not,
+    /// since this keeps the frame alive.
     pub(crate) fn remembers_the_last_frame(self) -> bool {
         matches!(
             self,
@@ -65,7 +65,8 @@ impl Fault {
     }
 }
 
-/// Each fault with the item that must be reported, and part of the likely cause that must be named.
+/// Each fault with the item that must be reported, and a part of the likely cause that the report
+/// must have.
 pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
     (Fault::CarriesNothing, 25, "no frame is carried"),
     (Fault::CapturesAtFirstPoll, 25, "first poll"),
@@ -86,7 +87,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         "a poll inside `wake` needs the task's own",
     ),
     (Fault::SpawnTrustsItsOwnRecord, 64, "ends, at the root"),
-    (Fault::RootWhenSpawnedFromElsewhere, 35, "another way in"),
+    (Fault::RootWhenSpawnedFromElsewhere, 35, "a separate path"),
     (Fault::RootInherits, 36, "spawn_root keeps"),
     (
         Fault::NotInheritedIsInherited,
@@ -198,7 +199,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         38,
         "goes on in that task's frame",
     ),
-    (Fault::JoinDetaches, 40, "is not to detach it"),
+    (Fault::JoinDetaches, 40, "must not detach the task"),
     (
         Fault::DropsWhereItIsAborted,
         42,
@@ -217,7 +218,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
     (
         Fault::PanickedTasksLeakTheFrame,
         47,
-        "on every way out of the task",
+        "release it however the task ends",
     ),
     (
         Fault::NotifiesTheJoinerFirst,
@@ -232,7 +233,7 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
     (
         Fault::LateHookRunsWhereTheHandleIsDropped,
         83,
-        "the hook runs in the frame of what drops the handle",
+        "the hook runs in the frame of the code that drops the handle",
     ),
     (
         Fault::FiredSleepsKeepTheFrame,

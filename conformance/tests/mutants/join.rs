@@ -1,4 +1,4 @@
-//! How the end of a task or call reaches whoever holds its handle.
+//! How the end of a task or call reaches its join handle.
 
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
@@ -11,7 +11,7 @@ use framewise_conformance::{BoxFuture, Ended, JoinHandle, Output, PanicHook};
 use crate::executor::lock;
 use crate::fault::Fault;
 
-/// The hook for panics of what nobody joins, once it is set.
+/// The hook for panics of tasks and calls without a joiner, once it is set.
 pub(crate) type HookSlot = Arc<Mutex<Option<PanicHook>>>;
 
 /// Whose panics are reported.
@@ -21,7 +21,7 @@ pub(crate) enum Of {
     Call,
 }
 
-/// Reports panics that are not joined.
+/// Reports panics of tasks and calls that are not joined.
 #[derive(Clone)]
 pub(crate) struct Reports {
     pub(crate) fault: Fault,
@@ -30,7 +30,8 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// Calls the hook in the frame of the failure. `is_late`: the handle was dropped after the end.
+    /// Calls the hook in the frame of the failure. `is_late` is `true` if the handle was dropped
+    /// after the end.
     fn report(&self, ended: &Ended, is_late: bool) {
         let Some(hook) = lock(&self.hook).clone() else {
             return;
@@ -78,7 +79,7 @@ impl Completion {
         }
     }
 
-    /// For a task without a handle.
+    /// Makes the completion of a task without a handle.
     pub(crate) fn detached(reports: Reports) -> Self {
         Self {
             state: Arc::default(),
@@ -86,12 +87,12 @@ impl Completion {
         }
     }
 
-    /// The output, which the handle sees after [`complete`](Self::complete).
+    /// Stores the output, which the handle sees after [`complete`](Self::complete).
     pub(crate) fn succeed(&self, output: Output) {
         lock(&self.state).result = Some(Ok(output));
     }
 
-    /// The panic. Reports it where there is no handle.
+    /// Stores the panic, or reports it if there is no handle.
     pub(crate) fn fail(&self, ended: Ended) {
         {
             let mut state = lock(&self.state);
@@ -103,9 +104,11 @@ impl Completion {
         self.reports.report(&ended, false);
     }
 
-    /// The task is gone. An output without a handle is dropped in `frame`.
+    /// Marks the task as dropped, and wakes the joiner. An output without a handle is dropped in
+    /// `frame`.
     pub(crate) fn complete(&self, frame: Frame) {
-        // Released before a joiner is notified (C-47); needed only where there is no joiner (C-39).
+        // The frame is released before a joiner is notified (C-47). It is needed only without a
+        // joiner (C-39).
         let frame = if lock(&self.state).is_joined {
             drop(frame);
             Frame::root()
@@ -143,7 +146,7 @@ impl Completion {
         Poll::Ready(state.result.take().unwrap_or_else(|| Err(Ended::default())))
     }
 
-    /// There is no handle from now on. A panic that it was not asked for is reported.
+    /// Marks that the handle is gone. A panic that was not joined is reported.
     fn leave(&self) {
         let unwanted = {
             let mut state = lock(&self.state);
@@ -160,7 +163,7 @@ impl Completion {
     }
 }
 
-/// A handle.
+/// A join handle.
 pub(crate) struct Joined {
     done: Completion,
     detaches: bool,
@@ -168,7 +171,7 @@ pub(crate) struct Joined {
 }
 
 impl Joined {
-    /// `detaches` is a fault: a handle that is consumed by its join is let go at once.
+    /// `detaches` is a fault: `join`, which consumes the handle, detaches the task.
     pub(crate) fn new(
         done: Completion,
         detaches: bool,

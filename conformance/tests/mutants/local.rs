@@ -18,7 +18,7 @@ thread_local! {
     static TASKS: RefCell<VecDeque<Rc<LocalTask>>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// A task that stays on its thread. Each wake of the thread polls them all: simple, and correct.
+/// A task that stays on its thread. Each wake-up of the thread polls all of its local tasks.
 pub(crate) struct LocalTask {
     future: RefCell<Option<LocalBoxFuture<'static, ()>>>,
     frame: Frame,
@@ -61,7 +61,7 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
         Fault::BlockOnStartsAtTheRoot => Frame::root(),
         _ => Frame::current(),
     };
-    // A nested block_on leaves its own record behind.
+    // A nested `block_on` does not restore the record.
     if fault == Fault::SpawnTrustsItsOwnRecord {
         RECORDED.with(|recorded| recorded.replace(None));
     }
@@ -82,7 +82,7 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
     if fault == Fault::SpawnTrustsItsOwnRecord {
         RECORDED.with(|recorded| recorded.replace(Some(Frame::root())));
     }
-    // What is left belongs to this block_on.
+    // The remaining tasks belong to this `block_on`.
     let left = TASKS.with(|tasks| std::mem::take(&mut *tasks.borrow_mut()));
     for task in left {
         let future = task.future.borrow_mut().take();
@@ -90,7 +90,7 @@ pub(crate) fn block_on(fault: Fault, mut future: LocalBoxFuture<'_, ()>) {
     }
 }
 
-/// The frame of the local task that would be polled before the future, if there is one.
+/// Returns the frame of the local task that was polled last, if there is one.
 fn last(own: &Frame) -> Frame {
     TASKS.with(|tasks| {
         let tasks = tasks.borrow();
@@ -100,8 +100,8 @@ fn last(own: &Frame) -> Frame {
     })
 }
 
-/// Polls each task once. Says whether one of them ended or new ones came, so that the future has its
-/// turn before the thread sleeps.
+/// Polls each task once. Returns `true` if a task ended or was spawned, so that the future is
+/// polled before the thread parks.
 fn run_local_tasks(cx: &mut Context<'_>) -> bool {
     let tasks = TASKS.with(|tasks| std::mem::take(&mut *tasks.borrow_mut()));
     let mut progress = false;

@@ -1,5 +1,5 @@
-//! The suite proves itself: an executor with one fault at a time, each of which must be reported,
-//! by the item of the contract that it breaks.
+//! Tests the suite with mutants: executors with one seeded fault each. For each mutant the suite
+//! must report the item of the contract that the fault breaks.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod executor;
@@ -14,7 +14,7 @@ use executor::MutantExecutor;
 use fault::{FAULTS, Fault};
 use framewise_conformance::{Item, ItemState, Suite};
 
-/// Without a fault nothing is reported: what is reported with one comes from that.
+/// The control: without a fault nothing is reported, so a fault causes what is reported with it.
 mod control {
     use crate::executor::MutantExecutor;
     use crate::fault::Fault;
@@ -23,7 +23,7 @@ mod control {
 
 #[test]
 fn each_fault_is_caught_by_the_item_that_it_breaks() {
-    // Side by side: what is never freed is waited for until the timeout.
+    // In parallel, since checks of values that are never freed wait until the timeout.
     let missed: Vec<String> = std::thread::scope(|scope| {
         let runs: Vec<_> = FAULTS
             .iter()
@@ -42,7 +42,7 @@ fn each_fault_is_caught_by_the_item_that_it_breaks() {
     );
 }
 
-/// What to say of a fault that is not reported as it should be.
+/// Returns the message about a fault that is not reported as it should be.
 fn missed_by_the_suite((fault, number, cause): (Fault, u8, &str)) -> Option<String> {
     let report = Suite::executor(format!("{fault:?}"), move || MutantExecutor::new(fault))
         .only(&[number])
@@ -55,7 +55,7 @@ fn missed_by_the_suite((fault, number, cause): (Fault, u8, &str)) -> Option<Stri
     (!is_caught || !is_explained).then(|| format!("{fault:?} by {item}, as {cause:?}:\n{report}"))
 }
 
-/// What one item alone notices: no other check would tell of it.
+/// Faults that one item alone detects, so the suite needs this item's checks.
 #[test]
 fn some_faults_break_one_item_and_no_other() {
     let faults = [
@@ -77,7 +77,7 @@ fn some_faults_break_one_item_and_no_other() {
     });
 }
 
-/// What the report names first of faults that break many items.
+/// The first cause in the report of each fault that breaks many items.
 const FIRST_CAUSES: &[(Fault, &str)] = &[
     (Fault::CarriesNothing, "no frame is carried: capture"),
     (Fault::CapturesAtFirstPoll, "no frame is carried"),

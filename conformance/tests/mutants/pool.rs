@@ -1,4 +1,4 @@
-//! Two threads for calls that block.
+//! Two threads for blocking calls.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -13,10 +13,10 @@ use crate::executor::lock;
 use crate::fault::Fault;
 use crate::join::{Completion, HookSlot, Joined, Of, Reports};
 
-/// How many threads it has.
+/// The number of threads.
 pub(crate) const THREADS: usize = 2;
 
-/// The pool.
+/// The threads, and the queue of calls.
 pub(crate) struct Pool {
     shared: Arc<Shared>,
     threads: Mutex<Vec<thread::JoinHandle<()>>>,
@@ -70,7 +70,7 @@ impl Pool {
             .for_each(|call| call.cancel(self.shared.fault));
         self.shared.changed.notify_all();
         for thread in lock(&self.threads).drain(..) {
-            // One that panicked has said so.
+            // The panic hook has printed a panic.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! The lab's tasks: how they are polled, woken, aborted and taken down.
+//! The tasks of the mutant executor: how they are polled, woken, aborted and dropped.
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
@@ -15,21 +15,21 @@ use crate::fault::Fault;
 use crate::join::Completion;
 
 thread_local! {
-    /// What [`Fault::SpawnTrustsItsOwnRecord`] believes to be current.
+    /// The frame that [`Fault::SpawnTrustsItsOwnRecord`] takes for the current one.
     pub(crate) static RECORDED: RefCell<Option<Frame>> = const { RefCell::new(None) };
-    /// The frame of the task that was polled before on this thread, for the faults that keep it.
+    /// The frame of the task that this thread polled last, for the faults that keep it.
     pub(crate) static LAST: RefCell<Frame> = const { RefCell::new(Frame::root()) };
-    /// `true` if a joiner is being woken, for [`Fault::JoinersArePolledInside`].
+    /// `true` while this thread wakes a joiner, for [`Fault::JoinersArePolledInside`].
     static WAKES_A_JOINER: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What was polled before on this thread.
+/// Returns the frame of the task that this thread polled last.
 pub(crate) fn last() -> Frame {
     LAST.with(|last| last.borrow().clone())
 }
 
-/// Lets go of what this thread remembers when a worker ends: a value in there may panic, which a
-/// thread-local's destructor must not.
+/// Drops the frame in [`LAST`] when a worker ends: a value in it may panic, which a thread-local's
+/// destructor must not.
 pub(crate) struct ForgetsLast;
 
 impl Drop for ForgetsLast {
@@ -41,7 +41,7 @@ impl Drop for ForgetsLast {
     }
 }
 
-/// Why a task is taken down.
+/// Why a task ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     Ready,
@@ -50,7 +50,7 @@ pub(crate) enum Ending {
     Shutdown,
 }
 
-/// A task. Whoever has the lock of `future` polls or drops it.
+/// A task. The thread that holds the lock of `future` polls or drops it.
 pub(crate) struct Task {
     core: Arc<Core>,
     frame: Mutex<Option<Frame>>,
@@ -64,7 +64,7 @@ pub(crate) struct Task {
 }
 
 impl Task {
-    /// A task that is about to be queued.
+    /// Makes a task that is about to be queued.
     pub(crate) fn new(
         core: &Arc<Core>,
         future: BoxFuture<'static, ()>,
@@ -88,7 +88,7 @@ impl Task {
         self.core.fault
     }
 
-    /// The frame for the next poll.
+    /// Returns the frame for the next poll.
     fn frame_to_poll_in(&self) -> Frame {
         let own = lock(&self.frame).clone().unwrap_or_default();
         let was_polled = self.was_polled.swap(true, Ordering::Relaxed);
@@ -108,13 +108,13 @@ impl Task {
             Fault::FramesTheFirstPollOnly if was_polled => Frame::root(),
             Fault::LosesTheFrameOnMigration if first != here => Frame::root(),
             Fault::PollsInTheFrameBefore if was_polled => last(),
-            // "At the root there is nothing to swap": true only if nothing is left behind.
+            // "At the root there is nothing to swap": this is true only if no frame is left behind.
             Fault::StaysInThePanickedFrame if own.is_root() => Frame::current(),
             _ => own,
         }
     }
 
-    /// Polls once. Says whether that panicked.
+    /// Polls once. Returns `true` if the poll panicked.
     pub(crate) fn run(self: &Arc<Self>) -> bool {
         self.is_queued.store(false, Ordering::SeqCst);
         if self.is_aborted.load(Ordering::SeqCst) {
@@ -124,10 +124,10 @@ impl Task {
         self.run_in(None)
     }
 
-    /// Polls once: in its own frame, unless a fault gives another place.
+    /// Polls once, in the task's own frame, unless a fault chooses another one.
     pub(crate) fn run_in(self: &Arc<Self>, place: Option<Frame>) -> bool {
         let Ok(mut slot) = self.future.try_lock() else {
-            // Another thread polls it: once more afterwards.
+            // Another thread polls the task: poll once more afterwards.
             self.clone().queue();
             return false;
         };
@@ -156,7 +156,7 @@ impl Task {
         if matches!(polled, Ok(Poll::Pending)) {
             return false;
         }
-        // Another thread may have the task in hand already, and is not to poll it again.
+        // Another thread may have taken the task from the queue, and must not poll it again.
         let future = slot.take();
         drop(slot);
         match polled {
@@ -165,7 +165,7 @@ impl Task {
                 self.finish(future, Ending::Ready);
                 false
             }
-            // What the cell's destructor would do is not done on this way out.
+            // This path leaks the frame.
             Err(_) if self.fault() == Fault::PanickedTasksLeakTheFrame => {
                 std::mem::forget(lock(&self.frame).clone());
                 self.done.fail(Ended::default());
@@ -174,13 +174,13 @@ impl Task {
             }
             Err(caught) => {
                 let (payload, began_in) = caught.into_parts();
-                let told = match self.fault() {
+                let reported = match self.fault() {
                     Fault::PanicsNameTheTasksFrame => frame.clone(),
                     _ => began_in,
                 };
                 self.done.fail(Ended {
                     panic: Some(payload),
-                    frame: Some(told),
+                    frame: Some(reported),
                 });
                 drop(frame);
                 self.finish(future, Ending::Panicked);
@@ -189,21 +189,21 @@ impl Task {
         }
     }
 
-    /// Takes down a task that is not ready, unless it has ended.
+    /// Ends a task that is not ready, unless it has ended.
     pub(crate) fn end(&self, ending: Ending) {
         let future = lock(&self.future).take();
         self.finish(future, ending);
     }
 
-    /// Drops the future where it has lived, then lets go of the frame, then notifies the joiner.
+    /// Drops the future in the task's frame, then releases the frame, then notifies the joiner.
     fn finish(&self, future: Option<BoxFuture<'static, ()>>, ending: Ending) {
         let Some(future) = future else {
             return;
         };
         if self.fault() == Fault::DropsOnAnotherThread {
-            // Reaped before anybody is told.
+            // The future is dropped before the joiner is notified.
             let reaper = thread::spawn(move || drop(future));
-            // A destructor that panics has said so.
+            // The panic hook has printed a destructor's panic.
             let _ = reaper.join();
             let frame = lock(&self.frame).clone().unwrap_or_default();
             self.release_frame(frame);
@@ -227,7 +227,7 @@ impl Task {
         if let Err(payload) = dropped {
             std::mem::forget(payload);
             if self.fault() == Fault::StaysInAPanickedDrop {
-                // What is to be done afterwards is done in there.
+                // The rest is done in the frame.
                 frame.run(|| self.release_frame(Frame::root()));
                 return;
             }
@@ -281,7 +281,7 @@ impl Task {
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        // Not where another thread polls it at this moment: that waits its turn.
+        // Unless another thread polls the task now: then it is queued.
         if self.fault() == Fault::RunsInlineWithoutASwap
             && self.spawner == thread::current().id()
             && self.future.try_lock().is_ok()

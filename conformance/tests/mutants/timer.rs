@@ -15,7 +15,7 @@ use futures::stream;
 use crate::executor::lock;
 use crate::fault::Fault;
 
-/// The thread, and what it waits for.
+/// The thread, and the timers that it waits for.
 pub(crate) struct TimerThread {
     shared: Arc<Shared>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
@@ -25,7 +25,7 @@ struct Shared {
     fault: Fault,
     armed: Mutex<Armed>,
     changed: Condvar,
-    /// Whom the last timer that fired woke, for [`Fault::FiredSleepsKeepTheFrame`].
+    /// The waker that the last fired timer woke, for [`Fault::FiredSleepsKeepTheFrame`].
     fired: Arc<Mutex<Option<SleepWaker>>>,
 }
 
@@ -62,7 +62,7 @@ impl TimerThread {
         drop(left);
         self.shared.changed.notify_all();
         if let Some(thread) = lock(&self.thread).take() {
-            // One that panicked has said so.
+            // The panic hook has printed a panic.
             let _ = thread.join();
         }
     }
@@ -129,7 +129,7 @@ impl Shared {
                 Some(SleepWaker::Bare(waker)) => waker.wake_by_ref(),
                 None => {}
             }
-            // "The next one may want the same."
+            // "The next timer may wake the same task."
             let released = match &fired {
                 Some(fired) => std::mem::replace(&mut *lock(fired), waker),
                 None => waker,
@@ -160,7 +160,7 @@ impl Shared {
     }
 }
 
-/// A sleeping future's share in its sleep: it takes the waker out when it is dropped.
+/// Held by a sleep's future: takes the waker out when the future is dropped.
 struct Waiting {
     sleep: Arc<Mutex<SleepState>>,
     fault: Fault,
@@ -175,7 +175,7 @@ impl Drop for Waiting {
     }
 }
 
-/// What a sleeping future and the thread share.
+/// The state that a sleep's future and the thread share.
 #[derive(Default)]
 struct SleepState {
     is_over: bool,
@@ -246,7 +246,7 @@ struct Callback {
     shared: Arc<Shared>,
     period: Duration,
     repeats: bool,
-    /// Taken while it is called.
+    /// `None` while it is called.
     registered: Mutex<Option<Registered>>,
     is_cancelled: AtomicBool,
 }

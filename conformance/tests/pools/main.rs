@@ -1,4 +1,4 @@
-//! The suite for pools: on a pool of ours, on deadpool, and on pools that are broken on purpose.
+//! The suite for pools: on a sound pool, on deadpool, and on mutants.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod mutant;
@@ -11,7 +11,7 @@ use framewise_conformance::{
 };
 use mutant::{Fault, MutantPool};
 
-mod ours {
+mod sound {
     use super::*;
     pool_tests!(|connector| MutantPool::new(connector, Fault::None));
 }
@@ -76,9 +76,10 @@ impl Pool for Deadpool {
     }
 }
 
-/// Each fault with the item that must be reported, and part of the cause that must be named.
+/// Each fault with the item that must be reported, and a part of the cause that the report must
+/// have.
 const FAULTS: &[(Fault, u8, &str)] = &[
-    (Fault::WorksInATask, 56, "a task of the pool's own"),
+    (Fault::WorksInATask, 56, "one of the pool's tasks"),
     (Fault::WorksInTheMakersFrame, 56, "made the connection"),
     (Fault::DriverInTheRequestsFrame, 57, "spawn it at the root"),
     (
@@ -97,7 +98,7 @@ const FAULTS: &[(Fault, u8, &str)] = &[
 
 #[test]
 fn each_fault_is_caught_by_the_item_that_it_breaks() {
-    // Side by side: what is never freed is waited for until the timeout.
+    // In parallel, since checks of values that are never freed wait until the timeout.
     std::thread::scope(|scope| {
         for &(fault, number, cause) in FAULTS {
             scope.spawn(move || {

@@ -1,4 +1,4 @@
-//! A pool, right but for one fault that it can be told to have.
+//! The mutant pool: correct except for one fault, which is chosen when it is made.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,28 +8,28 @@ use framewise_conformance::context::Frame;
 use framewise_conformance::{BoxFuture, Connection, Connector, LocalBoxFuture, Pool, Work};
 use futures::channel::oneshot;
 
-/// What is wrong with a [`MutantPool`].
+/// The fault of a [`MutantPool`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     None,
-    /// The work of each request runs in a task of the pool.
+    /// The work of each request runs in one of the pool's tasks.
     WorksInATask,
     /// A connection remembers the frame in which it was made, and is used in it.
     WorksInTheMakersFrame,
     DriverInTheRequestsFrame,
-    /// Whoever gives a connection back goes on with the work of the next who waits.
+    /// The request that returns a connection runs the work of the next waiter.
     WorksWhereTheConnectionCameBack,
-    /// A waiter's frame stays in the list when the waiter is gone.
+    /// A waiter's frame stays in the list when the waiter was dropped.
     KeepsCancelledWaiters,
     /// Connecting is a task of its own, which inherits.
     ConnectsInTheRequestsFrame,
-    /// For statistics, say.
+    /// The pool keeps each request's frame, for example for statistics.
     KeepsEachRequestsFrame,
 }
 
 const CONNECTIONS_MAX: usize = 2;
 
-/// The pool.
+/// A pool with one [`Fault`].
 pub(crate) struct MutantPool {
     shared: Arc<Shared>,
     runtime: Runtime,
@@ -61,7 +61,7 @@ struct Waiter {
     _frame: Option<Frame>,
 }
 
-/// A place among the connections, which is free again when a request is cancelled.
+/// One of the pool's connections, which is freed when a request is cancelled.
 struct Place(Arc<Shared>, bool);
 
 impl Drop for Place {
@@ -153,7 +153,7 @@ impl Shared {
         while let Some(waiter) = state.waiters.pop_front() {
             match waiter.sender.send(pooled) {
                 Ok(()) => return,
-                // It was cancelled.
+                // The waiter was cancelled.
                 Err(unwanted) => pooled = unwanted,
             }
         }

@@ -1,4 +1,4 @@
-//! framewise, as its users use it: nothing is wrapped.
+//! framewise, as its users use it, with nothing wrapped.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -26,12 +26,15 @@ pub(crate) struct Framewise {
 impl Framewise {
     pub(crate) fn new(workers: usize) -> Self {
         let hook = Arc::<Mutex<Option<PanicHook>>>::default();
-        let told = Arc::clone(&hook);
+        let own_hook = Arc::clone(&hook);
         let runtime = Builder::new()
             .worker_threads(workers)
             .max_blocking_threads(BLOCKING_THREADS)
             .on_unhandled_panic(move |error| {
-                let hook = told.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let hook = own_hook
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
                 if let Some(hook) = hook {
                     hook(error.frame().cloned());
                 }
@@ -215,7 +218,7 @@ impl Net for Framewise {
             let stream = Arc::new(TcpStream::connect(address).await?);
             let reader = Arc::downgrade(&stream);
             let registered = stream.on_ready(Interest::READABLE, move |_| {
-                // Calls may be spurious: only what came is told.
+                // Calls may be spurious: call back only for data that arrived.
                 let Some(stream) = reader.upgrade() else {
                     return;
                 };

@@ -1,4 +1,5 @@
-//! futures' `LocalPool`, wrapped or bare. It belongs to one thread, so it is that thread's here.
+//! futures' `LocalPool`, wrapped or bare. It belongs to one thread, so it is stored in a
+//! thread-local.
 
 use std::cell::RefCell;
 
@@ -34,11 +35,11 @@ thread_local! {
     static POOL: RefCell<ThreadsPool> = RefCell::default();
 }
 
-/// Gives the thread its pool back, after a panic too.
+/// Restores the thread's pool, after a panic, too.
 struct Running(executor::LocalPool);
 
 impl Running {
-    /// The thread's pool; a fresh one within it, which futures refuses to run.
+    /// Takes the thread's pool; within `block_on`, a new one, which futures rejects with a panic.
     fn begin() -> Self {
         Self(
             POOL.with_borrow_mut(|own| own.pool.take())
@@ -60,7 +61,7 @@ fn spawner() -> LocalSpawner {
 
 impl Drop for LocalPool {
     fn drop(&mut self) {
-        // The tasks that are left end with it, and not in the thread's own end.
+        // Drops the remaining tasks now, and not when the thread ends.
         let pool = POOL.try_with(|own| own.try_borrow_mut().ok()?.pool.take());
         drop(pool);
     }
@@ -68,7 +69,7 @@ impl Drop for LocalPool {
 
 impl Executor for LocalPool {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        // After the end there is nothing that would run it.
+        // After shutdown the task is dropped.
         let _ = spawner().spawn(self.0.task(task));
     }
 

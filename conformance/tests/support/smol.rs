@@ -48,7 +48,7 @@ impl Running {
             let (tasks, stopped) = (Arc::clone(&tasks), stopped.clone());
             thread::spawn(move || {
                 let run = || async_io::block_on(tasks.run(stopped.clone()));
-                // As smol's own threads: one that a task's panic ends goes on.
+                // Like smol's own threads: goes on after a task's panic.
                 while catch_unwind(AssertUnwindSafe(run)).is_err() {}
             })
         };
@@ -79,11 +79,11 @@ impl Smol {
 }
 
 thread_local! {
-    /// What runs this thread's local tasks while it is in `block_on`.
+    /// The executor of this thread's local tasks while it is in `block_on`.
     static LOCAL: RefCell<Option<Rc<LocalExecutor<'static>>>> = const { RefCell::new(None) };
 }
 
-/// Makes `LOCAL` what it was before.
+/// Restores the previous value of `LOCAL`.
 struct Restore(Option<Rc<LocalExecutor<'static>>>);
 
 impl Drop for Restore {
@@ -94,7 +94,7 @@ impl Drop for Restore {
 
 impl Executor for Smol {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        // After the end there is nothing that would run it.
+        // After shutdown the task is dropped.
         if let Some(tasks) = self.tasks() {
             tasks.spawn(self.wrapping.task(task)).detach();
         }
@@ -235,7 +235,7 @@ impl Shutdown for Smol {
             for thread in threads {
                 thread.join().expect("its loop catches panics");
             }
-            // Drops the tasks that are left.
+            // Drops the remaining tasks.
             drop(tasks);
         }
     }

@@ -51,7 +51,7 @@ impl Tokio {
 
 impl Drop for Tokio {
     fn drop(&mut self) {
-        // The last one to hold it may be a task, which must not wait for its own end.
+        // A task may hold the last reference, and must not wait for its own end.
         if let Some(runtime) = self.runtime() {
             runtime.shutdown_background();
         }

@@ -1,15 +1,14 @@
-//! What users of an executor that knows no frames write around their futures and calls, or leave
-//! out.
+//! The wrapping that users of an executor without frames write around futures and calls, or omit.
 
 use framewise_conformance::context::Frame;
 use framewise_conformance::{BoxFuture, LocalBoxFuture, Output};
 
-/// `true` if what is spawned is wrapped.
+/// Defines whether futures and calls are wrapped when they are spawned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrapping {
-    /// In the frame that is current where it is spawned.
+    /// Wrapped in the frame that is current at the spawn.
     Wrapped,
-    /// Spawned as it is.
+    /// Not wrapped.
     Bare,
 }
 
@@ -39,15 +38,15 @@ impl Wrapping {
     }
 }
 
-/// What [`Joining::spawn_joinable`](framewise_conformance::Joining::spawn_joinable) is on executors
-/// whose handle passes a panic on to whoever awaits it, and cancels where it is dropped.
+/// [`Joining::spawn_joinable`](framewise_conformance::Joining::spawn_joinable) for executors whose
+/// handle rethrows a panic in its awaiter, and cancels the task when it is dropped.
 pub(crate) mod joining {
     use std::panic::AssertUnwindSafe;
 
     use framewise_conformance::{BoxFuture, Ended, JoinHandle, Output};
     use futures::FutureExt;
 
-    /// A handle that is a future, which panics as its task did.
+    /// A handle that is a future, and rethrows the panic of its task.
     pub(crate) trait Cancelling: Future<Output = Output> + Send + Sync + 'static {
         fn detach(self);
     }
@@ -64,7 +63,7 @@ pub(crate) mod joining {
     impl<H: Cancelling> JoinHandle for Joined<H> {
         fn join(self: Box<Self>) -> BoxFuture<'static, Result<Output, Ended>> {
             Box::pin(async {
-                // Whoever cancelled by dropping the handle has nothing left to wait for.
+                // After a cancellation, which drops the handle, there is nothing to wait for.
                 let handle = self.0.ok_or_else(Ended::default)?;
                 let joined = AssertUnwindSafe(handle).catch_unwind().await;
                 joined.map_err(|payload| Ended {

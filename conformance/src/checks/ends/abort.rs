@@ -9,11 +9,11 @@ use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::checks::workers::{polls_end, while_occupied};
 use crate::executor::JoinHandle;
-use crate::probe::{Gate, ID, Log, eventually, in_time, park};
+use crate::support::{Gate, ID, Log, eventually, in_time, park};
 
 const NO_ABORT: &str = "tasks cannot be aborted";
 
-/// Tries again where a task was polled too early: the threads may just have been starting.
+/// Tries again if a task was polled too early: the threads may have been starting.
 const TRIES: usize = 3;
 
 pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> CheckResult {
@@ -26,7 +26,7 @@ pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> CheckRe
     not_applicable("a task was polled before it could be aborted")
 }
 
-/// False: a task was polled first.
+/// Returns `false` if a task was polled before it was aborted.
 fn abort_before_the_first_poll(check: &CheckContext) -> Result<bool, CheckError> {
     let log = Log::new();
     let was_polled = Arc::new(AtomicBool::new(false));
@@ -108,7 +108,8 @@ async fn abort(
 
 pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> CheckResult {
     check.joining()?;
-    // The aborters whose frame has its own number come first: the number shows which frame was seen.
+    // The aborters whose frame has its own number come first, since the number shows which frame
+    // was seen.
     for (aborter, from) in [
         (
             Aborter::AnotherFrame,
@@ -143,7 +144,7 @@ pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> CheckResult {
             if in_time(parked.passed()).await.is_none() {
                 return Err(Failure::new("a task runs", "it was not polled in time", "").into());
             }
-            // Its poll is over when it is aborted, so that the abort may drop it where it is called.
+            // The task's poll is over when it is aborted, so the caller of `abort` may drop it.
             polls_end(check).await;
             let task = abort(check, aborter, task).await?;
             drop(in_time(task.join()).await);

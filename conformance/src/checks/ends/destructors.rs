@@ -10,11 +10,11 @@ use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::workers::{Before, are_at_the_root, block_on_catching};
 use crate::executor::Output;
-use crate::probe::{
+use crate::support::{
     Gate, ID, Log, deliberate_panic, eventually, in_time, park, poll_once, yield_times,
 };
 
-/// Notes that it is dropped, and panics in a frame of its own if it is armed.
+/// Records that it is dropped, and panics in its own frame if it is armed.
 struct Bomb {
     log: Log,
     is_armed: bool,
@@ -23,7 +23,7 @@ struct Bomb {
 impl Drop for Bomb {
     fn drop(&mut self) {
         self.log.note("bomb");
-        // A second panic would end the process.
+        // A second panic would abort the process.
         if self.is_armed && !std::thread::panicking() {
             ID.run(90, || deliberate_panic());
         }
@@ -37,7 +37,7 @@ fn can_try(check: &CheckContext) -> CheckResult {
     not_applicable("the executor aborts the process where a task's destructor panics")
 }
 
-/// Whatever happened, this thread and the executor's are as they were.
+/// Checks that this thread and the executor's threads are in the same frames as before.
 fn all_is_well(check: &CheckContext, here: (Option<u64>, Frame), log: &Log) -> CheckResult {
     let after = (ID.get(), Frame::current());
     expect(
@@ -119,7 +119,7 @@ enum End {
     Aborted,
 }
 
-/// Notes in which frame a joiner is woken.
+/// Records in which frame a joiner is woken.
 struct NotesWake(Mutex<Option<Option<u64>>>);
 
 impl Wake for NotesWake {
@@ -128,7 +128,8 @@ impl Wake for NotesWake {
     }
 }
 
-/// In which frame the joiner of a task is woken; `None`: it is not, or the executor cannot do it.
+/// Returns `ID` where the joiner of a task is woken, or `None` if it is not woken or the executor
+/// cannot do this.
 fn joiner_is_woken_in(
     check: &CheckContext,
     end: End,
@@ -151,7 +152,7 @@ fn joiner_is_woken_in(
         let task = poll_fn(move |cx| {
             let _keep = &bomb;
             let poll = waits.as_mut().poll(cx);
-            // Its end is asked for during this poll, so that the joiner is there before it.
+            // The task is aborted during this poll, so the joiner waits before the task ends.
             if std::thread::current().id() != here {
                 held.wait();
             }
@@ -173,7 +174,7 @@ fn joiner_is_woken_in(
             eventually(|| woken().is_some()).await;
         }
         if ends {
-            // It goes off here, and not where the executor ends.
+            // It panics here, and not when the executor is dropped.
             eventually(|| !log.entries().is_empty()).await;
         }
     })?;

@@ -6,7 +6,7 @@ use super::expect_dropped;
 use crate::check_context::{CheckContext, output_of};
 use crate::check_result::{CheckError, CheckResult, ensure};
 use crate::checks::workers::{join_before_the_end, while_occupied};
-use crate::probe::{Gate, ID, Log, NotesDrop, eventually, in_time, park, yield_times};
+use crate::support::{Gate, ID, Log, LogsDrop, eventually, in_time, park, yield_times};
 
 pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(
     check: &CheckContext,
@@ -17,7 +17,7 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(
         let (parked, release) = (Gate::new(), Gate::new());
         let plain = log.on_drop("a detached task's output");
         let scoped = log.on_drop("the output of a detached task that is a scope");
-        let waits = |output: NotesDrop| {
+        let waits = |output: LogsDrop| {
             let (parked, release) = (Arc::clone(&parked), Arc::clone(&release));
             async move {
                 park(parked, release).await;
@@ -27,7 +27,7 @@ pub(crate) fn c39_a_detached_output_is_dropped_in_the_tasks_frame(
         let tasks = ID.run(10, || {
             Ok::<_, CheckError>([
                 check.spawn_joinable(waits(plain))?,
-                // The scope is over when its output goes.
+                // The scope has ended when its output is dropped.
                 check.spawn_joinable(ID.scope(50, waits(scoped)))?,
             ])
         })?;
@@ -82,21 +82,21 @@ pub(crate) fn c40_a_taken_output_is_dropped_by_its_taker(check: &CheckContext) -
                 log.entries().is_empty(),
                 &format!("an output that was taken lives on, {place}"),
                 "it was dropped",
-                "the executor drops what it gives away, or gives away something else",
+                "the executor drops the output that it returns, or returns something else",
             )
         };
         let go = Gate::new();
         let task = ID.run(10, || {
             joinable("an output that block_on's future took", &go)
         })?;
-        let output: NotesDrop = output_of(join_before_the_end(check, task, go).await)?;
+        let output: LogsDrop = output_of(join_before_the_end(check, task, go).await)?;
         is_held("in the future that block_on runs")?;
         let go = Gate::new();
         let task = ID.run(11, || joinable("an output that another task took", &go))?;
         let other = ID.run(20, || {
             let own = taker.clone();
             taker.spawn(async move {
-                let output: NotesDrop = output_of(join_before_the_end(&own, task, go).await)?;
+                let output: LogsDrop = output_of(join_before_the_end(&own, task, go).await)?;
                 yield_times(1).await;
                 drop(output);
                 Ok::<_, CheckError>(())

@@ -7,9 +7,9 @@ use super::expect_dropped;
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::CheckResult;
 use crate::checks::workers::block_on_catching;
-use crate::probe::{ID, Log, deliberate_panic, eventually, yield_times};
+use crate::support::{ID, Log, deliberate_panic, eventually, yield_times};
 
-/// Waits for what a task that panics drops, whether or not the panic comes out of `block_on`.
+/// Waits for the drops of a task that panics, whether or not the panic comes out of `block_on`.
 fn panic_in_task(
     check: &CheckContext,
     spawn: impl FnOnce(),
@@ -67,7 +67,7 @@ pub(crate) fn c43_a_panic_drops_locals_in_their_frames(check: &CheckContext) -> 
     Ok(())
 }
 
-/// A panic out of a hand-written `poll` leaves the future whole: the executor drops it.
+/// A panic in a hand-written `poll` does not drop the future's fields: the executor drops them.
 pub(crate) fn c43_a_panicked_future_is_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let whats = [

@@ -1,4 +1,4 @@
-//! Tasks that come to their end: C-44.
+//! Tasks that finish: C-44.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use super::expect_dropped;
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::executor::{BoxFuture, Output};
-use crate::probe::{Gate, ID, Log, eventually, in_time, park, yield_times};
+use crate::support::{Gate, ID, Log, eventually, in_time, park, yield_times};
 
 pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let log = Log::new();
@@ -56,7 +56,7 @@ pub(crate) fn c44_a_finished_future_is_dropped_in_its_frame(check: &CheckContext
     Ok(())
 }
 
-/// With a handle, the future is often dropped by other code, when the output is stored.
+/// If the task has a handle, other code often drops the future, when it stores the output.
 pub(crate) fn c44_a_joined_future_is_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let joining = check.joining()?;
     let log = Log::new();

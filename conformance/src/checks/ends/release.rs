@@ -10,24 +10,24 @@ use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure};
 use crate::checks::workers::block_on_catching;
 use crate::executor::{BoxFuture, JoinHandle};
-use crate::probe::{
-    Gate, ID, KEPT, Life, deliberate_panic, eventually, in_time, pause, yield_times,
+use crate::support::{
+    DropTracker, Gate, ID, KEPT, deliberate_panic, eventually, in_time, pause, yield_times,
 };
 
-const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: release it \
-     when the task ends, not when its memory is freed; where C-32 is broken, too, it is a thread that \
-     keeps it";
+const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps token: release it \
+                               when the task ends, not when its memory is freed; where C-32 is \
+                               broken, too, it is a thread that keeps it";
 
 /// Spawns a task whose frame keeps something alive, and that sees it.
-fn keeping(check: &CheckContext) -> Result<(Box<dyn JoinHandle>, Life), CheckError> {
-    let (alive, life) = Life::begin();
-    let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
+fn keeping(check: &CheckContext) -> Result<(Box<dyn JoinHandle>, DropTracker), CheckError> {
+    let (token, tracker) = DropTracker::new();
+    let task = bind(&KEPT, token).and(&ID, 10).run(|| {
         check.spawn_joinable(async {
             yield_times(2).await;
             ID.get()
         })
     })?;
-    Ok((task, life))
+    Ok((task, tracker))
 }
 
 pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(
@@ -36,22 +36,22 @@ pub(crate) fn c47_a_frame_is_released_while_the_handle_is_held(
     check.joining()?;
     check.block_on(async {
         for _ in 0..5 {
-            let (task, life) = keeping(check)?;
+            let (task, tracker) = keeping(check)?;
             ensure(
-                eventually(|| life.has_ended()).await,
-                "a finished task's frame is released, its handle being held",
+                eventually(|| tracker.is_dropped()).await,
+                "a finished task's frame is released while its handle is held",
                 "it is alive as long as the handle",
                 FRAME_IN_HEADER,
             )?;
             drop(in_time(task.join()).await);
-            // Joined, but for what the join gave.
-            let (task, life) = keeping(check)?;
+            // Joined; only the result of the join is held.
+            let (task, tracker) = keeping(check)?;
             let joined = in_time(task.join()).await;
             ensure(
-                eventually(|| life.has_ended()).await,
-                "a joined task's frame is released, its output being held",
+                eventually(|| tracker.is_dropped()).await,
+                "a joined task's frame is released while its output is held",
                 "it is alive as long as the output",
-                "what the join gives keeps the task's memory, and the frame is a part of it",
+                "the result of the join keeps the task's memory, and the frame is a part of it",
             )?;
             drop(joined);
         }
@@ -66,8 +66,8 @@ pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
     check.block_on(async {
         for polls_first in [true, false] {
             let wakers = Wakers::default();
-            let (alive, life) = Life::begin();
-            let mut task = bind(&KEPT, alive).run(|| {
+            let (token, tracker) = DropTracker::new();
+            let mut task = bind(&KEPT, token).run(|| {
                 let wakers = wakers.clone();
                 check.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
             })?;
@@ -78,8 +78,8 @@ pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
                 return not_applicable("tasks cannot be aborted");
             }
             ensure(
-                eventually(|| life.has_ended()).await,
-                "an aborted task's frame is released, its handle being held",
+                eventually(|| tracker.is_dropped()).await,
+                "an aborted task's frame is released while its handle is held",
                 "it is alive as long as the handle",
                 FRAME_IN_HEADER,
             )?;
@@ -90,9 +90,9 @@ pub(crate) fn c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held(
 }
 
 const JOINER_FIRST: &str = "the joiner is woken, or finds the task finished, before the frame is \
-     released: release it first";
-const LEAKED: &str = "the frame of a task that panics or is aborted is never released: release it on \
-     every way out of the task";
+                            released: release it first";
+const LEAKED: &str = "the frame of a task that panics or is aborted is never released: release it \
+                      however the task ends";
 
 /// How a task ends.
 #[derive(Clone, Copy, Debug)]
@@ -107,14 +107,14 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
 ) -> CheckResult {
     check.joining()?;
     for end in [End::Finished, End::Panicked, End::Aborted] {
-        let (alive, life) = Life::begin();
+        let (token, tracker) = DropTracker::new();
         let go = Gate::new();
-        let mut task = bind(&KEPT, alive).run(|| {
+        let mut task = bind(&KEPT, token).run(|| {
             let go = Arc::clone(&go);
             check.spawn_joinable(async move {
                 go.passed().await;
                 if matches!(end, End::Panicked) {
-                    // The error may keep the frame in which the panic began: not this one.
+                    // The error may keep the frame in which the panic began, which is not this one.
                     Frame::root().run(|| deliberate_panic())
                 }
             })
@@ -123,23 +123,25 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
             if matches!(end, End::Aborted) && !task.abort() {
                 return None;
             }
-            let result = in_time(released_when_notified(task.join(), life.end(), || {
-                go.open()
-            }))
+            let result = in_time(released_when_notified(
+                task.join(),
+                tracker.dropped(),
+                || go.open(),
+            ))
             .await;
-            // An aborted task may be so without having been polled, and nothing else opens its gate.
+            // A task may be aborted before its first poll, and nothing else opens its gate.
             go.open();
             result
         })?;
         match when_told.flatten() {
             Some(true) => {}
-            // It cannot be aborted, or a panic takes its thread or `block_on` along.
+            // The executor cannot abort, or a panic ends its thread or `block_on`.
             None => continue,
             Some(false) => {
-                let is_late = check.block_on(eventually(|| life.has_ended()));
+                let is_late = check.block_on(eventually(|| tracker.is_dropped()));
                 return Err(Failure::new(
                     "the frame of a task is released before its joiner is notified",
-                    format!("it is not, of a task that ended so: {end:?}"),
+                    format!("it is not released, of a task that ended like this: {end:?}"),
                     if is_late { JOINER_FIRST } else { LEAKED },
                 )
                 .into());
@@ -149,9 +151,8 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
     Ok(())
 }
 
-/// Waits for `join`, and says whether `released` was open when the joiner was notified: when its waker was
-/// called, on the thread that called it, or else when it found the task finished. `start` is called when
-/// the joiner waits.
+/// Waits for `join`. Returns `true` if `released` was open when the joiner was notified: when its
+/// waker was called, or when it found the task finished. `start` is called when the joiner waits.
 async fn released_when_notified<T>(
     mut join: BoxFuture<'static, T>,
     released: Arc<Gate>,
@@ -184,7 +185,7 @@ async fn released_when_notified<T>(
     .await
 }
 
-/// The waker of a joiner, which notes whether the frame was released when it was called first.
+/// The waker of a joiner. It records whether the frame was released when it was first called.
 struct Note {
     released: Arc<Gate>,
     when_woken: Mutex<Option<bool>>,
@@ -221,13 +222,13 @@ impl Wakers {
         kept.is_empty()
     }
 
-    /// A clone of the first that was kept.
+    /// Returns a clone of the first waker that was stored.
     fn first(&self) -> Option<Waker> {
         let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.first().cloned()
     }
 
-    /// Wakes with each: nothing may come of it.
+    /// Calls each waker, which must have no effect.
     fn wake_all(&self) {
         let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         for waker in kept {
@@ -237,15 +238,15 @@ impl Wakers {
     }
 }
 
-const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the frame is a part of \
-     that: drop both when the task ends, even if wakers are left; where C-32 is broken, too, it is a \
-     thread that keeps it";
+const FRAME_IN_WAKER: &str = "a waker keeps what it wakes, and the future or the frame is a part \
+                              of that: drop both when the task ends, even if wakers are left; \
+                              where C-32 is broken, too, it is a thread that keeps it";
 
 pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> CheckResult {
     let wakers = Wakers::default();
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     check.block_on(async {
-        let task = bind(&KEPT, alive).and(&ID, 10).run(|| {
+        let task = bind(&KEPT, token).and(&ID, 10).run(|| {
             let wakers = wakers.clone();
             check.spawn(async move {
                 pause(|own| wakers.keep(own)).await;
@@ -262,12 +263,12 @@ pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> CheckResul
         ID.run(90, || wakers.first().map(Waker::wake));
         task.output().await?;
         ensure(
-            eventually(|| life.has_ended()).await,
-            "a finished task's frame is released, wakers of the task being held",
+            eventually(|| tracker.is_dropped()).await,
+            "a finished task's frame is released while its wakers are held",
             "it is alive as long as the wakers",
             FRAME_IN_WAKER,
         )?;
-        // Harmless: the next task runs as if nothing had happened.
+        // The next task runs as if nothing had happened.
         ID.run(90, || wakers.wake_all());
         check.spawn(yield_times(2)).output().await
     })
@@ -276,9 +277,9 @@ pub(crate) fn c48_stale_wakers_keep_no_frame(check: &CheckContext) -> CheckResul
 pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(check: &CheckContext) -> CheckResult {
     check.joining()?;
     let wakers = Wakers::default();
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     check.block_on(async {
-        let mut task = bind(&KEPT, alive).run(|| {
+        let mut task = bind(&KEPT, token).run(|| {
             let wakers = wakers.clone();
             check.spawn_joinable(async move { pause(|own| wakers.keep(own)).await })
         })?;
@@ -290,8 +291,8 @@ pub(crate) fn c48_wakers_of_an_aborted_task_keep_no_frame(check: &CheckContext) 
         }
         drop(in_time(task.join()).await);
         ensure(
-            eventually(|| life.has_ended()).await,
-            "an aborted task's frame is released, wakers of the task being held",
+            eventually(|| tracker.is_dropped()).await,
+            "an aborted task's frame is released while its wakers are held",
             "it is alive as long as the wakers",
             FRAME_IN_WAKER,
         )?;

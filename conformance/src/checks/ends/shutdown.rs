@@ -1,4 +1,4 @@
-//! Tasks that are left when the executor ends: C-45.
+//! Tasks that remain when the executor shuts down: C-45.
 
 use std::sync::Arc;
 use std::thread;
@@ -8,7 +8,7 @@ use super::expect_dropped;
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, Failure};
 use crate::checks::workers::while_occupied;
-use crate::probe::{Gate, ID, Log, in_time, park};
+use crate::support::{Gate, ID, Log, in_time, park};
 
 const LEFT: [(&str, u64); 5] = [
     ("a variable in a scope of a parked task that is left", 50),
@@ -57,7 +57,7 @@ fn leave_tasks(check: &CheckContext, log: &Log) -> Result<Vec<Arc<Gate>>, CheckE
                 return Err(Failure::new("a task runs", "it was not polled in time", "").into());
             }
         }
-        // Where that is possible, these are not even polled once.
+        // If possible, these are not polled even once.
         while_occupied(check, || {
             let never = Arc::clone(&never);
             ID.run(11, || {

@@ -9,7 +9,7 @@ use futures::{SinkExt, StreamExt};
 use crate::check_context::{CheckContext, Slot};
 use crate::check_result::{CheckError, CheckResult, Failure, expect};
 use crate::checks::workers::polls_end;
-use crate::probe::{ID, eventually, in_time, pause, yield_times};
+use crate::support::{ID, eventually, in_time, pause, yield_times};
 
 /// Each calls `wake` under its own frame, so that the number shows which frame was seen.
 const FROM: [(u64, &str); 4] = [
@@ -47,13 +47,13 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_however_it_is_woken(
                 let seen = format!("not in time, when {from} was to wake it");
                 return Err(Failure::new(before, seen, "a wake-up is lost").into());
             };
-            // The task's poll is over when it is woken, so that the wake-up may poll it.
+            // The task's poll is over when it is woken, so the caller of `wake` may poll it.
             polls_end(check).await;
             match number {
                 20 => ID.run(20, || waker.wake()),
                 21 => {
                     let other = thread::spawn(move || ID.run(21, || waker.wake_by_ref()));
-                    // It has nothing that could panic.
+                    // The thread does not panic.
                     let _ = other.join();
                 }
                 22 => {
@@ -86,8 +86,8 @@ pub(crate) fn c49_a_task_runs_in_its_own_frame_however_it_is_woken(
             &[
                 (
                     Some(number),
-                    "polled in the frame of the code that wakes it: a wake-up carries no frame, and a \
-                     poll inside `wake` needs the task's own, too",
+                    "polled in the frame of the code that wakes it: a wake-up carries no frame, \
+                     and a poll inside `wake` needs the task's own, too",
                 ),
                 (None, "the task's frame is not entered for this poll"),
                 (check.id(), "polled in the frame of block_on's caller"),
@@ -127,7 +127,7 @@ pub(crate) fn c49_a_task_woken_by_many_runs_in_its_own_frame(check: &CheckContex
                 ID.run(own, || {
                     check.spawn(async move {
                         for _ in 0..MESSAGES {
-                            // The receiver may have failed, and says so itself.
+                            // The receiver may have failed; then it reports that itself.
                             drop(sender.send(own).await);
                             expect(
                                 "ID in one of many tasks that wake another and are woken by it",

@@ -13,7 +13,7 @@ use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::checks::within::sees;
 use crate::combinator::{Child, CombinatorCheckContext};
 use crate::executor::BoxFuture;
-use crate::probe::{Entry, ID, Log, deliberate_panic, yield_times};
+use crate::support::{Entry, ID, Log, deliberate_panic, yield_times};
 
 pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(
     check: &CombinatorCheckContext,
@@ -53,7 +53,7 @@ pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(
     Ok(())
 }
 
-/// Shares `child` and polls one share under 11, the other to its end under 12.
+/// Shares `child`, polls one half once under 11, and the other to its end under 12.
 fn shared(check: &CombinatorCheckContext, child: Child) -> Result<(), CheckError> {
     let Some([mut first, second]) = check.combinator().share(child) else {
         return not_applicable("no shared future");
@@ -154,7 +154,7 @@ pub(crate) fn c74_a_childs_panic_restores(check: &CombinatorCheckContext) -> Che
                 Err(_) => break true,
             }
         };
-        // What is left of it may be broken, and panic again.
+        // The rest of the combinator may be broken, and panic again.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(whole)));
         ensure(
             dropped.is_ok() || out,

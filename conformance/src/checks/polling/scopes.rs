@@ -7,7 +7,7 @@ use super::{ELSEWHERE, KEPT, all_see, child, polled};
 use crate::check_context::not_applicable;
 use crate::check_result::{CheckResult, ensure, expect};
 use crate::combinator::{Child, CombinatorCheckContext};
-use crate::probe::{ID, Log, OTHER, yield_times};
+use crate::support::{ID, Log, OTHER, yield_times};
 
 pub(crate) fn c66_children_see_the_pollers_frame(check: &CombinatorCheckContext) -> CheckResult {
     let log = Log::new();
@@ -132,7 +132,7 @@ pub(crate) fn c68_siblings_do_not_bleed(check: &CombinatorCheckContext) -> Check
 pub(crate) fn c70_a_scope_a_child_with_a_limit(check: &CombinatorCheckContext) -> CheckResult {
     const LABELS: [&str; 8] = ["30", "31", "32", "33", "34", "35", "36", "37"];
     let log = Log::new();
-    // Every other one has a scope.
+    // Every second child has a scope.
     let number = |index: usize| {
         if index.is_multiple_of(2) {
             30 + index as u64
@@ -160,7 +160,7 @@ pub(crate) fn c70_a_scope_a_child_with_a_limit(check: &CombinatorCheckContext) -
     Ok(())
 }
 
-/// Notes both variables at each poll and where it is dropped.
+/// Records both variables at each poll and where it is dropped.
 #[derive(Clone, Default)]
 struct Both(std::sync::Arc<std::sync::Mutex<Vec<Seen>>>);
 
@@ -228,7 +228,7 @@ pub(crate) fn c71_started_scopes_keep_their_variable_under_another_poller(
         under(41).await
     })?;
     both.taken();
-    // Where the executor is, if it takes one to drop it.
+    // In the executor, if dropping needs one.
     check.block_on(OTHER.scope(42, async { drop(whole) }));
     let causes = [
         (vec![(Some(21), None)], ELSEWHERE),

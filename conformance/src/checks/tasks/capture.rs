@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, ensure, expect};
-use crate::probe::{Gate, ID, in_time, park, yield_times};
+use crate::support::{Gate, ID, in_time, park, yield_times};
 
-/// The cause where a task sees nothing.
-pub(super) const LOST: &str = "no frame is carried, or it is captured at the first poll, on a thread that \
-     has none: capture it in spawn, and make each poll in it";
+/// The likely cause where a task sees no binding.
+pub(super) const LOST: &str = "no frame is carried, or it is captured at the first poll, on a \
+                               thread that has none: capture it in spawn, and enter it for each \
+                               poll";
 
 pub(crate) fn c25_captured_at_spawn(check: &CheckContext) -> CheckResult {
     let (made_under, spawned_under, awaited_under) = (Some(10), Some(11), Some(12));
@@ -83,8 +84,8 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckConte
             ),
             (
                 (Some(11), Some(22)),
-                "the frame of the code that wakes the task replaces the one that was captured at spawn: \
-                 a waker has no frame, the task has",
+                "the frame of the code that wakes the task replaces the one that was captured at \
+                 spawn: a waker has no frame, the task has",
             ),
             (
                 (Some(11), None),
@@ -94,7 +95,7 @@ pub(crate) fn c25_captured_at_spawn_and_not_at_the_first_poll(check: &CheckConte
     )
 }
 
-/// A worker's own way to spawn is often another than that from outside.
+/// Executors often have a separate path for spawning from a worker.
 pub(crate) fn c25_a_task_spawned_by_a_task_has_its_spawners_frame_of_that_moment(
     check: &CheckContext,
 ) -> CheckResult {

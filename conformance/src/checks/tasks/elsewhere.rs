@@ -8,8 +8,8 @@ use framewise_context::{Frame, bind};
 use crate::check_context::{CheckContext, Slot, not_applicable, output_of};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::checks::workers::while_occupied;
-use crate::probe::{
-    Gate, ID, KEPT, Life, NOT_INHERITED, OTHER, eventually, in_time, park, yield_times,
+use crate::support::{
+    DropTracker, Gate, ID, KEPT, NOT_INHERITED, OTHER, eventually, in_time, park, yield_times,
 };
 
 pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> CheckResult {
@@ -36,11 +36,11 @@ pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> CheckResult {
         return Err(Failure::new(
             "a task can be spawned from any thread",
             "spawn panicked there",
-            "if that is meant to be so, say false in Executor::spawns_from_any_thread",
+            "if that is intended, return false from Executor::spawns_from_any_thread",
         )
         .into());
     };
-    let cause = "spawn has another way in for threads that are not the executor's, which does not \
+    let cause = "spawn has a separate path for threads that are not the executor's, which does not \
                  capture the calling thread's frame; or none is carried at all (C-25)";
     let from = |place: &str, expected: Option<u64>, seen| {
         expect(
@@ -75,12 +75,12 @@ pub(crate) fn c35_spawned_from_any_thread(check: &CheckContext) -> CheckResult {
 pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
     check: &CheckContext,
 ) -> CheckResult {
-    let (alive, life) = Life::begin();
+    let (token, tracker) = DropTracker::new();
     let (parked, release) = (Gate::new(), Gate::new());
     let spawner = check.clone();
     let seen = check.block_on(async {
         let (own_parked, own_release) = (Arc::clone(&parked), Arc::clone(&release));
-        let task = bind(&ID, 10).and(&KEPT, alive).run(|| {
+        let task = bind(&ID, 10).and(&KEPT, token).run(|| {
             check.spawn_root(async move {
                 let here = || (ID.get(), KEPT.is_bound(), Frame::current().is_root());
                 let first = here();
@@ -92,7 +92,7 @@ pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
         });
         eventually(|| parked.is_open()).await;
         ensure(
-            eventually(|| life.has_ended()).await,
+            eventually(|| tracker.is_dropped()).await,
             "a task at the root keeps nothing of its spawner's frame",
             "the spawner's value is alive as long as the task",
             "spawn_root keeps the current frame beside the one that it enters",
@@ -125,8 +125,8 @@ pub(crate) fn c36_a_task_at_the_root_sees_nothing_and_keeps_nothing(
                 ),
                 (
                     (check.id(), false, false),
-                    "a task at the root is polled in whatever frame is current: the root has to \
-                     be entered, too",
+                    "a task at the root is polled in whatever frame is current: the root has to be \
+                     entered, too",
                 ),
                 (
                     (None, false, false),
@@ -214,10 +214,10 @@ pub(crate) fn c37_what_is_not_inherited_stays_in_its_task(check: &CheckContext) 
     Ok(())
 }
 
-/// Notes where it is dropped what [`NOT_INHERITED`] is there.
-struct NotesDrop(Slot<Option<u64>>);
+/// Records the value of [`NOT_INHERITED`] where it is dropped.
+struct StoresOnDrop(Slot<Option<u64>>);
 
-impl Drop for NotesDrop {
+impl Drop for StoresOnDrop {
     fn drop(&mut self) {
         self.0.put(NOT_INHERITED.get());
     }
@@ -228,7 +228,7 @@ pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled
 ) -> CheckResult {
     check.joining()?;
     let seen = Slot::new();
-    let notes = NotesDrop(seen.clone());
+    let notes = StoresOnDrop(seen.clone());
     check.block_on(async {
         let task = while_occupied(check, || {
             let fresh = async move { drop(notes) };
@@ -241,7 +241,7 @@ pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled
         drop(in_time(task.join()).await);
         Ok::<_, CheckError>(())
     })?;
-    // Whether it was polled after all: it is absent there, too.
+    // Even if it was polled after all, the variable is absent there.
     let mut dropped = None;
     check.eventually("what an aborted task has is dropped", || {
         dropped = seen.take();

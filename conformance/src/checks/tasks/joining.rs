@@ -7,10 +7,10 @@ use framewise_context::Frame;
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckResult, Failure, expect};
 use crate::checks::workers::{block_on_catching, join_before_the_end};
-use crate::probe::{Gate, ID, deliberate_panic, in_time, yield_times};
+use crate::support::{Gate, ID, deliberate_panic, in_time, yield_times};
 
-const STAYS: &str = "the awaiter of a task goes on in that task's frame: restore the frame \
-     after each poll, before the joiner is woken";
+const STAYS: &str = "the awaiter of a task goes on in that task's frame: restore the frame after \
+                     each poll, before the joiner is woken";
 
 fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> CheckResult {
     let (id, frame) = before;
@@ -26,7 +26,7 @@ fn is_as_before(what: &str, before: (Option<u64>, Frame)) -> CheckResult {
 pub(crate) fn c38_joining_leaves_the_awaiters_frame(check: &CheckContext) -> CheckResult {
     check.joining()?;
     check.block_on(joins(check))?;
-    // A task that waits may be polled where the other one ended.
+    // The joiner may be polled where the joined task ended.
     let own = check.clone();
     check.block_on(async {
         let waits = || check.spawn(async move { joins(&own).await });
@@ -55,13 +55,13 @@ async fn joins(check: &CheckContext) -> CheckResult {
         let joined = if aborts {
             in_time(task.join()).await.ok_or_else(late)?
         } else {
-            // Polled when it is woken, and not before: the wake-up may be what polls it.
+            // Polled when it is woken, and not before: the wake-up itself may poll it.
             join_before_the_end(check, task, go).await
         };
         is_as_before("ID where a task under 10 was joined", here)?;
         drop(joined);
     }
-    // In a scope, and where the task is over before it is joined.
+    // In a scope, with a task that has ended before it is joined.
     ID.scope(12, async {
         let here = before();
         let task = ID.run(10, || check.spawn_joinable(async { ID.get() }))?;

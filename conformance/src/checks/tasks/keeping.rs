@@ -1,11 +1,11 @@
-//! A task keeps its frame, and hands it on: C-26 to C-28.
+//! A task keeps its frame, and passes it on to its children: C-26 to C-28.
 
 use std::sync::Arc;
 
 use super::capture::LOST;
 use crate::check_context::{CheckContext, output_of};
 use crate::check_result::{CheckError, CheckResult, Failure, expect};
-use crate::probe::{Gate, ID, in_time, park, yield_times};
+use crate::support::{Gate, ID, in_time, park, yield_times};
 
 pub(crate) fn c26_kept_when_awaited_outside_of_the_scope(check: &CheckContext) -> CheckResult {
     let (parked, release) = (Gate::new(), Gate::new());
@@ -175,8 +175,8 @@ pub(crate) fn c28_grandchildren_inherit(check: &CheckContext) -> CheckResult {
         &[
             (
                 (None, None, Some(20)),
-                "a task that has nothing of its own hands nothing on: capture the current frame \
-                 in spawn, on the executor's own threads too",
+                "a task without own bindings passes no frame on: capture the current frame in \
+                 spawn, on the executor's own threads too",
             ),
             (
                 (None, None, None),

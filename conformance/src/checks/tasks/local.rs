@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 
 use crate::check_context::CheckContext;
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
-use crate::probe::{ID, Log, NOT_INHERITED, OTHER, eventually, yield_times};
+use crate::support::{ID, Log, NOT_INHERITED, OTHER, eventually, yield_times};
 
 struct LocalTask<T>(oneshot::Receiver<T>);
 
@@ -20,7 +20,7 @@ impl<T> LocalTask<T> {
     }
 }
 
-/// Spawns a local task; its output is brought back.
+/// Spawns a local task, and returns its output over a channel.
 fn spawn_local<T: 'static>(
     check: &CheckContext,
     future: impl Future<Output = T> + 'static,
@@ -100,8 +100,7 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> CheckRes
         inherited,
         &[(
             (Some(5), Some(3)),
-            "spawn_local captures Frame::current() where it should be \
-             Frame::current().inherited()",
+            "spawn_local captures Frame::current() where it should be Frame::current().inherited()",
         )],
     )
 }
@@ -128,7 +127,7 @@ pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> CheckResult {
                     sees(*not_send, "in a local task between others")?;
                     yield_times(1).await;
                     sees(*not_send, "in a local task between others, after an await")?;
-                    // Woken by another thread, where there is one, under another frame.
+                    // Woken by another thread, if there is one, under another frame.
                     let other = ID.run(999, || own.spawn(yield_times(1)));
                     other.output().await?;
                     sees(*not_send, "in a local task after a wake-up from 999")?;
@@ -142,7 +141,8 @@ pub(crate) fn c34_local_tasks_never_mix(check: &CheckContext) -> CheckResult {
                 ID.get() == id,
                 &format!("ID in the future that block_on runs, {place}: {id:?}"),
                 &format!("{:?}", ID.get()),
-                "the future of block_on is polled in a local task's frame: enter its own for each poll",
+                "the future of block_on is polled in a local task's frame: enter its own for each \
+                 poll",
             )
         };
         let tasks: Vec<_> = (100..120).map(task).collect::<Result<_, _>>()?;
@@ -164,7 +164,7 @@ pub(crate) fn c34_local_tasks_end_in_their_frames(check: &CheckContext) -> Check
     let (part, variable) = (log.on_drop("part"), log.on_drop("variable"));
     let left = log.on_drop("left");
     check.block_on(async {
-        // What is left in a future when it is ready, and what its body still has.
+        // What remains in a future when it is ready, and what its body still owns.
         let ready = std::future::poll_fn(move |_| {
             let _keep = &part;
             std::task::Poll::Ready(())

@@ -9,7 +9,7 @@ use framewise_context::{Frame, bind};
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure};
 use crate::checks::workers::{Before, Meeting, NOTES, are_at_the_root};
-use crate::probe::{Gate, ID, Log, deliberate_panic, yield_times};
+use crate::support::{Gate, ID, Log, deliberate_panic, yield_times};
 
 const TRIES: usize = 8;
 const MOVES: usize = 3;
@@ -22,8 +22,8 @@ fn sees(expected: u64, place: &str) -> CheckResult {
              none is carried at all (C-25)"
         }
         Some(_) => {
-            "the task is polled in a frame that belongs to the thread: enter the task's own for \
-             each poll"
+            "the task is polled in a frame that the thread keeps: enter the task's own for each \
+             poll"
         }
     };
     ensure(
@@ -34,8 +34,8 @@ fn sees(expected: u64, place: &str) -> CheckResult {
     )
 }
 
-/// Occupies threads until one of them is the one that the task was on. Only then is the task woken,
-/// by a thread that is not the executor's, so it has to go elsewhere.
+/// Occupies threads until one of them is the thread that last polled the task. Then a thread that
+/// is not the executor's wakes the task, so another worker has to poll it.
 async fn leave_this_thread(spawner: &CheckContext) -> bool {
     let before = thread::current().id();
     let (go, moved) = (Gate::new(), Gate::new());
@@ -84,7 +84,7 @@ pub(crate) fn c29_a_task_forced_to_another_thread_keeps_its_frame(
                     let child = spawner.spawn(async { ID.get() });
                     ensure(
                         child.output().await? == Some(10),
-                        "a task that was moved hands its frame on",
+                        "a task that was moved passes its frame on",
                         "its child sees something else",
                         "spawn captures a frame that the thread remembers instead of the current",
                     )?;
@@ -117,7 +117,7 @@ fn sees_in_place(expected: u64, place: &str) -> CheckResult {
     )
 }
 
-/// `block_in_place`, where the executor has it.
+/// Calls `block_in_place`, if the executor has it.
 fn block_in_place(check: &CheckContext, mut call: impl FnMut()) -> CheckResult {
     if check.blocking()?.block_in_place(&mut call) {
         return Ok(());
@@ -164,8 +164,8 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
     not_applicable("a task stayed on its thread after block_in_place")
 }
 
-/// What the threads are in that go on while one is blocked: each runs a task under a value that
-/// notes where it is dropped.
+/// Checks the frame of the threads that go on while one is blocked: each runs a task under a value
+/// that records where it is dropped.
 fn beside_a_blocked_thread(check: &CheckContext) -> CheckResult {
     let workers = check.executor().workers();
     // This thread attends, too, when it has released the frames: the other threads drop the values.
@@ -185,8 +185,8 @@ fn beside_a_blocked_thread(check: &CheckContext) -> CheckResult {
         return not_applicable("no thread takes the place of one that is in block_in_place");
     }
     let noted = log.wait_for(workers);
-    let cause = "the thread that takes over was started in the frame of the task that blocks: start \
-                 threads at the root";
+    let cause = "the thread that takes over was started in the frame of the task that blocks: \
+                 start threads at the root";
     ensure(
         noted.len() == workers,
         "the frames of tasks that ran beside a blocked thread are released",
@@ -234,7 +234,7 @@ pub(crate) fn c33_block_in_place_keeps_the_callers_frame(check: &CheckContext) -
                 let child = spawner.spawn(async { ID.get() }).output().await?;
                 ensure(
                     child == Some(10),
-                    "a task hands its frame on after block_in_place",
+                    "a task passes its frame on after block_in_place",
                     "its child sees something else",
                     "",
                 )?;

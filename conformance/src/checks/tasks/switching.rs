@@ -7,7 +7,7 @@ use framewise_context::Frame;
 use crate::check_context::{CheckContext, Slot};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::checks::workers::{Before, Meeting, are_at_the_root, block_on_catching};
-use crate::probe::{Gate, ID, deliberate_panic, eventually, in_time, pause, yield_times};
+use crate::support::{Gate, ID, deliberate_panic, eventually, in_time, pause, yield_times};
 
 /// Compares `ID` with what is expected in each of many tasks; the first difference is reported.
 fn sees(expected: Option<u64>, place: &str) -> CheckResult {
@@ -75,7 +75,7 @@ pub(crate) fn c30_interleaved_tasks_never_mix(check: &CheckContext) -> CheckResu
     })
 }
 
-/// Each round of the tasks is on all threads at once, or as near to it as the executor gets.
+/// In each round the tasks meet on all threads at once, as far as the executor allows it.
 pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext) -> CheckResult {
     const ROUNDS: usize = 10;
     let workers = check.executor().workers();
@@ -88,7 +88,7 @@ pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext)
                 check.spawn(async move {
                     let mut all_came = true;
                     for meeting in &meetings {
-                        // Only once for nothing: the threads may not be there.
+                        // Wait in vain at most once: the threads may not exist.
                         all_came = all_came && meeting.attend();
                         sees(Some(own), "in a task, while each thread runs one")?;
                         yield_times(3).await;
@@ -116,7 +116,7 @@ pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
                 let child = ID.run(round, || {
                     let child = spawner.spawn(async {
                         let first = ID.get();
-                        // It leaves its thread in the middle of a scope.
+                        // The task yields in the middle of a scope.
                         let second = ID.scope(7, async {
                             yield_times(1).await;
                             ID.get()
@@ -135,8 +135,8 @@ pub(crate) fn c31_a_task_run_right_after_its_spawner_sees_its_own_frame(
                     child.output().await?,
                     &[(
                         (Some(10), Some(7), Some(10)),
-                        "the child runs in its spawner's frame: a task that is run out of a slot, \
-                         or inline, needs its own frame, too",
+                        "the child runs in its spawner's frame: a task that is run from a LIFO \
+                         slot, or inline, needs its own frame, too",
                     )],
                 )?;
                 let bare = spawner.spawn_root(async { Frame::current().is_root() });
@@ -208,8 +208,8 @@ pub(crate) fn c31_a_task_run_inside_its_own_wake_sees_its_own_frame(
                 &[
                     (
                         Some(21),
-                        "polled inside `wake`, in the frame of the code that calls it: enter the task's \
-                         own frame for each poll",
+                        "polled inside `wake`, in the frame of the code that calls it: enter the \
+                         task's own frame for each poll",
                     ),
                     (Some(20), "polled in the frame of the task before it"),
                     (None, "a task's frame is not entered for each of its polls"),
@@ -228,7 +228,7 @@ pub(crate) fn c32_threads_are_at_the_root_between_polls(check: &CheckContext) ->
             let (parked, release) = (Gate::new(), Arc::clone(&release));
             let task = ID.run(500 + number, || {
                 let parked = Arc::clone(&parked);
-                check.spawn(ID.scope(600 + number, crate::probe::park(parked, release)))
+                check.spawn(ID.scope(600 + number, crate::support::park(parked, release)))
             });
             (task, parked)
         };
