@@ -4,17 +4,17 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-/// How many connections wait to be accepted: more than `std`'s 128, since a burst that finds the
-/// queue full is slowed down by a second. The system has a limit of its own.
+/// The length of a listener's queue: more than `std`'s 128, since a connection that finds the queue
+/// full is delayed by a second. The system has a limit of its own.
 const BACKLOG: libc::c_int = 1024;
 
-/// Makes a bound listener's queue longer.
+/// Lengthens a bound listener's queue.
 pub(super) fn lengthen_queue(listener: &impl AsFd) -> io::Result<()> {
     // SAFETY: the call takes no pointers, and the descriptor is borrowed, hence open.
     checked(unsafe { libc::listen(listener.as_fd().as_raw_fd(), BACKLOG) })
 }
 
-/// `SO_LINGER` in seconds. Apple's `SO_LINGER` counts clock ticks, and has a sibling for seconds.
+/// `SO_LINGER` in seconds. Apple's `SO_LINGER` counts clock ticks and has a sibling for seconds.
 #[cfg(target_vendor = "apple")]
 const LINGER: libc::c_int = libc::SO_LINGER_SEC;
 #[cfg(not(target_vendor = "apple"))]
@@ -27,7 +27,7 @@ const LINGER_MAX: u64 = if cfg!(any(target_os = "linux", target_os = "android"))
     i16::MAX as u64
 };
 
-/// `SO_LINGER`.
+/// Returns `SO_LINGER`.
 pub(super) fn linger(socket: &impl AsFd) -> io::Result<Option<Duration>> {
     let mut value = libc::linger {
         l_onoff: 0,
@@ -54,15 +54,20 @@ pub(super) fn set_linger(socket: &impl AsFd, linger: Option<Duration>) -> io::Re
         l_onoff: linger.is_some().into(),
         l_linger: linger_seconds(linger.unwrap_or_default()),
     };
-    // SAFETY: the value lives over the call and the length is its own; the descriptor is borrowed,
-    // hence open.
+    set_option(socket, LINGER, &value)
+}
+
+/// Sets a socket option, whose type in C must be `T`.
+pub(super) fn set_option<T>(socket: &impl AsFd, name: libc::c_int, value: &T) -> io::Result<()> {
+    // SAFETY: the system only reads the value, which is borrowed during the call, and the length is
+    // its own; the descriptor is borrowed, hence open.
     checked(unsafe {
         libc::setsockopt(
             socket.as_fd().as_raw_fd(),
             libc::SOL_SOCKET,
-            LINGER,
-            (&raw const value).cast(),
-            size_of::<libc::linger>() as libc::socklen_t,
+            name,
+            std::ptr::from_ref(value).cast(),
+            size_of::<T>() as libc::socklen_t,
         )
     })
 }
