@@ -1,24 +1,25 @@
 //! Readiness callbacks: closures that the driver calls when a source becomes ready.
 //!
-//! Owns the life of one callback: idle, being called, cancelled. The closure runs in the frame that
-//! was current when it was registered, and is dropped in it, wherever that happens; no lock is
-//! held over either. It must not know the driver, which finds the callbacks of a source in
-//! [`crate::scheduled_io`] and calls [`CallbackEntry::call`].
+//! Owns the life of one callback: idle, running, canceled. The closure runs in the frame that was
+//! current when it was registered, and is dropped in that frame wherever that happens. No lock is
+//! held during either. The file must not know the driver, which finds the callbacks of a source in
+//! [`ScheduledIo`](crate::scheduled_io::ScheduledIo) and calls [`CallbackEntry::call`].
 //!
 //! ```text
 //!               1 call                2 returned
 //!    Idle ---------------> Running ------------> Idle
 //!      |                   |  ^  |
-//!      |                   |  +--+ 3 call: by another thread, which leaves the event here;
+//!      |                   |  +--+ 3 call by another thread, which leaves its event here;
 //!      |                   |          the closure is called again when it returns
-//!      | 4 cancel          | 4 cancel, while it runs: also from within itself
+//!      | 4 cancel          | 4 cancel while it runs, also from within the closure
 //!      v                   v
 //!    Gone <---------- Cancelling
-//!          5 returned (or panicked, from Running too)
+//!          5 returned (or panicked, also from Running)
 //! ```
 //!
-//! The closure is in the entry only while `Idle`: whoever takes it out owns it, and so it is never
-//! called twice at once nor dropped while it runs. A call that comes meanwhile is not lost either.
+//! The entry holds the closure only while `Idle`. The thread that takes it out owns it, so the
+//! closure is never called twice at once and never dropped while it runs. A call that comes in the
+//! meantime is not lost either.
 
 use std::fmt;
 use std::panic::{self, AssertUnwindSafe};
@@ -56,20 +57,20 @@ impl Drop for Armed {
 
 enum CallbackState {
     Idle(Armed),
-    /// With what has been reported since the call began.
+    /// With the readiness that was reported since the call began.
     Running(Ready),
     Cancelling,
     Gone,
 }
 
-/// One callback, shared by the source that it watches, the driver and its handle.
+/// One callback, shared by its source, the driver and its [`ReadyCallback`] handles.
 pub struct CallbackEntry {
     interest: Interest,
     state: Mutex<CallbackState>,
 }
 
 impl CallbackEntry {
-    /// Captures the current frame.
+    /// Creates a callback that runs in the current frame.
     pub fn new(interest: Interest, call: impl FnMut(Ready) + Send + 'static) -> Self {
         let armed = Armed {
             frame: Frame::current(),
@@ -85,7 +86,7 @@ impl CallbackEntry {
         self.interest
     }
 
-    /// Whether it is not called any more.
+    /// Returns `true` if the closure is not called any more.
     pub fn is_gone(&self) -> bool {
         matches!(
             *self.state.lock(),
@@ -93,8 +94,11 @@ impl CallbackEntry {
         )
     }
 
-    /// Edges 1, 2, 3 and 5. Called with no lock held. `Err` holds what the closure, or its
-    /// destructor, panicked with.
+    /// Edges 1, 2, 3 and 5: calls the closure. The caller holds no lock.
+    ///
+    /// # Errors
+    ///
+    /// Returns the panic of the closure or its destructor.
     pub fn call(&self, ready: Ready) -> Result<(), CaughtPanic> {
         let Some(mut armed) = self.begin_call(ready) else {
             return Ok(());
@@ -126,7 +130,7 @@ impl CallbackEntry {
         }
     }
 
-    /// Edges 1 and 3: takes the closure, or leaves the event to the one who has it.
+    /// Edges 1 and 3: takes the closure, or leaves the event to the thread that runs it.
     fn begin_call(&self, ready: Ready) -> Option<Armed> {
         let mut state = self.state.lock();
         match std::mem::replace(&mut *state, CallbackState::Running(Ready::EMPTY)) {
@@ -137,7 +141,7 @@ impl CallbackEntry {
         None
     }
 
-    /// Edge 4. Drops the closure in its frame, now or when the call that is under way returns.
+    /// Edge 4: drops the closure in its frame, now or when the current call returns.
     pub fn cancel(&self) {
         let armed = {
             let mut state = self.state.lock();
@@ -154,7 +158,7 @@ impl CallbackEntry {
     }
 }
 
-/// Cancels every one of a source's callbacks, even if destructors panic; the first such panic goes on.
+/// Cancels all callbacks of a source, even if destructors panic. Resumes the first such panic.
 pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
     let mut first = None;
     for entry in entries {
@@ -167,7 +171,7 @@ pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
         }
         let (payload, frame) = caught.into_parts();
         first = Some(payload);
-        // A value that ends with the frame may panic, too.
+        // A destructor of a value in the frame may panic, too.
         if let Err(again) = catch_unwind(|| drop(frame)) {
             discard(again);
         }
@@ -177,8 +181,8 @@ pub(crate) fn cancel_all(entries: Vec<Arc<CallbackEntry>>) {
     }
 }
 
-/// Ends a panic that goes nowhere, and its frame; what that throws in turn is leaked, as dropping it
-/// could go on for ever.
+/// Drops a caught panic that is not reported, and its frame. If that panics, leaks the new payload,
+/// since dropping payloads could go on forever.
 pub(crate) fn discard(caught: CaughtPanic) {
     if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(caught))) {
         std::mem::forget(last);
@@ -193,9 +197,9 @@ impl fmt::Debug for CallbackEntry {
     }
 }
 
-/// A readiness callback that is registered with a source; made by the sources' `on_ready`.
+/// A handle to a readiness callback; returned by `on_ready` of a stream or listener.
 ///
-/// Dropping it changes nothing: the callback stays until it is [cancelled](Self::cancel), panics,
+/// Dropping it changes nothing: the callback stays until it is [canceled](Self::cancel), panics,
 /// or its source is dropped.
 #[derive(Clone)]
 pub struct ReadyCallback {
@@ -207,14 +211,14 @@ impl ReadyCallback {
         Self { entry }
     }
 
-    /// Ends the callback: it is not called again.
+    /// Cancels the callback: it is not called again.
     ///
-    /// A call that is under way on another thread is not waited for. The callback may cancel
+    /// This does not wait for a call that is running on another thread. The callback may cancel
     /// itself; it is then dropped when it returns.
     ///
     /// # Panics
     ///
-    /// Panics when the closure's destructor does.
+    /// Panics if the closure's destructor does.
     ///
     /// # Frame
     ///
@@ -223,7 +227,7 @@ impl ReadyCallback {
         self.entry.cancel();
     }
 
-    /// Whether it has been cancelled, has panicked, or has lost its source.
+    /// Returns `true` if the callback was canceled or has panicked, or its source was dropped.
     pub fn is_cancelled(&self) -> bool {
         self.entry.is_gone()
     }

@@ -1,9 +1,10 @@
-//! The driver: waits for the operating system's events and tells whoever waits for them.
+//! The driver: waits for the operating system's events and notifies the waiters of their sources.
 //!
-//! Owns the system's `Poll`, the buffer of events and the timer. One thread at a time has it. It must not
-//! know tasks: it wakes wakers, each in the frame that registered it, and calls callbacks, each in
-//! its own frame. What a wait found is handed out as a [`Batch`], which is called when the driver has
-//! been given up, and holds no lock.
+//! Owns the system's `Poll`, the buffer of events and the timer. One thread at a time has it, the
+//! driver owner. The file must not know tasks: it wakes wakers, each in the frame that registered
+//! it, and calls callbacks, each in its own frame. A wait returns the wakers and callbacks that it
+//! notifies as a [`Batch`], so that the owner can release the driver before it calls them. A batch
+//! is called with no lock held. Underneath is mio.
 
 use std::io;
 use std::time::Duration;
@@ -21,11 +22,11 @@ use crate::system;
 use crate::timerfd::{LateUnpark, TimerFd};
 use crate::unpark::Unpark;
 
-/// How many events one turn fetches.
+/// The maximum number of events that one turn fetches.
 const EVENTS: usize = 1024;
 
-/// How many events are looked up under one hold of the sources' lock. In a model each gets a hold of its
-/// own, so that what may happen between two holds may happen between any two events.
+/// The number of events that are looked up under one hold of the sources' lock. In a model it is
+/// one, so that whatever can happen between two holds can happen between any two events.
 const EVENTS_A_LOCK: usize = if cfg!(any(framewise_loom, framewise_shuttle)) {
     1
 } else {
@@ -34,27 +35,27 @@ const EVENTS_A_LOCK: usize = if cfg!(any(framewise_loom, framewise_shuttle)) {
 
 /// Waits for events and dispatches them.
 ///
-/// Whoever drops it [shuts it down](Self::shutdown). It does not survive a `fork`: the child would
-/// share its descriptors with the parent, and events would go to either of them. Make a runtime
+/// Dropping it [shuts it down](Self::shutdown). It does not survive a `fork`: the child would
+/// share its descriptors with the parent, and events would go to either of them. Create a runtime
 /// after forking, not before.
 pub struct IoDriver {
     poll: system::Poll,
     events: system::Events,
-    /// `None` where the system refuses one: waits then end on whole milliseconds.
+    /// `None` if the system provides none. Waits then end on whole milliseconds.
     #[cfg(target_os = "linux")]
     timer: Option<TimerFd>,
     shared: Arc<IoShared>,
-    /// The batch of [`turn`](Self::turn), kept for its buffers.
+    /// The batch of [`turn`](Self::turn), kept to reuse its buffers.
     batch: Batch,
 }
 
-/// What a wait of the driver found: wakers and callbacks that are still to be called.
+/// The wakers and callbacks that a wait of the driver notifies, and that are not called yet.
 ///
-/// It is apart from the driver so that a thread can give the driver up before it runs foreign code.
-/// Two batches may be dispatched at once: a callback that is being called is then called again by
-/// the same thread. Empty between its uses; it keeps its buffers.
+/// It is separate from the driver so that a thread can release the driver before it runs user code.
+/// Two batches may be dispatched at once. If both contain a callback, the thread that is running
+/// the callback calls it again. A batch is empty between its uses and keeps its buffers.
 #[derive(Default)]
-#[must_use = "whoever is in a batch waits until it is dispatched"]
+#[must_use = "waiters in a batch wait until it is dispatched"]
 pub struct Batch {
     wakers: Vec<FramedWaker>,
     calls: Vec<Call>,
@@ -62,12 +63,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Whether there is nobody to call.
+    /// Returns `true` if there are no wakers and no callbacks to call.
     pub fn is_empty(&self) -> bool {
         self.wakers.is_empty() && self.calls.is_empty()
     }
 
-    /// Calls every waker, then every callback: a slow one delays nobody who waits.
+    /// Calls all wakers, then all callbacks, so a slow callback delays no waiter.
     ///
     /// # Frame
     ///
@@ -96,31 +97,31 @@ impl std::fmt::Debug for Batch {
     }
 }
 
-/// What a turn of the driver has seen and done.
+/// What a turn of the driver observed and did.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct TurnReport {
-    /// How many events of sources came.
+    /// The number of events of sources.
     pub events: usize,
-    /// How many wakers were called.
+    /// The number of wakers that were called.
     pub woken: usize,
-    /// How many readiness callbacks were called.
+    /// The number of calls of readiness callbacks.
     pub callbacks: usize,
-    /// Whether somebody had asked for the wait to end.
+    /// `true` if a thread [unparked](IoHandle::unpark) the driver.
     pub unparked: bool,
-    /// Whether the driver's timer ended the wait, or a [late unpark](IoHandle::unpark_after).
+    /// `true` if the driver's timer ended the wait, or [`IoHandle::unpark_after`].
     pub timer: bool,
-    /// What callbacks and foreign wakers panicked with. The driver goes on; the executor reports
-    /// them as it reports a panic of a task that nobody joins.
+    /// The panics of callbacks and of user-supplied wakers. The driver continues; the executor
+    /// reports them like the panic of a task without a joiner.
     pub panics: Vec<CaughtPanic>,
 }
 
 impl IoDriver {
-    /// Makes a driver and the handle to it.
+    /// Creates a driver and a handle to it.
     ///
     /// # Errors
     ///
-    /// Fails when the operating system refuses a descriptor.
+    /// Fails if the operating system provides no descriptor.
     pub fn new(blocking: BlockingSpawner) -> io::Result<(IoDriver, IoHandle)> {
         let poll = system::Poll::new()?;
         let waker =
@@ -148,15 +149,15 @@ impl IoDriver {
         Ok((driver, IoHandle::new(shared)))
     }
 
-    /// Waits for events for `timeout` at most (`None`: until one comes or the handle
-    /// [unparks](IoHandle::unpark) the driver; zero: not at all), sets the readiness of the sources
-    /// that they concern, and adds whoever waits for it to `batch`. Runs no foreign code.
+    /// Waits for events for at most `timeout` (`None`: until one comes or the handle
+    /// [unparks](IoHandle::unpark) the driver; zero: not at all). Sets the readiness of their
+    /// sources, and adds the wakers and callbacks that this notifies to `batch`. Runs no user code.
     ///
-    /// It may return early, and does so when a signal interrupts it.
+    /// It may return early, for example if a signal interrupts it.
     ///
     /// # Errors
     ///
-    /// Fails when the operating system does; nothing is lost by that.
+    /// Fails with the system's error. No event is lost.
     pub fn wait(&mut self, timeout: Option<Duration>, batch: &mut Batch) -> io::Result<()> {
         let timeout = self.arm(timeout)?;
         match self.poll.poll(&mut self.events, timeout) {
@@ -168,11 +169,11 @@ impl IoDriver {
         Ok(())
     }
 
-    /// As [`wait`](Self::wait), and calls whom it found.
+    /// Like [`wait`](Self::wait), and dispatches the batch.
     ///
     /// # Errors
     ///
-    /// As [`wait`](Self::wait).
+    /// See [`wait`](Self::wait).
     ///
     /// # Frame
     ///
@@ -185,7 +186,7 @@ impl IoDriver {
         waited.map(|()| report)
     }
 
-    /// Sets the timer if it is needed; answers what the system has to wait for.
+    /// Sets the timer if it is needed. Returns the timeout of the system call.
     #[cfg(target_os = "linux")]
     fn arm(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         match (timeout, &mut self.timer) {
@@ -197,7 +198,7 @@ impl IoDriver {
         }
     }
 
-    /// Time-outs are as fine as the system's.
+    /// Returns the timeout as it is: the system's resolution is the driver's.
     #[cfg(not(target_os = "linux"))]
     fn arm(&mut self, timeout: Option<Duration>) -> io::Result<Option<Duration>> {
         Ok(timeout)
@@ -222,7 +223,7 @@ impl IoDriver {
                     }
                     key => {
                         report.events += 1;
-                        // A source that has been dropped since has nobody to tell.
+                        // A source that was dropped in the meantime has no waiters.
                         if let Some(state) = sources.slab.get(key) {
                             state.set(ready_of(event), &mut batch.wakers, &mut batch.calls);
                         }
@@ -230,7 +231,7 @@ impl IoDriver {
                 }
             }
             if events.peek().is_none() {
-                // Every event has found its source or nobody, and the next are not fetched yet: see
+                // All fetched events have been looked up, and no others are fetched yet: see
                 // `crate::slab`.
                 sources.slab.release();
                 break;
@@ -244,16 +245,16 @@ impl IoDriver {
         }
     }
 
-    /// Shuts the driver down: every wait, now or later, ends with an error, and so does every later
-    /// registration. Callbacks are dropped, each in its frame.
+    /// Shuts the driver down: all current and later waits end with an error, and later
+    /// registrations fail. Callbacks are dropped, each in its frame.
     ///
-    /// Calling it again does nothing.
+    /// Calling it again has no effect.
     pub fn shutdown(&mut self) -> TurnReport {
         self.begin_shutdown().finish()
     }
 
-    /// The part of [`shutdown`](Self::shutdown) that runs no user code: the driver can be given up before
-    /// the wakers are called.
+    /// Does the part of [`shutdown`](Self::shutdown) that runs no user code, so that the caller can
+    /// release the driver before the wakers are called.
     pub fn begin_shutdown(&mut self) -> EndedWaits {
         let mut ended = EndedWaits::default();
         {
@@ -271,7 +272,7 @@ impl IoDriver {
         ended
     }
 
-    /// How often the driver's timer has been set, a system call each: for tests and tools.
+    /// Returns how often the driver's timer was set, a system call each. For tests and tools.
     #[doc(hidden)]
     pub fn timer_settings(&self) -> u64 {
         #[cfg(target_os = "linux")]
@@ -281,8 +282,8 @@ impl IoDriver {
     }
 }
 
-/// The waits and callbacks that a shutdown of the driver ended, and that are not notified yet; made by
-/// [`IoDriver::begin_shutdown`]. Dropping it notifies nothing.
+/// The waits and callbacks that a shutdown of the driver ended, and that are not notified yet;
+/// returned by [`IoDriver::begin_shutdown`]. Dropping it notifies nothing.
 #[derive(Default)]
 #[must_use = "the waiters wait until `finish`"]
 pub struct EndedWaits {
@@ -292,7 +293,7 @@ pub struct EndedWaits {
 }
 
 impl EndedWaits {
-    /// Calls every waker and drops every callback.
+    /// Calls all wakers and drops all callbacks.
     ///
     /// # Frame
     ///
@@ -331,18 +332,18 @@ impl std::fmt::Debug for IoDriver {
     }
 }
 
-/// Calls each waker in its frame. A waker that panics hinders none of the others.
+/// Calls each waker in its frame, even if others panic.
 fn wake_all(wakers: &mut Vec<FramedWaker>, report: &mut TurnReport) {
     report.woken += wakers.len();
     let mut wakers = wakers.drain(..);
-    // One catch for all of them, and another for what is left when one panics.
+    // One catch for all of them, and after a panic another for the rest.
     while wakers.len() > 0 {
         let woken = catch_unwind(|| wakers.by_ref().for_each(FramedWaker::wake));
         report.panics.extend(woken.err());
     }
 }
 
-/// What the system says, in our words.
+/// Translates an event of the system.
 fn ready_of(event: &system::Event) -> Ready {
     let facts = [
         (event.is_readable(), Ready::READABLE),

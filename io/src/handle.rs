@@ -1,7 +1,7 @@
-//! What threads share about a driver, and the handle by which they reach it.
+//! The state that threads share about a driver, and the handle by which they reach it.
 //!
-//! Owns the table of sources under its lock, and the thread's current handle. It must not know what
-//! a source is, nor dispatch events: that is [`crate::driver`]'s.
+//! Owns the table of sources with its lock, and the thread's current handle. It must not know what
+//! a source is. It dispatches no events: [`crate::driver`] does.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -21,34 +21,34 @@ use crate::unpark::Unpark;
 
 /// Runs a closure on the blocking pool.
 ///
-/// A name look-up is the only thing that is run so. `Err` says that the pool takes no more; a
-/// closure that is dropped without having been run counts as refused, too. (`std`'s `Arc`: loom's
-/// holds no `dyn` value.)
+/// Name look-ups are the only closures. `Err` means that the pool accepts no more. A closure that
+/// is dropped without having run counts as rejected, too. (The `Arc` is `std`'s, since loom's holds
+/// no `dyn` value.)
 pub type BlockingSpawner =
     std::sync::Arc<dyn Fn(Box<dyn FnOnce() + Send>) -> io::Result<()> + Send + Sync>;
 
 /// The table of sources.
 pub(crate) struct Sources {
     pub(crate) slab: Slab<Arc<ScheduledIo>>,
-    /// Set at shutdown: nothing is inserted any more.
+    /// `true` after shutdown: no source is inserted any more.
     pub(crate) closed: bool,
 }
 
-/// What the driver and its handles share.
+/// The state that the driver and its handles share.
 pub(crate) struct IoShared {
     pub(crate) registry: system::Registry,
     pub(crate) sources: Mutex<Sources>,
     pub(crate) unpark: Unpark<system::Waker>,
-    /// `None` where the system refuses one.
+    /// `None` if the system provides none.
     #[cfg(target_os = "linux")]
     pub(crate) late_unpark: Option<LateUnpark>,
-    /// Callbacks that were registered with a source that was already ready: no edge will come for
-    /// them, so the driver calls them once of its own accord.
+    /// Callbacks that were registered with a source that was already ready. No edge reports that
+    /// readiness again, so the driver calls them once without one.
     pub(crate) initial_callbacks: Mutex<Vec<Call>>,
     pub(crate) blocking: BlockingSpawner,
 }
 
-/// A handle to an I/O driver: sockets register through it, and it wakes the thread that waits in
+/// A handle to an I/O driver. Sockets register through it, and it unparks the thread that waits in
 /// the driver.
 #[derive(Clone)]
 pub struct IoHandle {
@@ -56,13 +56,14 @@ pub struct IoHandle {
 }
 
 framewise_sync::thread_local! {
-    /// Has no destructor, so that it can be set in the destructors of other thread-locals and in
-    /// `atexit`.
+    /// The thread's current handle. It has no destructor, so it can be set in destructors of other
+    /// thread-locals and in `atexit`.
     static CURRENT: ManuallyDrop<RefCell<Option<IoHandle>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
-    /// Empties `CURRENT` at the thread's end, where a guard was forgotten or dropped out of order.
+    /// Empties `CURRENT` when the thread ends, in case a guard was forgotten or dropped out of
+    /// order.
     static CLEANUP: Cleanup = const { Cleanup };
-    /// Why the thread has no handle, where somebody has seen to that.
+    /// The reason of [`IoHandle::reject`] for which the thread has no handle.
     static REJECTION: Cell<Option<&'static str>> = const { Cell::new(None) };
 }
 
@@ -70,8 +71,8 @@ struct Cleanup;
 
 impl Drop for Cleanup {
     fn drop(&mut self) {
-        // loom drops the thread-locals of a model that fails outside of the model, where none can be
-        // used: a second panic, while the first one unwinds, would abort the process.
+        // loom drops the thread-locals of a failing model outside of the model, where none can be
+        // used. A second panic, while the first one unwinds, would abort the process.
         if cfg!(framewise_loom) && std::thread::panicking() {
             return;
         }
@@ -79,9 +80,9 @@ impl Drop for Cleanup {
     }
 }
 
-/// Makes `handle` the thread's current one, and returns what was there.
+/// Makes `handle` the thread's current one, and returns the previous one.
 fn replace_current(handle: Option<IoHandle>) -> Option<IoHandle> {
-    // Registers the destructor; after that has run, the guards alone restore what they found.
+    // Registers the destructor. After it has run, only the guards restore the previous handle.
     let _ = CLEANUP.try_with(|_| ());
     CURRENT.with(|current| current.replace(handle))
 }
@@ -97,17 +98,18 @@ impl IoHandle {
 
     /// Ends the current wait of the driver, or its next one.
     ///
-    /// While one such call is still to be seen by the driver, others cost no system call.
+    /// Calls that come before the driver has observed an earlier one make no system call.
     pub fn unpark(&self) {
         self.shared.unpark.unpark();
     }
 
-    /// Ends the wait of the driver, or its next one, when `limit` has passed (give or take 50 us), or
-    /// before. A wait that is ended so may be one that has not begun yet.
+    /// Ends the current or the next wait of the driver when `limit` has passed (within 50 us), or
+    /// earlier. It may end a wait that begins after this call.
     ///
-    /// It costs one system call, which wakes nobody yet, and none where an earlier call has not ended a
-    /// wait yet and will do so in time: so one for each `limit` at most, however often it is called
-    /// with it. (Where the system has no timer that can be set so, this is [`unpark`](Self::unpark).)
+    /// It makes at most one system call, which wakes no thread yet, and none if an earlier call
+    /// will end a wait in time. So calling it repeatedly with one limit makes one system call in
+    /// each period of that length. (On a system without such a timer this is
+    /// [`unpark`](Self::unpark).)
     pub fn unpark_after(&self, limit: Duration) {
         #[cfg(target_os = "linux")]
         if let Some(late) = &self.shared.late_unpark
@@ -119,8 +121,8 @@ impl IoHandle {
         self.unpark();
     }
 
-    /// How often the timer of [`unpark_after`](Self::unpark_after) has been set, a system call each:
-    /// for tests and tools.
+    /// Returns how often the timer of [`unpark_after`](Self::unpark_after) was set, a system call
+    /// each. For tests and tools.
     #[doc(hidden)]
     pub fn late_settings(&self) -> u64 {
         #[cfg(target_os = "linux")]
@@ -135,7 +137,7 @@ impl IoHandle {
 
     /// Makes this the thread's current handle until the guard is dropped.
     ///
-    /// Guards are dropped in the reverse order of their making.
+    /// Guards must be dropped in the reverse order of their creation.
     #[must_use = "the handle is current only while the guard lives"]
     pub fn enter(&self) -> EnterGuard {
         EnterGuard {
@@ -145,9 +147,9 @@ impl IoHandle {
         }
     }
 
-    /// Leaves the thread without a handle until the guard is dropped: sockets and look-ups get an
-    /// error of the kind [`Unsupported`](io::ErrorKind::Unsupported) that says `why`.
-    #[must_use = "handles are refused only while the guard lives"]
+    /// Leaves the thread without a handle until the guard is dropped. Sockets and look-ups then
+    /// fail with an error of the kind [`Unsupported`](io::ErrorKind::Unsupported) that says `why`.
+    #[must_use = "uses are rejected only while the guard lives"]
     pub fn reject(why: &'static str) -> EnterGuard {
         EnterGuard {
             previous: replace_current(None),
@@ -156,25 +158,25 @@ impl IoHandle {
         }
     }
 
-    /// The thread's current handle.
+    /// Returns the thread's current handle.
     ///
     /// # Panics
     ///
-    /// Panics when the thread is not within a runtime.
+    /// Panics if the thread is not within a runtime.
     pub fn current() -> IoHandle {
         Self::try_current().expect("there is no I/O driver here: call this within a runtime")
     }
 
-    /// The thread's current handle, `None` when the thread is not within a runtime.
+    /// Returns the thread's current handle, or `None` if the thread is not within a runtime.
     pub fn try_current() -> Option<IoHandle> {
-        // In the destructor of another thread-local there may be nothing left to ask.
+        // In the destructor of another thread-local this one may be destroyed already.
         CURRENT
             .try_with(|current| current.borrow().clone())
             .ok()
             .flatten()
     }
 
-    /// As [`try_current`](Self::try_current), for those who return an `io::Result` anyway.
+    /// Like [`try_current`](Self::try_current), with an `io::Error` that says why there is none.
     pub(crate) fn for_io() -> io::Result<IoHandle> {
         Self::try_current().ok_or_else(|| match REJECTION.with(Cell::get) {
             Some(why) => io::Error::new(io::ErrorKind::Unsupported, why),
@@ -182,7 +184,7 @@ impl IoHandle {
         })
     }
 
-    /// Gives a source a place in the table.
+    /// Inserts a source into the table.
     pub(crate) fn insert(&self, state: &Arc<ScheduledIo>) -> io::Result<SourceKey> {
         let mut sources = self.shared.sources.lock();
         if sources.closed {
@@ -194,9 +196,9 @@ impl IoHandle {
             .ok_or_else(|| io::Error::other("the I/O driver has no token left for another source"))
     }
 
-    /// Takes a source out of the table. It must have been deregistered before.
+    /// Removes a source from the table. The caller has deregistered it.
     pub(crate) fn remove(&self, key: SourceKey) {
-        // What is taken out is dropped after the lock: the last waker of a source may go with it.
+        // Dropped outside of the lock, since a waker of the source may be dropped with it.
         let state = {
             let mut sources = self.shared.sources.lock();
             sources.slab.remove(key)
@@ -204,7 +206,7 @@ impl IoHandle {
         drop(state);
     }
 
-    /// Has the driver call a callback soon.
+    /// Queues a call of a callback, and unparks the driver to make it.
     pub(crate) fn queue_initial_callback(&self, call: Call) {
         self.shared.initial_callbacks.lock().push(call);
         self.unpark();
@@ -217,7 +219,7 @@ impl fmt::Debug for IoHandle {
     }
 }
 
-/// Keeps an [`IoHandle`] the thread's current one; made by [`IoHandle::enter`].
+/// Keeps an [`IoHandle`] the thread's current one; returned by [`IoHandle::enter`].
 #[derive(Debug)]
 pub struct EnterGuard {
     previous: Option<IoHandle>,
@@ -229,13 +231,13 @@ impl Drop for EnterGuard {
     fn drop(&mut self) {
         let previous = self.previous.take();
         let _ = REJECTION.try_with(|rejection| rejection.set(self.previous_rejection));
-        // Without the thread-local (its destructor has run) there is nothing to put back.
+        // If the thread-local is destroyed, there is nothing to restore.
         let ended = CURRENT.try_with(|current| current.replace(previous));
         drop(ended);
     }
 }
 
-/// What waits and registrations give once the driver has been shut down.
+/// Returns the error of waits and registrations after the driver's shutdown.
 pub(crate) fn shutdown_error() -> io::Error {
     io::Error::other("the runtime is shutting down: its I/O driver is gone")
 }

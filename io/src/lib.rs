@@ -11,7 +11,8 @@
 //!   system.
 //! - `slab`, `handle`: how the driver finds a source, and what threads share.
 //! - `system`: the facade of the operating system's event queue.
-//! - `driver`, with `timerfd` and `unpark`: waits for events and sets the readiness of their sources.
+//! - `driver`, with `timerfd` and `unpark`: waits for events and sets the readiness of their
+//!   sources.
 //! - `registration`, `source`: a socket's registration with the driver, and operations that wait.
 //! - [`net`]: the sockets. `traits`: the I/O traits of other crates, for them.
 //!

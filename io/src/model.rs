@@ -1,7 +1,7 @@
 //! Access for the models in `loom-tests` to types that are not public otherwise.
 //!
-//! Owns no state of the driver. [`Kernel`] is the operating system below the driver. [`ModelSource`]
-//! is a socket above it, with the operations that every shipped socket has.
+//! Owns no state of the driver. [`Kernel`] is the operating system below the driver.
+//! [`ModelSource`] is a socket above it, with the operations that every shipped socket has.
 
 use std::io;
 use std::net::SocketAddr;
@@ -21,27 +21,27 @@ pub use crate::slab::{Slab, SourceKey};
 pub use crate::system::{Descriptor, Kernel, Peer};
 pub use crate::unpark::{Unpark, WakeDevice};
 
-/// The kernel below a driver.
+/// Returns the kernel below a driver.
 pub fn kernel(handle: &IoHandle) -> Kernel {
     handle.shared().registry.kernel().clone()
 }
 
-/// How many sources are in a driver's table.
+/// Returns the number of sources in a driver's table.
 pub fn sources(handle: &IoHandle) -> usize {
     handle.shared().sources.lock().slab.len()
 }
 
-/// The shipped look-up.
+/// Looks up a name, by the shipped function.
 ///
 /// # Errors
 ///
-/// As it has them.
+/// Fails if that does.
 pub async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    let answer = crate::net::lookup::lookup(host.to_owned(), port).await;
-    answer.map(Iterator::collect)
+    let addresses = crate::net::lookup::lookup(host.to_owned(), port).await;
+    addresses.map(Iterator::collect)
 }
 
-/// A registered source, as every kind of socket is one.
+/// A registered source, with the operations that all kinds of sockets have.
 pub struct ModelSource(IoSource<Descriptor>);
 
 impl ModelSource {
@@ -49,12 +49,12 @@ impl ModelSource {
     ///
     /// # Errors
     ///
-    /// As the shipped operation; so are those below.
+    /// Like the shipped operation. The same holds for the methods below.
     pub fn new(descriptor: Descriptor, initial: Ready) -> io::Result<Self> {
         IoSource::new(descriptor, initial).map(Self)
     }
 
-    /// Deregisters and gives the descriptor back.
+    /// Deregisters and returns the descriptor.
     pub fn into_descriptor(self) -> io::Result<Descriptor> {
         self.0.into_source()
     }
@@ -97,7 +97,8 @@ impl ModelSource {
         self.0.async_io(direction, |_| operation()).await
     }
 
-    /// As `async_io`, of so many bytes at most: a short transfer means drained.
+    /// Like [`async_io`](Self::async_io), for a transfer of up to `len` bytes. A short one means
+    /// drained.
     pub async fn transfer(
         &self,
         direction: Direction,

@@ -1,15 +1,15 @@
-//! What a source can be ready for ([`Ready`]) and what one can wait for ([`Interest`]).
+//! What a source can be ready for ([`Ready`]) and what a caller can wait for ([`Interest`]).
 //!
-//! Two small bit sets and nothing else. They must not know mio: the driver translates its events
-//! into a [`Ready`], and the readiness word ([`crate::scheduled_io::readiness`]) stores one.
+//! Owns two small bit sets and nothing else. They must not know mio: the driver translates its
+//! events into a [`Ready`], and the [readiness word](crate::scheduled_io) stores one.
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
-/// What the operating system has said about a source.
+/// The readiness that the operating system has reported for a source.
 ///
-/// A set of facts. "Ready" for reading means that a read would not block: there are bytes, or a
-/// connection to accept, or the end of the stream, or an error to be fetched.
+/// A source is ready for reading if a read would not block: there are bytes to read, a connection
+/// to accept, the end of the stream, or a pending error.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready(u8);
 
@@ -20,9 +20,10 @@ impl Ready {
     pub const READABLE: Ready = Ready(1 << 0);
     /// A write would not block.
     pub const WRITABLE: Ready = Ready(1 << 1);
-    /// The other side writes no more: what is buffered can be read, then comes the end.
+    /// The peer has stopped writing: after the buffered bytes, a read returns the end of the
+    /// stream.
     pub const READ_CLOSED: Ready = Ready(1 << 2);
-    /// The other side reads no more: a write fails.
+    /// The peer has stopped reading: a write fails.
     pub const WRITE_CLOSED: Ready = Ready(1 << 3);
     /// An error is pending.
     pub const ERROR: Ready = Ready(1 << 4);
@@ -32,47 +33,47 @@ impl Ready {
     pub(crate) const CLOSED: Ready = Ready(Self::READ_CLOSED.0 | Self::WRITE_CLOSED.0);
     pub(crate) const ALL: Ready = Ready(0x3f);
 
-    /// Whether a read would not block; also when the other side writes no more.
+    /// Returns `true` if a read would not block. This includes a peer that has stopped writing.
     pub const fn is_readable(self) -> bool {
         self.intersects(Ready(Self::READABLE.0 | Self::READ_CLOSED.0))
     }
 
-    /// Whether a write would not block; also when the other side reads no more.
+    /// Returns `true` if a write would not block. This includes a peer that has stopped reading.
     pub const fn is_writable(self) -> bool {
         self.intersects(Ready(Self::WRITABLE.0 | Self::WRITE_CLOSED.0))
     }
 
-    /// Whether the other side writes no more.
+    /// Returns `true` if the peer has stopped writing.
     pub const fn is_read_closed(self) -> bool {
         self.intersects(Self::READ_CLOSED)
     }
 
-    /// Whether the other side reads no more.
+    /// Returns `true` if the peer has stopped reading.
     pub const fn is_write_closed(self) -> bool {
         self.intersects(Self::WRITE_CLOSED)
     }
 
-    /// Whether an error is pending.
+    /// Returns `true` if an error is pending.
     pub const fn is_error(self) -> bool {
         self.intersects(Self::ERROR)
     }
 
-    /// Whether urgent data has arrived.
+    /// Returns `true` if urgent data has arrived.
     pub const fn is_priority(self) -> bool {
         self.intersects(Self::PRIORITY)
     }
 
-    /// Whether nothing is ready.
+    /// Returns `true` if nothing is ready.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether something is ready that `interest` waits for.
+    /// Returns `true` if this set contains readiness that `interest` waits for.
     pub const fn satisfies(self, interest: Interest) -> bool {
         self.intersects(interest.mask())
     }
 
-    /// The part of this set that `interest` waits for.
+    /// Returns the part of this set that `interest` waits for.
     pub const fn of(self, interest: Interest) -> Ready {
         Ready(self.0 & interest.mask().0)
     }
@@ -89,18 +90,18 @@ impl Ready {
         self.0
     }
 
-    /// The directions in which this set ends a wait, as bits of an [`Interest`].
+    /// Returns the directions in which this set ends a wait, as bits of an [`Interest`].
     pub(crate) const fn directions(self) -> u8 {
         (self.0 | self.0 >> CLOSED_SHIFT) & (Interest::READABLE.0 | Interest::WRITABLE.0)
     }
 
-    /// The bits above the sixth are not readiness and are dropped.
+    /// Returns the set with these bits. Those above the sixth are not readiness and are dropped.
     pub(crate) const fn from_bits(bits: u8) -> Ready {
         Ready(bits & Self::ALL.0)
     }
 }
 
-/// From a direction's bit to that of its closing.
+/// The shift from a direction's bit to the bit of its closing.
 const CLOSED_SHIFT: u32 = 2;
 
 const _: () = assert!(
@@ -155,34 +156,35 @@ impl fmt::Debug for Ready {
 
 /// What a caller waits for: reading, writing, or either.
 ///
-/// The closing of a direction satisfies the interest in it, since a read or a write would then not
-/// block any more.
+/// The closing of a direction satisfies the interest in it, since a read or a write no longer
+/// blocks then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Interest(u8);
 
 impl Interest {
-    /// Wait until a read would not block.
+    /// Waits until a read would not block.
     pub const READABLE: Interest = Interest(1);
-    /// Wait until a write would not block.
+    /// Waits until a write would not block.
     pub const WRITABLE: Interest = Interest(2);
 
-    /// Either of the two.
+    /// Returns the interest in the directions of both.
     #[must_use]
     pub const fn or(self, other: Interest) -> Interest {
         Interest(self.0 | other.0)
     }
 
-    /// Whether a direction is in both.
+    /// Returns `true` if both contain a common direction.
     pub(crate) const fn overlaps(self, other: Interest) -> bool {
         self.0 & other.0 != 0
     }
 
-    /// One bit for each direction, reading the lowest.
+    /// Returns one bit for each direction; the lowest is reading.
     pub(crate) const fn bits(self) -> u8 {
         self.0
     }
 
-    /// From [`bits`](Self::bits); those above the second are dropped, and none is no interest.
+    /// Returns the interest with these [`bits`](Self::bits), or `None` if the lower two are zero.
+    /// Those above are dropped.
     pub(crate) const fn from_bits(bits: u8) -> Option<Interest> {
         match bits & (Self::READABLE.0 | Self::WRITABLE.0) {
             0 => None,
@@ -190,17 +192,17 @@ impl Interest {
         }
     }
 
-    /// Whether reading is waited for.
+    /// Returns `true` if this includes reading.
     pub const fn is_readable(self) -> bool {
         self.0 & Self::READABLE.0 != 0
     }
 
-    /// Whether writing is waited for.
+    /// Returns `true` if this includes writing.
     pub const fn is_writable(self) -> bool {
         self.0 & Self::WRITABLE.0 != 0
     }
 
-    /// The readiness that satisfies this interest.
+    /// Returns the readiness that satisfies this interest.
     pub(crate) const fn mask(self) -> Ready {
         // A direction, and its closing two bits above.
         Ready(self.0 | self.0 << CLOSED_SHIFT)
@@ -236,7 +238,7 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The interest in this direction alone.
+    /// Returns the interest in this direction alone.
     #[inline]
     pub const fn interest(self) -> Interest {
         match self {

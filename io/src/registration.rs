@@ -1,8 +1,8 @@
-//! A source's place with a driver, for as long as the source lives.
+//! A source's registration with a driver, for as long as the source lives.
 //!
-//! Owns the source's entry in the table and its registration with the operating system, and gives
-//! both back in the right order. It must not know what the source reads or writes: the operations
-//! come from [`crate::source`] as closures.
+//! Owns the source's entry in the table and its registration with the operating system, and removes
+//! both in the right order. It must not know what the source reads or writes: the operations are
+//! closures of [`crate::source`].
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -21,10 +21,10 @@ use crate::scheduled_io::wait::ReadinessWait;
 use crate::slab::SourceKey;
 use crate::system;
 
-/// The interest of every source: both directions, once and for all.
+/// Returns the interest with which every source is registered, once: both directions.
 ///
-/// Urgent data is asked for so that it can be told: while it is about, a short read does not mean
-/// that nothing is left (see [`crate::source`]).
+/// It includes urgent data. While a source has any, a short read does not mean that the source is
+/// drained (see [`crate::source`]).
 fn both_directions() -> system::Interest {
     let both = system::Interest::READABLE | system::Interest::WRITABLE;
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -32,7 +32,7 @@ fn both_directions() -> system::Interest {
     both
 }
 
-/// See the head of the file.
+/// A source's registration. See the module docs.
 pub(crate) struct Registration {
     handle: IoHandle,
     key: SourceKey,
@@ -47,7 +47,7 @@ impl Registration {
         initial: Ready,
     ) -> io::Result<Self> {
         let state = Arc::new(ScheduledIo::new(initial));
-        // First the table, then the system: an event finds its source.
+        // The table first, then the system, so that an event finds its source.
         let key = handle.insert(&state)?;
         let token = system::Token(key.to_token());
         if let Err(error) = handle
@@ -61,10 +61,10 @@ impl Registration {
         Ok(Self { handle, key, state })
     }
 
-    /// Gives the source's place back. Called once, when nobody can wait for the source any more.
+    /// Deregisters the source. Called once, when the source can have no waiters any more.
     ///
-    /// The system is told even though the descriptor is about to be closed: while a duplicate of
-    /// it lives, closing would leave the registration behind, with nobody able to end it.
+    /// It deregisters with the system, too, even if the descriptor is about to be closed. While a
+    /// duplicate of the descriptor lives, closing would leave a registration that nothing can end.
     pub(crate) fn deregister(&mut self, source: &mut impl system::Source) -> io::Result<()> {
         let result = self.handle.shared().registry.deregister(source);
         self.handle.remove(self.key);
@@ -77,7 +77,7 @@ impl Registration {
         self.state.readiness().word().load()
     }
 
-    /// The operation has shown that nothing is left.
+    /// Clears the readiness, since an operation has drained the source.
     #[inline]
     pub(crate) fn clear(&self, observed: ReadyEvent, interest: Interest) {
         self.state.readiness().word().clear(observed, interest);
@@ -94,7 +94,7 @@ impl Registration {
         Poll::Ready(checked(event))
     }
 
-    /// The half that polls for `direction` is dropped.
+    /// Empties the slot of `direction`, because the half that polled is dropped.
     pub(crate) fn release_slot(&self, direction: Direction) {
         self.state.readiness().release_slot(direction);
     }
@@ -108,7 +108,8 @@ impl Registration {
         poll_fn(move |cx| poll_wait(&mut wait, cx))
     }
 
-    /// Tries `operation` if the source is thought to be ready, and takes note when it is not.
+    /// Tries `operation` if the source is ready as far as the driver knows. Clears the readiness if
+    /// the operation would block.
     pub(crate) fn try_io<R>(
         &self,
         interest: Interest,
@@ -121,7 +122,8 @@ impl Registration {
         self.attempt(event, interest, operation)
     }
 
-    /// As a poll function: tries `operation` whenever the source is ready, until it does not block.
+    /// Tries `operation` whenever the source is ready, until it does not block. A poll function: it
+    /// waits in the slot.
     pub(crate) fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
@@ -137,7 +139,8 @@ impl Registration {
         }
     }
 
-    /// As a future: any number may do so at once.
+    /// Like [`poll_io`](Self::poll_io), as a future: it waits in the list, with any number of
+    /// others.
     #[inline]
     pub(crate) fn async_io<R, F>(&self, interest: Interest, operation: F) -> AsyncIo<'_, F>
     where
@@ -188,12 +191,12 @@ impl Registration {
     }
 }
 
-/// Tries an operation whenever the source is ready, until it does not block. (A type of its own, rather
-/// than a `poll_fn`, for the sake of the hint to inline it.)
+/// Tries an operation whenever the source is ready, until it does not block. (It is a type rather
+/// than a `poll_fn`, to carry the inlining hint.)
 ///
 /// # Cancel safety
 ///
-/// Dropping it ends the wait. The operation is done only in the poll that returns its result.
+/// Dropping it ends the wait. The operation takes effect only in the poll that returns its result.
 #[must_use = "futures do nothing unless polled"]
 pub(crate) struct AsyncIo<'a, F> {
     registration: &'a Registration,
@@ -224,8 +227,8 @@ impl<R, F: FnMut(ReadyEvent) -> io::Result<R>> Future for AsyncIo<'_, F> {
     }
 }
 
-/// Waits in the list, within the task's budget. A wait that is denied reads the word again when it is
-/// polled next: it has consumed no readiness, and has no entry in the list.
+/// Waits in the list, within the task's budget. A wait that the budget denies has consumed no
+/// readiness and has no entry in the list: it reads the word again in the next poll.
 #[inline]
 fn poll_wait(wait: &mut ReadinessWait<'_>, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
     let event = ready!(Pin::new(wait).poll(cx));

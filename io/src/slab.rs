@@ -1,30 +1,30 @@
-//! Where the driver finds a source by its token.
+//! The table in which the driver finds a source by its token.
 //!
-//! A token is an index and the generation of the slot. A slot that has been given back is
-//! quarantined until the driver has looked up the last of the events that it has fetched: an event
-//! that was fetched before can therefore never meet a slot's next tenant. The generation is a second
-//! line, for what an operating system may report about a source after it has been deregistered;
-//! it has 32 bits on 64-bit targets, and with the quarantine its wrap would take 2^32 batches.
+//! A token is an index and the slot's **generation**. A slot whose source was removed is in
+//! **quarantine** until the driver has looked up all events that it has fetched, so an event that
+//! was fetched earlier never reaches the slot's next source. The generation is a second line, for
+//! events that an operating system reports after a source was deregistered. It has 32 bits on
+//! 64-bit targets, and with the quarantine it would take 2^32 batches to wrap.
 //!
-//! Plain data, kept under a lock by `crate::handle`. It must not know mio nor what it stores.
+//! Plain data, which `crate::handle` keeps behind a lock. It must not know mio nor what it stores.
 
 const INDEX_BITS: u32 = if usize::BITS >= 64 { 32 } else { 20 };
 const INDEX_MASK: usize = (1 << INDEX_BITS) - 1;
 const GENERATION_MASK: usize = usize::MAX >> INDEX_BITS;
 
-/// The highest index that is handed out; the three above it are the driver's own.
+/// The highest index of a source; the three above it are the driver's own keys.
 const INDEX_MAX: usize = INDEX_MASK - 3;
 
-/// Where a source is, and as which tenant of the slot.
+/// The key of a source: its index and the slot's generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SourceKey(usize);
 
 impl SourceKey {
-    /// The driver's own key of its waker: never handed out.
+    /// The key of the driver's waker.
     pub const UNPARK: SourceKey = SourceKey(INDEX_MASK);
-    /// The driver's own key of its timer: never handed out.
+    /// The key of the driver's timer.
     pub const TIMER: SourceKey = SourceKey(INDEX_MASK - 1);
-    /// The driver's own key of the timer that other threads set: never handed out.
+    /// The key of the timer that other threads set.
     pub const LATE_UNPARK: SourceKey = SourceKey(INDEX_MASK - 2);
 
     fn new(index: usize, generation: usize) -> Self {
@@ -39,12 +39,12 @@ impl SourceKey {
         self.0 >> INDEX_BITS
     }
 
-    /// The key as a number that the operating system carries.
+    /// Returns the key as the number that the operating system stores with the registration.
     pub fn to_token(self) -> usize {
         self.0
     }
 
-    /// The key from that number.
+    /// Returns the key of a number that [`to_token`](Self::to_token) returned.
     pub fn from_token(token: usize) -> Self {
         Self(token)
     }
@@ -56,7 +56,7 @@ struct Slot<T> {
     value: Option<T>,
 }
 
-/// The slots. See the head of the file.
+/// The slots. See the module docs.
 #[derive(Debug)]
 pub struct Slab<T> {
     slots: Vec<Slot<T>>,
@@ -65,7 +65,7 @@ pub struct Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// No slots. Allocates nothing.
+    /// Creates a table without slots. Allocates nothing.
     pub const fn new() -> Self {
         Self {
             slots: Vec::new(),
@@ -74,7 +74,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Stores a value; `None` when there are more than the tokens can count.
+    /// Stores a value. Returns `None` if there is no index left.
     pub fn insert(&mut self, value: T) -> Option<SourceKey> {
         if let Some(index) = self.vacant.pop() {
             let slot = &mut self.slots[index];
@@ -92,7 +92,7 @@ impl<T> Slab<T> {
         Some(SourceKey::new(index, 0))
     }
 
-    /// The value, unless the key is of an earlier tenant.
+    /// Returns the value, or `None` if it was removed.
     pub fn get(&self, key: SourceKey) -> Option<&T> {
         let slot = self.slots.get(key.index())?;
         if slot.generation == key.generation() {
@@ -102,7 +102,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Takes the value out. The slot is used again after the next [`release`](Self::release).
+    /// Removes the value. The slot is reused after the next [`release`](Self::release).
     pub fn remove(&mut self, key: SourceKey) -> Option<T> {
         let slot = self.slots.get_mut(key.index())?;
         if slot.generation != key.generation() {
@@ -114,23 +114,23 @@ impl<T> Slab<T> {
         Some(value)
     }
 
-    /// Every event that was fetched has found its source or nobody: what was removed before may be used again.
+    /// Ends the quarantine of all slots, since all fetched events have been looked up.
     pub fn release(&mut self) {
         self.vacant.append(&mut self.quarantined);
     }
 
-    /// Every value.
+    /// Iterates over the values.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|slot| slot.value.as_ref())
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether there is no value.
+    /// Returns `true` if there are no values.
     #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn is_empty(&self) -> bool {
         self.iter().next().is_none()

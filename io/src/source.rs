@@ -1,16 +1,17 @@
-//! A registered source and its operations: what every kind of socket has in common.
+//! A registered source and its operations: what all kinds of sockets have in common.
 //!
-//! Owns the source and its registration, in that order of giving back: deregistered first, closed
-//! after. It must not know addresses or protocols.
+//! Owns the source and its registration: deregisters the source first, then closes it. It must not
+//! know addresses or protocols.
 //!
 //! # A short transfer means drained
 //!
-//! With edge-triggered epoll and kqueue, a read that fills less than its buffer has taken all there
-//! was, and a write that takes less than its buffer has filled the socket's: the readiness is
-//! cleared at once and the system call that would only say "would block" is spared, so that a
-//! message costs one `recv` and one `send`. What arrives later is a new edge, and the tick keeps
-//! the clear from erasing it. A read is short, too, in front of urgent data: while a source has
-//! any, the shortcut is not taken. Elsewhere than on epoll and kqueue it never is.
+//! With edge-triggered epoll and kqueue, a read that fills less than its buffer has drained the
+//! socket, and a write that takes less than its buffer has filled the socket's. Such a **short**
+//! transfer clears the readiness at once. This spares the system call that would only return
+//! `WouldBlock`, so a message costs one `recv` and one `send`. tokio does the same. What arrives
+//! later is a new edge, and the tick keeps the clear from erasing it. A read is also short in front
+//! of urgent data, so the shortcut is not taken while a source has any. It is taken on epoll and
+//! kqueue only.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -24,7 +25,7 @@ use crate::registration::Registration;
 use crate::scheduled_io::readiness::ReadyEvent;
 use crate::system;
 
-/// Whether a short transfer means drained: epoll and kqueue.
+/// `true` if a short transfer means drained: on epoll and kqueue.
 const SHORT_MEANS_DRAINED: bool = cfg!(any(
     target_os = "linux",
     target_os = "android",
@@ -36,14 +37,15 @@ const SHORT_MEANS_DRAINED: bool = cfg!(any(
     target_os = "dragonfly",
 ));
 
-/// How many buffers one call of the system takes, where a short transfer means drained. The others
-/// are left out, by `std` in reads and by `net::send` in writes.
+/// The maximum number of buffers of one system call, where a short transfer means drained. `std`
+/// leaves out the others in reads, and `net::send` in writes.
 pub(crate) const BUFFERS_MAX: usize = 1024;
 
-/// How many bytes a vectored transfer can move in one call: if it moves fewer, it was short.
+/// Returns the number of bytes that a vectored transfer can move in one call: if it moves fewer, it
+/// was short.
 ///
 /// On a system that takes more buffers than are counted here, a short transfer may go unnoticed,
-/// which does no harm; counting too many would hide a readiness for ever.
+/// which does no harm. Counting too many would clear a readiness that no event reports again.
 pub(crate) fn capacity(buffer_lens: impl Iterator<Item = usize>) -> usize {
     buffer_lens.take(BUFFERS_MAX).sum()
 }
@@ -51,13 +53,13 @@ pub(crate) fn capacity(buffer_lens: impl Iterator<Item = usize>) -> usize {
 /// A source with its registration.
 pub(crate) struct IoSource<S: system::Source> {
     registration: Registration,
-    /// `None` only while it is given back.
+    /// `None` only after `into_source` took it out.
     source: Option<S>,
 }
 
 impl<S: system::Source> IoSource<S> {
-    /// Registers `source` with the thread's current driver. `initial` is what can be taken for
-    /// granted about it before any event.
+    /// Registers `source` with the thread's current driver. `initial` is its readiness before any
+    /// event.
     pub(crate) fn new(mut source: S, initial: Ready) -> io::Result<Self> {
         let registration = Registration::new(IoHandle::for_io()?, &mut source, initial)?;
         Ok(Self {
@@ -69,12 +71,12 @@ impl<S: system::Source> IoSource<S> {
     pub(crate) fn source(&self) -> &S {
         self.source
             .as_ref()
-            .expect("the source is here until it is given back")
+            .expect("the source is here until it is taken out")
     }
 
-    /// Deregisters the source and gives it back.
+    /// Deregisters the source and returns it.
     pub(crate) fn into_source(mut self) -> io::Result<S> {
-        let mut source = self.source.take().expect("the source is given back once");
+        let mut source = self.source.take().expect("the source is taken out once");
         self.registration.deregister(&mut source)?;
         Ok(source)
     }
@@ -98,12 +100,12 @@ impl<S: system::Source> IoSource<S> {
         self.registration.poll_ready(cx, direction).map_ok(|_| ())
     }
 
-    /// The half that polls for `direction` is dropped: its waker is not kept until the next event.
+    /// Drops the waker in the slot of `direction`, because the half that polled is dropped.
     pub(crate) fn release_slot(&self, direction: Direction) {
         self.registration.release_slot(direction);
     }
 
-    /// An operation that takes whatever there is to take or nothing: once, when ready.
+    /// Tries an operation without a length once, if the source is ready.
     pub(crate) fn try_io<R>(
         &self,
         direction: Direction,
@@ -113,7 +115,7 @@ impl<S: system::Source> IoSource<S> {
             .try_io(direction.interest(), |_| operation(self.source()))
     }
 
-    /// The same as a poll function.
+    /// Like [`try_io`](Self::try_io), as a poll function that waits until it does not block.
     pub(crate) fn poll_io<R>(
         &self,
         cx: &mut Context<'_>,
@@ -124,7 +126,7 @@ impl<S: system::Source> IoSource<S> {
             .poll_io(cx, direction, |_| operation(self.source()))
     }
 
-    /// The same as a future.
+    /// Like [`poll_io`](Self::poll_io), as a future.
     pub(crate) async fn async_io<R>(
         &self,
         direction: Direction,
@@ -135,7 +137,7 @@ impl<S: system::Source> IoSource<S> {
             .await
     }
 
-    /// A transfer of up to `len` bytes: once, when ready.
+    /// Tries a transfer of up to `len` bytes once, if the source is ready.
     pub(crate) fn try_transfer(
         &self,
         direction: Direction,
@@ -148,7 +150,8 @@ impl<S: system::Source> IoSource<S> {
         })
     }
 
-    /// The same as a poll function. With a `len` of 0 it does not wait for the source.
+    /// Like [`try_transfer`](Self::try_transfer), as a poll function that waits until it does not
+    /// block. If `len` is 0, it does not wait for the source.
     #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
     pub(crate) fn poll_transfer(
         &self,
@@ -166,7 +169,8 @@ impl<S: system::Source> IoSource<S> {
         })
     }
 
-    /// The same as a future. With a `len` of 0 it does not wait for the source.
+    /// Like [`try_transfer`](Self::try_transfer), as a future that waits until it does not block.
+    /// If `len` is 0, it does not wait for the source.
     pub(crate) async fn transfer(
         &self,
         direction: Direction,
@@ -185,7 +189,7 @@ impl<S: system::Source> IoSource<S> {
             .await
     }
 
-    /// Takes note of a short transfer: see the head of the file.
+    /// Clears the readiness after a short transfer: see the module docs.
     #[inline]
     fn transferred(
         &self,
@@ -214,7 +218,7 @@ impl<S: system::Source> IoSource<S> {
 impl<S: system::Source> Drop for IoSource<S> {
     fn drop(&mut self) {
         if let Some(mut source) = self.source.take() {
-            // Nobody can be told of a failure here, and closing the descriptor follows anyway.
+            // There is no caller to return an error to, and the descriptor is closed next anyway.
             let _ = self.registration.deregister(&mut source);
         }
     }

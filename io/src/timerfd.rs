@@ -2,30 +2,30 @@
 //!
 //! # Why a timerfd
 //!
-//! `epoll_wait` counts whole milliseconds, and mio rounds up: a wait of 200 us would take 1 to 2 ms.
-//! `epoll_pwait2` takes nanoseconds, but the kernel grants itself a slack of a thousandth of the
-//! time, and 50 us at least, before it ends a wait; a timerfd has no slack. It costs a system call
-//! each time that it is set, so the driver sets it as seldom as it can:
+//! `epoll_wait` counts whole milliseconds, and mio rounds up: a wait of 200 us would take 1 to 2
+//! ms. `epoll_pwait2` takes nanoseconds, but the kernel allows itself a slack of a thousandth of
+//! the time, at least 50 us, before it ends a wait. A timerfd has no slack. Setting it costs a
+//! system call each time, so the driver sets it as seldom as it can:
 //!
-//! - A wait without an end, or with none at all, does not touch it.
-//! - When what is set fires before the wanted deadline, it is left: the wait ends early once, the
-//!   caller waits again, and only then is it set. A server whose nearest deadline moves away with
-//!   every message (an idle limit that is put off) so pays one early return for each deadline that
-//!   had been set, rather than one system call for each message.
-//! - When what is set fires no more than [`TOLERANCE`] after the wanted deadline, it is left too.
+//! - A wait without a timeout, or with a timeout of zero, does not set it.
+//! - If it fires before the wanted deadline, it is not set. The wait ends early once, the caller
+//!   waits again, and only then is it set. A server whose nearest deadline moves later with every
+//!   message (an idle timeout) thus pays one early return for each deadline that was set, not one
+//!   system call for each message.
+//! - If it fires no more than [`TOLERANCE`] after the wanted deadline, it is not set either.
 //!
 //! So it is set at most once for each time that it fires, and once whenever the nearest deadline
-//! moves nearer. Its descriptor is edge-triggered and never read: setting it anew takes the old
-//! expiry back.
+//! moves earlier. Its descriptor is edge-triggered and never read: setting it again discards an
+//! expiry that was not fetched.
 //!
-//! Whole and long waits get no way of their own through `epoll_wait`'s argument: the kernel's slack
-//! would make 10 ms of a wait of 10 s, and ending early enough to allow for it costs a second
-//! `epoll_wait` and the same call to set the timer for the rest.
+//! Long waits of whole milliseconds do not use `epoll_wait`'s argument instead. The kernel's slack
+//! would add 10 ms to a wait of 10 s. Ending early enough to allow for it would cost a second
+//! `epoll_wait`, and the same call to set the timer for the rest.
 //!
-//! A second one, [`LateUnpark`], belongs to other threads than the one that waits. It is left alone
-//! by the same rules.
+//! A second timer, [`LateUnpark`], is set by other threads than the driver owner, by the same
+//! rules.
 //!
-//! It must not know the driver, nor what the deadlines are for.
+//! The file must not know the driver, nor what the deadlines are for.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -35,20 +35,20 @@ use framewise_sync::Mutex;
 use crate::slab::SourceKey;
 use crate::system::{Registry, TimerDescriptor, Token};
 
-/// How much later than wanted a wait may end for the sake of one system call less.
+/// How much later than wanted a wait may end, to spare a system call.
 const TOLERANCE: Duration = Duration::from_micros(50);
 
-/// No wait is longer: whoever waits for longer is told early once in a while.
+/// The longest wait: a longer one ends early, and its caller waits again.
 const LONGEST: Duration = Duration::from_secs(60 * 60 * 24 * 30);
 
-/// A timerfd and when it will fire.
+/// A timerfd and the time at which it fires.
 #[derive(Debug)]
 pub(crate) struct TimerFd {
     descriptor: TimerDescriptor,
-    /// When it fires, unless that has been seen. A setting fires no sooner than this says, so one
-    /// whose time is still to come will end a wait.
+    /// When it fires, or `None` if the driver has fetched the expiry. The timer fires no earlier
+    /// than this, so if this time is still to come, it will end a wait.
     fires_at: Option<Instant>,
-    /// How often it has been set: a system call each.
+    /// How often it was set, a system call each.
     settings: u64,
 }
 
@@ -65,7 +65,7 @@ impl TimerFd {
         })
     }
 
-    /// Sees to it that the timer fires in `timeout` from now, or somewhat before.
+    /// Ensures that the timer fires when `timeout` has passed, or earlier.
     pub(crate) fn ensure(&mut self, timeout: Duration) -> io::Result<()> {
         let timeout = timeout.min(LONGEST);
         let now = self.descriptor.now();
@@ -82,23 +82,23 @@ impl TimerFd {
         Ok(())
     }
 
-    /// The driver has fetched its event: what was set ends no other wait.
+    /// Records that the driver has fetched the expiry, which thus ends no other wait.
     pub(crate) fn expired(&mut self) {
         self.fires_at = None;
     }
 
-    /// How often it has been set.
+    /// Returns how often it was set.
     pub(crate) fn settings(&self) -> u64 {
         self.settings
     }
 }
 
-/// A timer that any thread may set, whoever waits. An expiry that nobody has fetched ends the next
-/// wait.
+/// A timer that any thread may set to unpark the driver. An expiry that is not fetched ends the
+/// next wait.
 ///
-/// Nobody tells it of its expiry, so the clock alone says whether what is set is still to come. The
-/// lock keeps that true: who sees that it is, sees it before it fires, and who sets the timer anew takes
-/// nothing back that another one has just relied on.
+/// The driver does not record its expiry, so the clock alone says whether it is still to come. The
+/// lock keeps that true. A thread that finds the expiry still to come does so before the timer
+/// fires, and a thread that sets the timer again discards no expiry that another thread relies on.
 #[derive(Debug)]
 pub(crate) struct LateUnpark(Mutex<TimerFd>);
 
@@ -107,12 +107,12 @@ impl LateUnpark {
         TimerFd::with_key(registry, SourceKey::LATE_UNPARK).map(|timer| Self(Mutex::new(timer)))
     }
 
-    /// Sees to it that the timer fires in `after` from now, or somewhat before, but not before now.
+    /// Ensures that the timer fires when `after` has passed, or earlier, but not before this call.
     pub(crate) fn ensure(&self, after: Duration) -> io::Result<()> {
         self.0.lock().ensure(after)
     }
 
-    /// How often it has been set.
+    /// Returns how often it was set.
     pub(crate) fn settings(&self) -> u64 {
         self.0.lock().settings()
     }

@@ -1,17 +1,17 @@
-//! Waking the thread that waits in the driver, with one system call at most for each wait.
+//! Waking the thread that waits in the driver, with at most one system call for each wait.
 //!
-//! Owns the flag that says that a wake-up is under way. It must not know the system: what does the
-//! waking is a [`WakeDevice`], so that loom can drive the flag with a device of its own.
+//! Owns the flag that says that a wake-up is pending. It must not know the system: a [`WakeDevice`]
+//! does the waking, so that loom can run the flag with a device of its own.
 //!
 //! # Why no wake-up is lost
 //!
-//! Whoever unparks has first published why (a task in a queue, a deadline). It then swaps the flag
-//! to true. If it was false, it writes to the device, and the driver's wait ends. If it was true,
-//! somebody else's write is under way or has arrived and is not yet
-//! [acknowledged](Unpark::acknowledge). The driver acknowledges when it has seen the device's
-//! event, before it gives control back to whoever looks at the queues, and by a swap, too: the
-//! swaps are ordered on the one flag, so either the unpark comes after, finds false, and writes,
-//! or it comes before, and the acknowledging driver thereby sees what had been published.
+//! A thread that unparks the driver first publishes the reason (a task in a queue, a deadline).
+//! Then it swaps the flag to true. If the flag was false, the thread writes to the device, and the
+//! driver's wait ends. If it was true, another thread's write is about to happen or has arrived,
+//! and is not [acknowledged](Unpark::acknowledge) yet. The driver acknowledges after it has fetched
+//! the device's event and before its caller checks the queues, and by a swap, too. All swaps of the
+//! flag are ordered. Either the unpark comes after the acknowledgement, finds false, and writes. Or
+//! it comes before, and the driver that acknowledges observes what was published.
 
 use std::io;
 
@@ -19,9 +19,9 @@ use framewise_sync::atomic::{AtomicBool, Ordering};
 
 use crate::system;
 
-/// What ends the wait of the thread in the driver.
+/// A device that ends the wait of the thread in the driver.
 pub trait WakeDevice {
-    /// Ends the current wait, or the next if there is none now.
+    /// Ends the current wait, or the next one if there is none.
     fn wake(&self) -> io::Result<()>;
 }
 
@@ -31,7 +31,7 @@ impl WakeDevice for system::Waker {
     }
 }
 
-/// A device and the flag that spares its calls.
+/// A device, and the flag that spares calls of it.
 #[derive(Debug)]
 pub struct Unpark<D> {
     pending: AtomicBool,
@@ -39,7 +39,7 @@ pub struct Unpark<D> {
 }
 
 impl<D: WakeDevice> Unpark<D> {
-    /// No wake-up is under way.
+    /// Creates the flag, with no wake-up pending.
     pub fn new(device: D) -> Self {
         Self {
             pending: AtomicBool::new(false),
@@ -47,16 +47,16 @@ impl<D: WakeDevice> Unpark<D> {
         }
     }
 
-    /// Ends the driver's current wait, or its next. Answers whether that took a system call.
+    /// Ends the driver's current wait, or its next one. Returns `true` if it called the device.
     ///
     /// # Panics
     ///
-    /// Panics when the device fails: it is an eventfd (or the like) of ours, so its failure means
-    /// that somebody else has closed our descriptor, and a lost wake-up would be a silent hang.
+    /// Panics if the device fails. It is the driver's own eventfd (or the like), so a failure means
+    /// that other code has closed the descriptor, and a lost wake-up would be a silent hang.
     pub fn unpark(&self) -> bool {
-        // Ordering: Release, pairs with the swap in `acknowledge`; publishes why the driver is woken.
-        // Nothing is taken over from the driver, so Acquire is not needed; the write below comes
-        // after because it depends on the answer.
+        // Ordering: Release, pairs with the swap in `acknowledge`; publishes why the driver is
+        // woken. Acquire is not needed, since nothing of the driver's is read. The write below
+        // comes after because it depends on the result.
         if self.pending.swap(true, Ordering::Release) {
             return false;
         }
@@ -66,17 +66,17 @@ impl<D: WakeDevice> Unpark<D> {
         true
     }
 
-    /// The device.
+    /// Returns the device.
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub fn device(&self) -> &D {
         &self.device
     }
 
-    /// The driver has seen the device's event.
+    /// Clears the flag. The driver has fetched the device's event.
     pub fn acknowledge(&self) {
         // Ordering: Acquire, pairs with the swap in `unpark`: what was published before an unpark
-        // that wrote nothing is seen after this. Nothing is published: an unpark that finds false
-        // writes, whatever it knows of the driver.
+        // that did not write is visible after this. Nothing is published: an unpark that finds
+        // false writes, whatever it knows of the driver.
         self.pending.swap(false, Ordering::Acquire);
     }
 }

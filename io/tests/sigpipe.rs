@@ -1,8 +1,8 @@
 //! Writes to a closed peer, in a process where SIGPIPE has its default disposition.
 //!
 //! Rust programs ignore SIGPIPE. A library inside a C program cannot rely on that: each write must
-//! fail with `BrokenPipe`, and none may raise the signal. The signal ends the process, so each write
-//! path runs in a child process.
+//! fail with `BrokenPipe`, and none may raise the signal. The signal ends the process, so each
+//! write path runs in a child process.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)]
 

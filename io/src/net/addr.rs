@@ -1,7 +1,7 @@
-//! From what a caller writes to socket addresses.
+//! Conversion to socket addresses.
 //!
-//! Owns the sealed trait. Addresses and numbers are resolved at once, and without a runtime; names
-//! are handed to [`crate::net::lookup`]. It must not know sockets.
+//! Owns the sealed trait. Numeric addresses are resolved at once and without a runtime; names are
+//! passed to [`crate::net::lookup`]. The file must not know sockets.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
@@ -10,11 +10,11 @@ use framewise_context::coop;
 
 use crate::net::lookup::lookup;
 
-/// What can be resolved to socket addresses: addresses, pairs of an address or a name and a port,
-/// and `"name:port"`.
+/// A type that can be resolved to socket addresses: an address, a pair of an address or a name and
+/// a port, or `"name:port"`.
 ///
-/// It is implemented for the types for which `std`'s trait of that name is, and by nothing else.
-/// A numeric address is resolved at once; a name is looked up on the blocking pool.
+/// It is implemented for the types for which `std`'s trait of that name is, and for no others. A
+/// numeric address is resolved at once; a name is looked up on the blocking pool.
 pub trait ToSocketAddrs: sealed::Resolve {}
 
 impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
@@ -23,23 +23,23 @@ impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
 ///
 /// # Errors
 ///
-/// Fails with `InvalidInput` when `host` has no port or is otherwise malformed, with the system's
-/// error when the look-up fails, and when there is no runtime to look a name up on.
+/// Fails with `InvalidInput` if `host` has no port or is otherwise malformed, with the system's
+/// error if the look-up fails, and outside of a runtime if `host` is a name.
 ///
 /// # Cancel safety
 ///
-/// Nothing is lost; a look-up that has begun on the blocking pool goes on to its end there.
+/// Safe. A look-up that has begun on the blocking pool continues there to its end.
 pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<Item = SocketAddr>> {
     resolve(host).await
 }
 
-/// As [`lookup_host`], for the sockets.
+/// Like [`lookup_host`], for the sockets.
 pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Addresses> {
     let resolution = host.resolve()?;
     drop(host);
     match resolution {
         sealed::Resolution::Known(addresses) => {
-            // It does not wait, and must not keep its task from yielding.
+            // This does not wait, so it consumes budget to let its task yield.
             coop::consume_budget().await;
             Ok(addresses)
         }
@@ -50,9 +50,9 @@ pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Addresses> {
 /// Resolved addresses.
 #[derive(Debug)]
 pub enum Addresses {
-    /// One, or none any more.
+    /// One address, or `None` after it was returned.
     One(Option<SocketAddr>),
-    /// Several.
+    /// Several addresses.
     Several(std::vec::IntoIter<SocketAddr>),
 }
 
@@ -70,7 +70,7 @@ impl Iterator for Addresses {
 mod sealed {
     use super::Addresses;
 
-    /// What there is to do.
+    /// Addresses, or a name to look up.
     pub enum Resolution {
         Known(Addresses),
         Name(String, u16),
@@ -153,12 +153,12 @@ impl Resolve for str {
             return one(address);
         }
         let malformed = |what: &str| {
-            let message = format!("invalid socket address {self:?}: {what}, as in \"host:80\"");
+            let message = format!("invalid socket address {self:?}: {what}, like in \"host:80\"");
             io::Error::new(io::ErrorKind::InvalidInput, message)
         };
         let (host, port) = self
             .rsplit_once(':')
-            .ok_or_else(|| malformed("a port is wanted"))?;
+            .ok_or_else(|| malformed("a port is missing"))?;
         let port = port
             .parse::<u16>()
             .map_err(|_| malformed("the port must be a number"))?;

@@ -1,18 +1,18 @@
-//! The methods that borrowed and owned halves have in common, once for both.
+//! The methods that borrowed and owned halves share.
 
-/// The reading half's, in terms of `self.stream()`.
+/// The methods of a reading half, in terms of `self.stream()`.
 macro_rules! read_half_methods {
     () => {
-        /// The whole stream.
+        /// Returns the whole stream.
         pub fn as_stream(&self) -> &TcpStream {
             self.stream()
         }
 
-        /// As [`TcpStream::read`].
+        /// See [`TcpStream::read`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::read`].
+        /// See [`TcpStream::read`].
         ///
         /// # Cancel safety
         ///
@@ -21,11 +21,11 @@ macro_rules! read_half_methods {
             self.stream().read(buffer).await
         }
 
-        /// As [`TcpStream::read_vectored`].
+        /// See [`TcpStream::read_vectored`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::read`].
+        /// See [`TcpStream::read`].
         ///
         /// # Cancel safety
         ///
@@ -34,24 +34,24 @@ macro_rules! read_half_methods {
             self.stream().read_vectored(buffers).await
         }
 
-        /// As [`TcpStream::read_exact`].
+        /// See [`TcpStream::read_exact`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::read_exact`].
+        /// See [`TcpStream::read_exact`].
         ///
         /// # Cancel safety
         ///
-        /// Not safe, as [`TcpStream::read_exact`].
+        /// Not safe, like [`TcpStream::read_exact`].
         pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
             self.stream().read_exact(buffer).await
         }
 
-        /// As [`TcpStream::peek`].
+        /// See [`TcpStream::peek`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::peek`].
+        /// See [`TcpStream::peek`].
         ///
         /// # Cancel safety
         ///
@@ -60,11 +60,11 @@ macro_rules! read_half_methods {
             self.stream().peek(buffer).await
         }
 
-        /// As [`TcpStream::readable`].
+        /// See [`TcpStream::readable`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::readable`].
+        /// See [`TcpStream::readable`].
         ///
         /// # Cancel safety
         ///
@@ -73,39 +73,39 @@ macro_rules! read_half_methods {
             self.stream().readable().await
         }
 
-        /// As [`TcpStream::try_read`].
+        /// See [`TcpStream::try_read`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::try_read`].
+        /// See [`TcpStream::try_read`].
         pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
             self.stream().try_read(buffer)
         }
 
-        /// As [`TcpStream::try_read_vectored`].
+        /// See [`TcpStream::try_read_vectored`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::try_read`].
+        /// See [`TcpStream::try_read`].
         pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
             self.stream().try_read_vectored(buffers)
         }
     };
 }
 
-/// The writing half's, in terms of `self.stream()`.
+/// The methods of a writing half, in terms of `self.stream()`.
 macro_rules! write_half_methods {
     () => {
-        /// The whole stream.
+        /// Returns the whole stream.
         pub fn as_stream(&self) -> &TcpStream {
             self.stream()
         }
 
-        /// As [`TcpStream::write`].
+        /// See [`TcpStream::write`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::write`].
+        /// See [`TcpStream::write`].
         ///
         /// # Cancel safety
         ///
@@ -114,11 +114,11 @@ macro_rules! write_half_methods {
             self.stream().write(buffer).await
         }
 
-        /// As [`TcpStream::write_vectored`].
+        /// See [`TcpStream::write_vectored`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::write`].
+        /// See [`TcpStream::write`].
         ///
         /// # Cancel safety
         ///
@@ -127,24 +127,24 @@ macro_rules! write_half_methods {
             self.stream().write_vectored(buffers).await
         }
 
-        /// As [`TcpStream::write_all`].
+        /// See [`TcpStream::write_all`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::write_all`].
+        /// See [`TcpStream::write_all`].
         ///
         /// # Cancel safety
         ///
-        /// Not safe, as [`TcpStream::write_all`].
+        /// Not safe, like [`TcpStream::write_all`].
         pub async fn write_all(&self, buffer: &[u8]) -> io::Result<()> {
             self.stream().write_all(buffer).await
         }
 
-        /// As [`TcpStream::writable`].
+        /// See [`TcpStream::writable`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::writable`].
+        /// See [`TcpStream::writable`].
         ///
         /// # Cancel safety
         ///
@@ -153,20 +153,20 @@ macro_rules! write_half_methods {
             self.stream().writable().await
         }
 
-        /// As [`TcpStream::try_write`].
+        /// See [`TcpStream::try_write`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::try_write`].
+        /// See [`TcpStream::try_write`].
         pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
             self.stream().try_write(buffer)
         }
 
-        /// As [`TcpStream::try_write_vectored`].
+        /// See [`TcpStream::try_write_vectored`].
         ///
         /// # Errors
         ///
-        /// As [`TcpStream::try_write`].
+        /// See [`TcpStream::try_write`].
         pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
             self.stream().try_write_vectored(buffers)
         }

@@ -34,17 +34,17 @@ pub struct TcpListener {
 impl TcpListener {
     /// Binds a listener to the first address that can be bound.
     ///
-    /// A port of 0 asks the system for a free one. As `std` does, it sets `SO_REUSEADDR` except on
-    /// Windows, so that a server can be started again at once.
+    /// With port 0 the system chooses a free port. Like `std`, this sets `SO_REUSEADDR` except on
+    /// Windows, so that a server can be restarted at once.
     ///
     /// # Errors
     ///
-    /// Fails with the last address's error when none can be bound, with `InvalidInput` when there
-    /// is none, and outside of a runtime.
+    /// Fails with the last address's error if none can be bound, with `InvalidInput` if there is
+    /// none, and outside of a runtime.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes what it had opened.
+    /// Dropping the future closes the socket.
     pub async fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
         let mut last_error = None;
         for address in resolve(address).await? {
@@ -72,15 +72,15 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// Fails with the system's error; [`io::Error::raw_os_error`] tells which. Some errors concern
-    /// only the connection that was to be accepted (it had been aborted), so a server goes on
-    /// after one. When descriptors or memory run out the connection stays in the queue: the next
-    /// call tries at once to accept it again. A loop should therefore pause after an error, or it
-    /// spins until a descriptor is free.
+    /// Fails with the system's error; [`io::Error::raw_os_error`] returns its number. Some errors
+    /// concern only the connection that was to be accepted (it was aborted), so a server continues
+    /// after one. If descriptors or memory run out, the connection stays in the queue, and the next
+    /// call tries at once to accept it again. So a loop should pause after an error, or it spins
+    /// until a descriptor is free.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future loses no connection: it is accepted and returned in one poll.
+    /// Safe: a connection is accepted and returned in one poll.
     ///
     /// # Frame
     ///
@@ -90,7 +90,7 @@ impl TcpListener {
         Ok((TcpStream::accepted(stream)?, peer))
     }
 
-    /// As [`accept`](Self::accept), as a poll function: of several tasks that call it, the last is
+    /// Like [`accept`](Self::accept), as a poll function. If several tasks call it, the last one is
     /// woken.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         self.io
@@ -100,14 +100,14 @@ impl TcpListener {
             })
     }
 
-    /// Accepts a connection if one is known to be there; else fails with `WouldBlock`.
+    /// Accepts a connection if the driver knows of one; else fails with `WouldBlock`.
     ///
-    /// It goes by what the driver has seen, so it serves after [`readable`](Self::readable) and in
-    /// a readiness callback.
+    /// It relies on the events that the driver has fetched. Use it after
+    /// [`readable`](Self::readable) and in a readiness callback.
     ///
     /// # Errors
     ///
-    /// As [`accept`](Self::accept), and `WouldBlock`.
+    /// Fails like [`accept`](Self::accept), and with `WouldBlock`.
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
         let (stream, peer) = self.io.try_io(Direction::Read, |io| io.accept())?;
         Ok((TcpStream::accepted(stream)?, peer))
@@ -117,7 +117,7 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// Fails when the runtime is shutting down.
+    /// Fails if the runtime is shutting down.
     ///
     /// # Cancel safety
     ///
@@ -127,20 +127,20 @@ impl TcpListener {
     }
 
     /// Has the driver call `call` whenever connections arrive, until it is
-    /// [cancelled](ReadyCallback::cancel) or the listener dropped.
+    /// [canceled](ReadyCallback::cancel) or the listener dropped.
     ///
-    /// It is told of edges: it is called when something *arrives*, so it should
-    /// [accept](Self::try_accept) until that fails with `WouldBlock`; what it leaves is not
-    /// registered again. When the listener is already known to be ready, it is called once, soon.
-    /// Calls may be spurious. It runs on the thread that drives the I/O and must not block. It may
-    /// cancel itself and drop the listener, and is cancelled when it panics; the panic is reported
-    /// as a task's that nobody joins.
+    /// Callbacks are edge-triggered: an event calls it when a connection *arrives*, so it should
+    /// [accept](Self::try_accept) until that fails with `WouldBlock`. What it leaves causes no
+    /// further call. If the listener is already known to be ready, it is called once, soon. Calls
+    /// may be spurious. It runs on the thread that drives the I/O and must not block. It may cancel
+    /// itself and drop the listener. It is canceled if it panics; the panic is reported like that
+    /// of a task without a joiner.
     ///
     /// Several callbacks may be registered; each is called.
     ///
     /// # Errors
     ///
-    /// Fails when the runtime is shutting down.
+    /// Fails if the runtime is shutting down.
     ///
     /// # Frame
     ///
@@ -153,7 +153,7 @@ impl TcpListener {
         self.io.on_ready(interest, call)
     }
 
-    /// The address to which it is bound.
+    /// Returns the address to which the listener is bound.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl TcpListener {
         self.io.source().local_addr()
     }
 
-    /// The time-to-live of the packets that are sent.
+    /// Returns the time-to-live of sent packets.
     ///
     /// # Errors
     ///
@@ -171,7 +171,7 @@ impl TcpListener {
         self.io.source().ttl()
     }
 
-    /// Sets the time-to-live of the packets that are sent.
+    /// Sets the time-to-live of sent packets.
     ///
     /// # Errors
     ///
@@ -189,7 +189,7 @@ impl TcpListener {
         self.io.source().take_error()
     }
 
-    /// Makes a listener from `std`'s, which is set to non-blocking.
+    /// Converts `std`'s listener, and sets it to non-blocking.
     ///
     /// # Errors
     ///
@@ -199,7 +199,7 @@ impl TcpListener {
         Self::from_mio(mio::net::TcpListener::from_std(listener))
     }
 
-    /// Gives back `std`'s listener, which stays non-blocking.
+    /// Converts to `std`'s listener, which stays non-blocking.
     ///
     /// # Errors
     ///
@@ -234,7 +234,7 @@ mod unix {
     }
 }
 
-/// What binding and connecting give when a name has no address.
+/// Returns the error of binding or connecting to a name without addresses.
 pub(crate) fn no_address() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidInput,

@@ -1,16 +1,16 @@
-//! TCP sockets, and looking names up.
+//! TCP sockets and name look-ups.
 //!
-//! The types and their methods have tokio's names where they mean the same. Reading and writing
-//! take `&self`, so a stream can be read and written at once without being split; the I/O traits of
-//! futures-io, tokio and hyper are there besides, behind features. An inherent method is
-//! preferred to one of an extension trait that borrows the stream too, so `stream.read(&mut buffer)`
-//! is never ambiguous.
+//! The types and methods have tokio's names if they mean the same. Reading and writing take
+//! `&self`, so a stream can be read and written at once without being split. The streams also
+//! implement the I/O traits of futures-io, tokio and hyper, behind features. `stream.read(&mut
+//! buffer)` is never ambiguous: Rust prefers an inherent method to one of an extension trait that
+//! borrows the stream, too.
 //!
 //! # Frame
 //!
-//! A socket has no frame. An operation on it runs in the frame of the task that awaits it: the
-//! second request on a pooled connection sees the second request. Only a readiness callback keeps
-//! the frame in which it was registered.
+//! A socket has no frame. An operation on it runs in the frame of the task that awaits it, so the
+//! second request on a pooled connection has the frame of the second request. Only a readiness
+//! callback keeps the frame in which it was registered.
 
 mod addr;
 mod half;

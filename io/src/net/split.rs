@@ -1,17 +1,17 @@
-//! Halves that borrow their stream: no allocation, no counting.
+//! Halves that borrow their stream, without allocation or reference counting.
 
 use std::io::{self, IoSlice, IoSliceMut};
 
 use crate::net::TcpStream;
 use crate::net::half::{read_half_methods, write_half_methods};
 
-/// The reading half of a stream that is borrowed; made by [`TcpStream::split`].
+/// A borrowed reading half of a stream; returned by [`TcpStream::split`].
 #[derive(Debug)]
 pub struct ReadHalf<'a>(&'a TcpStream);
 
-/// The writing half of a stream that is borrowed; made by [`TcpStream::split`].
+/// A borrowed writing half of a stream; returned by [`TcpStream::split`].
 ///
-/// Dropping it ends nothing: the stream is whole again afterwards.
+/// Dropping it does not shut writing down: the whole stream can be used again.
 #[derive(Debug)]
 pub struct WriteHalf<'a>(&'a TcpStream);
 

@@ -1,4 +1,4 @@
-//! Halves that share their stream, so that they can go to two tasks.
+//! Halves that share their stream, so that two tasks can own them.
 
 use std::error::Error;
 use std::fmt;
@@ -10,13 +10,14 @@ use crate::net::TcpStream;
 use crate::net::half::{read_half_methods, write_half_methods};
 use crate::ready::Direction;
 
-/// The reading half of a stream; made by [`TcpStream::into_split`].
+/// An owned reading half of a stream; returned by [`TcpStream::into_split`].
 #[derive(Debug)]
 pub struct OwnedReadHalf(Arc<TcpStream>);
 
-/// The writing half of a stream; made by [`TcpStream::into_split`].
+/// An owned writing half of a stream; returned by [`TcpStream::into_split`].
 ///
-/// Dropping it shuts writing down, so that the peer reads to the end; see [`forget`](Self::forget).
+/// Dropping it shuts writing down, so that the peer reads the end of the stream. See
+/// [`forget`](Self::forget).
 #[derive(Debug)]
 pub struct OwnedWriteHalf {
     stream: Arc<TcpStream>,
@@ -50,11 +51,11 @@ impl OwnedReadHalf {
         &self.0
     }
 
-    /// Makes the stream whole again.
+    /// Joins the halves to the whole stream.
     ///
     /// # Errors
     ///
-    /// Fails, and gives the halves back, when they are not of the same stream.
+    /// Fails and returns the halves if they are of different streams.
     pub fn reunite(self, other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
         reunite(self, other)
     }
@@ -67,11 +68,11 @@ impl OwnedWriteHalf {
         &self.stream
     }
 
-    /// Makes the stream whole again.
+    /// Joins the halves to the whole stream.
     ///
     /// # Errors
     ///
-    /// Fails, and gives the halves back, when they are not of the same stream.
+    /// Fails and returns the halves if they are of different streams.
     pub fn reunite(self, other: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
         reunite(other, self)
     }
@@ -81,7 +82,7 @@ impl OwnedWriteHalf {
         self.shutdown_on_drop = false;
     }
 
-    /// Shuts writing down: for the I/O traits, whose callers may drop the half afterwards.
+    /// Shuts writing down, for the I/O traits. The half's destructor then does not.
     #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
     pub(crate) fn end_writing(&mut self) -> io::Result<()> {
         let ended = self.stream.end_writing();
@@ -102,13 +103,14 @@ impl Drop for OwnedWriteHalf {
     fn drop(&mut self) {
         self.stream.io.release_slot(Direction::Write);
         if self.shutdown_on_drop {
-            // Nobody can be told of a failure here; the peer sees the end when the stream closes.
+            // There is no caller to return an error to. The peer gets the end when the stream
+            // closes.
             let _ = self.stream.end_writing();
         }
     }
 }
 
-/// Two halves that are not of the same stream.
+/// The error of reuniting two halves of different streams.
 #[derive(Debug)]
 pub struct ReuniteError(
     /// The reading half.

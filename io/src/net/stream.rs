@@ -1,7 +1,7 @@
 //! The TCP stream.
 //!
-//! Owns the socket's operations; how they wait is [`crate::source`]'s. The I/O traits of other
-//! crates are implemented in `crate::traits`, on the poll functions in [`crate::net::stream_poll`].
+//! Owns the socket's operations. [`crate::source`] owns how they wait. `crate::traits` implements
+//! the I/O traits of other crates, on the poll functions in [`crate::net::stream_poll`].
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
@@ -21,8 +21,8 @@ use crate::source::{IoSource, capacity};
 
 /// A TCP connection.
 ///
-/// Reading and writing take `&self`. When several tasks read (or write) at once, each operation is
-/// whole, and their order is open.
+/// Reading and writing take `&self`. If several tasks read (or write) at once, each operation is
+/// atomic, and their order is unspecified.
 ///
 /// # Examples
 ///
@@ -43,12 +43,12 @@ pub struct TcpStream {
 }
 
 impl TcpStream {
-    /// Connects to the first address that answers.
+    /// Connects to the first address that accepts the connection.
     ///
     /// # Errors
     ///
-    /// Fails with the last address's error when none can be connected to, with `InvalidInput` when
-    /// there is none, and outside of a runtime.
+    /// Fails with the last address's error if no connection succeeds, with `InvalidInput` if there
+    /// is no address, and outside of a runtime.
     ///
     /// # Cancel safety
     ///
@@ -66,7 +66,7 @@ impl TcpStream {
 
     async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
         let stream = mio::net::TcpStream::connect(address)?;
-        // Nothing is taken for granted: that it can be written to says that it is connected.
+        // Not ready at first: the stream is connected when it becomes writable.
         let stream = TcpStream {
             io: IoSource::new(stream, Ready::EMPTY)?,
         };
@@ -74,7 +74,7 @@ impl TcpStream {
         Ok(stream)
     }
 
-    /// A stream that a listener has accepted: it can surely be written to.
+    /// Returns a stream that a listener accepted. It is writable.
     pub(crate) fn accepted(stream: mio::net::TcpStream) -> io::Result<TcpStream> {
         disable_sigpipe(&stream)?;
         Ok(TcpStream {
@@ -82,20 +82,20 @@ impl TcpStream {
         })
     }
 
-    /// Reads into `buffer` and returns how many bytes. Zero means that the peer writes no more, or
-    /// that the buffer is empty.
+    /// Reads into `buffer` and returns the number of bytes. Zero means that the peer has stopped
+    /// writing, or that the buffer is empty.
     ///
     /// # Errors
     ///
-    /// Fails with the system's error, and when the runtime is shutting down.
+    /// Fails with the system's error, and if the runtime is shutting down.
     ///
     /// # Cancel safety
     ///
-    /// Safe: when the future is dropped before it returns, nothing has been read.
+    /// Safe: if the future is dropped before it completes, nothing was read.
     ///
     /// # Frame
     ///
-    /// The awaiting task's, as for every operation of a stream.
+    /// The awaiting task's, like for all operations of a stream.
     pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let len = buffer.len();
         self.io
@@ -103,16 +103,16 @@ impl TcpStream {
             .await
     }
 
-    /// Reads into several buffers, one after the other, with one system call. Of very many buffers
-    /// the system takes only the first (1024 on Linux).
+    /// Reads into several buffers in order, with one system call. The system uses only the first
+    /// buffers if there are too many (more than 1024 on Linux).
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// See [`read`](Self::read).
     ///
     /// # Cancel safety
     ///
-    /// As [`read`](Self::read).
+    /// See [`read`](Self::read).
     pub async fn read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
@@ -124,12 +124,13 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read), and with `UnexpectedEof` when the peer stops before it is full.
+    /// Fails like [`read`](Self::read), and with `UnexpectedEof` if the peer stops writing before
+    /// the buffer is full.
     ///
     /// # Cancel safety
     ///
-    /// Not safe: bytes that were read before it is dropped are in the buffer, and how many is not
-    /// told.
+    /// Not safe: if the future is dropped, the buffer contains the bytes that were read so far, and
+    /// their number is lost.
     pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
         let mut filled = 0;
         while filled < buffer.len() {
@@ -143,11 +144,11 @@ impl TcpStream {
         Ok(())
     }
 
-    /// Reads without taking what is read: the next read gives the same bytes again.
+    /// Reads without removing the bytes: the next read returns the same bytes again.
     ///
     /// # Errors
     ///
-    /// As [`read`](Self::read).
+    /// See [`read`](Self::read).
     ///
     /// # Cancel safety
     ///
@@ -158,31 +159,31 @@ impl TcpStream {
             .await
     }
 
-    /// Writes from `buffer` and returns how many bytes.
+    /// Writes from `buffer` and returns the number of bytes.
     ///
     /// # Errors
     ///
-    /// Fails with the system's error, and when the runtime is shutting down.
+    /// Fails with the system's error, and if the runtime is shutting down.
     ///
     /// # Cancel safety
     ///
-    /// Safe: when the future is dropped before it returns, nothing has been written.
+    /// Safe: if the future is dropped before it completes, nothing was written.
     pub async fn write(&self, buffer: &[u8]) -> io::Result<usize> {
         self.io
             .transfer(Direction::Write, buffer.len(), |mut io| io.write(buffer))
             .await
     }
 
-    /// Writes from several buffers, one after the other, with one system call. Of very many buffers
-    /// the system takes only the first (1024 on Linux).
+    /// Writes from several buffers in order, with one system call. The system uses only the first
+    /// buffers if there are too many (more than 1024 on Linux).
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write).
+    /// See [`write`](Self::write).
     ///
     /// # Cancel safety
     ///
-    /// As [`write`](Self::write).
+    /// See [`write`](Self::write).
     pub async fn write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
@@ -194,12 +195,13 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write), and with `WriteZero` when the system takes nothing any more.
+    /// Fails like [`write`](Self::write), and with `WriteZero` if the system accepts no bytes any
+    /// more.
     ///
     /// # Cancel safety
     ///
-    /// Not safe: some of the bytes may have been written when it is dropped, and how many is not
-    /// told.
+    /// Not safe: if the future is dropped, some of the bytes may have been written, and their
+    /// number is lost.
     pub async fn write_all(&self, mut buffer: &[u8]) -> io::Result<()> {
         while !buffer.is_empty() {
             match self.write(buffer).await {
@@ -212,14 +214,14 @@ impl TcpStream {
         Ok(())
     }
 
-    /// Waits until the stream is ready for any part of `interest`, and says for what.
+    /// Waits until the stream is ready for any part of `interest`, and returns for which.
     ///
-    /// Readiness is a hint: the operation that follows may still block, and then the `try_`
-    /// functions take note of that.
+    /// Readiness is a hint: the operation that follows may still block. The `try_` functions then
+    /// clear the readiness.
     ///
     /// # Errors
     ///
-    /// Fails when the runtime is shutting down.
+    /// Fails if the runtime is shutting down.
     ///
     /// # Cancel safety
     ///
@@ -232,7 +234,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As [`ready`](Self::ready).
+    /// See [`ready`](Self::ready).
     ///
     /// # Cancel safety
     ///
@@ -245,7 +247,7 @@ impl TcpStream {
     ///
     /// # Errors
     ///
-    /// As [`ready`](Self::ready).
+    /// See [`ready`](Self::ready).
     ///
     /// # Cancel safety
     ///
@@ -254,69 +256,70 @@ impl TcpStream {
         self.ready(Interest::WRITABLE).await.map(|_| ())
     }
 
-    /// Reads if the stream is known to be readable; else fails with `WouldBlock`.
+    /// Reads if the driver knows the stream to be readable; else fails with `WouldBlock`.
     ///
-    /// It goes by what the driver has seen, so it serves after [`readable`](Self::readable) and in
-    /// a readiness callback.
+    /// It relies on the events that the driver has fetched. Use it after
+    /// [`readable`](Self::readable) and in a readiness callback.
     ///
     /// # Errors
     ///
-    /// The system's error, and `WouldBlock`.
+    /// Fails with the system's error, and with `WouldBlock`.
     pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.io
             .try_transfer(Direction::Read, buffer.len(), |mut io| io.read(buffer))
     }
 
-    /// As [`try_read`](Self::try_read), into several buffers.
+    /// Like [`try_read`](Self::try_read), into several buffers.
     ///
     /// # Errors
     ///
-    /// As [`try_read`](Self::try_read).
+    /// See [`try_read`](Self::try_read).
     pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .try_transfer(Direction::Read, len, |mut io| io.read_vectored(buffers))
     }
 
-    /// As [`peek`](Self::peek), if the stream is known to be readable.
+    /// Like [`peek`](Self::peek) if the driver knows the stream to be readable; else fails with
+    /// `WouldBlock`.
     ///
     /// # Errors
     ///
-    /// As [`try_read`](Self::try_read).
+    /// See [`try_read`](Self::try_read).
     pub fn try_peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
         self.io.try_io(Direction::Read, |io| io.peek(buffer))
     }
 
-    /// Writes if the stream is known to be writable; else fails with `WouldBlock`.
+    /// Writes if the driver knows the stream to be writable; else fails with `WouldBlock`.
     ///
     /// # Errors
     ///
-    /// The system's error, and `WouldBlock`.
+    /// Fails with the system's error, and with `WouldBlock`.
     pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
         self.io
             .try_transfer(Direction::Write, buffer.len(), |mut io| io.write(buffer))
     }
 
-    /// As [`try_write`](Self::try_write), from several buffers.
+    /// Like [`try_write`](Self::try_write), from several buffers.
     ///
     /// # Errors
     ///
-    /// As [`try_write`](Self::try_write).
+    /// See [`try_write`](Self::try_write).
     pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let len = capacity(buffers.iter().map(|buffer| buffer.len()));
         self.io
             .try_transfer(Direction::Write, len, |io| send_vectored(io, buffers))
     }
 
-    /// As [`readable`](Self::readable), as a poll function. There is one place for such waiters in
-    /// each direction: of several tasks that use poll functions (or an I/O trait) to read, the last
-    /// is woken.
+    /// Like [`readable`](Self::readable), as a poll function. Each direction has one slot for the
+    /// waker of a poll function: if several tasks read through poll functions (or an I/O trait),
+    /// the last one is woken.
     ///
     /// # Frame
     ///
-    /// The place holds the last caller's waker until the next event for the direction: the stream
-    /// does not see it when the future that polled is dropped. The waker of a task of this runtime,
-    /// or of its `block_on`, needs no frame. That of a foreign combinator, such as
+    /// The slot keeps the last caller's waker until the next event for the direction: the stream
+    /// does not learn that the future which polled is dropped. The waker of a task of this runtime,
+    /// or of its `block_on`, needs no frame. A user-supplied waker, such as that of
     /// `FuturesUnordered`, is kept together with the frame in which it polled. Another poll, or
     /// dropping the stream or that [owned half](Self::into_split), releases both. The streams' own
     /// `async` methods, such as [`readable`](Self::readable) and [`read`](Self::read), release them
@@ -325,34 +328,34 @@ impl TcpStream {
         self.io.poll_ready(cx, Direction::Read)
     }
 
-    /// As [`writable`](Self::writable), as a poll function; see
+    /// Like [`writable`](Self::writable), as a poll function; see
     /// [`poll_read_ready`](Self::poll_read_ready).
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.io.poll_ready(cx, Direction::Write)
     }
 
-    /// As [`peek`](Self::peek), as a poll function; see
+    /// Like [`peek`](Self::peek), as a poll function; see
     /// [`poll_read_ready`](Self::poll_read_ready).
     pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         self.io.poll_io(cx, Direction::Read, |io| io.peek(buffer))
     }
 
     /// Has the driver call `call` whenever the stream becomes ready for any part of `interest`,
-    /// until it is [cancelled](ReadyCallback::cancel) or the stream dropped.
+    /// until it is [canceled](ReadyCallback::cancel) or the stream dropped.
     ///
-    /// It is told of edges: it is called when something *changes*, so it should
-    /// [read](Self::try_read) or [write](Self::try_write) until that fails with `WouldBlock`; what
-    /// it leaves is not registered again. When the stream is already known to be ready, it is called
+    /// Callbacks are edge-triggered: an event calls it when something *changes*, so it should
+    /// [read](Self::try_read) or [write](Self::try_write) until that fails with `WouldBlock`. What
+    /// it leaves causes no further call. If the stream is already known to be ready, it is called
     /// once, soon. Calls may be spurious. It runs on the thread that drives the I/O and must not
-    /// block. It may cancel itself and drop the stream, and is cancelled when it panics; the panic
-    /// is reported as a task's that nobody joins. (A callback that owns its stream keeps it alive
-    /// until it is cancelled or the runtime shuts down.)
+    /// block. It may cancel itself and drop the stream. It is canceled if it panics; the panic is
+    /// reported like that of a task without a joiner. (A callback that owns its stream keeps it
+    /// alive until the callback is canceled or the runtime shuts down.)
     ///
     /// Several callbacks may be registered; each is called.
     ///
     /// # Errors
     ///
-    /// Fails when the runtime is shutting down.
+    /// Fails if the runtime is shutting down.
     ///
     /// # Frame
     ///
@@ -365,30 +368,31 @@ impl TcpStream {
         self.io.on_ready(interest, call)
     }
 
-    /// Ends reading, writing or both, at once; as `std`'s. What has been written is still sent.
+    /// Shuts down reading, writing or both, at once, like [`std::net::TcpStream::shutdown`]. Bytes
+    /// that were written are still sent.
     ///
     /// # Errors
     ///
-    /// Fails with the system's error, which is `NotConnected` when the peer has gone already.
+    /// Fails with the system's error, which is `NotConnected` if the peer is already gone.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.io.source().shutdown(how)
     }
 
     /// Splits the stream into halves that borrow it.
     ///
-    /// While futures' `AsyncReadExt` is in scope, its own `split`, which takes the stream by value,
-    /// comes first: write `TcpStream::split(&mut stream)` then.
+    /// If futures' `AsyncReadExt` is in scope, `stream.split()` is its `split`, which takes the
+    /// stream by value. Write `TcpStream::split(&mut stream)` then.
     pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
         split::split(self)
     }
 
-    /// Splits the stream into halves that can go to two tasks. When the writing half is dropped,
-    /// writing is shut down.
+    /// Splits the stream into halves that two tasks can own. Dropping the writing half shuts
+    /// writing down.
     pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
         split_owned::split(self)
     }
 
-    /// The address of this side.
+    /// Returns the local address.
     ///
     /// # Errors
     ///
@@ -397,16 +401,16 @@ impl TcpStream {
         self.io.source().local_addr()
     }
 
-    /// The address of the peer.
+    /// Returns the address of the peer.
     ///
     /// # Errors
     ///
-    /// Fails with the system's error, which is `NotConnected` when the peer has gone.
+    /// Fails with the system's error, which is `NotConnected` if the peer is gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.io.source().peer_addr()
     }
 
-    /// Whether small writes are sent at once (`TCP_NODELAY`).
+    /// Returns `true` if small writes are sent at once (`TCP_NODELAY`).
     ///
     /// # Errors
     ///
@@ -424,8 +428,8 @@ impl TcpStream {
         self.io.source().set_nodelay(nodelay)
     }
 
-    /// Returns how long closing waits for what has been written (`SO_LINGER`), in whole seconds;
-    /// `None` when it does not wait and the system sends the rest by itself.
+    /// Returns how long closing waits until written bytes are sent (`SO_LINGER`), in whole seconds.
+    /// `None` means that it does not wait, and the system sends the rest in the background.
     ///
     /// # Errors
     ///
@@ -435,10 +439,10 @@ impl TcpStream {
         super::options::linger(self.io.source())
     }
 
-    /// Sets how long closing waits for what has been written (`SO_LINGER`), rounded up to whole
+    /// Sets how long closing waits until written bytes are sent (`SO_LINGER`), rounded up to whole
     /// seconds.
     ///
-    /// With zero, and only with zero, closing aborts the connection: the peer sees a reset. With
+    /// With zero, and only with zero, closing aborts the connection: the peer gets a reset. With
     /// more, dropping the stream may block the thread for that time.
     ///
     /// # Errors
@@ -449,7 +453,7 @@ impl TcpStream {
         super::options::set_linger(self.io.source(), linger)
     }
 
-    /// The time-to-live of the packets that are sent.
+    /// Returns the time-to-live of sent packets.
     ///
     /// # Errors
     ///
@@ -458,7 +462,7 @@ impl TcpStream {
         self.io.source().ttl()
     }
 
-    /// Sets the time-to-live of the packets that are sent.
+    /// Sets the time-to-live of sent packets.
     ///
     /// # Errors
     ///
@@ -476,7 +480,7 @@ impl TcpStream {
         self.io.source().take_error()
     }
 
-    /// Makes a stream from `std`'s, which is set to non-blocking and must be connected.
+    /// Converts `std`'s stream, which must be connected, and sets it to non-blocking.
     ///
     /// # Errors
     ///
@@ -490,7 +494,7 @@ impl TcpStream {
         })
     }
 
-    /// Gives back `std`'s stream, which stays non-blocking.
+    /// Converts to `std`'s stream, which stays non-blocking.
     ///
     /// # Errors
     ///
@@ -501,7 +505,8 @@ impl TcpStream {
 }
 
 impl TcpStream {
-    /// Ends writing; that the peer has gone already is no error here: there is nothing to end.
+    /// Shuts writing down. If the peer is already gone, there is nothing to shut down: that is no
+    /// error.
     pub(crate) fn end_writing(&self) -> io::Result<()> {
         match self.shutdown(Shutdown::Write) {
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
@@ -510,14 +515,15 @@ impl TcpStream {
     }
 }
 
-/// Whether a socket that has become writable is connected: `WouldBlock` if it is not yet.
+/// Checks that a socket which became writable is connected. Fails with `WouldBlock` if it is not
+/// yet.
 fn connected(io: &mio::net::TcpStream) -> io::Result<()> {
     if let Some(error) = io.take_error()? {
         return Err(error);
     }
     match io.peer_addr() {
         Ok(_) => Ok(()),
-        // Writable, without an error, and with no peer: a spurious event.
+        // Writable, without an error and without a peer: a spurious event.
         Err(error) if error.kind() == io::ErrorKind::NotConnected => {
             Err(io::ErrorKind::WouldBlock.into())
         }

@@ -1,6 +1,6 @@
 //! The TCP stream's poll functions, for the I/O traits of other crates.
 //!
-//! Owns the reading into memory that need not be initialised. It must not know the traits.
+//! Owns reading into memory that may be uninitialized. It must not know the traits.
 
 #[cfg(feature = "futures-io")]
 use std::io::IoSliceMut;
@@ -17,7 +17,8 @@ use crate::ready::Direction;
 use crate::source::capacity;
 
 impl TcpStream {
-    /// Reads into memory that need not be initialised. The first `n` bytes are, when it gives `n`.
+    /// Reads into memory that may be uninitialized. If it returns `n`, the first `n` bytes are
+    /// initialized.
     #[cfg(any(feature = "tokio", feature = "hyper"))]
     pub(crate) fn poll_read_uninit(
         &self,
@@ -73,7 +74,8 @@ impl TcpStream {
     }
 }
 
-/// Reads into memory that need not be initialised; the first `n` bytes are, when it returns `n`.
+/// Reads into memory that may be uninitialized. If it returns `n`, the first `n` bytes are
+/// initialized.
 #[cfg(all(unix, any(feature = "tokio", feature = "hyper")))]
 fn receive(io: &mio::net::TcpStream, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     use std::os::fd::AsRawFd;
@@ -87,11 +89,11 @@ fn receive(io: &mio::net::TcpStream, buffer: &mut [MaybeUninit<u8>]) -> io::Resu
     })
 }
 
-/// Without a way to hand uninitialised memory to the system, it is initialised first.
+/// Initializes the memory first, since `std` accepts no uninitialized memory here.
 #[cfg(all(not(unix), any(feature = "tokio", feature = "hyper")))]
 fn receive(mut io: &mio::net::TcpStream, buffer: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     buffer.fill(MaybeUninit::new(0));
-    // SAFETY: every byte has just been initialised, and `MaybeUninit<u8>` has the layout of `u8`.
+    // SAFETY: every byte was just initialized, and `MaybeUninit<u8>` has the layout of `u8`.
     let buffer = unsafe { &mut *(std::ptr::from_mut(buffer) as *mut [u8]) };
     io.read(buffer)
 }

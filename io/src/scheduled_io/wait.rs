@@ -5,14 +5,14 @@
 //! which calls [`Readiness::set`] and wakes the wakers that this collects.
 //!
 //! An event takes a waker out of the slot or the list, instead of cloning it. The driver calls
-//! wakers outside of the lock, so it needs one of its own. A waker that is called by value gives its
-//! reference to the run queue, and the clone that the next wait makes costs no more than the
+//! wakers outside of the lock, so it needs one of its own. A waker that is called by value gives
+//! its reference to the run queue, and the clone that the next wait makes costs no more than the
 //! driver's would. Until an event comes, a waiter that is polled again with the same waker in the
 //! same frame clones nothing.
 //!
-//! A future that waited, and then finds the source ready, does not lock the list: its entry has been
-//! taken out, or is about to be. In the latter case its task is woken once more than needed. So a
-//! wait that ends by an event takes the lock twice, once to register and once in the setter.
+//! A future that waited, and then finds the source ready, does not lock the list: its entry has
+//! been taken out, or is about to be. In the latter case its task is woken once more than needed.
+//! So a wait that ends by an event takes the lock twice, once to register and once in the setter.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -48,8 +48,8 @@ impl Readiness {
         &self.word
     }
 
-    /// Sets the readiness that an event reports. Adds the wakers that it notifies to `wakers`, which
-    /// the caller calls when it holds no lock.
+    /// Sets the readiness that an event reports. Adds the wakers that it notifies to `wakers`,
+    /// which the caller calls when it holds no lock.
     ///
     /// Returns `true` if the caller has to notify the callbacks, too.
     #[must_use = "callbacks that are not notified miss the event"]
@@ -74,9 +74,9 @@ impl Readiness {
         notify.callbacks
     }
 
-    /// Clears waiters bits that no entry backs any more. An event in one direction takes out a waiter
-    /// that was registered for both, and a waiter that was dropped or found the source ready goes
-    /// without an event. The caller holds the list's lock.
+    /// Clears waiters bits that no entry backs any more. An event in one direction takes out a
+    /// waiter that was registered for both, and a waiter that was dropped or found the source ready
+    /// goes without an event. The caller holds the list's lock.
     #[inline]
     fn clear_idle_waiters(&self, waiters: &Waiters<FramedWaker>) {
         // The bits are turned on only under the lock that is held here, so bits that are off stay
@@ -128,8 +128,8 @@ impl Readiness {
         }
     }
 
-    /// Empties the slot of `direction`, because the half that polled is dropped. Wakes the waker that
-    /// was there: it may be another poller's, which then polls again.
+    /// Empties the slot of `direction`, because the half that polled is dropped. Wakes the waker
+    /// that was there: it may be another poller's, which then polls again.
     pub fn release_slot(&self, direction: Direction) {
         // The bit is on while a waker is in the slot, unless its setter is about to take it out.
         // Unnoticed: always, because the waker is then woken here instead of by its setter.

@@ -6,8 +6,8 @@
 //! its entry, so it has nothing to deregister; its key no longer matches. The first entry is stored
 //! inline, because there is rarely more than one waiter.
 //!
-//! The file must not know the readiness word. It calls no waker, it only hands them out. The type of
-//! a waker is generic (`W`), so that tests need no task.
+//! The file must not know the readiness word. It calls no waker, it only hands them out. The type
+//! of a waker is generic (`W`), so that tests need no task.
 
 use crate::ready::{Direction, Interest};
 
@@ -123,7 +123,8 @@ impl<W> Waiters<W> {
         Some(entry.waker)
     }
 
-    /// Adds `change` to the numbers of entries in `more` for `interest` (`usize::MAX`: subtracts one).
+    /// Adds `change` to the numbers of entries in `more` for `interest` (`usize::MAX`: subtracts
+    /// one).
     fn count(&mut self, interest: Interest, change: usize) {
         for direction in [Direction::Read, Direction::Write] {
             if interest.overlaps(direction.interest()) {

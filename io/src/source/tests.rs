@@ -196,8 +196,8 @@ fn a_short_read_clears_the_readiness() {
     assert_eq!(is_readable, !SHORT_MEANS_DRAINED);
 }
 
-/// An error of another kind says nothing about the readiness: it is returned, and the next operation is
-/// tried.
+/// An error of another kind says nothing about the readiness: it is returned, and the next
+/// operation is tried.
 #[test]
 fn an_operation_that_fails_is_not_repeated_and_clears_no_readiness() {
     let rig = Rig::new();

@@ -1,8 +1,9 @@
-//! The door to the operating system's queue of events.
+//! The facade of the operating system's event queue.
 //!
-//! Owns which one is behind it: mio's in the ordinary build, under their own names, so that the door
-//! costs nothing; a kernel of plain data in models, which loom can drive. The driver and what is
-//! around it name only what is here. It must not know them, nor what the events are for.
+//! Owns the choice between two implementations. The ordinary build has mio's types, under their own
+//! names, so the facade costs nothing. Models have a kernel of plain data, which loom can run. The
+//! driver and the modules around it name only the types of this facade. It must not know them, nor
+//! what the events are for.
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
 mod model;

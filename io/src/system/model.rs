@@ -1,23 +1,24 @@
-//! A kernel for models: a queue of events as epoll's is, with an eventfd and timers.
+//! A kernel for models: an event queue like epoll's, with an eventfd and timers.
 //!
-//! Owns what an operating system promises about events, as plain data under one lock, so that a
-//! model pays for one lock an operation. It must not know the driver.
+//! Owns what an operating system promises about events, as plain data behind one lock, so that a
+//! model pays for one lock per operation. It must not know the driver.
 //!
-//! - Each registration has at most one event in the queue. What is [raised](Peer::raise) before the
-//!   event is fetched is added to it; what is raised after is a new one (edge-triggered).
-//! - An event has the token of the registration. Deregistering takes it out of the queue, but not
-//!   out of the hands of whoever has fetched it; and a descriptor's number goes to the next one that
-//!   is opened.
+//! - Each registration has at most one event in the queue. Readiness that is [raised](Peer::raise)
+//!   before the event is fetched is added to it; readiness that is raised later makes a new event
+//!   (edge-triggered).
+//! - An event carries the token of the registration. Deregistering removes it from the queue, but
+//!   an event that was fetched stays with the thread that fetched it. The number of a closed
+//!   descriptor goes to the next one that is opened.
 //! - A source that is already ready when it is registered has an event at once.
 //! - The waker saturates: many writes are one event until it is fetched, and it is never read.
-//! - Time does not pass before a model [says so](Kernel::let_time_pass); then each limit is out at
-//!   once. So a model chooses: never, from the beginning, or at some moment by a thread of its own.
-//!   (Where the facade's timed waits run out by themselves, which is shuttle's kind, so do these, and with
-//!   one all timers that have been set.)
+//! - Time does not pass until a model [lets it](Kernel::let_time_pass). Then every timeout expires
+//!   at once. So a model chooses: never, from the start, or at some moment by a thread of its own.
+//!   (If the facade's timed waits expire by themselves, as shuttle's do, so do these, and with one
+//!   of them all timers that are set.)
 //!
-//! It is stricter than epoll in one way: an event tells what was raised and has not been fetched, and
+//! It is stricter than epoll in one way: an event reports what was raised and not fetched yet, and
 //! never what else would not block at the time of the fetch. And it orders more than a system must:
-//! who fetches an event sees what was done before it was raised.
+//! a thread that fetches an event observes what was done before it was raised.
 
 use std::io;
 use std::sync::OnceLock;
@@ -39,16 +40,16 @@ struct KernelShared {
 
 #[derive(Default)]
 struct KernelState {
-    /// What is open, by its number.
+    /// The open descriptors, by number.
     files: Vec<Option<File>>,
-    /// How many have been opened: the next one's identity.
+    /// The number of descriptors ever opened: the identity of the next one.
     opened: usize,
     queue: Vec<Event>,
-    /// The timers that have been set and have not fired.
+    /// The timers that are set and have not fired.
     armed: Vec<Token>,
     time_is_out: bool,
-    /// Ages that have passed: one each time that timers fire, and when time passes one for each look
-    /// at the clock.
+    /// The time of the clock, in ages. One passes whenever timers fire and, once time passes, at
+    /// each read of the clock.
     ages: u32,
     is_late: bool,
     wakes: usize,
@@ -58,12 +59,12 @@ struct KernelState {
 struct File {
     identity: usize,
     token: Option<Token>,
-    /// What was raised while it was not registered.
+    /// The readiness that was raised while it was not registered.
     before: Ready,
 }
 
 impl KernelState {
-    /// An edge: adds to the event that is there, or makes one.
+    /// Reports an edge: adds it to the event in the queue, or makes one.
     fn edge(&mut self, token: Token, ready: Ready) {
         match self.queue.iter_mut().find(|event| event.token == token) {
             Some(event) => event.ready |= ready,
@@ -71,7 +72,7 @@ impl KernelState {
         }
     }
 
-    /// What was set is over.
+    /// Fires all timers that are set.
     fn fire_timers(&mut self) {
         self.ages += 1;
         for token in std::mem::take(&mut self.armed) {
@@ -83,7 +84,8 @@ impl KernelState {
         self.queue.retain(|event| event.token != token);
     }
 
-    /// The lowest number that is free, as Unix has it.
+    /// Opens a descriptor with the lowest free number, like Unix. Returns the number and the
+    /// identity.
     fn open(&mut self) -> (usize, usize) {
         let identity = self.opened;
         self.opened += 1;
@@ -122,7 +124,7 @@ impl Kernel {
         }))
     }
 
-    /// Ends every limit that is under way, and each later one at once.
+    /// Lets time pass: all current timeouts expire, and all later ones at once.
     pub fn let_time_pass(&self) {
         let mut state = self.0.state.lock();
         state.time_is_out = true;
@@ -130,23 +132,23 @@ impl Kernel {
         self.0.changed.notify_one();
     }
 
-    /// From now on events of what has been deregistered stay in the queue: no system does that for
-    /// long, but some report what they had begun to.
+    /// From now on, keeps events of deregistered sources in the queue. No system does that for
+    /// long, but some report an event that they had begun to report.
     pub fn report_late(&self) {
         self.0.state.lock().is_late = true;
     }
 
-    /// How often the waker was written to: a system call each.
+    /// Returns how often the waker was written to, a system call each.
     pub fn wakes(&self) -> usize {
         self.0.state.lock().wakes
     }
 
-    /// How often a timer was set: a system call each.
+    /// Returns how often a timer was set, a system call each.
     pub fn timer_settings(&self) -> usize {
         self.0.state.lock().timer_settings
     }
 
-    /// Opens a source, and the other end of it.
+    /// Opens a source and its other end.
     pub fn open(&self) -> (Descriptor, Peer) {
         let (number, identity) = self.0.state.lock().open();
         let peer = Peer {
@@ -189,7 +191,7 @@ impl std::fmt::Debug for Kernel {
     }
 }
 
-/// What a source is to the kernel. Dropping it closes it.
+/// An open source. Dropping it closes it.
 #[derive(Debug)]
 pub struct Descriptor {
     kernel: Kernel,
@@ -197,7 +199,7 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    /// Its number, which another one has when this one is closed.
+    /// Returns its number, which a later descriptor gets after this one is closed.
     pub fn number(&self) -> usize {
         self.number
     }
@@ -211,7 +213,7 @@ impl Drop for Descriptor {
     }
 }
 
-/// The other end of a source: what happens to it is raised here.
+/// The other end of a source, which raises readiness.
 #[derive(Clone, Debug)]
 pub struct Peer {
     kernel: Kernel,
@@ -220,7 +222,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Something has happened to the source. Nothing, where it is closed.
+    /// Raises readiness of the source. Has no effect if the source is closed.
     pub fn raise(&self, ready: Ready) {
         let mut state = self.kernel.0.state.lock();
         let file = state.files[self.number].as_mut();
@@ -237,7 +239,7 @@ impl Peer {
     }
 }
 
-/// As mio's.
+/// Like [`mio::Poll`].
 pub(crate) struct Poll {
     registry: Registry,
 }
@@ -263,7 +265,7 @@ impl Poll {
     }
 }
 
-/// As mio's.
+/// Like [`mio::Registry`].
 pub(crate) struct Registry(Kernel);
 
 impl Registry {
@@ -289,7 +291,7 @@ impl Registry {
     }
 }
 
-/// As mio's, without what the driver does not use.
+/// Like [`mio::event::Source`], without what the driver does not use.
 pub(crate) trait Source {
     fn register(
         &mut self,
@@ -311,7 +313,7 @@ impl Source for Descriptor {
         let kernel = &registry.0.0;
         let mut state = kernel.state.lock();
         let file = state.files[self.number].as_mut();
-        let file = file.expect("it is open until it is dropped");
+        let file = file.expect("the descriptor is open until it is dropped");
         if file.token.replace(token).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -329,7 +331,7 @@ impl Source for Descriptor {
     }
 }
 
-/// Real sockets have no place with this kernel.
+/// Real sockets cannot be registered with this kernel.
 macro_rules! unsupported {
     ($($socket:ty),+) => {
         $(impl Source for $socket {
@@ -351,7 +353,7 @@ macro_rules! unsupported {
 
 unsupported!(mio::net::TcpListener, mio::net::TcpStream);
 
-/// As mio's.
+/// Like [`mio::Events`].
 pub(crate) struct Events {
     fetched: Vec<Event>,
     capacity: usize,
@@ -370,7 +372,7 @@ impl Events {
     }
 }
 
-/// As mio's.
+/// Like [`mio::event::Event`].
 pub(crate) struct Event {
     token: Token,
     ready: Ready,
@@ -406,7 +408,7 @@ impl Event {
     }
 }
 
-/// As mio's: an eventfd.
+/// Like [`mio::Waker`]: an eventfd.
 #[derive(Debug)]
 pub(crate) struct Waker {
     kernel: Kernel,
@@ -443,7 +445,7 @@ impl TimerDescriptor {
         Ok(Self { kernel, token })
     }
 
-    /// Once time passes, whatever was set before a look at the clock is over by then.
+    /// Returns the time. Once time passes, every timer that was set before this call has expired.
     pub(crate) fn now(&self) -> Instant {
         const AGE: Duration = Duration::from_secs(60 * 60 * 24 * 365);
         static BEGINNING: OnceLock<Instant> = OnceLock::new();
@@ -452,7 +454,7 @@ impl TimerDescriptor {
         *BEGINNING.get_or_init(Instant::now) + AGE * state.ages
     }
 
-    /// Takes back what it was set to, and an expiry that nobody has fetched.
+    /// Sets the timer. Discards what it was set to before, and an expiry that was not fetched.
     pub(crate) fn set(&self, _timeout: Duration) -> io::Result<()> {
         let mut state = self.kernel.0.state.lock();
         state.timer_settings += 1;
@@ -462,7 +464,7 @@ impl TimerDescriptor {
             self.kernel.0.changed.notify_one();
         } else if !state.armed.contains(&self.token) {
             state.armed.push(self.token);
-            // Who waits for ever by now waits for this, where waits run out.
+            // A thread that waits without a timeout now waits for this, if waits expire.
             #[cfg(framewise_shuttle)]
             self.kernel.0.changed.notify_one();
         }

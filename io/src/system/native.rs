@@ -14,13 +14,13 @@ mod timer {
 
     use mio::unix::SourceFd;
 
-    /// A timerfd, registered edge-triggered and never read: setting it anew takes back an expiry that
-    /// nobody has fetched.
+    /// A timerfd, registered edge-triggered and never read: setting it again discards an expiry
+    /// that was not fetched.
     #[derive(Debug)]
     pub(crate) struct TimerDescriptor(OwnedFd);
 
     impl TimerDescriptor {
-        /// Opens one whose expiries are events with this token.
+        /// Opens a timerfd whose expiries are events with this token.
         pub(crate) fn open(registry: &mio::Registry, token: mio::Token) -> io::Result<Self> {
             // SAFETY: the call takes no pointers.
             let raw = unsafe {
@@ -32,18 +32,18 @@ mod timer {
             if raw < 0 {
                 return Err(io::Error::last_os_error());
             }
-            // SAFETY: `raw` has just been opened and nobody else knows it.
+            // SAFETY: `raw` was just opened, and no other code has it.
             let descriptor = unsafe { OwnedFd::from_raw_fd(raw) };
             registry.register(&mut SourceFd(&raw), token, mio::Interest::READABLE)?;
             Ok(Self(descriptor))
         }
 
-        /// The time by which it fires.
+        /// Returns the time of the clock by which it fires.
         pub(crate) fn now(&self) -> Instant {
             Instant::now()
         }
 
-        /// Has it fire once, in `timeout` from now.
+        /// Has it fire once, when `timeout` has passed.
         pub(crate) fn set(&self, timeout: Duration) -> io::Result<()> {
             // Zero would disarm it.
             let timeout = timeout.max(Duration::from_nanos(1));
@@ -57,8 +57,8 @@ mod timer {
                     tv_nsec: timeout.subsec_nanos() as libc::c_long,
                 },
             };
-            // SAFETY: `value` lives over the call, the old value is not asked for, and the descriptor
-            // is an open timerfd.
+            // SAFETY: `value` lives during the call, the null pointer requests no old value, and
+            // the descriptor is an open timerfd.
             let result = unsafe {
                 libc::timerfd_settime(self.0.as_raw_fd(), 0, &value, std::ptr::null_mut())
             };

@@ -15,10 +15,10 @@ fn poll_read(
     cx: &mut Context<'_>,
     mut buffer: ReadBufCursor<'_>,
 ) -> Poll<io::Result<()>> {
-    // SAFETY: nothing is written to it but by the operating system, so nothing is de-initialised.
+    // SAFETY: only the operating system writes to it, so nothing is de-initialized.
     let unfilled = unsafe { buffer.as_mut() };
     let count = ready!(from.readable_stream().poll_read_uninit(cx, unfilled))?;
-    // SAFETY: `poll_read_uninit` has initialised that many bytes at the start of the unfilled part.
+    // SAFETY: `poll_read_uninit` has initialized that many bytes at the start of the unfilled part.
     unsafe { buffer.advance(count) };
     Poll::Ready(Ok(()))
 }

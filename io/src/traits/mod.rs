@@ -1,15 +1,15 @@
 //! The I/O traits of other crates for the streams and their halves.
 //!
 //! Each file implements one family on the poll functions of [`TcpStream`](crate::net::TcpStream).
-//! Vectored writes are really vectored, and flushing does nothing, since nothing is buffered here.
-//! Flushing and closing are ready at once; they take a unit of the task's budget, as all else does.
-//! Closing ends writing; that the peer has gone already is then no error.
+//! Vectored writes pass all buffers to the system. Flushing does nothing, since nothing is buffered
+//! here. Flushing and closing are ready at once, but take a unit of the task's budget like all
+//! other operations. Closing shuts writing down, and succeeds if the peer is already gone.
 //!
-//! Each direction of a stream has one place for the waker of a poll function, so one task at a time
-//! should read, and one write, through these traits. (The streams' own methods have no such limit.)
-//! Nor does a stream see that the future which polled it is dropped: what the place holds, a waker and
-//! for a foreign waker its frame, is released with the next event or poll, with the stream, or with
-//! an owned half.
+//! Each direction of a stream has one slot for the waker of a poll function, so only one task at a
+//! time should read through these traits, and one write. (The streams' own methods have no such
+//! limit.) A stream does not learn that the future which polled it is dropped. So the slot keeps
+//! the waker, and the frame of a user-supplied waker, until the next event or poll, or until the
+//! stream or an owned half is dropped.
 
 #[cfg(feature = "futures-io")]
 mod futures;
@@ -22,12 +22,12 @@ use std::io;
 
 use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
 
-/// Where bytes are read from.
+/// A stream or half that can be read.
 trait Readable {
     fn readable_stream(&self) -> &TcpStream;
 }
 
-/// Where bytes are written to.
+/// A stream or half that can be written.
 trait Writable {
     fn writable_stream(&self) -> &TcpStream;
 

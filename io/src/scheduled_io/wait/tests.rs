@@ -298,8 +298,8 @@ fn a_slot_that_is_released_is_empty_and_its_waker_is_called_with_no_lock_held() 
     assert_eq!(hooked.drops_under_lock.load(Ordering::Relaxed), 0);
 }
 
-/// The half may be dropped by an unwinding panic, so neither the waker's panic nor its payload's may
-/// propagate.
+/// The half may be dropped by an unwinding panic, so neither the waker's panic nor its payload's
+/// may propagate.
 #[test]
 fn a_waker_that_panics_keeps_no_slot_from_being_released() {
     struct Payload;
