@@ -34,7 +34,7 @@ stage "tests" cargo test --locked --workspace --all-features --all-targets --exc
 stage "documentation tests" cargo test --locked --workspace --all-features --doc
 
 printf '\n== the example of the site machine\n'
-if ! weaken/example/run.sh; then
+if ! tools/weaken/example/run.sh; then
     printf '\n== the example failed\n'
     exit 1
 fi

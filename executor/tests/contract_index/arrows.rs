@@ -22,8 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "loom-tests",
         &["sync", "context", "timers", "io", "executor"],
     ),
-    ("weaken", &[]),
-    ("weaken/example", &["sync"]),
+    ("tools/weaken", &[]),
+    ("tools/weaken/example", &["sync"]),
     ("benches", &["sync", "context", "timers", "io", "executor"]),
     ("integrations/http", &[]),
 ];

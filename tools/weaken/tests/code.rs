@@ -83,7 +83,7 @@ impl Fixture {
     fn run(&self, options: &[&str]) -> (bool, String) {
         let output = Command::new(env!("CARGO_BIN_EXE_framewise-weaken"))
             .args([
-                "code", "--plan", "plan.txt", "--table", "table.md", "--limit", "1",
+                "code", "--plan", "plan.txt", "--table", "table.md", "--limit", "5",
             ])
             .args(options)
             .current_dir(&self.0)

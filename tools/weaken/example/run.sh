@@ -3,7 +3,7 @@
 # says. On the ring with the seeded bug it must fail and name the operation that pairs with the bug.
 # The optional argument is the path of the command; without it, the script builds the command.
 set -euo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 weaken=${1:-}
 if [ -z "$weaken" ]; then
@@ -23,13 +23,13 @@ models() {
 }
 
 models ring
-cp weaken/example/SITES.md "$table"
-"$weaken" --sources weaken/example/src/ring.rs --table "$table" --run "$messages"
-diff weaken/example/SITES.md "$table"
+cp tools/weaken/example/SITES.md "$table"
+"$weaken" --sources tools/weaken/example/src/ring.rs --table "$table" --run "$messages"
+diff tools/weaken/example/SITES.md "$table"
 
 models faulty
 : >"$table"
-if "$weaken" --sources weaken/example/src/faulty.rs --table "$table" --run "$messages" | tee "$output"; then
+if "$weaken" --sources tools/weaken/example/src/faulty.rs --table "$table" --run "$messages" | tee "$output"; then
     echo "the seeded bug was not detected"
     exit 1
 fi

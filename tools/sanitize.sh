@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Runs tests of the concurrent crates under a tool that sees what the models cannot:
 #
-#   ./sanitize.sh asan       AddressSanitizer, with LeakSanitizer
-#   ./sanitize.sh tsan       ThreadSanitizer
-#   ./sanitize.sh valgrind   memcheck, with leaks
+#   tools/sanitize.sh asan       AddressSanitizer, with LeakSanitizer
+#   tools/sanitize.sh tsan       ThreadSanitizer
+#   tools/sanitize.sh valgrind   memcheck, with leaks
 #
-# Further arguments choose among the groups below by name: `./sanitize.sh tsan context stress`.
+# Further arguments choose among the groups below by name: `tools/sanitize.sh tsan context stress`.
 # The sanitizers need a nightly toolchain, a C compiler and readelf; they do not need rust-src, see
 # `tell_tsan_of_std`. The random programs are few; PROPTEST_CASES=1000 makes more. Fails where the
 # tool finds something, where a test fails, where a group ran no test, and where the tool does not
 # find what is planted for it (`control`).
 set -uo pipefail
-cd "$(dirname "$0")" || exit 1
+cd "$(dirname "$0")/.." || exit 1
 
 usage() {
     sed -n '2,13s/^# \{0,1\}//p' "$0"
