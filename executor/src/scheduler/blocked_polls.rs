@@ -1,16 +1,17 @@
 //! The end of a runtime while a worker is in a poll that blocks.
 //!
-//! Owns the grace period, and the thread that ends the runtime after it. A poll that blocks, for example in
-//! another executor's `block_on`, may be waiting for a timer, a socket or a task of this runtime. No worker
-//! drives these once the others have left, and the last worker to leave, which ends them, would be the one
-//! that waits. No code can know that a poll blocks, so a worker that has not left within the grace period
-//! is assumed to be in such a poll. Then all is ended that can end without it: tasks are aborted and dropped,
-//! and timers and I/O closed, so that its wait ends with an error. The rest ends when it has left.
+//! Owns the grace period, and the thread that ends the runtime after it. A poll that blocks, for
+//! example in another executor's `block_on`, may be waiting for a timer, a socket or a task of this
+//! runtime. No worker drives these once the others have left, and the last worker to leave, which
+//! ends them, would be the one that waits. No code can know that a poll blocks, so a worker that
+//! has not left within the grace period is assumed to be in such a poll. Then all is ended that can
+//! end without it: tasks are aborted and dropped, and timers and I/O closed, so that its wait ends
+//! with an error. The rest ends when it has left.
 //!
-//! An aborted task that is in no queue yet, because the worker that spawned or woke it is about to push it,
-//! may be what the poll is going to wait for. So the queues are looked at again, in rounds that become
-//! longer, until the runtime has ended. Tasks in the worker's yield queue cannot be reached: a poll that
-//! joins one of these waits forever.
+//! An aborted task that is in no queue yet, because the worker that spawned or woke it is about to
+//! push it, may be what the poll is going to wait for. So the queues are looked at again, in rounds
+//! that become longer, until the runtime has ended. Tasks in the worker's yield queue cannot be
+//! reached: a poll that joins one of these waits forever.
 
 use std::io;
 use std::sync::Arc;
@@ -24,8 +25,9 @@ use super::shared::Shared;
 use super::spawner::Spawner;
 use crate::runtime::enter;
 
-/// Waits for the end of the runtime, until the grace period is over or `deadline`. If a worker has not left
-/// by then, starts a thread by `start` that ends everything else, after the rest of the grace period.
+/// Waits for the end of the runtime, until the grace period is over or `deadline`. If a worker has
+/// not left by then, starts a thread by `start` that ends everything else, after the rest of the
+/// grace period.
 pub(crate) fn end_without_blocked_polls(
     spawner: &Arc<Spawner>,
     deadline: Option<Instant>,
@@ -73,8 +75,8 @@ impl Round {
         self.until = Instant::now().checked_add(self.length);
     }
 
-    /// Waits for the runtime's end, until the round is over or `deadline`. Returns `true` if the runtime has
-    /// ended.
+    /// Waits for the runtime's end, until the round is over or `deadline`. Returns `true` if the
+    /// runtime has ended.
     fn has_ended(&self, shared: &Shared, deadline: Option<Instant>) -> bool {
         let until = match (self.until, deadline) {
             (Some(until), Some(deadline)) => Some(until.min(deadline)),

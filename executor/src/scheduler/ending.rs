@@ -1,8 +1,9 @@
 //! Which runtimes or pools this thread is ending.
 //!
-//! While a runtime ends, its last thread runs user code: the destructors of the remaining futures, callbacks
-//! and closures, wakers, and the unhandled-panic hook. No worker runs beside it, so that thread must not
-//! wait for what only a worker, or the thread itself, could do. `block_on` and `JoinHandle` check here.
+//! While a runtime ends, its last thread runs user code: the destructors of the remaining futures,
+//! callbacks and closures, wakers, and the unhandled-panic hook. No worker runs beside it, so that
+//! thread must not wait for what only a worker, or the thread itself, could do. `block_on` and
+//! `JoinHandle` check here.
 
 use std::cell::Cell;
 use std::ptr;
@@ -49,8 +50,8 @@ pub(crate) fn is_ending_any() -> bool {
 #[cold]
 pub(crate) fn is_ending(owner: *const ()) -> bool {
     let mut next = INNERMOST.with(Cell::get);
-    // SAFETY: each is on this thread's stack, in a `while_ending` that has not returned: its destructor
-    // sets the pointer back.
+    // SAFETY: each is on this thread's stack, in a `while_ending` that has not returned: its
+    // destructor sets the pointer back.
     while let Some(ending) = unsafe { next.as_ref() } {
         if ptr::eq(ending.owner, owner) {
             return true;

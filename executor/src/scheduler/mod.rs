@@ -1,11 +1,11 @@
 //! The scheduler: queues, workers, and how workers park and are woken.
 //!
-//! Reading order, along the task's path: [`spawner`] (makes a task), [`shared`] (`schedule` puts it into a
-//! queue), [`queue`] (the worker's own queue and the injector), [`worker`] (the loop that takes tasks out
-//! and polls them), [`idle`] (how a worker without tasks searches and parks, and which one a push wakes),
-//! [`shutdown`] (what the last worker does), [`blocked_polls`] (the end while a poll blocks its worker),
-//! [`ending`] (what a thread that ends a runtime must not wait for). In a seeded run, `crate::seeded` takes
-//! the place of the workers.
+//! Reading order, along the task's path: [`spawner`] (makes a task), [`shared`] (`schedule` puts it
+//! into a queue), [`queue`] (the worker's own queue and the injector), [`worker`] (the loop that
+//! takes tasks out and polls them), [`idle`] (how a worker without tasks searches and parks, and
+//! which one a push wakes), [`shutdown`] (what the last worker does), [`blocked_polls`] (the end
+//! while a poll blocks its worker), [`ending`] (what a thread that ends a runtime must not wait
+//! for). In a seeded run, `crate::seeded` takes the place of the workers.
 
 pub(crate) mod blocked_polls;
 pub(crate) mod ending;

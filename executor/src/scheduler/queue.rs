@@ -1,15 +1,17 @@
-//! The queues: the injector, and for each worker a bounded FIFO deque, a LIFO slot and a yield queue.
+//! The queues: the injector, and for each worker a bounded FIFO deque, a LIFO slot and a yield
+//! queue.
 //!
 //! Owns the order in which a worker takes its own tasks, and what siblings can steal of them. Knows
 //! neither when a worker searches nor when one is notified: [`Push`] says what a push asks for.
 //! A task that is taken out is polled by `worker.rs`.
 //!
-//! The **LIFO slot** holds the task that was woken last, which the running task just made ready: it runs
-//! next, with warm caches (tokio's and Go's idea). No worker is notified for it. A sibling steals it as a
-//! last resort, and only if a sibling marked it before: then its worker is in a long poll, which may
-//! never end, whereas the partner of a quick one would have been replaced by the next scan. The **yield
-//! queue** holds tasks that were woken while they ran. They wait until the deque is empty; no sibling
-//! reaches them. The deque is crossbeam's, which keeps the contract in `framewise_sync::deque`.
+//! The **LIFO slot** holds the task that was woken last, which the running task just made ready: it
+//! runs next, with warm caches (tokio's and Go's idea). No worker is notified for it. A sibling
+//! steals it as a last resort, and only if a sibling marked it before: then its worker is in a long
+//! poll, which may never end, whereas the partner of a quick one would have been replaced by the
+//! next scan. The **yield queue** holds tasks that were woken while they ran. They wait until the
+//! deque is empty; no sibling reaches them. The deque is crossbeam's, which keeps the contract in
+//! `framewise_sync::deque`.
 
 use std::collections::VecDeque;
 use std::ptr;
@@ -23,8 +25,8 @@ use super::idle::stall::TickCounter;
 use crate::task::header::{Header, TaskRef};
 
 /// The length of a deque beyond which a push goes to the injector, where every worker looks. The
-/// deque's buffer would grow and shrink with allocations. (In a model just long enough for a batch to
-/// leave a rest.)
+/// deque's buffer would grow and shrink with allocations. (In a model just long enough for a batch
+/// to leave a rest.)
 const DEQUE_LEN_MAX: usize = if cfg!(any(framewise_loom, framewise_shuttle)) {
     3
 } else {
@@ -98,8 +100,8 @@ impl Queues {
         self.remotes[victim].lifo_slot.steal_marked()
     }
 
-    /// Moves the tasks of a worker that siblings can steal into the injector, for the end of a runtime whose
-    /// worker is in a poll that blocks.
+    /// Moves the tasks of a worker that siblings can steal into the injector, for the end of a
+    /// runtime whose worker is in a poll that blocks.
     pub(crate) fn drain_remotely(&self, victim: usize) {
         let stealer = &self.remotes[victim].stealer;
         let stolen = Worker::new_fifo();
@@ -113,8 +115,8 @@ impl Queues {
                 self.injector.push(task);
             }
         }
-        // The first attempt marks the task. If the slot changes meanwhile, the worker is making progress,
-        // and drains its queue itself.
+        // The first attempt marks the task. If the slot changes meanwhile, the worker is making
+        // progress, and drains its queue itself.
         if let Some(task) = self.steal_lifo(victim).or_else(|| self.steal_lifo(victim)) {
             self.injector.push(task);
         }
@@ -126,8 +128,8 @@ impl Queues {
     }
 }
 
-/// Holds at most one runnable task; the thread that swaps it out owns it. The lowest bit of the pointer
-/// says that a sibling has marked this task; it leaves with the task.
+/// Holds at most one runnable task; the thread that swaps it out owns it. The lowest bit of the
+/// pointer says that a sibling has marked this task; it leaves with the task.
 pub(crate) struct LifoSlot(AtomicPtr<Header>);
 
 const MARKED: usize = 1;
@@ -141,15 +143,15 @@ impl LifoSlot {
 
     /// Puts a task in, and returns the one that it displaces. For the owner.
     pub(crate) fn replace(&self, task: TaskRef) -> Option<TaskRef> {
-        // Ordering: Release publishes the task to a thief. No Acquire: the owner put the displaced task
-        // here.
+        // Ordering: Release publishes the task to a thief. No Acquire: the owner put the displaced
+        // task here.
         Self::wrap(self.0.swap(task.as_ptr(), Ordering::Release))
     }
 
     /// Takes the task out. For the owner.
     pub(crate) fn take(&self) -> Option<TaskRef> {
-        // Ordering: Relaxed. Saves the read-modify-write if the slot is empty, which the owner knows
-        // for sure.
+        // Ordering: Relaxed. Saves the read-modify-write if the slot is empty, which the owner
+        // knows for sure.
         if self.0.load(Ordering::Relaxed).is_null() {
             return None;
         }
@@ -167,8 +169,8 @@ impl LifoSlot {
         }
         if now.addr() & MARKED == 0 {
             let marked = now.map_addr(|address| address | MARKED);
-            // Ordering: Relaxed, both. Publishes nothing, and being a read-modify-write it keeps what
-            // replace has released for the thief. If it fails, the owner is making progress.
+            // Ordering: Relaxed, both. Publishes nothing, and being a read-modify-write it keeps
+            // what replace has released for the thief. If it fails, the owner is making progress.
             let _ = self
                 .0
                 .compare_exchange(now, marked, Ordering::Relaxed, Ordering::Relaxed);
@@ -183,8 +185,8 @@ impl LifoSlot {
 
     fn wrap(pointer: *mut Header) -> Option<TaskRef> {
         let pointer = pointer.map_addr(|address| address & !MARKED);
-        // SAFETY: the slot holds only what `replace` put in, a runnable task, which stays alive (S3),
-        // and a swap gives it to one thread.
+        // SAFETY: the slot holds only what `replace` put in, a runnable task, which stays alive
+        // (S3), and a swap gives it to one thread.
         ptr::NonNull::new(pointer).map(|pointer| unsafe { TaskRef::new(pointer) })
     }
 }
@@ -296,7 +298,8 @@ impl LocalQueue {
         !self.yield_queue.is_empty()
     }
 
-    /// Moves the yield queue into the deque, in order. Returns `true` if siblings may take some of it.
+    /// Moves the yield queue into the deque, in order. Returns `true` if siblings may take some of
+    /// it.
     pub(crate) fn drain_yield_queue(&mut self) -> bool {
         let many = self.yield_queue.len() > 1;
         while let Some(task) = self.yield_queue.pop_front() {

@@ -1,8 +1,9 @@
 //! The state that all workers of a runtime share, and how a runnable task gets into a queue.
 //!
-//! Owns the queues' common part, the lists of tasks, the driver, the timers, the blocking pool, and the
-//! ways to wake a worker. Tasks come here from `spawner.rs` and from wakers; from
-//! [`schedule`](Shared::schedule) they go on in `worker.rs`. The end of all this is in `shutdown.rs`.
+//! Owns the queues' common part, the lists of tasks, the driver, the timers, the blocking pool, and
+//! the ways to wake a worker. Tasks come here from `spawner.rs` and from wakers; from
+//! [`schedule`](Shared::schedule) they go on in `worker.rs`. The end of all this is in
+//! `shutdown.rs`.
 
 use std::ptr;
 use std::sync::Arc;
@@ -84,7 +85,8 @@ impl Shared {
             Ok(Push::LifoSlot | Push::NotifyLater) => {}
             Ok(Push::Notify) => {
                 // No fence: this worker is active and comes to the task if no sibling does.
-                // Unnoticed: always, because notify_one finds out the same, at the price of a fence.
+                // Unnoticed: always, because notify_one finds out the same, at the price of a
+                // fence.
                 if self.idle.would_notify() {
                     self.notify_one();
                 }
@@ -107,7 +109,8 @@ impl Shared {
         self.queues.workers()
     }
 
-    /// Returns the number of the list of tasks, and of the timer wheel, for threads that are no workers.
+    /// Returns the number of the list of tasks, and of the timer wheel, for threads that are no
+    /// workers.
     pub(crate) fn outside(&self) -> usize {
         // Unnoticed: returns 0, because the list and the wheel are then those of the first worker.
         self.workers()

@@ -6,14 +6,14 @@
 //! 2. A worker that leaves moves its tasks into the injector and counts itself out
 //!    ([`deregister_worker`](Shared::deregister_worker)). A thread that handed its core off is in
 //!    `block_in_place`; it leaves when its poll returns.
-//! 3. When no core is left, all tasks are aborted, and timers and I/O closed, in this order and before
-//!    any user code runs ([`cancel_all`](Shared::cancel_all)). This does not wait for the threads in
-//!    `block_in_place`, which may be waiting for exactly that, and for a worker whose poll blocks no longer
-//!    than a grace period (`blocked_polls.rs`).
+//! 3. When no core is left, all tasks are aborted, and timers and I/O closed, in this order and
+//!    before any user code runs ([`cancel_all`](Shared::cancel_all)). This does not wait for the
+//!    threads in `block_in_place`, which may be waiting for exactly that, and for a worker whose
+//!    poll blocks no longer than a grace period (`blocked_polls.rs`).
 //! 4. The last thread to leave drops the aborted tasks, until the lists are empty. Its
 //!    waits end with an error or a panic (`ending.rs`).
-//! 5. Only then [`wait_for_end`](Shared::wait_for_end) returns; the runtime joins the threads and closes
-//!    the blocking pool (`runtime/mod.rs`).
+//! 5. Only then [`wait_for_end`](Shared::wait_for_end) returns; the runtime joins the threads and
+//!    closes the blocking pool (`runtime/mod.rs`).
 
 use std::mem;
 use std::time::Instant;
@@ -77,9 +77,10 @@ impl Lifecycle {
 impl Shared {
     /// Step 1: asks every worker to leave.
     pub(crate) fn close(&self) {
-        // Ordering: Relaxed. It publishes nothing but itself. Parked workers see it after the unparks
-        // that follow, and threads that leave by themselves are ordered by the lock of `live`: either
-        // they leave before `end_if_last_left` below, which sees that, or they see this.
+        // Ordering: Relaxed. It publishes nothing but itself. Parked workers see it after the
+        // unparks that follow, and threads that leave by themselves are ordered by the lock of
+        // `live`: either they leave before `end_if_last_left` below, which sees that, or they see
+        // this.
         self.lifecycle.closing.store(true, Ordering::Relaxed);
         // Unnoticed: moved behind the next, because that does nothing unless all workers have left.
         for worker in 0..self.workers() {
@@ -96,14 +97,16 @@ impl Shared {
         live.with_core += 1;
     }
 
-    /// Counts a thread that begins to work with the core of another one, which is in `block_in_place`.
+    /// Counts a thread that begins to work with the core of another one, which is in
+    /// `block_in_place`.
     pub(crate) fn register_replacement(&self) {
         let mut live = self.lifecycle.live.lock();
         live.threads += 1;
         live.without_core += 1;
     }
 
-    /// Step 2: counts out a thread that stops working, and with it its core unless it handed that off.
+    /// Step 2: counts out a thread that stops working, and with it its core unless it handed that
+    /// off.
     pub(crate) fn deregister_worker(&self, has_core: bool) {
         {
             let mut live = self.lifecycle.live.lock();
@@ -124,10 +127,10 @@ impl Shared {
         }
     }
 
-    /// If every remaining thread is in `block_in_place`, takes step 3 now, once. The blocked code may be
-    /// waiting for a timer, a socket or a task of this runtime, so waiting for it first would deadlock.
-    /// Later calls drop the tasks that a leaving thread has put into the injector, which the blocked code
-    /// may be waiting for, too.
+    /// If every remaining thread is in `block_in_place`, takes step 3 now, once. The blocked code
+    /// may be waiting for a timer, a socket or a task of this runtime, so waiting for it first
+    /// would deadlock. Later calls drop the tasks that a leaving thread has put into the injector,
+    /// which the blocked code may be waiting for, too.
     fn cancel_for_blocked_workers(&self) {
         let is_first = {
             let mut live = self.lifecycle.live.lock();
@@ -145,9 +148,9 @@ impl Shared {
         });
     }
 
-    /// Takes step 3 without the workers that have not left a closing runtime: each is in a poll, or in a
-    /// callback, that blocks and may be waiting for a timer, a socket or a task of this runtime. Later
-    /// calls drop the tasks that have come into a queue since.
+    /// Takes step 3 without the workers that have not left a closing runtime: each is in a poll, or
+    /// in a callback, that blocks and may be waiting for a timer, a socket or a task of this
+    /// runtime. Later calls drop the tasks that have come into a queue since.
     pub(super) fn cancel_for_blocked_polls(&self) {
         /// Counts the thread out even if a bug of ours unwinds it.
         struct Leave<'a>(&'a Shared);
@@ -173,7 +176,8 @@ impl Shared {
             if is_first {
                 self.cancel_all();
             }
-            // A worker that leaves meanwhile drains its own queue, and then sees `is_cancelled_early`.
+            // A worker that leaves meanwhile drains its own queue, and then sees
+            // `is_cancelled_early`.
             for worker in 0..self.workers() {
                 self.queues.drain_remotely(worker);
             }
@@ -201,7 +205,8 @@ impl Shared {
         std::process::id() != self.lifecycle.process
     }
 
-    /// Step 5: waits until the last worker has ended the tasks. Returns `false` if the deadline passed.
+    /// Step 5: waits until the last worker has ended the tasks. Returns `false` if the deadline
+    /// passed.
     pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> bool {
         let mut live = self.lifecycle.live.lock();
         while live.threads != ENDED {
@@ -233,11 +238,12 @@ impl Shared {
         });
     }
 
-    /// Step 3: aborts every task, closes timers and I/O, and drops the tasks that no thread is running.
+    /// Step 3: aborts every task, closes timers and I/O, and drops the tasks that no thread is
+    /// running.
     ///
-    /// The order matters. Only a task that is aborted may find its timers closed and stay pending. User
-    /// code that waits for a timer or a socket, as the destructors of the dropped futures may, gets an
-    /// error or a panic at once, since no driver would ever wake it.
+    /// The order matters. Only a task that is aborted may find its timers closed and stay pending.
+    /// User code that waits for a timer or a socket, as the destructors of the dropped futures may,
+    /// gets an error or a panic at once, since no driver would ever wake it.
     fn cancel_all(&self) {
         for owned in &self.owned {
             owned.close_and_abort_all();
@@ -252,8 +258,8 @@ impl Shared {
             // The thread that aborts all tasks may not have reached this one yet.
             let wake = task.header().state.abort();
             debug_assert_eq!(wake, WakeAction::Nothing, "the caller is the task's holder");
-            // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may
-            // run on any thread. The task is aborted, so this drops the future.
+            // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler
+            // may run on any thread. The task is aborted, so this drops the future.
             let result = unsafe { task.run() };
             debug_assert!(matches!(result, RunResult::Done));
         }
@@ -261,7 +267,8 @@ impl Shared {
 
     /// Closes timers and I/O: every wait for either ends.
     fn close_timers_and_io(&self) {
-        // Both are closed before user code runs, which may wait for either. User code runs without locks.
+        // Both are closed before user code runs, which may wait for either. User code runs without
+        // locks.
         let timers = self.timers.begin_close();
         let waits = self.driver.lock().begin_shutdown();
         timers.finish();

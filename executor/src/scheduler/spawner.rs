@@ -17,8 +17,8 @@ use crate::task::{JoinError, JoinHandle};
 /// The user's hook, called with each panic that no joiner takes; only by [`report_unhandled`].
 pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
 
-/// Calls the hook in the frame in which the panic began, whatever frame is current here. A panic of the
-/// hook itself is printed and goes no further.
+/// Calls the hook in the frame in which the panic began, whatever frame is current here. A panic of
+/// the hook itself is printed and goes no further.
 pub(crate) fn report_unhandled(hook: &PanicHook, error: &JoinError) {
     catch_and_discard(|| match error.frame() {
         Some(frame) => frame.run(|| hook(error)),
@@ -28,8 +28,8 @@ pub(crate) fn report_unhandled(hook: &PanicHook, error: &JoinError) {
 
 /// A counted reference to a runtime, one for each worker and each handle that was made outside.
 ///
-/// Tasks hold it instead of the runtime itself, so that the reference count of one worker's tasks is in
-/// that worker's cache line.
+/// Tasks hold it instead of the runtime itself, so that the reference count of one worker's tasks
+/// is in that worker's cache line.
 pub(crate) struct Spawner {
     pub(crate) shared: Arc<Shared>,
     /// The list that the tasks belong to.

@@ -1,11 +1,11 @@
 //! The loop of one worker: take a task and poll it; if there is none, search; if that fails, park.
 //!
-//! Owns the worker's core (its queue and counters) and the thread-local by which a waker finds it. The
-//! current frame is the root here, between polls and on the driver; `task/cell.rs` swaps the task's in.
-//! A polled task goes on in `task/cell.rs`, an idle worker in `idle/state.rs`.
+//! Owns the worker's core (its queue and counters) and the thread-local by which a waker finds it.
+//! The current frame is the root here, between polls and on the driver; `task/cell.rs` swaps the
+//! task's in. A polled task goes on in `task/cell.rs`, an idle worker in `idle/state.rs`.
 //!
-//! The loop is tokio's: a LIFO slot before the deque, and every 61 polls, a number that is also Go's, a
-//! look at the injector, the driver and the clock.
+//! The loop is tokio's: a LIFO slot before the deque, and every 61 polls, a number that is also
+//! Go's, a look at the injector, the driver and the clock.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
@@ -68,7 +68,8 @@ impl Random {
     }
 }
 
-/// `true` if the worker is calling the wakers of events or timers, and has notified a sibling meanwhile.
+/// `true` if the worker is calling the wakers of events or timers, and has notified a sibling
+/// meanwhile.
 #[derive(Clone, Copy)]
 enum Dispatch {
     None,
@@ -79,7 +80,8 @@ enum Dispatch {
 /// A thread that works for a runtime.
 pub(crate) struct WorkerThread {
     shared: Arc<Shared>,
-    /// The spawner of the tasks that are spawned here. A thread that takes the core over gets it, too.
+    /// The spawner of the tasks that are spawned here. A thread that takes the core over gets it,
+    /// too.
     spawner: Arc<Spawner>,
     /// Empty while the core is with another thread.
     core: RefCell<Option<Box<Core>>>,
@@ -152,8 +154,8 @@ impl CoreHandoff {
 }
 
 impl Drop for CoreHandoff {
-    /// No thread received the core, so its tasks move to where the other workers, or the runtime's end,
-    /// find them.
+    /// No thread received the core, so its tasks move to where the other workers, or the runtime's
+    /// end, find them.
     fn drop(&mut self) {
         if let Some(mut core) = self.core.take() {
             core.queue.drain();
@@ -162,9 +164,9 @@ impl Drop for CoreHandoff {
     }
 }
 
-/// Hands this worker's core off to another thread, by `start`, which gives the core back if no thread
-/// can be started. In a runtime that is closing the core ends instead. Does nothing on a thread without a
-/// core.
+/// Hands this worker's core off to another thread, by `start`, which gives the core back if no
+/// thread can be started. In a runtime that is closing the core ends instead. Does nothing on a
+/// thread without a core.
 pub(crate) fn hand_off_core(
     start: impl FnOnce(&Arc<Spawner>, CoreHandoff) -> Result<(), CoreHandoff>,
 ) {
@@ -184,13 +186,14 @@ pub(crate) fn hand_off_core(
         };
         if shared.is_closing() {
             // Drop the core instead of taking it back: shutdown waits for every live core before it
-            // closes the timers and I/O that this thread may be about to block on. In the root frame,
-            // because these destructors are not the task's.
-            // Unnoticed: skipped, because each task, waker and callback that ends has a frame of its own.
+            // closes the timers and I/O that this thread may be about to block on. In the root
+            // frame, because these destructors are not the task's.
+            // Unnoticed: skipped, because each task, waker and callback that ends has a frame of
+            // its own.
             Frame::root().run(|| drop(handoff));
         } else {
-            // Unnoticed: moved behind the next, because this thread is counted until it leaves, and so
-            // is its core.
+            // Unnoticed: moved behind the next, because this thread is counted until it leaves, and
+            // so is its core.
             *worker.core.borrow_mut() = handoff.core.take();
             shared.deregister_worker(false);
         }
@@ -233,8 +236,8 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
 }
 
 impl Drop for WorkerThread {
-    /// Moves the worker's own tasks to where the runtime's end finds them: also if a bug of ours, or a
-    /// driver that fails, unwinds the worker, so that a shutdown does not wait forever.
+    /// Moves the worker's own tasks to where the runtime's end finds them: also if a bug of ours,
+    /// or a driver that fails, unwinds the worker, so that a shutdown does not wait forever.
     fn drop(&mut self) {
         // Unnoticed: moved behind the next, because draining the queue runs no user code.
         WORKER.with(|worker| worker.set(ptr::null()));
@@ -256,8 +259,8 @@ impl WorkerThread {
                 continue;
             };
             self.before_user_code();
-            // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may
-            // run on any thread.
+            // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler
+            // may run on any thread.
             match unsafe { task.run() } {
                 RunResult::Done => {}
                 RunResult::Reschedule(task) => self.reschedule(task),
@@ -276,8 +279,8 @@ impl WorkerThread {
         }
     }
 
-    /// Returns the next task, from any queue. Returns `None` if there is none, or if this thread has no
-    /// core.
+    /// Returns the next task, from any queue. Returns `None` if there is none, or if this thread
+    /// has no core.
     fn next_task(&self) -> Option<TaskRef> {
         let tick = {
             let mut core = self.core.borrow_mut();
@@ -311,15 +314,15 @@ impl WorkerThread {
             found = core.queue.pop_injector();
         }
         if found.is_some() {
-            // The rest of the batch was in no queue for a moment, and a searcher may have parked over
-            // that.
+            // The rest of the batch was in no queue for a moment, and a searcher may have parked
+            // over that.
             if core.queue.has_backlog() {
                 shared.notify_one();
             }
             return found;
         }
-        // Unnoticed: left out and moved behind the next, because the own queue is empty where this is
-        // no tick, and the yield queue where it is one.
+        // Unnoticed: left out and moved behind the next, because the own queue is empty where this
+        // is no tick, and the yield queue where it is one.
         if tick && let Some(task) = core.queue.pop() {
             return Some(task);
         }
@@ -329,8 +332,8 @@ impl WorkerThread {
         self.search(core)
     }
 
-    /// Returns the next task if only the yield queue has any. Every few rounds the driver has its turn
-    /// first.
+    /// Returns the next task if only the yield queue has any. Every few rounds the driver has its
+    /// turn first.
     fn next_yielded(&self, core: &mut Core) -> Option<TaskRef> {
         core.yield_rounds = core.yield_rounds.wrapping_add(1);
         // Unnoticed: moved behind the next, because the two have nothing in common.

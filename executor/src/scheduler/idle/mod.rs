@@ -37,11 +37,12 @@ impl Idle {
         }
     }
 
-    /// Returns the worker to unpark after a push that any worker may take, if one is needed. It is not
-    /// `last_choice` if another one is parked. The returned worker counts as searching.
+    /// Returns the worker to unpark after a push that any worker may take, if one is needed. It is
+    /// not `last_choice` if another one is parked. The returned worker counts as searching.
     #[must_use]
     pub fn notify_one(&self, last_choice: usize) -> Option<usize> {
-        // Ordering: SeqCst fence, pairs with the one in register_parked; see the proof in README.md.
+        // Ordering: SeqCst fence, pairs with the one in register_parked; see the proof in
+        // README.md.
         fence(Ordering::SeqCst);
         if !self.would_notify() {
             return None;
@@ -72,8 +73,8 @@ impl Idle {
         counts & SEARCHERS == 0 && counts >= PARKED
     }
 
-    /// Counts the calling worker as searching, and returns `true`, unless half of the workers search
-    /// already.
+    /// Counts the calling worker as searching, and returns `true`, unless half of the workers
+    /// search already.
     #[must_use]
     pub fn start_searching(&self) -> bool {
         // Ordering: Relaxed. A stale count admits one searcher more or fewer.
@@ -87,8 +88,8 @@ impl Idle {
         true
     }
 
-    /// Ends the search of a worker that found a task. Returns `true` if it was the last searcher: it
-    /// must then scan the queues once more and, if it finds more, call
+    /// Ends the search of a worker that found a task. Returns `true` if it was the last searcher:
+    /// it must then scan the queues once more and, if it finds more, call
     /// [`notify_one`](Self::notify_one).
     #[must_use]
     pub fn stop_searching(&self) -> bool {
@@ -98,8 +99,8 @@ impl Idle {
         debug_assert!(before & SEARCHERS > 0, "only a searcher stops searching");
         let last = before & SEARCHERS == 1;
         if last {
-            // Ordering: SeqCst fence, pairs with the one in notify_one: the next scan of this worker
-            // sees a push that relied on its search.
+            // Ordering: SeqCst fence, pairs with the one in notify_one: the next scan of this
+            // worker sees a push that relied on its search.
             fence(Ordering::SeqCst);
         }
         last
@@ -119,9 +120,9 @@ impl Idle {
         fence(Ordering::SeqCst);
     }
 
-    /// Removes `worker`, which returned from its park, or which `found` something in its second scan.
-    /// Returns `true` if it counts as searching: a push notified it, or it found something. In the
-    /// second case pushes may have relied on the search that it ended to park.
+    /// Removes `worker`, which returned from its park, or which `found` something in its second
+    /// scan. Returns `true` if it counts as searching: a push notified it, or it found something.
+    /// In the second case pushes may have relied on the search that it ended to park.
     #[must_use]
     pub fn deregister_parked(&self, worker: usize, found: bool) -> bool {
         let mut parked = self.parked.lock();
@@ -146,8 +147,9 @@ impl Idle {
 
     /// Returns a parked worker other than `except`, which stays parked and counted as such.
     pub fn any_parked(&self, except: usize) -> Option<usize> {
-        // Ordering: Relaxed. Called after the lock in deregister_parked, which shows the workers that
-        // parked before; a worker that parks later checks for a monitor itself (W2 in README.md).
+        // Ordering: Relaxed. Called after the lock in deregister_parked, which shows the workers
+        // that parked before; a worker that parks later checks for a monitor itself (W2 in
+        // README.md).
         if self.counts.load(Ordering::Relaxed) < PARKED {
             return None;
         }

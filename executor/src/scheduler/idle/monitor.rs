@@ -1,8 +1,8 @@
 //! The monitor: a worker in a long poll must freeze neither the driver nor its siblings' tasks.
 //!
-//! Owns which worker blocks on the driver and whether there is a monitor. The rules W1 and W2, their
-//! proof and their cost are in `README.md`. The idea is Go's `sysmon`; here a parked worker does its
-//! work, and only while another worker is active.
+//! Owns which worker blocks on the driver and whether there is a monitor. The rules W1 and W2,
+//! their proof and their cost are in `README.md`. The idea is Go's `sysmon`; here a parked worker
+//! does its work, and only while another worker is active.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ pub(crate) const MONITOR_INTERVAL: Duration = Duration::from_millis(5);
 /// The driver owner, and whether there is a monitor.
 #[derive(Debug)]
 pub struct Monitor {
-    /// The worker that blocks on the driver, plus one, shifted left above the bit `MONITORS`; zero if
-    /// there is none.
+    /// The worker that blocks on the driver, plus one, shifted left above the bit `MONITORS`; zero
+    /// if there is none.
     driver_owner: AtomicUsize,
     /// A worker on its condition variable is the monitor.
     running: AtomicBool,
@@ -36,12 +36,12 @@ impl Monitor {
         }
     }
 
-    /// Records that `worker`, which holds the driver's lock, is about to block there, as the monitor
-    /// or not.
+    /// Records that `worker`, which holds the driver's lock, is about to block there, as the
+    /// monitor or not.
     pub fn set_driver_owner(&self, worker: usize, monitors: bool) {
         let owner = (worker + 1) << 1 | usize::from(monitors);
-        // Ordering: Relaxed. A reader that misses it wakes a worker needlessly. A swap, because loom
-        // leaves a store and a read-modify-write unordered.
+        // Ordering: Relaxed. A reader that misses it wakes a worker needlessly. A swap, because
+        // loom leaves a store and a read-modify-write unordered.
         // Survives: skipped, because a worker that sees no driver owner wakes another needlessly.
         self.driver_owner.swap(owner, Ordering::Relaxed);
     }
@@ -90,8 +90,8 @@ impl Monitor {
         }
     }
 
-    /// Returns `true` if a worker on its condition variable is the monitor, so that the driver owner
-    /// need not be (W2).
+    /// Returns `true` if a worker on its condition variable is the monitor, so that the driver
+    /// owner need not be (W2).
     pub fn is_running(&self) -> bool {
         // Ordering: Relaxed. After the lock in register_parked.
         self.running.load(Ordering::Relaxed)
@@ -109,8 +109,8 @@ impl Monitor {
 
     /// Records that the monitor has returned from its park.
     pub fn stop(&self) {
-        // Ordering: Relaxed. The lock of the list of parked workers follows. A swap, because it reads
-        // what a try_start that failed has written.
+        // Ordering: Relaxed. The lock of the list of parked workers follows. A swap, because it
+        // reads what a try_start that failed has written.
         self.running.swap(false, Ordering::Relaxed);
     }
 

@@ -1,8 +1,9 @@
 //! How one worker blocks: on the driver, or on a condition variable of its own.
 //!
-//! Owns the word that says which, so that an unpark does no more than it must: nothing for an active
-//! worker, one notification for a worker on its condition variable, one call of `wake_driver` for the
-//! driver owner. Knows neither the queues nor mio. The worker continues in `state.rs`.
+//! Owns the word that says which, so that an unpark does no more than it must: nothing for an
+//! active worker, one notification for a worker on its condition variable, one call of
+//! `wake_driver` for the driver owner. Knows neither the queues nor mio. The worker continues in
+//! `state.rs`.
 //!
 //! ```text
 //!   EMPTY ──park──▶ PARKED ──unpark──▶ NOTIFIED ──(returns)──▶ EMPTY
@@ -81,12 +82,12 @@ impl Parker {
         }
     }
 
-    /// Announces that the worker is about to block on the driver. Returns `false` if it was notified
-    /// and must not block.
+    /// Announces that the worker is about to block on the driver. Returns `false` if it was
+    /// notified and must not block.
     #[must_use]
     pub fn enter_driver(&self) -> bool {
-        // Ordering: Relaxed, like in park. A later unpark sees IN_DRIVER and wakes the driver, which
-        // keeps a wake-up that precedes its wait.
+        // Ordering: Relaxed, like in park. A later unpark sees IN_DRIVER and wakes the driver,
+        // which keeps a wake-up that precedes its wait.
         let entered =
             self.state
                 .compare_exchange(EMPTY, IN_DRIVER, Ordering::Relaxed, Ordering::Relaxed);
@@ -104,8 +105,8 @@ impl Parker {
     /// Wakes the worker, or makes its next park return at once. Calls `wake_driver` if it blocks on
     /// the driver.
     pub fn unpark(&self, wake_driver: impl FnOnce()) {
-        // Ordering: Release, pairs with reset: the worker sees what preceded the unpark. Nothing that
-        // the worker wrote is read here.
+        // Ordering: Release, pairs with reset: the worker sees what preceded the unpark. Nothing
+        // that the worker wrote is read here.
         match self.state.swap(NOTIFIED, Ordering::Release) {
             PARKED => {
                 // Taking the lock once makes sure that the worker is not between its check and its

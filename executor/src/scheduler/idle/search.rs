@@ -1,8 +1,9 @@
 //! Where a worker without a task looks for one: its siblings' deques, the injector, and at last its
 //! siblings' LIFO slots.
 //!
-//! Owns the order and the number of the scans. Whether the worker may search, and what a search means to
-//! a pusher, belongs to [`Idle`](super::Idle). A worker that finds nothing parks (`state.rs`).
+//! Owns the order and the number of the scans. Whether the worker may search, and what a search
+//! means to a pusher, belongs to [`Idle`](super::Idle). A worker that finds nothing parks
+//! (`state.rs`).
 
 use framewise_sync::deque::Steal;
 
@@ -12,7 +13,8 @@ use crate::task::header::TaskRef;
 /// Scans over all siblings before a search is given up.
 const ROUNDS: usize = 2;
 
-/// Steals a task for the worker with this queue. `first` chooses the sibling with which a scan begins.
+/// Steals a task for the worker with this queue. `first` chooses the sibling with which a scan
+/// begins.
 pub(crate) fn steal_work(queue: &LocalQueue, mut first: impl FnMut() -> usize) -> Option<TaskRef> {
     let (own, queues) = (queue.index(), queue.queues());
     let workers = queues.workers();
@@ -33,7 +35,8 @@ pub(crate) fn steal_work(queue: &LocalQueue, mut first: impl FnMut() -> usize) -
             }
         }
         let share = queue.pop_injector();
-        // Unnoticed: moved behind the next, because the count of rounds is not used after the return.
+        // Unnoticed: moved behind the next, because the count of rounds is not used after the
+        // return.
         if share.is_some() {
             return share;
         }

@@ -1,12 +1,12 @@
 //! How a busy worker notices a sibling that stalls, and takes tasks from it.
 //!
-//! A worker that never runs out of tasks never searches, and if all workers are busy, none is parked that
-//! could be the monitor (`monitor.rs`): the tasks in the queue of a worker that blocks would wait for it.
-//! So an active worker checks one sibling after another, now and then, and steals from one whose tick
-//! count has not moved since its last check.
+//! A worker that never runs out of tasks never searches, and if all workers are busy, none is
+//! parked that could be the monitor (`monitor.rs`): the tasks in the queue of a worker that blocks
+//! would wait for it. So an active worker checks one sibling after another, now and then, and
+//! steals from one whose tick count has not moved since its last check.
 //!
-//! Nothing is measured in time. A sibling that only seems to stall, because its polls take much longer
-//! than this worker's, loses tasks to a faster one, which does no harm.
+//! Nothing is measured in time. A sibling that only seems to stall, because its polls take much
+//! longer than this worker's, loses tasks to a faster one, which does no harm.
 
 use framewise_sync::atomic::{AtomicU32, Ordering};
 use framewise_sync::deque::Steal;
@@ -56,8 +56,8 @@ impl StallDetector {
         }
     }
 
-    /// Returns a task of a sibling that stalls. Called at each tick of the worker with this queue; most
-    /// calls check nothing.
+    /// Returns a task of a sibling that stalls. Called at each tick of the worker with this queue;
+    /// most calls check nothing.
     pub(crate) fn check(&mut self, queue: &LocalQueue) -> Option<TaskRef> {
         self.ticks_to_check -= 1;
         if self.ticks_to_check > 0 {

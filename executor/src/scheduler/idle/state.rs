@@ -48,8 +48,8 @@ pub trait SchedulerOps {
     /// Takes the driver if it is free.
     fn try_driver(&self) -> Option<Self::Driver<'_>>;
 
-    /// Blocks on the driver until there is an event, a timer is due, or [`wake_driver`] is called; for
-    /// `limit` at most. Runs no user code.
+    /// Blocks on the driver until there is an event, a timer is due, or [`wake_driver`] is called;
+    /// for `limit` at most. Runs no user code.
     ///
     /// [`wake_driver`]: Self::wake_driver
     fn wait_on_driver(
@@ -100,8 +100,8 @@ impl IdleState {
         Self::default()
     }
 
-    /// Makes a worker that found no task of its own a searching one. Returns `false` if enough others
-    /// search.
+    /// Makes a worker that found no task of its own a searching one. Returns `false` if enough
+    /// others search.
     #[must_use]
     pub fn start_searching(&mut self, ops: &impl SchedulerOps) -> bool {
         if !self.searching {
@@ -116,8 +116,8 @@ impl IdleState {
         !self.just_unparked && !self.searching
     }
 
-    /// Makes the worker active, before it runs user code, which may block: it passes on the search and
-    /// the monitor's duty that others rely on.
+    /// Makes the worker active, before it runs user code, which may block: it passes on the search
+    /// and the monitor's duty that others rely on.
     #[cold]
     pub fn leave_idle(
         &mut self,
