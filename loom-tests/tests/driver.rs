@@ -211,7 +211,7 @@ fn an_event_meets_a_reader_that_would_block() {
     model("event × wait × refute, slot", || event_wait_clear(false));
 }
 
-/// A point at which loom considers switching threads: `loom-tests/README.md`, section 6, says why a
+/// A point at which loom considers switching threads: `loom-tests/README.md`, "Threats to validity", says why a
 /// load before an exchange needs one.
 #[derive(Default)]
 struct Point(AtomicUsize);
