@@ -1,8 +1,8 @@
-//! `block_on`: a thread that waits for one future, and those who wake it.
+//! `block_on`: a thread that waits for one future, and the threads that wake it.
 //!
-//! The loop and its waker are the shipped ones; parking is the facade's token. How a failure shows: a
-//! thread that sleeps for ever (a deadlock), or a future that is told of a wake and does not see what
-//! was written before it (it is not ready, and nobody wakes it again; or loom reports a race).
+//! The shipped loop and waker; parking is the facade's token. A failure is a thread that sleeps
+//! forever (a deadlock), or a future that is polled after a wake and does not see what was written
+//! before it (a deadlock, or a race that loom reports).
 #![cfg(framewise_loom)]
 
 use std::future::Future;
@@ -18,11 +18,11 @@ use framewise_sync::thread::{self, JoinHandle};
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-/// What wakers tell a future. Relaxed: that a poll sees it is the merit of the wake.
+/// What wakers write for a future. Relaxed on purpose: only the wake makes the poll see it.
 #[derive(Clone, Default)]
 struct Notified(Arc<AtomicUsize>);
 
-/// Starts `start` with its waker at its first poll; ready once it was told `wanted` times.
+/// Calls `start` with its waker at its first poll; ready once it was notified `wanted` times.
 struct Listener<S> {
     notified: Notified,
     wanted: usize,
@@ -55,7 +55,7 @@ fn listen<S>(notified: &Notified, wanted: usize, start: S) -> Listener<S> {
     }
 }
 
-/// Tells and wakes on a thread of its own.
+/// Notifies and wakes on another thread.
 fn wake_elsewhere(notified: &Notified, waker: Waker) -> JoinHandle<()> {
     let notified = notified.clone();
     thread::spawn(move || {
@@ -64,7 +64,7 @@ fn wake_elsewhere(notified: &Notified, waker: Waker) -> JoinHandle<()> {
     })
 }
 
-/// Race: a wake against the poll before the sleep, and the sleep. Failure: the sleep does not end.
+/// Race: a wake against the poll before the park, and the park. Failure: the park does not end.
 #[test]
 fn a_wake_meets_the_park() {
     model("block_on: wake × park", || {
@@ -73,14 +73,14 @@ fn a_wake_meets_the_park() {
         let polls = block_on(listen(&notified, 1, |waker| {
             waking = Some(wake_elsewhere(&notified, waker));
         }));
-        assert!(polls <= 2, "one wake, one poll more");
+        assert!(polls <= 2, "one wake causes one poll");
         waking.expect("it was polled").join().unwrap();
     });
 }
 
-/// Race: two wakes, of which the second may unpark nobody, since the first one's is not heard yet.
-/// Failure: the poll after the first one's unpark does not see what the second one told, and has taken
-/// its mark.
+/// Race: two wakes. The second may skip the unpark, since the first one's mark is still set.
+/// Failure: the poll after the first unpark clears the mark and does not see what the second wake
+/// wrote.
 #[test]
 fn two_wakes_meet_the_park() {
     model("block_on: wake × wake × park", || {
@@ -96,8 +96,8 @@ fn two_wakes_meet_the_park() {
     });
 }
 
-/// Race: a thread unparks this one for a reason of its own, while another one wakes it. Failure: the
-/// future is polled for the token, or the wake is lost with it.
+/// Race: one thread unparks this one for another reason, while a second thread wakes it. Failure:
+/// the future is polled for the token, or the wake is lost with it.
 #[test]
 fn a_needless_unpark_meets_a_wake_and_the_park() {
     model("block_on: unpark × wake × park", || {
@@ -108,14 +108,15 @@ fn a_needless_unpark_meets_a_wake_and_the_park() {
         let polls = block_on(listen(&notified, 1, |waker| {
             waking = Some(wake_elsewhere(&notified, waker));
         }));
-        assert!(polls <= 2, "a token that is no wake is no reason to poll");
+        assert!(polls <= 2, "a token without a wake causes no poll");
         unparking.join().unwrap();
         waking.expect("it was polled").join().unwrap();
     });
 }
 
 /// Race: a `block_on` within the poll of another one, on one thread with one token, while each is
-/// woken. Failure: the inner one takes the token of the outer one's wake, and the outer one sleeps on.
+/// woken. Failure: the inner one consumes the token of the outer one's wake, and the outer one
+/// sleeps forever.
 #[test]
 fn a_wake_of_the_outer_one_meets_the_inner_one() {
     model("block_on: nested, wake outer × wake inner", || {
@@ -133,8 +134,8 @@ fn a_wake_of_the_outer_one_meets_the_inner_one() {
     });
 }
 
-/// Race: a waker is called when its `block_on` is over, and the thread waits in another one. Failure:
-/// the late unpark ends the wrong wait, or the right one's token is lost in it.
+/// Race: a waker is called after its `block_on` returned, while the thread waits in another one.
+/// Failure: the late unpark ends the wrong wait, or the token of the right one is lost.
 #[test]
 fn a_late_wake_meets_the_next_block_on() {
     model("block_on: late wake × block_on", || {
@@ -154,11 +155,11 @@ fn a_late_wake_meets_the_next_block_on() {
     });
 }
 
-/// Negative control: a thread that wakes first and tells afterwards.
+/// Control: a thread that wakes first and notifies afterwards.
 #[test]
-#[should_panic(expected = "it was woken, and not told")]
+#[should_panic(expected = "it was woken, and not notified")]
 fn control_a_wake_before_its_word_is_noticed() {
-    model("block_on: control, wake before word", || {
+    model("block_on: control, wake before write", || {
         let notified = Notified::default();
         let mut waking = None;
         let mut first = true;
@@ -174,6 +175,6 @@ fn control_a_wake_before_its_word_is_noticed() {
             Poll::Pending
         }));
         waking.expect("it was polled").join().unwrap();
-        assert_eq!(received, 1, "it was woken, and not told");
+        assert_eq!(received, 1, "it was woken, and not notified");
     });
 }

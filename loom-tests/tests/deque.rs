@@ -1,9 +1,10 @@
-//! The workers' queues: what is pushed is taken once, whoever takes it, and nothing is left behind.
+//! The workers' queues: each pushed task is taken once, by the owner or a thief, and none is left
+//! behind.
 //!
-//! The shipped `LocalQueue`, search and look before the sleep, on the stand-in for the deque
-//! (`sync/src/deque/`), and the stand-in itself under the bodies that also hold crossbeam's to the
-//! contract. How a failure shows: a task that ends twice or not at all, a race on the task, a
-//! history that the contract does not allow, a worker that finds nothing though something is there.
+//! The shipped `LocalQueue`, search and scan before the park, on the model deque
+//! (`sync/src/deque/`), and the model deque itself under the tests that also check crossbeam's
+//! against the contract. A failure is a task that is dropped twice or never, a race on the task, a
+//! history that the contract does not allow, or a worker that finds no task although there is one.
 #![cfg(framewise_loom)]
 
 use std::future::Future;
@@ -44,22 +45,22 @@ impl Future for Task {
     }
 }
 
-/// A task's claim. It is made by the thread that queues it, so that nothing but the queues orders
-/// its making before its run.
+/// Creates a runnable task. The thread that queues it creates it, so that only the queues order its
+/// creation before its run.
 fn task() -> (Runnable, DropObserver) {
     let (end, watch) = DropTracker::new();
     let runnable = ModelScheduler::new().spawn_detached(Task(end), Frame::root());
     (runnable, watch)
 }
 
-/// The worker's own tasks, all of them, run.
+/// Runs all of the worker's own tasks.
 fn run_own(worker: &mut ModelWorker) {
     while let Some(runnable) = worker.pop() {
         runnable.run_to_end();
     }
 }
 
-/// What is left when all threads have ended: of the workers, and in the injector.
+/// Runs the tasks that are left when all threads have finished: the workers' and the injector's.
 fn run_left(common: &ModelWorkers, workers: impl IntoIterator<Item = ModelWorker>) {
     for mut worker in workers {
         run_own(&mut worker);
@@ -86,7 +87,7 @@ fn pair() -> (ModelWorkers, ModelWorker, ModelWorker) {
     (common, workers.remove(0), second)
 }
 
-/// One steal, and the run of what it brought.
+/// One steal, and the run of the stolen task.
 fn steal_and_run(thief: &mut ModelWorker, victim: usize) {
     if let Steal::Success(runnable) = thief.steal_from(victim) {
         runnable.run_to_end();
@@ -94,8 +95,8 @@ fn steal_and_run(thief: &mut ModelWorker, victim: usize) {
     run_own(thief);
 }
 
-/// Race: the owner pushes three tasks, of which two are displaced from the slot into the deque, and
-/// pops; a thief takes half; a push from outside comes to whoever looks at the injector.
+/// Race: the owner pushes three tasks, two of which are displaced from the slot into the deque, and
+/// pops; a thief steals half; another thread pushes to the injector.
 #[test]
 fn a_pop_meets_a_batch_steal_and_the_injector() {
     model("push and pop × batch steal × injector", || {
@@ -128,8 +129,8 @@ fn a_pop_meets_a_batch_steal_and_the_injector() {
     });
 }
 
-/// Race: more tasks than the slot and the deque hold (three, in a model), while a thief makes room and
-/// looks at the injector, to which the rest goes.
+/// Race: more tasks than the slot and the deque hold (three, in a model), while a thief steals and
+/// takes from the injector, to which the rest goes.
 #[test]
 fn an_overflow_to_the_injector_loses_none() {
     model("overflow × batch steal × pop_injector", || {
@@ -153,7 +154,7 @@ fn an_overflow_to_the_injector_loses_none() {
     });
 }
 
-/// Race: the slot's streak is over, so that its task goes into the deque, where a thief may take it.
+/// Race: the slot's streak ends, so its task goes into the deque, where a thief may steal it.
 #[test]
 fn a_streak_of_the_slot_meets_a_steal() {
     model("slot streak × batch steal", || {
@@ -176,7 +177,7 @@ fn a_streak_of_the_slot_meets_a_steal() {
     });
 }
 
-/// Race: the yielded come into the deque, and one of them into the injector, while a thief steals.
+/// Race: the yield queue is moved into the deque and the injector, while a thief steals.
 #[test]
 fn admitting_the_yielded_meets_a_steal() {
     model("drain_yield_queue × batch steal", || {
@@ -190,7 +191,7 @@ fn admitting_the_yielded_meets_a_steal() {
             owner.push_yielded(runnable);
             end
         });
-        assert!(owner.drain_yield_queue(), "siblings may take some");
+        assert!(owner.drain_yield_queue(), "siblings may steal some");
         run_own(&mut owner);
         let thief = thief.join().expect("no panic");
         run_left(&common, [owner, thief]);
@@ -198,7 +199,8 @@ fn admitting_the_yielded_meets_a_steal() {
     });
 }
 
-/// Race: a worker leaves, and gives all it has to the injector, while a thief steals and looks there.
+/// Race: a worker leaves and moves its tasks into the injector, while a thief steals and takes from
+/// the injector.
 #[test]
 fn draining_meets_a_steal() {
     model("drain × batch steal × pop_injector", || {
@@ -230,7 +232,7 @@ fn draining_meets_a_steal() {
     });
 }
 
-/// Race: two workers take their shares of the injector, while it is pushed to.
+/// Race: two workers take their shares of the injector, while another thread pushes to it.
 #[test]
 fn two_workers_share_the_injector() {
     model("pop_injector × pop_injector × push", || {
@@ -266,8 +268,8 @@ fn two_workers_share_the_injector() {
     });
 }
 
-/// Race: the rest of a batch is in the first thief's deque, from which a second one steals: the task
-/// comes to it by two queues, and so does what its maker did (D2).
+/// Race: the rest of a batch is in the first thief's deque, from which a second thief steals. The
+/// task reaches it through two queues, and so does what its creator did (D2).
 #[test]
 fn the_rest_of_a_batch_is_stolen_on() {
     model("batch steal × batch steal of the rest", || {
@@ -298,9 +300,9 @@ fn the_rest_of_a_batch_is_stolen_on() {
     });
 }
 
-/// Race: a searcher meets the owner's pops; whatever comes of it, a `Retry`, be it of a lost race or
-/// of the adversary, whom a flag of another thread lets loose, is not taken for "empty": with
-/// what the owner left, the search finds something.
+/// Race: a searching worker against the owner's pops. A `Retry`, of a lost race or one that another
+/// thread's flag enables, is not taken for "empty": the search finds one of the tasks that the
+/// owner left.
 fn a_search_meets_retries(name: &str, adversary: usize) {
     model(name, move || {
         let (common, mut owner, searcher) = pair();
@@ -309,12 +311,12 @@ fn a_search_meets_retries(name: &str, adversary: usize) {
             owner.push(runnable);
             end
         });
-        // The slot's and the first of the deque are the owner's; one more is there for the searcher.
+        // The slot's task and the first of the deque are the owner's; one more is left to steal.
         let choice = Arc::new(AtomicBool::new(false));
         let searcher = thread::spawn({
             let choice = choice.clone();
             move || {
-                // Ordering: Relaxed. A choice.
+                // Ordering: Relaxed. A choice, which publishes nothing.
                 if choice.load(Ordering::Relaxed) {
                     retry_next(adversary);
                 }
@@ -342,7 +344,8 @@ fn a_search_takes_no_retry_for_empty() {
     a_search_meets_retries("search × pop, retries", 5);
 }
 
-/// Race: shares of the injector are taken under retries: with two tasks and two workers, each gets one.
+/// Race: shares of the injector are taken under retries. With two tasks and two workers, each gets
+/// one.
 #[test]
 fn a_share_takes_no_retry_for_empty() {
     model("pop_injector × pop_injector, retries", || {
@@ -367,9 +370,9 @@ fn a_share_takes_no_retry_for_empty() {
     });
 }
 
-/// Race: a push from outside meets a worker that is about to sleep (D5): the worker finds the task
-/// in its look after `Idle::park`, or the pusher finds the worker parked. The same for a push
-/// to a sibling's deque.
+/// Race: a push from outside against a worker that is about to park (D5). The worker's second scan
+/// sees the task, or the pusher sees the worker as parked. The same for a push to a sibling's
+/// deque.
 fn a_push_meets_a_park(name: &str, outside: bool) {
     model(name, move || {
         let (common, sleeper, sibling) = pair();
@@ -383,7 +386,7 @@ fn a_push_meets_a_park(name: &str, outside: bool) {
             }
         });
         let mut ends = Vec::new();
-        // The first goes to the slot, which is announced to nobody.
+        // The first goes to the slot, which notifies no worker.
         for _ in 0..if outside { 1 } else { 2 } {
             let (runnable, end) = task();
             if outside {
@@ -407,7 +410,7 @@ fn a_push_and_a_scan_before_the_park_do_not_miss_each_other() {
     a_push_meets_a_park("push to a deque × park", false);
 }
 
-/// The contract's own bodies, on the stand-in: histories of a deque and of an injector.
+/// The contract's own tests, on the model deque: histories of a deque and of an injector.
 #[test]
 fn the_model_deque_keeps_its_histories() {
     let size = Size {
@@ -427,10 +430,13 @@ fn the_model_deque_keeps_its_histories() {
         asks: true,
         ..size
     };
-    model("contract: deque, one thief, lengths and looks", move || {
-        let calls = bodies::deque::<ModelQueues>(asks);
-        history::check(&calls, 1, asks.items).expect("the contract");
-    });
+    model(
+        "contract: deque, one thief, lengths and checks",
+        move || {
+            let calls = bodies::deque::<ModelQueues>(asks);
+            history::check(&calls, 1, asks.items).expect("the contract");
+        },
+    );
     let of_injector = Size { items: 2, ..size };
     model("contract: injector, one pusher, one taker", move || {
         let calls = bodies::injector::<ModelQueues>(1, of_injector);
@@ -451,14 +457,14 @@ fn the_model_deque_keeps_its_histories() {
 #[test]
 fn the_model_deque_publishes_through_hops() {
     model("contract: hops through three queues", || {
-        // So many that the rest of a batch has a rest again.
+        // Enough items for the rest of a batch to have a rest again.
         let mut taken = bodies::hops::<ModelQueues>(7, 1);
         taken.sort_unstable();
         assert!(taken.into_iter().eq(0..7));
     });
 }
 
-/// The two sides of D5, with what is between push and look left out where it is a control.
+/// The two sides of D5, without the fence in a control.
 fn both_sides(name: &str, fences: bool) {
     model(name, move || {
         let worker = ModelQueues::worker();
@@ -480,8 +486,8 @@ fn both_sides(name: &str, fences: bool) {
             ModelQueues::push(&worker, Item::new(1));
             flag.load(Ordering::Relaxed)
         };
-        let looked_empty = looker.join().expect("no panic");
-        assert!(saw_flag || !looked_empty, "both sides missed the other");
+        let seemed_empty = looker.join().expect("no panic");
+        assert!(saw_flag || !seemed_empty, "both sides missed the other");
     });
 }
 
@@ -497,19 +503,19 @@ fn a_push_and_a_check_do_not_miss_each_other() {
         });
         let push = || ModelQueues::inject(&injector, Item::new(1));
         let saw_flag = bodies::push_and_check(push, &flag);
-        let looked_empty = looker.join().expect("no panic");
-        assert!(saw_flag || !looked_empty, "both sides missed the other");
+        let seemed_empty = looker.join().expect("no panic");
+        assert!(saw_flag || !seemed_empty, "both sides missed the other");
     });
 }
 
-/// The stand-in orders so little that a fence which is left out is missed.
+/// Control: the model deque orders so little that a missing fence is noticed.
 #[test]
 #[should_panic(expected = "both sides missed the other")]
 fn control_a_missing_fence_is_noticed() {
     both_sides("control: no fence", false);
 }
 
-/// A steal that takes Retry for an empty queue, as the shipped search does not.
+/// Control: a steal that takes `Retry` for an empty queue.
 #[test]
 #[should_panic(expected = "there is one for the thief")]
 fn control_a_retry_that_is_taken_for_empty_is_noticed() {
@@ -534,7 +540,7 @@ fn control_a_retry_that_is_taken_for_empty_is_noticed() {
     });
 }
 
-/// A deque whose takers claim in two steps, a load and a store.
+/// A deque whose owner and thieves take in two steps, a load and a store.
 struct TwoSteps;
 
 struct Counts {
@@ -613,7 +619,7 @@ impl Queues for TwoSteps {
     }
 }
 
-/// The histories find an item that went to two.
+/// Control: the histories find an item that was taken twice.
 #[test]
 #[should_panic(expected = "came twice")]
 fn control_a_take_in_two_steps_is_noticed() {
@@ -624,13 +630,13 @@ fn control_a_take_in_two_steps_is_noticed() {
         attempts: 1,
         asks: false,
     };
-    model("control: claims in two steps", move || {
+    model("control: takes in two steps", move || {
         let calls = bodies::deque::<TwoSteps>(size);
         history::check(&calls, 1, size.items).expect("the contract");
     });
 }
 
-/// The adversary's retries are those of one thread, and take nothing.
+/// The retries that a test asks for belong to one thread, and take nothing.
 #[test]
 fn an_adversary_takes_nothing() {
     model("contract: retries of one thread", || {
@@ -645,9 +651,9 @@ fn an_adversary_takes_nothing() {
                 assert!(matches!(ModelQueues::steal(&stealer, &own), Stolen::Retry));
             }
         });
-        // The other thread's retries are not this one's.
+        // The other thread's retries are not this thread's.
         let Stolen::Item(item) = ModelQueues::steal(&stealer, &own) else {
-            panic!("it is there, and nobody else takes it");
+            panic!("it is there, and no other thread takes it");
         };
         assert_eq!(item.open(), 1);
         other.join().expect("no panic");

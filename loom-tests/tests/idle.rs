@@ -1,7 +1,7 @@
-//! Idle and search: what is pushed runs while any worker sleeps.
+//! Idle and search: a pushed task runs if any worker is parked.
 //!
-//! The shipped `Idle`, `Parker`, `Monitor` and steps to sleep, in the least scheduler. Tasks block until
-//! others have run, so that a worker that is busy is of no help: how a failure shows is a deadlock.
+//! The shipped `Idle`, `Parker`, `Monitor` and `IdleState`, on the mock scheduler. Tasks block
+//! until others have run, so an active worker cannot help. A failure is a deadlock.
 #![cfg(framewise_loom)]
 
 use framewise::model::{Idle, Parker};
@@ -9,9 +9,9 @@ use framewise_loom_tests::{MockScheduler, TaskSet, TestWaker, model};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
 
-const NOBODY: usize = usize::MAX;
+const NO_WORKER: usize = usize::MAX;
 
-/// The tasks of the models below. The mirror takes the lowest first: the one that is of no help.
+/// The tasks of the models below. The mock scheduler takes the lowest first: the one that blocks.
 const WAITS: usize = 0;
 const WAKES: usize = 1;
 
@@ -29,8 +29,8 @@ fn start(
         .collect()
 }
 
-/// Race: a push against a worker on its way to sleep, first into the driver. The push is seen, or
-/// the worker is woken.
+/// Race: a push against a worker that is about to park, first on the driver. The worker sees the
+/// push, or is woken.
 #[test]
 fn a_push_meets_a_park_in_the_driver() {
     model("push × park, one worker, driver", || {
@@ -43,32 +43,32 @@ fn a_push_meets_a_park_in_the_driver() {
     });
 }
 
-/// Race: the push against the bare end of a search, of a worker that found something which blocks. No
-/// watch is there to help later: either the pusher wakes the sleeper, or the searcher sees the push.
+/// Race: a push against the bare end of a search, of a worker that found a task that blocks. There
+/// is no monitor that would find the push later: the pusher wakes the parked worker, or the
+/// searching worker sees the push.
 #[test]
 fn a_push_meets_the_end_of_a_search() {
-    model("push × stop_searching, no watch", || {
+    model("push × stop_searching, no monitor", || {
         let shared = Arc::new((Idle::new(2), TaskSet::default()));
         let (idle, queue) = &*shared;
         idle.register_parked(1, false);
-        assert!(idle.start_searching(), "nobody else searches");
+        assert!(idle.start_searching(), "no other worker searches");
         let pusher = thread::spawn({
             let shared = shared.clone();
             move || {
                 let (idle, queue) = &*shared;
                 queue.push(WAKES);
-                idle.notify_one(NOBODY).is_some()
+                idle.notify_one(NO_WORKER).is_some()
             }
         });
         let searcher_wakes =
-            idle.stop_searching() && !queue.is_empty() && idle.notify_one(NOBODY).is_some();
+            idle.stop_searching() && !queue.is_empty() && idle.notify_one(NO_WORKER).is_some();
         let pusher_wakes = pusher.join().expect("no panic");
         assert!(pusher_wakes || searcher_wakes, "the push was lost");
     });
 }
 
-/// Race: the push against the bare protocol of `Idle` (park, look again, sleep), without a driver,
-/// twice in a row.
+/// Race: two pushes against the bare protocol of `Idle` (register, scan, park), without a driver.
 #[test]
 fn two_pushes_meet_a_park() {
     model("push × push × park, one worker, no driver", || {
@@ -78,7 +78,7 @@ fn two_pushes_meet_a_park() {
             thread::spawn(move || {
                 let (idle, parker, queue) = &*shared;
                 queue.push(task);
-                if let Some(worker) = idle.notify_one(NOBODY) {
+                if let Some(worker) = idle.notify_one(NO_WORKER) {
                     assert_eq!(worker, 0);
                     parker.unpark(|| unreachable!("it is not in the driver"));
                 }
@@ -90,7 +90,7 @@ fn two_pushes_meet_a_park() {
             if queue.take().is_some() {
                 ran += 1;
                 if std::mem::take(&mut searching) {
-                    // There is no other worker that could be notified for more.
+                    // No other worker could be notified of more.
                     let _last = idle.stop_searching();
                 }
                 continue;
@@ -108,8 +108,9 @@ fn two_pushes_meet_a_park() {
     });
 }
 
-/// Race: a searcher finds something else, which blocks, while a push relies on it: `WAITS` lies in
-/// a sibling's queue, `WAKES` is pushed, and the worker that took `WAITS` is of no help.
+/// Race: a searching worker finds another task, which blocks, while a push relies on its search:
+/// `WAITS` is in a sibling's queue, `WAKES` is pushed, and the worker that took `WAITS` cannot run
+/// it.
 #[test]
 fn a_searcher_that_found_something_else_passes_the_search_on() {
     model("push × search × park, two workers", || {
@@ -131,7 +132,7 @@ fn a_searcher_that_found_something_else_passes_the_search_on() {
     });
 }
 
-/// Race: two pushes to two workers, of tasks that need each other.
+/// Race: two pushes to two workers, of tasks that wait for each other.
 #[test]
 fn two_pushes_wake_two_workers() {
     model("push × push × park × park, two workers", || {
@@ -153,8 +154,8 @@ fn two_pushes_wake_two_workers() {
     });
 }
 
-/// Race: a notification against a worker whose sleep ends by itself. Afterwards the counters are
-/// the sleepers: nobody sleeps, and somebody searches only if he was told to.
+/// Race: a notification against a worker that returns from park by a timeout. Afterwards the
+/// counters are right: no worker is parked, and a worker searches only if it was notified.
 #[test]
 fn a_notification_meets_a_time_out() {
     model("notify_one × notify_one × unpark", || {
@@ -176,29 +177,33 @@ fn a_notification_meets_a_time_out() {
             notifier.join().expect("no panic");
         }
         let notified = notified.load(Ordering::Relaxed);
-        assert_eq!(zero_searches, notified & 1 != 0, "told to search, or not");
-        // The other one, who may still sleep.
+        assert_eq!(
+            zero_searches,
+            notified & 1 != 0,
+            "it searches if it was notified"
+        );
+        // The other worker, which may still be parked.
         let one_searches = notified & 2 != 0;
         assert_eq!(idle.any_parked(0), (!one_searches).then_some(1));
         assert_eq!(
             idle.would_notify(),
             !zero_searches && !one_searches,
-            "a sleeper, and nobody searches"
+            "a parked worker, and none that searches"
         );
         assert_eq!(idle.deregister_parked(1, false), one_searches);
-        // Whoever searches stops; the last one is told that he was.
+        // Every searching worker stops; the last one learns that it is the last.
         let searchers = usize::from(zero_searches) + usize::from(one_searches);
         for searcher in 0..searchers {
             assert_eq!(idle.stop_searching(), searcher + 1 == searchers);
         }
-        assert!(idle.start_searching(), "nobody searches any more");
+        assert!(idle.start_searching(), "no worker searches");
         assert!(idle.stop_searching(), "it was the only one");
-        assert_eq!(idle.any_parked(NOBODY), None);
+        assert_eq!(idle.any_parked(NO_WORKER), None);
         assert!(!idle.would_notify());
     });
 }
 
-/// Race: as above against a worker that parks out of a search.
+/// Race: like above, against a worker that parks while it searches.
 #[test]
 fn a_notification_meets_a_searcher_that_parks() {
     model(
@@ -213,7 +218,7 @@ fn a_notification_meets_a_searcher_that_parks() {
                     idle.deregister_parked(0, false)
                 }
             });
-            let notified = idle.notify_one(NOBODY);
+            let notified = idle.notify_one(NO_WORKER);
             let searches = parking.join().expect("no panic");
             assert_eq!(searches, notified.is_some());
             if searches {
@@ -225,30 +230,27 @@ fn a_notification_meets_a_searcher_that_parks() {
     );
 }
 
-/// The store-then-load race without its fences.
+/// Control: the store-load race without its fences.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn control_a_push_without_a_fence_is_noticed() {
-    model(
-        "control: the pusher looks at a count without a fence",
-        || {
-            let shared = Arc::new((AtomicUsize::new(0), Parker::new(), TaskSet::default()));
-            let pusher = thread::spawn({
-                let shared = shared.clone();
-                move || {
-                    let (parked, parker, queue) = &*shared;
-                    queue.push(0);
-                    if parked.load(Ordering::SeqCst) == 1 {
-                        parker.unpark(|| {});
-                    }
+    model("control: the pusher reads a count without a fence", || {
+        let shared = Arc::new((AtomicUsize::new(0), Parker::new(), TaskSet::default()));
+        let pusher = thread::spawn({
+            let shared = shared.clone();
+            move || {
+                let (parked, parker, queue) = &*shared;
+                queue.push(0);
+                if parked.load(Ordering::SeqCst) == 1 {
+                    parker.unpark(|| {});
                 }
-            });
-            let (parked, parker, queue) = &*shared;
-            parked.store(1, Ordering::SeqCst);
-            if queue.is_empty() {
-                parker.park(None);
             }
-            pusher.join().expect("no panic");
-        },
-    );
+        });
+        let (parked, parker, queue) = &*shared;
+        parked.store(1, Ordering::SeqCst);
+        if queue.is_empty() {
+            parker.park(None);
+        }
+        pusher.join().expect("no panic");
+    });
 }

@@ -1,8 +1,8 @@
 //! The list of owned tasks: shutdown against running, waking, spawning, aborting.
 //!
-//! The first part of a shutdown (`close_and_abort_all`) on the shipped list with real tasks. How a
-//! failure shows: a task that is in no queue and not finished (its joiner would wait for ever), a
-//! future that is not dropped once, a task that is left in the list, a leak.
+//! The first part of a shutdown (`close_and_abort_all`) on the shipped list with real tasks. A
+//! failure is a task that is in no queue and not finished (its joiner would wait forever), a future
+//! that is not dropped once, a task that is left in the list, or a leak.
 #![cfg(framewise_loom)]
 
 use std::future::Future;
@@ -45,7 +45,7 @@ fn spawn(scheduler: &ModelScheduler, polls: usize) -> (JoinHandle<()>, DropObser
     (scheduler.spawn(countdown, Frame::root()), watch)
 }
 
-/// As the end of a runtime: no worker is left, and every claim comes to the queue.
+/// Like the end of a runtime: no worker is left, and every runnable task reaches the queue.
 #[track_caller]
 fn end(scheduler: &ModelScheduler) {
     scheduler.run_all();
@@ -55,7 +55,7 @@ fn end(scheduler: &ModelScheduler) {
     );
 }
 
-/// The joiner resolves: `Ok` where the task was ready, else cancelled.
+/// Returns `true` if the joiner gets an output, and asserts that it is cancelled otherwise.
 #[track_caller]
 fn resolves(mut handle: JoinHandle<()>) -> bool {
     match TestWaker::new().poll(&mut handle) {
@@ -64,12 +64,12 @@ fn resolves(mut handle: JoinHandle<()>) -> bool {
             assert!(error.is_cancelled());
             false
         }
-        Poll::Pending => panic!("the joiner would wait for ever"),
+        Poll::Pending => panic!("the joiner would wait forever"),
     }
 }
 
-/// Race: the shutdown's aborts against a task that completes (and leaves the list), with another
-/// task behind it in the list.
+/// Race: the shutdown's aborts against a task that completes and leaves the list, with another task
+/// behind it in the list.
 #[test]
 fn closing_meets_a_completion() {
     model("close × completion, two tasks in the list", || {
@@ -90,13 +90,13 @@ fn closing_meets_a_completion() {
         worker.join().expect("no panic");
         end(&scheduler);
         resolves(first);
-        assert!(!resolves(second), "nobody woke it for its second poll");
+        assert!(!resolves(second), "it was not woken for its second poll");
         assert!(of_first.is_dropped() && of_second.is_dropped());
     });
 }
 
-/// Race: the shutdown against an abort and a wake of the same task, which is idle. One of the
-/// three puts it into the queue, once.
+/// Race: the shutdown against an abort and a wake of one idle task. One of the three puts it into
+/// the queue, once.
 #[test]
 fn closing_meets_an_abort_and_a_wake() {
     model("close × abort × wake", || {
@@ -119,8 +119,8 @@ fn closing_meets_an_abort_and_a_wake() {
     });
 }
 
-/// Race: a spawn against the closing. The task is refused, or found by the closing: it never runs
-/// on unseen, and the joiner resolves either way.
+/// Race: a spawn against the closing. The task is rejected, or the closing finds it, and the joiner
+/// gets an outcome either way.
 #[test]
 fn a_spawn_meets_the_closing() {
     model("spawn × close", || {
@@ -131,7 +131,7 @@ fn a_spawn_meets_the_closing() {
             move || spawn(&scheduler, 2)
         });
         scheduler.close();
-        // What the end does while a spawner still has its claim in hand.
+        // What the end does while a spawner still holds its task.
         scheduler.run_all();
         let (new, of_new) = spawner.join().expect("no panic");
         end(&scheduler);
@@ -140,11 +140,11 @@ fn a_spawn_meets_the_closing() {
     });
 }
 
-/// Race: a spawn against the closing, where the spawn's task leaves the list before the end looks.
-/// Failure: with a task that was refused, another one leaves the list, whose future is there still.
+/// Race: a spawn against the closing, whose task leaves the list before the end checks the list.
+/// Failure: with a rejected task another one leaves the list, whose future is still there.
 #[test]
 fn a_rejected_spawn_leaves_the_others_in_the_list() {
-    model("refused spawn × close × the end looks", || {
+    model("rejected spawn × close × the end checks", || {
         let scheduler = ModelScheduler::with_list();
         let (old, of_old) = spawn(&scheduler, 2);
         scheduler.take().expect("it was just spawned").run_to_end();
@@ -164,7 +164,7 @@ fn a_rejected_spawn_leaves_the_others_in_the_list() {
     });
 }
 
-/// Race: two closings and a completion: a handle of the runtime and its last worker, say.
+/// Race: two closings, of a handle and of the last worker, and a completion.
 #[test]
 fn closing_twice() {
     model("close × close × completion", || {
@@ -191,7 +191,7 @@ fn closing_twice() {
     });
 }
 
-/// Race: the removals of two neighbours in the list.
+/// Race: two neighbors in the list are removed.
 #[test]
 fn neighbours_leave_the_list() {
     model("completion × completion, neighbours in the list", || {
@@ -216,11 +216,11 @@ fn neighbours_leave_the_list() {
     });
 }
 
-/// What a list is without its `closed`: the same shape as `a_spawn_meets_the_closing`.
+/// Control: a list without its `closed`, in the structure of `a_spawn_meets_the_closing`.
 #[test]
 #[should_panic(expected = "a task is in the list and in no queue")]
 fn control_a_list_that_does_not_reject_is_noticed() {
-    model("control: spawn × close without refusing", || {
+    model("control: spawn × close without rejecting", || {
         // Numbers instead of tasks: in the list, and those that were aborted.
         let list: Arc<Mutex<Vec<usize>>> = Arc::new(Mutex::new(vec![1]));
         let spawner = thread::spawn({

@@ -1,10 +1,10 @@
-//! StallDetector: a busy worker takes what one that stands still has left, and nothing from a healthy one.
+//! Stalled workers: an active worker takes the tasks of a sibling in a long poll, and none of one
+//! that makes progress.
 //!
-//! The shipped queues, counts of ticks and look, on the stand-in for the deque.
-//! The tasks are made by the worker that queues them, as in a runtime, so that nothing but the
-//! queues orders their making before their run. How a failure shows: a race on the task, a task
-//! that ends twice or not at all, or a busy worker that looks for ever, which loom reports as a
-//! model with too many branches.
+//! The shipped queues, tick counts and check, on the model deque. Each task is created by the
+//! worker that queues it, like in a runtime, so that only the queues order its creation before its
+//! run. A failure is a race on the task, a task that is dropped twice or never, or an active worker
+//! that checks forever, which loom reports as a model with too many branches.
 #![cfg(framewise_loom)]
 
 use std::future::Future;
@@ -21,13 +21,13 @@ use framewise_sync::{Arc, thread};
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-/// Rings when it is polled, and is ready then.
-struct Errand {
+/// Wakes its waker when it is polled, and is ready.
+struct Job {
     test_waker: StdArc<TestWaker>,
     end: DropTracker,
 }
 
-impl Future for Errand {
+impl Future for Job {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
@@ -39,7 +39,7 @@ impl Future for Errand {
 
 fn job(test_waker: &StdArc<TestWaker>) -> (Runnable, DropObserver) {
     let (end, watch) = DropTracker::new();
-    let job = Errand {
+    let job = Job {
         test_waker: StdArc::clone(test_waker),
         end,
     };
@@ -47,7 +47,7 @@ fn job(test_waker: &StdArc<TestWaker>) -> (Runnable, DropObserver) {
     (runnable, watch)
 }
 
-/// Looks until there is something, as a worker does that never runs out of tasks.
+/// Checks until it finds a task, like a worker that never runs out of tasks.
 fn scan_until_found(worker: &mut ModelWorker) -> Runnable {
     loop {
         if let Some(runnable) = worker.check() {
@@ -57,12 +57,12 @@ fn scan_until_found(worker: &mut ModelWorker) -> Runnable {
     }
 }
 
-/// Race: a worker queues tasks that it then waits for, while `own` looks: before, in between, and
+/// Race: a worker queues tasks and then waits for them, while `own` checks: before, in between, and
 /// after. It has seen the slot empty or full, and the worker's last tick or the one before.
 fn what_a_worker_that_blocks_has_left_is_found(name: &str, own: usize, tasks: usize) {
     model(name, move || {
         let (_, mut workers) = ModelWorkers::new(2);
-        let mut looker = workers.remove(own);
+        let mut thief = workers.remove(own);
         let mut blocking = workers.remove(0);
         let sibling = thread::spawn(move || {
             blocking.tick();
@@ -80,35 +80,35 @@ fn what_a_worker_that_blocks_has_left_is_found(name: &str, own: usize, tasks: us
             ends
         });
         for _ in 0..tasks {
-            scan_until_found(&mut looker).run_to_end();
+            scan_until_found(&mut thief).run_to_end();
         }
         let ends = sibling.join().expect("no panic");
         assert!(ends.iter().all(DropObserver::is_dropped));
-        assert!(looker.check().is_none(), "a task was taken twice");
+        assert!(thief.check().is_none(), "a task was taken twice");
     });
 }
 
 #[test]
 fn a_task_in_the_slot_of_a_worker_that_blocks_is_found() {
-    what_a_worker_that_blocks_has_left_is_found("standstill × look, the slot, from above", 1, 1);
-    what_a_worker_that_blocks_has_left_is_found("standstill × look, the slot, from below", 0, 1);
+    what_a_worker_that_blocks_has_left_is_found("stall × check, the slot, from above", 1, 1);
+    what_a_worker_that_blocks_has_left_is_found("stall × check, the slot, from below", 0, 1);
 }
 
 #[test]
 fn all_tasks_of_a_worker_that_blocks_are_found() {
-    what_a_worker_that_blocks_has_left_is_found("standstill × look, deque and slot", 1, 2);
+    what_a_worker_that_blocks_has_left_is_found("stall × check, deque and slot", 1, 2);
 }
 
-/// Race: two busy workers relieve a third, which is not blocked after all: it ticks and takes its
-/// tasks itself. Each task goes to one of the three.
+/// Race: two active workers check a third, which does not stall: it ticks and takes its tasks
+/// itself. Each task goes to one of the three.
 #[test]
 fn a_task_goes_to_its_worker_or_to_a_thief() {
-    model("look × look × pop, deque and slot", || {
+    model("check × check × pop, deque and slot", || {
         let (_, mut workers) = ModelWorkers::new(3);
-        let lookers = [(2, 1), (1, 2)].map(|(own, looks)| {
+        let thieves = [(2, 1), (1, 2)].map(|(own, checks)| {
             let mut worker = workers.remove(own);
             thread::spawn(move || {
-                for _ in 0..looks {
+                for _ in 0..checks {
                     if let Some(runnable) = worker.check() {
                         runnable.run_to_end();
                     }
@@ -125,8 +125,8 @@ fn a_task_goes_to_its_worker_or_to_a_thief() {
         while let Some(runnable) = worker.pop() {
             runnable.run_to_end();
         }
-        for looker in lookers {
-            looker.join().expect("no panic");
+        for thief in thieves {
+            thief.join().expect("no panic");
         }
         assert!(first_ends.is_dropped() && second_ends.is_dropped());
         assert!(worker.pop().is_none(), "a task was queued twice");
@@ -135,15 +135,15 @@ fn a_task_goes_to_its_worker_or_to_a_thief() {
 
 const ROUNDS: usize = 4;
 
-/// A worker that ticks in between is not relieved at any look, whatever it has queued: the looker
-/// and the worker have their turns one after the other. (Where they have not, two looks can fall
-/// between two ticks, and then the worker stands still as far as anybody can see.)
-fn scans_of_a_healthy_worker(name: &str, ticks: bool) {
+/// No task is stolen from a worker that ticks between two checks. The checking worker and the other
+/// take turns. (Without turns, two checks can fall between two ticks, and then the worker checks
+/// stalled.)
+fn scans_of_a_ticking_worker(name: &str, ticks: bool) {
     model(name, move || {
         let (_, mut workers) = ModelWorkers::new(2);
-        let mut looking = workers.remove(1);
-        let mut healthy = workers.remove(0);
-        // Odd: the looker's turn.
+        let mut checking = workers.remove(1);
+        let mut ticking = workers.remove(0);
+        // Odd: the turn of the checking worker.
         let turn = Arc::new(AtomicUsize::new(0));
         let take_turns = |turn: &AtomicUsize, first: usize, mut step: Box<dyn FnMut() + '_>| {
             for round in 0..ROUNDS {
@@ -154,30 +154,30 @@ fn scans_of_a_healthy_worker(name: &str, ticks: bool) {
                 turn.store(2 * round + first + 1, Ordering::Release);
             }
         };
-        let looker = thread::spawn({
+        let thief = thread::spawn({
             let turn = turn.clone();
             move || {
-                let look = move || {
-                    let taken = looking.check();
-                    assert!(taken.is_none(), "taken from a healthy worker");
+                let check = move || {
+                    let taken = checking.check();
+                    assert!(taken.is_none(), "taken from a worker that ticks");
                 };
-                take_turns(&turn, 1, Box::new(look));
+                take_turns(&turn, 1, Box::new(check));
             }
         });
         let test_waker = TestWaker::new();
         let ends = [(); 2].map(|()| {
             let (runnable, end) = job(&test_waker);
-            healthy.push(runnable);
+            ticking.push(runnable);
             end
         });
         let tick = || {
             if ticks {
-                healthy.tick();
+                ticking.tick();
             }
         };
         take_turns(&turn, 0, Box::new(tick));
-        looker.join().expect("no panic");
-        while let Some(runnable) = healthy.pop() {
+        thief.join().expect("no panic");
+        while let Some(runnable) = ticking.pop() {
             runnable.run_to_end();
         }
         assert!(ends.iter().all(DropObserver::is_dropped));
@@ -186,19 +186,19 @@ fn scans_of_a_healthy_worker(name: &str, ticks: bool) {
 
 #[test]
 fn a_worker_that_ticks_keeps_its_tasks() {
-    scans_of_a_healthy_worker("tick × look, in turns", true);
+    scans_of_a_ticking_worker("tick × check, in turns", true);
 }
 
-/// A worker that goes on without counting looks as one that stands still.
+/// Control: a worker that makes progress without ticking checks stalled.
 #[test]
-#[should_panic(expected = "taken from a healthy worker")]
+#[should_panic(expected = "taken from a worker that ticks")]
 fn control_a_worker_that_does_not_tick_is_noticed() {
-    scans_of_a_healthy_worker("control: no ticks", false);
+    scans_of_a_ticking_worker("control: no ticks", false);
 }
 
-/// A taker that looks and then empties: two of them have one claim.
+/// Control: an owner and a thief that load and then store both take one task.
 #[test]
-#[should_panic(expected = "a claim went to two")]
+#[should_panic(expected = "a task was taken twice")]
 fn control_a_slot_that_is_emptied_in_two_steps_is_noticed() {
     model("control: load and store", || {
         let slot = Arc::new(AtomicUsize::new(1));
@@ -213,6 +213,6 @@ fn control_a_slot_that_is_emptied_in_two_steps_is_noticed() {
         });
         let by_owner = take(&slot);
         let by_thief = thief.join().expect("no panic");
-        assert!(!(by_owner && by_thief), "a claim went to two");
+        assert!(!(by_owner && by_thief), "a task was taken twice");
     });
 }

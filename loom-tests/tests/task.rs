@@ -1,9 +1,8 @@
-//! The task: schedule × run × wake, abort, completion, join, and who frees it.
+//! The task: schedule × run × wake, abort, completion, join, and the last reference.
 //!
-//! Real tasks on the least scheduler there is (`framewise::model`); the wakers, handles and every
-//! step of a task's life are the shipped ones. How a failure shows: loom reports a race on a cell,
-//! a leak or a deadlock; `DropTracker` an end that came twice or too early; an assertion names the
-//! rest.
+//! Real tasks on a minimal scheduler (`framewise::model`); the wakers, the handles and every step
+//! of a task's life are shipped. A failure is a race on a cell, a leak or a deadlock, which loom
+//! reports; a drop that comes twice or too early, which `DropTracker` detects; or an assertion.
 #![cfg(framewise_loom)]
 
 use std::sync::Arc as StdArc;
@@ -24,7 +23,7 @@ static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
 static REQUEST: ContextVar<DropTracker> = ContextVar::new("request");
 
-/// A frame with one value, and who watches that value.
+/// A frame with one value, and the observer of that value.
 fn bound_frame() -> (Frame, DropObserver) {
     let (value, watch) = DropTracker::new();
     (REQUEST.run(value, Frame::current), watch)
@@ -51,8 +50,8 @@ fn in_thread<R: 'static>(f: impl FnOnce() -> R + Send + 'static) -> thread::Join
 
 // ---- schedule × run × wake ----
 
-/// Race: two wakers against the run that makes the task idle. Every wake must lead to a poll that
-/// sees what the waker wrote before it, also where the task was scheduled already.
+/// Race: two wakers against the run that makes the task idle. Each wake leads to a poll that sees
+/// what the waker wrote before it, even if the task was runnable already.
 #[test]
 fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
     model("wake × wake × run", || {
@@ -69,7 +68,7 @@ fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
                 waker.wake();
             })
         });
-        // The runner. Not a thread that joins the wakers first: joining would order the writes.
+        // The runner. It does not join the wakers first: joining would order their writes.
         let runner = in_thread({
             let scheduler = scheduler.clone();
             move || {
@@ -82,13 +81,13 @@ fn a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote() {
             thread.join().expect("no panic");
         }
         runner.join().expect("no panic");
-        // What the runner did not get to. If it did get all, the listener must have heard both.
+        // Runs what the runner left. If it left nothing, the listener must have received both bits.
         scheduler.run_all();
         watches.assert_dropped();
     });
 }
 
-/// Race: a wake against the poll itself. A wake while the task runs means another poll.
+/// Race: a wake against the poll itself. A wake while the task runs leads to another poll.
 #[test]
 fn a_wake_during_a_poll_means_another_poll() {
     model("wake × poll, by reference and by value", || {
@@ -107,15 +106,16 @@ fn a_wake_during_a_poll_means_another_poll() {
         });
         runnable.run_to_end();
         run_one(&scheduler);
-        // Not joined before: here the runs above must have seen all, or left a claim.
+        // The wakers were not joined: the runs above have seen everything, or left the task
+        // runnable.
         thread.join().expect("no panic");
         scheduler.run_all();
         watches.assert_dropped();
     });
 }
 
-/// Race: two runners and a waker. The claim goes to one of them at a time, and each poll sees the
-/// one before (`Listener::polls`).
+/// Race: two runners and a waker. The task has one holder at a time, and each poll sees the one
+/// before (`Listener::polls`).
 #[test]
 fn a_task_has_one_poller_at_a_time() {
     model("run × run × wake", || {
@@ -144,14 +144,14 @@ fn a_task_has_one_poller_at_a_time() {
 
 // ---- abort ----
 
-/// Race: an abort, a wake and a run. The future is dropped once, the joiner resolves, and the
-/// abort is not lost: no poll leaves the task waiting after it.
+/// Race: an abort, a wake and a run. The future is dropped once, the joiner gets the outcome, and
+/// the abort is not lost: no poll leaves the task waiting after it.
 #[test]
 fn an_abort_is_not_lost() {
     model("abort × wake × run", || {
         let scheduler = ModelScheduler::new();
         let notified = Notified::default();
-        // It is never told enough, so that only the abort can end it.
+        // It never receives enough to be ready, so only the abort can end it.
         let (listener, watches) = Listener::new(&notified, 3);
         let mut handle = scheduler.spawn(listener, Frame::root());
         let aborter = in_thread({
@@ -174,7 +174,7 @@ fn an_abort_is_not_lost() {
         scheduler.run_all();
         match TestWaker::new().poll(&mut handle) {
             Poll::Ready(Err(error)) => assert!(error.is_cancelled()),
-            Poll::Ready(Ok(_)) => panic!("it was not told enough to be ready"),
+            Poll::Ready(Ok(_)) => panic!("it did not receive enough to be ready"),
             Poll::Pending => panic!("the abort was lost"),
         }
         drop(handle);
@@ -182,7 +182,8 @@ fn an_abort_is_not_lost() {
     });
 }
 
-/// Race: an abort against the run. What the aborter did before is over when the future is dropped.
+/// Race: an abort against the run. What the aborter did before happens before the drop of the
+/// future.
 #[test]
 fn a_dropped_future_sees_what_the_aborter_did() {
     model("abort × run", || {
@@ -193,7 +194,7 @@ fn a_dropped_future_sees_what_the_aborter_did() {
             let scheduler = scheduler.clone();
             move || scheduler.run_all()
         });
-        // A look that is not over when the future is dropped is a race.
+        // A check that does not happen before the drop is a race.
         assert!(!watches.future.is_dropped(), "only an abort ends it");
         handle.abort();
         runner.join().expect("no panic");
@@ -203,8 +204,8 @@ fn a_dropped_future_sees_what_the_aborter_did() {
     });
 }
 
-/// Race: an abort against the completion. The joiner gets the output or the error, and the output
-/// ends once either way; the frame's value too.
+/// Race: an abort against the completion. The joiner gets the output or the error. The output and
+/// the frame's value are dropped once either way.
 #[test]
 fn an_abort_meets_the_completion() {
     model("abort × completion × join, bound frame", || {
@@ -235,7 +236,7 @@ fn an_abort_meets_the_completion() {
 // ---- completion × join ----
 
 /// Race: the completion against a handle that is polled with one waker and then with another. The
-/// waker of the last poll that was pending is called.
+/// waker of the last pending poll is called.
 fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<DropObserver>)) {
     model(name, move || {
         let scheduler = ModelScheduler::new();
@@ -251,12 +252,12 @@ fn join_waker_is_swapped(name: &str, frame: fn() -> (Frame, Option<DropObserver>
             Poll::Pending => second.block_on(&mut handle),
         };
         output.expect("it is neither aborted nor panics").touch();
-        // While the runner may still be at the join waker.
+        // The runner may still be using the join waker.
         drop(handle);
         runner.join().expect("no panic");
         watches.assert_dropped();
         assert!(value.is_none_or(|value| value.is_dropped()));
-        // Every waker was dropped: the slot's too.
+        // Every waker was dropped, including the slot's.
         assert_eq!(std::sync::Arc::strong_count(&first), 1);
         assert_eq!(std::sync::Arc::strong_count(&second), 1);
     });
@@ -277,8 +278,8 @@ fn a_swapped_join_waker_is_not_lost_in_a_frame() {
     });
 }
 
-/// Race: the handle goes, with its waker in the slot, while the completing thread is about to call
-/// that waker; an abort handle is the last reference on a third thread.
+/// Race: the handle is dropped, with its waker in the slot, while the completing thread is about to
+/// call that waker; a third thread drops an abort handle, the last reference.
 #[test]
 fn a_handle_goes_while_its_waker_is_called() {
     model(
@@ -303,7 +304,7 @@ fn a_handle_goes_while_its_waker_is_called() {
     );
 }
 
-/// Race: the handle is dropped while the task completes. The output is dropped once, by one side.
+/// Race: the handle is dropped while the task completes. One side drops the output, once.
 fn handle_is_dropped(name: &str, frame: fn() -> (Frame, Option<DropObserver>)) {
     model(name, move || {
         let scheduler = ModelScheduler::new();
@@ -335,8 +336,7 @@ fn an_output_ends_once_in_a_frame() {
     });
 }
 
-/// Race: as above for a handle that has waited, so that there is a waker in the slot to be dropped
-/// by one side.
+/// Race: like above, for a handle that has waited: one side drops the waker in the slot, too.
 #[test]
 fn an_output_and_a_waker_end_once() {
     model("completion × waiting handle dropped, bound frame", || {
@@ -357,7 +357,7 @@ fn an_output_and_a_waker_end_once() {
     });
 }
 
-/// Race: `is_finished` against the completion: what it says holds for the frame's values too.
+/// Race: `is_finished` against the completion: `true` means that the frame's values are gone.
 #[test]
 fn c47_a_finished_task_has_released_its_frame() {
     model("is_finished × completion, bound frame", || {
@@ -383,10 +383,10 @@ fn c47_a_finished_task_has_released_its_frame() {
     });
 }
 
-// ---- who frees it ----
+// ---- the last reference ----
 
 /// Race: the completion, the last waker and the handle, one thread each. The task is freed once,
-/// after everybody's last use, and is not leaked.
+/// after every thread's last use, and not leaked.
 fn last_reference(name: &str, frame: fn() -> (Frame, Option<DropObserver>)) {
     model(name, move || {
         let scheduler = ModelScheduler::new();
@@ -420,8 +420,7 @@ fn the_last_reference_frees_in_a_frame() {
     });
 }
 
-/// Race: the handle of a fresh task is dropped in one step while the task is taken and run, woken
-/// and run again.
+/// Race: the handle of a fresh task is dropped in one step while the task is run, woken and run.
 #[test]
 fn a_fresh_handle_is_dropped_in_one_step() {
     model("fresh handle dropped × run × wake", || {
@@ -446,8 +445,8 @@ fn a_fresh_handle_is_dropped_in_one_step() {
     });
 }
 
-/// Race: the handle is dropped while the task completes, and a waker stays: the output ends with the
-/// handle or before it, and does not wait for the waker.
+/// Race: the handle is dropped while the task completes, and a waker stays. The output is dropped
+/// with the handle or before, and does not wait for the waker.
 #[test]
 fn an_output_does_not_wait_for_wakers() {
     model(
@@ -468,9 +467,9 @@ fn an_output_does_not_wait_for_wakers() {
     );
 }
 
-/// Race: as above, where the output says in which frame it ends. The completing thread drops it in the task's
-/// frame, whoever drops the handle in that one's. A failure shows as an output that is still there, or ends
-/// in neither frame.
+/// Race: like above, with an output that records the frame in which it is dropped. The completing
+/// thread drops it in the task's frame, the thread that drops the handle in its own. Failure: the
+/// output is left, or is dropped in another frame.
 fn output_ends_in_a_frame(name: &str, frame: fn() -> Frame) {
     static DROPPER: ContextVar<()> = ContextVar::new("dropper");
 
@@ -481,8 +480,8 @@ fn output_ends_in_a_frame(name: &str, frame: fn() -> Frame) {
     impl Drop for Output {
         fn drop(&mut self) {
             let frame = Frame::current();
-            let is_told = self.is_at_root || !frame.is_root();
-            assert!(is_told, "it ends in a frame that is none of the two");
+            let is_expected = self.is_at_root || !frame.is_root();
+            assert!(is_expected, "it is dropped in another frame");
             self.ends.fetch_add(1, StdOrdering::SeqCst);
         }
     }
@@ -517,8 +516,8 @@ fn c39_an_output_ends_in_the_frame_of_its_task_or_of_its_handle() {
     output_ends_in_a_frame(name, || bound_frame().0);
 }
 
-/// Race: the handle is dropped while the task panics. A failure shows as a panic that is not reported, or
-/// is twice.
+/// Race: the handle is dropped while the task panics. Failure: the panic is not reported, or is
+/// reported twice.
 fn panic_is_reported(name: &str, frame: fn() -> Frame) {
     model_with_panics(name, &["planned"], move || {
         let scheduler = ModelScheduler::new();
@@ -542,8 +541,8 @@ fn a_panic_without_a_handle_is_reported_once_in_a_frame() {
     panic_is_reported(name, || bound_frame().0);
 }
 
-/// Race: the handle goes, with its waker in the slot, while the completing thread calls that waker. An abort
-/// handle stays, so that the task is not freed. A failure shows as a waker that stays with it.
+/// Race: the handle is dropped, with its waker in the slot, while the completing thread calls that
+/// waker. An abort handle keeps the task. Failure: a waker stays with it.
 #[test]
 fn a_join_waker_does_not_stay_with_the_task() {
     model("join waker called × handle dropped, task kept", || {
@@ -564,7 +563,7 @@ fn a_join_waker_does_not_stay_with_the_task() {
     });
 }
 
-/// Race: two stale wakers go while the task is finished already: the last one frees it.
+/// Race: two wakers of a finished task are dropped: the last one frees it.
 #[test]
 fn stale_wakers_free_a_finished_task() {
     model("stale waker × stale waker", || {
@@ -588,14 +587,13 @@ fn stale_wakers_free_a_finished_task() {
     });
 }
 
-// ---- the last-in slot ----
+// ---- the LIFO slot ----
 
-/// Race: the owner replaces and takes what thieves look at. Each claim goes to one of them, with
-/// what was done to the task before: nothing but the slot orders its making before the theft, since
-/// the thief's thread is there first.
+/// Race: the owner replaces and takes while thieves check the slot. Each task goes to one of them.
+/// Only the slot orders what was done to the task before, since the thief's thread started first.
 #[test]
 fn a_runnable_leaves_the_lifo_slot_once() {
-    model("last-in slot: replace × take × three looks", || {
+    model("LIFO slot: replace × take × three passes", || {
         let slot = ModelLifoSlot::new();
         let thief = in_thread({
             let slot = slot.clone();
@@ -627,11 +625,11 @@ fn a_runnable_leaves_the_lifo_slot_once() {
     });
 }
 
-/// A thief that looks twice takes what stays, whoever looked first, and nothing that was put there
-/// since the first look.
+/// A thief's second pass takes a task that stayed since any thief's first pass, and none that was
+/// put in since then.
 #[test]
 fn a_runnable_is_stolen_at_the_second_pass() {
-    model("last-in slot: look × look", || {
+    model("LIFO slot: pass × pass", || {
         let scheduler = ModelScheduler::new();
         let (one, of_one) = Listener::new(&Notified::default(), 0);
         let (two, of_two) = Listener::new(&Notified::default(), 0);
@@ -646,19 +644,19 @@ fn a_runnable_is_stolen_at_the_second_pass() {
         });
         let by_this = slot.steal_marked().map(Runnable::run_to_end).is_some();
         let by_thief = thief.join().expect("no panic");
-        assert!(!(by_this && by_thief), "a claim goes to one");
+        assert!(!(by_this && by_thief), "a task was taken twice");
         if !by_this && !by_thief {
-            slot.steal_marked().expect("both have looked").run_to_end();
+            slot.steal_marked().expect("both have passed").run_to_end();
         }
         of_one.assert_dropped();
         assert!(slot.replace(two).is_none());
-        assert!(slot.steal_marked().is_none(), "not seen before");
-        slot.steal_marked().expect("seen before").run_to_end();
+        assert!(slot.steal_marked().is_none(), "not marked before");
+        slot.steal_marked().expect("marked before").run_to_end();
         of_two.assert_dropped();
     });
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
 const RUNNING: usize = 1;
 const SCHEDULED: usize = 2;
@@ -667,7 +665,7 @@ const SCHEDULED: usize = 2;
 trait WakeAndRun: Default + Send + Sync + 'static {
     fn word(&self) -> &AtomicUsize;
 
-    /// True: the caller has the claim.
+    /// Returns `true` if the caller is the holder.
     fn wake(&self) -> bool {
         self.word().fetch_or(SCHEDULED, Ordering::AcqRel) == 0
     }
@@ -677,14 +675,14 @@ trait WakeAndRun: Default + Send + Sync + 'static {
             .fetch_xor(SCHEDULED | RUNNING, Ordering::Acquire);
     }
 
-    /// True: the runner has the claim again.
+    /// Returns `true` if the runner is the holder again.
     fn finish(&self) -> bool {
         self.word().fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0
     }
 }
 
-/// The shape of the first model, without the task around it: the runner's polls together hear what
-/// the waker told, or leave the claim with the waker.
+/// The structure of the first model, without the task: the runner's polls together see what the
+/// waker wrote, or the waker is the holder.
 fn wake_and_run<S: WakeAndRun>(name: &str) {
     model(name, || {
         let state = Arc::new(S::default());
@@ -706,10 +704,7 @@ fn wake_and_run<S: WakeAndRun>(name: &str) {
             }
         }
         let submitted = waker.join().expect("no panic");
-        assert!(
-            received || submitted,
-            "the wake led to no poll that heard it"
-        );
+        assert!(received || submitted, "the wake led to no poll that saw it");
     });
 }
 
@@ -721,10 +716,10 @@ impl WakeAndRun for AsShipped {
     }
 }
 
-/// Looks before it writes: a task that is scheduled already needs no second claim, so why write?
+/// Fault: loads first, and does not write if the task is runnable already.
 #[derive(Default)]
-struct LooksFirst(AtomicUsize);
-impl WakeAndRun for LooksFirst {
+struct LoadsFirst(AtomicUsize);
+impl WakeAndRun for LoadsFirst {
     fn word(&self) -> &AtomicUsize {
         &self.0
     }
@@ -737,10 +732,10 @@ impl WakeAndRun for LooksFirst {
     }
 }
 
-/// Forgets that it was woken during the poll.
+/// Fault: discards a wake during the poll.
 #[derive(Default)]
-struct ForgetsWake(AtomicUsize);
-impl WakeAndRun for ForgetsWake {
+struct DiscardsWake(AtomicUsize);
+impl WakeAndRun for DiscardsWake {
     fn word(&self) -> &AtomicUsize {
         &self.0
     }
@@ -757,18 +752,18 @@ fn control_the_shape_holds() {
 }
 
 #[test]
-#[should_panic(expected = "the wake led to no poll that heard it")]
+#[should_panic(expected = "the wake led to no poll that saw it")]
 fn control_a_wake_that_only_loads_is_noticed() {
-    wake_and_run::<LooksFirst>("control: wake with a load");
+    wake_and_run::<LoadsFirst>("control: wake with a load");
 }
 
 #[test]
-#[should_panic(expected = "the wake led to no poll that heard it")]
+#[should_panic(expected = "the wake led to no poll that saw it")]
 fn control_a_forgotten_wake_is_noticed() {
-    wake_and_run::<ForgetsWake>("control: finish_poll with a store");
+    wake_and_run::<DiscardsWake>("control: finish_poll with a store");
 }
 
-/// A future that ends too early is noticed: the models would see a double drop.
+/// Control: a drop that is not ordered after a use is noticed.
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn control_an_unordered_end_is_noticed() {
@@ -789,8 +784,8 @@ fn control_an_unordered_end_is_noticed() {
     });
 }
 
-/// The tasks catch the panics of their futures, and so loom's reports in them: the models hear of
-/// them all the same.
+/// Control: a task catches the panics of its future, and loom's reports are such panics. The model
+/// fails all the same.
 #[test]
 #[should_panic(expected = "something caught it")]
 fn control_a_panic_that_was_caught_is_noticed() {
