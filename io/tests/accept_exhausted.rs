@@ -1,4 +1,5 @@
-//! Accepting when the process has no descriptor left. Alone in its process, whose limit it lowers.
+//! Accepting when the process has no descriptor left. The test lowers the limit of its process, so
+//! it is alone in this file.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(target_os = "linux")]
@@ -13,9 +14,9 @@ use std::task::{Context, Waker};
 use common::Reactor;
 use framewise_io::net::TcpListener;
 
-/// Takes every descriptor that is left under a low limit.
+/// Lowers the limit, and opens all descriptors that are left.
 fn exhaust() -> Vec<File> {
-    // SAFETY: the limit is borrowed for the calls alone.
+    // SAFETY: the limit is borrowed during the calls only.
     unsafe {
         let mut limit = libc::rlimit {
             rlim_cur: 0,
@@ -37,13 +38,13 @@ fn accept_without_descriptors_is_an_error_and_the_connection_is_kept() {
         let client = std::net::TcpStream::connect(address).unwrap();
         let mut taken = exhaust();
 
-        // One call, one attempt, one error: it neither waits nor spins.
+        // Each call makes one attempt and returns one error. It neither waits nor spins.
         for _ in 0..3 {
             let error = listener.accept().await.unwrap_err();
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
             assert!(error.to_string().contains("Too many open files"), "{error}");
         }
-        // With one descriptor more the connection is accepted, without another edge.
+        // With one more descriptor the connection is accepted, without another edge.
         taken.pop();
         let mut cx = Context::from_waker(Waker::noop());
         let mut accept = pin!(listener.accept());

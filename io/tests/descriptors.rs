@@ -1,4 +1,4 @@
-//! Descriptors that end, are used again, or have duplicates.
+//! Descriptors that are closed, are reused, or have duplicates.
 
 #![allow(clippy::unwrap_used)]
 #![cfg(unix)]
@@ -14,17 +14,17 @@ use framewise_io::Interest;
 use framewise_io::net::{TcpListener, TcpStream};
 use futures::FutureExt;
 
-/// One test at a time: which number a descriptor gets depends on what else is open.
+/// Serializes the tests: the number of a new descriptor depends on which others are open.
 static SERIAL: Mutex<()> = Mutex::new(());
 
 fn serially() -> MutexGuard<'static, ()> {
     SERIAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// While a duplicate lives, closing a descriptor does not end its registration with epoll: events
-/// for a stream that is gone must not reach the one that has taken its descriptor's number.
+/// While a duplicate lives, closing a descriptor does not end its registration with epoll. Events
+/// for a dropped stream must not reach the stream that reuses its descriptor's number.
 #[test]
-fn a_duplicate_that_outlives_its_stream_wakes_nobody() {
+fn a_duplicate_that_outlives_its_stream_wakes_no_task() {
     let _serially = serially();
     let reactor = Reactor::new();
     reactor.run(async {
@@ -35,17 +35,17 @@ fn a_duplicate_that_outlives_its_stream_wakes_nobody() {
         let duplicate = server.as_fd().try_clone_to_owned().unwrap();
         drop(server);
 
-        // The number is used again.
+        // The number is reused.
         let other_server = TcpStream::connect(address).await.unwrap();
         let (other_client, _) = listener.accept().await.unwrap();
         assert_eq!(
             other_server.as_raw_fd(),
             number,
-            "the test is moot without the same number"
+            "the test needs the same number"
         );
-        // Something happens to the duplicate's connection.
-        client.write_all(b"for nobody").await.unwrap();
-        // And after it to the new one, so that the driver has seen both.
+        // An event for the duplicate's connection.
+        client.write_all(b"unexpected").await.unwrap();
+        // And after it one for the new connection, so that the driver has fetched both.
         other_client.write_all(b"x").await.unwrap();
         assert_eq!(other_server.read(&mut [0; 16]).await.unwrap(), 1);
         assert!(other_server.readable().now_or_never().is_none());
@@ -54,11 +54,11 @@ fn a_duplicate_that_outlives_its_stream_wakes_nobody() {
         let duplicate = TcpStream::from_std(std::net::TcpStream::from(duplicate)).unwrap();
         let mut buffer = [0; 10];
         duplicate.read_exact(&mut buffer).await.unwrap();
-        assert_eq!(&buffer, b"for nobody");
+        assert_eq!(&buffer, b"unexpected");
     });
 }
 
-/// Both a stream and its duplicate are told of what arrives.
+/// An event notifies a stream and its duplicate.
 #[test]
 fn a_duplicate_may_be_registered_beside_its_stream() {
     let _serially = serially();
@@ -71,7 +71,7 @@ fn a_duplicate_may_be_registered_beside_its_stream() {
             .0
             .unwrap();
         assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 5);
-        // It was told, but somebody else was quicker.
+        // It was notified, but the stream has read the bytes.
         assert_eq!(
             duplicate.try_read(&mut [0; 8]).unwrap_err().kind(),
             ErrorKind::WouldBlock
@@ -82,7 +82,7 @@ fn a_duplicate_may_be_registered_beside_its_stream() {
     });
 }
 
-/// Streams come and go on several threads while events for them are under way: each gets its own
+/// Several threads open and close streams while events for them arrive. Each stream gets its own
 /// bytes and its own end.
 #[test]
 fn descriptors_are_used_again_under_load() {
@@ -99,7 +99,7 @@ fn descriptors_are_used_again_under_load() {
                     let message = (thread * ROUNDS + round).to_le_bytes();
                     stream.write_all(&message).await.unwrap();
                     if round % 3 == 0 {
-                        // Closed while its answer is under way.
+                        // Closed while the answer is in flight.
                         continue;
                     }
                     let mut answer = [0; 4];
@@ -115,7 +115,7 @@ fn descriptors_are_used_again_under_load() {
             let (stream, _) = listener.accept().await.unwrap();
             let mut message = [0; 4];
             stream.read_exact(&mut message).await.unwrap();
-            // The client may have gone.
+            // The client may be gone.
             let _ = stream.write_all(&message).await;
         }
     });
@@ -124,9 +124,9 @@ fn descriptors_are_used_again_under_load() {
         .for_each(|thread| thread.join().unwrap());
 }
 
-/// A stream that is given back is not told of anything any more, and can be registered anew.
+/// A stream that was converted to `std`'s gets no events any more, and can be registered again.
 #[test]
-fn a_stream_is_registered_again_after_it_was_given_back() {
+fn a_stream_is_registered_again_after_into_std() {
     let _serially = serially();
     Reactor::new().run(async {
         let (client, mut server) = pair().await;
@@ -146,10 +146,10 @@ fn a_stream_is_registered_again_after_it_was_given_back() {
     });
 }
 
-/// What epoll refuses is an error of the registration, and leaves nothing behind.
+/// Registering a descriptor that epoll rejects is an error and leaves nothing behind.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_descriptor_that_epoll_refuses_is_an_error() {
+fn a_descriptor_that_epoll_rejects_is_an_error() {
     use std::os::fd::OwnedFd;
 
     let _serially = serially();

@@ -1,4 +1,4 @@
-//! The driver's own contract: how a turn ends, and what it reports. Counted, not timed.
+//! The driver's contract: how a turn ends, and what it reports. The tests count; they do not time.
 
 #![allow(clippy::unwrap_used)]
 
@@ -40,7 +40,7 @@ fn an_unpark_from_another_thread_ends_a_wait() {
     thread.join().unwrap();
 }
 
-/// A late unpark ends the wait that it meets, or the next one if its time is up before.
+/// A late unpark ends the current wait, or the next one if it is due before that begins.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_late_unpark_ends_a_wait_in_time() {
@@ -54,7 +54,7 @@ fn a_late_unpark_ends_a_wait_in_time() {
     thread.join().unwrap();
 }
 
-/// A late unpark that will come in time anyway is not asked for again, one that is over is.
+/// A late unpark sets the timer only if the timer is not due in time anyway.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_late_unpark_is_set_once_each_time_that_it_fires() {
@@ -71,8 +71,7 @@ fn a_late_unpark_is_set_once_each_time_that_it_fires() {
     }
 }
 
-/// A wait of less than a millisecond ends by the timer, not before its time, and each takes one
-/// setting of the timer.
+/// The timer ends a wait of less than a millisecond, and not too early. Each wait sets it once.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_turn_of_microseconds_ends_by_the_timer() {
@@ -98,7 +97,7 @@ fn the_same_deadline_sets_the_timer_once() {
         assert!(report.unparked && !report.timer);
     }
     assert_eq!(driver.timer_settings(), 1);
-    // Neither do a later deadline, nor no deadline, nor no wait.
+    // A later deadline, no deadline and no wait do not set it either.
     for timeout in [Some(Duration::from_secs(7200)), None, Some(Duration::ZERO)] {
         handle.unpark();
         assert!(driver.turn(timeout).unwrap().unparked);
@@ -107,12 +106,12 @@ fn the_same_deadline_sets_the_timer_once() {
 }
 
 #[test]
-fn shutting_down_twice_and_dropping_is_once() {
+fn shutting_down_twice_and_dropping_has_no_effect() {
     let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
     driver.shutdown();
     driver.shutdown();
     drop(driver);
-    // Nobody waits any more; it must not fail either.
+    // No thread waits any more; it must not fail either.
     handle.unpark();
 }
 
@@ -131,7 +130,7 @@ fn the_current_handle_nests() {
     assert!(framewise_io::IoHandle::try_current().is_none());
 }
 
-/// A signal ends a wait: the turn returns, and without an error.
+/// A signal ends a wait: the turn returns without an error.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_a_turn_without_an_error() {
@@ -145,16 +144,16 @@ fn a_signal_ends_a_turn_without_an_error() {
     let (ready, is_ready) = channel();
     let (done, is_done) = channel();
     let thread = std::thread::spawn(move || {
-        // SAFETY: it asks who the calling thread is.
+        // SAFETY: it returns the id of the calling thread.
         ready.send(unsafe { libc::pthread_self() }).unwrap();
         let report = driver.turn(None).unwrap();
         done.send(()).unwrap();
         report
     });
     let target = is_ready.recv().unwrap();
-    // Again and again, since the first may come before the wait.
+    // Repeated, since the first signal may come before the wait.
     while is_done.recv_timeout(Duration::from_millis(1)).is_err() {
-        // SAFETY: the thread has not been joined yet, so its id is good.
+        // SAFETY: the thread is not joined yet, so its id is valid.
         unsafe { libc::pthread_kill(target, libc::SIGUSR1) };
     }
     let report = thread.join().unwrap();

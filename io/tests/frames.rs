@@ -1,4 +1,4 @@
-//! The contract of frames, where I/O calls user code: C-50, C-51, C-56 and C-59.
+//! The contract of frames when I/O calls user code: C-50, C-51, C-56 and C-59.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ use framewise_io::{Batch, Interest, IoDriver, Ready, ReadyCallback};
 
 static REQUEST: ContextVar<u32> = ContextVar::new("request");
 
-/// A foreign waker: its own code reports the frame in which it runs.
+/// A user-supplied waker that reports the frame in which it runs.
 struct Reporter(Mutex<Sender<Option<u32>>>);
 
 impl Wake for Reporter {
@@ -49,7 +49,7 @@ fn c50_a_waker_registered_with_a_source_is_called_in_the_registering_frame() {
             REQUEST.run(2, || assert!(wait.as_mut().poll(&mut cx).is_pending()));
             let mut other = pin!(server.readable());
             assert!(other.as_mut().poll(&mut cx).is_pending());
-            // The last frame in which it was polled counts.
+            // The frame of the last poll counts.
             REQUEST.run(3, || assert!(wait.as_mut().poll(&mut cx).is_pending()));
 
             REQUEST.scope(9, client.write_all(b"x")).await.unwrap();
@@ -66,7 +66,7 @@ fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
         struct Panics;
         impl Wake for Panics {
             fn wake(self: Arc<Self>) {
-                panic!("a foreign waker's own trouble");
+                panic!("expected: a user-supplied waker");
             }
         }
 
@@ -95,7 +95,7 @@ fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
             let report = reactor.panics.recv().unwrap();
             assert_eq!(report.panics.len(), 1);
             assert_eq!(report.panics[0].frame().run(|| REQUEST.get()), Some(7));
-            // The driver goes on.
+            // The driver continues.
             server.read(&mut [0; 4]).await.unwrap();
             client.write_all(b"y").await.unwrap();
             server.read(&mut [0; 4]).await.unwrap();
@@ -103,8 +103,8 @@ fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
     });
 }
 
-/// The driver is turned under a frame, as by a thread that blocks on a future: nothing of that
-/// frame reaches what the driver calls.
+/// A thread turns the driver in a frame, like one that blocks on a future. The code that the driver
+/// calls must not run in that frame.
 #[test]
 fn c51_the_driver_runs_at_the_root() {
     in_each_start_frame(|| {
@@ -126,8 +126,8 @@ fn c51_the_driver_runs_at_the_root() {
     });
 }
 
-/// A connection that the first request has opened and waited on serves the second: its waits are
-/// in the second's frame, and nothing keeps the first's.
+/// The first request opens a connection and waits on it, the second one uses it: its waits are in
+/// the second request's frame, and nothing keeps the first one's.
 #[test]
 fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second() {
     in_each_start_frame(|| {
@@ -155,7 +155,7 @@ fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second() {
     });
 }
 
-/// A value whose last holder is told of.
+/// A value whose references are counted.
 #[derive(Clone, Debug)]
 struct Held(Arc<()>);
 
@@ -176,15 +176,15 @@ fn c56_an_idle_connection_keeps_no_frame() {
             });
             first.await;
             while Arc::strong_count(&held.0) > 1 {
-                // The driver may be about to drop the waker that it has called.
+                // The driver may be about to drop the waker that it called.
                 std::thread::yield_now();
             }
         });
     });
 }
 
-/// Reports each call of a callback: the frame, and what it was told.
-fn watch(
+/// Registers a callback that reports each call: the frame and the readiness.
+fn record_calls(
     stream: &TcpStream,
     interest: Interest,
 ) -> (ReadyCallback, Receiver<(Option<u32>, Ready)>) {
@@ -203,8 +203,10 @@ fn c59_a_callback_runs_in_the_registering_frame_at_every_event() {
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
-            let (_first, first_called) = REQUEST.run(1, || watch(&server, Interest::READABLE));
-            let (_second, second_called) = REQUEST.run(2, || watch(&server, Interest::READABLE));
+            let (_first, first_called) =
+                REQUEST.run(1, || record_calls(&server, Interest::READABLE));
+            let (_second, second_called) =
+                REQUEST.run(2, || record_calls(&server, Interest::READABLE));
             for _ in 0..3 {
                 REQUEST.scope(9, client.write_all(b"x")).await.unwrap();
                 for (called, request) in [(&first_called, 1), (&second_called, 2)] {
@@ -250,12 +252,12 @@ fn c59_a_callback_on_a_source_that_is_already_ready_is_called_once() {
             let (client, server) = pair().await;
             client.write_all(b"x").await.unwrap();
             server.readable().await.unwrap();
-            // What had come before is told although no edge follows it.
-            let (_callback, called) = REQUEST.run(5, || watch(&server, Interest::READABLE));
+            // The earlier readiness is reported although no edge follows.
+            let (_callback, called) = REQUEST.run(5, || record_calls(&server, Interest::READABLE));
             let (seen, ready) = called.recv().unwrap();
             assert_eq!((seen, ready.is_readable()), (Some(5), true));
-            // Only what it asked for.
-            let (_callback, called) = watch(&server, Interest::WRITABLE);
+            // Only the readiness of its interest.
+            let (_callback, called) = record_calls(&server, Interest::WRITABLE);
             let (_, ready) = called.recv().unwrap();
             assert!(ready.is_writable() && !ready.is_readable());
         });
@@ -283,18 +285,18 @@ fn c59_a_cancelled_callback_is_dropped_in_its_frame_and_not_called_again() {
                 });
                 (callback.unwrap(), receiver)
             };
-            // Cancelled under another frame.
+            // Canceled in another frame.
             let (callback, dropped) = REQUEST.run(1, || register(&server));
             REQUEST.run(2, || callback.cancel());
             assert_eq!(dropped.try_recv().unwrap(), Some(1));
             assert!(callback.is_cancelled());
             callback.cancel();
-            // With its source.
+            // Dropped with its source.
             let (callback, dropped) = REQUEST.run(3, || register(&server));
             REQUEST.run(4, || drop(server));
             assert_eq!(dropped.try_recv().unwrap(), Some(3));
             assert!(callback.is_cancelled());
-            // Its handle alone does nothing.
+            // Dropping its handle has no effect.
             let (callback, dropped) = REQUEST.run(5, || register(&client));
             drop(callback);
             assert!(dropped.try_recv().is_err());
@@ -314,7 +316,7 @@ fn c59_shutdown_drops_callbacks_in_their_frames() {
             }
         }
         let (_client, server) = reactor.run(pair());
-        // It owns its stream, a cycle that only shutdown (or a cancel) ends.
+        // The callback owns its stream, a cycle that only shutdown or `cancel` breaks.
         let server = Arc::new(server);
         let owned = (OnDrop(sender), Arc::clone(&server));
         REQUEST.run(1, || {
@@ -357,7 +359,7 @@ fn c59_a_callback_may_cancel_itself_and_register_another() {
             });
             own.set(callback.unwrap()).unwrap();
             client.write_all(b"x").await.unwrap();
-            // The second is called for what is still there, in its own frame.
+            // The second is called for the bytes that are still there, in its own frame.
             assert_eq!(receiver.recv().unwrap(), Some(2));
             assert!(own.wait().is_cancelled());
             assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 1);
@@ -386,16 +388,17 @@ fn c59_a_callback_may_drop_its_source() {
             *slot.lock().unwrap() = Some(server);
             client.write_all(b"x").await.unwrap();
             done.recv().unwrap();
-            // The other side sees it close.
+            // The peer reads the end.
             while client.read(&mut [0; 4]).await.is_ok_and(|count| count > 0) {}
-            // The closure goes when its call returns: its end of the channel with it.
+            // The closure, with its end of the channel, is dropped when its call returns.
             assert!(done.recv().is_err());
             assert!(callback.unwrap().is_cancelled());
         });
     });
 }
 
-/// A destructor that panics comes out where the stream is dropped; the other callbacks end, too.
+/// A panic of a destructor propagates from the drop of the stream. The other callbacks are dropped,
+/// too.
 #[test]
 fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
     in_each_start_frame(|| {
@@ -424,7 +427,7 @@ fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
     });
 }
 
-/// A value that panics as it ends with a callback's frame does not keep the others alive either.
+/// A destructor that panics when a callback's frame is dropped does not keep other callbacks alive.
 #[test]
 fn c59_a_frame_whose_values_panic_keeps_no_other_callback_alive() {
     struct Panics;
@@ -467,7 +470,7 @@ fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
                     REQUEST.run(2, || panic!("in a callback"))
                 })
             });
-            let (_other, called) = watch(&server, Interest::READABLE);
+            let (_other, called) = record_calls(&server, Interest::READABLE);
             client.write_all(b"x").await.unwrap();
             called.recv().unwrap();
             let report = reactor.panics.recv().unwrap();
@@ -483,7 +486,7 @@ fn c59_a_callback_that_panics_is_reported_and_ended_and_the_driver_goes_on() {
     });
 }
 
-/// A callback on a listener accepts what has arrived, each time, until nothing is left.
+/// Each call of a listener's callback accepts all connections that have arrived.
 #[test]
 fn c59_a_listeners_callback_accepts() {
     in_each_start_frame(|| {
@@ -511,7 +514,7 @@ fn c59_a_listeners_callback_accepts() {
     });
 }
 
-/// Frames are not kept by a callback that is gone.
+/// A canceled callback keeps no frame.
 #[test]
 fn c59_a_cancelled_callback_releases_its_frame() {
     in_each_start_frame(|| {
@@ -530,8 +533,8 @@ fn c59_a_cancelled_callback_releases_its_frame() {
     });
 }
 
-/// Two threads dispatch a batch each: a callback that runs on the one is not called by the other,
-/// and is called again for the other's event when it returns.
+/// Two threads dispatch a batch each. The second does not call a callback that runs on the first.
+/// The first calls it again for the second's event when it returns.
 #[test]
 fn c59_a_callback_is_not_called_by_two_threads_at_once_and_misses_nothing() {
     in_each_start_frame(|| {
@@ -562,7 +565,7 @@ fn c59_a_callback_is_not_called_by_two_threads_at_once_and_misses_nothing() {
         let (request, by) = called.recv().unwrap();
         assert_eq!((request, by), (Some(1), thread.thread().id()));
 
-        // The second event: it returns although the callback is held up.
+        // The second event: the dispatch returns although the callback is blocked.
         let (_second, mut batch) = event();
         batch.dispatch();
         assert!(called.try_recv().is_err());

@@ -1,4 +1,4 @@
-//! From names and addresses to socket addresses.
+//! Resolving names and addresses to socket addresses.
 
 #![allow(clippy::unwrap_used)]
 
@@ -18,7 +18,7 @@ fn resolved(host: impl ToSocketAddrs) -> io::Result<Vec<SocketAddr>> {
     block_on(lookup_host(host)).map(Iterator::collect)
 }
 
-/// There is no runtime here, so nothing can have been run on its pool.
+/// There is no runtime here, so no closure can run on its pool.
 #[test]
 fn addresses_are_resolved_at_once() {
     let v4 = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
@@ -40,7 +40,7 @@ fn addresses_are_resolved_at_once() {
 }
 
 #[test]
-fn what_is_malformed_is_said() {
+fn the_error_of_a_malformed_address_names_the_problem() {
     for host in [
         "localhost",
         "127.0.0.1",
@@ -86,15 +86,15 @@ fn a_listener_binds_to_a_name() {
 }
 
 #[test]
-fn a_pool_that_refuses_or_forgets_is_an_error() {
-    let refusing: BlockingSpawner = Arc::new(|_| Err(io::Error::other("the pool is closed")));
-    let forgetting: BlockingSpawner = Arc::new(|job| {
+fn a_pool_that_rejects_or_drops_the_closure_is_an_error() {
+    let rejecting: BlockingSpawner = Arc::new(|_| Err(io::Error::other("the pool is closed")));
+    let dropping: BlockingSpawner = Arc::new(|job| {
         std::thread::spawn(move || drop(job));
         Ok(())
     });
     for (spawner, message) in [
-        (refusing, "the pool is closed"),
-        (forgetting, "shutting down"),
+        (rejecting, "the pool is closed"),
+        (dropping, "shutting down"),
     ] {
         let (_driver, handle) = IoDriver::new(spawner).unwrap();
         let _guard = handle.enter();

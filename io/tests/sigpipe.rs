@@ -24,7 +24,7 @@ fn parts() -> [IoSlice<'static>; 2] {
     PARTS.map(IoSlice::new)
 }
 
-/// A stream whose peer has reset the connection, and which has reported that.
+/// Returns a stream whose peer has reset the connection. A read has reported that.
 async fn stream_of_a_closed_peer() -> TcpStream {
     let (stream, peer) = pair().await;
     peer.set_linger(Some(std::time::Duration::ZERO)).unwrap();
@@ -36,7 +36,7 @@ async fn stream_of_a_closed_peer() -> TcpStream {
 
 /// Runs one write path in this process, with SIGPIPE at its default, and then ends the process.
 fn write_to_a_closed_peer(path: &str) {
-    // SAFETY: the default disposition is no handler of ours.
+    // SAFETY: the default disposition runs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let error = Reactor::new().run(async {
         let mut stream = stream_of_a_closed_peer().await;
@@ -66,7 +66,7 @@ fn write_to_a_closed_peer(path: &str) {
     assert_eq!(error.kind(), ErrorKind::BrokenPipe);
 }
 
-/// Runs every write path in a child process each. (Without `PATH` this is the parent.)
+/// Runs each write path in a child process. (Without `PATH` this is the parent.)
 fn each_write_fails(paths: &[&str]) {
     if let Ok(path) = std::env::var(PATH) {
         if paths.contains(&&*path) {

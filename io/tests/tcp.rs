@@ -17,7 +17,7 @@ use framewise_io::{Interest, IoHandle};
 use futures::future::join_all;
 
 #[test]
-fn an_echo_comes_back() {
+fn an_echo_is_received() {
     Reactor::new().run(async {
         let (client, server) = pair().await;
         let echo = async {
@@ -54,8 +54,8 @@ fn vectored_reads_and_writes_use_every_buffer() {
     });
 }
 
-/// One call of the system takes 1024 buffers at most. What it leaves is no sign that the socket is
-/// full, or drained.
+/// One system call uses at most 1024 buffers. That it leaves the others does not mean that the
+/// socket is full or drained.
 #[test]
 fn more_buffers_than_one_call_takes_hide_no_readiness() {
     const BUFFERS: usize = 2_000;
@@ -63,20 +63,26 @@ fn more_buffers_than_one_call_takes_hide_no_readiness() {
         let (client, server) = pair().await;
         let parts = vec![IoSlice::new(b"x"); BUFFERS];
         let written = client.write_vectored(&parts).await.unwrap();
-        assert!(written < BUFFERS, "the test is moot if one call takes all");
+        assert!(
+            written < BUFFERS,
+            "the test needs more buffers than one call uses"
+        );
         client.try_write(&[b'x'; BUFFERS]).unwrap();
 
         server.readable().await.unwrap();
         let mut bytes = [0; BUFFERS];
         let mut parts: Vec<_> = bytes.chunks_mut(1).map(IoSliceMut::new).collect();
         let read = server.read_vectored(&mut parts).await.unwrap();
-        assert!(read < BUFFERS, "the test is moot if one call takes all");
+        assert!(
+            read < BUFFERS,
+            "the test needs more buffers than one call uses"
+        );
         server.try_read(&mut bytes).unwrap();
     });
 }
 
 #[test]
-fn peeking_takes_nothing() {
+fn peeking_removes_nothing() {
     Reactor::new().run(async {
         let (client, server) = pair().await;
         client.write_all(b"look").await.unwrap();
@@ -132,7 +138,7 @@ fn borrowed_halves_work_at_once_and_leave_the_stream_whole() {
 }
 
 #[test]
-fn owned_halves_go_to_two_threads_and_the_end_of_writing_is_seen() {
+fn owned_halves_go_to_two_threads_and_the_end_of_writing_is_read() {
     let reactor = Reactor::new();
     let (client, server) = reactor.run(pair());
     let (read, write) = client.into_split();
@@ -186,7 +192,7 @@ fn a_half_that_is_forgotten_does_not_end_writing() {
         let (client, server) = pair().await;
         let (_read, write) = client.into_split();
         write.forget();
-        // The socket itself is asked: the driver might not have seen an end yet.
+        // Read from the socket itself: the driver might not have fetched the event of the end yet.
         let error = server.into_std().unwrap().read(&mut [0; 4]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::WouldBlock);
     });
@@ -198,7 +204,7 @@ fn the_end_is_read_after_what_was_sent_before_it() {
         let (client, server) = pair().await;
         client.write_all(b"last words").await.unwrap();
         drop(client);
-        // Until the end has been seen, so that it comes together with the bytes.
+        // Until the end is reported, so that it comes together with the bytes.
         while !server
             .ready(Interest::READABLE)
             .await
@@ -246,7 +252,7 @@ fn a_reset_ends_a_read_with_an_error() {
     });
 }
 
-/// A lingering time below a second is no reset.
+/// A linger time below a second is no reset.
 #[test]
 fn a_linger_of_half_a_second_loses_no_data() {
     Reactor::new().run(async {
@@ -263,7 +269,7 @@ fn a_linger_of_half_a_second_loses_no_data() {
     });
 }
 
-/// The kernel counts whole seconds: a lingering time is never shorter than what was asked for.
+/// The kernel counts whole seconds: the linger time is never shorter than the requested one.
 #[test]
 fn a_linger_is_rounded_up_to_whole_seconds() {
     Reactor::new().run(async {
@@ -347,7 +353,7 @@ fn a_large_transfer_waits_for_a_slow_reader() {
             let expected = (received..received + count).map(|index| index as u8);
             assert!(
                 expected.eq(buffer[..count].iter().copied()),
-                "bytes came out of order"
+                "bytes arrived out of order"
             );
             received += count;
         }
@@ -369,7 +375,7 @@ fn many_connections_at_once() {
             stream.read_exact(&mut buffer).await.unwrap();
             stream.write_all(&buffer).await.unwrap();
         };
-        // All of them accept from the one listener at once.
+        // All of them accept from one listener at once.
         join_all((0..CONNECTIONS).map(accept)).await;
     });
     reactor.run(join_all((0..CONNECTIONS).map(async |index| {
@@ -486,7 +492,7 @@ fn options_are_the_sockets_own() {
     });
 }
 
-/// A read is short in front of urgent data although more has arrived: that must not count as
+/// A read is short in front of urgent data although more bytes have arrived. It must not count as
 /// drained.
 #[cfg(target_os = "linux")]
 #[test]
@@ -496,12 +502,12 @@ fn urgent_data_does_not_hide_what_follows_it() {
     Reactor::new().run(async {
         let (client, server) = pair().await;
         client.write_all(b"before").await.unwrap();
-        // SAFETY: the pointer and the length are of a constant, and the descriptor is open.
+        // SAFETY: the pointer and the length are those of a constant, and the descriptor is open.
         let sent =
             unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
         assert_eq!(sent, 1);
         client.write_all(b"after").await.unwrap();
-        // All of it has arrived before anything is read.
+        // All bytes have arrived before the first read.
         let mut buffer = [0; 64];
         while !server
             .ready(Interest::READABLE)
@@ -536,7 +542,7 @@ fn after_shutdown_waits_and_registrations_fail() {
         let error = server.read(&mut [0; 4]).await.unwrap_err();
         (server, error)
     });
-    // The read waits, or will: both must end.
+    // The read waits, or is about to. It must end in both cases.
     reactor.stop();
     let (server, error) = waiting.join().unwrap();
     assert!(error.to_string().contains("shutting down"), "{error}");

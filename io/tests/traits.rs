@@ -9,7 +9,7 @@ use common::{Reactor, pair};
 #[cfg(feature = "futures-io")]
 use framewise_io::net::TcpStream;
 
-/// The methods of the streams are found although both families' extension traits are in scope.
+/// The streams' inherent methods are called although both families' extension traits are in scope.
 #[cfg(all(feature = "futures-io", feature = "tokio"))]
 #[test]
 fn the_streams_own_methods_come_first() {
@@ -23,7 +23,7 @@ fn the_streams_own_methods_come_first() {
         let (read, write) = client.into_split();
         write.write_all(b"one").await.unwrap();
         assert_eq!(server.read(&mut [0; 1]).await.unwrap(), 1);
-        // By its path: futures' `split`, which takes the stream by value, would come first.
+        // By its path: `server.split()` would be futures' `split`, which takes the stream by value.
         let (server_read, server_write) = TcpStream::split(&mut server);
         server_read.read_exact(&mut [0; 2]).await.unwrap();
         server_write.write(b"two").await.unwrap();
@@ -49,7 +49,7 @@ mod tokio_traits {
         write.write_all(b"!").await.unwrap();
         write.flush().await.unwrap();
         write.shutdown().await.unwrap();
-        // It reads into memory that has never been initialised.
+        // This reads into uninitialized memory.
         let mut received = Vec::with_capacity(4);
         read.read_to_end(&mut received).await.unwrap();
         assert_eq!(received, b"hello world!");

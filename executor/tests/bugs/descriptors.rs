@@ -33,7 +33,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "io/tests/descriptors.rs",
-                    "a_stream_is_registered_again_after_it_was_given_back",
+                    "a_stream_is_registered_again_after_into_std",
                 ),
                 (
                     "loom-tests/tests/readiness.rs",
@@ -53,7 +53,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "io/tests/descriptors.rs",
-                    "a_duplicate_that_outlives_its_stream_wakes_nobody",
+                    "a_duplicate_that_outlives_its_stream_wakes_no_task",
                 ),
                 (
                     "io/tests/descriptors.rs",
@@ -68,11 +68,11 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 (
                     "io/tests/descriptors.rs",
-                    "a_stream_is_registered_again_after_it_was_given_back",
+                    "a_stream_is_registered_again_after_into_std",
                 ),
                 (
                     "io/tests/descriptors.rs",
-                    "a_descriptor_that_epoll_refuses_is_an_error",
+                    "a_descriptor_that_epoll_rejects_is_an_error",
                 ),
             ]),
         },

@@ -19,7 +19,7 @@ fn a_value_is_found_until_it_is_removed() {
 }
 
 #[test]
-fn a_slot_is_used_again_after_the_batch_and_as_another_tenant() {
+fn a_slot_is_reused_after_the_batch_and_with_another_generation() {
     let mut slab = Slab::new();
     let old = slab.insert(1).unwrap();
     slab.remove(old);
@@ -50,7 +50,7 @@ fn the_generation_wraps_within_its_bits() {
 }
 
 #[test]
-fn the_drivers_own_keys_are_never_handed_out() {
+fn the_drivers_own_keys_are_never_inserted() {
     for own in [SourceKey::UNPARK, SourceKey::TIMER] {
         assert!(own.index() > INDEX_MAX);
     }

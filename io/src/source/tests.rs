@@ -1,6 +1,6 @@
 //! An event that arrives while an operation runs, on each path from an operation to the word.
 //!
-//! A lost event hangs a task only if it arrives between the system call and the clear. So the event
+//! An event can be lost only if it arrives between the system call and the clear. So the event
 //! arrives within the operation: the peer writes and the driver runs before the operation returns.
 
 use std::cell::{Cell, RefCell};
@@ -19,16 +19,16 @@ use crate::driver::IoDriver;
 /// A registered stream, its peer, and the driver.
 struct Rig {
     source: IoSource<mio::net::TcpStream>,
-    /// Until it has written.
+    /// The peer, until it has written in a `read`.
     peer: Cell<Option<std::net::TcpStream>>,
-    /// From then on.
+    /// The peer afterwards.
     silent_peer: Cell<Option<std::net::TcpStream>>,
     driver: RefCell<IoDriver>,
     handle: IoHandle,
 }
 
 impl Rig {
-    /// The source is taken for readable. The driver has fetched the edge of its registration.
+    /// The source is readable at first. The driver has fetched the edge of its registration.
     fn new() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -61,13 +61,13 @@ impl Rig {
             peer.write_all(b"x").expect("the source is open");
             let mut driver = self.driver.borrow_mut();
             while driver.turn(None).expect("the driver runs").events == 0 {}
-            // Its end would be another event.
+            // Kept, since its end would be another event.
             self.silent_peer.set(Some(peer));
         }
         result
     }
 
-    /// Has the peer write a byte, and the driver see it.
+    /// Has the peer write a byte, and the driver fetch its event.
     fn write_byte(&self) {
         let mut peer = self.peer.take().expect("it has not written");
         peer.write_all(b"y").expect("the source is open");
@@ -76,7 +76,7 @@ impl Rig {
         self.peer.set(Some(peer));
     }
 
-    /// A byte has arrived since the read that found none. The source must still be readable.
+    /// Asserts that the source is readable, after a read found no byte and then one arrived.
     fn assert_readable(&self) {
         let mut driver = self.driver.borrow_mut();
         let report = driver.turn(Some(Duration::ZERO)).expect("the driver runs");
@@ -87,7 +87,7 @@ impl Rig {
         );
     }
 
-    /// A poll after a read that found nothing tries again, because of the event.
+    /// Asserts that a poll whose first read found no byte has tried again because of the event.
     fn assert_reads_the_byte(polled: Poll<io::Result<usize>>) {
         assert!(
             matches!(polled, Poll::Ready(Ok(1))),
@@ -157,7 +157,7 @@ fn an_event_during_a_transfer_that_would_block_is_kept() {
     Rig::assert_reads_the_byte(pin!(future).poll(&mut cx()));
 }
 
-/// A short read clears the readiness, too, by the tick from before the read.
+/// A short read clears the readiness, too, with the tick from before the read.
 #[test]
 fn an_event_during_a_short_read_is_kept() {
     let rig = Rig::new();
@@ -169,7 +169,8 @@ fn an_event_during_a_short_read_is_kept() {
     rig.assert_readable();
 }
 
-/// Without an event in between, a read that finds nothing clears the readiness: the next one waits.
+/// Without an event in between, a read that would block clears the readiness, so the next one
+/// waits.
 #[test]
 fn an_operation_that_would_block_is_tried_once() {
     let rig = Rig::new();
@@ -219,7 +220,7 @@ fn an_operation_that_fails_is_not_repeated_and_clears_no_readiness() {
     }
 }
 
-/// How many operations that are ready the poll of a task may do after `f`.
+/// Returns how many ready operations the poll of a task may do after `f`.
 fn units_after(f: impl FnOnce()) -> usize {
     coop::with_budget(|| {
         f();
@@ -253,11 +254,11 @@ fn an_operation_that_would_block_takes_no_unit_of_the_budget() {
     assert_eq!(units, all - 1);
 }
 
-/// The destructors of callbacks are user code, which runs when nothing else is left to do.
+/// The destructors of callbacks are user code, so they run last.
 #[test]
 fn a_source_whose_callback_panics_at_its_end_leaves_the_table() {
-    struct Bomb;
-    impl Drop for Bomb {
+    struct PanicsOnDrop;
+    impl Drop for PanicsOnDrop {
         fn drop(&mut self) {
             panic!("expected: a destructor");
         }
@@ -271,9 +272,9 @@ fn a_source_whose_callback_panics_at_its_end_leaves_the_table() {
     } = Rig::new();
     let sources = || handle.shared().sources.lock().slab.len();
     assert_eq!(sources(), 1);
-    let bomb = Bomb;
+    let panics = PanicsOnDrop;
     let callback = source.on_ready(Interest::READABLE, move |_| {
-        let _bomb = &bomb;
+        let _panics = &panics;
     });
     assert!(callback.is_ok());
     let dropped = panic::catch_unwind(AssertUnwindSafe(|| drop(source)));

@@ -25,7 +25,7 @@ fn it_is_set_only_when_the_deadline_moves_nearer() {
 }
 
 #[test]
-fn it_ends_a_wait_and_is_set_anew_after_that() {
+fn it_ends_a_wait_and_is_set_again_after_that() {
     let (mut poll, mut timer) = timer();
     let mut events = mio::Events::with_capacity(4);
     for round in 1..=3 {
@@ -43,19 +43,19 @@ fn it_ends_a_wait_and_is_set_anew_after_that() {
 }
 
 #[test]
-fn a_setting_that_has_fired_unseen_is_taken_back_by_the_next() {
+fn setting_it_discards_an_expiry_that_was_not_fetched() {
     let (mut poll, mut timer) = timer();
     timer.ensure(Duration::from_nanos(1)).unwrap();
     let mut events = mio::Events::with_capacity(4);
-    // It has fired once `ensure` would set it anew.
+    // When this time has passed, it has fired, and `ensure` sets it again.
     while timer.fires_at.is_some_and(|at| at > Instant::now()) {}
     timer.ensure(HOUR).unwrap();
     assert_eq!(timer.settings(), 2);
     poll.poll(&mut events, Some(Duration::ZERO)).unwrap();
-    assert!(events.is_empty(), "an expiry of before was reported");
+    assert!(events.is_empty(), "an earlier expiry was reported");
 }
 
-/// Its edge has been fetched, so no other would come, whatever the clock of this thread says.
+/// Its edge was fetched, so no other comes, whatever the clock of this thread returns.
 #[test]
 fn an_expiry_that_was_fetched_is_not_relied_on_again() {
     let (_poll, mut timer) = timer();
@@ -66,7 +66,7 @@ fn an_expiry_that_was_fetched_is_not_relied_on_again() {
 }
 
 #[test]
-fn the_longest_time_is_no_trouble() {
+fn the_longest_timeout_is_accepted() {
     let (_poll, mut timer) = timer();
     timer.ensure(Duration::MAX).unwrap();
     timer.ensure(Duration::MAX - HOUR).unwrap();

@@ -15,13 +15,13 @@ use framewise_io::{BlockingSpawner, IoDriver, IoHandle, TurnReport};
 /// Turns a driver until it is dropped.
 pub struct Reactor {
     pub handle: IoHandle,
-    /// The reports of the turns that saw a panic.
+    /// The reports of the turns with a panic.
     pub panics: Receiver<TurnReport>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Runs what is to block on a thread of its own.
+/// Returns a spawner that runs each closure on a thread of its own.
 pub fn spawner() -> BlockingSpawner {
     Arc::new(|job| {
         std::thread::spawn(job);
@@ -44,13 +44,13 @@ impl Reactor {
         }
     }
 
-    /// Runs a future to its end on this thread, with the driver at hand.
+    /// Runs a future to completion on this thread, with the driver's handle entered.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         let _guard = self.handle.enter();
         futures::executor::block_on(future)
     }
 
-    /// The same on a thread of its own.
+    /// Like [`run`](Self::run), on a new thread.
     pub fn spawn<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -62,7 +62,7 @@ impl Reactor {
         })
     }
 
-    /// Stops the driver: it shuts down.
+    /// Stops the thread, and shuts the driver down.
     pub fn stop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         self.handle.unpark();
@@ -88,7 +88,7 @@ fn drive(mut driver: IoDriver, stop: &AtomicBool, panics: &Sender<TurnReport>) {
     driver.shutdown();
 }
 
-/// A listener on a free port, and the two ends of a connection to it.
+/// Returns the two ends of a connection.
 pub async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -96,23 +96,22 @@ pub async fn pair() -> (TcpStream, TcpStream) {
     (client.unwrap(), server.unwrap().0)
 }
 
-static AROUND: ContextVar<u64> = ContextVar::new("around");
+static OUTER: ContextVar<u64> = ContextVar::new("outer");
 
-/// Runs a test three ways: at the root, under a binding, and in a captured frame that is entered
-/// under another binding. Each time the frame around it has to be the same afterwards.
+/// Runs a test in three frames: the root frame, a frame with a binding, and a captured frame that
+/// is entered under another binding. Each time, that frame must be current again afterwards.
 ///
-/// The binding is of a variable that the tests do not use, so that what they say of theirs holds
-/// each time. (There are no workers here, to be 1, 2 or 8: the runtime's own tests are run on so
-/// many.)
+/// The binding is of a variable that the tests do not use, so their asserts hold in each frame.
+/// (There are no workers here; the runtime's own tests run with 1, 2 and 8.)
 pub fn in_each_start_frame(test: impl Fn()) {
-    let run = |around: Option<u64>| {
+    let run = |outer: Option<u64>| {
         let before = Frame::current().id();
         test();
-        assert_eq!(AROUND.get(), around, "the test changed the frame around it");
+        assert_eq!(OUTER.get(), outer, "the test changed the frame around it");
         assert_eq!(Frame::current().id(), before);
     };
     run(None);
-    AROUND.run(1, || run(Some(1)));
-    let captured = AROUND.run(2, Frame::current);
-    AROUND.run(99, || captured.run(|| run(Some(2))));
+    OUTER.run(1, || run(Some(1)));
+    let captured = OUTER.run(2, Frame::current);
+    OUTER.run(99, || captured.run(|| run(Some(2))));
 }
