@@ -115,7 +115,7 @@ struct Wire {
 #[derive(Debug, Default)]
 struct WireState {
     is_closed: bool,
-    asked: usize,
+    called: usize,
     answered: usize,
     driver: Option<std::task::Waker>,
     caller: Option<std::task::Waker>,
@@ -124,20 +124,20 @@ struct WireState {
 impl Connection {
     /// Sends a call to the driver, and waits for its answer.
     pub async fn call(&mut self) {
-        let asked = {
+        let called = {
             let mut state = self.wire.lock();
-            state.asked += 1;
+            state.called += 1;
             let driver = state.driver.take();
-            let asked = state.asked;
+            let called = state.called;
             drop(state);
             if let Some(driver) = driver {
                 driver.wake();
             }
-            asked
+            called
         };
         poll_fn(|cx| {
             let mut state = self.wire.lock();
-            if state.answered >= asked {
+            if state.answered >= called {
                 return Poll::Ready(());
             }
             state.caller = Some(cx.waker().clone());
@@ -175,10 +175,10 @@ async fn drive(wire: Arc<Wire>, connects: Arc<Connects>) {
                 return Poll::Ready(());
             }
             state.driver = Some(cx.waker().clone());
-            if state.answered == state.asked {
+            if state.answered == state.called {
                 return Poll::Pending;
             }
-            state.answered = state.asked;
+            state.answered = state.called;
             state.caller.take()
         };
         let drivers = connects.drivers.lock();

@@ -147,7 +147,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Che
         };
         let thread = executor
             .blocking()
-            .expect("the check has asked for a blocking pool")
+            .expect("the check requires a blocking pool")
             .spawn_thread(Box::new(call));
         // Without a helper that starts a thread, the blocking pool is the helper.
         if let Err(call) = thread {

@@ -85,17 +85,17 @@ pub(crate) fn c55_a_message_is_handled_in_the_senders_frame(check: &CheckContext
         let log = log.clone();
         async move {
             let Ok(message) = receiver.await else { return };
-            log.note("in the receiver, spawned under 10, before it handles the message");
+            log.record("in the receiver, spawned under 10, before it handles the message");
             let work = message.scope(|message| {
-                log.note("where a message from under 20 is handled");
+                log.record("where a message from under 20 is handled");
                 let log = log.clone();
                 async move {
                     yield_times(message as usize).await;
-                    log.note("in the future that works on the message");
+                    log.record("in the future that works on the message");
                 }
             });
             work.await;
-            log.note("in the receiver, after the work");
+            log.record("in the receiver, after the work");
         }
     };
     let sending = async move {

@@ -139,12 +139,12 @@ pub(crate) fn c67_nested_scopes_are_both_seen(check: &CheckContext) -> CheckResu
 pub(crate) fn c67_a_scope_goes_by_its_pollers_frame(check: &CheckContext) -> CheckResult {
     in_task(check, async {
         let seen = Log::new();
-        let noted = seen.clone();
+        let recorded = seen.clone();
         let mut frames = Vec::new();
         let mut scope = Box::pin(ID.scope(
             10,
             poll_fn(|_| {
-                noted.note("poll");
+                recorded.record("poll");
                 frames.push((OTHER.get(), Frame::current().id()));
                 Poll::<()>::Pending
             }),

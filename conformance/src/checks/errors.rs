@@ -44,7 +44,7 @@ fn install_hook() {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info: &PanicHookInfo<'_>| {
             match HOOKED.get() {
-                Some(log) => log.note("hook"),
+                Some(log) => log.record("hook"),
                 None => before(info),
             };
         }));
@@ -169,9 +169,9 @@ fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
 }
 
 /// The likely cause where the frame of a panic is recorded when the panic is caught.
-const NOTED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones \
-                          have been left already: framewise_context::catch_unwind gives the one in \
-                          which it began";
+const RECORDED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones \
+                             have been left already: framewise_context::catch_unwind gives the one \
+                             in which it began";
 
 pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
     check: &CheckContext,
@@ -194,8 +194,8 @@ pub(crate) fn c83_a_join_error_has_the_frame_in_which_the_panic_began(
             Some(12),
             id_of(ended.frame)?,
             &[
-                (Some(9), NOTED_LATE),
-                (Some(10), NOTED_LATE),
+                (Some(9), RECORDED_LATE),
+                (Some(10), RECORDED_LATE),
                 (Some(8), "the joiner's frame is given"),
                 (None, "the panic's frame is recorded outside of the task's"),
             ],
@@ -245,11 +245,11 @@ pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
         })));
     });
     let mut frame = None;
-    let is_told = check.block_on(eventually(|| {
+    let is_called = check.block_on(eventually(|| {
         frame = reported.take();
         frame.is_some()
     }));
-    if !is_told {
+    if !is_called {
         let expected = "the hook is called with a panic without a joiner";
         return fails(expected, "it is not", "the task's panic is lost");
     }
@@ -258,9 +258,9 @@ pub(crate) fn c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began(
         Some(12),
         id_of(frame.flatten())?,
         &[
-            (Some(9), NOTED_LATE),
-            (Some(10), NOTED_LATE),
-            (None, NOTED_LATE),
+            (Some(9), RECORDED_LATE),
+            (Some(10), RECORDED_LATE),
+            (None, RECORDED_LATE),
         ],
     )?;
     let after = check.block_on(check.spawn(async { ID.get() }).output())?;
@@ -294,10 +294,10 @@ fn hook_runs_in_the_failures_frame(
     has_ended: impl AsyncFn() -> bool,
 ) -> CheckResult {
     let log = Log::new();
-    let noted = log.clone();
+    let recorded = log.clone();
     check
         .panic_hook()?
-        .set_hook(Arc::new(move |_| noted.note("hook")));
+        .set_hook(Arc::new(move |_| recorded.record("hook")));
     for dropped in [Dropped::BeforeTheEnd, Dropped::AfterTheEnd] {
         let (begun, go) = (Gate::new(), Gate::new());
         let fails_then = Fails {

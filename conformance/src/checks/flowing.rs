@@ -57,7 +57,7 @@ struct Seen(Arc<Mutex<Vec<Both>>>);
 type Both = (Option<u64>, Option<u64>);
 
 impl Seen {
-    fn note(&self) {
+    fn record(&self) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.push((ID.get(), OTHER.get()));
     }
@@ -109,7 +109,7 @@ impl Stream for Source {
     type Item = u64;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<u64>> {
-        self.seen.note();
+        self.seen.record();
         self.polled += 1;
         if !self.polled.is_multiple_of(2) {
             cx.waker().wake_by_ref();
@@ -125,7 +125,7 @@ impl Stream for Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        self.seen.note();
+        self.seen.record();
     }
 }
 
@@ -201,14 +201,14 @@ pub(crate) fn c66_a_source_follows_from_consumer_to_consumer(
 
 pub(crate) fn c70_a_scope_an_item_of_the_source(check: &StreamCheckContext) -> CheckResult {
     let wrong = Arc::new(Mutex::new(Vec::new()));
-    let notes = Arc::clone(&wrong);
+    let records = Arc::clone(&wrong);
     let work = move |number: u64, right| {
-        let notes = Arc::clone(&notes);
+        let records = Arc::clone(&records);
         async move {
             for _ in 0..=number % 3 {
                 if ID.get() != Some(right) {
-                    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-                    notes.push((right, ID.get()));
+                    let mut records = records.lock().unwrap_or_else(PoisonError::into_inner);
+                    records.push((right, ID.get()));
                 }
                 yield_times(1).await;
             }

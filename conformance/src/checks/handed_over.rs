@@ -91,9 +91,9 @@ pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(
     in_task(check, async move {
         let (gate, log) = (Gate::new(), Log::new());
         let seen = Slot::new();
-        let noted = seen.clone();
+        let recorded = seen.clone();
         let mut scope = Box::pin(ID.scope(10, async move {
-            let _dropped = Notes(noted);
+            let _dropped = RecordsDrop(recorded);
             gate.passed().await;
         }));
         let polled = futures::poll!(scope.as_mut());
@@ -123,9 +123,9 @@ pub(crate) fn c71_a_started_scope_is_dropped_where_it_was_moved(
 }
 
 /// Stores both variables when it is dropped.
-struct Notes(Slot<(Option<u64>, Option<u64>)>);
+struct RecordsDrop(Slot<(Option<u64>, Option<u64>)>);
 
-impl Drop for Notes {
+impl Drop for RecordsDrop {
     fn drop(&mut self) {
         self.0.put((ID.get(), OTHER.get()));
     }
@@ -262,7 +262,7 @@ pub(crate) fn c73_a_shared_future_sees_one_of_its_pollers(check: &CheckContext) 
         let (mut passed, polls) = (Box::pin(gate.passed()), log.clone());
         let shared = ID.run(10, || {
             poll_fn(move |cx| {
-                polls.note("poll");
+                polls.record("poll");
                 passed.as_mut().poll(cx).map(|()| ID.get())
             })
             .shared()

@@ -34,10 +34,7 @@ type Connection = Box<dyn Duplex>;
 pub(super) fn listen(
     executor: &Arc<dyn Executor>,
 ) -> BoxFuture<'static, io::Result<Box<dyn Listener>>> {
-    executor
-        .net()
-        .expect("the check has asked for I/O")
-        .listen()
+    executor.net().expect("the check requires I/O").listen()
 }
 
 fn connect(
@@ -46,7 +43,7 @@ fn connect(
 ) -> BoxFuture<'static, io::Result<Connection>> {
     executor
         .net()
-        .expect("the check has asked for I/O")
+        .expect("the check requires I/O")
         .connect(address)
 }
 
@@ -161,12 +158,12 @@ pub(crate) fn c56_a_pooled_socket_used_by_a_second_request_sees_the_second(
                     if stream.write_all(&[byte]).await.is_err() {
                         return log;
                     }
-                    log.note("after a write to a pooled socket");
+                    log.record("after a write to a pooled socket");
                     let mut answer = [0];
                     if stream.read_exact(&mut answer).await.is_err() || answer != [byte + 1] {
                         return log;
                     }
-                    log.note("after a read from a pooled socket");
+                    log.record("after a read from a pooled socket");
                 }
                 *in_pool(&pool) = Some(stream);
                 log
@@ -203,7 +200,7 @@ async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAdd
     let _ = address.send(listener.address());
     for number in [20, 21] {
         let mut stream = listener.accept().await.map_err(refused)?;
-        log.note("in the accept loop, after accept");
+        log.record("in the accept loop, after accept");
         let serves = async move {
             let mut byte = [0];
             stream.read_exact(&mut byte).await.map_err(refused)?;
@@ -214,7 +211,7 @@ async fn serve(check: CheckContext, log: Log, address: oneshot::Sender<SocketAdd
                 .map_err(refused)
         };
         ID.run(number, || check.spawn(serves)).output().await??;
-        log.note("in the accept loop, after a connection");
+        log.record("in the accept loop, after a connection");
     }
     Ok(())
 }
@@ -235,11 +232,11 @@ pub(crate) fn c59_an_accept_loop_and_its_connections_see_their_own_frames(
             let mut served = Vec::new();
             for _ in 0..2 {
                 let mut stream = connect(&executor, address).await.map_err(refused)?;
-                log.note("in the client, after connect");
+                log.record("in the client, after connect");
                 stream.write_all(&[1]).await.map_err(refused)?;
                 let mut byte = [0];
                 stream.read_exact(&mut byte).await.map_err(refused)?;
-                log.note("in the client, after a read");
+                log.record("in the client, after a read");
                 served.push(byte[0]);
             }
             Ok::<_, CheckError>(served)

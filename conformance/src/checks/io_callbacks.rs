@@ -22,12 +22,12 @@ macro_rules! __io_callbacks_checks {
 
 /// Registers a callback of a socket under 10. Returns what the callback saw, and where the value
 /// that it owns was dropped.
-async fn callback_noted(check: &CheckContext, log: &Log) -> CheckResult {
+async fn callback_recorded(check: &CheckContext, log: &Log) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
-    let (note, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
+    let (record, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
     let callback = Box::new(move || {
         let _owned = &owned;
-        note.note("in a callback");
+        record.record("in a callback");
     });
     let registered = ID.run(10, || {
         check
@@ -63,7 +63,7 @@ pub(crate) fn c59_an_io_callback_runs_in_the_registering_frame(
 ) -> CheckResult {
     check.net()?;
     let log = Log::new();
-    check.block_on(callback_noted(check, &log))?;
+    check.block_on(callback_recorded(check, &log))?;
     for (label, seen) in log.entries() {
         if label == "in a callback" {
             expect(
@@ -89,7 +89,7 @@ pub(crate) fn c59_what_an_io_callback_owns_is_dropped_in_the_registering_frame(
 ) -> CheckResult {
     check.net()?;
     let log = Log::new();
-    check.block_on(callback_noted(check, &log))?;
+    check.block_on(callback_recorded(check, &log))?;
     expect(
         "ID where an I/O callback that was registered under 10 is dropped",
         Some(Some(10)),

@@ -214,7 +214,7 @@ impl Drop for AtTheEnd {
     fn drop(&mut self) {
         let bound = ID.run(5, || ID.get());
         let fine = WITH_DEFAULT.get() == Some(3) && bound == Some(5) && Frame::current().is_root();
-        self.0.note(if fine { "fine" } else { "another frame" });
+        self.0.record(if fine { "fine" } else { "another frame" });
     }
 }
 
@@ -224,7 +224,7 @@ thread_local! {
 }
 
 /// Makes this thread record what it sees at its end: before and after its first use of a frame.
-fn note_this_threads_end(log: &Log) {
+fn record_this_threads_end(log: &Log) {
     EARLY.with(|early| early.borrow_mut().push(AtTheEnd(log.clone())));
     WITH_DEFAULT.run(7, || {
         ID.run(6, || {
@@ -252,18 +252,23 @@ fn all_fine(log: &Log) -> CheckResult {
 pub(crate) fn c81_a_threads_end_sees_the_default(check: &CheckContext) -> CheckResult {
     in_task(check, async {
         let log = Log::new();
-        let noted = log.clone();
+        let recorded = log.clone();
         WITH_DEFAULT
             .scope(8, async move {
                 yield_times(1).await;
                 let frame = Frame::current();
                 let thread = thread::spawn(move || {
-                    frame.run(|| note_this_threads_end(&noted));
+                    frame.run(|| record_this_threads_end(&recorded));
                 });
                 thread.join().map_err(|payload| panicked(&*payload))
             })
             .await?;
-        expect("ends that were noted", 2, log.entries().len(), &[])?;
+        expect(
+            "ends of threads that were recorded",
+            2,
+            log.entries().len(),
+            &[],
+        )?;
         all_fine(&log)
     })
 }
@@ -273,13 +278,13 @@ pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
 ) -> CheckResult {
     check.needs_any_thread()?;
     let log = Log::new();
-    let (own, noted) = (check.clone(), log.clone());
+    let (own, recorded) = (check.clone(), log.clone());
     let frame = Frame::current();
     let thread = thread::spawn(move || {
         frame.run(|| {
             WITH_DEFAULT.run(8, || {
                 own.block_on(async {
-                    note_this_threads_end(&noted);
+                    record_this_threads_end(&recorded);
                     own.spawn(yield_times(3)).output().await
                 })
             })
@@ -289,7 +294,12 @@ pub(crate) fn c81_the_end_of_a_thread_that_ran_the_executor_sees_the_default(
         Ok(ended) => ended?,
         Err(payload) => return Err(panicked(&*payload).into()),
     }
-    expect("ends that were noted", 2, log.entries().len(), &[])?;
+    expect(
+        "ends of threads that were recorded",
+        2,
+        log.entries().len(),
+        &[],
+    )?;
     all_fine(&log)
 }
 
@@ -299,21 +309,21 @@ pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(
     let shutdown = check.shutdown()?;
     let log = Log::new();
     let here = thread::current().id();
-    let note = |number| {
-        let noted = log.clone();
+    let record = |number| {
+        let recorded = log.clone();
         ID.run(number, || {
             WITH_DEFAULT.run(number, || {
                 check.spawn(async move {
                     yield_times(1).await;
                     // This thread ends only after the check.
                     if thread::current().id() != here {
-                        note_this_threads_end(&noted);
+                        record_this_threads_end(&recorded);
                     }
                 })
             })
         })
     };
-    let tasks: Vec<_> = (10..26).map(note).collect();
+    let tasks: Vec<_> = (10..26).map(record).collect();
     for task in tasks {
         check.block_on(task.output())?;
     }

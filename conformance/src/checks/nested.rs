@@ -35,19 +35,19 @@ pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> CheckR
     let log = Log::new();
     ID.run(10, || {
         check.block_on(async {
-            log.note("in block_on under 10");
+            log.record("in block_on under 10");
             yield_times(2).await;
-            log.note("after an await");
+            log.record("after an await");
             let scoped = ID.scope(11, async {
                 yield_times(2).await;
-                log.note("in a scope 11");
+                log.record("in a scope 11");
             });
             scoped.await;
-            log.note("after that scope");
+            log.record("after that scope");
         });
-        log.note("after block_on");
+        log.record("after block_on");
     });
-    log.note("outside");
+    log.record("outside");
     expect_entries(
         &log.entries(),
         &[
@@ -104,22 +104,22 @@ pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> Check
 
 /// Calls `block_on` in another `block_on`, and records `ID` before, in and after it.
 fn nest(executor: &Arc<dyn Executor>, log: &Log) {
-    log.note("before the nested one");
+    log.record("before the nested one");
     executor.block_on(Box::pin(async {
-        log.note("in the nested one");
+        log.record("in the nested one");
         yield_times(2).await;
         ID.scope(21, async {
             yield_times(2).await;
-            log.note("in a scope 21 of it");
+            log.record("in a scope 21 of it");
         })
         .await;
-        log.note("in the nested one, after the scope");
+        log.record("in the nested one, after the scope");
     }));
-    log.note("after the nested one");
+    log.record("after the nested one");
     let done = Gate::new();
     let (task, is_done) = (log.clone(), Arc::clone(&done));
     executor.spawn(Box::pin(async move {
-        task.note("in a task spawned after it");
+        task.record("in a task spawned after it");
         is_done.open();
     }));
     executor.block_on(Box::pin(done.passed()));
@@ -224,11 +224,11 @@ pub(crate) fn c64_nested_in_block_on(check: &CheckContext) -> CheckResult {
                 let future = ID.scope(10, async {
                     nest(&executor, &log);
                     yield_times(1).await;
-                    log.note("in the outer one, after the nested one");
+                    log.record("in the outer one, after the nested one");
                 });
                 executor.block_on(Box::pin(future));
             }));
-            log.note("after both");
+            log.record("after both");
             // The check may have timed out.
             let _ = sender.send(nested.is_ok());
         }

@@ -47,13 +47,13 @@ const KEPT: &str = "a frame is captured and kept: poll children in whatever fram
 const NESTED: &str = "a child is polled or dropped inside of another's frame: a frame may be \
                       entered for one child only, and be left again after it";
 
-/// Notes what it sees at each poll, `polls` times, and where it is dropped.
+/// Records what it sees at each poll, `polls` times, and where it is dropped.
 fn child(log: &Log, label: &'static str, polls: usize) -> Child {
     let (log, dropped) = (log.clone(), log.on_drop(label));
     let mut left = polls;
     Box::pin(poll_fn(move |cx| {
         let _ = &dropped;
-        log.note(label);
+        log.record(label);
         left -= 1;
         if left == 0 {
             return Poll::Ready(());

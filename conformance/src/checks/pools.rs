@@ -44,10 +44,10 @@ impl Client {
     }
 
     /// Calls the driver, and returns the answer and `ID` in the driver.
-    async fn ask(&self, question: u64) -> Option<(u64, Option<u64>)> {
+    async fn call(&self, number: u64) -> Option<(u64, Option<u64>)> {
         let (answer, answered) = oneshot::channel();
         // If the driver has ended, the answer's sender is dropped, and the caller sees that.
-        drop(self.connection().unbounded_send((question, answer)));
+        drop(self.connection().unbounded_send((number, answer)));
         answered.await.ok()
     }
 
@@ -66,20 +66,20 @@ impl Client {
 }
 
 async fn drive(mut calls: mpsc::UnboundedReceiver<Call>) {
-    while let Some((question, answer)) = calls.next().await {
+    while let Some((number, answer)) = calls.next().await {
         yield_times(2).await;
         // The request may have been dropped.
-        let _ = answer.send((question + 1, ID.get()));
+        let _ = answer.send((number + 1, ID.get()));
     }
 }
 
 /// Makes a request under `number` with two calls; returns what it and the driver saw, in turn.
-async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: KeptBy) -> Asked {
+async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: KeptBy) -> Answers {
     let client = Arc::clone(client);
     let task = async move {
         let mut seen = Vec::new();
-        for question in 0..2 {
-            let answered = client.ask(question).await;
+        for number in 0..2 {
+            let answered = client.call(number).await;
             seen.push((
                 answered.map(|(answer, _)| answer),
                 ID.get(),
@@ -93,15 +93,15 @@ async fn request(check: &CheckContext, client: &Arc<Client>, number: u64, kept: 
 }
 
 type KeptBy = crate::support::DropToken;
-type Asked = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, CheckError>;
+type Answers = Result<Vec<(Option<u64>, Option<u64>, Option<u64>)>, CheckError>;
 
 pub(crate) fn c56_a_pooled_connection_used_by_a_second_request_sees_the_second(
     check: &CheckContext,
 ) -> CheckResult {
     let client = Client::new(check);
     for number in [10, 11, 12] {
-        let asked = request(check, &client, number, DropTracker::new().0);
-        for (answer, seen, _) in check.block_on(asked)? {
+        let requests = request(check, &client, number, DropTracker::new().0);
+        for (answer, seen, _) in check.block_on(requests)? {
             ensure(answer.is_some(), "a driver answers", "it is gone", "")?;
             expect(
                 &format!("ID in request {number}, which uses a pooled connection"),
@@ -128,8 +128,8 @@ pub(crate) fn c57_a_driver_task_put_at_the_root_frees_the_first_requests_values(
     let client = Client::new(check);
     for number in [10, 11] {
         let (token, tracker) = DropTracker::new();
-        let asked = check.block_on(request(check, &client, number, token))?;
-        for (_, _, in_driver) in asked {
+        let requests = check.block_on(request(check, &client, number, token))?;
+        for (_, _, in_driver) in requests {
             expect(
                 "ID in a driver that the request under 10 has spawned at the root",
                 None,
@@ -161,12 +161,12 @@ pub(crate) fn c60_a_lazy_initializer_is_independent_of_its_first_user(
         let check = check.clone();
         async move {
             let log = Log::new();
-            log.note("at its start");
+            log.record("at its start");
             yield_times(3).await;
-            log.note("after an await");
+            log.record("after an await");
             let child = {
                 let log = log.clone();
-                async move { log.note("in a task that it spawns") }
+                async move { log.record("in a task that it spawns") }
             };
             check.spawn(child).output().await?;
             Ok::<_, CheckError>(log.entries())

@@ -60,9 +60,9 @@ pub(crate) fn c48_a_dropped_sleep_keeps_no_frame(check: &CheckContext) -> CheckR
     // With a waker of the suite, which a timer must call in the frame that registered it (C-50).
     let task = bind(&KEPT, token).run(|| {
         check.spawn(async move {
-            let mut nap = sleep(&executor, LONG);
-            let polled = nap.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-            drop(nap);
+            let mut timer = sleep(&executor, LONG);
+            let polled = timer.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            drop(timer);
             polled.is_pending()
         })
     });
@@ -97,12 +97,12 @@ pub(crate) fn c48_a_sleep_that_is_over_in_a_combinator_keeps_no_frame(
         let (token, tracker) = DropTracker::new();
         let executor = Arc::clone(check.executor());
         let task = check.spawn(async move {
-            let nap = match end {
+            let timer = match end {
                 End::Finished => sleep(&executor, TICK),
                 End::Dropped => sleep(&executor, LONG),
             };
             // The combinator has its own wakers, so a timer has to keep the frame beside them.
-            let mut waits = FuturesUnordered::from_iter([Box::pin(KEPT.scope(token, nap))]);
+            let mut waits = FuturesUnordered::from_iter([Box::pin(KEPT.scope(token, timer))]);
             match end {
                 End::Finished => drop(waits.next().await),
                 End::Dropped => {
@@ -147,21 +147,21 @@ pub(crate) fn c51_after_a_sleep_a_task_is_in_its_frame(check: &CheckContext) -> 
     let task = {
         let (executor, log) = (Arc::clone(check.executor()), log.clone());
         async move {
-            log.note("before");
+            log.record("before");
             sleep(&executor, TICK).await;
-            log.note("after a sleep");
+            log.record("after a sleep");
             let scoped = ID.scope(11, async {
                 sleep(&executor, TICK).await;
-                log.note("after a sleep within 11");
+                log.record("after a sleep within 11");
             });
             scoped.await;
-            log.note("after that scope");
+            log.record("after that scope");
         }
     };
     check.block_on(async {
         ID.run(10, || check.spawn(task)).output().await?;
         sleep(check.executor(), TICK).await;
-        log.note("in block_on");
+        log.record("in block_on");
         Ok::<_, CheckError>(())
     })?;
     let entries = log.entries();
@@ -193,11 +193,11 @@ pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -
     let task = {
         let (executor, log) = (Arc::clone(check.executor()), log.clone());
         async move {
-            log.note("before");
+            log.record("before");
             let inside = {
                 let log = log.clone();
                 async move {
-                    log.note("inside");
+                    log.record("inside");
                     std::future::pending().await
                 }
             };
@@ -206,12 +206,12 @@ pub(crate) fn c51_after_a_timeout_a_task_is_in_its_frame(check: &CheckContext) -
                 Some(limited) => limited.await,
                 None => true,
             };
-            log.note("after a time-out");
+            log.record("after a time-out");
             let scoped = ID.scope(11, async {
                 if let Some(limited) = timeout(&executor, std::future::pending()) {
                     limited.await;
                 }
-                log.note("after a time-out within 11");
+                log.record("after a time-out within 11");
             });
             scoped.await;
             in_time
@@ -288,7 +288,7 @@ fn five_ticks(executor: &Arc<dyn Executor>, log: &Log) -> Option<BoxFuture<'stat
     Some(Box::pin(async move {
         for _ in 0..5 {
             ticks.next().await;
-            log.note("tick");
+            log.record("tick");
         }
     }))
 }
@@ -333,11 +333,11 @@ pub(crate) fn c52_an_interval_that_is_handed_on_ticks_in_its_new_tasks_frame(
             return not_applicable("no interval");
         };
         let polled = ID.scope(11, async { futures::poll!(ticks.as_mut()) }).await;
-        let noted = log.entries().len();
+        let recorded = log.entries().len();
         if polled.is_pending() {
             ID.run(10, || check.spawn(ticks)).output().await?;
         }
-        Ok(noted)
+        Ok(recorded)
     })?;
     let mut expected = vec![("tick", Some(11)); ticked];
     expected.resize(5, ("tick", Some(10)));

@@ -8,7 +8,7 @@ use std::task::Waker;
 use framewise_context::{Frame, FrameId};
 
 use super::within::{LEFT_BEHIND, in_task, panics, sees};
-use super::workers::{Meeting, block_on_catching, still_runs};
+use super::workers::{TimedBarrier, block_on_catching, still_runs};
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::support::{Gate, ID, Log, deliberate_panic, eventually, poll_once, yield_times};
@@ -169,19 +169,19 @@ pub(crate) fn c21_a_panic_of_a_task_leaves_nothing_behind(check: &CheckContext) 
         // As many tasks as there are threads meet, so the thread of the panic runs one of them,
         // too.
         let workers = check.executor().workers();
-        let meeting = Meeting::of(workers);
+        let barrier = TimedBarrier::of(workers);
         for number in 0..TASKS.max(workers) {
-            let (log, meeting) = (log.clone(), Arc::clone(&meeting));
+            let (log, barrier) = (log.clone(), Arc::clone(&barrier));
             drop(check.spawn_root(async move {
                 yield_times(1).await;
                 if number < workers {
-                    meeting.attend();
+                    barrier.arrive_and_wait();
                 }
-                log.note("at the root");
+                log.record("at the root");
             }));
         }
         let done = eventually(|| entered.is_open() && log.entries().len() >= TASKS);
-        check.block_on(done) && meeting.was_complete()
+        check.block_on(done) && barrier.is_complete()
     };
     // An executor without threads may let the panic out here, too, but only once.
     let done = (0..3).find_map(|_| catch_unwind(AssertUnwindSafe(|| others(check))).ok());

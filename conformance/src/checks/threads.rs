@@ -26,7 +26,7 @@ macro_rules! __threads_checks {
 }
 
 /// Records in which frame it is dropped.
-static NOTED: ContextVar<LogsDrop> = ContextVar::new("noted");
+static RECORDED: ContextVar<LogsDrop> = ContextVar::new("recorded");
 
 /// The number of calls at once, if the executor does not limit them.
 const CALLS: usize = 4;
@@ -46,10 +46,7 @@ pub(super) fn blocking_of<T: Send + 'static>(
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Handle {
     let blocking = executor.blocking();
-    spawn_blocking(
-        blocking.expect("the check has asked for a blocking pool"),
-        call,
-    )
+    spawn_blocking(blocking.expect("the check requires a blocking pool"), call)
 }
 
 pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(check: &CheckContext) -> CheckResult {
@@ -220,9 +217,9 @@ pub(crate) fn c61_a_calls_frame_is_released_at_the_root(check: &CheckContext) ->
         let call = {
             let gate = Arc::clone(&gate);
             // The spawner has left the frame before the call ends.
-            move || (gate.wait(), NOTED.is_bound()).1
+            move || (gate.wait(), RECORDED.is_bound()).1
         };
-        let bindings = bind(&NOTED, log.on_drop("value")).and(&ID, 10);
+        let bindings = bind(&RECORDED, log.on_drop("value")).and(&ID, 10);
         let call = bindings.run(|| spawn_blocking(blocking, call));
         gate.open();
         let is_bound: bool = output_of(call.join().await)?;

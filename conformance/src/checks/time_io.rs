@@ -44,7 +44,7 @@ pub(super) const THE_WAKERS: &str = "polled in the frame of the code that woke t
 pub(super) fn sleep(executor: &Arc<dyn Executor>, duration: Duration) -> BoxFuture<'static, ()> {
     executor
         .timers()
-        .expect("the check has asked for timers")
+        .expect("the check requires timers")
         .sleep(duration)
 }
 

@@ -30,7 +30,7 @@ macro_rules! __timer_callbacks_checks {
 }
 
 /// Records in which frame it is dropped.
-static NOTED: ContextVar<LogsDrop> = ContextVar::new("noted");
+static RECORDED: ContextVar<LogsDrop> = ContextVar::new("recorded");
 
 /// Holds a callback's own handle.
 static OWN: ContextVar<Slot<Arc<dyn CallbackHandle>>> = ContextVar::new("own");
@@ -59,7 +59,7 @@ fn set_interval(
 pub(crate) fn c51_driver_code_runs_at_the_root(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let seen = check.block_on(async {
-        let frame = bind(&NOTED, log.on_drop("value")).and(&ID, 10).frame();
+        let frame = bind(&RECORDED, log.on_drop("value")).and(&ID, 10).frame();
         let handle = frame.run(|| set_timeout(check, TICK, || ()))?;
         drop(frame);
         eventually(|| log.find("value").is_some()).await;
@@ -88,19 +88,19 @@ pub(crate) fn c53_a_callback_runs_in_the_registering_frame_at_every_firing(
     check: &CheckContext,
 ) -> CheckResult {
     let (once, many, late) = (Log::new(), Log::new(), Log::new());
-    let notes = |log: &Log, label| {
+    let records = |log: &Log, label| {
         let log = log.clone();
-        move || log.note(label)
+        move || log.record(label)
     };
     let fired = check.block_on(async {
         let _once = ID.run(10, || {
-            set_timeout(check, TICK, notes(&once, "at its firing"))
+            set_timeout(check, TICK, records(&once, "at its firing"))
         })?;
-        let interval = ID.run(11, || set_interval(check, notes(&many, "at a firing")))?;
+        let interval = ID.run(11, || set_interval(check, records(&many, "at a firing")))?;
         // From a task that has ended when the timer fires.
         let task = {
-            let (check, note) = (check.clone(), notes(&late, "set by a task"));
-            async move { set_timeout(&check, TICK, note) }
+            let (check, record) = (check.clone(), records(&late, "set by a task"));
+            async move { set_timeout(&check, TICK, record) }
         };
         let _late = ID.run(12, || check.spawn(task)).output().await??;
         let all = || {
@@ -232,7 +232,7 @@ fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
         let (filled, log) = (Arc::clone(&filled), log.clone());
         move || {
             let _owned = &owned;
-            log.note("called");
+            log.record("called");
             filled.wait();
             let handle: Option<Handle> = OWN.with(|own| own.and_then(Slot::take));
             let Some(handle) = handle else { return };
@@ -240,7 +240,7 @@ fn cancels_itself(check: &CheckContext, handle_stays: bool) -> CheckResult {
                 OWN.with(|own| own.map(|own| own.put(Arc::clone(&handle))));
             }
             handle.cancel();
-            log.note("cancelled");
+            log.record("cancelled");
         }
     };
     check.block_on(async {

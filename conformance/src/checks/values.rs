@@ -36,10 +36,10 @@ impl OnDrop {
     }
 
     /// Records that it is dropped, and whether it is still in the current frame.
-    fn notes(log: &Log, label: &'static str) -> Self {
+    fn records(log: &Log, label: &'static str) -> Self {
         let log = log.clone();
         Self::new(move || {
-            log.note(if CALL.is_bound() {
+            log.record(if CALL.is_bound() {
                 "in the dying frame"
             } else {
                 label
@@ -68,13 +68,13 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext)
     in_task(check, async move {
         let log = Log::new();
         // At the end of `run`: in the frame of its caller.
-        bind(&CALL, OnDrop::notes(&log, "run"))
+        bind(&CALL, OnDrop::records(&log, "run"))
             .and(&ID, 10)
             .run(|| ());
-        let scoped = bind(&CALL, OnDrop::notes(&log, "scope")).and(&ID, 11);
+        let scoped = bind(&CALL, OnDrop::records(&log, "scope")).and(&ID, 11);
         scoped.scope(yield_times(2)).await;
         // With a snapshot that is passed to another task, in a third frame.
-        let held = bind(&CALL, OnDrop::notes(&log, "snapshot"))
+        let held = bind(&CALL, OnDrop::records(&log, "snapshot"))
             .and(&ID, 12)
             .frame();
         let drops = ID.run(13, || {
@@ -86,7 +86,7 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext)
         });
         drops.output().await??;
         // With a panic: the context crate keeps its frame until the next bind at most.
-        let value = OnDrop::notes(&log, "panic");
+        let value = OnDrop::records(&log, "panic");
         panics(|| bind(&CALL, value).and(&ID, 14).run(|| deliberate_panic()));
         ID.run(15, || ());
         let expected = vec![
@@ -104,7 +104,7 @@ pub(crate) fn c76_a_value_is_dropped_in_its_droppers_frame(check: &CheckContext)
 pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let spawn = |number, label| {
-        let value = OnDrop::notes(&log, label);
+        let value = OnDrop::records(&log, label);
         bind(&CALL, value).and(&ID, number).run(|| {
             check.spawn(async move {
                 yield_times(1).await;
@@ -135,16 +135,16 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckConte
 pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -> CheckResult {
     let log = Log::new();
     let executor: Weak<dyn Executor> = Arc::downgrade(check.executor());
-    let noted = log.clone();
+    let recorded = log.clone();
     let value = OnDrop::new(move || {
-        ID.run(20, || noted.note("run"));
-        Frame::root().run(|| noted.note("root"));
-        noted.note("get");
+        ID.run(20, || recorded.record("run"));
+        Frame::root().run(|| recorded.record("root"));
+        recorded.record("get");
         if let Some(executor) = executor.upgrade() {
-            let noted = noted.clone();
+            let recorded = recorded.clone();
             executor.spawn(Box::pin(async move {
                 yield_times(1).await;
-                noted.note("spawn");
+                recorded.record("spawn");
             }));
         }
     });
@@ -191,16 +191,16 @@ static LAST: ContextVar<OnDrop> = ContextVar::new("last");
 
 /// A frame of three values, of which the second panics when it is dropped.
 fn bomb(log: &Log) -> Frame {
-    let noted = log.clone();
+    let recorded = log.clone();
     let panics = OnDrop::new(move || {
-        noted.note("bomb");
+        recorded.record("bomb");
         if !std::thread::panicking() {
             deliberate_panic();
         }
     });
-    bind(&FIRST, OnDrop::notes(log, "first"))
+    bind(&FIRST, OnDrop::records(log, "first"))
         .and(&CALL, panics)
-        .and(&LAST, OnDrop::notes(log, "last"))
+        .and(&LAST, OnDrop::records(log, "last"))
         .frame()
 }
 

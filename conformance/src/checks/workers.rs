@@ -16,18 +16,18 @@ use crate::executor::{Ended, JoinHandle, Output};
 use crate::support::{DELIBERATE, Gate, ID, Log, LogsDrop, eventually, in_time, yield_times};
 
 /// A value that records in which frame it is dropped.
-pub(crate) static NOTES: ContextVar<LogsDrop> = ContextVar::new("notes");
+pub(crate) static RECORDS: ContextVar<LogsDrop> = ContextVar::new("records");
 
 /// A barrier with a time limit. Its members are tasks, each of which occupies its thread, so that
 /// each is on another one, and perhaps the thread that spawns them.
 #[derive(Debug)]
-pub(crate) struct Meeting {
+pub(crate) struct TimedBarrier {
     missing: AtomicUsize,
     complete: Arc<Gate>,
 }
 
-impl Meeting {
-    /// Makes a meeting of this many members.
+impl TimedBarrier {
+    /// Makes a barrier for this many members.
     pub(crate) fn of(members: usize) -> Arc<Self> {
         Arc::new(Self {
             missing: AtomicUsize::new(members),
@@ -44,18 +44,18 @@ impl Meeting {
 
     /// Arrives as a member, and blocks this thread until all have arrived. Returns `false` if they
     /// do not arrive in time.
-    pub(crate) fn attend(&self) -> bool {
+    pub(crate) fn arrive_and_wait(&self) -> bool {
         self.arrive();
-        self.is_complete()
+        self.wait()
     }
 
-    /// Like [`attend`](Self::attend), for a thread that is not a member.
-    pub(crate) fn is_complete(&self) -> bool {
+    /// Like [`arrive_and_wait`](Self::arrive_and_wait), for a thread that is not a member.
+    pub(crate) fn wait(&self) -> bool {
         self.complete.wait()
     }
 
     /// Returns `true` if all have arrived.
-    pub(crate) fn was_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.complete.is_open()
     }
 }
@@ -64,17 +64,17 @@ impl Meeting {
 /// each thread has returned to the queue for one of them. Returns `false` if they do not meet.
 pub(crate) async fn polls_end(check: &CheckContext) -> bool {
     let workers = check.executor().workers();
-    let meeting = Meeting::of(workers);
+    let barrier = TimedBarrier::of(workers);
     let attend = || {
-        let meeting = Arc::clone(&meeting);
-        check.spawn_root(async move { meeting.attend() })
+        let barrier = Arc::clone(&barrier);
+        check.spawn_root(async move { barrier.arrive_and_wait() })
     };
     let tasks: Vec<_> = (0..workers).map(|_| attend()).collect();
     for task in tasks {
-        // Only the meeting matters.
+        // Only the barrier's state matters.
         drop(task.output().await);
     }
-    meeting.was_complete()
+    barrier.is_complete()
 }
 
 /// Joins `task`, which ends when `go` is open. The gate is opened after the joiner was polled, and
@@ -106,18 +106,18 @@ pub(crate) async fn join_before_the_end(
 /// the calling thread runs none of them during `body` anyway.
 pub(crate) fn while_occupied<R>(check: &CheckContext, body: impl FnOnce() -> R) -> R {
     let workers = check.executor().workers();
-    let (release, meeting) = (Gate::new(), Meeting::of(workers + 1));
+    let (release, barrier) = (Gate::new(), TimedBarrier::of(workers + 1));
     let here = thread::current().id();
     for _ in 0..workers {
-        let (release, meeting) = (Arc::clone(&release), Arc::clone(&meeting));
+        let (release, barrier) = (Arc::clone(&release), Arc::clone(&barrier));
         check.executor().spawn_root(Box::pin(async move {
             if thread::current().id() != here {
-                meeting.attend();
+                barrier.arrive_and_wait();
                 release.wait();
             }
         }));
     }
-    meeting.attend();
+    barrier.arrive_and_wait();
     let output = body();
     release.open();
     output
@@ -187,35 +187,35 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
     let roots = Log::new();
     // As many tasks as there are threads meet, so that each thread has one of them; and the thread
     // that spawns them, which has released their frames by then.
-    let (first, second) = (Meeting::of(workers + 1), Meeting::of(workers));
+    let (first, second) = (TimedBarrier::of(workers + 1), TimedBarrier::of(workers));
     let over = Log::new();
     let done = Frame::root().run(|| {
         block_on_catching(check, async {
             for number in 0..tasks {
-                let (over, meeting) = (over.clone(), Arc::clone(&first));
+                let (over, barrier) = (over.clone(), Arc::clone(&first));
                 let task = Box::pin(async move {
                     if number < workers {
-                        meeting.attend();
+                        barrier.arrive_and_wait();
                     }
                     yield_times(1).await;
-                    over.note("a task");
+                    over.record("a task");
                 });
-                bind(&NOTES, log.on_drop("a frame's value"))
+                bind(&RECORDS, log.on_drop("a frame's value"))
                     .and(&ID, 700 + number as u64)
                     .run(|| check.executor().spawn(task));
             }
             first.arrive();
             // Before a thread polls anything else, since it might leave a frame only then. The two
-            // meetings must not take threads from each other either.
+            // barriers must not take threads from each other either.
             eventually(|| [&log, &over].iter().all(|log| log.entries().len() == tasks)).await;
             let released = log.entries().len();
             for number in 0..tasks {
-                let (roots, meeting) = (roots.clone(), Arc::clone(&second));
+                let (roots, barrier) = (roots.clone(), Arc::clone(&second));
                 check.executor().spawn_root(Box::pin(async move {
                     if number < workers {
-                        meeting.attend();
+                        barrier.arrive_and_wait();
                     }
-                    roots.note("a task at the root");
+                    roots.record("a task at the root");
                 }));
             }
             eventually(|| roots.entries().len() == tasks).await;
@@ -223,9 +223,9 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
             (released, roots.entries().len())
         })
     })?;
-    let mut noted = log.entries();
-    noted.extend(roots.entries());
-    for (label, seen) in noted {
+    let mut recorded = log.entries();
+    recorded.extend(roots.entries());
+    for (label, seen) in recorded {
         if seen.is_some() {
             return Err(Failure::new(
                 format!("{label} sees no binding on a thread that is between polls"),
@@ -254,7 +254,7 @@ pub(crate) fn are_at_the_root(check: &CheckContext, before: Before) -> CheckResu
             .into());
         }
     }
-    if first.was_complete() && second.was_complete() {
+    if first.is_complete() && second.is_complete() {
         return Ok(());
     }
     not_applicable(match before {

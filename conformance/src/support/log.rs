@@ -25,7 +25,7 @@ impl Log {
     }
 
     /// Records the value of [`ID`] here.
-    pub(crate) fn note(&self, label: &'static str) {
+    pub(crate) fn record(&self, label: &'static str) {
         let entry = (label, ID.get());
         self.0
             .0
@@ -64,13 +64,13 @@ impl Log {
     /// entries.
     pub(crate) fn wait_for(&self, entries: usize) -> Vec<Entry> {
         WaitLimit::begin().block_until(|turn| {
-            let noted = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let (noted, _) = self
+            let recorded = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (recorded, _) = self
                 .0
                 .1
-                .wait_timeout_while(noted, turn, |noted| noted.len() < entries)
+                .wait_timeout_while(recorded, turn, |recorded| recorded.len() < entries)
                 .unwrap_or_else(PoisonError::into_inner);
-            noted.len() >= entries
+            recorded.len() >= entries
         });
         self.entries()
     }
@@ -85,7 +85,7 @@ pub(crate) struct LogsDrop {
 
 impl Drop for LogsDrop {
     fn drop(&mut self) {
-        self.log.note(self.label);
+        self.log.record(self.label);
     }
 }
 
@@ -94,11 +94,11 @@ pub(crate) fn logging_waker() -> (Waker, Log) {
     struct LogsWake(Log);
     impl std::task::Wake for LogsWake {
         fn wake(self: Arc<Self>) {
-            self.0.note("woken");
+            self.0.record("woken");
         }
 
         fn wake_by_ref(self: &Arc<Self>) {
-            self.0.note("woken");
+            self.0.record("woken");
         }
     }
     let log = Log::new();

@@ -15,14 +15,14 @@ use crate::support::{
 };
 
 /// Records that it is dropped, and panics in its own frame if it is armed.
-struct Bomb {
+struct PanicsOnDrop {
     log: Log,
     is_armed: bool,
 }
 
-impl Drop for Bomb {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
-        self.log.note("bomb");
+        self.log.record("destructor");
         // A second panic would abort the process.
         if self.is_armed && !std::thread::panicking() {
             ID.run(90, || deliberate_panic());
@@ -65,13 +65,13 @@ pub(crate) fn c46_a_destructor_that_panics_restores(check: &CheckContext) -> Che
     can_try(check)?;
     let here = (ID.get(), Frame::current());
     let log = Log::new();
-    let bomb = Bomb {
+    let value = PanicsOnDrop {
         log: log.clone(),
         is_armed: true,
     };
     block_on_catching(check, async {
         let task = poll_fn(move |_| {
-            let _keep = &bomb;
+            let _keep = &value;
             Poll::Ready(())
         });
         ID.run(10, || check.executor().spawn(Box::pin(task)));
@@ -88,7 +88,7 @@ pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(
     check.joining()?;
     let here = (ID.get(), Frame::current());
     let log = Log::new();
-    let bomb = Bomb {
+    let value = PanicsOnDrop {
         log: log.clone(),
         is_armed: true,
     };
@@ -98,7 +98,7 @@ pub(crate) fn c46_a_detached_outputs_destructor_that_panics_restores(
         let task = ID.run(10, || {
             check.spawn_joinable(async move {
                 park(own.0, own.1).await;
-                bomb
+                value
             })
         })?;
         in_time(parked.passed()).await;
@@ -120,9 +120,9 @@ enum End {
 }
 
 /// Records in which frame a joiner is woken.
-struct NotesWake(Mutex<Option<Option<u64>>>);
+struct RecordsWake(Mutex<Option<Option<u64>>>);
 
-impl Wake for NotesWake {
+impl Wake for RecordsWake {
     fn wake(self: Arc<Self>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(ID.get());
     }
@@ -137,20 +137,20 @@ fn joiner_is_woken_in(
 ) -> Result<Option<Option<u64>>, CheckError> {
     let joining = check.joining()?;
     let log = Log::new();
-    let notes = Arc::new(NotesWake(Mutex::new(None)));
-    let waker = Waker::from(Arc::clone(&notes));
-    let bomb = Bomb {
+    let records = Arc::new(RecordsWake(Mutex::new(None)));
+    let waker = Waker::from(Arc::clone(&records));
+    let value = PanicsOnDrop {
         log: log.clone(),
         is_armed,
     };
-    let woken = || *notes.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let woken = || *records.0.lock().unwrap_or_else(PoisonError::into_inner);
     let here = std::thread::current().id();
     block_on_catching(check, async {
         let (polled, go, release) = (Gate::new(), Gate::new(), Gate::new());
         let mut waits = Box::pin(park(Arc::clone(&polled), Arc::clone(&release)));
         let held = Arc::clone(&go);
         let task = poll_fn(move |cx| {
-            let _keep = &bomb;
+            let _keep = &value;
             let poll = waits.as_mut().poll(cx);
             // The task is aborted during this poll, so the joiner waits before the task ends.
             if std::thread::current().id() != here {

@@ -14,7 +14,7 @@ use crate::support::{
     DropTracker, Gate, ID, KEPT, deliberate_panic, eventually, in_time, pause, yield_times,
 };
 
-const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps token: release it \
+const FRAME_IN_HEADER: &str = "the frame is part of what the join handle keeps alive: release it \
                                when the task ends, not when its memory is freed; where C-32 is \
                                broken, too, it is a thread that keeps it";
 
@@ -119,7 +119,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
                 }
             })
         })?;
-        let when_told = block_on_catching(check, async {
+        let when_notified = block_on_catching(check, async {
             if matches!(end, End::Aborted) && !task.abort() {
                 return None;
             }
@@ -133,7 +133,7 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
             go.open();
             result
         })?;
-        match when_told.flatten() {
+        match when_notified.flatten() {
             Some(true) => {}
             // The executor cannot abort, or a panic ends its thread or `block_on`.
             None => continue,
@@ -158,25 +158,25 @@ async fn released_when_notified<T>(
     released: Arc<Gate>,
     start: impl FnOnce(),
 ) -> bool {
-    let note = Arc::new(Note {
+    let joiner_waker = Arc::new(JoinerWaker {
         released,
         when_woken: Mutex::default(),
         joiner: Mutex::default(),
     });
-    let waker = Waker::from(Arc::clone(&note));
+    let waker = Waker::from(Arc::clone(&joiner_waker));
     let mut start = Some(start);
     poll_fn(|cx| {
-        *lock(&note.joiner) = Some(cx.waker().clone());
+        *lock(&joiner_waker.joiner) = Some(cx.waker().clone());
         if join
             .as_mut()
             .poll(&mut Context::from_waker(&waker))
             .is_ready()
         {
-            let when_woken = *lock(&note.when_woken);
-            return Poll::Ready(when_woken.unwrap_or_else(|| note.released.is_open()));
+            let when_woken = *lock(&joiner_waker.when_woken);
+            return Poll::Ready(when_woken.unwrap_or_else(|| joiner_waker.released.is_open()));
         }
         // A spurious wake-up: only the last one counts.
-        *lock(&note.when_woken) = None;
+        *lock(&joiner_waker.when_woken) = None;
         if let Some(start) = start.take() {
             start();
         }
@@ -186,13 +186,13 @@ async fn released_when_notified<T>(
 }
 
 /// The waker of a joiner. It records whether the frame was released when it was first called.
-struct Note {
+struct JoinerWaker {
     released: Arc<Gate>,
     when_woken: Mutex<Option<bool>>,
     joiner: Mutex<Option<Waker>>,
 }
 
-impl Wake for Note {
+impl Wake for JoinerWaker {
     fn wake(self: Arc<Self>) {
         let is_released = self.released.is_open();
         lock(&self.when_woken).get_or_insert(is_released);

@@ -37,14 +37,14 @@ pub(crate) fn c69_losers_of_a_race_are_dropped_in_their_scopes(
     ];
     for (label, number) in expected {
         all_see(&log, label, Some(number))?;
-        let noted = log
+        let recorded = log
             .entries()
             .iter()
             .filter(|(found, _)| *found == label)
             .count();
         let what = format!("{label} is polled, and dropped when the race is over");
         ensure(
-            noted >= 2,
+            recorded >= 2,
             &what,
             &format!("{:?}", log.entries()),
             "it is kept, or leaked",

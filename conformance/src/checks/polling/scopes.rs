@@ -167,7 +167,7 @@ struct Both(std::sync::Arc<std::sync::Mutex<Vec<Seen>>>);
 type Seen = (Option<u64>, Option<u64>);
 
 impl Both {
-    fn note(&self) {
+    fn record(&self) {
         let mut seen = self
             .0
             .lock()
@@ -185,11 +185,11 @@ impl Both {
     }
 }
 
-struct NotesBoth(Both);
+struct RecordsBoth(Both);
 
-impl Drop for NotesBoth {
+impl Drop for RecordsBoth {
     fn drop(&mut self) {
-        self.0.note();
+        self.0.record();
     }
 }
 
@@ -197,11 +197,11 @@ pub(crate) fn c71_started_scopes_keep_their_variable_under_another_poller(
     check: &CombinatorCheckContext,
 ) -> CheckResult {
     let both = Both::default();
-    let notes = NotesBoth(both.clone());
+    let records = RecordsBoth(both.clone());
     let scoped = ID.scope(
         21,
         poll_fn(move |cx| {
-            notes.0.note();
+            records.0.record();
             cx.waker().wake_by_ref();
             Poll::<()>::Pending
         }),

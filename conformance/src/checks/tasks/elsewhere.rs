@@ -228,10 +228,10 @@ pub(crate) fn c37_what_is_not_inherited_is_absent_in_a_task_that_is_never_polled
 ) -> CheckResult {
     check.joining()?;
     let seen = Slot::new();
-    let notes = StoresOnDrop(seen.clone());
+    let records = StoresOnDrop(seen.clone());
     check.block_on(async {
         let task = while_occupied(check, || {
-            let fresh = async move { drop(notes) };
+            let fresh = async move { drop(records) };
             let mut task = NOT_INHERITED.run(5, || check.spawn_joinable(fresh))?;
             match task.abort() {
                 true => Ok(task),

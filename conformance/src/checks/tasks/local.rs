@@ -69,7 +69,7 @@ pub(crate) fn c34_local_tasks_capture_at_spawn(check: &CheckContext) -> CheckRes
             (
                 (None, None),
                 "no frame is carried into local tasks: capture the current one in spawn_local, and \
-                 make each poll in it",
+                 enter it for each poll",
             ),
             (
                 (Some(10), Some(10)),

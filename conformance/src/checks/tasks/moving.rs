@@ -8,7 +8,7 @@ use framewise_context::{Frame, bind};
 
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure};
-use crate::checks::workers::{Before, Meeting, NOTES, are_at_the_root};
+use crate::checks::workers::{Before, RECORDS, TimedBarrier, are_at_the_root};
 use crate::support::{Gate, ID, Log, deliberate_panic, yield_times};
 
 const TRIES: usize = 8;
@@ -136,15 +136,15 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
                 let workers = spawner.executor().workers();
                 for _ in 0..TRIES {
                     let before = thread::current().id();
-                    let meeting = Meeting::of(workers);
+                    let barrier = TimedBarrier::of(workers);
                     for _ in 0..workers {
-                        let meeting = Arc::clone(&meeting);
+                        let barrier = Arc::clone(&barrier);
                         spawner.executor().spawn_root(Box::pin(async move {
-                            meeting.attend();
+                            barrier.arrive_and_wait();
                         }));
                     }
                     block_in_place(&spawner, || {
-                        meeting.is_complete();
+                        barrier.wait();
                     })?;
                     sees(10, "in a task after block_in_place")?;
                     yield_times(1).await;
@@ -169,31 +169,31 @@ pub(crate) fn c29_a_task_that_moves_after_block_in_place_keeps_its_frame(
 fn beside_a_blocked_thread(check: &CheckContext) -> CheckResult {
     let workers = check.executor().workers();
     // This thread attends, too, when it has released the frames: the other threads drop the values.
-    let (log, meeting) = (Log::new(), Meeting::of(workers + 1));
+    let (log, barrier) = (Log::new(), TimedBarrier::of(workers + 1));
     Frame::root().run(|| {
         for _ in 0..workers {
-            let meeting = Arc::clone(&meeting);
+            let barrier = Arc::clone(&barrier);
             let task = Box::pin(async move {
-                meeting.attend();
+                barrier.arrive_and_wait();
             });
-            bind(&NOTES, log.on_drop("a frame's value"))
+            bind(&RECORDS, log.on_drop("a frame's value"))
                 .and(&ID, 70)
                 .run(|| check.executor().spawn(task));
         }
     });
-    if !meeting.attend() {
+    if !barrier.arrive_and_wait() {
         return not_applicable("no thread takes the place of one that is in block_in_place");
     }
-    let noted = log.wait_for(workers);
+    let recorded = log.wait_for(workers);
     let cause = "the thread that takes over was started in the frame of the task that blocks: \
                  start threads at the root";
     ensure(
-        noted.len() == workers,
+        recorded.len() == workers,
         "the frames of tasks that ran beside a blocked thread are released",
-        &format!("{} of {workers} are", noted.len()),
+        &format!("{} of {workers} are", recorded.len()),
         "",
     )?;
-    for (label, seen) in noted {
+    for (label, seen) in recorded {
         if let Some(seen) = seen {
             return Err(Failure::new(
                 format!("{label} sees no binding on the thread that takes over"),

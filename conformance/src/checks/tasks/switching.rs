@@ -6,7 +6,7 @@ use framewise_context::Frame;
 
 use crate::check_context::{CheckContext, Slot};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
-use crate::checks::workers::{Before, Meeting, are_at_the_root, block_on_catching};
+use crate::checks::workers::{Before, TimedBarrier, are_at_the_root, block_on_catching};
 use crate::support::{Gate, ID, deliberate_panic, eventually, in_time, pause, yield_times};
 
 /// Compares `ID` with what is expected in each of many tasks; the first difference is reported.
@@ -80,16 +80,16 @@ pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext)
     const ROUNDS: usize = 10;
     let workers = check.executor().workers();
     check.block_on(async {
-        let meetings: Vec<_> = (0..ROUNDS).map(|_| Meeting::of(workers)).collect();
+        let barriers: Vec<_> = (0..ROUNDS).map(|_| TimedBarrier::of(workers)).collect();
         let task = |number: usize| {
-            let meetings = meetings.clone();
+            let barriers = barriers.clone();
             let own = 100 + number as u64;
             ID.run(own, || {
                 check.spawn(async move {
                     let mut all_came = true;
-                    for meeting in &meetings {
+                    for barrier in &barriers {
                         // Wait in vain at most once: the threads may not exist.
-                        all_came = all_came && meeting.attend();
+                        all_came = all_came && barrier.arrive_and_wait();
                         sees(Some(own), "in a task, while each thread runs one")?;
                         yield_times(3).await;
                         sees(Some(own), "in a task that the threads take from each other")?;
