@@ -102,7 +102,11 @@ pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_roo
 
 /// Frames and variables: what "the current request" consists of.
 pub mod context {
-    pub use framewise_context::*;
+    pub use framewise_context::{
+        BindingList, Bindings, Bound, CaughtPanic, ContextVar, Frame, FrameId, FrameScope,
+        FrameStats, LocationStats, Scope, WithFrame, bind, catch_unwind, contract, coop,
+        frame_stats,
+    };
 }
 
 /// TCP, and looking names up.
