@@ -18,6 +18,7 @@
 //! - [`cell::UnsafeCell`] gives access through closures, so that models can track the accesses.
 //! - [`thread_local!`] accepts only `const` initializers.
 
+pub mod current;
 pub mod deque;
 
 #[cfg(all(framewise_loom, framewise_shuttle))]

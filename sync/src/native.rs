@@ -17,7 +17,7 @@ pub mod hint {
 
 /// Threads.
 pub mod thread {
-    pub use std::thread::{Builder, JoinHandle, Thread, current, park, spawn, yield_now};
+    pub use std::thread::{Builder, JoinHandle, LocalKey, Thread, current, park, spawn, yield_now};
 }
 
 /// Interior mutability that loom can track.

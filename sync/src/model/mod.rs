@@ -39,7 +39,7 @@ pub mod thread {
     pub use super::threads::{
         Builder, FailingStart, JoinHandle, Thread, current, fail_start, park, spawn,
     };
-    pub use loom::thread::yield_now;
+    pub use loom::thread::{LocalKey, yield_now};
 }
 
 /// Interior mutability that loom tracks.

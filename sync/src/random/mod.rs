@@ -42,7 +42,7 @@ pub mod hint {
 /// Threads.
 pub mod thread {
     pub use super::threads::{Builder, JoinHandle, spawn};
-    pub use shuttle::thread::{Thread, current, park, yield_now};
+    pub use shuttle::thread::{LocalKey, Thread, current, park, yield_now};
 }
 
 /// Interior mutability that is tracked.
