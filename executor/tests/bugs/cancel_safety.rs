@@ -63,12 +63,12 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
     ),
     (
-        "context/src/coop.rs",
+        "context/src/coop/wrappers.rs",
         "coop",
         (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
     ),
     (
-        "context/src/coop.rs",
+        "context/src/coop/wrappers.rs",
         "unconstrained",
         (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
     ),
