@@ -27,6 +27,7 @@ use crate::scheduler::worker::CoreHandoff;
 use crate::scheduler::{ending, points};
 use crate::task::cell::{self, Schedule};
 use crate::task::header::{RunResult, TaskRef};
+use crate::task::large::{call_to_heap, is_large};
 use crate::task::{JoinError, JoinHandle};
 
 framewise_sync::thread_local! {
@@ -144,14 +145,15 @@ impl<H: Host> BlockingPool<H> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let task = cell::allocate(
-            BlockingCall(Some(f)),
-            frame,
-            BlockingSchedule(self.clone()),
-            true,
-        );
+        let schedule = BlockingSchedule(self.clone());
+        let task = if const { is_large::<R>() } {
+            let f = move || call_to_heap(f);
+            cell::allocate(BlockingCall(Some(f)), frame, schedule, true)
+        } else {
+            cell::allocate(BlockingCall(Some(f)), frame, schedule, true)
+        };
         points::spawned(task);
-        // SAFETY: the handle's reference is ours to pass on.
+        // SAFETY: the handle's reference is ours to pass on; a large result is in a box (T1).
         let handle = unsafe { JoinHandle::new(task) };
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
             let error = reason.map_or_else(JoinError::cancelled, JoinError::rejected);

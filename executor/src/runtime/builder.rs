@@ -89,9 +89,10 @@ impl Builder {
     /// Sets the size of the stack of each worker and each thread of the blocking pool, in bytes. By default
     /// that of the standard library: 2 MiB, or what `RUST_MIN_STACK` says.
     ///
-    /// Code that recurses deeply, and large values on the stack (also outputs of tasks, which are moved by
-    /// value), may need more. A size below 64 KiB, or one that no address space has room for, makes
-    /// [`build`](Self::build) fail. A seeded run has no threads and so no use for this.
+    /// Code that recurses deeply, and large values on the stack (also
+    /// [outputs of tasks](crate::spawn#large-futures-and-outputs), which are returned by value), may need
+    /// more. A size below 64 KiB, or one that no address space has room for, makes [`build`](Self::build)
+    /// fail. A seeded run has no threads and so no use for this.
     ///
     /// # Examples
     ///

@@ -11,7 +11,7 @@ use super::block_on::block_on;
 use super::enter::{self, Entered};
 use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
-use crate::task::large::{boxed_call_if_large, boxed_if_large};
+use crate::task::large::{BoxOutput, boxed_call_if_large, boxed_if_large, is_large};
 
 /// A handle to a [`Runtime`](crate::runtime::Runtime), by which any thread can spawn on it.
 ///
@@ -222,7 +222,11 @@ impl Handle {
     #[track_caller]
     pub(crate) fn enter_and_block_on<F: Future>(&self, future: F) -> F::Output {
         let _entered = self.enter();
-        block_on(future, &self.spawner.shared)
+        if const { is_large::<F::Output>() } {
+            block_on(BoxOutput(future), &self.spawner.shared).into_output()
+        } else {
+            block_on(future, &self.spawner.shared)
+        }
     }
 
     /// Puts this thread into the runtime until the guard is dropped, so that

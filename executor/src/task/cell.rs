@@ -16,6 +16,7 @@ use framewise_sync::cell::UnsafeCell;
 use super::catch::catch_and_discard;
 use super::error::JoinError;
 use super::header::{Header, Links, RunResult, TaskRef, Vtable};
+use super::large::{BoxOutput, is_large};
 use super::state::{FinishAction, OutputOwner, PollEndAction, StartAction, TaskState, WakeAction};
 use super::waker::BorrowedWaker;
 
@@ -57,9 +58,23 @@ enum Stage<F: Future> {
     Consumed,
 }
 
-/// Allocates a task in `frame`. The claim, the join handle's reference (where `joined`) and the
-/// task's own are the caller's.
+/// Allocates a task in `frame`. The caller is its holder, and has the join handle's reference (where
+/// `joined`) and the task's own. A large output is stored in a box, as the join handle expects (T1).
+#[inline]
 pub(crate) fn allocate<F: Future, S: Schedule>(
+    future: F,
+    frame: Frame,
+    scheduler: S,
+    joined: bool,
+) -> TaskRef {
+    if const { is_large::<F::Output>() } {
+        allocate_core(BoxOutput(future), frame, scheduler, joined)
+    } else {
+        allocate_core(future, frame, scheduler, joined)
+    }
+}
+
+fn allocate_core<F: Future, S: Schedule>(
     future: F,
     frame: Frame,
     scheduler: S,
@@ -107,7 +122,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
 
     /// # Safety
     ///
-    /// As [`TaskRef::run`].
+    /// Like [`TaskRef::run`].
     unsafe fn run(pointer: NonNull<Header>) -> RunResult {
         // SAFETY: the claim keeps the task alive (S3).
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
@@ -128,7 +143,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
 
     /// # Safety
     ///
-    /// As [`TaskRef::refuse`].
+    /// Like [`TaskRef::complete_with_error`].
     unsafe fn complete_with_error(pointer: NonNull<Header>, error: JoinError) {
         // SAFETY: the claim keeps the task alive (S3).
         let core = unsafe { Self::of(pointer) };

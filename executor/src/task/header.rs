@@ -7,7 +7,9 @@
 //!
 //! - **T1. Shape.** A task is one allocation of `cell::Core<F, S>`, a `repr(C)` struct that begins
 //!   with `Header`. The header's vtable was made for that `F` and `S`, so its functions may cast the
-//!   pointer back.
+//!   pointer back. If the output `T` of the future that was spawned is large, `F` is a `BoxOutput`, or a
+//!   blocking call that does the same, so the task's output is a `LargeOutput<T>`. Only the join handle,
+//!   which knows `T`, differs by that.
 //! - **T2. Liveness and the stage.** The thread that drops the last reference frees the task. The task
 //!   keeps one of its own until it is finished, so the holder of a runnable task needs none (S3). The
 //!   stage (future or output) belongs to the runner from `start` until `complete`, and from then on to
@@ -67,7 +69,7 @@ pub(crate) struct Vtable {
     pub(crate) remove_queued: unsafe fn(NonNull<Header>),
     /// The address of the runtime or pool that the task ends with.
     pub(crate) owner: unsafe fn(NonNull<Header>) -> *const (),
-    /// Moves the output to `*mut Option<Result<T, JoinError>>`. The task is finished.
+    /// Moves the output to `*mut Option<Result<F::Output, JoinError>>`. The task is finished.
     pub(crate) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output, if it is still there. The caller owns it.
     pub(crate) drop_output: unsafe fn(NonNull<Header>),

@@ -14,6 +14,7 @@ use framewise_context::coop;
 
 use super::error::JoinError;
 use super::header::TaskRef;
+use super::large::{LargeOutput, is_large};
 use crate::scheduler::{ending, points};
 
 /// Awaits the output of a spawned task.
@@ -57,7 +58,8 @@ impl<T> Unpin for JoinHandle<T> {}
 impl<T> JoinHandle<T> {
     /// # Safety
     ///
-    /// The caller passes the join handle's reference on, of a task whose output is a `T`.
+    /// The caller passes the join handle's reference on, of a task whose output is a `T`, or a
+    /// [`LargeOutput<T>`] if `T` is large (T1).
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
         Self {
             task,
@@ -117,10 +119,60 @@ impl<T> JoinHandle<T> {
         self.task
     }
 
-    /// The output of a task that is finished, once.
+    /// Takes the output of a task that is finished, without a wait.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the output was taken before.
+    #[cfg(all(
+        any(test, feature = "test-util"),
+        not(any(framewise_loom, framewise_shuttle))
+    ))]
     pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
-        let mut output: Option<Result<T, JoinError>> = None;
-        // SAFETY: the task is finished, we are its join handle, and T is its output (see `new`).
+        match self.take_joined() {
+            Poll::Ready(output) => output,
+            Poll::Pending => unreachable!("the output of a finished task is ready"),
+        }
+    }
+
+    /// Takes the output of a task that is finished, and returns what `poll` returns for it.
+    ///
+    /// Each size has a function of its own: without optimization, a function has room in its stack frame for
+    /// the copies of every branch.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the output was taken before.
+    #[inline]
+    fn take_joined(&mut self) -> Poll<Result<T, JoinError>> {
+        if const { is_large::<T>() } {
+            self.take_large_output()
+        } else {
+            self.take_small_output()
+        }
+    }
+
+    #[inline]
+    fn take_small_output(&mut self) -> Poll<Result<T, JoinError>> {
+        // SAFETY: the task's output is a T (see `new`), which is not large (T1).
+        Poll::Ready(unsafe { self.take_stored::<T>() })
+    }
+
+    fn take_large_output(&mut self) -> Poll<Result<T, JoinError>> {
+        // SAFETY: the task's output is a T (see `new`), which is large, so it is stored in a box (T1).
+        match unsafe { self.take_stored::<LargeOutput<T>>() } {
+            Ok(output) => output.into_joined(),
+            Err(error) => ready_with_error(error),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The task stores its output as an `O`, and is finished.
+    #[inline]
+    unsafe fn take_stored<O>(&mut self) -> Result<O, JoinError> {
+        let mut output: Option<Result<O, JoinError>> = None;
+        // SAFETY: by the contract, and we are the task's join handle.
         unsafe {
             (self.task.header().vtable.take_output)(
                 self.task.pointer(),
@@ -129,6 +181,12 @@ impl<T> JoinHandle<T> {
         }
         output.expect("a JoinHandle must not be polled again after it was ready")
     }
+}
+
+/// A function of its own, because a result with room for a large output is in its stack frame.
+#[cold]
+fn ready_with_error<T>(error: JoinError) -> Poll<Result<T, JoinError>> {
+    Poll::Ready(Err(error))
 }
 
 impl<T> Future for JoinHandle<T> {
@@ -141,11 +199,11 @@ impl<T> Future for JoinHandle<T> {
         if state.is_finished() {
             // A handle that is denied keeps the output.
             ready!(coop::poll_spend(cx));
-            return Poll::Ready(self.take_output());
+            return self.take_joined();
         }
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same, at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
-            return Poll::Ready(Err(JoinError::cancelled()));
+            return ready_with_error(JoinError::cancelled());
         }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
@@ -160,7 +218,7 @@ impl<T> Future for JoinHandle<T> {
                 return Poll::Pending;
             }
             if !state.unset_join_waker() {
-                return Poll::Ready(self.take_output());
+                return self.take_joined();
             }
         }
         let waker = cx.waker().clone();
@@ -174,7 +232,7 @@ impl<T> Future for JoinHandle<T> {
         if waits {
             Poll::Pending
         } else {
-            Poll::Ready(self.take_output())
+            self.take_joined()
         }
     }
 }

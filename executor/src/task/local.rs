@@ -26,7 +26,7 @@ use framewise_sync::{Arc, Mutex, thread};
 use super::catch::catch_and_discard;
 use super::cell::{self, Schedule};
 use super::header::{RunResult, TaskRef};
-use super::large::boxed_if_large;
+use super::large::{BoxOutput, box_if_large, boxed_if_large, is_large};
 use super::owned::OwnedTasks;
 use super::{JoinError, JoinHandle};
 use crate::runtime::{Runtime, enter};
@@ -178,21 +178,25 @@ impl LocalSet {
     ///     assert_eq!((one.ok(), two.ok()), (Some(1), Some(2)));
     /// });
     /// ```
-    pub async fn run_until<F: Future>(&self, future: F) -> F::Output {
-        let mut future = std::pin::pin!(future);
-        let poller = self.new_poller();
-        std::future::poll_fn(|cx| {
-            let _current = self.make_current();
-            if points::interrupts() {
-                // The tasks go first; the future has its turn again.
-                cx.waker().wake_by_ref();
-            } else if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(output);
-            }
-            self.run_some(poller.id, cx);
-            Poll::Pending
-        })
-        .await
+    pub fn run_until<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+        // Before the block, which has the future twice: as it is captured, and pinned.
+        let future = box_if_large!(F, future);
+        async move {
+            let mut future = std::pin::pin!(future);
+            let poller = self.new_poller();
+            std::future::poll_fn(|cx| {
+                let _current = self.make_current();
+                if points::interrupts() {
+                    // The tasks go first; the future has its turn again.
+                    cx.waker().wake_by_ref();
+                } else if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                    return Poll::Ready(output);
+                }
+                self.run_some(poller.id, cx);
+                Poll::Pending
+            })
+            .await
+        }
     }
 
     fn new_poller(&self) -> Poller<'_> {
@@ -214,7 +218,14 @@ impl LocalSet {
     /// See [`Handle::block_on`](crate::runtime::Handle::block_on).
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
-        boxed_if_large!(F, future => runtime.handle().enter_and_block_on(self.run_until(future)))
+        boxed_if_large!(F, future => {
+            let handle = runtime.handle();
+            if const { is_large::<F::Output>() } {
+                handle.enter_and_block_on(self.run_until(BoxOutput(future))).into_output()
+            } else {
+                handle.enter_and_block_on(self.run_until(future))
+            }
+        })
     }
 
     /// Runs tasks until none is woken or a turn is over, and asks to be polled again.

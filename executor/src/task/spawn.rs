@@ -22,11 +22,14 @@ use crate::seeded::hooks;
 /// variables that are declared [not inherited](framewise_context::ContextVar::not_inherited). It
 /// costs one pointer. A rebinding in the task is invisible to its spawner and siblings.
 ///
-/// # Large futures
+/// # Large futures and outputs
 ///
 /// The future is moved once, to the heap, so that one of several hundred KiB does not overflow the stack
 /// in a debug build either. A task is one allocation; in a debug build, and for a future above 16
-/// KiB, it is two. Outputs are moved by value: box large ones, or set a larger
+/// KiB, it is two. So is an output above 16 KiB, which is moved to the heap when the future's poll returns it,
+/// and stays there until it is joined. The poll itself, and the join, return the output by value: a debug
+/// build has one copy of it on the worker's stack beside those of the future's own code, and one or more on
+/// the joiner's stack (`.await` makes several). If that overflows a stack, box the output, or set a larger
 /// [`thread_stack_size`](crate::runtime::Builder::thread_stack_size).
 ///
 /// # Examples
