@@ -1,8 +1,10 @@
-//! Two checks of the whole workspace: each item of the contract for frames has tests whose names
-//! begin with its number, and the crates import each other in one direction only.
+//! Three checks of the whole workspace: each item of the contract for frames has tests whose names
+//! begin with its number, the crates import each other in one direction only, and what ARCHITECTURE.md
+//! cites exists.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arrows;
+mod citations;
 mod flavors;
 mod items;
 mod source;
