@@ -19,7 +19,7 @@ use crate::scheduled_io::Call;
 use crate::slab::{Slab, SourceKey};
 use crate::system;
 #[cfg(target_os = "linux")]
-use crate::timerfd::{LateUnpark, TimerFd};
+use crate::timerfd::{TimerFd, WakeTimer};
 use crate::unpark::Unpark;
 
 /// The maximum number of events that one turn fetches.
@@ -134,7 +134,7 @@ impl IoDriver {
             }),
             unpark: Unpark::new(waker),
             #[cfg(target_os = "linux")]
-            late_unpark: LateUnpark::new(poll.registry()).ok(),
+            wake_timer: WakeTimer::new(poll.registry()).ok(),
             initial_callbacks: Mutex::new(Vec::new()),
             blocking,
         });
@@ -213,7 +213,7 @@ impl IoDriver {
             for event in events.by_ref().take(EVENTS_A_LOCK) {
                 match SourceKey::from_token(event.token().0) {
                     SourceKey::UNPARK => report.unparked = true,
-                    SourceKey::LATE_UNPARK => report.timer = true,
+                    SourceKey::WAKE_TIMER => report.timer = true,
                     SourceKey::TIMER => {
                         report.timer = true;
                         #[cfg(target_os = "linux")]

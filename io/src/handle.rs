@@ -16,7 +16,7 @@ use crate::scheduled_io::{Call, ScheduledIo};
 use crate::slab::{Slab, SourceKey};
 use crate::system;
 #[cfg(target_os = "linux")]
-use crate::timerfd::LateUnpark;
+use crate::timerfd::WakeTimer;
 use crate::unpark::Unpark;
 
 /// Runs a closure on the blocking pool.
@@ -41,7 +41,7 @@ pub(crate) struct IoShared {
     pub(crate) unpark: Unpark<system::Waker>,
     /// `None` if the system provides none.
     #[cfg(target_os = "linux")]
-    pub(crate) late_unpark: Option<LateUnpark>,
+    pub(crate) wake_timer: Option<WakeTimer>,
     /// Callbacks that were registered with a source that was already ready. No edge reports that
     /// readiness again, so the driver calls them once without one.
     pub(crate) initial_callbacks: Mutex<Vec<Call>>,
@@ -112,8 +112,8 @@ impl IoHandle {
     /// [`unpark`](Self::unpark).)
     pub fn unpark_after(&self, limit: Duration) {
         #[cfg(target_os = "linux")]
-        if let Some(late) = &self.shared.late_unpark
-            && late.ensure(limit).is_ok()
+        if let Some(wake_timer) = &self.shared.wake_timer
+            && wake_timer.ensure(limit).is_ok()
         {
             return;
         }
@@ -124,13 +124,13 @@ impl IoHandle {
     /// Returns how often the timer of [`unpark_after`](Self::unpark_after) was set, a system call
     /// each. For tests and tools.
     #[doc(hidden)]
-    pub fn late_settings(&self) -> u64 {
+    pub fn wake_timer_settings(&self) -> u64 {
         #[cfg(target_os = "linux")]
         return self
             .shared
-            .late_unpark
+            .wake_timer
             .as_ref()
-            .map_or(0, LateUnpark::settings);
+            .map_or(0, WakeTimer::settings);
         #[cfg(not(target_os = "linux"))]
         0
     }

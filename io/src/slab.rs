@@ -24,8 +24,8 @@ impl SourceKey {
     pub const UNPARK: SourceKey = SourceKey(INDEX_MASK);
     /// The key of the driver's timer.
     pub const TIMER: SourceKey = SourceKey(INDEX_MASK - 1);
-    /// The key of the timer that other threads set.
-    pub const LATE_UNPARK: SourceKey = SourceKey(INDEX_MASK - 2);
+    /// The key of the wake timer, which other threads set.
+    pub const WAKE_TIMER: SourceKey = SourceKey(INDEX_MASK - 2);
 
     fn new(index: usize, generation: usize) -> Self {
         Self((generation << INDEX_BITS) | index)

@@ -22,7 +22,7 @@
 //! would add 10 ms to a wait of 10 s. Ending early enough to allow for it would cost a second
 //! `epoll_wait`, and the same call to set the timer for the rest.
 //!
-//! A second timer, [`LateUnpark`], is set by other threads than the driver owner, by the same
+//! A second timer, [`WakeTimer`], is set by other threads than the driver owner, by the same
 //! rules.
 //!
 //! The file must not know the driver, nor what the deadlines are for.
@@ -100,11 +100,11 @@ impl TimerFd {
 /// lock keeps that true. A thread that finds the expiry still to come does so before the timer
 /// fires, and a thread that sets the timer again discards no expiry that another thread relies on.
 #[derive(Debug)]
-pub(crate) struct LateUnpark(Mutex<TimerFd>);
+pub(crate) struct WakeTimer(Mutex<TimerFd>);
 
-impl LateUnpark {
+impl WakeTimer {
     pub(crate) fn new(registry: &Registry) -> io::Result<Self> {
-        TimerFd::with_key(registry, SourceKey::LATE_UNPARK).map(|timer| Self(Mutex::new(timer)))
+        TimerFd::with_key(registry, SourceKey::WAKE_TIMER).map(|timer| Self(Mutex::new(timer)))
     }
 
     /// Ensures that the timer fires when `after` has passed, or earlier, but not before this call.

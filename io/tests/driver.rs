@@ -40,10 +40,10 @@ fn an_unpark_from_another_thread_ends_a_wait() {
     thread.join().unwrap();
 }
 
-/// A late unpark ends the current wait, or the next one if it is due before that begins.
+/// The wake timer ends the current wait, or the next one if it fires before that begins.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_late_unpark_ends_a_wait_in_time() {
+fn a_wake_timer_ends_a_wait_in_time() {
     let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
     handle.unpark_after(Duration::from_millis(1));
     assert!(driver.turn(None).unwrap().timer);
@@ -54,20 +54,20 @@ fn a_late_unpark_ends_a_wait_in_time() {
     thread.join().unwrap();
 }
 
-/// A late unpark sets the timer only if the timer is not due in time anyway.
+/// Sets the wake timer only if it does not fire in time anyway.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_late_unpark_is_set_once_each_time_that_it_fires() {
+fn the_wake_timer_is_set_once_for_each_time_that_it_fires() {
     const HOUR: Duration = Duration::from_secs(3600);
     let (mut driver, handle) = IoDriver::new(spawner()).unwrap();
     handle.unpark_after(HOUR);
     handle.unpark_after(HOUR);
     handle.unpark_after(2 * HOUR);
-    assert_eq!(handle.late_settings(), 1);
+    assert_eq!(handle.wake_timer_settings(), 1);
     for round in 1..=3 {
         handle.unpark_after(Duration::from_millis(1));
         assert!(driver.turn(None).unwrap().timer);
-        assert_eq!(handle.late_settings(), 1 + round);
+        assert_eq!(handle.wake_timer_settings(), 1 + round);
     }
 }
 

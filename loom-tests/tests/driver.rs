@@ -424,7 +424,7 @@ fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
         join(unparker);
         join(clock);
         assert_eq!((kernel.wakes(), kernel.timer_settings()), (0, 1));
-        assert_eq!(handle.late_settings(), 1);
+        assert_eq!(handle.wake_timer_settings(), 1);
     });
 }
 

@@ -38,7 +38,7 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 ("loom-tests/tests/timers.rs", "arming_against_parking"),
                 ("loom-tests/tests/timers.rs", "two_wheels_against_parking"),
-                ("io/tests/driver.rs", "a_late_unpark_ends_a_wait_in_time"),
+                ("io/tests/driver.rs", "a_wake_timer_ends_a_wait_in_time"),
                 (
                     "executor/tests/bugs/lost_wakeup.rs",
                     "a_near_timer_interrupts_the_sleep_until_a_far_one",

@@ -153,7 +153,8 @@ impl Resolve for str {
             return one(address);
         }
         let malformed = |what: &str| {
-            let message = format!("invalid socket address {self:?}: {what}, like in \"host:80\"");
+            let message =
+                format!("invalid socket address {self:?}: {what}; write it like \"host:80\"");
             io::Error::new(io::ErrorKind::InvalidInput, message)
         };
         let (host, port) = self
