@@ -1,9 +1,9 @@
-//! The pool for calls that block: what is queued has a thread, whatever ends or fails meanwhile.
+//! The pool for blocking calls: each queued job has a thread, whatever ends or fails meanwhile.
 //!
-//! The shipped pool with real jobs, on a model's threads. Starting one fails where a model says so,
-//! and the time that an idle thread waits is out when a model's clock strikes: a wait that ends
-//! then without having been notified is what a time-out is to the pool. How a failure shows: a
-//! joiner that waits for ever, a thread that never ends, a closure that is not dropped once.
+//! The shipped pool with real jobs, on a model's threads. Starting a thread fails if a model says
+//! so, and the timeout of an idle thread elapses when the model advances its clock: for the pool, a
+//! wait that ends without a notification is a timeout. A failure is a joiner that waits forever, a
+//! thread that never ends, or a closure that is not dropped once.
 #![cfg(framewise_loom)]
 
 use std::sync::Arc as StdArc;
@@ -25,8 +25,8 @@ fn clock(pool: &ModelPool) -> thread::JoinHandle<()> {
 
 // ---- queued means that a thread exists or wakes ----
 
-/// Race: a push against the idle thread that gives up waiting. Either it takes the job, or it is
-/// gone for the push, which starts another.
+/// Race: a push against an idle thread that times out. The thread takes the job, or the push sees
+/// that it is gone and starts another.
 #[test]
 fn a_push_meets_the_end_of_keep_alive() {
     model("push × keep-alive, one thread", || {
@@ -41,8 +41,8 @@ fn a_push_meets_the_end_of_keep_alive() {
     });
 }
 
-/// Race: two pushes against one thread that becomes idle, and whose time is out in between: the
-/// second must not count on it as well.
+/// Race: two pushes against one thread that becomes idle, and times out in between: the second push
+/// must not rely on it as well.
 #[test]
 fn two_pushes_meet_one_idle_thread() {
     model("push, keep-alive, push × going idle", || {
@@ -57,8 +57,8 @@ fn two_pushes_meet_one_idle_thread() {
     });
 }
 
-/// Race: a job, or a core, against a thread that becomes idle: if it is idle by then, it takes what comes, and
-/// no other is started. A failure shows after all executions: none has done with one thread.
+/// Race: a job, or a core, against a thread that becomes idle: if it is idle by then, it takes the
+/// job or core, and no other is started. Failure: no execution uses one thread only.
 fn an_idle_thread_is_used_again(name: &str, push: impl Fn(&ModelPool) + Send + Sync + 'static) {
     // Outside of the model: counted over all executions.
     let with_one_thread = StdArc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -89,8 +89,8 @@ fn an_idle_thread_takes_a_core() {
 
 // ---- a thread that cannot be started ----
 
-/// Race: a push that relies on a thread which then cannot be started. Both jobs end: refused, or run
-/// by a thread that the later push has started.
+/// Race: a push that relies on a thread that cannot be started. Both jobs end: they fail, or run on
+/// a thread that the later push started.
 fn a_push_meets_a_start_that_fails(name: &str, threads_max: usize, failing: usize) {
     model(name, move || {
         let pool = ModelPool::new(threads_max, failing);
@@ -102,10 +102,7 @@ fn a_push_meets_a_start_that_fails(name: &str, threads_max: usize, failing: usiz
         let others = other.join().expect("no panic");
         for outcome in [mine, others] {
             if let Err(error) = outcome {
-                assert!(
-                    !error.is_cancelled(),
-                    "refused with a reason, not cancelled"
-                );
+                assert!(!error.is_cancelled(), "failed with a reason, not cancelled");
             }
         }
         end_of_pool(&pool);
@@ -149,7 +146,7 @@ fn a_push_meets_the_closing() {
     });
 }
 
-/// Race: the pool is closed while a thread cannot be started on which another job relies.
+/// Race: the pool is closed while a thread, on which another job relies, cannot be started.
 #[test]
 fn a_start_that_fails_meets_the_closing() {
     model("push × push × start fails × close", || {
@@ -169,7 +166,7 @@ fn a_start_that_fails_meets_the_closing() {
     });
 }
 
-/// Race: the pool is closed, and somebody waits for its threads, while one that was counted cannot be
+/// Race: the pool is closed, and another thread waits for its end, while a counted thread cannot be
 /// started: the wait ends.
 #[test]
 fn a_start_that_fails_meets_the_wait_for_the_end() {
@@ -184,10 +181,10 @@ fn a_start_that_fails_meets_the_wait_for_the_end() {
     });
 }
 
-/// Race: a core that cannot be handed over, in the same way.
+/// Race: the same with a core that cannot be handed off.
 #[test]
 fn a_core_that_cannot_be_handed_over_meets_the_wait_for_the_end() {
-    model("hand-over × start fails × close and wait", || {
+    model("handoff × start fails × close and wait", || {
         let pool = ModelPool::new(1, 0b01);
         let worker = thread::spawn({
             let pool = pool.clone();
@@ -198,8 +195,8 @@ fn a_core_that_cannot_be_handed_over_meets_the_wait_for_the_end() {
     });
 }
 
-/// Race: the pool is closed, and somebody waits for its threads, while one has just been started, is done
-/// and ends, before whoever started it has said so: it is waited for, its last step included.
+/// Race: the pool is closed, and another thread waits for its end, while a new thread finishes and
+/// ends before its start has returned: the wait includes its last step.
 #[test]
 fn a_start_meets_the_wait_for_the_end() {
     model("push × close and wait × last step", || {
@@ -218,7 +215,7 @@ fn a_start_meets_the_wait_for_the_end() {
 /// Race: the same with a core's thread.
 #[test]
 fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
-    model("hand-over × close and wait × last step", || {
+    model("handoff × close and wait × last step", || {
         let pool = ModelPool::with_last_steps(1, 0);
         let woken = TestWaker::new();
         let worker = thread::spawn({
@@ -257,7 +254,7 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
         });
         match TestWaker::new().block_on(&mut second) {
             Ok(()) => assert_eq!(ran_at.load(Ordering::Relaxed), 1),
-            // An abort that comes while it runs cannot keep it from running.
+            // An abort while it runs cannot prevent it.
             Err(error) => assert!(error.is_cancelled()),
         }
         assert!(end_of_second.is_dropped());
@@ -267,8 +264,8 @@ fn an_abort_meets_the_thread_that_takes_the_job() {
     });
 }
 
-/// An abort of a job that no thread can take yet, since the only one is at work: the job is finished when
-/// the abort returns, its neighbors in the queue run.
+/// Aborts a job that no thread can take yet, since the only one is at work: the job is finished
+/// when the abort returns, and its neighbors in the queue run.
 #[test]
 fn an_abort_in_the_queue_ends_the_job_at_once() {
     model("abort in the queue, one thread at work", || {
@@ -294,8 +291,8 @@ fn an_abort_in_the_queue_ends_the_job_at_once() {
     });
 }
 
-/// Race: an abort in the queue against the closing of the pool, which takes out every job: one of the two
-/// ends it, once.
+/// Race: an abort in the queue against the closing of the pool, which takes every job out: one of
+/// the two ends the job, once.
 #[test]
 fn an_abort_in_the_queue_meets_the_closing() {
     model("abort in the queue × close", || {
@@ -334,7 +331,7 @@ fn a_job_whose_thread_was_started_meets_the_closing() {
     });
 }
 
-/// Race: the closing against a thread that was idle and is notified for a job, or whose time ran out
+/// Race: the closing against a thread that was idle and is notified for a job, or that timed out
 /// before, so that another is started: the job runs.
 #[test]
 fn a_job_whose_thread_was_notified_meets_the_closing() {
@@ -346,7 +343,7 @@ fn a_job_whose_thread_was_notified_meets_the_closing() {
             move || std::task::Wake::wake_by_ref(&woken)
         });
         woken.wait();
-        // As the thread goes idle: where it has not yet, the job only waits in the queue.
+        // If the thread is not idle yet, the job only waits in the queue.
         let second = job(&pool);
         let notified = pool.notified();
         pool.close();
@@ -361,11 +358,11 @@ fn a_job_whose_thread_was_notified_meets_the_closing() {
 
 // ---- a core that changes threads ----
 
-/// Race: a core that is handed over, a push, and the idle thread that may be taken by either, or
-/// give up: both are seen to, though the pool has no second thread for jobs.
+/// Race: a core that is handed off, a push, and the idle thread that either may use or that may
+/// time out: both get a thread, though the pool has no second thread for jobs.
 #[test]
 fn a_core_meets_a_push() {
-    model("hand-over × push × keep-alive", || {
+    model("handoff × push × keep-alive", || {
         let pool = ModelPool::new(1, 0);
         ran(job(&pool)).expect("the pool is open");
         let pusher = thread::spawn({
@@ -377,7 +374,7 @@ fn a_core_meets_a_push() {
             let (test_waker, woken) = (StdArc::clone(&test_waker), StdArc::clone(&woken));
             move || {
                 std::task::Wake::wake_by_ref(&woken);
-                // Works for as long as the runtime is open: jobs must not wait for it.
+                // Works until the runtime closes: jobs must not wait for it.
                 test_waker.wait();
             }
         });
@@ -390,11 +387,11 @@ fn a_core_meets_a_push() {
     });
 }
 
-/// Race: a thread whose core has ended gives up waiting, against a push: the thread counts as one for jobs
-/// again, and when it is gone as none.
+/// Race: a thread whose core has ended times out, against a push: the thread counts for jobs again,
+/// and no more once it is gone.
 #[test]
 fn the_end_of_a_cores_thread_meets_a_push() {
-    model("hand-over, its end × keep-alive × push", || {
+    model("handoff, its end × keep-alive × push", || {
         let pool = ModelPool::new(1, 0);
         let woken = TestWaker::new();
         let core = StdArc::clone(&woken);
@@ -408,11 +405,11 @@ fn the_end_of_a_cores_thread_meets_a_push() {
     });
 }
 
-/// Race: a core whose thread cannot be started, and a push that saw a thread in it: the core comes
-/// back, and the job ends either way.
+/// Race: a core whose thread cannot be started, and a push that saw the thread as counted: the core
+/// returns, and the job ends either way.
 #[test]
 fn a_push_meets_a_core_that_cannot_be_handed_over() {
-    model("hand-over × push × start fails", || {
+    model("handoff × push × start fails", || {
         let pool = ModelPool::new(1, 0b01);
         let pusher = thread::spawn({
             let pool = pool.clone();
@@ -432,7 +429,7 @@ fn a_push_meets_a_core_that_cannot_be_handed_over() {
 }
 
 /// Race: two pushes, the first of which gets no thread, while the only thread works with a core: it
-/// is none for jobs, so both are refused, or the second push gets a thread.
+/// does not count for jobs, so both jobs fail, or the second push gets a thread.
 #[test]
 fn a_start_that_fails_beside_a_core() {
     model("push × push × start fails, a core at work", || {
@@ -451,8 +448,8 @@ fn a_start_that_fails_beside_a_core() {
     });
 }
 
-/// Race: two pushes against the end of a core: its thread is one for jobs again, so with a limit of one
-/// thread there is no second one. A failure shows as two jobs at a time.
+/// Race: two pushes against the end of a core: its thread counts for jobs again, so with a limit of
+/// one thread there is no second one. Failure: two jobs at a time.
 #[test]
 fn a_core_that_ends_meets_two_pushes() {
     model("core that ends × push × push", || {
@@ -476,26 +473,26 @@ fn a_core_that_ends_meets_two_pushes() {
     });
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
-/// The least pool: one thread, one job, and a thread that gives up waiting.
+/// A minimal pool: one thread, one job, and a thread that times out.
 #[derive(Default)]
-struct Least {
-    state: Mutex<LeastState>,
+struct MinimalPool {
+    state: Mutex<MinimalPoolState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct LeastState {
+struct MinimalPoolState {
     queued: bool,
     done: bool,
     gone: bool,
     late: bool,
 }
 
-impl Least {
-    /// A thread that has nothing to do waits, and goes when it is late. `apart`: it tells that it has
-    /// gone in a step of its own.
+impl MinimalPool {
+    /// A thread without a job waits, and ends when it times out. With `apart`, it counts itself out
+    /// in a separate step.
     fn work(&self, apart: bool) {
         let mut state = self.state.lock();
         while !state.queued && !state.late {
@@ -512,7 +509,7 @@ impl Least {
         state.gone = true;
     }
 
-    fn push_and_strike(name: &str, apart: bool) {
+    fn push_and_advance_clock(name: &str, apart: bool) {
         model(name, move || {
             let pool = Arc::new(Self::default());
             let worker = thread::spawn({
@@ -541,12 +538,13 @@ impl Least {
 
 #[test]
 fn control_the_shape_holds() {
-    Least::push_and_strike("control: a thread goes under the lock", false);
+    MinimalPool::push_and_advance_clock("control: a thread goes under the lock", false);
 }
 
-/// A thread that gives up and tells so later: a push relies on it in between.
+/// Control: a thread that counts itself out after it decided to end: a push relies on it in
+/// between.
 #[test]
 #[should_panic(expected = "a job without a thread")]
 fn control_a_thread_that_goes_in_two_steps_is_noticed() {
-    Least::push_and_strike("control: a thread goes in two steps", true);
+    MinimalPool::push_and_advance_clock("control: a thread goes in two steps", true);
 }

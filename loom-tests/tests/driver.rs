@@ -1,8 +1,9 @@
-//! The I/O driver: the shipped `IoDriver`, `IoHandle` and registrations over a kernel of plain data.
+//! The I/O driver: the shipped `IoDriver`, `IoHandle` and registrations over a kernel of plain
+//! data.
 //!
-//! The kernel (`io/src/system/model.rs`) tells edges, each once, with the token of the registration;
-//! its waker saturates; its time passes when a model says so. Bytes are counters beside it, relaxed on
-//! purpose. A wake-up that is lost shows as a deadlock, an event that is lost as bytes that are left.
+//! The kernel (`io/src/system/model.rs`) reports each edge once, with the token of the
+//! registration; its waker saturates; its time passes when a model says so. Bytes are counters
+//! beside it, relaxed on purpose. A lost wake-up is a deadlock, a lost event leaves bytes behind.
 #![cfg(framewise_loom)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -21,7 +22,7 @@ use framewise_loom_tests::{DropTracker, TestWaker, model};
 use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Mutex, thread};
 
-/// As long as the model says.
+/// A timeout that the model's clock ends.
 const LIMIT: Duration = Duration::from_secs(3600);
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -49,7 +50,7 @@ fn look(driver: &mut IoDriver) -> TurnReport {
     turn(driver, Some(Duration::ZERO))
 }
 
-/// A wait, and the dispatch of its batch after the driver was given up.
+/// A wait, and the dispatch of its batch after the driver was released.
 fn look_and_hand_over(driver: &Mutex<IoDriver>) {
     let mut batch = Batch::default();
     let waited = driver.lock().wait(Some(Duration::ZERO), &mut batch);
@@ -65,13 +66,13 @@ struct Pipe {
 }
 
 impl Pipe {
-    /// A byte comes, and the edge for it.
+    /// A byte arrives, and with it an edge.
     fn arrive(&self) {
         self.bytes.fetch_add(1, Ordering::Relaxed);
         self.peer.raise(Ready::READABLE);
     }
 
-    /// Takes everything there is.
+    /// Takes all bytes.
     fn receive(&self) -> io::Result<usize> {
         match self.bytes.swap(0, Ordering::Relaxed) {
             0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -84,7 +85,7 @@ impl Pipe {
     }
 }
 
-/// A source that is registered, and its bytes.
+/// A registered source, and its bytes.
 fn source(handle: &IoHandle, initial: Ready) -> (Arc<ModelSource>, Arc<Pipe>) {
     let (descriptor, peer) = kernel(handle).open();
     let bytes = AtomicUsize::new(0);
@@ -142,9 +143,9 @@ async fn denied_at_times<T>(future: impl Future<Output = T>) -> T {
     .await
 }
 
-/// Race: an edge against a read that the budget denies after it saw the readiness, in the list and in
-/// the slot. The denied read has no entry any more and must not lose the event. A failure shows as a
-/// reader that sleeps forever.
+/// Race: an edge against a read that the budget denies after it saw the readiness, in the list and
+/// in the slot. The denied read has no entry any more and must not lose the event. Failure: the
+/// reader sleeps forever.
 fn event_against_denied_read(in_list: bool) {
     let (mut driver, handle, _) = driver();
     let (source, pipe) = source(&handle, Ready::EMPTY);
@@ -185,8 +186,8 @@ fn a_read_that_the_budget_denies_in_the_slot_loses_no_event() {
     });
 }
 
-/// Race: edges against a reader that takes what there is, clears, and waits in between. A failure
-/// shows as a reader, or a driver, that sleeps for ever. (That the flag is seen is the unpark's merit.)
+/// Race: edges against a reader that reads, clears, and waits in between. Failure: the reader or
+/// the driver sleeps forever. (Only the unpark makes the flag visible.)
 fn event_wait_clear(short: bool) {
     let (mut driver, handle, _) = driver();
     let (source, pipe) = source(&handle, Ready::EMPTY);
@@ -208,17 +209,19 @@ fn an_event_meets_a_reader_that_reads_short() {
 
 #[test]
 fn an_event_meets_a_reader_that_would_block() {
-    model("event × wait × refute, slot", || event_wait_clear(false));
+    model("event × wait × clear_if_would_block, slot", || {
+        event_wait_clear(false)
+    });
 }
 
-/// A point at which loom considers switching threads: `loom-tests/README.md`, "Threats to validity", says why a
-/// load before an exchange needs one.
+/// A point at which loom considers switching threads: `loom-tests/README.md`, "What "exhausted"
+/// means", explains why a load before an exchange needs one.
 #[derive(Default)]
 struct Point(AtomicUsize);
 
 impl Point {
     fn pass(&self) {
-        // Relaxed: it orders nothing for the threads.
+        // Relaxed: it publishes nothing to the other threads.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -226,9 +229,9 @@ impl Point {
 /// How a reader tries to read.
 type Read = fn(&ModelSource, &dyn Fn() -> io::Result<usize>) -> io::Result<usize>;
 
-/// Race: an event arrives between a read that finds nothing and the clear of the readiness, in the
-/// shipped callers of the word. A failure shows as a byte that is left in a source that is not
-/// readable. The peer and the driver are one thread, so that one preemption reaches far.
+/// Race: an event arrives between a read that would block and the clear of the readiness, in the
+/// shipped callers of the word. Failure: a byte is left in a source that is not readable. The peer
+/// and the driver are one thread, so few preemptions suffice.
 fn an_event_after_a_read(read: Read) {
     let (mut driver, handle, _) = driver();
     let (source, pipe) = source(&handle, Ready::READABLE);
@@ -285,8 +288,8 @@ fn an_event_after_a_read_that_would_block_is_kept_by_async_io() {
     });
 }
 
-/// Negative control: a reader that leaves a byte and says that it would block. The kernel does not
-/// tell an edge twice.
+/// Control: a reader that leaves a byte and says that it would block. The kernel does not report an
+/// edge twice.
 #[test]
 #[should_panic(expected = "a byte is left, and no event will come")]
 fn control_an_edge_is_reported_once() {
@@ -315,8 +318,9 @@ fn control_an_edge_is_reported_once() {
     });
 }
 
-/// Race: two threads publish work and unpark the driver, whose every wait ends with a look. A failure
-/// shows as a driver that sleeps on work: the second unpark took the first one's write for its own.
+/// Race: two threads publish work and unpark the driver, which checks for work after every wait.
+/// Failure: the driver sleeps although there is work, because the second unpark relied on a write
+/// that was consumed.
 #[test]
 fn unparks_meet_a_wait_and_its_acknowledgement() {
     model("unpark × unpark × wait", || {
@@ -339,8 +343,8 @@ fn unparks_meet_a_wait_and_its_acknowledgement() {
     });
 }
 
-/// Race: two unparks of a driver that does not look. Failure: more than one system call, or more than
-/// one wait that ends.
+/// Race: two unparks of a driver that does not wait. Failure: more than one system call, or more
+/// than one wait that ends.
 #[test]
 fn two_unparks_take_one_system_call() {
     model("unpark × unpark", || {
@@ -357,8 +361,8 @@ fn two_unparks_take_one_system_call() {
     });
 }
 
-/// Race: an unpark against a wait whose time runs out at some moment. A failure shows as a second
-/// wait that nobody ends, or as an unpark that ends two.
+/// Race: an unpark against a wait whose timeout elapses at some moment. Failure: a second wait that
+/// does not end, or an unpark that ends two waits.
 #[test]
 fn an_unpark_is_not_swallowed_by_a_limit() {
     model("unpark × wait with a limit × the clock", || {
@@ -378,8 +382,8 @@ fn an_unpark_is_not_swallowed_by_a_limit() {
     });
 }
 
-/// Race: the clock against two waits with a limit. A failure shows as a wait that relies on a setting
-/// whose event it has had.
+/// Race: the clock against two waits with a timeout. Failure: a wait relies on a timer whose event
+/// was consumed.
 #[test]
 fn a_limit_that_is_out_ends_one_wait() {
     model(
@@ -401,11 +405,10 @@ fn a_limit_that_is_out_ends_one_wait() {
     );
 }
 
-/// Race: a late unpark, its time, and a wait without an end. A failure shows as a wait that nobody
-/// ends.
+/// Race: a timed wake-up, its time, and a wait without a timeout. Failure: the wait does not end.
 #[test]
 fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
-    model("late unpark × wait × the clock", || {
+    model("timed wake-up × wait × the clock", || {
         let (mut driver, handle, kernel) = driver();
         let work = Arc::new(AtomicBool::new(false));
         let unparker = thread::spawn({
@@ -428,16 +431,15 @@ fn a_late_unpark_ends_a_wait_when_its_time_is_out() {
     });
 }
 
-/// Race: a callback is registered with a source that is ready already, while the driver sleeps or is
-/// about to, and while another edge comes. A failure shows as a driver that sleeps, or as bytes that
-/// are left.
+/// Race: a callback is registered with a source that is ready already, while the driver waits or is
+/// about to, and while another edge arrives. Failure: the driver sleeps, or bytes are left.
 fn kick_against_wait(another_edge: bool, unpark: bool) {
     let (mut driver, handle, _) = driver();
     let (source, pipe) = source(&handle, Ready::EMPTY);
     pipe.arrive();
     assert_eq!(look(&mut driver).events, 1);
     if unpark {
-        // The kick relies on this one's write until the driver has acknowledged it.
+        // The wake-up for the callback relies on this write until the driver has acknowledged it.
         handle.unpark();
     }
     let registering = thread::spawn({
@@ -478,20 +480,20 @@ fn a_callback_of_a_ready_source_meets_an_unpark() {
     model("kick × unpark × wait", || kick_against_wait(false, true));
 }
 
-/// What a source is told that must hear nothing, and what is left of the one before it.
+/// Asserts that a new source got no event, and that nothing is left of the old one.
 fn assert_no_event(driver: &mut IoDriver, handle: &IoHandle, new: &ModelSource, pipe: &Pipe) {
     let notified = new.try_io(Direction::Read, || Ok(()));
-    assert!(notified.is_err(), "an event met the wrong source");
+    assert!(notified.is_err(), "an event reached the wrong source");
     assert_eq!(sources(handle), 1, "a dropped source is in the table");
-    // And it has a place of its own.
+    // The new source has a place of its own.
     pipe.arrive();
     assert_eq!(look(driver).events, 1);
     assert_eq!(new.try_io(Direction::Read, || pipe.receive()).unwrap(), 1);
 }
 
-/// Race: a source is dropped while an event of it is raised, fetched, looked up and called for, and a
-/// new source is opened. A failure shows as a new source that is told, as a race on what the old one's
-/// callback owns, or as an end that comes twice or never.
+/// Race: a source is dropped while an event of it is raised, fetched, looked up and called for, and
+/// a new source is opened. Failure: the new source gets the event, loom reports a race on what the
+/// old callback owns, or that is dropped twice or never.
 #[test]
 fn an_event_meets_the_end_of_its_source() {
     model("free × event × register", || {
@@ -519,20 +521,20 @@ fn an_event_meets_the_end_of_its_source() {
     });
 }
 
-/// How the late event of a reused descriptor comes to be.
+/// How a reused descriptor gets a late event.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Late {
-    /// It has been fetched, behind another event of the batch.
+    /// It was fetched, behind another event of the batch.
     Fetched,
-    /// The same, and the descriptor is not closed but given back, and registered again.
+    /// The same, and the descriptor is not closed but returned, and registered again.
     Moved,
-    /// The system has kept it over the deregistration, so that it comes a batch later.
+    /// The kernel kept it over the deregistration, so that it arrives one batch later.
     Kept,
 }
 
-/// Race: a source is given back while the driver looks up a batch, and a new one with the descriptor's
-/// number is registered, in the same slot where the driver has released it. A failure shows as a new
-/// source that is told. Two threads, one after the other, so that few preemptions reach far.
+/// Race: a source is deregistered while the driver looks up a batch, and a new one with the same
+/// descriptor number is registered, in the same slot if the driver has released it. Failure: the
+/// new source gets the event. The two threads run one after the other, so few preemptions suffice.
 fn reuse_against_late_event(late: Late) {
     let (mut driver, handle, kernel) = driver();
     let (old, old_pipe) = source(&handle, Ready::EMPTY);
@@ -583,7 +585,7 @@ fn a_late_event_of_a_descriptor_that_moves_finds_no_waiter() {
     });
 }
 
-/// The system's own rule does not hold: the generation alone does.
+/// The kernel breaks its own rule: only the generation rejects the event.
 #[test]
 fn a_late_event_that_the_system_has_kept_finds_no_waiter() {
     model("reused descriptor × event kept by the system", || {
@@ -591,8 +593,8 @@ fn a_late_event_that_the_system_has_kept_finds_no_waiter() {
     });
 }
 
-/// Negative control: that there is such a late event at all. Somebody who knows sources by the
-/// descriptor would take it for the new one's.
+/// Control: there is such a late event at all. Code that identifies sources by the descriptor would
+/// take it for the new source's.
 #[test]
 #[should_panic(expected = "an event came for a descriptor whose source has no bytes")]
 fn control_a_late_event_is_there() {
@@ -625,8 +627,8 @@ fn control_a_late_event_is_there() {
     });
 }
 
-/// Race: an event is raised before, while and after its source is registered. A failure shows as a
-/// task that waits for ever.
+/// Race: an event is raised before, while and after its source is registered. Failure: a task that
+/// waits forever.
 #[test]
 fn an_event_meets_the_registration_of_its_source() {
     model("register × event × wait", || {
@@ -645,8 +647,8 @@ fn an_event_meets_the_registration_of_its_source() {
     });
 }
 
-/// Race: a reader in the list and a writer in the slot, and an event for each direction. A failure
-/// shows as a deadlock of either.
+/// Race: a reader in the list and a writer in the slot, and an event for each direction. Failure: a
+/// deadlock of either.
 #[test]
 fn both_directions_are_reported() {
     model("both directions × wait", || {
@@ -668,7 +670,7 @@ fn both_directions_are_reported() {
     });
 }
 
-/// Race: the driver ends while one waits, and another registers and waits. A failure shows as a
+/// Race: the driver ends while one task waits, and another registers and waits. Failure: a
 /// deadlock.
 #[test]
 fn shutting_down_meets_a_registration_and_a_waiter() {
@@ -689,9 +691,9 @@ fn shutting_down_meets_a_registration_and_a_waiter() {
     });
 }
 
-/// Race: a callback is registered with a ready source, which kicks the driver, while the driver ends.
-/// A failure shows as a callback that was refused or cancelled and whose value stays, or that was
-/// accepted after the end.
+/// Race: a callback is registered with a ready source, which queues an initial call, while the
+/// driver ends. Failure: a callback that was rejected or cancelled keeps its value, or a callback
+/// is accepted after the end.
 #[test]
 fn shutting_down_meets_an_initial_callback() {
     model("shutdown × kick", || {
@@ -713,13 +715,13 @@ fn shutting_down_meets_an_initial_callback() {
             );
         }
         assert!(watch.is_dropped(), "a callback's value is left");
-        // What was kicked too late finds nobody.
+        // A call that was queued too late has no effect.
         assert_eq!(look(&mut driver).panics.len(), 0);
     });
 }
 
-/// Race: a batch is dispatched by a thread that has given the driver to another one, which ends it. A
-/// failure shows as a callback that is used after its end, or that has none.
+/// Race: a thread dispatches a batch after it handed the driver to another thread, which shuts it
+/// down. Failure: a callback that is used after its drop, or never dropped.
 #[test]
 fn shutting_down_meets_a_batch() {
     model("dispatch × shutdown", || {
@@ -741,8 +743,8 @@ fn shutting_down_meets_a_batch() {
     });
 }
 
-/// Race: two threads have the driver one after the other, and each calls its batch when it has given
-/// it up, while a reader waits. A failure shows as a reader that sleeps for ever.
+/// Race: two threads own the driver one after the other, and each dispatches its batch after it
+/// released the driver, while a reader waits. Failure: the reader sleeps forever.
 #[test]
 fn a_reader_is_notified_across_a_hand_over() {
     model("hand-over × reader", || {
@@ -770,12 +772,12 @@ fn a_reader_is_notified_across_a_hand_over() {
     });
 }
 
-/// Race: a worker gives the driver up by unparking another one, and calls a callback while the other
-/// fetches a newer event of the same source. A failure shows as bytes that are left: the second call
-/// found the first one under way and was lost.
+/// Race: a worker hands the driver over by unparking another worker, and calls a callback while the
+/// other fetches a newer event of the same source. Failure: bytes are left, because the second call
+/// found the first one running and was lost.
 #[test]
 fn a_callback_is_called_again_across_a_hand_over() {
-    model("hand-over by a parker × callback", || {
+    model("handoff by a parker × callback", || {
         let (driver, handle, _) = driver();
         let driver = Arc::new(Mutex::new(driver));
         let parker = Arc::new(Parker::new());
@@ -795,7 +797,7 @@ fn a_callback_is_called_again_across_a_hand_over() {
             move || {
                 let mut batch = Batch::default();
                 driver.lock().wait(None, &mut batch).unwrap();
-                parker.unpark(|| unreachable!("it does not sleep in the driver"));
+                parker.unpark(|| unreachable!("it is not in the driver"));
                 assert!(batch.dispatch().panics.is_empty());
             }
         });
@@ -808,8 +810,8 @@ fn a_callback_is_called_again_across_a_hand_over() {
     });
 }
 
-/// Race: a worker sleeps in the driver through its parker, while it is unparked for what was pushed,
-/// and an event comes. A failure shows as a deadlock.
+/// Race: a worker waits in the driver through its parker, while another thread pushes work and
+/// unparks it, and an event arrives. Failure: a deadlock.
 #[test]
 fn a_parker_wakes_its_worker_in_the_driver() {
     model("unpark × event × parker in the driver", || {
@@ -846,7 +848,7 @@ fn a_parker_wakes_its_worker_in_the_driver() {
     });
 }
 
-/// A pool of one thread for each job.
+/// A pool with one thread for each job.
 fn threads(job: Job) -> io::Result<()> {
     thread::spawn(job);
     Ok(())
@@ -860,7 +862,7 @@ fn look_up(handle: &IoHandle) -> impl Future<Output = io::Result<Vec<std::net::S
     }
 }
 
-/// Race: the answer comes before, while and after the task polls. A failure shows as a deadlock.
+/// Race: the answer arrives before, while and after the task polls. Failure: a deadlock.
 #[test]
 fn an_answer_meets_a_poll() {
     model("look-up: answer × poll", || {
@@ -870,8 +872,8 @@ fn an_answer_meets_a_poll() {
     });
 }
 
-/// Race: the task polls a second time, with another waker. A failure shows as a deadlock: the answer
-/// has woken the first one.
+/// Race: the task polls a second time, with another waker. Failure: a deadlock, because the answer
+/// woke the first waker.
 #[test]
 fn an_answer_meets_another_waker() {
     model("look-up: answer × poll × poll with another waker", || {
@@ -883,7 +885,7 @@ fn an_answer_meets_another_waker() {
     });
 }
 
-/// Race: the future is dropped while the answer comes. A failure shows as a waker that is left.
+/// Race: the future is dropped while the answer arrives. Failure: a waker is left.
 #[test]
 fn an_answer_meets_the_end_of_the_future() {
     model("look-up: answer × future dropped", || {
@@ -903,13 +905,13 @@ fn an_answer_meets_the_end_of_the_future() {
         }
         let answering = answering.lock().take();
         join(answering.unwrap());
-        // After the other thread: loom does not see the counts of `std`'s `Arc`.
+        // After the other thread has finished: loom does not see the counts of `std`'s `Arc`.
         drop(waker);
         assert!(watch.is_dropped(), "a waker is left");
     });
 }
 
-/// A waker that is used when it is woken, and whose end is watched.
+/// A waker that is used when it is woken, and whose drop is observed.
 struct OwningWaker(DropTracker);
 
 impl std::task::Wake for OwningWaker {
@@ -918,7 +920,7 @@ impl std::task::Wake for OwningWaker {
     }
 }
 
-/// Race: the pool drops the closure on a thread of its own. A failure shows as a deadlock.
+/// Race: the pool drops the closure on a thread of its own. Failure: a deadlock.
 #[test]
 fn a_closure_that_is_dropped_meets_a_poll() {
     model("look-up: closure dropped × poll", || {
@@ -930,11 +932,11 @@ fn a_closure_that_is_dropped_meets_a_poll() {
     });
 }
 
-/// The pool refuses: its reason comes out, and nothing waits. (No race, but for the one with a pool
-/// that keeps the closure a while.)
+/// The pool rejects the job: its reason is returned, and no thread waits. (The only race is with a
+/// pool that drops the closure later.)
 #[test]
 fn a_pool_that_rejects_is_an_error() {
-    model("look-up: refused × closure dropped", || {
+    model("look-up: rejected × closure dropped", || {
         let (_driver, handle, _) = driver_with(|job| {
             thread::spawn(move || drop(job));
             Err(io::ErrorKind::QuotaExceeded.into())

@@ -1,9 +1,10 @@
-//! `LocalSet`: tasks that other threads wake, abort and join, and that run on the set's thread only.
+//! `LocalSet`: tasks that other threads wake, abort and join, and that run on the set's thread
+//! only.
 //!
-//! The set is the shipped one, with the shipped tasks and list; the set's thread polls it by hand
-//! with a [`TestWaker`]. How a failure shows: a wake-up that the set loses leaves its thread waiting for
-//! the bell (a deadlock), or a task that is not finished; a future that is dropped on another thread,
-//! in another frame, twice or never is named; loom reports a race, and a leak.
+//! The shipped set, tasks and list; the set's thread polls the set by hand with a [`TestWaker`]. A
+//! wake-up that the set loses leaves its thread waiting for its waker (a deadlock), or a task
+//! unfinished. Assertions report a future that is dropped on another thread, in another frame,
+//! twice or never. loom reports races and leaks.
 #![cfg(framewise_loom)]
 
 use std::cell::Cell;
@@ -29,10 +30,10 @@ static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
 framewise_sync::thread_local! {
     /// Set on the set's thread.
-    static IS_AT_HOME: Cell<bool> = const { Cell::new(false) };
+    static IS_SET_THREAD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What other threads tell a task. Relaxed: that a poll sees it is the merit of the wake.
+/// What other threads write for a task. Relaxed on purpose: only the wake makes the poll see it.
 #[derive(Clone, Default)]
 struct Notified(Arc<AtomicUsize>);
 
@@ -42,8 +43,8 @@ impl Notified {
     }
 }
 
-/// Hands its waker out at its first poll, and is ready once it was told often enough. It sees that
-/// it is polled and dropped on its thread and in its frame.
+/// Stores its waker at its first poll, and is ready once it was notified often enough. It asserts
+/// that it is polled and dropped on its thread and in its frame.
 struct Listener {
     notified: Notified,
     wanted: usize,
@@ -80,10 +81,10 @@ impl Listener {
     }
 }
 
-/// Whether this is the set's thread, in the task's frame.
+/// Asserts that this is the set's thread, in the task's frame.
 #[track_caller]
 fn assert_at_home() {
-    assert!(IS_AT_HOME.with(Cell::get), "on another thread");
+    assert!(IS_SET_THREAD.with(Cell::get), "on another thread");
     assert_eq!(REQUEST.get(), Some(7), "in another frame");
 }
 
@@ -92,7 +93,7 @@ impl Future for Listener {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
         assert_at_home();
-        // SAFETY: loom reports an access at the same time.
+        // SAFETY: loom reports a concurrent access.
         let polls = self.polls.with_mut(|polls| unsafe {
             *polls += 1;
             *polls
@@ -115,16 +116,16 @@ impl Drop for Listener {
 }
 
 impl Remote {
-    /// The waker, which the first poll has left.
+    /// Returns the waker that the first poll stored.
     fn waker(&self) -> std::task::Waker {
         let waker = self.waker.lock().take();
         waker.expect("the task was polled")
     }
 }
 
-/// A set, with its thread marked as such.
+/// Creates a set and marks its thread.
 fn set() -> LocalSet {
-    IS_AT_HOME.with(|is_at_home| is_at_home.set(true));
+    IS_SET_THREAD.with(|is_set_thread| is_set_thread.set(true));
     LocalSet::new()
 }
 
@@ -134,8 +135,8 @@ fn spawn(set: &LocalSet, wanted: usize) -> (JoinHandle<usize>, Remote) {
     (REQUEST.run(7, || set.spawn_local(listener)), remote)
 }
 
-/// Races: two threads wake the set's task while the set is polled, first of all with another waker
-/// than before. Failure: one takes the set's waker that is replaced just then, and nobody rings.
+/// Race: two threads wake the set's task while the set is polled, first with a new waker. Failure:
+/// one takes the waker that is just being replaced, and the new one is not woken.
 #[test]
 fn wakes_meet_polls_of_the_set() {
     model("local set: wake × wake × poll, new waker", || {
@@ -159,8 +160,8 @@ fn wakes_meet_polls_of_the_set() {
     });
 }
 
-/// Race: a thread wakes the set's task while the set, which keeps its waker, is polled. Failure: the
-/// waker that was taken for the wake is thought to be there still.
+/// Race: a thread wakes the set's task while the set is polled with the same waker. Failure: the
+/// set relies on a waker that the wake took.
 #[test]
 fn a_wake_meets_polls_with_the_same_waker() {
     model("local set: wake, wake × poll, same waker", || {
@@ -178,7 +179,7 @@ fn a_wake_meets_polls_with_the_same_waker() {
                 waker.wake();
             }
         });
-        // It is rung once for each waker that was left, and polled again.
+        // It is woken once for each waker that it stored, and polled again.
         test_waker.block_on(&mut set);
         waking.join().unwrap();
         assert!(finished(handle));
@@ -186,8 +187,8 @@ fn a_wake_meets_polls_with_the_same_waker() {
     });
 }
 
-/// Race: two tasks are woken, each on a thread of its own. Failure: the second one relies on a waker
-/// that the first one has taken for a poll that is over by then.
+/// Race: two threads wake one task each. Failure: the second one relies on a waker that the first
+/// one took for a poll that has returned by then.
 #[test]
 fn wakes_of_two_tasks_meet_polls_of_the_set() {
     model("local set: wake × wake × poll, two tasks", || {
@@ -213,8 +214,8 @@ fn wakes_of_two_tasks_meet_polls_of_the_set() {
     });
 }
 
-/// Race: another thread aborts the task that a third wakes, while the set runs. Failure: the abort
-/// is lost, so that the set waits for ever; or the future is dropped by the thread that aborts.
+/// Race: one thread aborts the task and another one wakes it, while the set runs. Failure: the
+/// abort is lost and the set waits forever, or the aborting thread drops the future.
 #[test]
 fn an_abort_meets_a_wake_and_the_run() {
     model("local set: abort × wake × run", || {
@@ -237,13 +238,13 @@ fn an_abort_meets_a_wake_and_the_run() {
         test_waker.block_on(&mut set);
         aborting.join().unwrap();
         waking.join().unwrap();
-        assert!(!finished(handle), "it was told only once");
+        assert!(!finished(handle), "it was notified only once");
         assert!(remote.end.is_dropped());
     });
 }
 
-/// Race: another thread aborts the task while the set is dropped. Failure: the task has one claim,
-/// in the aborter's hand, and the drop does not wait for it; or it is dropped on another thread.
+/// Race: another thread aborts the task while the set is dropped. Failure: the drop does not wait
+/// for the aborter, which is the task's holder, or the future is dropped on another thread.
 #[test]
 fn an_abort_meets_the_drop_of_the_set() {
     model("local set: abort × drop of the set", || {
@@ -262,7 +263,7 @@ fn an_abort_meets_the_drop_of_the_set() {
 }
 
 /// Race: another thread wakes the task, and a third drops its waker, while the set is dropped.
-/// Failure: as above; or the claim is pushed to a set that is gone.
+/// Failure: like above, or the task is pushed to a set that is gone.
 #[test]
 fn a_wake_meets_the_drop_of_the_set() {
     model(
@@ -286,7 +287,7 @@ fn a_wake_meets_the_drop_of_the_set() {
     );
 }
 
-/// Race: a task spawns another one onto its set, whose handle another thread awaits while the set
+/// Race: a task spawns another one onto its set, and another thread awaits its handle while the set
 /// runs it. Failure: the joiner's waker is lost, or the set ends without the task.
 #[test]
 fn a_task_spawns_another_that_is_joined_elsewhere() {
@@ -305,7 +306,7 @@ fn a_task_spawns_another_that_is_joined_elsewhere() {
             let handed = Arc::clone(&handed);
             move || {
                 let handle = handed.lock().take();
-                // Where it comes too late, it joins nothing.
+                // If it is too late, it joins nothing.
                 handle.map(|mut handle| TestWaker::new().block_on(&mut handle))
             }
         });
@@ -318,7 +319,7 @@ fn a_task_spawns_another_that_is_joined_elsewhere() {
     });
 }
 
-/// Race: another thread awaits a task while it completes in the set. Failure: it waits for ever.
+/// Race: another thread awaits a task while it completes in the set. Failure: it waits forever.
 #[test]
 fn a_joiner_elsewhere_meets_the_run() {
     model("local set: join elsewhere × run", || {
@@ -331,8 +332,8 @@ fn a_joiner_elsewhere_meets_the_run() {
     });
 }
 
-/// Race: another thread awaits a task, in its frame, while its set is dropped. Failure: it waits for
-/// ever, or hears something else.
+/// Race: another thread awaits a task, in its frame, while its set is dropped. Failure: it waits
+/// forever, or gets another outcome.
 #[test]
 fn a_joiner_elsewhere_meets_the_drop() {
     model("local set: join elsewhere × drop of the set", || {
@@ -346,9 +347,8 @@ fn a_joiner_elsewhere_meets_the_drop() {
     });
 }
 
-/// Race: the future beside the set's tasks is woken on one thread and a task on another, while
-/// `run_until` is polled. Failure: the set's waker, of the poll before, is the future's, and one of the
-/// two wakes is lost.
+/// Race: one thread wakes the future beside the set's tasks and another one a task, while
+/// `run_until` is polled. Failure: one of the two wakes goes to the waker of an earlier poll.
 #[test]
 fn wakes_meet_run_until() {
     model("local set: run_until × wake × wake", || {
@@ -381,8 +381,8 @@ fn wakes_meet_run_until() {
     });
 }
 
-/// Race: two threads wake a task each while the set has two pollers with a waker each, of which one is
-/// dropped. Failure: the poller that is left relies on a waker that went with the other.
+/// Race: two threads wake a task each while the set has two pollers with a waker each, one of which
+/// is dropped. Failure: the other poller relies on a waker that was dropped.
 #[test]
 fn wakes_meet_two_pollers_of_which_one_is_dropped() {
     model("local set: wake × two run_until × one dropped", || {
@@ -398,10 +398,10 @@ fn wakes_meet_two_pollers_of_which_one_is_dropped() {
         });
         {
             let mut dropped = pin!(set.run_until(std::future::pending::<()>()));
-            // It may run the task, or find nothing yet and leave its waker as the newest.
+            // It may run the task, or find none yet and store its waker as the newest.
             assert!(TestWaker::new().poll(&mut dropped).is_pending());
         }
-        // Not polled again before it is woken.
+        // It is not polled again before it is woken.
         waits_test_waker.wait();
         assert_eq!(waits_test_waker.block_on(&mut waits).ok(), Some(2));
         waking.join().unwrap();
@@ -409,8 +409,8 @@ fn wakes_meet_two_pollers_of_which_one_is_dropped() {
     });
 }
 
-/// Race: a task is woken while two pollers are polled in turn, each when its own bell rings. Failure:
-/// the wake goes to one of them only, and that one ends without it.
+/// Race: a task is woken while two pollers are polled in turn, each when its own waker is woken.
+/// Failure: the wake goes to one of them only, and that one ends without using it.
 #[test]
 fn a_wake_meets_two_pollers_of_which_one_ends() {
     model("local set: wake × two run_until × one ends", || {
@@ -434,7 +434,7 @@ fn a_wake_meets_two_pollers_of_which_one_ends() {
     });
 }
 
-/// Ready at the poll of that number.
+/// Ready at the poll with that number.
 struct Countdown(usize);
 
 impl Future for Countdown {
@@ -451,8 +451,8 @@ impl Future for Countdown {
 }
 
 /// Race: another thread aborts a task while the set is dropped, in which another task's destructor
-/// spawns. Failure: the spawned task, which is refused, takes the aborted one out of the list with it,
-/// and the drop does not wait for the claim in the aborter's hand.
+/// spawns. Failure: the spawned task, which is rejected, removes the aborted one from the list, and
+/// the drop does not wait for the aborter.
 #[test]
 fn an_abort_meets_the_drop_in_which_a_destructor_spawns() {
     /// Spawns when it is dropped.
@@ -484,14 +484,14 @@ fn an_abort_meets_the_drop_in_which_a_destructor_spawns() {
         assert!(!finished(handle));
         aborting.join().unwrap();
         let spawned = spawned.lock().take().expect("the destructor has spawned");
-        assert!(!finished(spawned), "it was refused");
+        assert!(!finished(spawned), "it was rejected");
     });
 }
 
-/// What the panics of the models below say.
+/// The message of the panics in the models below.
 const PLANNED: &str = "a task of the set panics, as planned";
 
-/// Spawns a task that panics once it was told often enough.
+/// Spawns a task that panics once it was notified often enough.
 fn spawn_panicking(set: &LocalSet, wanted: usize) -> (JoinHandle<()>, Remote) {
     let (listener, remote) = Listener::new(wanted);
     let handle = REQUEST.run(7, || {
@@ -503,9 +503,9 @@ fn spawn_panicking(set: &LocalSet, wanted: usize) -> (JoinHandle<()>, Remote) {
     (handle, remote)
 }
 
-/// Race: a task panics while another thread, which is in no runtime, drops its handle. The set ran in
-/// the runtime before, and is polled outside of it by then, so that only what the set remembers leads
-/// to the hook. Failure: the panic is reported by neither side, or by both.
+/// Race: a task panics while another thread, which is in no runtime, drops its handle. The set ran
+/// in the runtime before, and is polled outside of it now, so only the set leads to the hook.
+/// Failure: neither side reports the panic, or both do.
 #[test]
 fn a_panic_meets_the_drop_of_its_handle() {
     model_with_panics("local set: panic × handle dropped", &[PLANNED], || {
@@ -526,8 +526,8 @@ fn a_panic_meets_the_drop_of_its_handle() {
     });
 }
 
-/// Race: the same task is woken on one thread, and aborted and its handle dropped on another. Failure:
-/// a panic that came before the abort is not reported, or what was cancelled is.
+/// Race: one thread wakes the task, another one aborts it and drops its handle. Failure: a panic
+/// before the abort is not reported, or a cancelled task is.
 #[test]
 fn a_panic_meets_an_abort_and_the_drop_of_its_handle() {
     model_with_panics(
@@ -565,9 +565,9 @@ fn a_panic_meets_an_abort_and_the_drop_of_its_handle() {
     );
 }
 
-/// Race: a set that has run in one runtime is polled in another, for a task that a third thread wakes,
-/// while that thread drops the handle of a task that has panicked. Failure: the panic is reported to
-/// neither or to both; or a later one to the runtime that ran the set before the last.
+/// Race: a set that has run in one runtime is polled in another, for a task that a third thread
+/// wakes, while that thread drops the handle of a task that has panicked. Failure: the panic is
+/// reported to neither runtime or to both, or a later one to the earlier runtime.
 #[test]
 fn a_panic_without_a_handle_meets_a_set_that_changes_runtimes() {
     model_with_panics(
@@ -593,14 +593,14 @@ fn a_panic_without_a_handle_meets_a_set_that_changes_runtimes() {
             assert_eq!(
                 runtimes[1].reports(),
                 of_last + 1,
-                "the runtime that ran the set last hears of the later panic"
+                "the later panic is reported to the runtime that ran the set last"
             );
             assert!(of_early.end.is_dropped() && of_late.end.is_dropped());
         },
     );
 }
 
-/// The task has ended: whether with an output.
+/// Returns `true` if the task has ended with an output.
 #[track_caller]
 fn finished<T>(mut handle: JoinHandle<T>) -> bool {
     match TestWaker::new().poll(&mut handle) {
@@ -609,14 +609,13 @@ fn finished<T>(mut handle: JoinHandle<T>) -> bool {
             assert!(error.is_cancelled());
             false
         }
-        Poll::Pending => panic!("the joiner would wait for ever"),
+        Poll::Pending => panic!("the joiner would wait forever"),
     }
 }
 
-/// Negative control: a set that is polled with a bell that nobody waits for, and by one wake less
-/// than the task wants.
+/// Control: a set that is polled by one wake less than its task needs.
 #[test]
-#[should_panic(expected = "the joiner would wait for ever")]
+#[should_panic(expected = "the joiner would wait forever")]
 fn control_a_task_that_is_not_woken_is_noticed() {
     model("local set: control, no wake", || {
         let mut set = set();
@@ -628,16 +627,16 @@ fn control_a_task_that_is_not_woken_is_noticed() {
     });
 }
 
-/// Negative control: a future that is dropped on a thread that is not the set's.
+/// Control: a future that is dropped on a thread that is not the set's.
 #[test]
 #[should_panic(expected = "on another thread")]
 fn control_a_future_that_is_dropped_elsewhere_is_noticed() {
-    /// Takes a task's future where it must not go.
+    /// Moves a task's future to another thread.
     struct Smuggled(Listener);
-    // SAFETY: it is not: that is the point, and loom runs all threads on one.
+    // SAFETY: none: the control is about this, and loom runs all threads on one.
     unsafe impl Send for Smuggled {}
 
-    model("local set: control, dropped elsewhere", || {
+    model("local set: control, dropped on another thread", || {
         let _set = set();
         let smuggled = Smuggled(Listener::new(1).0);
         let thread = thread::spawn(move || {

@@ -1,8 +1,8 @@
 //! A timed park against an unpark.
 //!
 //! loom's waits never time out, so the shipped source of `Parker` is compiled here once more, over
-//! a facade whose timed waits end at once where the model says so. How a failure shows: an unpark
-//! that a time-out swallows is a deadlock in the park that follows.
+//! a facade whose timed waits end at once if the model says so. An unpark that a timeout discards
+//! is a deadlock in the park that follows.
 #![cfg(framewise_loom)]
 #![allow(
     missing_docs,
@@ -11,7 +11,7 @@
     reason = "the shipped source names this crate's root as its facade"
 )]
 
-// The path in the source below, `framewise_sync`, is this very crate.
+// The source below names this crate as `framewise_sync`.
 extern crate self as framewise_sync;
 
 #[path = "../../executor/src/scheduler/idle/parker.rs"]
@@ -30,8 +30,8 @@ pub mod atomic {
 }
 
 loom::lazy_static! {
-    /// Whether the time of timed waits is out.
-    static ref TIME_IS_OUT: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
+    /// Not zero once timed waits time out.
+    static ref HAS_TIMED_OUT: atomic::AtomicUsize = atomic::AtomicUsize::new(0);
 }
 
 #[derive(Debug)]
@@ -71,15 +71,15 @@ impl Condvar {
         MutexGuard { mutex, guard }
     }
 
-    /// Where the time is out already, the wait lasts as long as it takes to give the lock away and
-    /// get it back: everything that can meet a longer one meets this one too.
+    /// If the timeout has elapsed already, the wait only releases and reacquires the lock. What can
+    /// happen during a longer wait can happen during this one too.
     #[track_caller]
     pub fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,
         _limit: Duration,
     ) -> (MutexGuard<'a, T>, bool) {
-        if TIME_IS_OUT.load(atomic::Ordering::Relaxed) == 0 {
+        if HAS_TIMED_OUT.load(atomic::Ordering::Relaxed) == 0 {
             return (self.wait(guard), false);
         }
         let mutex = guard.mutex;
@@ -93,20 +93,20 @@ impl Condvar {
     }
 }
 
-/// The sleeper's part: a timed park and, where the time ran out, another without a limit, which the
-/// one unpark must end. Afterwards nothing is left of it.
+/// The parked worker: a timed park and, if it timed out, another without a timeout, which the one
+/// unpark must end. Afterwards no notification is left.
 fn park_twice(parker: &Parker) {
     if parker.park(Some(Duration::ZERO)) == Unparked::TimedOut {
         assert_eq!(parker.park(None), Unparked::Notified);
     }
 }
 
-/// Race: an unpark against a wait whose time is running out.
+/// Race: an unpark against a wait whose timeout elapses.
 #[test]
 fn an_unpark_is_not_swallowed_by_a_time_out() {
     model("unpark × timed park × the clock", || {
         let parker = Arc::new(Parker::new());
-        let clock = thread::spawn(|| TIME_IS_OUT.store(1, atomic::Ordering::Relaxed));
+        let clock = thread::spawn(|| HAS_TIMED_OUT.store(1, atomic::Ordering::Relaxed));
         let unparker = thread::spawn({
             let parker = parker.clone();
             move || parker.unpark(|| unreachable!("it is not in the driver"))
@@ -114,16 +114,16 @@ fn an_unpark_is_not_swallowed_by_a_time_out() {
         park_twice(&parker);
         unparker.join().expect("no panic");
         clock.join().expect("no panic");
-        assert!(parker.enter_driver(), "one unpark ended two sleeps");
+        assert!(parker.enter_driver(), "one unpark ended two parks");
         parker.leave_driver();
     });
 }
 
-/// Race: as above with two unparks: they may end one sleep or two, but not none.
+/// Race: like above, with two unparks: they end one park or two, but not none.
 #[test]
 fn two_unparks_and_a_time_out() {
     model("unpark × unpark × timed park", || {
-        TIME_IS_OUT.store(1, atomic::Ordering::Relaxed);
+        HAS_TIMED_OUT.store(1, atomic::Ordering::Relaxed);
         let parker = Arc::new(Parker::new());
         let unparkers = [(); 2].map(|()| {
             let parker = parker.clone();
@@ -136,12 +136,12 @@ fn two_unparks_and_a_time_out() {
     });
 }
 
-/// A sleeper that takes the time-out's word for it loses the unpark: a sleep in the driver is left
-/// without a word on whether it was notified, which a timed park cannot afford.
+/// Control: a worker that trusts the timeout loses the unpark. It leaves as if from the driver,
+/// which does not report a notification.
 #[test]
-#[should_panic(expected = "the unpark was swallowed")]
+#[should_panic(expected = "the unpark was discarded")]
 fn control_a_swallowed_unpark_is_noticed() {
-    model("control: the way out of a sleep is not looked at", || {
+    model("control: the state is not checked after a timeout", || {
         let parker = Arc::new(Parker::new());
         let unparker = thread::spawn({
             let parker = parker.clone();
@@ -150,7 +150,7 @@ fn control_a_swallowed_unpark_is_noticed() {
         if parker.enter_driver() {
             parker.leave_driver();
             unparker.join().expect("no panic");
-            assert!(!parker.enter_driver(), "the unpark was swallowed");
+            assert!(!parker.enter_driver(), "the unpark was discarded");
         } else {
             unparker.join().expect("no panic");
         }

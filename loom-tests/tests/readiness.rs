@@ -1,7 +1,7 @@
 //! I/O readiness: the word, its waiters and callbacks, the table of sources, the driver's unpark.
 //!
-//! The operating system is a counter that the models hold (`Kernel`): an event is only ever
-//! reported after it has been raised, and exactly once, as an edge is.
+//! The kernel is a counter that the models hold (`Kernel`): an event is reported after it was
+//! raised, once, like an edge.
 #![cfg(framewise_loom)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,8 +18,8 @@ use framewise_loom_tests::{TestWaker, drive, model, wait_in_list, wait_in_slot};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
-/// The bytes that the operating system holds for a source. Relaxed on purpose: that a reader sees
-/// them after the event is the word's merit.
+/// The bytes that the kernel holds for a source. Relaxed on purpose: only the word makes a reader
+/// see them after the event.
 #[derive(Default)]
 struct Kernel(AtomicUsize);
 
@@ -28,7 +28,7 @@ impl Kernel {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Takes everything; zero is "would block".
+    /// Takes all bytes; zero is "would block".
     fn receive(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
@@ -40,31 +40,31 @@ impl Kernel {
 
 /// A point at which loom considers switching threads.
 ///
-/// loom remembers only the last access to an atomic. A compare-exchange that follows a load of the
-/// same thread therefore hides what other threads loaded before, and orders in which it comes in
-/// front of such a load are not tried. A point in both threads makes loom try them.
+/// loom remembers only the last access to an atomic. A compare-exchange after a load of the same
+/// thread hides what other threads loaded before, so loom does not try the exchange before such a
+/// load. A point in both threads makes loom try it.
 #[derive(Default)]
 struct Point(AtomicUsize);
 
 impl Point {
     fn pass(&self) {
-        // Relaxed: it orders nothing for the threads.
+        // Relaxed: it publishes nothing to the other threads.
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Waits in the list until it is ready, and looks once more before it sleeps, with the same waker.
+/// Waits in the list until it is ready, and polls once more before it sleeps, with the same waker.
 fn wait_in_list_and_check_twice(readiness: &Readiness, interest: Interest) {
     let test_waker = TestWaker::new();
     let mut wait = readiness.wait(interest);
     if test_waker.poll(&mut wait).is_pending() && test_waker.poll(&mut wait).is_pending() {
         test_waker.wait();
-        assert!(test_waker.poll(&mut wait).is_ready(), "rung for nothing");
+        assert!(test_waker.poll(&mut wait).is_ready(), "woken for nothing");
     }
 }
 
-/// Race: a reader that has drained the source clears the readiness while a newer event comes.
-/// A failure shows as bytes in the kernel and a word that says "not readable".
+/// Race: a reader that has drained the source clears the readiness while a newer event arrives.
+/// Failure: bytes in the kernel and a word that is not readable.
 fn clear_against_set(clear: impl Fn(&ReadinessWord, &Kernel, &Point)) {
     let word = Arc::new(ReadinessWord::new(Ready::READABLE));
     let kernel = Arc::new(Kernel::default());
@@ -113,8 +113,8 @@ fn clear_never_erases_a_newer_event_when_the_tick_wraps() {
     model("readiness: clear × set, wrapping tick", || {
         let word = Arc::new(ReadinessWord::new_before_wrap(Ready::READABLE));
         let point = Arc::new(Point::default());
-        // The operation that finds nothing comes before both events. With a word that was loaded
-        // after them the clear is right to erase what they set.
+        // The operation that finds no bytes comes before both events. With a word that was loaded
+        // after them, the clear would be right to erase them.
         let observed = word.load();
         let driver = {
             let (word, point) = (Arc::clone(&word), Arc::clone(&point));
@@ -135,7 +135,7 @@ fn clear_never_erases_a_newer_event_when_the_tick_wraps() {
     });
 }
 
-/// Negative control: the tick that is compared is of after the operation, not of before it.
+/// Control: the compared tick is of after the operation, not of before it.
 #[test]
 #[should_panic(expected = "a newer event was erased")]
 fn negative_clear_by_a_tick_observed_too_late() {
@@ -150,8 +150,8 @@ fn negative_clear_by_a_tick_observed_too_late() {
     });
 }
 
-/// Race: an event that has been seen stands for bytes that have arrived before it. A failure shows
-/// as a reader that sees the event and not the bytes.
+/// Race: an event is visible only after its bytes. Failure: a reader sees the event and not the
+/// bytes.
 #[test]
 fn an_event_comes_after_its_bytes() {
     model("readiness: set publishes", || {
@@ -169,17 +169,17 @@ fn an_event_comes_after_its_bytes() {
         };
         point.pass();
         if word.load().ready().is_readable() {
-            // A load and not a swap: a swap would see the newest value whatever the ordering.
+            // A load, not a swap: a swap would see the newest value with any ordering.
             assert_eq!(kernel.pending(), 1, "the event came before its bytes");
         }
         driver.join().unwrap();
     });
 }
 
-/// The same for one who is told while announcing that it waits.
+/// The same for a waiter whose registration finds the event.
 #[test]
 fn an_event_that_rejects_a_waiter_comes_after_its_bytes() {
-    model("readiness: set publishes to announce", || {
+    model("readiness: set publishes to register_interest", || {
         let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
         let kernel = Arc::new(Kernel::default());
         let driver = {
@@ -196,7 +196,7 @@ fn an_event_that_rejects_a_waiter_comes_after_its_bytes() {
     });
 }
 
-/// Race: a waiter registers while the event comes. A failure shows as a deadlock.
+/// Race: a waiter registers while the event arrives. Failure: a deadlock.
 #[test]
 fn register_against_set_in_the_slot() {
     model("readiness: register × set, slot", || {
@@ -231,19 +231,19 @@ fn register_against_set_in_the_list() {
 #[derive(Default)]
 struct Woken(AtomicUsize);
 
-// `std`'s `Arc`, because `Wake` asks for it.
+// `std`'s `Arc`, because `Wake` requires it.
 impl Wake for Woken {
     fn wake(self: StdArc<Self>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Negative control: the waiter announces itself before it is in the list, without the lock. (It
-/// does not wait here: a deadlock would abort the test.)
+/// Control: the waiter registers its interest before it is in the list, without the lock. (It does
+/// not wait here: a deadlock would abort the test.)
 #[test]
-#[should_panic(expected = "the waiter sleeps for ever")]
+#[should_panic(expected = "the waiter sleeps forever")]
 fn negative_register_before_being_in_the_list() {
-    model("readiness: announce first (negative)", || {
+    model("readiness: register_interest first (negative)", || {
         let word = Arc::new(ReadinessWord::new(Ready::EMPTY));
         let waiters = Arc::new(Mutex::new(Waiters::new()));
         let driver = {
@@ -263,17 +263,17 @@ fn negative_register_before_being_in_the_list() {
         let _ = waiters.lock().put_slot(Direction::Read, Some(waker));
         driver.join().unwrap();
         let awake = registered != Registered::Waiting || woken.0.load(Ordering::Relaxed) == 1;
-        assert!(awake, "the waiter sleeps for ever");
+        assert!(awake, "the waiter sleeps forever");
     });
 }
 
-/// Race: a read that blocks, and the wait after it, against an event for each direction. A failure
-/// shows as a deadlock of the reader or of the writer.
+/// Race: a read that would block, and the wait after it, against an event for each direction.
+/// Failure: a deadlock of the reader or of the writer.
 #[test]
 fn both_directions() {
     model("readiness: both directions", || {
         let readiness = Arc::new(Readiness::new(Ready::READABLE));
-        // Before both events: they are what the reader waits for after a read that finds nothing.
+        // Before both events: the reader waits for them after a read that finds no bytes.
         let observed = readiness.word().load();
         let driver = {
             let readiness = Arc::clone(&readiness);
@@ -299,7 +299,7 @@ fn both_directions() {
     });
 }
 
-/// Race: a waiter in the list that looks twice before it sleeps, and one event. A failure shows as a
+/// Race: a waiter in the list that polls twice before it sleeps, and one event. Failure: a
 /// deadlock.
 #[test]
 fn a_waiter_that_checks_twice() {
@@ -314,7 +314,7 @@ fn a_waiter_that_checks_twice() {
     });
 }
 
-/// Race: two waiters in the list and one event, which is for both. A failure shows as a deadlock.
+/// Race: two waiters in the list and one event for both. Failure: a deadlock.
 #[test]
 fn two_waiters() {
     model("readiness: two waiters × set", || {
@@ -333,8 +333,8 @@ fn two_waiters() {
     });
 }
 
-/// Race: one of two waiters is dropped while the event comes. A failure shows as a deadlock of the
-/// other: its waiters bit was withdrawn together with the dropped one's entry.
+/// Race: one of two waiters is dropped while the event arrives. Failure: a deadlock of the other,
+/// whose waiters bit was cleared with the dropped one's entry.
 #[test]
 fn a_dropped_waiter_takes_no_event_along() {
     model("readiness: drop of a waiter × set", || {
@@ -357,9 +357,9 @@ fn a_dropped_waiter_takes_no_event_along() {
     });
 }
 
-/// Race: a wait that ends by an event without a look into the list, and the one after it, against
-/// the setter that has still to take the first one's entry out, and a second event. A failure shows as a
-/// deadlock, or as a waker that is in the list for good.
+/// Race: a wait that ends by an event without a check of the list, and the next wait, against the
+/// setter that has not removed the first one's entry yet, and a second event. Failure: a deadlock,
+/// or a waker that stays in the list.
 #[test]
 fn a_wait_after_one_that_did_not_check_the_list() {
     model("readiness: wait, wait × set, set", || {
@@ -390,12 +390,11 @@ fn a_wait_after_one_that_did_not_check_the_list() {
     });
 }
 
-/// Race: one who has been told, and whose place in the list another one has by now, gives up while
-/// the event for the other comes. A failure shows as a deadlock of the other: its entry was taken for that
-/// of the one who gives up.
+/// Race: a notified waiter, whose place in the list another one has by now, is dropped while the
+/// event for the other arrives. Failure: a deadlock of the other, whose entry was removed instead.
 #[test]
 fn a_notified_waiter_takes_no_other_entry_along() {
-    model("readiness: drop of one who was told × set", || {
+    model("readiness: drop of a notified waiter × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let mut cx = Context::from_waker(Waker::noop());
         let mut notified = Box::pin(readiness.wait(Interest::READABLE));
@@ -412,14 +411,13 @@ fn a_notified_waiter_takes_no_other_entry_along() {
         };
         drop(notified);
         test_waker.wait();
-        assert!(test_waker.poll(&mut other).is_ready(), "rung for nothing");
+        assert!(test_waker.poll(&mut other).is_ready(), "woken for nothing");
         driver.join().unwrap();
     });
 }
 
-/// Race: two events for one waiter, from two threads. Only one of them looks into the list, and it may
-/// be the later to have the lock. A failure shows as a deadlock, or as a waker that is in the list
-/// for good.
+/// Race: two events for one waiter, from two threads. Only one of them checks the list, and it may
+/// be the later one to take the lock. Failure: a deadlock, or a waker that stays in the list.
 #[test]
 fn two_setters() {
     model("readiness: wait × set × set", || {
@@ -437,12 +435,11 @@ fn two_setters() {
     });
 }
 
-/// Negative control: a setter that is told of waiters does not look for them, and leaves them to the
-/// next.
+/// Control: a setter that ignores the waiters and leaves them to the next one.
 #[test]
-#[should_panic(expected = "the waiter sleeps for ever")]
+#[should_panic(expected = "the waiter sleeps forever")]
 fn negative_a_setter_that_leaves_the_waiters_to_the_next() {
-    model("readiness: set without a look (negative)", || {
+    model("readiness: set without a check (negative)", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let driver = {
             let readiness = Arc::clone(&readiness);
@@ -457,12 +454,12 @@ fn negative_a_setter_that_leaves_the_waiters_to_the_next() {
         let polled = wait.as_mut().poll(&mut Context::from_waker(&waker));
         driver.join().unwrap();
         let awake = polled.is_ready() || woken.0.load(Ordering::Relaxed) == 1;
-        assert!(awake, "the waiter sleeps for ever");
+        assert!(awake, "the waiter sleeps forever");
     });
 }
 
-/// Race: the waker in the slot is replaced while the event comes. A failure shows as a deadlock:
-/// the event rang the waker that was replaced, and the new one waits for another event.
+/// Race: the waker in the slot is replaced while the event arrives. Failure: a deadlock, because
+/// the event woke the old waker.
 #[test]
 fn a_replaced_waker_takes_no_event_along() {
     model("readiness: replaced waker × set", || {
@@ -479,8 +476,8 @@ fn a_replaced_waker_takes_no_event_along() {
 }
 
 /// Race: the half whose poller waits in the slot is dropped while an event for the same direction
-/// comes. A failure shows as a poller that is woken by neither or by both, as a waker that stays in
-/// the slot, or as a bit that no waiter backs.
+/// arrives. Failure: the poller is woken by neither or by both, a waker stays in the slot, or a bit
+/// stays without a waiter.
 #[test]
 fn a_slot_that_is_emptied_meets_its_event() {
     model("readiness: release of the slot × set", || {
@@ -503,9 +500,9 @@ fn a_slot_that_is_emptied_meets_its_event() {
     });
 }
 
-/// Race: the half whose poller waits for bytes is dropped while an event comes for the other half,
-/// whose poller waits in the other slot. A failure shows as a deadlock of the writer, whose bit was
-/// withdrawn with the reader's, or as a reader's poller that is not woken.
+/// Race: the half whose poller waits for bytes is dropped while an event arrives for the other
+/// half, whose poller waits in the other slot. Failure: a deadlock of the writer, whose bit was
+/// cleared with the reader's, or a reader's poller that is not woken.
 #[test]
 fn a_slot_that_is_emptied_meets_the_other_slots_event() {
     model("readiness: release of the slot × set of the other", || {
@@ -530,16 +527,16 @@ fn a_slot_that_is_emptied_meets_the_other_slots_event() {
             !readiness
                 .word()
                 .has_waiters(Interest::READABLE | Interest::WRITABLE),
-            "a bit that no waiter backs"
+            "a bit without a waiter"
         );
         drop(waker);
         assert_eq!(StdArc::strong_count(&woken), 1, "a waker is left");
     });
 }
 
-/// Race: the half is dropped while another poller takes the slot over, as one that was moved to
-/// another task does. A failure shows as the poller that is in the slot at the end and is woken neither
-/// by that nor by an event, or as a wake of both.
+/// Race: the half is dropped while another poller takes the slot over, like one that was moved to
+/// another task. Failure: the poller that is in the slot at the end is woken neither by that nor by
+/// an event, or both are woken.
 #[test]
 fn a_slot_that_is_emptied_meets_another_poller() {
     model("readiness: release of the slot × poll", || {
@@ -560,7 +557,7 @@ fn a_slot_that_is_emptied_meets_another_poller() {
         releasing.join().unwrap();
         assert_eq!(woken(0) + woken(1), 1, "wakes by the release");
         if woken(1) == 0 {
-            // It came to the slot after the release, and hears of an event.
+            // It took the slot after the release, and an event wakes it.
             drive(&readiness, Ready::READABLE);
             assert_eq!(woken(1), 1, "wakes by the event");
         }
@@ -570,8 +567,8 @@ fn a_slot_that_is_emptied_meets_another_poller() {
     });
 }
 
-/// Race: shutdown while one waits in the slot and one in the list. A failure shows as a deadlock,
-/// or as a wait that ends without saying why.
+/// Race: shutdown while one task waits in the slot and one in the list. Failure: a deadlock, or a
+/// wait that ends without the reason.
 #[test]
 fn shutdown_against_wait() {
     model("readiness: shutdown × wait", || {
@@ -597,11 +594,11 @@ fn shutdown_against_wait() {
     });
 }
 
-/// A fake `epoll`: what is registered, and what has happened to it.
+/// A fake `epoll`: the registered sources, and their events.
 type Epoll = Arc<Mutex<Vec<(usize, bool)>>>;
 
-/// Race: a source is freed and its slot taken anew while the driver holds a batch of events that
-/// still names the old one. A failure shows as an event for a source to which nothing happened.
+/// Race: a source is removed and its slot reused while the driver holds a batch of events that
+/// still names the old one. Failure: an event for a source to which nothing happened.
 fn free_against_a_late_event(
     driver_key: impl Fn(usize) -> SourceKey + Send + 'static,
     reuse: bool,
@@ -647,7 +644,7 @@ fn free_against_a_late_event(
     assert_eq!(
         tenant.load(Ordering::Relaxed),
         0,
-        "an event met the wrong source"
+        "an event reached the wrong source"
     );
 }
 
@@ -658,7 +655,7 @@ fn a_late_event_finds_no_waiter() {
     });
 }
 
-/// The generation alone holds, too, if a slot is taken anew at once.
+/// The generation alone rejects the event, too, if a slot is reused at once.
 #[test]
 fn a_late_event_of_a_reused_slot_finds_no_waiter() {
     model("slab: reuse × late event", || {
@@ -666,12 +663,12 @@ fn a_late_event_of_a_reused_slot_finds_no_waiter() {
     });
 }
 
-/// A generation that has wrapped: the old key names the tenant that comes next in its slot.
+/// A generation that has wrapped: the old key names the next source in its slot.
 fn wrapped(token: usize) -> SourceKey {
     SourceKey::from_token(token | 1 << 32)
 }
 
-/// The quarantine alone holds, too, if generations repeat.
+/// The quarantine alone rejects the event, too, if generations repeat.
 #[test]
 fn a_late_event_without_generations_finds_no_waiter() {
     model("slab: free × late event, no generations", || {
@@ -679,16 +676,16 @@ fn a_late_event_without_generations_finds_no_waiter() {
     });
 }
 
-/// Negative control: slots are taken anew at once, and every tenant has the same generation.
+/// Control: slots are reused at once, and every source has the same generation.
 #[test]
-#[should_panic(expected = "an event met the wrong source")]
+#[should_panic(expected = "an event reached the wrong source")]
 fn negative_a_slot_reused_without_generations() {
     model("slab: reuse without generations (negative)", || {
         free_against_a_late_event(wrapped, true)
     });
 }
 
-/// Race: two unparks of a driver that does not look. Failure: more than one system call.
+/// Race: two unparks of a driver that does not wait. Failure: more than one system call.
 #[test]
 fn two_unparks_take_one_system_call() {
     model("unpark: unpark × unpark", || {
@@ -702,9 +699,9 @@ fn two_unparks_take_one_system_call() {
     });
 }
 
-/// Race: two threads publish work and unpark the driver, which acknowledges and looks. A failure
-/// shows as work that the driver has not seen when no write is left that would end its wait: the
-/// second unpark took the first one's write for its own.
+/// Race: two threads publish work and unpark the driver, which acknowledges and checks. Failure:
+/// work that the driver has not seen and no write that would end its wait, because the second
+/// unpark relied on the first one's write.
 fn unpark_against_acknowledge(look_first: bool) {
     let unpark = Arc::new(Unpark::new(Device::default()));
     let work = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
@@ -775,17 +772,17 @@ fn unparks_are_coalesced_and_not_lost() {
     });
 }
 
-/// Negative control: the driver looks at the work and acknowledges after.
+/// Control: the driver checks for work and acknowledges after that.
 #[test]
 #[should_panic(expected = "the driver sleeps on work")]
 fn negative_acknowledge_after_the_scan() {
-    model("unpark: acknowledge after looking (negative)", || {
+    model("unpark: acknowledge after the check (negative)", || {
         unpark_against_acknowledge(true)
     });
 }
 
-/// Race: a callback is registered while an event comes. A failure shows as an event that neither
-/// the driver has called it for nor the registration has reported.
+/// Race: a callback is registered while an event arrives. Failure: the driver has not called it for
+/// the event, nor has the registration returned the event.
 #[test]
 fn a_callback_registered_while_the_event_comes_is_called() {
     model("callback: register × set", || {
@@ -805,11 +802,11 @@ fn a_callback_registered_while_the_event_comes_is_called() {
     });
 }
 
-/// Race: a callback is registered while an event finds that the last one is gone. A failure shows as
-/// an event after that which does not look for callbacks.
+/// Race: a callback is registered while an event finds that the last one is gone. Failure: a later
+/// event does not check for callbacks.
 #[test]
 fn a_callback_registered_while_the_last_one_goes_is_called() {
-    model("callback: register × set that withdraws", || {
+    model("callback: register × set that clears the bit", || {
         let state = Arc::new(ScheduledIo::new(Ready::EMPTY));
         let gone = Arc::new(CallbackEntry::new(Interest::READABLE, |_| {}));
         state.add_callback(&gone).unwrap();
@@ -830,8 +827,8 @@ fn a_callback_registered_while_the_last_one_goes_is_called() {
     });
 }
 
-/// Race: a callback is registered while the driver shuts down. A failure shows as a callback that
-/// was accepted and is never dropped.
+/// Race: a callback is registered while the driver shuts down. Failure: a callback that was
+/// accepted and is never dropped.
 #[test]
 fn a_callback_registered_while_shutting_down_is_dropped_or_rejected() {
     model("callback: register × shutdown", || {
@@ -865,8 +862,8 @@ impl Drop for Dropped {
     }
 }
 
-/// Race: a callback is cancelled while the driver calls it, twice. A failure shows as a closure
-/// that is not dropped, or dropped twice (a use after free, which loom's cells would report).
+/// Race: a callback is cancelled while the driver calls it, twice. Failure: a closure that is not
+/// dropped, or dropped twice (a use after free, which loom's cells report).
 #[test]
 fn a_callback_cancelled_while_it_is_called_is_dropped_once() {
     model("callback: cancel × call", || {
@@ -890,8 +887,8 @@ fn a_callback_cancelled_while_it_is_called_is_dropped_once() {
     });
 }
 
-/// Race: two threads have an event each for one callback. A failure shows as bytes that are left:
-/// the second call found the first one running and was lost with its event.
+/// Race: two threads have an event each for one callback. Failure: bytes are left, because the
+/// second call found the first one running and was lost.
 #[test]
 fn a_callback_called_while_it_runs_is_called_again() {
     model("callback: call × call", || {
@@ -916,7 +913,7 @@ fn a_callback_called_while_it_runs_is_called_again() {
     });
 }
 
-/// The same, and a cancel comes, too: the closure is dropped once all the same.
+/// The same, with a cancel: the closure is dropped once all the same.
 #[test]
 fn a_callback_called_twice_and_cancelled_is_dropped_once() {
     model("callback: call × call × cancel", || {

@@ -1,11 +1,12 @@
-//! Whole runtimes: the shipped start, workers' loop, spawn, hand-over and shutdown, over the deque's
-//! stand-in and a kernel of plain data.
+//! Whole runtimes: the shipped start, worker's loop, spawn, core handoff and shutdown, over the
+//! model deque and a kernel of plain data.
 //!
-//! Of one worker, and the threads that take its core over: two workers were not exhausted in a minute, and
-//! are in `idle.rs`, `watch.rs`, `deque.rs` and, whole, in `shuttle_runtime.rs`.
+//! The runtimes have one worker, and the threads that take its core over, because loom does not
+//! exhaust two workers within a minute. `idle.rs`, `monitor.rs` and `deque.rs` have two workers,
+//! and `shuttle_runtime.rs` has whole runtimes with several.
 //!
-//! A task that is lost shows as a deadlock: somebody waits for its end. One that ends twice, or not at
-//! all, is seen by its `DropTracker`.
+//! A lost task is a deadlock, since a thread waits for its end. `DropTracker` detects a task that
+//! is dropped twice or never.
 #![cfg(framewise_loom)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +31,7 @@ fn join<T>(handle: &mut JoinHandle<T>) -> Result<T, JoinError> {
     TestWaker::new().block_on(handle)
 }
 
-/// Where a task leaves its waker.
+/// Where a task stores its waker.
 #[derive(Clone, Default)]
 struct Hook(Arc<Mutex<Option<Waker>>>);
 
@@ -40,8 +41,8 @@ impl Hook {
     }
 }
 
-/// Race: a push from outside against a worker that starts, looks, and goes to sleep in the driver; then
-/// the closing against the same.
+/// Race: a push from outside against a worker that starts, scans, and parks on the driver; then the
+/// closing against the same.
 #[test]
 fn a_spawned_task_runs() {
     model("spawn × worker × shutdown, joined first", || {
@@ -54,8 +55,8 @@ fn a_spawned_task_runs() {
     });
 }
 
-/// Race: a spawn against the whole of a shutdown: the task runs or is cancelled, and the joiner hears
-/// which.
+/// Race: a spawn against a whole shutdown: the task runs or is cancelled, and the joiner gets the
+/// outcome.
 #[test]
 fn a_spawn_meets_a_shutdown() {
     model("spawn × shutdown", || {
@@ -72,8 +73,9 @@ fn a_spawn_meets_a_shutdown() {
     });
 }
 
-/// Race: a wake from a foreign thread, and an abort, against the whole of a shutdown: the future ends
-/// once, on the worker, in its frame, and the joiner hears that it was cancelled, if it did not complete.
+/// Race: a wake from another thread, and an abort, against a whole shutdown: the future is dropped
+/// once, on the worker, in its frame, and the joiner gets a cancelled error if the task did not
+/// complete.
 #[test]
 fn an_abort_meets_a_wake_and_a_shutdown() {
     model("abort × wake × shutdown", || {
@@ -104,9 +106,9 @@ fn an_abort_meets_a_wake_and_a_shutdown() {
     });
 }
 
-/// Race: a task that blocks in place against the thread that goes on with its worker's core, and
-/// against the end of the runtime, which does not wait for what the blocked task waits for. The task's
-/// frame stays, and what was queued behind it is run.
+/// Race: a task that blocks in place against the thread that takes its worker's core over, and
+/// against the end of the runtime, which does not wait for what the blocked task waits for. The
+/// task keeps its frame, and the tasks queued behind it run.
 #[test]
 fn a_blocked_tasks_core_goes_on() {
     model("block_in_place × core", || {
@@ -129,8 +131,8 @@ fn a_blocked_tasks_core_goes_on() {
     });
 }
 
-/// Race: the same against the end of the runtime: what the blocked task waits for is ended without it,
-/// and then it can end.
+/// Race: the same against the end of the runtime: what the blocked task waits for is ended without
+/// it, and then the task ends.
 #[test]
 fn a_blocked_task_meets_a_shutdown() {
     model("block_in_place × shutdown", || {
@@ -147,8 +149,8 @@ fn a_blocked_task_meets_a_shutdown() {
     });
 }
 
-/// Race: a poll that blocks, in an executor of its own, on a task that it spawned, against the end of the
-/// runtime: another thread ends what the poll waits for, or the worker runs none of it.
+/// Race: a poll that blocks, in an executor of its own, on a task that it spawned, against the end
+/// of the runtime: another thread ends what the poll waits for.
 #[test]
 fn a_poll_that_blocks_meets_a_shutdown() {
     model("a poll that blocks × shutdown", || {
@@ -167,7 +169,7 @@ fn a_poll_that_blocks_meets_a_shutdown() {
     });
 }
 
-/// Race: the same of a poll that blocks on a timer: the wait ends with a panic.
+/// Race: the same with a poll that blocks on a timer: the wait ends with a panic.
 #[test]
 fn a_poll_that_blocks_on_a_timer_meets_a_shutdown() {
     let planned = &["the runtime of this timer was shut down"];
@@ -183,8 +185,8 @@ fn a_poll_that_blocks_on_a_timer_meets_a_shutdown() {
     });
 }
 
-/// Race: a poll that drops its own runtime, which waits for nothing, and then blocks on a task of it,
-/// against the thread that ends that task, and both against who is last.
+/// Race: a poll that drops its own runtime, which does not wait, and then blocks on a task of it,
+/// against the thread that ends that task.
 #[test]
 fn a_poll_that_blocks_after_it_dropped_its_runtime_ends() {
     model("a runtime dropped by a poll that blocks", || {
@@ -207,8 +209,8 @@ fn a_poll_that_blocks_after_it_dropped_its_runtime_ends() {
 
 // ---- other ways in and out ----
 
-/// Race: a task that yields, and one that it spawned, against the shutdown: what is in the worker's own
-/// queue, be it yielded, in the slot or in the deque, is drained and ended.
+/// Race: a task that yields, and a task that it spawned, against the shutdown: what is in the
+/// worker's yield queue, LIFO slot or deque is drained and dropped.
 #[test]
 fn a_workers_own_queue_meets_a_shutdown() {
     model("yield, slot × shutdown", || {
@@ -226,12 +228,12 @@ fn a_workers_own_queue_meets_a_shutdown() {
     });
 }
 
-/// Race: a shutdown that waits for a limited time against a task; the time is not out.
+/// Race: a shutdown with a timeout, which does not elapse, against a task.
 #[test]
 fn a_shutdown_with_a_limit_meets_a_task() {
     model("shutdown_timeout × spawn_blocking", || {
         let builder = Builder::new().worker_threads(1);
-        // Its idle threads wait without a limit.
+        // The runtime's idle threads wait without a timeout.
         let runtime = builder.thread_keep_alive(Duration::MAX).build().unwrap();
         let (value, end) = DropTracker::new();
         let mut job = runtime.spawn_blocking(move || value.touch());
@@ -244,7 +246,7 @@ fn a_shutdown_with_a_limit_meets_a_task() {
     });
 }
 
-/// Race: a runtime that a task of its own drops, which waits for nothing, against the task's joiner.
+/// Race: a runtime that its own task drops, which does not wait, against the task's joiner.
 #[test]
 fn a_task_drops_its_runtime() {
     model("a runtime dropped by its task × join", || {
@@ -263,7 +265,7 @@ fn a_task_drops_its_runtime() {
     });
 }
 
-/// Race: a waker that outlives the runtime, called while that ends and once more after it.
+/// Race: a waker that outlives the runtime, called while the runtime ends and once more after it.
 #[test]
 fn a_waker_outlives_its_runtime() {
     model("wake × shutdown × wake", || {
@@ -295,8 +297,8 @@ fn a_waker_outlives_its_runtime() {
     });
 }
 
-/// Race: a worker that cannot be started against the one that was: it is stopped again, and the error
-/// comes out.
+/// Race: a worker that cannot be started against one that was started: the latter is stopped again,
+/// and the error is returned.
 #[test]
 fn a_worker_that_cannot_be_started_meets_the_first() {
     model("start × start fails", || {
@@ -313,8 +315,8 @@ fn a_worker_that_cannot_be_started_meets_the_first() {
     });
 }
 
-/// Race: a core whose next thread cannot be started comes back, and the task blocks its own
-/// worker, while the runtime ends.
+/// Race: a core whose next thread cannot be started returns, and the task blocks its own worker,
+/// while the runtime ends.
 #[test]
 fn a_blocked_tasks_core_comes_back() {
     model("block_in_place, start fails × shutdown", || {
@@ -331,8 +333,8 @@ fn a_blocked_tasks_core_comes_back() {
 
 // ---- timers ----
 
-/// Race: a task goes to sleep while the worker is on its way to the driver, and the time passes
-/// at some moment: the driver does not sleep past it.
+/// Race: a task sleeps while the worker is about to park on the driver, and the time passes at some
+/// moment: the driver does not stay parked past it.
 #[test]
 fn a_sleep_meets_the_driver() {
     model("sleep × driver × the clock", || {
@@ -365,8 +367,8 @@ fn a_sleep_meets_a_shutdown() {
     });
 }
 
-/// Race: a task that blocks in place, and waits for a timer when it goes on, against the shutdown: it
-/// is cancelled, and does not panic for want of a timer.
+/// Race: a task that blocks in place, and awaits a timer afterwards, against the shutdown: it is
+/// cancelled, and does not panic because the timers are closed.
 #[test]
 fn a_blocked_task_that_goes_on_to_sleep_meets_a_shutdown() {
     model("block_in_place, sleep × shutdown", || {
@@ -382,7 +384,7 @@ fn a_blocked_task_that_goes_on_to_sleep_meets_a_shutdown() {
 
 // ---- controls ----
 
-/// A task that keeps its value for ever.
+/// Control: a task that never drops its value.
 #[test]
 #[should_panic(expected = "end.has_ended()")]
 fn control_a_value_that_never_ends_is_noticed() {
@@ -395,7 +397,7 @@ fn control_a_value_that_never_ends_is_noticed() {
     });
 }
 
-/// A panic of a task is the model's, whoever catches it.
+/// Control: a panic of a task fails the model, even if the task catches it.
 #[test]
 #[should_panic(expected = "something caught it")]
 fn control_a_panic_of_a_task_is_noticed() {
