@@ -3,13 +3,11 @@
 //! Owns the table of sources with its lock, and the thread's current handle. It must not know what
 //! a source is. It dispatches no events: [`crate::driver`] does.
 
-use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::time::Duration;
 
+use framewise_sync::current::CurrentGuard;
 use framewise_sync::{Arc, Mutex};
 
 use crate::scheduled_io::{Call, ScheduledIo};
@@ -55,36 +53,9 @@ pub struct IoHandle {
     shared: Arc<IoShared>,
 }
 
-framewise_sync::thread_local! {
-    /// The thread's current handle. It has no destructor, so it can be set in destructors of other
-    /// thread-locals and in `atexit`.
-    static CURRENT: ManuallyDrop<RefCell<Option<IoHandle>>> =
-        const { ManuallyDrop::new(RefCell::new(None)) };
-    /// Empties `CURRENT` when the thread ends, in case a guard was forgotten or dropped out of
-    /// order.
-    static CLEANUP: Cleanup = const { Cleanup };
-    /// The reason of [`IoHandle::reject`] for which the thread has no handle.
-    static REJECTION: Cell<Option<&'static str>> = const { Cell::new(None) };
-}
-
-struct Cleanup;
-
-impl Drop for Cleanup {
-    fn drop(&mut self) {
-        // loom drops the thread-locals of a failing model outside of the model, where none can be
-        // used. A second panic, while the first one unwinds, would abort the process.
-        if cfg!(framewise_loom) && std::thread::panicking() {
-            return;
-        }
-        drop(CURRENT.try_with(|current| current.take()));
-    }
-}
-
-/// Makes `handle` the thread's current one, and returns the previous one.
-fn replace_current(handle: Option<IoHandle>) -> Option<IoHandle> {
-    // Registers the destructor. After it has run, only the guards restore the previous handle.
-    let _ = CLEANUP.try_with(|_| ());
-    CURRENT.with(|current| current.replace(handle))
+framewise_sync::current_handle! {
+    /// The thread's handle, or the reason of [`IoHandle::reject`] for which it has none.
+    static CURRENT: Result<IoHandle, &'static str>;
 }
 
 impl IoHandle {
@@ -141,9 +112,7 @@ impl IoHandle {
     #[must_use = "the handle is current only while the guard lives"]
     pub fn enter(&self) -> EnterGuard {
         EnterGuard {
-            previous: replace_current(Some(self.clone())),
-            previous_rejection: REJECTION.with(Cell::take),
-            not_send: PhantomData,
+            _current: CURRENT.enter(Some(Ok(self.clone()))),
         }
     }
 
@@ -152,9 +121,7 @@ impl IoHandle {
     #[must_use = "uses are rejected only while the guard lives"]
     pub fn reject(why: &'static str) -> EnterGuard {
         EnterGuard {
-            previous: replace_current(None),
-            previous_rejection: REJECTION.with(|rejection| rejection.replace(Some(why))),
-            not_send: PhantomData,
+            _current: CURRENT.enter(Some(Err(why))),
         }
     }
 
@@ -169,19 +136,18 @@ impl IoHandle {
 
     /// Returns the thread's current handle, or `None` if the thread is not within a runtime.
     pub fn try_current() -> Option<IoHandle> {
-        // In the destructor of another thread-local this one may be destroyed already.
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
+        CURRENT.with(|current| current?.as_ref().ok().cloned())
     }
 
     /// Like [`try_current`](Self::try_current), with an `io::Error` that says why there is none.
     pub(crate) fn for_io() -> io::Result<IoHandle> {
-        Self::try_current().ok_or_else(|| match REJECTION.with(Cell::get) {
-            Some(why) => io::Error::new(io::ErrorKind::Unsupported, why),
-            None => io::Error::other("there is no I/O driver here: use sockets within a runtime"),
-        })
+        match CURRENT.get() {
+            Some(Ok(handle)) => Ok(handle),
+            Some(Err(why)) => Err(io::Error::new(io::ErrorKind::Unsupported, why)),
+            None => Err(io::Error::other(
+                "there is no I/O driver here: use sockets within a runtime",
+            )),
+        }
     }
 
     /// Inserts a source into the table.
@@ -222,19 +188,7 @@ impl fmt::Debug for IoHandle {
 /// Keeps an [`IoHandle`] the thread's current one; returned by [`IoHandle::enter`].
 #[derive(Debug)]
 pub struct EnterGuard {
-    previous: Option<IoHandle>,
-    previous_rejection: Option<&'static str>,
-    not_send: PhantomData<*const ()>,
-}
-
-impl Drop for EnterGuard {
-    fn drop(&mut self) {
-        let previous = self.previous.take();
-        let _ = REJECTION.try_with(|rejection| rejection.set(self.previous_rejection));
-        // If the thread-local is destroyed, there is nothing to restore.
-        let ended = CURRENT.try_with(|current| current.replace(previous));
-        drop(ended);
-    }
+    _current: CurrentGuard<Result<IoHandle, &'static str>>,
 }
 
 /// Returns the error of waits and registrations after the driver's shutdown.
