@@ -2,38 +2,34 @@
 //!
 //! Owns its queue and decides when a thread starts or ends. A job is a task like any other, with a
 //! frame, a join handle and an abort; its one poll calls the closure.
+//!
+//! This file has what callers use. `job.rs` has what a thread runs, `pool_state.rs` and `queue.rs` what the
+//! lock guards, `thread.rs` the life of a thread, `host.rs` what the pool needs of its runtime.
 
 mod host;
+mod job;
+mod pool_state;
 mod queue;
+mod thread;
 
-use std::cell::Cell;
-use std::collections::VecDeque;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
-use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use framewise_context::{Frame, coop};
-use framewise_sync::atomic::{AtomicUsize, Ordering};
-use framewise_sync::{Condvar, Mutex, MutexGuard, thread};
+use framewise_context::Frame;
+use framewise_sync::atomic::AtomicUsize;
+use framewise_sync::{Condvar, Mutex, MutexGuard};
 
 pub(crate) use self::host::{CoreWork, Host, start_thread};
-use self::queue::CallQueue;
-use crate::scheduler::spawner::{PanicHook, Spawner, report_unhandled};
-use crate::scheduler::worker::CoreHandoff;
-use crate::scheduler::{ending, points};
-use crate::task::cell::{self, Schedule};
-use crate::task::header::{RunResult, TaskRef};
+pub(crate) use self::job::Job;
+use self::job::{BlockingCall, BlockingSchedule};
+use self::pool_state::PoolState;
+use crate::scheduler::ending;
+use crate::scheduler::spawner::{PanicHook, Spawner};
+use crate::seeded::hooks;
+use crate::task::cell;
 use crate::task::large::{call_to_heap, is_large};
 use crate::task::{JoinError, JoinHandle};
-
-framewise_sync::thread_local! {
-    /// The pool that this thread belongs to; compared, never read through.
-    static OWN_POOL: Cell<*const ()> = const { Cell::new(ptr::null()) };
-}
 
 /// The threads for blocking calls, and the calls that wait for one.
 #[derive(Clone)]
@@ -52,60 +48,8 @@ struct Pool<H: Host> {
     started: AtomicUsize,
 }
 
-pub(crate) struct PoolState<H: Host> {
-    queue: CallQueue,
-    /// Cores that wait for a thread. For each a thread was notified, so cores go first.
-    waiting_cores: VecDeque<H::Core>,
-    threads: usize,
-    /// Starts under way: the thread is counted, and may end before its handle is in `handles`.
-    starting: usize,
-    /// The threads among these that work with a core, or are about to. The limit does not apply to them.
-    cores: usize,
-    /// Threads that wait and have not been notified.
-    idle: usize,
-    /// Notifications that no thread has taken yet; guards against spurious wake-ups.
-    notified: usize,
-    closed: bool,
-    /// Threads that were not joined yet. A thread that ends joins the threads that ended before it, and the
-    /// end of the pool joins the others, so that their thread-locals are dropped.
-    handles: Vec<thread::JoinHandle<()>>,
-}
-
-impl<H: Host> PoolState<H> {
-    fn push(&mut self, job: Job<H::Core>) {
-        match job {
-            Job::Task(call) => self.queue.push_back(call),
-            // Unnoticed: `push_back` is `push_front`, because each core that waits has a thread that
-            // was notified.
-            Job::Core(core) => self.waiting_cores.push_back(core),
-        }
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Job<H::Core>> {
-        // Unnoticed: `pop_front` is `pop_back`, because each core that waits has a thread that was
-        // notified.
-        match self.waiting_cores.pop_front() {
-            Some(core) => Some(Job::Core(core)),
-            None => self.queue.pop_front().map(Job::Task),
-        }
-    }
-
-    /// Counts a thread that is about to be started.
-    fn count_start(&mut self) {
-        self.threads += 1;
-        self.starting += 1;
-    }
-}
-
 /// A job that the pool did not take, with the reason; `None` if the pool is closed.
 type Unqueued<H> = (Job<<H as Host>::Core>, Option<io::Error>);
-
-/// What the pool is asked to do.
-pub(crate) enum Job<C = CoreHandoff> {
-    Task(TaskRef),
-    /// A worker's core that is handed off to another thread.
-    Core(C),
-}
 
 impl<H: Host> BlockingPool<H> {
     pub(crate) fn new(
@@ -116,17 +60,7 @@ impl<H: Host> BlockingPool<H> {
         unhandled_panic: Option<PanicHook>,
     ) -> Self {
         Self(Arc::new(Pool {
-            state: Mutex::new(PoolState {
-                queue: CallQueue::default(),
-                waiting_cores: VecDeque::new(),
-                threads: 0,
-                starting: 0,
-                cores: 0,
-                idle: 0,
-                notified: 0,
-                closed: false,
-                handles: Vec::new(),
-            }),
+            state: Mutex::new(PoolState::new()),
             work: Condvar::new(),
             ended: Condvar::new(),
             threads_max,
@@ -152,7 +86,7 @@ impl<H: Host> BlockingPool<H> {
         } else {
             cell::allocate(BlockingCall(Some(f)), frame, schedule, true)
         };
-        points::spawned(task);
+        hooks::spawned(task);
         // SAFETY: the handle's reference is ours to pass on; a large result is in a box (T1).
         let handle = unsafe { JoinHandle::new(task) };
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
@@ -265,127 +199,6 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Starts a thread, which the caller has counted, for a first job. Returns the job if it cannot.
-    fn start_thread(&self, host: &H, job: Job<H::Core>) -> Result<(), (Job<H::Core>, io::Error)> {
-        // Ordering: Relaxed. The number only has to be unique.
-        // Survives: skipped, because it is part of a thread's name and nothing else.
-        let number = self.0.started.fetch_add(1, Ordering::Relaxed);
-        // A thread that is not started drops its closure, so the job is kept outside of it.
-        let hands = Arc::new(Mutex::new(Some(job)));
-        let name = format!("{}-blocking-{number}", self.0.thread_name);
-        let started = host.start(name, self.0.stack_size, {
-            let (pool, host, hands) = (self.clone(), host.clone(), Arc::clone(&hands));
-            move || {
-                let job = hands.lock().take();
-                pool.work(&host, job);
-            }
-        });
-        match started {
-            Ok(thread) => {
-                let mut state = self.lock();
-                state.handles.push(thread);
-                state.starting -= 1;
-                // Unnoticed: always, because a wait for the end looks again, and goes on.
-                if state.threads == 0 {
-                    // It has ended already, and the caller that waits for the end waits for its handle.
-                    self.0.ended.notify_all();
-                }
-                Ok(())
-            }
-            Err(error) => {
-                let job = hands.lock().take();
-                Err((job.expect("no thread took it"), error))
-            }
-        }
-    }
-
-    fn work(&self, host: &H, first: Option<Job<H::Core>>) {
-        /// Counts the thread out, also if a bug of the runtime unwinds.
-        struct Ended<H: Host> {
-            pool: BlockingPool<H>,
-            counted_out: bool,
-            /// Threads that ended before this one. Their thread-locals may not be dropped yet.
-            ended_before: Vec<thread::JoinHandle<()>>,
-        }
-        impl<H: Host> Ended<H> {
-            /// Counts the thread out, under the lock under which that was decided: no push relies on the
-            /// thread from now on.
-            fn count_out(&mut self, mut state: MutexGuard<'_, PoolState<H>>) {
-                state.threads -= 1;
-                self.counted_out = true;
-                let is_finished = |handle: &mut thread::JoinHandle<()>| handle.is_finished();
-                // Unnoticed: skipped, because the end of the pool then joins them.
-                self.ended_before = state.handles.extract_if(.., is_finished).collect();
-            }
-        }
-        impl<H: Host> Drop for Ended<H> {
-            fn drop(&mut self) {
-                if !self.counted_out {
-                    self.pool.lock().threads -= 1;
-                }
-                // Unnoticed: moved behind the next, because the wait for the end waits for those, too.
-                self.pool.0.ended.notify_all();
-                // No lock is held: the destructors of their thread-locals are user code.
-                for thread in self.ended_before.drain(..) {
-                    let _ = thread.join();
-                }
-            }
-        }
-
-        let mut ended = Ended {
-            pool: self.clone(),
-            counted_out: false,
-            ended_before: Vec::new(),
-        };
-        let _entered = host.enter();
-        OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
-        let mut next = first;
-        let mut state = self.lock();
-        loop {
-            if let Some(job) = next.take().or_else(|| state.pop()) {
-                // Run even if the pool is closed by now: `close` left only jobs for threads that were
-                // started or notified before.
-                let is_core = matches!(job, Job::Core(_));
-                drop(state);
-                job.run();
-                state = self.lock();
-                state.cores -= usize::from(is_core);
-                if state.threads - state.cores > self.0.threads_max {
-                    // Started while another thread worked with a core. The threads within the limit
-                    // take the queued jobs.
-                    return ended.count_out(state);
-                }
-                continue;
-            }
-            if state.closed {
-                return ended.count_out(state);
-            }
-            state.idle += 1;
-            let until = Instant::now().checked_add(self.0.keep_alive);
-            loop {
-                let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-                state = match left {
-                    None => self.0.work.wait(state),
-                    Some(left) => self.0.work.wait_timeout(state, left).0,
-                };
-                if state.notified > 0 {
-                    // The notifying thread has counted this one out of the idle threads.
-                    state.notified -= 1;
-                    break;
-                }
-                if state.closed {
-                    state.idle -= 1;
-                    break;
-                }
-                if until.is_some_and(|until| Instant::now() >= until) {
-                    // A later push does not count this thread any more, and starts one of its own.
-                    state.idle -= 1;
-                    return ended.count_out(state);
-                }
-            }
-        }
-    }
-
     /// Closes the pool: new jobs are rejected, the calls that no thread is about to take are cancelled, and
     /// the threads end.
     ///
@@ -429,11 +242,6 @@ impl<H: Host> BlockingPool<H> {
         self.lock().notified
     }
 
-    /// Returns `true` if this thread is one of the pool's.
-    pub(crate) fn is_own_thread(&self) -> bool {
-        OWN_POOL.with(|pool| ptr::eq(pool.get(), self.address()))
-    }
-
     /// Returns the address that identifies this pool in [`ending`].
     fn address(&self) -> *const () {
         Arc::as_ptr(&self.0).cast()
@@ -465,87 +273,6 @@ impl<H: Host> BlockingPool<H> {
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, PoolState<H>> {
         self.0.state.lock()
-    }
-}
-
-impl<C: CoreWork> Job<C> {
-    /// Runs the job.
-    pub(crate) fn run(self) {
-        match self {
-            Self::Task(task) => {
-                // SAFETY: the queue held the runnable task, so the thread that took it out is its holder;
-                // and the closure is Send.
-                let ran = unsafe { task.run() };
-                debug_assert!(
-                    matches!(ran, RunResult::Done),
-                    "a blocking call is polled once"
-                );
-            }
-            Self::Core(job) => job.work(),
-        }
-    }
-
-    /// Ends the job without running it: with `error`, or cancelled if the pool is closed.
-    pub(crate) fn fail(self, error: Option<&io::Error>) {
-        match self {
-            Self::Task(task) => {
-                let error = match error {
-                    None => JoinError::cancelled(),
-                    Some(error) => {
-                        JoinError::rejected(io::Error::new(error.kind(), error.to_string()))
-                    }
-                };
-                // SAFETY: the queue held the runnable task, so the caller, which took it out, is its
-                // holder.
-                unsafe { task.complete_with_error(error) }
-            }
-            // Its destructor lets the worker leave.
-            // Unnoticed: skipped, because the job is dropped at the end of the arm, too.
-            Self::Core(job) => drop(job),
-        }
-    }
-}
-
-/// The future of a blocking job: ready at its first poll.
-struct BlockingCall<F>(Option<F>);
-
-impl<F> Unpin for BlockingCall<F> {}
-
-impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
-    type Output = R;
-
-    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<R> {
-        let f = self.0.take().expect("a blocking call is polled once");
-        // It may block without limit: there is no task that could yield.
-        Poll::Ready(coop::with_unconstrained(f))
-    }
-}
-
-/// The scheduler of blocking jobs. Each is runnable, and held by the pool, from its start to its end, so
-/// there is nothing to wake.
-struct BlockingSchedule<H: Host>(BlockingPool<H>);
-
-impl<H: Host> Schedule for BlockingSchedule<H> {
-    fn schedule(&self, _task: TaskRef) {
-        unreachable!("a blocking job is runnable from its start until its end");
-    }
-
-    fn remove_queued(&self, task: TaskRef) -> bool {
-        self.0.lock().queue.remove(task)
-    }
-
-    fn owner(&self) -> *const () {
-        self.0.address()
-    }
-
-    fn release(&self, task: TaskRef) {
-        points::ended(task);
-    }
-
-    fn unhandled_panic(&self, error: &JoinError) {
-        if let Some(hook) = &self.0.0.unhandled_panic {
-            report_unhandled(hook, error);
-        }
     }
 }
 

@@ -1,0 +1,104 @@
+//! What the pool's threads run: calls, which are tasks, and cores.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use framewise_context::coop;
+
+use super::{BlockingPool, CoreWork, Host};
+use crate::scheduler::spawner::report_unhandled;
+use crate::scheduler::worker::CoreHandoff;
+use crate::seeded::hooks;
+use crate::task::JoinError;
+use crate::task::cell::Schedule;
+use crate::task::header::{RunResult, TaskRef};
+
+/// What the pool is asked to do.
+pub(crate) enum Job<C = CoreHandoff> {
+    Task(TaskRef),
+    /// A worker's core that is handed off to another thread.
+    Core(C),
+}
+
+impl<C: CoreWork> Job<C> {
+    /// Runs the job.
+    pub(crate) fn run(self) {
+        match self {
+            Self::Task(task) => {
+                // SAFETY: the queue held the runnable task, so the thread that took it out is its holder;
+                // and the closure is Send.
+                let ran = unsafe { task.run() };
+                debug_assert!(
+                    matches!(ran, RunResult::Done),
+                    "a blocking call is polled once"
+                );
+            }
+            Self::Core(job) => job.work(),
+        }
+    }
+
+    /// Ends the job without running it: with `error`, or cancelled if the pool is closed.
+    pub(crate) fn fail(self, error: Option<&io::Error>) {
+        match self {
+            Self::Task(task) => {
+                let error = match error {
+                    None => JoinError::cancelled(),
+                    Some(error) => {
+                        JoinError::rejected(io::Error::new(error.kind(), error.to_string()))
+                    }
+                };
+                // SAFETY: the queue held the runnable task, so the caller, which took it out, is its
+                // holder.
+                unsafe { task.complete_with_error(error) }
+            }
+            // Its destructor lets the worker leave.
+            // Unnoticed: skipped, because the job is dropped at the end of the arm, too.
+            Self::Core(job) => drop(job),
+        }
+    }
+}
+
+/// The future of a blocking job: ready at its first poll.
+pub(super) struct BlockingCall<F>(pub(super) Option<F>);
+
+impl<F> Unpin for BlockingCall<F> {}
+
+impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<R> {
+        let f = self.0.take().expect("a blocking call is polled once");
+        // It may block without limit: there is no task that could yield.
+        Poll::Ready(coop::with_unconstrained(f))
+    }
+}
+
+/// The scheduler of blocking jobs. Each is runnable, and held by the pool, from its start to its end, so
+/// there is nothing to wake.
+pub(super) struct BlockingSchedule<H: Host>(pub(super) BlockingPool<H>);
+
+impl<H: Host> Schedule for BlockingSchedule<H> {
+    fn schedule(&self, _task: TaskRef) {
+        unreachable!("a blocking job is runnable from its start until its end");
+    }
+
+    fn remove_queued(&self, task: TaskRef) -> bool {
+        self.0.lock().queue.remove(task)
+    }
+
+    fn owner(&self) -> *const () {
+        self.0.address()
+    }
+
+    fn release(&self, task: TaskRef) {
+        hooks::ended(task);
+    }
+
+    fn unhandled_panic(&self, error: &JoinError) {
+        if let Some(hook) = &self.0.0.unhandled_panic {
+            report_unhandled(hook, error);
+        }
+    }
+}
