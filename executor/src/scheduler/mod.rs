@@ -19,5 +19,3 @@ pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod spawner;
 pub(crate) mod worker;
-
-pub(crate) use crate::seeded::hooks as points;

@@ -15,7 +15,8 @@ use framewise_context::coop;
 use super::error::JoinError;
 use super::header::TaskRef;
 use super::large::{LargeOutput, is_large};
-use crate::scheduler::{ending, points};
+use crate::scheduler::ending;
+use crate::seeded::hooks;
 
 /// Awaits the output of a spawned task.
 ///
@@ -193,7 +194,7 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(points::poll(cx));
+        ready!(hooks::poll(cx));
         let header = self.task.header();
         let state = &header.state;
         if state.is_finished() {

@@ -30,8 +30,9 @@ use super::large::{BoxOutput, box_if_large, boxed_if_large, is_large};
 use super::owned::OwnedTasks;
 use super::{JoinError, JoinHandle};
 use crate::runtime::{Runtime, enter};
+use crate::scheduler::ending;
 use crate::scheduler::shared::Shared;
-use crate::scheduler::{ending, points};
+use crate::seeded::hooks;
 
 /// Local tasks that run in a row before the future beside them has its turn.
 const POLLS_PER_TURN: usize = 61;
@@ -186,7 +187,7 @@ impl LocalSet {
             let poller = self.new_poller();
             std::future::poll_fn(|cx| {
                 let _current = self.make_current();
-                if points::interrupts() {
+                if hooks::interrupts() {
                     // The tasks go first; the future has its turn again.
                     cx.waker().wake_by_ref();
                 } else if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -235,7 +236,7 @@ impl LocalSet {
                 Some(task) => self.run(task),
                 None => return,
             }
-            if points::interrupts() {
+            if hooks::interrupts() {
                 break;
             }
         }
@@ -246,7 +247,7 @@ impl LocalSet {
     fn next_task(&self, poller: PollerId, cx: &Context<'_>) -> Option<TaskRef> {
         {
             let mut woken = self.shared.woken.lock();
-            if let Some(task) = points::take_one(&mut woken.queue) {
+            if let Some(task) = hooks::take_one(&mut woken.queue) {
                 return Some(task);
             }
             // Unnoticed: never, because the waker is then replaced by its equal.
@@ -499,7 +500,7 @@ where
         Arc::clone(shared),
         true,
     );
-    points::spawned(task);
+    hooks::spawned(task);
     // SAFETY: the handle's reference is ours to pass on.
     let handle = unsafe { JoinHandle::new(task) };
     if shared.owned.insert(task) {
@@ -521,7 +522,7 @@ impl Schedule for Arc<LocalShared> {
     }
 
     fn release(&self, task: TaskRef) {
-        points::ended(task);
+        hooks::ended(task);
         self.owned.remove(task);
     }
 
