@@ -163,7 +163,7 @@ fn a_poll_that_blocks_meets_a_shutdown() {
         });
         drop(runtime);
         let joined = join(&mut blocks);
-        assert!(joined.map_or_else(|error| error.is_cancelled(), |cancelled| cancelled));
+        assert!(joined.unwrap_or_else(|error| error.is_cancelled()));
         drop(blocks);
         assert!(end.is_dropped());
     });
