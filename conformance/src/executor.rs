@@ -71,7 +71,7 @@ pub trait Executor: Send + Sync + 'static {
         None
     }
 
-    /// Returns the timers.
+    /// Returns the timers, if the executor has them.
     fn timers(&self) -> Option<&dyn Timers> {
         None
     }

@@ -149,7 +149,7 @@ pub(crate) fn c63_the_executors_own_helper_inherits(check: &CheckContext) -> Che
             .blocking()
             .expect("the check requires a blocking pool")
             .spawn_thread(Box::new(call));
-        // Without a helper that starts a thread, the blocking pool is the helper.
+        // If there is no helper that starts a thread, the blocking pool is the helper.
         if let Err(call) = thread {
             blocking_of(&executor, call).detach();
         }

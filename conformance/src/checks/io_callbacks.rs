@@ -20,14 +20,14 @@ macro_rules! __io_callbacks_checks {
     };
 }
 
-/// Registers a callback of a socket under 10. Returns what the callback saw, and where the value
-/// that it owns was dropped.
+/// Registers a callback of a socket under 10. The log gets what the callback saw, and where the
+/// value that it owns was dropped.
 async fn callback_recorded(check: &CheckContext, log: &Log) -> CheckResult {
     let listener = listen(check.executor()).await.map_err(refused)?;
-    let (record, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
+    let (own_log, owned) = (log.clone(), log.on_drop("where the callback is dropped"));
     let callback = Box::new(move || {
         let _owned = &owned;
-        record.record("in a callback");
+        own_log.record("in a callback");
     });
     let registered = ID.run(10, || {
         check

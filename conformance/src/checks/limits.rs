@@ -133,8 +133,8 @@ pub(crate) fn c12_a_long_chain_of_frames_ends_without_using_up_the_stack(
     })
 }
 
-/// Variables of both kinds: one whose value is stored in the frame's slot, and one whose value is
-/// counted separately.
+/// Variables of both kinds: one whose value is stored in the frame itself, and one whose value has
+/// a reference count.
 struct Pair {
     plain: ContextVar<u64>,
     counted: ContextVar<String>,

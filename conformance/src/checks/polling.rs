@@ -41,7 +41,7 @@ const ELSEWHERE: &str = "children are polled elsewhere, without the poller's fra
                          where the whole is polled, or carry Frame::current() to there";
 
 /// The likely cause where a captured frame is kept.
-const KEPT: &str = "a frame is captured and kept: poll children in whatever frame is current";
+const KEPT: &str = "a frame is captured and kept: poll children in the current frame";
 
 /// The likely cause where one child's frame is current in another child.
 const NESTED: &str = "a child is polled or dropped inside of another's frame: a frame may be \

@@ -281,7 +281,7 @@ pub(crate) fn c51_what_a_timeout_gives_up_is_dropped_in_the_tasks_frame(
     )
 }
 
-/// Waits for five ticks, and records the frame at each.
+/// Returns a future that waits for five ticks, and records the frame at each.
 fn five_ticks(executor: &Arc<dyn Executor>, log: &Log) -> Option<BoxFuture<'static, ()>> {
     let mut ticks = executor.timers()?.interval(TICK)?;
     let log = log.clone();

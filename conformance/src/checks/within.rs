@@ -70,7 +70,7 @@ pub(crate) fn panics<R>(body: impl FnOnce() -> R) -> bool {
     catch_unwind(AssertUnwindSafe(body)).is_err()
 }
 
-/// Returns a failure that has only `expected` as a right value.
+/// Returns a failure: a check expected `expected`, and saw `seen`.
 pub(crate) fn fails(expected: &str, seen: impl Into<String>, cause: &str) -> CheckResult {
     Err(Failure::new(expected, seen, cause).into())
 }

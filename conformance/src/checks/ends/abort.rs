@@ -13,7 +13,7 @@ use crate::support::{Gate, ID, Log, eventually, in_time, park};
 
 const NO_ABORT: &str = "tasks cannot be aborted";
 
-/// Tries again if a task was polled too early: the threads may have been starting.
+/// The number of tries, since a task may be polled too early while the threads start.
 const TRIES: usize = 3;
 
 pub(crate) fn c41_aborted_before_the_first_poll(check: &CheckContext) -> CheckResult {

@@ -88,7 +88,7 @@ pub(crate) fn c30_tasks_that_meet_on_all_threads_never_mix(check: &CheckContext)
                 check.spawn(async move {
                     let mut all_came = true;
                     for barrier in &barriers {
-                        // Wait in vain at most once: the threads may not exist.
+                        // Wait for the timeout at most once: the threads may not exist.
                         all_came = all_came && barrier.arrive_and_wait();
                         sees(Some(own), "in a task, while each thread runs one")?;
                         yield_times(3).await;
