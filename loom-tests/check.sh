@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Every model, every site and every mutant, and at the end the totals. Fails unless every protocol has
-# a model, every model was exhausted at preemption bound 2, every file of models has a control, every
-# site is reached, and every mutant is killed or argued.
+# Runs every model and every mutant of a site, and prints the totals. Fails unless every protocol has a
+# model, every model is exhausted at preemption bound 2, every file of models has a control, every site
+# is reached, and every mutant is killed or its survival argued.
 #
-#   loom-tests/check.sh          runs all mutants, which takes a while, and writes SITES.md
+#   loom-tests/check.sh          runs all mutants, which takes long, and writes SITES.md
 #   loom-tests/check.sh quick [DIRECTORY]
-#                                runs the models only, once more with scheduling points those that
-#                                points.txt does not name, and takes the mutants' results from SITES.md
-#                                after that was compared with the sources; then plants each weaker ordering
-#                                in a copy of the sources and sees that it would be noticed. (`test.sh`)
-#                                What the models recorded goes to DIRECTORY, where one is named.
+#                                runs the models only: once without scheduling points, and once with
+#                                them, except for the models in points.txt. Compares SITES.md with the
+#                                sources and takes the mutants' results from it. Plants each weaker
+#                                ordering in a copy of the sources and checks that it is noticed.
+#                                Writes the models' records to DIRECTORY, if there is one. (`test.sh`)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ case ${1:-} in
     ;;
 quick) ;;
 *)
-    printf 'not understood: %s\n' "$1" >&2
+    printf 'unknown argument: %s\n' "$1" >&2
     exit 2
     ;;
 esac
@@ -37,7 +37,7 @@ mkdir -p "$records"
 records=$(realpath "$records")
 rm -f "$records/sites" "$records/models" "$records/points"
 
-# models ARGUMENT...: the models' tests.
+# models ARGUMENT...: runs the tests of the models.
 models() {
     RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models \
         --package framewise-loom-tests --target-dir "${LOOM_TARGET_DIR:-target/loom}" -- "$@"
@@ -47,24 +47,24 @@ FRAMEWISE_SITES="record $records/sites" FRAMEWISE_MODELS="$records/models" \
     models --nocapture --test-threads 1
 
 printf '\n== models with scheduling points\n'
-# tests FILE: the models of which FILE tells, without the controls.
+# tests FILE: prints the models that FILE records, without the controls.
 tests() {
     cut -f 1 "$1" | grep -v -e '::control_' -e '::negative_' | sort -u
 }
 mapfile -t skipped < <(sed -n 's/^\([^# ][^ ]*\) .*/\1/p' loom-tests/points.txt)
 gone=$(comm -23 <(printf '%s\n' "${skipped[@]}" | sort) <(tests "$records/models"))
 if [ -n "$gone" ]; then
-    printf 'points.txt names what is no model:\n%s\n' "$gone"
+    printf 'points.txt names tests that are not models:\n%s\n' "$gone"
     exit 1
 fi
 skip=()
 for test in "${skipped[@]}"; do
     skip+=(--skip "${test#*::}")
 done
-# A model that takes so long is cut off, and fails.
+# A model that takes longer is cut off, and fails.
 if ! FRAMEWISE_POINTS=1 FRAMEWISE_SECONDS=900 FRAMEWISE_MODELS="$records/points" \
-    models --exact "${skip[@]}" >"$records/told" 2>&1; then
-    cat "$records/told"
+    models --exact "${skip[@]}" >"$records/output" 2>&1; then
+    cat "$records/output"
     exit 1
 fi
 missing=$(comm -23 <(tests "$records/models") \

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# How far does each model go? Runs each with the preemption bounds 2 and 3 and without any, says how
-# many executions there were and whether that was all, and writes BOUNDS.md. A model that was not
-# exhausted within the time is told as cut off, never as passed.
+# Runs each model with the preemption bounds 2 and 3 and without a bound, and writes its executions and
+# how it ended to BOUNDS.md. A model that is not exhausted within the time is recorded as cut off, never
+# as passed.
 #
-#   loom-tests/longer.sh                     20 seconds for a model and a bound above 2
-#   loom-tests/longer.sh 600                 more of them
-#   loom-tests/longer.sh 600 --only idle::   of some tests, by their names; writes nothing
+#   loom-tests/longer.sh                     20 seconds for each model and bound above 2
+#   loom-tests/longer.sh 600                 more seconds
+#   loom-tests/longer.sh 600 --only idle::   some tests, by their names; does not write the file
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

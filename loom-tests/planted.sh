@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Would a weaker ordering in the source make the check fail? Plants each one, alone, in a copy.
+# Checks that a weaker ordering in the source makes the check fail: plants each one, alone, in a copy.
 #
 #   loom-tests/planted.sh DIRECTORY                `weaken.sh check` must fail with each (seconds);
-#                                                  DIRECTORY has what the models recorded, from
+#                                                  DIRECTORY has the models' records, from
 #                                                  `check.sh quick DIRECTORY`
-#   loom-tests/planted.sh DIRECTORY run [TEXT...]  and the model that SITES.md names for it must fail
-#                                                  too, built with nothing else changed (half a
-#                                                  minute each); of the files with TEXT in their path
+#   loom-tests/planted.sh DIRECTORY run [TEXT...]  the model that SITES.md names for it must fail too,
+#                                                  built with no other change; for the files with TEXT
+#                                                  in their path
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,13 +15,13 @@ models=$(realpath "$1/models")
 run=${2:-}
 only=("${@:3}")
 
-# What must have plants, at the least: the task's state, the idle protocol, the timers' gate, the
-# readiness word, the frames' counts.
+# Files that must have at least one plant: the task's state, the idle protocol, the driver's park state,
+# the readiness word, the frames' counts.
 needed=(executor/src/task/state.rs executor/src/scheduler/idle/mod.rs timers/src/park_state.rs
     io/src/scheduled_io/readiness.rs context/src/release.rs)
 
 if [ "$run" = run ]; then
-    # Always the same place, so that cargo builds anew only what was planted into.
+    # Always the same place, so that cargo rebuilds only the changed crate.
     target=$(realpath -m "${PLANTED_TARGET_DIR:-target/planted}")
     scratch=$target/tree
     rm -rf "$scratch"
@@ -45,21 +45,21 @@ check() {
         --protocols loom-tests/protocols.txt --models "$models" "$@")
 }
 
-# model_fails TARGET TEST: whether the model fails; what does not compile is no failure.
+# model_fails TARGET TEST: succeeds if the model fails; exits if it does not compile.
 model_fails() {
-    local told=$scratch/told
+    local output=$scratch/output
     (cd "$scratch" && RUSTFLAGS="${RUSTFLAGS:-} --cfg framewise_loom" cargo test --locked --profile models \
         --package framewise-loom-tests --test "$1" \
         --target-dir "$target" \
-        -- --exact "$2" >"$told" 2>&1) && return 1
-    grep -q -e '^test result: FAILED' -e '(signal: ' "$told" && return
-    cat "$told"
+        -- --exact "$2" >"$output" 2>&1) && return 1
+    grep -q -e '^test result: FAILED' -e '(signal: ' "$output" && return
+    cat "$output"
     exit 1
 }
 
-if ! check --check "$sites" >"$scratch/told"; then
-    cat "$scratch/told"
-    printf 'the check fails with nothing planted\n'
+if ! check --check "$sites" >"$scratch/output"; then
+    cat "$scratch/output"
+    printf 'the check fails without a plant\n'
     exit 1
 fi
 check --faults "$sites" ${only:+--only "${only[@]}"} >"$scratch/plants"
@@ -74,7 +74,7 @@ while IFS=$'\t' read -r file line column from to killer; do
         printf '%s: could not be planted\n' "$place"
         exit 1
     fi
-    if check --check "$sites" >"$scratch/told" || ! grep -q "^problem: .*$to" "$scratch/told"; then
+    if check --check "$sites" >"$scratch/output" || ! grep -q "^problem: .*$to" "$scratch/output"; then
         printf '%s: the check does not notice\n' "$place"
         exit 1
     fi

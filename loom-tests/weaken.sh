@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Would the models notice? Runs every mutant of the shipped code against the models that reach it and
-# writes SITES.md. Fails where a mutant survives without an argument, or a site is not reached.
+# Runs every mutant of a site against the models that reach the site, and writes SITES.md. Fails if a
+# mutant survives without an argument, or a site is not reached.
 #
 #   loom-tests/weaken.sh                      all of them
 #   loom-tests/weaken.sh --only state.rs      those of some files; the other rows stay
-#   loom-tests/weaken.sh list                 which models reach which site
-#   loom-tests/weaken.sh check RECORD MODELS  no mutants: the table against the sources, against what
-#                                             the models recorded, and against protocols.txt
-#   loom-tests/weaken.sh update RECORD        no mutants: the table anew from its own results
-#   loom-tests/weaken.sh faults RECORD        no mutants: every ordering that can be weakened
+#   loom-tests/weaken.sh list                 prints which models reach which site
+#   loom-tests/weaken.sh check RECORD MODELS  no mutants: compares the table with the sources, with the
+#                                             models' records, and with protocols.txt
+#   loom-tests/weaken.sh update RECORD        no mutants: rewrites the table from its own results
+#   loom-tests/weaken.sh faults RECORD        no mutants: prints every ordering that can be weakened
 #
-# `check.sh` is the command for all of it; this one is for the parts.
+# `check.sh` runs all of it; this command runs parts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,9 +1,9 @@
-//! Models of a frame's life: alive while current, every value and all memory given back once.
+//! Models of a frame's life: alive while current, each value dropped once, all memory freed once.
 //!
-//! The counts are `context/src/release.rs`'s, the rules `context/src/block.rs`'s. A failure shows
-//! in one of four ways: the probe in a value sees an access that its drop does not follow; a
-//! part's own watch (`context/src/watch.rs`) sees the same of the memory, or that it ends twice;
-//! the count of drops is not one; loom finds a part's token leaked.
+//! The counts are in `context/src/release.rs`, the rules in `context/src/block.rs`. A failure is
+//! one of four: loom reports a use of a `CountedValue` that races with its drop; the part's own
+//! check (`context/src/lifetime_check.rs`) reports the same of its memory, or a second end; the
+//! count of drops is not one; or loom finds a part leaked.
 #![cfg(framewise_loom)]
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
@@ -20,7 +20,7 @@ fn read(var: &'static ContextVar<CountedValue>) {
     var.with(|probe| probe.expect("the frame binds it").read());
 }
 
-/// Race: the last two holders let go at the same time, each after reading.
+/// Race: the last two holders of a frame drop it at the same time, each after a read.
 #[test]
 fn frame_held_by_two_threads_ends_once_after_both_have_read() {
     model("frame: two holders", || {
@@ -43,8 +43,8 @@ fn frame_held_by_two_threads_ends_once_after_both_have_read() {
     });
 }
 
-/// Race: a thread takes snapshots of the frame that it only borrows, while another one, which
-/// borrows it too, takes and drops its own.
+/// Race: a thread clones the frame that it only borrows, while another thread, which borrows it
+/// too, clones and drops its own.
 #[test]
 fn frame_is_alive_while_it_is_current() {
     model("frame: borrowed current", || {
@@ -65,8 +65,8 @@ fn frame_is_alive_while_it_is_current() {
     });
 }
 
-/// Race: the frame that bound a value ends while its child, on another thread, still reads the
-/// value and then ends too. The value's cell outlives its frame, and the memory both.
+/// Race: the frame that bound a value is dropped while its child, on another thread, reads the
+/// value and is dropped after that. The value's cell outlives its frame, and the memory both.
 #[test]
 fn cell_outlives_the_frame_that_bound_it() {
     model("frame: cell outlives frame", || {
@@ -91,8 +91,8 @@ fn cell_outlives_the_frame_that_bound_it() {
     });
 }
 
-/// Race: two threads bind on top of one frame, so that both raise the count of its value's cell,
-/// and let go of everything, while the main thread lets go of the frame.
+/// Race: two threads bind on top of one frame, which increments the count of its value's cell, and
+/// drop everything, while the main thread drops the frame.
 #[test]
 fn children_made_on_two_threads_share_the_value() {
     model("frame: children on two threads", || {
@@ -117,10 +117,10 @@ fn children_made_on_two_threads_share_the_value() {
     });
 }
 
-static IN_A_LEAF: ContextVar<CountedValue> = ContextVar::new("in a leaf");
+static IN_A_TABLE: ContextVar<CountedValue> = ContextVar::new("in a table");
 static IN_ANOTHER: ContextVar<CountedValue> = ContextVar::new("in another");
 
-/// Gives keys away until the next one is in another chunk of 64.
+/// Assigns keys until the next one is in another group of 64.
 fn fill_a_chunk() {
     for _ in 0..64 {
         let var: &'static ContextVar<u64> = Box::leak(Box::new(ContextVar::new("filler")));
@@ -128,38 +128,38 @@ fn fill_a_chunk() {
     }
 }
 
-/// Race: frames that share a leaf end on two threads; one of them is the frame in whose memory the
-/// leaf is.
+/// Race: frames that share a second-level table are dropped on two threads; the table lies in the
+/// memory of one of them.
 #[test]
 fn leaf_shared_by_two_frames_ends_once() {
     static KEYS: std::sync::Once = std::sync::Once::new();
-    model("frame: shared leaf", || {
+    model("frame: shared table", || {
         KEYS.call_once(|| {
             fill_a_chunk();
-            drop(bind(&IN_A_LEAF, CountedValue::new(&DropCount::default())));
+            drop(bind(&IN_A_TABLE, CountedValue::new(&DropCount::default())));
             fill_a_chunk();
             drop(bind(&IN_ANOTHER, CountedValue::new(&DropCount::default())));
         });
         let drops = DropCount::default();
-        let parent = bind(&IN_A_LEAF, CountedValue::new(&drops)).frame();
-        // The second of the leaves is new, the first is the parent's.
+        let parent = bind(&IN_A_TABLE, CountedValue::new(&drops)).frame();
+        // The second of the tables is new, the first is the parent's.
         let child = parent.run(|| bind(&IN_ANOTHER, CountedValue::new(&drops)).frame());
         let thread = thread::spawn(move || {
             child.run(|| {
-                read(&IN_A_LEAF);
+                read(&IN_A_TABLE);
                 read(&IN_ANOTHER);
             });
             drop(child);
         });
-        parent.run(|| read(&IN_A_LEAF));
+        parent.run(|| read(&IN_A_TABLE));
         drop(parent);
         thread.join().expect("no panic");
         assert_eq!(drops.count(), 2);
     });
 }
 
-/// Race: a scope is polled on one thread and then on another, in other surroundings, while what it
-/// was polled under first ends.
+/// Race: a scope is polled on one thread and then on another, under another current frame, while
+/// the first current frame is dropped.
 #[test]
 fn scope_that_moves_between_threads_shares_its_value_and_lets_go_of_the_rest() {
     use std::pin::Pin;
@@ -195,14 +195,14 @@ fn scope_that_moves_between_threads_shares_its_value_and_lets_go_of_the_rest() {
     });
 }
 
-/// Race: a waker registered in a frame is called by a driver while the task that registered it
-/// lets the frame go.
+/// Race: a driver calls a waker that was registered in a frame, while the task that registered it
+/// drops the frame.
 #[test]
 fn framed_waker_keeps_its_frame_until_it_has_woken() {
-    /// A waker whose code reads the frame that it runs in.
+    /// A waker whose code reads the frame in which it runs.
     struct Reads;
 
-    // `std`'s trait wants `std`'s `Arc`; loom need not see this count.
+    // `std`'s trait requires `std`'s `Arc`; loom need not see this count.
     impl std::task::Wake for Reads {
         fn wake(self: std::sync::Arc<Self>) {
             read(&PROBE);
@@ -222,13 +222,13 @@ fn framed_waker_keeps_its_frame_until_it_has_woken() {
     });
 }
 
-/// A copy of the count with the mistake that the models are to notice.
+/// A copy of the count, with the fault that the models must notice.
 struct Miscounted {
     count: AtomicUsize,
     probe: UnsafeCell<()>,
 }
 
-// SAFETY: as for `CountedValue`.
+// SAFETY: like for `CountedValue`.
 unsafe impl Sync for Miscounted {}
 
 impl Miscounted {
@@ -252,7 +252,7 @@ impl Miscounted {
     }
 }
 
-/// Negative control: the uses before a Relaxed decrement are not published, and loom says so.
+/// Control: the uses before a Relaxed decrement are not published, and loom reports that.
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn control_a_relaxed_release_is_noticed() {
@@ -261,7 +261,7 @@ fn control_a_relaxed_release_is_noticed() {
     });
 }
 
-/// The same copy without the mistake passes: it is the ordering that is noticed.
+/// The same copy without the fault passes: the model notices the ordering.
 #[test]
 fn control_a_release_is_accepted() {
     model("frame: control, release", || {
@@ -269,7 +269,7 @@ fn control_a_release_is_accepted() {
     });
 }
 
-/// Negative control on the shipped code: a reference that is never given back is a leak.
+/// Control, on the shipped code: a reference that is never dropped is a leak.
 #[test]
 #[should_panic(expected = "leaked")]
 fn control_a_forgotten_frame_is_noticed() {

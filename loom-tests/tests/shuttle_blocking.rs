@@ -1,9 +1,9 @@
-//! The pool for calls that block: four threads, twenty jobs, and everything that can go wrong.
+//! The pool for blocking calls: four threads, twenty jobs, and everything that can fail.
 //!
-//! The shipped pool with real jobs. Starts of threads fail at random, idle threads give up at random
-//! (a timed wait is over at some time in these models), jobs are aborted, cores come and go, and the
-//! pool is closed, early or late. How a failure shows: a joiner that waits for ever and a thread that
-//! never ends are deadlocks; a closure that is not dropped once is an assertion.
+//! The shipped pool with real jobs. Starts of threads fail at random, idle threads time out at
+//! random, jobs are aborted, cores come and go, and the pool is closed, early or late. A joiner
+//! that waits forever and a thread that never ends are deadlocks; a closure that is not dropped
+//! once is an assertion.
 #![cfg(framewise_shuttle)]
 
 use std::sync::Arc as StdArc;
@@ -23,7 +23,7 @@ const THREADS: usize = 4;
 const PUSHERS: usize = 4;
 const JOBS: usize = 5;
 
-/// A start in `n` fails; none where `n` is zero.
+/// One start in `n` fails; none if `n` is zero.
 fn failing(n: usize) -> usize {
     if n == 0 {
         return 0;
@@ -59,7 +59,7 @@ fn pushers(
         .collect()
 }
 
-/// Each job runs, whatever idle threads give up in between.
+/// Each job runs, although idle threads time out in between.
 #[test]
 fn every_job_runs_while_threads_come_and_go() {
     schedules("20 jobs × keep-alive, 4 threads", 400, || {
@@ -79,17 +79,14 @@ fn every_job_runs_while_threads_come_and_go() {
     });
 }
 
-/// Each job runs or is refused with the reason, where every second start or nearly every one fails.
+/// Each job runs or fails with the reason, while every second start, or nearly every one, fails.
 #[test]
 fn every_job_ends_where_starts_fail() {
     schedules("20 jobs × starts that fail, 4 threads", 500, || {
         let pool = ModelPool::new(1 + below(THREADS), failing(1 + below(3)));
         let received = |outcome: Result<(), framewise::JoinError>| {
             if let Err(error) = outcome {
-                assert!(
-                    !error.is_cancelled(),
-                    "refused with a reason, not cancelled"
-                );
+                assert!(!error.is_cancelled(), "failed with a reason, not cancelled");
             }
         };
         join(pushers(&pool, received));
@@ -138,8 +135,8 @@ fn two_waiting_cores_meet_the_closing() {
     });
 }
 
-/// The pool is closed amid all of that, and jobs in the queue are aborted: each joiner hears
-/// something, and each closure ends.
+/// The pool is closed during all of that, and jobs in the queue are aborted: each joiner gets an
+/// outcome, and each closure is dropped.
 #[test]
 fn every_job_ends_where_the_pool_does() {
     schedules("20 jobs × aborts × starts fail × close", 500, || {
@@ -179,8 +176,8 @@ fn every_job_ends_where_the_pool_does() {
     });
 }
 
-/// Cores are handed over while jobs are pushed, starts fail and idle threads give up: a core gets a
-/// thread or comes back, and no job waits for a thread that works with one.
+/// Cores are handed off while jobs are pushed, starts fail and idle threads time out: a core gets a
+/// thread or returns, and no job waits for a thread that works with a core.
 #[test]
 fn no_job_waits_for_a_core() {
     schedules(
@@ -193,7 +190,7 @@ fn no_job_waits_for_a_core() {
                 .map(|_| {
                     let (pool, release) = (pool.clone(), StdArc::clone(&release));
                     thread::spawn(move || {
-                        // Works for as long as there are jobs to be waited for.
+                        // Works while there are jobs to wait for.
                         if !pool.hand_off_core({
                             let release = StdArc::clone(&release);
                             move || release.wait()
@@ -211,9 +208,9 @@ fn no_job_waits_for_a_core() {
     );
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
-/// The least pool: threads that give up waiting, and jobs that rely on those that are left.
+/// A minimal pool: threads that time out, and jobs that rely on the others.
 #[derive(Default)]
 struct Least {
     state: Mutex<LeastState>,
@@ -229,8 +226,8 @@ struct LeastState {
 }
 
 impl Least {
-    /// A thread that has nothing to do waits for a time, and goes. `apart`: it counts itself out in a
-    /// step of its own.
+    /// A thread without a job waits for a time, and ends. With `apart`, it counts itself out in a
+    /// separate step.
     fn work(&self, apart: bool) {
         let mut state = self.state.lock();
         loop {

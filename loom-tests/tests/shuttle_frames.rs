@@ -1,7 +1,7 @@
-//! Frames on many threads: cloned, made current, bound on, carried elsewhere and dropped.
+//! Frames on many threads: cloned, made current, bound on, moved to other threads and dropped.
 //!
-//! How a failure shows: a value that is dropped twice, or never, is a wrong count; a part of a frame
-//! that is used or taken down after its end asserts by its own watch (`context/src/watch.rs`).
+//! A value that is dropped twice or never is a wrong count. The check of each part of a frame
+//! (`context/src/lifetime_check.rs`) asserts that the part is not used or destroyed after its end.
 #![cfg(framewise_shuttle)]
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
@@ -105,14 +105,14 @@ fn values_end_once_each() {
         shared.frames.lock().clear();
         shared.wakers.lock().clear();
         let bound = shared.bound.load(Ordering::Relaxed);
-        assert_eq!(shared.drops.count(), bound, "each value ends once");
+        assert_eq!(shared.drops.count(), bound, "each value is dropped once");
     });
 }
 
-/// One frame, whose holders on many threads let go of it all at once, while others bind on it.
+/// One frame, whose holders on many threads drop it at once, while others bind on it.
 #[test]
 fn the_last_of_many_holders_ends_it() {
-    schedules("frames: 8 holders let go", 1500, || {
+    schedules("frames: 8 holders drop it", 1500, || {
         let drops = DropCount::default();
         let frame = bind(&FIRST, CountedValue::new(&drops))
             .and(&SECOND, CountedValue::new(&drops))
@@ -139,35 +139,34 @@ fn the_last_of_many_holders_ends_it() {
     });
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
-/// Negative control on the shipped code: a reference that is never given back is a value that never
-/// ends.
+/// Control, on the shipped code: a reference that is never dropped leaves a value.
 #[test]
 fn control_a_forgotten_frame_is_noticed() {
     finds(
         "control: a frame is forgotten",
         2,
-        "each value ends once",
+        "each value is dropped once",
         || {
             let shared = on_many_threads();
             std::mem::forget(VARS[0].run(shared.value(), Frame::current));
             shared.frames.lock().clear();
             shared.wakers.lock().clear();
             let bound = shared.bound.load(Ordering::Relaxed);
-            assert_eq!(shared.drops.count(), bound, "each value ends once");
+            assert_eq!(shared.drops.count(), bound, "each value is dropped once");
         },
     );
 }
 
-/// A count that is read and written in two steps: two holders that let go at once both believe that
-/// the other one is still there, or that they are the last.
+/// Control: a count that is read and written in two steps. Two holders that drop it at once both
+/// take the other for alive, or themselves for the last.
 #[test]
 fn control_a_count_in_two_steps_is_noticed() {
     finds(
         "control: a count that is no read-modify-write",
         500,
-        "it ends once",
+        "it is dropped once",
         || {
             let shared = Arc::new((AtomicUsize::new(8), AtomicUsize::new(0)));
             let threads: Vec<_> = (0..8)
@@ -186,7 +185,7 @@ fn control_a_count_in_two_steps_is_noticed() {
             for thread in threads {
                 thread.join().expect("no panic");
             }
-            assert_eq!(shared.1.load(Ordering::Relaxed), 1, "it ends once");
+            assert_eq!(shared.1.load(Ordering::Relaxed), 1, "it is dropped once");
         },
     );
 }

@@ -1,7 +1,7 @@
 //! Readiness with many waiters, callbacks called from many threads, and the driver's unpark.
 //!
-//! The operating system is a count of bytes that the model holds: an event is reported after they have
-//! come. How a failure shows: bytes that nobody reads while all readers sleep are a deadlock.
+//! The kernel is a count of bytes that the model holds: an event is reported after they arrived.
+//! Bytes that stay while all readers sleep are a deadlock.
 #![cfg(framewise_shuttle)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,12 +30,12 @@ struct Source {
     readiness: Readiness,
     bytes: AtomicUsize,
     room: AtomicUsize,
-    /// What is still to be moved, both ways.
+    /// The bytes that are still to be moved, both ways.
     left: AtomicUsize,
 }
 
 impl Source {
-    /// Reads, or writes, what there is. Zero: it would block.
+    /// Reads or writes all that it can. Zero: it would block.
     fn transfer(&self, direction: Direction) -> usize {
         match direction {
             Direction::Read => self.bytes.swap(0, Ordering::Relaxed),
@@ -43,8 +43,8 @@ impl Source {
         }
     }
 
-    /// As a stream does it: tries where it is ready, and takes the readiness back where the attempt
-    /// would have blocked. `observe`: what is taken back.
+    /// Like a stream: tries if it is ready, and clears the readiness if the attempt would have
+    /// blocked. `observe` returns the event to clear.
     fn turn(
         &self,
         direction: Direction,
@@ -77,8 +77,8 @@ fn interest(direction: Direction) -> Interest {
     }
 }
 
-/// Two readers and two writers in the list, one of each in the slots, waiters that give up, and two
-/// threads that report events.
+/// Two readers and two writers in the list, one of each in the slots, waiters that are dropped, and
+/// two threads that report events.
 fn many_waiters(observe: impl Fn(&Source, ReadyEvent) -> ReadyEvent + Copy + Send + 'static) {
     const EVENTS: usize = 6;
     let source = Arc::new(Source {
@@ -101,7 +101,8 @@ fn many_waiters(observe: impl Fn(&Source, ReadyEvent) -> ReadyEvent + Copy + Sen
                         2 => {
                             wait_in_list(&source.readiness, Interest::READABLE | Interest::WRITABLE)
                                 || {
-                                    // Ready for something else: it must not keep the others from it.
+                                    // Ready for the other direction: it must not keep the others
+                                    // from it.
                                     thread::yield_now();
                                     false
                                 }
@@ -150,7 +151,7 @@ fn many_waiters(observe: impl Fn(&Source, ReadyEvent) -> ReadyEvent + Copy + Sen
 #[test]
 fn no_waiter_sleeps_over_an_event() {
     schedules(
-        "6 waiters × 12 events × waiters that give up",
+        "6 waiters × 12 events × waiters that are dropped",
         500,
         || {
             many_waiters(|_, observed| observed);
@@ -158,8 +159,8 @@ fn no_waiter_sleeps_over_an_event() {
     );
 }
 
-/// A callback that is called from four threads with an event each, and cancelled at some time or not
-/// at all: as long as it is there, no event is left uncalled for, and it is dropped once.
+/// A callback that four threads call with an event each, and that is cancelled at some time or not
+/// at all: until then no event is left uncalled, and it is dropped once.
 #[test]
 fn a_callback_is_called_for_every_event_until_it_is_cancelled() {
     schedules("callback: 4 threads × 3 events × cancel", 1500, || {
@@ -232,9 +233,9 @@ impl Device {
     }
 }
 
-/// Five threads publish work and unpark the driver, four times each, which sleeps in between for as
-/// often as it takes. `look_first`: it acknowledges after it has looked.
-fn unparks(look_first: bool) {
+/// Five threads publish work and unpark the driver, four times each, which waits in between. With
+/// `check_first`, it acknowledges after it has checked.
+fn unparks(check_first: bool) {
     const THREADS: usize = 5;
     const TIMES: usize = 4;
     let unpark = Arc::new(Unpark::new(Device::default()));
@@ -253,7 +254,7 @@ fn unparks(look_first: bool) {
     let mut seen = 0;
     while seen < THREADS * TIMES {
         unpark.device().wait();
-        if look_first {
+        if check_first {
             seen += work.swap(0, Ordering::Relaxed);
             unpark.acknowledge();
         } else {
@@ -271,12 +272,12 @@ fn unparks_are_coalesced_and_not_lost() {
     });
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
 #[test]
 fn control_an_acknowledgement_after_the_scan_is_noticed() {
     finds(
-        "control: the driver acknowledges after it has looked",
+        "control: the driver acknowledges after it has checked",
         1000,
         "deadlock",
         || {
@@ -285,7 +286,7 @@ fn control_an_acknowledgement_after_the_scan_is_noticed() {
     );
 }
 
-/// What is taken back is what is there after the attempt: an event that came in between is erased.
+/// Control: the cleared event is of after the attempt, so an event in between is erased.
 #[test]
 fn control_a_readiness_observed_too_late_is_noticed() {
     finds(

@@ -1,8 +1,8 @@
-//! Whole runtimes with several workers and many tasks of many kinds, under random schedules.
+//! Whole runtimes with several workers and many kinds of tasks, under random schedules.
 //!
-//! The shipped start, workers' loop, driver, blocking pool and shutdown, over the deque's stand-in and the
-//! kernel of plain data, whose time runs out at random. How a failure shows: a joiner that waits for ever
-//! is a deadlock; `DropTracker` sees an end that is missing or comes twice; a wrong frame is an
+//! The shipped start, worker's loop, driver, blocking pool and shutdown, over the model deque and
+//! the kernel of plain data, whose time passes at random. A joiner that waits forever is a
+//! deadlock; `DropTracker` detects a value that is dropped twice or never; a wrong frame is an
 //! assertion.
 #![cfg(framewise_shuttle)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -29,14 +29,14 @@ fn runtime(workers: usize) -> Runtime {
     builder.max_blocking_threads(2).build().unwrap()
 }
 
-/// A socket of a model, and what has arrived there.
+/// A socket of a model, and the bytes that arrived there.
 struct Pipe {
     source: ModelSource,
     bytes: Arc<AtomicUsize>,
 }
 
 impl Pipe {
-    /// Within a runtime.
+    /// Must be called within a runtime.
     fn open() -> (Self, Sender) {
         let (descriptor, peer) = framewise::model::kernel().open();
         let bytes = Arc::new(AtomicUsize::new(0));
@@ -74,7 +74,7 @@ impl Sender {
     }
 }
 
-/// One of a request's errands, some of which make others.
+/// One of a request's jobs, some of which spawn others.
 async fn job(request: usize, kind: usize, value: Arc<DropTracker>) {
     assert_eq!(REQUEST.get(), Some(request));
     value.touch();
@@ -90,11 +90,11 @@ async fn job(request: usize, kind: usize, value: Arc<DropTracker>) {
             assert!(seen.is_ok_and(|seen| seen == Some(request)));
         }
         3 => {
-            // What the worker that stands still has woken must be run by others.
+            // Others must run the task that the stalled worker has woken.
             let mut child = spawn(async move { REQUEST.get() });
             let seen = block_in_place(|| TestWaker::new().block_on(&mut child));
             assert!(seen.is_ok_and(|seen| seen == Some(request)));
-            // Its thread is no worker any more: others run the rest, be they woken for it.
+            // Its thread is no worker any more: others run the rest, and one is notified if needed.
             yield_now().await;
         }
         4 => {
@@ -110,7 +110,7 @@ async fn job(request: usize, kind: usize, value: Arc<DropTracker>) {
         }
         _ => {
             let mut child = spawn(async move { REQUEST.get() });
-            // It blocks without telling anybody.
+            // It blocks without handing its core off.
             let seen = TestWaker::new().block_on(&mut child);
             assert!(seen.is_ok_and(|seen| seen == Some(request)));
         }
@@ -121,7 +121,7 @@ async fn job(request: usize, kind: usize, value: Arc<DropTracker>) {
 
 const KINDS: usize = 7;
 
-/// A request's task, and who watches its value.
+/// A request's task, and the observer of its value.
 fn request(runtime: &Runtime, request: usize, kinds: usize) -> (JoinHandle<()>, DropObserver) {
     let (value, end) = DropTracker::new();
     let value = Arc::new(value);
@@ -130,7 +130,7 @@ fn request(runtime: &Runtime, request: usize, kinds: usize) -> (JoinHandle<()>, 
     (task, end)
 }
 
-/// Time goes by until it is stopped.
+/// Advances the time until it is stopped.
 struct Time {
     is_over: Arc<AtomicBool>,
     thread: thread::JoinHandle<()>,
@@ -158,7 +158,7 @@ impl Time {
     }
 }
 
-/// All errands end, whatever blocks whom. The workers that are blocked at a time are fewer than all.
+/// All jobs end, whichever tasks block. Fewer workers than all are blocked at a time.
 #[test]
 fn jobs_end() {
     for (name, workers, requests, count) in [
@@ -170,7 +170,7 @@ fn jobs_end() {
             let runtime = runtime(workers);
             let mut tasks = Vec::new();
             for number in 0..requests {
-                // All but one kind may stand still at the same time.
+                // All kinds but one may stall at the same time.
                 let kinds = if number == 0 { KINDS } else { KINDS - 1 };
                 tasks.push(request(&runtime, number, kinds));
             }
@@ -184,8 +184,8 @@ fn jobs_end() {
     }
 }
 
-/// A task that blocks its worker comes to a runtime that has been idle: whoever is woken for it sees to
-/// it that a sleeper keeps watch, which alone finds what the task waits for.
+/// A task that blocks its worker is pushed to an idle runtime: the worker that is woken for it
+/// ensures that there is a monitor, which alone finds what the task waits for.
 #[test]
 fn a_task_that_blocks_comes_to_an_idle_runtime() {
     schedules("a task that blocks × idle workers, 2", 2000, || {
@@ -204,8 +204,8 @@ fn a_task_that_blocks_comes_to_an_idle_runtime() {
     });
 }
 
-/// A shutdown amid errands: each ends or is cancelled, none is lost, and none keeps its value. What waits for
-/// others in a blocked worker is ended, too.
+/// A shutdown during jobs: each ends or is cancelled, none is lost, and none keeps its value. A job
+/// that waits for others in a blocked worker is ended, too.
 #[test]
 fn a_shutdown_during_jobs() {
     schedules("shutdown × errands, 3 workers", 3000, || {
@@ -234,8 +234,8 @@ fn a_shutdown_during_jobs() {
     });
 }
 
-/// A shutdown amid tasks whose polls block, in an executor of their own, each on a task that it has
-/// spawned: another thread ends these, and then the polls return.
+/// A shutdown during tasks whose polls block, in an executor of their own, each on a task that it
+/// has spawned: another thread ends these, and then the polls return.
 #[test]
 fn a_shutdown_during_polls_that_block() {
     for (workers, tasks) in [(1, 2), (2, 3), (3, 4)] {
@@ -271,7 +271,7 @@ fn a_shutdown_during_polls_that_block() {
     }
 }
 
-/// A shutdown amid tasks that block in place: for each other's children, one inside the other, for a call on
+/// A shutdown during tasks that block in place: for each other's children, nested, for a call on
 /// the pool, for a socket or a timer, and before they await something that has ended meanwhile. The
 /// runtime is dropped from outside or by one of them. Each ends or is cancelled; none panics.
 #[test]
@@ -308,7 +308,7 @@ fn a_shutdown_during_tasks_that_block_in_place() {
     }
 }
 
-/// A task that blocks in place, and takes every refusal for an answer.
+/// A task that blocks in place, and accepts every error.
 async fn in_place(
     number: usize,
     kind: usize,
@@ -360,7 +360,7 @@ async fn in_place(
     assert_eq!(REQUEST.get(), Some(number));
 }
 
-/// An errand that takes every refusal for an answer.
+/// A job that accepts every error.
 async fn patiently(request: usize, kind: usize, value: Arc<DropTracker>) {
     value.touch();
     match kind {
@@ -376,8 +376,8 @@ async fn patiently(request: usize, kind: usize, value: Arc<DropTracker>) {
     assert_eq!(REQUEST.get(), Some(request));
 }
 
-/// A pool's limit that is kept by all workers: with one worker nobody is left to run what the task that
-/// blocks waits for.
+/// Control: all workers count against a limit of blocked ones. With one worker, no worker is left
+/// to run what the blocking task waits for.
 #[test]
 fn control_a_task_that_blocks_the_only_worker_is_noticed() {
     finds("control: blocks the only worker", 100, "deadlock", || {

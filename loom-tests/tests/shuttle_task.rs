@@ -1,8 +1,8 @@
-//! Many tasks on four workers: woken, aborted, joined, let go of and cancelled from many threads.
+//! Many tasks on four workers: woken, aborted, joined, detached and cancelled from many threads.
 //!
-//! Real tasks on a model's scheduler, whose workers are this file's. How a failure shows: a joiner
-//! that waits for ever is a deadlock; `DropTracker` sees an end that is missing or comes twice; a
-//! task that two workers poll, or that is queued twice, is an assertion.
+//! Real tasks on a model's scheduler, whose workers are in this file. A joiner that waits forever
+//! is a deadlock; `DropTracker` detects a value that is dropped twice or never; a task that two
+//! workers poll, or that is queued twice, is an assertion.
 #![cfg(framewise_shuttle)]
 
 use std::future::Future;
@@ -25,16 +25,16 @@ static REQUEST: ContextVar<DropTracker> = ContextVar::new("request");
 
 const WORKERS: usize = 4;
 
-/// Threads that tell tasks something and wake them.
+/// The number of threads that notify tasks and wake them.
 const NOTIFIERS: usize = 3;
 
-/// A frame with one value, and who watches that value.
+/// A frame with one value, and the observer of that value.
 fn bound_frame() -> (Frame, DropObserver) {
     let (value, watch) = DropTracker::new();
     (REQUEST.run(value, Frame::current), watch)
 }
 
-/// Workers that run claims until they are told that no more will come.
+/// Workers that run runnable tasks until they learn that no more will come.
 struct Workers {
     scheduler: ModelScheduler,
     closing: Arc<AtomicBool>,
@@ -55,7 +55,7 @@ impl Workers {
         }
     }
 
-    /// No other thread makes claims any more: those that are left are run, and there are no others.
+    /// No other thread makes tasks runnable any more: runs those that are left.
     fn end(self) {
         self.closing.store(true, Ordering::Release);
         join(self.threads);
@@ -91,15 +91,15 @@ fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
 /// What is done with a task's handle.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Somebody waits for the output.
+    /// A thread waits for the output.
     Joined,
-    /// Somebody waits, and somebody else aborts.
+    /// A thread waits, and another one aborts.
     JoinedAndAborted,
     /// The handle is dropped while the task may run.
     LetGo,
     /// There is no handle.
     Detached,
-    /// Nobody tells it enough: only the abort ends it.
+    /// It is not notified enough: only the abort ends it.
     OnlyAborted,
 }
 
@@ -118,8 +118,9 @@ struct Spawned {
     wakers: Vec<Waker>,
 }
 
-/// Ten tasks, two of each fate, one of them in a frame; three threads that tell and wake all of them,
-/// by value and by reference; a thread for each joiner; one that aborts, one that lets go.
+/// Ten tasks, two of each fate, one of them in a frame; three threads that notify and wake all of
+/// them, by value and by reference; a thread for each joiner; one that aborts, one that drops
+/// handles.
 fn ten_tasks_of_five_fates() {
     let scheduler = ModelScheduler::with_list();
     let workers = Workers::start(&scheduler);
@@ -161,7 +162,7 @@ fn ten_tasks_of_five_fates() {
                 }
             }
         }
-        // Its first poll hands out wakers, where the spawner had none.
+        // Its first poll stores wakers, if the spawner has none.
         while wakers.lock().is_empty() {
             thread::yield_now();
         }
@@ -180,7 +181,7 @@ fn ten_tasks_of_five_fates() {
                 .map(|task| {
                     (
                         task.notified.clone(),
-                        task.wakers.pop().expect("one a teller"),
+                        task.wakers.pop().expect("one for each notifier"),
                     )
                 })
                 .collect();
@@ -217,19 +218,19 @@ fn ten_tasks_of_five_fates() {
 fn joined(mut handle: JoinHandle<DropTracker>, fate: Fate) {
     match TestWaker::new().block_on(&mut handle) {
         Ok(output) => {
-            assert!(fate != Fate::OnlyAborted, "it was not told enough");
+            assert!(fate != Fate::OnlyAborted, "it was not notified enough");
             output.touch();
         }
         Err(error) => {
             assert!(
                 error.is_cancelled() && fate != Fate::Joined,
-                "nobody aborts it"
+                "it is not aborted"
             );
         }
     }
 }
 
-/// A listener that gives away wakers of its task when it is polled first.
+/// A listener that stores wakers of its task at its first poll.
 struct SharesItsWakers {
     wakers: Option<Arc<Mutex<Vec<Waker>>>>,
     listener: Listener,
@@ -281,7 +282,7 @@ impl Parent {
 }
 
 impl Future for Parent {
-    /// How many tasks there are below, itself included.
+    /// The number of tasks below, itself included.
     type Output = usize;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
@@ -317,8 +318,8 @@ impl Future for Parent {
     }
 }
 
-/// A tree of tasks that join their children on other workers' threads: a join waker that gets lost
-/// is a root that is never joined. One of the roots is aborted on its way, and its children run on.
+/// A tree of tasks that join their children on other workers' threads: a lost join waker is a root
+/// that is never joined. One of the roots is aborted, and its children continue.
 #[test]
 fn trees_of_tasks_join_their_children() {
     schedules("two trees of seven tasks, one aborted", 300, || {
@@ -340,7 +341,7 @@ fn trees_of_tasks_join_their_children() {
         });
         join(joiners);
         join([aborter]);
-        // What the cut tree left behind runs on by itself.
+        // The children of the aborted root continue by themselves.
         while !scheduler.is_empty() {
             thread::yield_now();
         }
@@ -350,8 +351,8 @@ fn trees_of_tasks_join_their_children() {
     });
 }
 
-/// The end of a runtime amid spawns from three threads, wakes and completions: each joiner hears
-/// something, nothing is left in the list.
+/// The end of a runtime during spawns from three threads, wakes and completions: each joiner gets
+/// an outcome, and no task is left in the list.
 #[test]
 fn a_shutdown_meets_everything() {
     schedules("close × nine spawns × wakes × joins", 400, || {
@@ -382,7 +383,7 @@ fn a_shutdown_meets_everything() {
             })
             .collect();
         scheduler.close();
-        // As the shipped end does it: a spawner may have a claim in hand.
+        // Like the shipped end: a spawner may still hold its task.
         while !scheduler.is_empty() {
             thread::yield_now();
             scheduler.run_all();
@@ -396,12 +397,12 @@ fn a_shutdown_meets_everything() {
     });
 }
 
-/// A last-in slot between its owner, who replaces and takes, and four thieves: each claim goes to
-/// one of them.
+/// A LIFO slot between its owner, which replaces and takes, and four thieves: each task goes to one
+/// of them.
 #[test]
 fn runnables_leave_the_lifo_slot_once() {
     const TASKS: usize = 8;
-    schedules("last-in slot: eight claims × four thieves", 1500, || {
+    schedules("LIFO slot: eight tasks × four thieves", 1500, || {
         let slot = ModelLifoSlot::new();
         let thieves: Vec<_> = (0..4)
             .map(|_| {
@@ -438,12 +439,12 @@ fn runnables_leave_the_lifo_slot_once() {
     });
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
 const RUNNING: usize = 1;
 const SCHEDULED: usize = 2;
 
-/// Tasks that are nothing but a word each, with the transitions between waker and runner.
+/// Tasks of one word each, with the transitions between waker and runner.
 struct Words {
     words: Vec<AtomicUsize>,
     notified: Vec<AtomicUsize>,
@@ -458,7 +459,7 @@ impl Words {
         }
     }
 
-    /// One poll. True: the task has heard all.
+    /// Polls once. Returns `true` if the task has received all notifications.
     fn run(&self, task: usize) -> bool {
         let word = &self.words[task];
         word.fetch_xor(SCHEDULED | RUNNING, Ordering::Acquire);
@@ -470,12 +471,12 @@ impl Words {
     }
 }
 
-/// As the shipped state does it: a wake during the poll is seen.
+/// Like the shipped state: a wake during the poll is seen.
 fn finish_and_look(word: &AtomicUsize) -> bool {
     word.fetch_and(!RUNNING, Ordering::AcqRel) & SCHEDULED != 0
 }
 
-/// Forgets that it was woken during the poll.
+/// Fault: discards a wake during the poll.
 fn finish_and_forget(word: &AtomicUsize) -> bool {
     word.store(0, Ordering::Release);
     false
@@ -553,8 +554,8 @@ fn control_a_wake_that_is_lost_during_a_poll_is_noticed() {
     );
 }
 
-/// The tasks catch the panics of their futures, and so those of a model's assertions in them: the
-/// models hear of them all the same.
+/// Control: a task catches the panics of its future, and a model's assertions are such panics. The
+/// model fails all the same.
 #[test]
 fn control_a_panic_that_was_caught_is_noticed() {
     finds(

@@ -1,8 +1,8 @@
 //! Timers: several wheels, many timers, and a driver that parks between them.
 //!
-//! The shipped wheels, gate and sleeps. Time is a tick of the model. The driver sleeps for real: until
-//! it is unparked, or until the tick that it was told, which comes only where that is near; how a
-//! failure shows is a driver that sleeps for ever past a timer, which is a deadlock.
+//! The shipped wheels, park state and sleeps. Time is a tick of the model. The driver really parks:
+//! until it is unparked, or until its tick, which comes only if it is near. A driver that is parked
+//! past a timer is a deadlock.
 #![cfg(framewise_shuttle)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -23,13 +23,13 @@ const WHEELS: usize = 4;
 const ARMERS: usize = 4;
 const TIMERS: usize = 4;
 
-/// A tick that never comes: who sleeps until then must be unparked.
+/// A tick that never comes: a driver that is parked until then must be unparked.
 const FAR: u64 = 1 << 30;
 
-/// The wheels, and the sleep of the driver.
+/// The wheels, and where the driver parks.
 struct Clocked {
     driven: Arc<TimerDriver<WHEELS>>,
-    /// Whether the driver was unparked and has not seen it.
+    /// `true` if the driver was unparked and has not seen it.
     unparked: Mutex<bool>,
     woken: Condvar,
     /// Timers that have not fired and were not cancelled.
@@ -55,14 +55,14 @@ impl Clocked {
         self.driven.park_state.armed(published, || self.unpark());
     }
 
-    /// The timers are done with.
+    /// Ends so many timers.
     fn settle(&self, count: usize) {
         if self.left.fetch_sub(count, Ordering::Relaxed) == count {
             self.unpark();
         }
     }
 
-    /// Parks and fires until every timer is done with. Returns the last tick.
+    /// Parks and fires until every timer has ended. Returns the last tick.
     fn drive(&self) {
         let mut now = 0;
         while self.left.load(Ordering::Relaxed) > 0 {
@@ -92,11 +92,11 @@ impl Clocked {
         }
     }
 
-    /// Arms timers one after the other, and cancels some, moves some, and lets others be. `tells`:
-    /// what follows the arming.
+    /// Arms timers one after the other, cancels some and moves some. `tells` is called after the
+    /// arming.
     fn arm_and_change(&self, tells: impl Fn(&Self, Published)) {
         for _ in 0..TIMERS {
-            // Long enough, at times, for the driver to have nothing left and to sleep.
+            // Sometimes so long that the driver has no timer left and parks.
             (0..below(2) * below(100)).for_each(|_| thread::yield_now());
             let queue = &self.driven.queues[below(WHEELS)];
             // Some are armed for a tick that does not come, and moved to one that does.
@@ -115,7 +115,7 @@ impl Clocked {
                     self.settle(1);
                     continue;
                 }
-                Err(ArmError::Closed(())) => panic!("nobody closes"),
+                Err(ArmError::Closed(())) => panic!("no thread closes"),
             };
             if is_far || below(3) == 0 {
                 match queue.rearm(key, 1 + below(40) as u64) {
@@ -149,8 +149,7 @@ fn join(threads: impl IntoIterator<Item = thread::JoinHandle<()>>) {
     }
 }
 
-/// Four threads arm, move and cancel sixteen timers in four wheels, against a driver that parks as
-/// often as it takes.
+/// Four threads arm, move and cancel sixteen timers in four wheels, against a driver that parks.
 #[test]
 fn no_timer_is_slept_past() {
     schedules("16 timers in 4 wheels × parking driver", 800, || {
@@ -158,14 +157,14 @@ fn no_timer_is_slept_past() {
     });
 }
 
-/// Long enough for any model to end before, by the real clock.
+/// Longer than any model runs, by the real clock.
 const LONG: Duration = Duration::from_secs(100_000);
 
 /// A tick by which [`LONG`] has passed.
 const LONG_AFTER: u64 = 1 << 40;
 
-/// Sleepers on eight threads, in four wheels, which poll again while they wait, change their wakers or
-/// are dropped, while two threads fire: each that stays is woken.
+/// Eight threads sleep, in four wheels, poll again while they wait, change their wakers or drop
+/// their sleeps, while two threads fire: each sleep that stays is woken.
 #[test]
 fn many_sleepers_are_woken() {
     const SLEEPERS: usize = 8;
@@ -222,7 +221,7 @@ fn many_sleepers_are_woken() {
 }
 
 /// The timers are closed while sleeps are dropped and fired on many threads: no waker is left in a
-/// wheel, or called twice. (Nobody polls any more: a sleep of a runtime that has ended panics.)
+/// wheel, or called twice. (No thread polls any more: a sleep of a runtime that has ended panics.)
 #[test]
 fn closing_during_sleeps_leaves_nothing() {
     const SLEEPERS: usize = 8;
@@ -269,12 +268,12 @@ fn closing_during_sleeps_leaves_nothing() {
     );
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
 #[test]
 fn control_arming_in_silence_is_noticed() {
     finds(
-        "control: one timer in four is armed in silence",
+        "control: one timer in four does not unpark",
         500,
         "deadlock",
         || {

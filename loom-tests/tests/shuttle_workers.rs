@@ -1,7 +1,7 @@
 //! Idle, Parker and Monitor between three, four and eight workers.
 //!
-//! The shipped steps to sleep in the least scheduler, and bare, without a watch that would help
-//! later. How a failure shows: all workers sleep, or block, and shuttle reports a deadlock.
+//! The shipped `IdleState` on the mock scheduler, and the bare protocol without a monitor that
+//! would find a lost task later. If all workers are parked or blocked, shuttle reports a deadlock.
 #![cfg(framewise_shuttle)]
 
 use std::time::Duration;
@@ -11,7 +11,7 @@ use framewise_loom_tests::{Kernel, MockScheduler, OmittedStep, TaskSet, below, f
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 
-const NOBODY: usize = usize::MAX;
+const NO_WORKER: usize = usize::MAX;
 
 /// Starts workers on their threads.
 fn start(
@@ -54,9 +54,9 @@ impl Gate {
     }
 }
 
-// ---- the mirror ----
+// ---- the mock scheduler ----
 
-/// A way for a task to come to a worker.
+/// A way for a task to reach a worker.
 fn make_ready(scheduler: &MockScheduler, way: usize, worker: Option<usize>, task: usize) {
     match (way, worker) {
         (0, _) => scheduler.kernel.raise(task),
@@ -65,9 +65,9 @@ fn make_ready(scheduler: &MockScheduler, way: usize, worker: Option<usize>, task
     }
 }
 
-/// Each task but the last makes the next one ready, by an event, in its own slot or by a push, and
-/// then blocks until the last one has run: all workers but one block one after the other, and what
-/// each of them leaves behind is found by those that are left.
+/// Each task but the last makes the next one runnable, by an event, in its worker's LIFO slot or by
+/// a push, and then blocks until the last one has run. All workers but one block, one after the
+/// other, and the others find what each of them leaves behind.
 fn a_chain_of_tasks_that_block(workers: usize, omitted_step: OmittedStep) {
     let scheduler = MockScheduler::omitting(omitted_step, workers);
     let gate = Arc::new(Gate::default());
@@ -105,9 +105,9 @@ fn what_blocking_tasks_leave_behind_is_found_by_one_of_eight() {
     });
 }
 
-/// As many tasks as workers, each of which blocks until all have begun: every worker is needed, while
-/// tasks come from two threads outside, and one from the driver. (Not more: the mirror runs what one
-/// turn of the driver brings in a row, where the shipped worker queues it.)
+/// As many tasks as workers, each of which blocks until all have begun: every worker is needed,
+/// while tasks come from two threads outside and one from the driver. (Not more: the mock scheduler
+/// runs the batch of one driver's turn in a row, where the shipped worker queues it.)
 fn tasks_that_need_each_other(workers: usize) {
     let scheduler = MockScheduler::new(workers);
     let begun = Arc::new((Mutex::new(0), Condvar::new()));
@@ -142,10 +142,10 @@ fn tasks_that_need_each_other_find_three_or_four_or_eight_workers() {
     }
 }
 
-/// Short tasks from two threads, from the driver and from other tasks, while some workers sleep and
-/// others are about to: each runs once, and nobody sleeps over the last.
+/// Short tasks from two threads, from the driver and from other tasks, while some workers are
+/// parked and others are about to park: each runs once, and the last is not missed.
 fn traffic(workers: usize) {
-    /// Each source's tasks; each makes one more ready, so there are as many again.
+    /// The tasks of each source; each makes one more runnable, so there are twice as many.
     const TASKS: usize = 5;
     const SOURCES: usize = 3;
     const ALL: usize = TASKS * SOURCES * 2;
@@ -182,31 +182,31 @@ fn short_tasks_run_once_each_on_three_or_four_or_eight_workers() {
     }
 }
 
-// ---- Idle without a watch ----
+// ---- Idle without a monitor ----
 
-/// What a control leaves out of the bare protocol.
+/// The step of the bare protocol that a control omits.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Forgets {
-    Nothing,
-    /// The look after being counted as parked.
-    LookBeforeSleep,
-    /// The look of the last one who stops searching.
-    LookAfterSearch,
+enum BareOmitted {
+    None,
+    /// The scan after the worker has registered as parked.
+    ScanBeforePark,
+    /// The scan of the last worker that stops searching.
+    ScanAfterSearch,
 }
 
 struct Bare {
     idle: Idle,
     parkers: Vec<Parker>,
     queue: TaskSet,
-    /// Tasks that have begun, and the number that they wait for.
+    /// The number of tasks that have begun, and the number that they wait for.
     begun: AtomicUsize,
     gate: Gate,
-    forgets: Forgets,
+    omitted: BareOmitted,
 }
 
 impl Bare {
     fn notify(&self) {
-        if let Some(worker) = self.idle.notify_one(NOBODY) {
+        if let Some(worker) = self.idle.notify_one(NO_WORKER) {
             self.parkers[worker].unpark(|| unreachable!("there is no driver"));
         }
     }
@@ -216,7 +216,7 @@ impl Bare {
         self.notify();
     }
 
-    /// A worker that runs one task, which blocks. Searchers look twice, as the shipped ones do more often.
+    /// Runs one task, which blocks. A searching worker scans twice, the shipped one more often.
     fn work(&self, index: usize) {
         let mut searching = false;
         loop {
@@ -227,8 +227,8 @@ impl Bare {
             }
             if task.is_some() {
                 let was_last = searching && self.idle.stop_searching();
-                let looks = self.forgets != Forgets::LookAfterSearch;
-                if was_last && looks && !self.queue.is_empty() {
+                let scans = self.omitted != BareOmitted::ScanAfterSearch;
+                if was_last && scans && !self.queue.is_empty() {
                     self.notify();
                 }
                 if self.begun.fetch_add(1, Ordering::Relaxed) + 1 == self.parkers.len() {
@@ -238,7 +238,7 @@ impl Bare {
             }
             self.idle
                 .register_parked(index, std::mem::take(&mut searching));
-            let found = self.forgets != Forgets::LookBeforeSleep && !self.queue.is_empty();
+            let found = self.omitted != BareOmitted::ScanBeforePark && !self.queue.is_empty();
             if !found {
                 self.parkers[index].park(None);
             }
@@ -247,16 +247,16 @@ impl Bare {
     }
 }
 
-/// One task for each worker, from two threads; each task blocks until all have begun. No watch helps:
-/// whoever pushes, or stops searching, or is about to sleep, must see to it.
-fn bare(workers: usize, forgets: Forgets) {
+/// One task for each worker, from two threads; each task blocks until all have begun. There is no
+/// monitor: the pusher, or the worker that stops searching or parks, must ensure that each runs.
+fn bare(workers: usize, omitted: BareOmitted) {
     let bare = Arc::new(Bare {
         idle: Idle::new(workers),
         parkers: (0..workers).map(|_| Parker::new()).collect(),
         queue: TaskSet::default(),
         begun: AtomicUsize::new(0),
         gate: Gate::default(),
-        forgets,
+        omitted,
     });
     let threads: Vec<_> = (0..workers)
         .map(|index| {
@@ -276,13 +276,13 @@ fn bare(workers: usize, forgets: Forgets) {
 #[test]
 fn a_push_finds_a_worker_without_a_monitor() {
     for (workers, count) in [(3, 3000), (4, 2000), (8, 800)] {
-        let name = format!("pushes × searches × parks, no watch, {workers} workers");
-        schedules(&name, count, move || bare(workers, Forgets::Nothing));
+        let name = format!("pushes × searches × parks, no monitor, {workers} workers");
+        schedules(&name, count, move || bare(workers, BareOmitted::None));
     }
 }
 
-/// Notifications against sleeps that end by themselves, many times over: afterwards nobody sleeps
-/// and nobody searches, as far as the counters go.
+/// Notifications against parks that time out, many times over: afterwards the counters have no
+/// parked and no searching worker.
 #[test]
 fn the_counters_are_the_sleepers_and_the_searchers() {
     const WORKERS: usize = 8;
@@ -319,8 +319,8 @@ fn the_counters_are_the_sleepers_and_the_searchers() {
             .collect();
         join(sleepers);
         join(notifiers);
-        assert_eq!(idle.any_parked(NOBODY), None);
-        assert!(idle.start_searching(), "nobody searches any more");
+        assert_eq!(idle.any_parked(NO_WORKER), None);
+        assert!(idle.start_searching(), "no worker searches");
         assert!(idle.stop_searching(), "it was the only one");
         assert!(!idle.would_notify());
     });
@@ -328,8 +328,8 @@ fn the_counters_are_the_sleepers_and_the_searchers() {
 
 // ---- Parker ----
 
-/// Four unparkers, each with something to say, against a worker that sleeps in the driver, or with
-/// a limit, or without one, until it has heard all. A time-out swallows none.
+/// Four unparkers, each with a bit, against a worker that parks on the driver, with a timeout or
+/// without one, until it has seen all bits. A timeout discards none.
 #[test]
 fn no_unpark_is_lost_to_a_time_out_or_to_the_driver() {
     const UNPARKERS: usize = 4;
@@ -351,7 +351,7 @@ fn no_unpark_is_lost_to_a_time_out_or_to_the_driver() {
                 0 => {
                     parker.park(None);
                 }
-                // What it did not notice within the time it notices now.
+                // It sees now what it did not see before the timeout.
                 1 if parker.park(Some(Duration::ZERO)) == Unparked::TimedOut => {
                     if said.load(Ordering::Relaxed) < UNPARKERS {
                         parker.park(None);
@@ -370,16 +370,16 @@ fn no_unpark_is_lost_to_a_time_out_or_to_the_driver() {
     });
 }
 
-// ---- would these models notice? ----
+// ---- controls ----
 
 #[test]
 fn control_a_searcher_that_does_not_scan_again_is_noticed() {
     finds(
-        "control: the last searcher does not look",
+        "control: the last searcher does not scan",
         3000,
         "deadlock",
         || {
-            bare(4, Forgets::LookAfterSearch);
+            bare(4, BareOmitted::ScanAfterSearch);
         },
     );
 }
@@ -387,11 +387,11 @@ fn control_a_searcher_that_does_not_scan_again_is_noticed() {
 #[test]
 fn control_a_worker_that_parks_without_a_scan_is_noticed() {
     finds(
-        "control: a worker parks without a look",
+        "control: a worker parks without a scan",
         3000,
         "deadlock",
         || {
-            bare(4, Forgets::LookBeforeSleep);
+            bare(4, BareOmitted::ScanBeforePark);
         },
     );
 }
@@ -399,7 +399,7 @@ fn control_a_worker_that_parks_without_a_scan_is_noticed() {
 #[test]
 fn control_a_worker_that_does_not_leave_idle_is_noticed() {
     finds(
-        "control: nobody settles before a task",
+        "control: no worker leaves idle before a task",
         3000,
         "deadlock",
         || {
@@ -411,7 +411,7 @@ fn control_a_worker_that_does_not_leave_idle_is_noticed() {
 #[test]
 fn control_a_driver_owner_without_a_timeout_is_noticed() {
     finds(
-        "control: the driver_owner does not keep watch",
+        "control: the driver owner waits without a timeout",
         3000,
         "deadlock",
         || {
@@ -423,7 +423,7 @@ fn control_a_driver_owner_without_a_timeout_is_noticed() {
 #[test]
 fn control_a_mock_scheduler_without_its_last_scan_is_noticed() {
     finds(
-        "control: the mirror parks without a look",
+        "control: the mock scheduler parks without a scan",
         3000,
         "deadlock",
         || {
@@ -433,7 +433,7 @@ fn control_a_mock_scheduler_without_its_last_scan_is_noticed() {
     );
 }
 
-/// One worker, so that no sibling keeps watch.
+/// One worker, so that no sibling is the monitor.
 fn traffic_without_a_scan() {
     let scheduler = MockScheduler::omitting(OmittedStep::LastScan, 1);
     let threads = start(&scheduler, 1, |scheduler, _, _| scheduler.close());
@@ -441,7 +441,7 @@ fn traffic_without_a_scan() {
     join(threads);
 }
 
-/// A parker that forgets its notification when the time is out.
+/// A parker that discards its notification when it times out.
 #[derive(Default)]
 struct Swallows {
     notified: Mutex<bool>,
@@ -454,7 +454,7 @@ impl Swallows {
         self.woken.notify_one();
     }
 
-    /// True: it was notified.
+    /// Returns `true` if it was notified.
     fn park(&self, limit: Option<Duration>) -> bool {
         let mut notified = self.notified.lock();
         while !*notified {
@@ -464,7 +464,7 @@ impl Swallows {
                 None => (self.woken.wait(notified), false),
             };
             if is_late {
-                // Here: whoever unparked since the time was out is not heard.
+                // Fault: an unpark after the timeout is discarded.
                 *notified = false;
                 return false;
             }
@@ -476,7 +476,7 @@ impl Swallows {
 #[test]
 fn control_a_parker_that_swallows_an_unpark_is_noticed() {
     finds(
-        "control: a time-out swallows an unpark",
+        "control: a timeout discards an unpark",
         1000,
         "deadlock",
         || {

@@ -1,9 +1,9 @@
-//! What lives in statics: a variable's key (C-10), the batches of ids, the vtable that needs no frame,
-//! the census's lists of sites.
+//! The protocols of statics: a variable's key (C-10), the batches of ids, the context-free waker
+//! vtables, the lists of bind locations.
 //!
-//! loom's primitives cannot be made in a static, so each protocol is a type in a file that the model's
-//! build compiles a second time, over them (`context/src/statics.rs`); the code is the shipped one. How
-//! a failure shows: an assertion names it.
+//! loom's primitives cannot be created in a static, so each protocol is a type in a file that a
+//! model's build compiles a second time, over them (`context/src/statics.rs`). A failure is an
+//! assertion that names it.
 #![cfg(framewise_loom)]
 
 use std::collections::HashSet;
@@ -18,7 +18,8 @@ use framewise_loom_tests::model;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
 
-/// Race: three threads bind a variable for the first time. Failure: it has two indices, or two names.
+/// Race: three threads bind a variable for the first time. Failure: it has two indices, or two
+/// names.
 #[test]
 fn a_key_is_assigned_once() {
     model("statics: index × index × index, one key", || {
@@ -46,8 +47,8 @@ fn a_key_is_assigned_once() {
     });
 }
 
-/// Race: two variables are bound for the first time, each by two threads. Failure: they get the same
-/// index, so that the value of one is read as the other's; or an index has another's name.
+/// Race: two variables are bound for the first time, each by two threads. Failure: they get the
+/// same index, so that the value of one is read as the other's, or an index has the other's name.
 #[test]
 fn two_keys_are_different() {
     model("statics: index × index, two keys", || {
@@ -72,8 +73,8 @@ fn two_keys_are_different() {
     });
 }
 
-/// Race: a thread that does not bind a variable looks for it while another one binds it and hands
-/// over what it has bound. Failure: who was handed the binding reads the key as unassigned.
+/// Race: a thread that does not bind a variable looks it up while another one binds it and passes
+/// the binding on. Failure: the thread that received the binding reads the key as unassigned.
 #[test]
 fn a_binding_carries_its_key() {
     model("statics: index, hand over × peek", || {
@@ -119,12 +120,12 @@ static VTABLES: [RawWakerVTable; 2] = [
 ];
 
 fn waker(vtable: usize) -> Waker {
-    // SAFETY: the functions do nothing, and the data is nothing.
+    // SAFETY: the functions do nothing, and there is no data.
     unsafe { Waker::new(ptr::null(), &VTABLES[vtable]) }
 }
 
-/// Race: two executors add a vtable each, one of them twice, while another thread asks. Failure: a
-/// vtable that nobody added is found, or one that was added is overwritten and not found.
+/// Race: two executors add a vtable each, one of them twice, while another thread looks them up.
+/// Failure: a vtable is found that was not added, or an added one is overwritten and not found.
 #[test]
 fn vtables_are_added_while_others_ask() {
     model("statics: vtable added × added × asked", || {
@@ -147,7 +148,7 @@ fn vtables_are_added_while_others_ask() {
     });
 }
 
-/// The end of a list that lives for ever, as a static's.
+/// The end of a list that lives forever, like a static's.
 fn list() -> &'static Link {
     Box::leak(Box::new(Link::new()))
 }
@@ -157,8 +158,8 @@ fn here() -> &'static Location<'static> {
     Location::caller()
 }
 
-/// Race: three threads bind for the first time at two places that are in one list. Failure: a place has
-/// two sites, or none in the list, so that its frames are not counted.
+/// Race: three threads bind for the first time at two locations of one list. Failure: a location
+/// has two records, or none in the list, so that its frames are not counted.
 #[test]
 fn a_place_has_one_site() {
     model("statics: find × find × find, two places", || {
@@ -182,8 +183,9 @@ fn a_place_has_one_site() {
     });
 }
 
-/// Race: a frame ends on another thread than it began on while a third takes a census, Failure:
-/// it sees the end and not the beginning, and counts fewer than no frames.
+/// Race: a frame is dropped on another thread than it was created on while a third thread reads the
+/// live-frame statistics. Failure: it sees the drop and not the creation, and counts fewer than no
+/// frames.
 #[test]
 fn a_census_meets_beginnings_and_ends() {
     model("statics: begin × end × census", || {
@@ -220,8 +222,8 @@ fn a_census_meets_beginnings_and_ends() {
     });
 }
 
-/// Race: two threads begin frames of one place while a third walks the list. Failure: the walk finds a
-/// site that it must not see yet, or the counts do not come to their sum.
+/// Race: two threads create frames at one location while a third walks the list. Failure: the walk
+/// finds a record that it must not see yet, or the counts do not sum up.
 #[test]
 fn a_walk_meets_a_list_that_grows() {
     model("statics: find × find × census", || {
@@ -246,7 +248,7 @@ fn a_walk_meets_a_list_that_grows() {
     });
 }
 
-/// Negative control: an id that is read and then written.
+/// Control: an id that is read and then written.
 #[test]
 #[should_panic(expected = "two frames have one id")]
 fn control_a_batch_in_two_steps_is_noticed() {

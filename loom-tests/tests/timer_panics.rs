@@ -1,10 +1,10 @@
-//! Intervals that are to go on after a panic (`PanicPolicy::Continue`), against cancels, closings and
+//! Intervals that continue after a panic (`PanicPolicy::Continue`), against cancels, closings and
 //! other threads that fire.
 //!
-//! The callback panics at each call. How a failure shows: a call that is missing, early, in another
-//! frame, or at the same time as another one; a call after the cancel, or a callback that is in the
-//! wheel yet; a function or a frame's value that ends twice, or never; a panic that the hook does not
-//! get.
+//! The callback panics at each call. A failure is a call that is missing, early, in another frame,
+//! or concurrent with another one; a call after the cancel, or a callback that is still in the
+//! wheel; a function or a frame's value that is dropped twice or never; or a panic that is not
+//! passed to the hook.
 #![cfg(framewise_loom)]
 
 use std::time::Instant;
@@ -21,19 +21,19 @@ use framewise_timers::{PanicPolicy, TimerCallback, Timers, enter, now, set_inter
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-/// What the callback says when it panics.
+/// The message of the callback's panics.
 const PLANNED: &str = "as planned";
 
-/// What the callback's frame holds.
+/// The value in the callback's frame.
 static HELD: ContextVar<DropTracker> = ContextVar::new("held");
 
-/// When the callback was called. Written by each call: two at a time, or one that does not see the
-/// one before, are a race.
+/// The ticks at which the callback was called. Written by each call: loom reports a race if two
+/// calls overlap, or one does not happen after the previous one.
 struct Calls(UnsafeCell<Vec<Instant>>);
 
-// SAFETY: the cell inside is watched by loom, which reports what is not synchronized.
+// SAFETY: loom checks the accesses to the cell and reports a race.
 unsafe impl Send for Calls {}
-// SAFETY: as for Send.
+// SAFETY: like `Send`.
 unsafe impl Sync for Calls {}
 
 /// An interval of one tick, in the only wheel of its timers.
@@ -71,7 +71,7 @@ impl Panicking {
             set_interval_with(TICK, policy, move || {
                 held.touch();
                 HELD.with(|held| held.expect("the interval's frame is current").touch());
-                // SAFETY: loom reports an access at the same time.
+                // SAFETY: loom reports a concurrent access.
                 calls.0.with_mut(|calls| unsafe { (*calls).push(now()) });
                 counted.fetch_add(1, Ordering::Relaxed);
                 panic!("{PLANNED}");
@@ -91,18 +91,18 @@ impl Panicking {
         }
     }
 
-    /// Returns the calls so far, in ticks since the interval began. Those must have happened before.
+    /// Returns the calls so far, in ticks since the interval began. They must happen before.
     #[track_caller]
     fn calls(&self) -> Vec<u128> {
         self.calls.0.with(|calls| {
-            // SAFETY: loom reports a write at the same time.
+            // SAFETY: loom reports a concurrent write.
             let calls = unsafe { &*calls };
             let ticks = |call: &Instant| (*call - self.begun).as_nanos() / TICK.as_nanos();
             calls.iter().map(ticks).collect()
         })
     }
 
-    /// Cancels it. `true`: a call is prevented.
+    /// Cancels it. Returns `true` if that prevents a call.
     fn cancel(&self) -> bool {
         let callback = self.callback.as_ref();
         callback.expect("the handle was not dropped").cancel()
@@ -112,7 +112,8 @@ impl Panicking {
         self.counted.load(Ordering::Relaxed)
     }
 
-    /// All threads are done and the interval has ended: nothing is left of it.
+    /// Asserts, once all threads have finished and the interval has ended, that nothing is left of
+    /// it.
     #[track_caller]
     fn assert_ended(self) {
         let calls = self.calls();
@@ -136,9 +137,8 @@ fn fire_a_tick_later(timers: &Timers, clock: &ModelClock) -> usize {
 }
 
 /// Race: the interval is fired at its first tick and, after its panic, at its second, while another
-/// thread cancels it: before, between and after its calls, and during one. Failure: a call more than
-/// the one that ran at the cancel, one that a cancel before it did not prevent, or one that is missing
-/// before the cancel.
+/// thread cancels it: before, between, after and during its calls. Failure: a call beyond the one
+/// that runs at the cancel, or a missing call before the cancel.
 #[test]
 fn a_cancel_meets_an_interval_that_goes_on() {
     let name = "timers: interval that goes on × cancel × fire, fire";
@@ -153,17 +153,17 @@ fn a_cancel_meets_an_interval_that_goes_on() {
         let fired = firing.join().unwrap();
         assert!(prevented, "it has ended before the cancel");
         let calls = interval.calls();
-        // `before` may miss the call that runs, and no other.
+        // `before` may miss the call that is running, and no other.
         assert!(calls.len() <= before + 1, "called after the cancel");
         assert!([1, 2].starts_with(&calls), "at {calls:?}");
-        // What the wheel gave out and the cancel came before is not called.
+        // An entry that the wheel returned before the cancel is not called.
         assert!(calls.len() <= fired.iter().sum());
         interval.assert_ended();
     });
 }
 
-/// Race: the only handle of the interval is dropped on another thread while the interval is fired at
-/// its first tick and at its second. Failure: the drop ends it, or the panic does; or the closing
+/// Race: the only handle of the interval is dropped on another thread while the interval is fired
+/// at its first tick and at its second. Failure: the drop or the panic ends it, or the closing
 /// afterwards leaves its function or its frame.
 #[test]
 fn a_dropped_handle_meets_an_interval_that_goes_on() {
@@ -183,7 +183,7 @@ fn a_dropped_handle_meets_an_interval_that_goes_on() {
 }
 
 /// Race: two threads fire when the interval is a tick late, and each once more a tick later.
-/// Failure: it is called by both at a time, twice for one tick, or not again.
+/// Failure: both call it at a time, it is called twice for one tick, or not again.
 #[test]
 fn an_interval_that_goes_on_meets_two_that_fire() {
     let name = "timers: interval that goes on × fire, fire × fire, fire";
@@ -217,7 +217,7 @@ fn an_interval_that_goes_on_meets_two_that_fire() {
 }
 
 /// Race: the timers are closed while the interval is fired at its first tick and at its second.
-/// Failure: it is armed in a wheel that no thread fires any more, or it is dropped by both sides.
+/// Failure: it is armed in a wheel that no thread fires any more, or both sides drop it.
 #[test]
 fn a_closing_meets_an_interval_that_goes_on() {
     let name = "timers: interval that goes on × close × fire, fire";
@@ -236,7 +236,7 @@ fn a_closing_meets_an_interval_that_goes_on() {
     });
 }
 
-/// Negative control: an interval that ends by its panic.
+/// Control: an interval that its panic ends.
 #[test]
 #[should_panic(expected = "it does not go on")]
 fn control_an_interval_that_stops_is_noticed() {

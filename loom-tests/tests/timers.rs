@@ -1,9 +1,9 @@
-//! Models of the timers: arming against parking, and everything that can meet a firing timer.
+//! Models of the timers: arming against parking, and everything that races with a firing timer.
 //!
-//! The wheels, their queues, the gate, the futures and the callbacks are the shipped code. Time is
-//! a tick that each model passes in. A driver that parks is a word, "asleep until tick d", and a
-//! count of the calls of `unpark`: a lost wake-up shows when all threads are done and the driver
-//! sleeps past an armed timer with nobody having called.
+//! The shipped wheels, queues, park state, futures and callbacks. Time is a tick that each model
+//! passes in. A driver that parks is a word, "parked until tick d", and a count of the calls of
+//! `unpark`. A lost wake-up is a driver that is parked past an armed timer, without an unpark, when
+//! all threads have finished.
 
 #![cfg(framewise_loom)]
 
@@ -20,7 +20,7 @@ use framewise_timers::model::{
 };
 use framewise_timers::{Timers, enter, set_interval, set_timeout, sleep};
 
-/// Race: a timer is armed while the driver parks. Failure: the driver sleeps past the timer.
+/// Race: a timer is armed while the driver parks. Failure: the driver is parked past the timer.
 #[test]
 fn arming_against_parking() {
     model("arming_against_parking", || {
@@ -36,9 +36,9 @@ fn arming_against_parking() {
     });
 }
 
-/// Race: as above, around two parks with a wake-up of another cause between. Failure: the second
-/// park misses the timer, since the one who armed it saw the driver awake or took the first park's
-/// mark.
+/// Race: like above, with two parks and a wake-up for another reason in between. Failure: the
+/// second park misses the timer, because the arming thread saw the driver awake or took the first
+/// park's mark.
 #[test]
 fn arming_against_parking_again() {
     model("arming_against_parking_again", || {
@@ -49,16 +49,16 @@ fn arming_against_parking_again() {
         });
         driven.park();
         driven.park_state.unparked();
-        // A wake-up of the first park that comes late ends the second one: that is no loss.
+        // A late wake-up for the first park ends the second one, which loses nothing.
         let until = driven.park();
         armer.join().unwrap();
         driven.assert_not_overslept(until, 10);
     });
 }
 
-/// Race: timers in two wheels are armed while the driver parks. Failure: the driver looks at one
-/// wheel before and at the other after, and sleeps past either timer; or it is woken for nothing
-/// more often than once for each.
+/// Race: timers in two wheels are armed while the driver parks. Failure: the driver checks one
+/// wheel before and the other after, and is parked past either timer; or it is woken more than once
+/// for each.
 #[test]
 fn two_wheels_against_parking() {
     model("two_wheels_against_parking", || {
@@ -78,8 +78,8 @@ fn two_wheels_against_parking() {
     });
 }
 
-/// Race: arming a later timer than the one for which the driver parks. Failure: a system call that
-/// nobody needs.
+/// Race: a timer is armed that is later than the one for which the driver parks. Failure: an
+/// unneeded system call.
 #[test]
 fn no_unpark_for_a_later_timer() {
     model("no_unpark_for_a_later_timer", || {
@@ -97,7 +97,7 @@ fn no_unpark_for_a_later_timer() {
 }
 
 /// Race: a timer that publishes nothing, because an earlier one has, while that one is cancelled
-/// and the driver parks. Failure: the cancelled timer's announcement does not cover the other.
+/// and the driver parks. Failure: the cancelled timer's publication does not cover the other.
 #[test]
 fn a_cancelled_timer_covers_later_ones() {
     model("a_cancelled_timer_covers_later_ones", || {
@@ -105,7 +105,9 @@ fn a_cancelled_timer_covers_later_ones() {
         let cancelling = Arc::clone(&driven);
         let canceller = thread::spawn(move || {
             let key = cancelling.arm(0, 5);
-            cancelling.queues[0].cancel(key).expect("nobody fires it");
+            cancelling.queues[0]
+                .cancel(key)
+                .expect("no thread fires it");
         });
         let arming = Arc::clone(&driven);
         let armer = thread::spawn(move || {
@@ -136,12 +138,16 @@ fn firing_and_arming_against_parking() {
         armer.join().unwrap();
         driven.assert_not_overslept(until, 10);
         assert!(driven.queues[0].next() <= 10, "the timer is hidden");
-        assert_eq!(driven.queues[0].next(), 10, "what has fired is still told");
+        assert_eq!(
+            driven.queues[0].next(),
+            10,
+            "a timer that has fired is still published"
+        );
     });
 }
 
-/// Race: a timer is armed while the driver, which had parked, is awake. Failure: a system call that
-/// nobody needs.
+/// Race: a timer is armed while the driver, which was parked, is awake. Failure: an unneeded system
+/// call.
 #[test]
 fn no_unpark_of_a_driver_that_is_awake() {
     model("no_unpark_of_a_driver_that_is_awake", || {
@@ -158,9 +164,9 @@ fn no_unpark_of_a_driver_that_is_awake() {
     });
 }
 
-/// Race: a timer publishes nothing, because an earlier one has whose arming is under way; a sibling
-/// fires that one and so raises the deadline, with no word to the gate, while the driver parks.
-/// Failure: nobody has told the driver of the later timer.
+/// Race: a timer publishes nothing, because an earlier one, whose arming has not finished, has. A
+/// sibling fires that one and so raises the deadline, without the park state, while the driver
+/// parks. Failure: the driver does not see the later timer.
 #[test]
 fn a_fired_timer_covers_later_ones() {
     model("a_fired_timer_covers_later_ones", || {
@@ -175,7 +181,7 @@ fn a_fired_timer_covers_later_ones() {
         let arming = Arc::clone(&driven);
         let second = thread::spawn(move || {
             arming.arm(0, 10);
-            // As a busy worker does it.
+            // Like an active worker.
             let _ = arming.queues[0].take_due(5);
         });
         let until = driven.park();
@@ -186,8 +192,8 @@ fn a_fired_timer_covers_later_ones() {
     });
 }
 
-/// Race: a timer is cancelled while it fires. Failure: what it carries is given out twice, or
-/// never (then loom reports a leak).
+/// Race: a timer is cancelled while it fires. Failure: its value is returned twice, or never (then
+/// loom reports a leak).
 #[test]
 fn cancelling_against_firing() {
     model("cancelling_against_firing", || {
@@ -202,8 +208,8 @@ fn cancelling_against_firing() {
     });
 }
 
-/// Race: a timer gets a later deadline while it fires. Failure: it is gone and has not fired, or
-/// it fires twice, or its new deadline is not published.
+/// Race: a timer gets a later deadline while it fires. Failure: it is gone and has not fired, it
+/// fires twice, or its new deadline is not published.
 #[test]
 fn rearming_against_firing() {
     model("rearming_against_firing", || {
@@ -228,7 +234,7 @@ fn rearming_against_firing() {
 }
 
 /// Race: a task polls with another waker while its timer fires. Failure: the old waker is called
-/// and the poll is told to wait, so that the task never learns of it.
+/// and the poll returns `Pending`, so the task is never woken.
 #[test]
 fn another_waker_against_firing() {
     model("another_waker_against_firing", || {
@@ -242,13 +248,13 @@ fn another_waker_against_firing() {
         match found {
             Found::Armed(()) => assert_eq!((waker, woken), ("old", Some("new"))),
             Found::Fired => assert_eq!((waker, woken), ("new", Some("old"))),
-            Found::Closed => panic!("nobody closes"),
+            Found::Closed => panic!("no thread closes"),
         }
     });
 }
 
-/// Race: a timer is armed while the timers are closed. Failure: it stays in the wheel, where
-/// nobody fires it.
+/// Race: a timer is armed while the timers are closed. Failure: it stays in a wheel that no thread
+/// fires.
 #[test]
 fn closing_against_arming() {
     model("closing_against_arming", || {
@@ -270,7 +276,7 @@ fn closing_against_arming() {
     });
 }
 
-/// A waker that counts. Its counter is std's: what is modelled is who calls it, not the counter.
+/// A waker that counts its wakes, with a counter of std's, which orders nothing in the model.
 struct CountingWaker(PlainUsize);
 
 impl Wake for CountingWaker {
@@ -285,15 +291,14 @@ fn counting_waker() -> (std::sync::Arc<CountingWaker>, Waker) {
     (counter, waker)
 }
 
-/// Long enough for any model to end before, by the real clock.
+/// Longer than any model runs, by the real clock.
 const LONG: Duration = Duration::from_secs(100_000);
 
 /// A tick by which [`LONG`] has passed.
 const LONG_AFTER: u64 = 1 << 40;
 
-/// Race: a task polls its sleep again while it fires on another thread. Failure: the poll says
-/// that it has to wait although the waker was called before and is not called again; or the waker
-/// leaks.
+/// Race: a task polls its sleep again while it fires on another thread. Failure: the poll returns
+/// `Pending` although the waker was called before and is not called again, or the waker leaks.
 #[test]
 fn polling_a_sleep_against_firing() {
     model("polling_a_sleep_against_firing", || {
@@ -351,9 +356,8 @@ fn dropping_a_sleep_against_firing_and_closing() {
     });
 }
 
-/// Race: a callback is cancelled while it fires. Failure: it begins to run after `cancel` has
-/// returned, or runs although `cancel` has said that it would not; or its function leaks, or is
-/// still held.
+/// Race: a callback is cancelled while it fires. Failure: it begins after `cancel` has returned, it
+/// runs although `cancel` returned that it would not, or its function leaks or is still held.
 #[test]
 fn cancelling_a_callback_against_firing() {
     model("cancelling_a_callback_against_firing", || {
@@ -381,8 +385,8 @@ fn cancelling_a_callback_against_firing() {
     });
 }
 
-/// Race: a repeating callback is cancelled while it fires and is armed again. Failure: it is armed
-/// after `cancel`, or its function leaks.
+/// Race: an interval is cancelled while it fires and is armed again. Failure: it is armed after
+/// `cancel`, or its function leaks.
 #[test]
 fn cancelling_an_interval_against_firing() {
     model("cancelling_an_interval_against_firing", || {
@@ -405,9 +409,9 @@ fn cancelling_an_interval_against_firing() {
     });
 }
 
-/// Race: as above, and the cancel comes when the callback runs, so that within two preemptions its
-/// run can end, and arm it again, in the middle of the cancel. Failure: the cancel finds it neither
-/// running nor waiting, and it goes on.
+/// Race: like above, but the cancel comes when the callback runs, so that within two preemptions
+/// the run can end and arm again in the middle of the cancel. Failure: the cancel finds it neither
+/// running nor waiting, and it continues.
 #[test]
 fn cancelling_an_interval_against_the_end_of_its_run() {
     model("cancelling_an_interval_against_the_end_of_its_run", || {
@@ -436,7 +440,7 @@ fn cancelling_an_interval_against_the_end_of_its_run() {
 }
 
 /// Race: a callback is cancelled on two threads while the timers are closed. Failure: its function
-/// is dropped twice or leaks, or both are told that they prevented it.
+/// is dropped twice or leaks, or both threads learn that they prevented it.
 #[test]
 fn cancelling_a_callback_against_closing() {
     model("cancelling_a_callback_against_closing", || {
@@ -458,7 +462,7 @@ fn cancelling_a_callback_against_closing() {
     });
 }
 
-/// The gate without its fences: what `arming_against_parking` must notice.
+/// The park state without its fences, which `arming_against_parking` must notice.
 struct UnfencedGate {
     parked_until: AtomicU64,
 }
@@ -481,11 +485,11 @@ impl UnfencedGate {
     }
 }
 
-/// Negative control: without the fences both sides can miss each other.
+/// Control: without the fences both sides can miss each other.
 #[test]
-#[should_panic(expected = "nobody wakes it")]
-fn a_gate_without_fences_is_noticed() {
-    model("a_gate_without_fences_is_noticed", || {
+#[should_panic(expected = "was not unparked")]
+fn a_park_state_without_fences_is_noticed() {
+    model("a_park_state_without_fences_is_noticed", || {
         let driven = TimerDriver::<1>::new();
         let gate = Arc::new(UnfencedGate {
             parked_until: AtomicU64::new(DriverParkState::AWAKE),
@@ -504,9 +508,9 @@ fn a_gate_without_fences_is_noticed() {
     });
 }
 
-/// Negative control: a driver that does not look a second time.
+/// Control: a driver that does not check a second time.
 #[test]
-#[should_panic(expected = "nobody wakes it")]
+#[should_panic(expected = "was not unparked")]
 fn a_park_without_a_second_scan_is_noticed() {
     model("a_park_without_a_second_scan_is_noticed", || {
         let driven = TimerDriver::<1>::new();
@@ -521,9 +525,9 @@ fn a_park_without_a_second_scan_is_noticed() {
     });
 }
 
-/// Negative control: arming that does not tell the gate.
+/// Control: arming without the park state.
 #[test]
-#[should_panic(expected = "nobody wakes it")]
+#[should_panic(expected = "was not unparked")]
 fn arming_in_silence_is_noticed() {
     model("arming_in_silence_is_noticed", || {
         let driven = TimerDriver::<1>::new();

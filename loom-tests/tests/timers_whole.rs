@@ -1,11 +1,11 @@
-//! The timers as a whole: `Timers` with several wheels, the gate, sleeps that threads poll,
+//! The timers as a whole: `Timers` with several wheels, the park state, sleeps that threads poll,
 //! callbacks, hooks, and a driver that parks.
 //!
-//! What `timers.rs` asks of the parts is asked here of all of them together, through the doors that
-//! an executor has. The time is the model's ([`ModelClock`]), and goes on in two ways: a model says
-//! so, or the driver sleeps to its limit. How a failure shows: a driver that is to be woken sleeps
-//! without a limit, or to a limit behind a timer that is armed; a thread waits for a bell that nobody
-//! rings (a deadlock); a value ends twice, or never.
+//! `timers.rs` has the models of the parts; these use all of them together, through the API for
+//! executors. The time is the model's ([`ModelClock`]): it advances if a model says so, or to the
+//! driver's timeout when that elapses. A failure is a driver that is parked without a timeout, or
+//! past a timer that is armed; a thread that waits for a waker that is never woken (a deadlock); or
+//! a value that is dropped twice or never.
 #![cfg(framewise_loom)]
 
 use std::pin::Pin;
@@ -25,7 +25,7 @@ use framewise_timers::{
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
-/// What the driver sleeps in: a wake flag, and a limit at which the sleep ends.
+/// Where the driver parks: a wake flag, and a timeout that elapses.
 struct Kernel {
     state: Mutex<KernelState>,
     changed: Condvar,
@@ -35,17 +35,17 @@ struct Kernel {
 #[derive(Default)]
 struct KernelState {
     wake: bool,
-    /// Threads that do something yet.
+    /// Threads that have not finished.
     busy: usize,
-    /// Of timers that are armed, the driver told: it must not sleep longer than that.
+    /// Deadlines of armed timers: the driver must not be parked longer.
     armed: Vec<Instant>,
-    /// Threads that may still be arming: each is one less once it expects the driver.
+    /// Threads that may still be arming: one less once a thread expects the driver.
     arming: usize,
-    /// It slept past one while a thread was still arming, which has to wake it then: the gate lets a
-    /// second thread rely on the first one's `unpark` before that is called, and the timer is as late
-    /// as the call.
+    /// The driver was parked past one while a thread was still arming, which must wake it then: the
+    /// park state lets a second thread rely on the first one's `unpark` before that is called, and
+    /// the timer is as late as the call.
     owed: bool,
-    /// It did. Told when all is over, since a panic in the midst would unwind into other threads'.
+    /// It was. Asserted at the end, since a panic now would unwind into other threads' panics.
     overslept: bool,
 }
 
@@ -71,7 +71,7 @@ impl Kernel {
         self.changed.notify_one();
     }
 
-    /// A thread is done. The last one wakes the driver, so that it ends.
+    /// A thread has finished. The last one wakes the driver, so that it ends.
     fn leave(&self) {
         let mut state = self.state.lock();
         state.busy -= 1;
@@ -85,7 +85,7 @@ impl Kernel {
         self.state.lock().busy > 0
     }
 
-    /// Sleeps until it is woken, or to the limit: that time has then passed.
+    /// Parks until it is woken, or until the timeout: then that time has passed.
     fn sleep(&self, limit: Option<Duration>) {
         let mut state = self.state.lock();
         while !state.wake {
@@ -94,7 +94,7 @@ impl Kernel {
                 continue;
             };
             let (begun, until) = (now(), now() + limit);
-            // Of one whose time has come, the thread may not have heard yet.
+            // The thread of a timer that has elapsed may not have been woken yet.
             let is_missed = |armed: &Instant| begun < *armed && *armed < until;
             if state.armed.iter().any(is_missed) {
                 match state.arming {
@@ -108,16 +108,16 @@ impl Kernel {
         state.wake = false;
     }
 
-    /// All threads are done.
+    /// Asserts, once all threads have finished, that the driver was not parked past a timer.
     fn assert_not_overslept(&self) {
         let state = self.state.lock();
         assert!(
             !state.overslept && !state.owed,
-            "the driver slept past a timer"
+            "the driver was parked past a timer"
         );
     }
 
-    /// From here on the driver must not sleep past `deadline`: who armed that has come back.
+    /// From here on the driver must not be parked past `deadline`: the thread has armed its timer.
     fn expect(&self, deadline: Instant) {
         let mut state = self.state.lock();
         state.arming -= 1;
@@ -129,13 +129,13 @@ impl Kernel {
     }
 }
 
-/// Timers whose driver sleeps in `kernel`.
+/// Timers whose driver parks in `kernel`.
 fn timers(wheels: usize, kernel: &Arc<Kernel>) -> Arc<Timers> {
     let kernel = Arc::clone(kernel);
     Timers::new(wheels, move || kernel.wake())
 }
 
-/// A driver, until no thread is busy. Says how often it slept.
+/// Runs a driver until all threads have finished. Returns how many times it was parked.
 fn drive(timers: &Timers, kernel: &Kernel) -> usize {
     let mut sleeps = 0;
     while kernel.is_busy() {
@@ -174,8 +174,8 @@ fn sleeper(
     })
 }
 
-/// Race: a thread arms its sleep, and publishes its deadline, while the driver looks at both wheels
-/// and parks. Failure: the driver parks without a limit and is not woken.
+/// Race: a thread arms its sleep, and publishes its deadline, while the driver checks both wheels
+/// and parks. Failure: the driver parks without a timeout and is not woken.
 #[test]
 fn a_sleep_meets_the_parking_driver() {
     model("timers: sleep × park × fire", || {
@@ -191,8 +191,7 @@ fn a_sleep_meets_the_parking_driver() {
 }
 
 /// Race: two threads arm in two wheels, one before the other's deadline, while the driver parks.
-/// Failure: it sleeps to the later deadline, which is published, and past the earlier one, or to the
-/// end of the one wheel that it has seen.
+/// Failure: it is parked past the earlier deadline.
 #[test]
 fn sleeps_in_two_wheels_meet_the_parking_driver() {
     model("timers: sleep × sleep × park × fire, two wheels", || {
@@ -208,9 +207,9 @@ fn sleeps_in_two_wheels_meet_the_parking_driver() {
     });
 }
 
-/// Race: a sleep that the driver already sleeps for is dropped, and a later one armed, in another
-/// wheel. Failure: the later one relies on the limit of the one that is gone, and nobody wakes the
-/// driver for it.
+/// Race: a sleep for which the driver is parked is dropped, and a later one armed, in another
+/// wheel. Failure: the later one relies on the timeout of the dropped one, and the driver is not
+/// woken for it.
 #[test]
 fn a_dropped_sleep_meets_the_parking_driver() {
     model("timers: drop × sleep × park × fire, two wheels", || {
@@ -237,8 +236,8 @@ fn a_dropped_sleep_meets_the_parking_driver() {
     });
 }
 
-/// Race: a sleep gets an earlier deadline, in a wheel that is not the thread's own, while the driver
-/// parks for the later one. Failure: the driver sleeps to the old deadline.
+/// Race: a sleep gets an earlier deadline, in a wheel that is not the thread's own, while the
+/// driver parks for the later one. Failure: the driver is parked until the old deadline.
 #[test]
 fn a_reset_meets_the_parking_driver() {
     model("timers: reset × park × fire", || {
@@ -269,9 +268,9 @@ fn a_reset_meets_the_parking_driver() {
     });
 }
 
-/// Race: of two sleeps, in two wheels, one is dropped while two threads fire both wheels, each from
-/// its own on. Failure: the one that stays is woken by neither, a waker is called for a sleep that
-/// is gone for good, or both fire the same.
+/// Race: one of two sleeps, in two wheels, is dropped while two threads fire both wheels, each
+/// beginning with its own. Failure: the other sleep is woken by neither, a waker is called for a
+/// dropped sleep, or both fire the same.
 #[test]
 fn a_drop_meets_two_that_fire() {
     model("timers: drop × fire × fire, two wheels", || {
@@ -301,9 +300,8 @@ fn a_drop_meets_two_that_fire() {
     });
 }
 
-/// Race: a callback is cancelled while the driver, who parked for it, fires it; it sits in another
-/// wheel than the one that is fired first. Failure: it is called although it was prevented, or its
-/// function stays.
+/// Race: a callback is cancelled while the driver, which parked for it, fires it, in the wheel that
+/// is fired second. Failure: it is called although `cancel` prevented it, or its function stays.
 #[test]
 fn a_cancel_meets_the_driver() {
     model("timers: cancel × park × fire, two wheels", || {
@@ -337,8 +335,8 @@ fn a_cancel_meets_the_driver() {
     });
 }
 
-/// Race: a thread makes a repeating callback while the driver parks, which calls it, arms it again,
-/// parks for it and calls it once more, at which it ends itself. Failure: the driver sleeps past it,
+/// Race: a thread creates an interval while the driver parks, which calls it, arms it again, parks
+/// for it and calls it once more, and the call cancels it. Failure: the driver is parked past it,
 /// or does not notice that it armed the callback itself.
 #[test]
 fn an_interval_meets_the_parking_driver() {
@@ -366,11 +364,11 @@ fn an_interval_meets_the_parking_driver() {
     });
 }
 
-/// What a sleep says that finds its timers closed.
+/// The panic message of a sleep whose timers are closed.
 const CLOSED: &str = "the runtime of this timer was shut down";
 
-/// Race: a thread polls its sleep and waits while the timers are closed. Failure: it stays in the
-/// wheel that nobody fires any more, and waits for ever; or its waker stays.
+/// Race: a thread polls its sleep and waits while the timers are closed. Failure: it stays in a
+/// wheel that no thread fires any more and waits forever, or its waker stays.
 #[test]
 fn a_closing_meets_a_sleep() {
     model_with_panics("timers: close × arm × poll", &[CLOSED], || {
@@ -394,8 +392,8 @@ fn a_closing_meets_a_sleep() {
     });
 }
 
-/// Race: the timers are closed, the time comes, a driver fires, all at once. Failure: the sleep is
-/// woken by neither.
+/// Race: the timers are closed, the time passes, and a driver fires, all at once. Failure: the
+/// sleep is woken by neither.
 #[test]
 fn a_closing_meets_the_time() {
     model_with_panics("timers: close × fire × poll", &[CLOSED], || {
@@ -429,8 +427,8 @@ fn a_closing_meets_the_time() {
     });
 }
 
-/// Race: a thread makes callbacks while the timers are closed. Failure: one stays in its wheel, with
-/// its function.
+/// Race: a thread creates callbacks while the timers are closed. Failure: one stays in its wheel,
+/// with its function.
 #[test]
 fn a_closing_meets_callbacks() {
     model("timers: close × set_timeout × set_interval", || {
@@ -455,10 +453,10 @@ fn a_closing_meets_callbacks() {
     });
 }
 
-/// What callbacks say that are to panic.
+/// The message of planned panics.
 const PLANNED: &str = "as planned";
 
-/// A callback that panics whenever it is called, with what sees it end, and its count of calls.
+/// A callback that panics at each call, the observer of its drop, and the count of its calls.
 struct Panics {
     callback: TimerCallback,
     calls: Arc<AtomicUsize>,
@@ -481,8 +479,8 @@ fn panicking_interval() -> Panics {
     }
 }
 
-/// Race: a repeating callback that panics is cancelled while it is fired. Failure: it is armed
-/// again, called again, still active, or held; or its panic is not reported.
+/// Race: an interval that panics is cancelled while it is fired. Failure: it is armed again, called
+/// again, still active, or held, or its panic is not reported.
 #[test]
 fn a_cancel_meets_an_interval_that_panics() {
     let name = "timers: set_interval that panics × cancel × fire";
@@ -519,8 +517,8 @@ fn a_cancel_meets_an_interval_that_panics() {
     });
 }
 
-/// Race: a repeating callback that panics is fired by one of two threads while the handle is asked.
-/// Failure: it is called twice, or is active for ever.
+/// Race: one of two threads fires an interval that panics, while another thread reads its handle.
+/// Failure: it is called twice, or stays active.
 #[test]
 fn an_interval_that_panics_meets_two_that_fire() {
     let name = "timers: set_interval that panics × fire × fire";
@@ -550,8 +548,8 @@ fn an_interval_that_panics_meets_two_that_fire() {
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
-/// Race: a panic is reported while another hook is set. Failure: both hooks hear of it, or neither;
-/// the one that was replaced is used after its end, or stays; it does not hear in which frame.
+/// Race: a panic is reported while another hook is set. Failure: both hooks are called, or neither;
+/// the replaced hook is used after its drop, or stays; the frame is wrong.
 #[test]
 fn a_panic_meets_another_hook() {
     let name = "timers: report × on_callback_panic";
@@ -591,9 +589,9 @@ fn a_panic_meets_another_hook() {
     });
 }
 
-/// Negative control: a driver whom arming does not wake sleeps on to the limit that it has.
+/// Control: arming does not wake the driver, which stays parked until its timeout.
 #[test]
-#[should_panic(expected = "slept past a timer")]
+#[should_panic(expected = "parked past a timer")]
 fn control_a_driver_without_an_unpark_is_noticed() {
     model("timers: control, no unpark", || {
         let kernel = Kernel::new(1);
@@ -617,9 +615,9 @@ fn control_a_driver_without_an_unpark_is_noticed() {
     });
 }
 
-/// Negative control: a driver that does not look at all the wheels.
+/// Control: a driver that does not check all wheels.
 #[test]
-#[should_panic(expected = "slept past a timer")]
+#[should_panic(expected = "parked past a timer")]
 fn control_a_driver_that_sleeps_too_long_is_noticed() {
     model("timers: control, too long a sleep", || {
         let kernel = Kernel::new(1);
@@ -632,8 +630,8 @@ fn control_a_driver_that_sleeps_too_long_is_noticed() {
     });
 }
 
-/// Negative control: a panic that is not planned fails the model, although the timers catch it, and
-/// others are planned.
+/// Control: an unplanned panic fails the model, although the timers catch it and other panics are
+/// planned.
 #[test]
 #[should_panic(expected = "something caught it")]
 fn control_a_panic_that_is_not_planned_is_noticed() {
@@ -648,7 +646,7 @@ fn control_a_panic_that_is_not_planned_is_noticed() {
     });
 }
 
-/// Without a [`ModelClock`] the time stands still, which other models rely on.
+/// Without a [`ModelClock`] the time does not pass, which other models rely on.
 #[test]
 fn time_does_not_pass_without_a_clock() {
     model("timers: no clock", || {
