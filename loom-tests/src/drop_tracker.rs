@@ -47,7 +47,8 @@ impl Drop for DropTracker {
 }
 
 impl DropObserver {
-    /// Returns `true` if the value was dropped. loom reports a race unless the drop happened before.
+    /// Returns `true` if the value was dropped. loom reports a race unless the drop happened
+    /// before.
     #[track_caller]
     pub fn is_dropped(&self) -> bool {
         self.0.with(|drops| {

@@ -1,9 +1,9 @@
 //! What the models in `tests/` share: test doubles, trackers, and the functions that run a model.
 //!
-//! A model runs the shipped code under `--cfg framewise_loom`, where loom explores it exhaustively, or
-//! under `--cfg framewise_shuttle` (the tests `shuttle_*`), where it is larger and shuttle chooses
-//! schedules at random. In an ordinary build this crate is empty, and so are its tests: the test
-//! command runs them again with each cfg set.
+//! A model runs the shipped code under `--cfg framewise_loom`, where loom explores it exhaustively,
+//! or under `--cfg framewise_shuttle` (the tests `shuttle_*`), where it is larger and shuttle
+//! chooses schedules at random. In an ordinary build this crate is empty, and so are its tests: the
+//! test command runs them again with each cfg set.
 
 #![cfg(any(framewise_loom, framewise_shuttle))]
 

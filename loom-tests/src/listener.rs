@@ -10,8 +10,8 @@ use framewise_sync::cell::UnsafeCell;
 
 use crate::drop_tracker::{DropObserver, DropTracker};
 
-/// The bits that a thread sets before it wakes the future. They are Relaxed on purpose: only the wake
-/// makes the next poll see them.
+/// The bits that a thread sets before it wakes the future. They are Relaxed on purpose: only the
+/// wake makes the next poll see them.
 #[derive(Clone, Default)]
 pub struct Notified(Arc<AtomicUsize>);
 
@@ -31,8 +31,8 @@ impl Notified {
 pub struct Listener {
     notified: Notified,
     wanted: usize,
-    /// Written by every poll. loom reports a race if two threads poll at a time, or if a poll does not
-    /// happen after the previous one.
+    /// Written by every poll. loom reports a race if two threads poll at a time, or if a poll does
+    /// not happen after the previous one.
     polls: UnsafeCell<usize>,
     _future: DropTracker,
     output: Option<DropTracker>,

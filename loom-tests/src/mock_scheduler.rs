@@ -1,8 +1,9 @@
-//! A mock scheduler for the shipped idle protocol: one word for each queue, and a flag for the kernel.
+//! A mock scheduler for the shipped idle protocol: one word for each queue, and a flag for the
+//! kernel.
 //!
 //! How a worker parks, returns from park and searches is the shipped code
-//! (`executor/src/scheduler/idle/state.rs`), run on a [`MockScheduler`] instead of the scheduler's shared
-//! state. The models of a whole runtime are in `tests/runtime.rs`, those of the queues in
+//! (`executor/src/scheduler/idle/state.rs`), run on a [`MockScheduler`] instead of the scheduler's
+//! shared state. The models of a whole runtime are in `tests/runtime.rs`, those of the queues in
 //! `tests/deque.rs`; here the queues and the kernel are so small that loom exhausts two workers.
 
 use std::time::Duration;
@@ -15,9 +16,9 @@ use framewise_sync::{Arc, Condvar, Mutex, TryLock, TryLockGuard, thread};
 #[cfg(framewise_shuttle)]
 const MONITOR_INTERVAL: std::time::Duration = std::time::Duration::from_millis(5);
 
-/// A queue of tasks, one bit each. It guarantees what a queue must and no more: a task that is taken
-/// was pushed, and its push happens before. (A lock would order so much that a missing fence in the
-/// protocol would go unnoticed.)
+/// A queue of tasks, one bit each. It guarantees what a queue must and no more: a task that is
+/// taken was pushed, and its push happens before. (A lock would order so much that a missing fence
+/// in the protocol would go unnoticed.)
 #[derive(Default)]
 pub struct TaskSet(AtomicUsize);
 
@@ -50,7 +51,8 @@ impl TaskSet {
     }
 }
 
-/// The kernel below the driver: a saturating wake flag, like an eventfd, and events, each reported once.
+/// The kernel below the driver: a saturating wake flag, like an eventfd, and events, each reported
+/// once.
 #[derive(Default)]
 pub struct Kernel {
     state: Mutex<KernelState>,
@@ -190,7 +192,8 @@ impl MockScheduler {
         }
     }
 
-    /// Runs a worker's loop until [`close`](Self::close). `run` gets the worker's number and the task's.
+    /// Runs a worker's loop until [`close`](Self::close). `run` gets the worker's number and the
+    /// task's.
     pub fn work(&self, index: usize, run: &dyn Fn(&Self, usize, usize)) {
         let mut idle_state = IdleState::new();
         let mut batch = Vec::new();
@@ -287,8 +290,8 @@ impl SchedulerOps for MockScheduler {
         self.kernel.wake();
     }
 
-    /// Parks with a timeout that always elapses at once. loom has no time, so the worker unparks itself
-    /// instead. (`tests/park_timeouts.rs` models the parker's own timed wait.)
+    /// Parks with a timeout that always elapses at once. loom has no time, so the worker unparks
+    /// itself instead. (`tests/park_timeouts.rs` models the parker's own timed wait.)
     #[cfg(framewise_loom)]
     fn park_for_interval(&self, worker: usize) {
         let parker = self.parker(worker);

@@ -1,20 +1,21 @@
-//! Detects panics that were caught: a task catches those of its future, and loom's reports are panics
-//! too.
+//! Detects panics that were caught: a task catches those of its future, and loom's reports are
+//! panics too.
 
 use std::cell::Cell;
 use std::panic::{self, PanicHookInfo};
 use std::sync::Once;
 
 thread_local! {
-    /// `true` if an execution panicked, even if the panic was caught. loom and shuttle run all threads of
-    /// a model on their caller's thread, so this belongs to one model.
+    /// `true` if an execution panicked, even if the panic was caught. loom and shuttle run all
+    /// threads of a model on their caller's thread, so this belongs to one model.
     static PANICKED: Cell<bool> = const { Cell::new(false) };
 
     /// How the messages of the model's own panics begin. Any other panic fails the model.
     static PLANNED: Cell<&'static [&'static str]> = const { Cell::new(&[]) };
 }
 
-/// Records this thread's panics from now on, except those whose message begins with a text of `planned`.
+/// Records this thread's panics from now on, except those whose message begins with a text of
+/// `planned`.
 pub(crate) fn record_panics(planned: &'static [&'static str]) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

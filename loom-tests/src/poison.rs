@@ -13,8 +13,8 @@ const SIZE_MAX: usize = 1 << 12;
 /// Overwrites memory with a pattern when it is freed, and delays its reuse.
 ///
 /// loom does not check whether memory was freed. With this as the global allocator of a test, a use
-/// after free of a shipped type reads the pattern: loom's own indices in it are out of bounds, which
-/// fails the model, in some cases by a crash.
+/// after free of a shipped type reads the pattern: loom's own indices in it are out of bounds,
+/// which fails the model, in some cases by a crash.
 pub struct PoisoningAllocator;
 
 struct Kept {

@@ -21,7 +21,8 @@ use std::time::{Duration, Instant};
 
 use crate::panics::{assert_no_panic_caught, record_panics};
 
-/// Preemptions in one execution, of all its threads together, unless `LOOM_MAX_PREEMPTIONS` says otherwise.
+/// Preemptions in one execution, of all its threads together, unless `LOOM_MAX_PREEMPTIONS` says
+/// otherwise.
 const DEFAULT_PREEMPTION_BOUND: usize = 2;
 
 const UNBOUNDED: &str = "FRAMEWISE_UNBOUNDED";
@@ -37,16 +38,17 @@ const MODELS: &str = "FRAMEWISE_MODELS";
 /// # Panics
 ///
 /// Panics if an execution fails, even if the failure was caught (a task catches the panics of its
-/// future, and loom's reports are panics too), if the model was cut off, and if the environment asks
-/// loom for a cut-off that would go unnoticed.
+/// future, and loom's reports are panics too), if the model was cut off, and if the environment
+/// asks loom for a cut-off that would go unnoticed.
 pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
     model_with_panics(name, &[], body);
 }
 
-/// Like [`model`], for a model that panics on purpose, with messages that begin with a text of `planned`.
+/// Like [`model`], for a model that panics on purpose, with messages that begin with a text of
+/// `planned`.
 ///
-/// These panics are not printed. Every other panic fails the model, caught or not: loom's own reports,
-/// failed assertions, and panics with another message.
+/// These panics are not printed. Every other panic fails the model, caught or not: loom's own
+/// reports, failed assertions, and panics with another message.
 ///
 /// # Panics
 ///
@@ -87,8 +89,9 @@ pub fn model_with_panics(
         body();
     });
     assert_no_panic_caught();
-    // loom does not return how it ended. It was cut off only if the time had elapsed by then. If the time
-    // elapsed during the very last execution, this reports a cut-off, which is the safe mistake.
+    // loom does not return how it ended. It was cut off only if the time had elapsed by then. If
+    // the time elapsed during the very last execution, this reports a cut-off, which is the safe
+    // mistake.
     run.ended = match builder.max_duration {
         Some(limit) if run.begun.elapsed() >= limit => Ended::CutOff,
         _ => Ended::Exhausted,
@@ -195,8 +198,8 @@ impl fmt::Display for Ended {
     }
 }
 
-/// Returns the test on this thread as the tables name it: the test target (without the hash that cargo
-/// appends) and the thread's name, which libtest sets.
+/// Returns the test on this thread as the tables name it: the test target (without the hash that
+/// cargo appends) and the thread's name, which libtest sets.
 fn test() -> String {
     let executable = env::current_exe().unwrap_or_default();
     let stem = executable.file_stem().unwrap_or_default().to_string_lossy();

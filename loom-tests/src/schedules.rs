@@ -1,5 +1,5 @@
-//! Runs a model under shuttle: the number of schedules, how they are chosen, and how to replay one that
-//! fails.
+//! Runs a model under shuttle: the number of schedules, how they are chosen, and how to replay one
+//! that fails.
 //!
 //! | variable | meaning |
 //! | --- | --- |
@@ -8,9 +8,9 @@
 //! | `FRAMEWISE_SHUTTLE_REPLAY` | a file with the schedule that a failure printed: runs only that one |
 //! | `FRAMEWISE_SHUTTLE_MODEL` | with `FRAMEWISE_SHUTTLE_REPLAY`, the name of the model, if a test has several |
 //!
-//! Half of the schedules choose any thread that can run, at every step. The other half use priorities
-//! that change at a few random steps (PCT: Burckhardt et al., ASPLOS 2010): a thread runs for long and
-//! is preempted at an unlikely place, which a fair choice hardly reaches.
+//! Half of the schedules choose any thread that can run, at every step. The other half use
+//! priorities that change at a few random steps (PCT: Burckhardt et al., ASPLOS 2010): a thread
+//! runs for long and is preempted at an unlikely place, which a fair choice hardly reaches.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -104,8 +104,8 @@ pub fn schedules(name: &str, count: usize, body: impl Fn() + Send + Sync + 'stat
 ///
 /// # Panics
 ///
-/// Panics if no schedule of the first `within` of each kind fails, or if one fails with a message that
-/// does not contain `expected`.
+/// Panics if no schedule of the first `within` of each kind fails, or if one fails with a message
+/// that does not contain `expected`.
 pub fn finds(name: &str, within: usize, expected: &str, body: impl Fn() + Send + Sync + 'static) {
     let body = Arc::new(body);
     let mut found = Vec::new();

@@ -1,16 +1,18 @@
 //! Reuses the stacks of a model's threads, since mapping them takes much of a model's time.
 //!
 //! loom maps, guards and unmaps a new stack for each thread of each execution. This module keeps a
-//! stack that is unmapped, with its guard page, and returns it for the next mapping of that size. It
-//! keeps nothing else: an unmapping of other memory than a stack of this thread goes to the system.
+//! stack that is unmapped, with its guard page, and returns it for the next mapping of that size.
+//! It keeps nothing else: an unmapping of other memory than a stack of this thread goes to the
+//! system.
 //!
-//! It replaces two functions of the C library, only in the test executables and on the systems below.
-//! On others, models take longer.
+//! It replaces two functions of the C library, only in the test executables and on the systems
+//! below. On others, models take longer.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_long, c_void};
 
-/// The number of stacks that a thread may use or keep: those of the current execution and of the last.
+/// The number of stacks that a thread may use or keep: those of the current execution and of the
+/// last.
 const KNOWN: usize = 16;
 
 const MAP_STACK: c_int = 0x20000;
@@ -69,8 +71,8 @@ unsafe extern "C" fn mmap(
     if is_stack && let Some(start) = take_kept(length) {
         return start as *mut c_void;
     }
-    // SAFETY: the system call behind the function, with the caller's arguments. It sets errno like the
-    // function.
+    // SAFETY: the system call behind the function, with the caller's arguments. It sets errno like
+    // the function.
     let start = unsafe { syscall(SYS_MMAP, address, length, protection, flags, file, offset) };
     if is_stack && start != -1 {
         remember(start as usize, length);

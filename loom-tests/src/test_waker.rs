@@ -8,7 +8,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use framewise_sync::{Condvar, Mutex};
 
 /// Counts its wakes, and blocks the thread that waits for one. A lost wake-up leaves that thread
-/// blocked, which loom and shuttle report as a deadlock. (`std`'s `Arc`, because `Wake` requires it.)
+/// blocked, which loom and shuttle report as a deadlock. (`std`'s `Arc`, because `Wake` requires
+/// it.)
 #[derive(Default)]
 pub struct TestWaker {
     wakes: Mutex<usize>,

@@ -59,8 +59,8 @@ impl<const WHEELS: usize> TimerDriver<WHEELS> {
         self.unparks.load(Ordering::Relaxed)
     }
 
-    /// Asserts, once all other threads have finished, that a driver parked until `until` does not miss
-    /// `when`.
+    /// Asserts, once all other threads have finished, that a driver parked until `until` does not
+    /// miss `when`.
     pub fn assert_not_overslept(&self, until: u64, when: u64) {
         assert!(
             until <= when || self.unparks() > 0,

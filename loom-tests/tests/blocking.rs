@@ -232,8 +232,8 @@ fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
 }
 
 /// Race: an abort of a job in the queue against the thread that takes it: it runs once or not at
-/// all, and its joiner observes which. The joiner is the aborter: if the abort took the job out, the job
-/// is finished when the abort returns.
+/// all, and its joiner observes which. The joiner is the aborter: if the abort took the job out,
+/// the job is finished when the abort returns.
 #[test]
 fn an_abort_meets_the_thread_that_takes_the_job() {
     model("abort in the queue × take", || {

@@ -375,14 +375,14 @@ fn a_share_takes_no_retry_for_empty() {
 /// deque.
 fn a_push_meets_a_park(name: &str, outside: bool) {
     model(name, move || {
-        let (common, sleeper, sibling) = pair();
+        let (common, parked, sibling) = pair();
         let idle = Arc::new(Idle::new(2));
         let parked = thread::spawn({
             let (common, idle) = (common.clone(), idle.clone());
             move || {
                 idle.register_parked(0, false);
                 let found = common.has_stealable(0);
-                (found, sleeper)
+                (found, parked)
             }
         });
         let mut ends = Vec::new();
@@ -397,9 +397,9 @@ fn a_push_meets_a_park(name: &str, outside: bool) {
             ends.push(end);
         }
         let woken = idle.notify_one(usize::MAX);
-        let (found, sleeper) = parked.join().expect("no panic");
+        let (found, parked) = parked.join().expect("no panic");
         assert!(found || woken == Some(0), "both sides missed the other");
-        run_left(&common, [sleeper, sibling]);
+        run_left(&common, [parked, sibling]);
         all_ended(&ends);
     });
 }

@@ -46,12 +46,12 @@ fn turn(driver: &mut IoDriver, limit: Option<Duration>) -> TurnReport {
 }
 
 /// A turn that does not wait.
-fn look(driver: &mut IoDriver) -> TurnReport {
+fn turn_without_wait(driver: &mut IoDriver) -> TurnReport {
     turn(driver, Some(Duration::ZERO))
 }
 
 /// A wait, and the dispatch of its batch after the driver was released.
-fn look_and_hand_over(driver: &Mutex<IoDriver>) {
+fn turn_and_hand_over(driver: &Mutex<IoDriver>) {
     let mut batch = Batch::default();
     let waited = driver.lock().wait(Some(Duration::ZERO), &mut batch);
     waited.unwrap();
@@ -240,7 +240,7 @@ fn an_event_after_a_read(read: Read) {
         let (pipe, point) = (Arc::clone(&pipe), Arc::clone(&point));
         move || {
             pipe.arrive();
-            look(&mut driver);
+            turn_without_wait(&mut driver);
             point.pass();
         }
     });
@@ -303,13 +303,13 @@ fn control_an_edge_is_reported_once() {
                 pipe.arrive();
             }
         });
-        look(&mut driver);
+        turn_without_wait(&mut driver);
         let _ = source.try_io(Direction::Read, || {
             pipe.bytes.fetch_sub(1, Ordering::Relaxed);
             Err::<(), _>(io::ErrorKind::WouldBlock.into())
         });
         join(peer);
-        look(&mut driver);
+        turn_without_wait(&mut driver);
         let ready = source.try_io(Direction::Read, || Ok(())).is_ok();
         assert!(
             ready || pipe.pending() == 0,
@@ -357,7 +357,7 @@ fn two_unparks_take_one_system_call() {
         join(other);
         assert_eq!(kernel.wakes(), 1);
         assert!(turn(&mut driver, None).unparked);
-        assert!(!look(&mut driver).unparked);
+        assert!(!turn_without_wait(&mut driver).unparked);
     });
 }
 
@@ -377,7 +377,10 @@ fn an_unpark_is_not_swallowed_by_a_limit() {
         }
         join(unparker);
         join(clock);
-        assert!(!look(&mut driver).unparked, "one unpark ended two waits");
+        assert!(
+            !turn_without_wait(&mut driver).unparked,
+            "one unpark ended two waits"
+        );
         assert_eq!(driver.timer_settings(), 1);
     });
 }
@@ -399,7 +402,7 @@ fn a_limit_that_is_out_ends_one_wait() {
                 assert_eq!(driver.timer_settings(), settings);
             }
             join(clock);
-            assert!(!look(&mut driver).timer);
+            assert!(!turn_without_wait(&mut driver).timer);
             assert_eq!(kernel.timer_settings(), 2);
         },
     );
@@ -437,7 +440,7 @@ fn kick_against_wait(another_edge: bool, unpark: bool) {
     let (mut driver, handle, _) = driver();
     let (source, pipe) = source(&handle, Ready::EMPTY);
     pipe.arrive();
-    assert_eq!(look(&mut driver).events, 1);
+    assert_eq!(turn_without_wait(&mut driver).events, 1);
     if unpark {
         // The wake-up for the callback relies on this write until the driver has acknowledged it.
         handle.unpark();
@@ -460,7 +463,7 @@ fn kick_against_wait(another_edge: bool, unpark: bool) {
     }
     let _source = join(registering);
     peer.map(join);
-    calls += look(&mut driver).callbacks;
+    calls += turn_without_wait(&mut driver).callbacks;
     assert!(calls <= 1 + 2 * usize::from(another_edge));
     assert_eq!(pipe.pending(), 0, "an event was not called for");
 }
@@ -487,7 +490,7 @@ fn assert_no_event(driver: &mut IoDriver, handle: &IoHandle, new: &ModelSource, 
     assert_eq!(sources(handle), 1, "a dropped source is in the table");
     // The new source has a place of its own.
     pipe.arrive();
-    assert_eq!(look(driver).events, 1);
+    assert_eq!(turn_without_wait(driver).events, 1);
     assert_eq!(new.try_io(Direction::Read, || pipe.receive()).unwrap(), 1);
 }
 
@@ -504,14 +507,14 @@ fn an_event_meets_the_end_of_its_source() {
         let callback = old.on_ready(Interest::READABLE, call).unwrap();
         let peer = thread::spawn(move || old_pipe.peer.raise(Ready::READABLE));
         let driving = thread::spawn(move || {
-            let events = look(&mut driver).events;
+            let events = turn_without_wait(&mut driver).events;
             (driver, events)
         });
         drop(old);
         let (new, pipe) = source(&handle, Ready::EMPTY);
         join(peer);
         let (mut driver, events) = join(driving);
-        assert!(events + look(&mut driver).events <= 1);
+        assert!(events + turn_without_wait(&mut driver).events <= 1);
         assert!(
             callback.is_cancelled(),
             "it waits for a source that is gone"
@@ -565,9 +568,9 @@ fn reuse_against_late_event(late: Late) {
             }
         }
     });
-    let events = look(&mut driver).events + look(&mut driver).events;
+    let events = turn_without_wait(&mut driver).events + turn_without_wait(&mut driver).events;
     let (new, pipe) = join(registering);
-    assert!(events + look(&mut driver).events <= 1);
+    assert!(events + turn_without_wait(&mut driver).events <= 1);
     assert_no_event(&mut driver, &handle, &new, &pipe);
 }
 
@@ -705,7 +708,7 @@ fn shutting_down_meets_an_initial_callback() {
             let registered = source.on_ready(Interest::READABLE, call);
             (source, registered)
         });
-        look(&mut driver);
+        turn_without_wait(&mut driver);
         driver.shutdown();
         let (_source, registered) = join(registering);
         if let Ok(callback) = registered {
@@ -716,7 +719,7 @@ fn shutting_down_meets_an_initial_callback() {
         }
         assert!(watch.is_dropped(), "a callback's value is left");
         // A call that was queued too late has no effect.
-        assert_eq!(look(&mut driver).panics.len(), 0);
+        assert_eq!(turn_without_wait(&mut driver).panics.len(), 0);
     });
 }
 
@@ -734,7 +737,7 @@ fn shutting_down_meets_a_batch() {
         pipe.arrive();
         let other = thread::spawn({
             let driver = Arc::clone(&driver);
-            move || look_and_hand_over(&driver)
+            move || turn_and_hand_over(&driver)
         });
         assert!(driver.lock().shutdown().panics.is_empty());
         join(other);
@@ -747,20 +750,20 @@ fn shutting_down_meets_a_batch() {
 /// released the driver, while a reader waits. Failure: the reader sleeps forever.
 #[test]
 fn a_reader_is_notified_across_a_hand_over() {
-    model("hand-over × reader", || {
+    model("handoff × reader", || {
         let (driver, handle, _) = driver();
         let driver = Arc::new(Mutex::new(driver));
         let (source, pipe) = source(&handle, Ready::EMPTY);
         pipe.arrive();
         let first = thread::spawn({
             let driver = Arc::clone(&driver);
-            move || look_and_hand_over(&driver)
+            move || turn_and_hand_over(&driver)
         });
         let second = thread::spawn({
             let (driver, pipe) = (Arc::clone(&driver), Arc::clone(&pipe));
             move || {
                 pipe.arrive();
-                look_and_hand_over(&driver);
+                turn_and_hand_over(&driver);
             }
         });
         let mut count = 0;
@@ -789,7 +792,7 @@ fn a_callback_is_called_again_across_a_hand_over() {
             let (driver, parker) = (Arc::clone(&driver), Arc::clone(&parker));
             move || {
                 parker.park(None);
-                look_and_hand_over(&driver);
+                turn_and_hand_over(&driver);
             }
         });
         let predecessor = thread::spawn({
@@ -805,7 +808,7 @@ fn a_callback_is_called_again_across_a_hand_over() {
         pipe.arrive();
         join(predecessor);
         join(successor);
-        look_and_hand_over(&driver);
+        turn_and_hand_over(&driver);
         assert_eq!(pipe.pending(), 0, "an event was not called for");
     });
 }

@@ -1,9 +1,9 @@
-//! The monitor: while a worker is in a poll that blocks and another is parked, a parked worker wakes up,
-//! takes the driver and finds the task in the blocked worker's LIFO slot.
+//! The monitor: while a worker is in a poll that blocks and another is parked, a parked worker
+//! wakes up, takes the driver and finds the task in the blocked worker's LIFO slot.
 //!
-//! The shipped `Monitor`, `Idle`, `Parker` and `IdleState`, on the mock scheduler; the models with three
-//! workers have no queues. Timeouts elapse at once. The tasks block until a worker has seen an event that
-//! they raise when they begin. A failure is a deadlock.
+//! The shipped `Monitor`, `Idle`, `Parker` and `IdleState`, on the mock scheduler; the models with
+//! three workers have no queues. Timeouts elapse at once. The tasks block until a worker has seen
+//! an event that they raise when they begin. A failure is a deadlock.
 #![cfg(framewise_loom)]
 
 use std::cell::Cell;
@@ -20,8 +20,8 @@ const SEEN: usize = 0;
 /// The task that blocks until then.
 const BLOCKS: usize = 1;
 
-/// Starts workers. Their blocking task calls `make_ready`, which makes `SEEN` runnable, and waits until
-/// `SEEN` has run.
+/// Starts workers. Their blocking task calls `make_ready`, which makes `SEEN` runnable, and waits
+/// until `SEEN` has run.
 fn start(
     scheduler: &Arc<MockScheduler>,
     workers: usize,
@@ -73,8 +73,8 @@ fn a_worker_that_blocks_is_followed_by_the_other() {
     });
 }
 
-/// Race: like above, but the blocking task is pushed from outside: the push wakes the driver owner, the
-/// monitor, or a worker parked without a timeout.
+/// Race: like above, but the blocking task is pushed from outside: the push wakes the driver owner,
+/// the monitor, or a worker parked without a timeout.
 #[test]
 fn a_pushed_task_that_blocks_is_followed_by_the_other() {
     model("push × monitor, two workers", || {
@@ -85,8 +85,8 @@ fn a_pushed_task_that_blocks_is_followed_by_the_other() {
     });
 }
 
-/// Race: like above, but the only task to find is in the LIFO slot of the worker that blocks. The other
-/// worker is parked on the driver or on its condition variable, or is about to park.
+/// Race: like above, but the only task to find is in the LIFO slot of the worker that blocks. The
+/// other worker is parked on the driver or on its condition variable, or is about to park.
 #[test]
 fn what_a_blocking_task_woke_is_found_by_the_other() {
     model("driver left × slot, two workers", || {
@@ -110,9 +110,9 @@ fn what_a_pushed_blocking_task_woke_is_found_by_the_other() {
 
 /// The state that three workers share, without queues: the protocol of parked workers alone.
 ///
-/// A model begins while worker 1 is parked as the monitor and worker 0 is parked on the driver without a
-/// timeout. Both have parked by the shipped steps, one after the other, so that the way there does not
-/// multiply the executions.
+/// A model begins while worker 1 is parked as the monitor and worker 0 is parked on the driver
+/// without a timeout. Both have parked by the shipped steps, one after the other, so that the way
+/// there does not multiply the executions.
 struct ThreeWorkers {
     idle: Idle,
     monitor: Monitor,
@@ -126,8 +126,8 @@ struct ThreeWorkers {
     blocked: AtomicUsize,
     /// 1 once a worker has observed all of `blocked`: the model ends.
     found: AtomicUsize,
-    /// If there is one, an interval elapses only after it was given, when all have blocked. (For loom, two
-    /// workers that only yield are an endless loop.)
+    /// If there is one, an interval elapses only after it was given, when all have blocked. (For
+    /// loom, two workers that only yield are an endless loop.)
     clock: Option<Signal>,
     omitted: Omitted,
 }
@@ -192,14 +192,15 @@ impl ThreeWorkers {
     }
 }
 
-/// Owns the driver. (Not the guard of a `TryLock`: the deadlock of a control drops it at a point where a
-/// model can take no more steps.)
+/// Owns the driver. (Not the guard of a `TryLock`: the deadlock of a control drops it at a point
+/// where a model can take no more steps.)
 struct DriverOwnership<'a>(&'a ThreeWorkers);
 
 impl Drop for DriverOwnership<'_> {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // A swap, because loom's modification order does not order a plain store after the swap above.
+            // A swap, because loom's modification order does not order a plain store after the swap
+            // above.
             self.0.driver.swap(0, Ordering::Release);
         }
     }
@@ -209,8 +210,8 @@ impl Drop for DriverOwnership<'_> {
 struct Worker<'a> {
     index: usize,
     shared: &'static ThreeWorkers,
-    /// Called once, when the worker is parked with a timeout or on the driver. Returns `true` to end that
-    /// park.
+    /// Called once, when the worker is parked with a timeout or on the driver. Returns `true` to
+    /// end that park.
     when_parked: Cell<Option<Box<dyn FnOnce() -> bool + 'a>>>,
 }
 
@@ -244,8 +245,8 @@ impl<'a> Worker<'a> {
         blocked.fetch_or(1 << self.index, Ordering::Relaxed);
     }
 
-    /// Scans and parks until all workers of `until_blocked` have blocked, or another worker has observed
-    /// that they have.
+    /// Scans and parks until all workers of `until_blocked` have blocked, or another worker has
+    /// observed that they have.
     fn park_until(&self, until_blocked: usize) {
         let shared = self.shared;
         let mut idle_state = IdleState::new();
@@ -323,8 +324,8 @@ const DRIVER_OWNER: usize = 0;
 const MONITOR: usize = 1;
 const THIRD: usize = 2;
 
-/// Runs the monitor on this thread. When it is parked, starts `driver_owner`, and when that worker is
-/// parked too, `third`. Then the monitor returns from park and blocks.
+/// Runs the monitor on this thread. When it is parked, starts `driver_owner`, and when that worker
+/// is parked too, `third`. Then the monitor returns from park and blocks.
 fn run_three(
     shared: &'static ThreeWorkers,
     driver_owner: impl FnOnce() + 'static,
@@ -349,9 +350,9 @@ fn run_three(
     }
 }
 
-/// Race: the driver owner leaves the driver and blocks, the monitor is notified and blocks too, and a
-/// third worker parks meanwhile, without a timeout if it sees another monitor. It must observe in the end
-/// that both have blocked; in a failure it is parked forever.
+/// Race: the driver owner leaves the driver and blocks, the monitor is notified and blocks too, and
+/// a third worker parks meanwhile, without a timeout if it sees another monitor. It must observe in
+/// the end that both have blocked; in a failure it is parked forever.
 fn two_block_and_the_third(name: &str, omitted: Omitted) {
     model(name, move || {
         let shared = ThreeWorkers::new(None, omitted);
@@ -368,9 +369,9 @@ fn two_block_and_the_third(name: &str, omitted: Omitted) {
     });
 }
 
-/// Race: the monitor is notified and blocks, while the driver owner is parked without a timeout and a
-/// third worker parks, without a timeout too if it sees the monitor. One of them must observe that the
-/// monitor has blocked.
+/// Race: the monitor is notified and blocks, while the driver owner is parked without a timeout and
+/// a third worker parks, without a timeout too if it sees the monitor. One of them must observe
+/// that the monitor has blocked.
 fn monitor_blocks(name: &str, omitted: Omitted) {
     model(name, move || {
         let shared = ThreeWorkers::new(Some(Signal::default()), omitted);
@@ -404,8 +405,8 @@ fn control_a_monitor_that_does_not_scan_is_noticed() {
     two_block_and_the_third("control: the monitor does not check", Omitted::MonitorCheck);
 }
 
-/// Control: a driver owner that waits without a timeout even if it is the monitor. It observes nothing but
-/// the driver's events.
+/// Control: a driver owner that waits without a timeout even if it is the monitor. It observes
+/// nothing but the driver's events.
 #[test]
 #[should_panic(expected = "deadlock")]
 fn control_a_driver_owner_without_a_timeout_is_noticed() {

@@ -193,8 +193,8 @@ fn closing_twice() {
 
 /// Race: two neighbors in the list are removed.
 #[test]
-fn neighbours_leave_the_list() {
-    model("completion × completion, neighbours in the list", || {
+fn neighbors_leave_the_list() {
+    model("completion × completion, neighbors in the list", || {
         let scheduler = ModelScheduler::with_list();
         let (one, of_one) = spawn(&scheduler, 1);
         let (two, of_two) = spawn(&scheduler, 1);

@@ -303,7 +303,7 @@ fn both_directions() {
 /// deadlock.
 #[test]
 fn a_waiter_that_checks_twice() {
-    model("readiness: look, look × set", || {
+    model("readiness: check, check × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let driver = {
             let readiness = Arc::clone(&readiness);

@@ -303,8 +303,8 @@ fn a_waker_outlives_its_runtime() {
 fn a_worker_that_cannot_be_started_meets_the_first() {
     model("start × start fails", || {
         let fails = thread::fail_start(1);
-        let refused = Builder::new().worker_threads(2).build();
-        let error = refused.unwrap_err().to_string();
+        let failed = Builder::new().worker_threads(2).build();
+        let error = failed.unwrap_err().to_string();
         assert!(
             error.contains("worker 1 of 2 could not be started"),
             "{error}"

@@ -94,8 +94,9 @@ fn every_job_ends_where_starts_fail() {
     });
 }
 
-/// Issue 8, B16: the pool is closed while two cores wait for the threads that were notified for them, and a
-/// third thread ends its job: each core is carried out once, and the counts stay right (overflow checks).
+/// Issue 8, B16: the pool is closed while two cores wait for the threads that were notified for
+/// them, and a third thread ends its job: each core is carried out once, and the counts stay right
+/// (overflow checks).
 #[test]
 fn two_waiting_cores_meet_the_closing() {
     schedules("2 cores × job × close", 2000, || {

@@ -162,8 +162,8 @@ impl Time {
 #[test]
 fn jobs_end() {
     for (name, workers, requests, count) in [
-        ("errands, 2 workers", 2, 4, 3000),
-        ("errands, 4 workers", 4, 8, 1000),
+        ("jobs, 2 workers", 2, 4, 3000),
+        ("jobs, 4 workers", 4, 8, 1000),
     ] {
         schedules(name, count, move || {
             let time = Time::start();
@@ -208,7 +208,7 @@ fn a_task_that_blocks_comes_to_an_idle_runtime() {
 /// that waits for others in a blocked worker is ended, too.
 #[test]
 fn a_shutdown_during_jobs() {
-    schedules("shutdown × errands, 3 workers", 3000, || {
+    schedules("shutdown × jobs, 3 workers", 3000, || {
         let runtime = runtime(3);
         let handle = runtime.handle().clone();
         let spawner = thread::spawn(move || {

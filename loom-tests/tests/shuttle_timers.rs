@@ -92,9 +92,9 @@ impl Clocked {
         }
     }
 
-    /// Arms timers one after the other, cancels some and moves some. `tells` is called after the
-    /// arming.
-    fn arm_and_change(&self, tells: impl Fn(&Self, Published)) {
+    /// Arms timers one after the other, cancels some and moves some. `after_arm` is called after
+    /// the arming.
+    fn arm_and_change(&self, after_arm: impl Fn(&Self, Published)) {
         for _ in 0..TIMERS {
             // Sometimes so long that the driver has no timer left and parks.
             (0..below(2) * below(100)).for_each(|_| thread::yield_now());
@@ -108,7 +108,7 @@ impl Clocked {
             };
             let key = match queue.arm(when, ()) {
                 Ok((key, published)) => {
-                    tells(self, published);
+                    after_arm(self, published);
                     key
                 }
                 Err(ArmError::Elapsed(())) => {
@@ -119,7 +119,7 @@ impl Clocked {
             };
             if is_far || below(3) == 0 {
                 match queue.rearm(key, 1 + below(40) as u64) {
-                    Rearmed::Armed(_, published) => tells(self, published),
+                    Rearmed::Armed(_, published) => after_arm(self, published),
                     Rearmed::Elapsed(()) => self.settle(1),
                     Rearmed::Gone => {}
                 }
@@ -130,12 +130,12 @@ impl Clocked {
     }
 }
 
-fn many_timers(tells: impl Fn(&Clocked, Published) + Copy + Send + 'static) {
+fn many_timers(after_arm: impl Fn(&Clocked, Published) + Copy + Send + 'static) {
     let clocked = Clocked::new(ARMERS * TIMERS);
     let armers: Vec<_> = (0..ARMERS)
         .map(|_| {
             let clocked = clocked.clone();
-            thread::spawn(move || clocked.arm_and_change(tells))
+            thread::spawn(move || clocked.arm_and_change(after_arm))
         })
         .collect();
     clocked.drive();

@@ -188,7 +188,7 @@ fn a_place_has_one_site() {
 /// frames.
 #[test]
 fn a_census_meets_beginnings_and_ends() {
-    model("statics: begin × end × census", || {
+    model("statics: begin × end × statistics", || {
         let list = list();
         let site = list.find(here(), false);
         let handed = Arc::new(AtomicUsize::new(0));
@@ -226,7 +226,7 @@ fn a_census_meets_beginnings_and_ends() {
 /// finds a record that it must not see yet, or the counts do not sum up.
 #[test]
 fn a_walk_meets_a_list_that_grows() {
-    model("statics: find × find × census", || {
+    model("statics: find × find × statistics", || {
         let list = list();
         let (one, two) = (here(), here());
         let growing = [one, two].map(|place| {

@@ -491,18 +491,18 @@ impl UnfencedGate {
 fn a_park_state_without_fences_is_noticed() {
     model("a_park_state_without_fences_is_noticed", || {
         let driven = TimerDriver::<1>::new();
-        let gate = Arc::new(UnfencedGate {
+        let park_state = Arc::new(UnfencedGate {
             parked_until: AtomicU64::new(DriverParkState::AWAKE),
         });
-        let (arming, arming_gate) = (Arc::clone(&driven), Arc::clone(&gate));
+        let (arming, arming_state) = (Arc::clone(&driven), Arc::clone(&park_state));
         let armer = thread::spawn(move || {
             let (_, published) = arming.queues[0].arm(10, ()).unwrap();
             assert_eq!(published, Published::earlier(10));
-            arming_gate.armed(10, || {
+            arming_state.armed(10, || {
                 arming.unparks.fetch_add(1, Ordering::Relaxed);
             });
         });
-        let until = gate.park(|| driven.earliest());
+        let until = park_state.park(|| driven.earliest());
         armer.join().unwrap();
         driven.assert_not_overslept(until, 10);
     });
