@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::ptr;
 
-use crate::task::local::{MadeCurrent, current_set};
+use crate::task::local::current::{MadeCurrent, current_set};
 
 /// Makes no set current on this thread, until the guard is dropped.
 pub(super) fn leave_current_set() -> MadeCurrent {

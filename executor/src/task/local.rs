@@ -8,39 +8,36 @@
 //! wakers out and wakes them. So a queue that is not empty has no waker in the list, and each poller
 //! that was in it polls again, whichever other poller ends or is dropped meanwhile. A poller that
 //! ends takes its own waker out, and with it the frame that a user-supplied waker needs (C-48).
+//!
+//! `local/shared.rs` has the queue and the list, `local/current.rs` the set that a thread polls.
 
-use std::cell::Cell;
-use std::collections::VecDeque;
+pub(crate) mod current;
+mod shared;
+
+pub use current::spawn_local;
+
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::mem;
 use std::pin::Pin;
-use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use framewise_context::{Frame, FramedWaker, coop};
-use framewise_sync::{Arc, Mutex, thread};
+use framewise_context::{FramedWaker, coop};
+use framewise_sync::{Arc, thread};
 
-use super::catch::catch_and_discard;
-use super::cell::{self, Schedule};
+use self::current::MadeCurrent;
+use self::shared::{LocalShared, PollerId, SET_ITSELF, spawn_on};
+use super::JoinHandle;
 use super::header::{RunResult, TaskRef};
 use super::large::{BoxOutput, box_if_large, boxed_if_large, is_large};
-use super::owned::OwnedTasks;
-use super::{JoinError, JoinHandle};
-use crate::runtime::{Runtime, enter};
+use crate::runtime::Runtime;
 use crate::scheduler::ending;
-use crate::scheduler::shared::Shared;
 use crate::seeded::hooks;
 
 /// Local tasks that run in a row before the future beside them has its turn.
 const POLLS_PER_TURN: usize = 61;
-
-framewise_sync::thread_local! {
-    /// The set that is being polled on this thread.
-    static CURRENT: Cell<*const LocalShared> = const { Cell::new(ptr::null()) };
-}
 
 /// Tasks that need not be `Send`, run on the thread that polls the set.
 ///
@@ -70,29 +67,6 @@ pub struct LocalSet {
     not_send: PhantomData<Rc<()>>,
 }
 
-pub(crate) struct LocalShared {
-    owned: OwnedTasks,
-    woken: Mutex<Woken>,
-}
-
-struct Woken {
-    queue: VecDeque<TaskRef>,
-    /// The runtime that ran the set last, to which panics are reported.
-    runtime: std::sync::Weak<Shared>,
-    /// The wakers of the pollers that found the queue empty. Empty while the queue is not.
-    wakers: Vec<(PollerId, FramedWaker)>,
-    /// The last number that a poller got.
-    last_poller: u64,
-}
-
-/// The number of a poller.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct PollerId(u64);
-
-/// The number of the set itself, awaited. It is one poller at most: its poll borrows the set mutably, so
-/// that no `run_until` exists at that time.
-const SET_ITSELF: PollerId = PollerId(0);
-
 /// A poller, from its first poll to its end.
 struct Poller<'a> {
     set: &'a LocalSet,
@@ -109,15 +83,7 @@ impl LocalSet {
     /// Creates an empty set.
     pub fn new() -> Self {
         Self {
-            shared: Arc::new(LocalShared {
-                owned: OwnedTasks::new(),
-                woken: Mutex::new(Woken {
-                    queue: VecDeque::new(),
-                    runtime: std::sync::Weak::new(),
-                    wakers: Vec::new(),
-                    last_poller: SET_ITSELF.0,
-                }),
-            }),
+            shared: Arc::new(LocalShared::new()),
             not_send: PhantomData,
         }
     }
@@ -333,84 +299,6 @@ impl Drop for LocalSet {
     }
 }
 
-impl Woken {
-    /// Returns the waker that a poller has in the list.
-    fn waker(&mut self, poller: PollerId) -> Option<&mut FramedWaker> {
-        self.wakers
-            .iter_mut()
-            .find_map(|(id, waker)| (*id == poller).then_some(waker))
-    }
-}
-
-impl LocalShared {
-    /// Returns the address that identifies this set in [`ending`].
-    fn address(&self) -> *const () {
-        ptr::from_ref(self).cast()
-    }
-
-    /// Puts a task into the queue and wakes every poller that found the queue empty.
-    fn push(&self, task: TaskRef) {
-        // Nearly always there is one poller: its waker comes out without an allocation, and the list
-        // keeps its memory.
-        let (first, more) = {
-            let mut woken = self.woken.lock();
-            woken.queue.push_back(task);
-            let first = woken.wakers.pop();
-            // Unnoticed: never, because the list that is taken is then empty, too.
-            let more = if woken.wakers.is_empty() {
-                Vec::new()
-            } else {
-                mem::take(&mut woken.wakers)
-            };
-            (first, more)
-        };
-        // Unnoticed: always, because no waker is then woken.
-        if first.is_some() {
-            wake_all(first.into_iter().chain(more));
-        }
-    }
-
-    /// Remembers the runtime that the thread is in, if it is in one.
-    fn remember_runtime(&self) {
-        let Some(spawner) = enter::current() else {
-            return;
-        };
-        let mut woken = self.woken.lock();
-        // Unnoticed: always, because the reference is then replaced by its equal.
-        if !ptr::eq(woken.runtime.as_ptr(), &raw const *spawner.shared) {
-            woken.runtime = std::sync::Arc::downgrade(&spawner.shared);
-        }
-        drop(woken);
-    }
-
-    /// Takes a poller's waker out of the list. It is dropped outside of the lock.
-    fn remove_waker(&self, poller: PollerId) {
-        let removed = {
-            let mut woken = self.woken.lock();
-            let place = woken.wakers.iter().position(|(id, _)| *id == poller);
-            place.map(|place| woken.wakers.swap_remove(place))
-        };
-        drop(removed);
-    }
-}
-
-/// Wakes each of `wakers`, also after a user-supplied one has panicked.
-fn wake_all(mut wakers: impl Iterator<Item = (PollerId, FramedWaker)>) {
-    struct Rest<'a, I: Iterator<Item = (PollerId, FramedWaker)>>(&'a mut I);
-    impl<I: Iterator<Item = (PollerId, FramedWaker)>> Drop for Rest<'_, I> {
-        fn drop(&mut self) {
-            // After a panic: a second one would abort the process.
-            self.0
-                .for_each(|(_, waker)| catch_and_discard(|| waker.wake()));
-        }
-    }
-
-    let rest = Rest(&mut wakers);
-    for (_, waker) in rest.0.by_ref() {
-        waker.wake();
-    }
-}
-
 impl Default for LocalSet {
     fn default() -> Self {
         Self::new()
@@ -420,117 +308,5 @@ impl Default for LocalSet {
 impl fmt::Debug for LocalSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalSet").finish_non_exhaustive()
-    }
-}
-
-/// Returns the set that is being polled on this thread, or null.
-pub(crate) fn current_set() -> *const LocalShared {
-    CURRENT.with(Cell::get)
-}
-
-/// Makes the set current again that was so before, also on unwind.
-pub(crate) struct MadeCurrent(*const LocalShared);
-
-impl MadeCurrent {
-    /// Makes `set` current on this thread, or none if it is null.
-    pub(crate) fn new(set: *const LocalShared) -> Self {
-        Self(CURRENT.with(|current| current.replace(set)))
-    }
-}
-
-impl Drop for MadeCurrent {
-    fn drop(&mut self) {
-        CURRENT.with(|current| current.set(self.0));
-    }
-}
-
-/// Spawns a task onto the [`LocalSet`] that is running on this thread.
-///
-/// # Panics
-///
-/// Panics outside of a running set.
-///
-/// # Frame
-///
-/// See [`framewise::spawn`](crate::spawn).
-///
-/// # Examples
-///
-/// ```
-/// use std::rc::Rc;
-/// use framewise::task::{LocalSet, spawn_local};
-///
-/// let set = LocalSet::new();
-/// framewise::block_on(set.run_until(async {
-///     let shared = Rc::new(41); // not Send
-///     let task = spawn_local(async move { *shared + 1 });
-///     assert_eq!(task.await.ok(), Some(42));
-/// }));
-/// ```
-#[track_caller]
-pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let shared = current_set();
-    assert!(
-        !shared.is_null(),
-        "spawn_local was called outside of a running LocalSet: use LocalSet::run_until, or \
-         framewise::spawn for a future that is Send"
-    );
-    // SAFETY: the set is being polled further up on this thread's stack, so it is alive; the count
-    // is raised for the Arc that is made here.
-    let shared = unsafe {
-        Arc::increment_strong_count(shared);
-        Arc::from_raw(shared)
-    };
-    boxed_if_large!(F, future => spawn_on(&shared, future))
-}
-
-#[track_caller]
-fn spawn_on<F>(shared: &Arc<LocalShared>, future: F) -> JoinHandle<F::Output>
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    let task = cell::allocate(
-        future,
-        Frame::current().inherited(),
-        Arc::clone(shared),
-        true,
-    );
-    hooks::spawned(task);
-    // SAFETY: the handle's reference is ours to pass on.
-    let handle = unsafe { JoinHandle::new(task) };
-    if shared.owned.insert(task) {
-        shared.schedule(task);
-    } else {
-        // SAFETY: the holder of a new task is its spawner, and this is the set's thread.
-        unsafe { task.complete_with_error(JoinError::cancelled()) }
-    }
-    handle
-}
-
-impl Schedule for Arc<LocalShared> {
-    fn schedule(&self, task: TaskRef) {
-        self.push(task);
-    }
-
-    fn owner(&self) -> *const () {
-        self.address()
-    }
-
-    fn release(&self, task: TaskRef) {
-        hooks::ended(task);
-        self.owned.remove(task);
-    }
-
-    fn unhandled_panic(&self, error: &JoinError) {
-        let runtime = self.woken.lock().runtime.upgrade();
-        let runtime = runtime.or_else(|| Some(enter::current()?.shared.clone()));
-        if let Some(runtime) = runtime {
-            runtime.unhandled_panic(error);
-        }
     }
 }
