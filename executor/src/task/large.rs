@@ -67,48 +67,6 @@ macro_rules! boxed_call_if_large {
 }
 pub(crate) use boxed_call_if_large;
 
-/// Evaluates to a [`BoxedIfLarge`] of the future `$future`, of the type `$type`.
-#[cfg(debug_assertions)]
-macro_rules! box_if_large {
-    ($type:ty, $future:ident) => {
-        $crate::task::large::BoxedIfLarge::<$type>::Boxed(::std::boxed::Box::pin($future))
-    };
-}
-
-#[cfg(not(debug_assertions))]
-macro_rules! box_if_large {
-    ($type:ty, $future:ident) => {
-        if $crate::task::large::is_large::<$type>() {
-            $crate::task::large::BoxedIfLarge::<$type>::Boxed(::std::boxed::Box::pin($future))
-        } else {
-            $crate::task::large::BoxedIfLarge::<$type>::Small($future)
-        }
-    };
-}
-pub(crate) use box_if_large;
-
-/// A future that is in a box if its type is large.
-pub(crate) enum BoxedIfLarge<F> {
-    #[cfg(not(debug_assertions))]
-    Small(F),
-    Boxed(Pin<Box<F>>),
-}
-
-impl<F: Future> Future for BoxedIfLarge<F> {
-    type Output = F::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: a future that is not in a box of its own is pinned again below. It has the pin of the whole,
-        // which has no destructor and does not move it.
-        match unsafe { self.get_unchecked_mut() } {
-            #[cfg(not(debug_assertions))]
-            // SAFETY: as said above.
-            Self::Small(future) => unsafe { Pin::new_unchecked(future) }.poll(cx),
-            Self::Boxed(future) => future.as_mut().poll(cx),
-        }
-    }
-}
-
 /// Returns `true` if values of this type are moved into a box: outputs in each build, futures and closures in
 /// a release build.
 pub(crate) const fn is_large<T>() -> bool {

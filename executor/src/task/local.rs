@@ -31,7 +31,7 @@ use self::current::MadeCurrent;
 use self::shared::{LocalShared, PollerId, SET_ITSELF, spawn_on};
 use super::JoinHandle;
 use super::header::{RunResult, TaskRef};
-use super::large::{BoxOutput, box_if_large, boxed_if_large, is_large};
+use super::large::{BoxOutput, boxed_if_large, is_large};
 use crate::runtime::Runtime;
 use crate::scheduler::ending;
 use crate::seeded::hooks;
@@ -146,10 +146,10 @@ impl LocalSet {
     /// });
     /// ```
     pub fn run_until<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
-        // Before the block, which has the future twice: as it is captured, and pinned.
-        let future = box_if_large!(F, future);
+        // Outside the block, which otherwise has the future twice: as it is captured, and pinned. A box for
+        // large futures only would not help, because the block's type has room for both cases.
+        let mut future = Box::pin(future);
         async move {
-            let mut future = std::pin::pin!(future);
             let poller = self.new_poller();
             std::future::poll_fn(|cx| {
                 let _current = self.make_current();
