@@ -1,5 +1,5 @@
-//! Which frame is seen where: in tasks, after timers, in callbacks, in blocking calls and by the receiver of
-//! a message; and a variable that tasks do not inherit.
+//! Which frame is seen where: in tasks, after timers, in callbacks, in blocking calls and by the
+//! receiver of a message; and a variable that tasks do not inherit.
 //!
 //! ```sh
 //! cargo run --example context

@@ -1,4 +1,5 @@
-//! A TCP server that sends back what it receives, with a task for each connection. It prints its address.
+//! A TCP server that sends back what it receives, with a task for each connection. It prints its
+//! address.
 //!
 //! ```sh
 //! cargo run --example echo                  # port 7007 of this machine

@@ -1,5 +1,5 @@
-//! A request id is bound once, and every line that the request logs has it: in its own task, in a task
-//! that it spawns, and in a blocking call. No function has a parameter for it.
+//! A request id is bound once, and every line that the request logs has it: in its own task, in a
+//! task that it spawns, and in a blocking call. No function has a parameter for it.
 //!
 //! ```sh
 //! cargo run --example hello

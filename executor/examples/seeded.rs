@@ -1,5 +1,5 @@
-//! A race that a plain run almost never shows, found by seeded runs (feature `test-util`): of two visits
-//! that are counted at once, one is lost. The fixed code passes under the same seeds.
+//! A race that a plain run almost never shows, found by seeded runs (feature `test-util`): of two
+//! visits that are counted at once, one is lost. The fixed code passes under the same seeds.
 //!
 //! ```sh
 //! cargo run --example seeded
@@ -24,8 +24,8 @@ impl Visits {
     }
 }
 
-// A seeded run may switch to another task at every `.await` in here. In code that is not only a test:
-// `#[cfg_attr(test, framewise::test::preemptible)]`.
+// A seeded run may switch to another task at every `.await` in here. In code that is not only a
+// test: `#[cfg_attr(test, framewise::test::preemptible)]`.
 #[test::preemptible]
 async fn count_racy(visits: Arc<Visits>) {
     let before = visits.get().await;

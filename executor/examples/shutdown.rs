@@ -1,5 +1,6 @@
-//! A graceful shutdown. On SIGTERM or Ctrl-C this echo server stops accepting, gives open connections a limit
-//! in which to finish, and then shuts its runtime down, which closes the others.
+//! A graceful shutdown. On SIGTERM or Ctrl-C this echo server stops accepting, gives open
+//! connections a limit in which to finish, and then shuts its runtime down, which closes the
+//! others.
 //!
 //! ```sh
 //! cargo run --example shutdown                        # port 7007 of this machine, ten seconds

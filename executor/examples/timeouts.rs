@@ -1,5 +1,5 @@
-//! Time limits and intervals, and what a cancelled future sees: its destructors run in the frame in which
-//! the future was polled, so a line that a destructor logs has the request id.
+//! Time limits and intervals, and what a cancelled future sees: its destructors run in the frame in
+//! which the future was polled, so a line that a destructor logs has the request id.
 //!
 //! ```sh
 //! cargo run --example timeouts

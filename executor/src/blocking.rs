@@ -3,8 +3,9 @@
 //! Owns its queue and decides when a thread starts or ends. A job is a task like any other, with a
 //! frame, a join handle and an abort; its one poll calls the closure.
 //!
-//! This file has what callers use. `job.rs` has what a thread runs, `pool_state.rs` and `queue.rs` what the
-//! lock guards, `thread.rs` the life of a thread, `host.rs` what the pool needs of its runtime.
+//! This file has what callers use. `job.rs` has what a thread runs, `pool_state.rs` and `queue.rs`
+//! what the lock guards, `thread.rs` the life of a thread, `host.rs` what the pool needs of its
+//! runtime.
 
 mod host;
 mod job;
@@ -133,8 +134,8 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Takes a thread that could not be started out of the count. A caller that waits for the end of all
-    /// threads may have waited for this one.
+    /// Takes a thread that could not be started out of the count. A caller that waits for the end
+    /// of all threads may have waited for this one.
     fn count_out_unstarted(&self) -> MutexGuard<'_, PoolState<H>> {
         let mut state = self.lock();
         state.threads -= 1;
@@ -143,8 +144,8 @@ impl<H: Host> BlockingPool<H> {
         state
     }
 
-    /// Completes the queued calls with `error`, since a thread could not be started and there is no other.
-    /// (A core in the queue has a thread that was notified for it.)
+    /// Completes the queued calls with `error`, since a thread could not be started and there is no
+    /// other. (A core in the queue has a thread that was notified for it.)
     fn fail_queued_jobs(&self, mut state: MutexGuard<'_, PoolState<H>>, error: &io::Error) {
         let stranded = state.queue.split_off(0);
         drop(state);
@@ -153,16 +154,16 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Queues a job and makes sure that a thread will take it. Returns it if the pool is closed (without
-    /// an error), or has no thread and can start none (with the reason).
+    /// Queues a job and makes sure that a thread will take it. Returns it if the pool is closed
+    /// (without an error), or has no thread and can start none (with the reason).
     fn push(&self, job: Job<H::Core>, host: &H) -> Result<(), Unqueued<H>> {
         let mut state = self.lock();
         if state.closed {
             return Err((job, None));
         }
         if state.idle > 0 || state.threads - state.cores >= self.0.threads_max {
-            // If no thread is idle, a thread that ends its job takes the next. The jobs of a pool without
-            // threads are taken out by its creator.
+            // If no thread is idle, a thread that ends its job takes the next. The jobs of a pool
+            // without threads are taken out by its creator.
             state.push(job);
             self.notify(state);
             return Ok(());
@@ -189,8 +190,8 @@ impl<H: Host> BlockingPool<H> {
     /// Wakes an idle thread, if there is one, for the job that was just queued.
     fn notify(&self, mut state: MutexGuard<'_, PoolState<H>>) {
         if state.idle > 0 {
-            // The thread is not idle from now on, whatever else happens: the next job does not rely on
-            // it.
+            // The thread is not idle from now on, whatever else happens: the next job does not rely
+            // on it.
             state.idle -= 1;
             state.notified += 1;
             // Unnoticed: skipped, because the thread that was notified then waits for the lock.
@@ -199,12 +200,12 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    /// Closes the pool: new jobs are rejected, the calls that no thread is about to take are cancelled, and
-    /// the threads end.
+    /// Closes the pool: new jobs are rejected, the calls that no thread is about to take are
+    /// cancelled, and the threads end.
     ///
-    /// A job whose thread was started or notified for it is run. Each notification that no thread has
-    /// taken yet stands for one thread that takes the first job there is. So as many jobs are left in the
-    /// queue: every core, since cores go first, and then calls.
+    /// A job whose thread was started or notified for it is run. Each notification that no thread
+    /// has taken yet stands for one thread that takes the first job there is. So as many jobs are
+    /// left in the queue: every core, since cores go first, and then calls.
     pub(crate) fn close(&self) {
         let cancelled = {
             let mut state = self.lock();
@@ -216,7 +217,8 @@ impl<H: Host> BlockingPool<H> {
             let taken = state.notified.saturating_sub(state.waiting_cores.len());
             state.queue.split_off(taken)
         };
-        // Unnoticed: moved behind the next, because no cancelled call needs the end of an idle thread.
+        // Unnoticed: moved behind the next, because no cancelled call needs the end of an idle
+        // thread.
         self.0.work.notify_all();
         ending::while_ending(self.address(), || {
             // Abort all of them before the first destructor runs, which may join another.
@@ -229,8 +231,8 @@ impl<H: Host> BlockingPool<H> {
         });
     }
 
-    /// Advances the mock clock, and wakes the idle threads, whose `keep_alive` is zero in a model. (A timed
-    /// wait in a model does not end by itself.)
+    /// Advances the mock clock, and wakes the idle threads, whose `keep_alive` is zero in a model.
+    /// (A timed wait in a model does not end by itself.)
     #[cfg(any(framewise_loom, framewise_shuttle))]
     pub(crate) fn advance_clock(&self) {
         self.0.work.notify_all();
@@ -265,7 +267,8 @@ impl<H: Host> BlockingPool<H> {
         let handles = std::mem::take(&mut state.handles);
         drop(state);
         for handle in handles {
-            // The panic hook has printed a panic that unwound a thread, and there is no joiner for it.
+            // The panic hook has printed a panic that unwound a thread, and there is no joiner for
+            // it.
             let _ = handle.join();
         }
         true

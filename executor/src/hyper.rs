@@ -55,8 +55,8 @@ impl FramewiseExecutor {
         Self { inherits: false }
     }
 
-    /// Creates an executor whose tasks run at the root: like [`new`](Self::new), for code that should
-    /// name it.
+    /// Creates an executor whose tasks run at the root: like [`new`](Self::new), for code that
+    /// should name it.
     pub const fn at_root() -> Self {
         Self::new()
     }

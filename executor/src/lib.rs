@@ -65,9 +65,9 @@
 //! `futures-io` and `tokio` (both default) implement these families' I/O traits for the streams,
 //! `hyper` hyper's. The traits come without the runtimes. `http-body` wraps HTTP bodies
 //! (`Frame::scope_body`), and `tower` has the layers that do so for whole servers and clients.
-//! `frame-stats` counts the live frames by the place that bound them, as builds with debug assertions do
-//! without it: see [`context::frame_stats`].
-//! `test-util` is for dev-dependencies: seeded runs, `framewise::test`.
+//! `frame-stats` counts the live frames by the place that bound them, as builds with debug
+//! assertions do without it: see [`context::frame_stats`]. `test-util` is for dev-dependencies:
+//! seeded runs, `framewise::test`.
 //!
 //! # What a frame costs
 //!

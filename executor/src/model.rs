@@ -1,9 +1,10 @@
-//! Access for the models in `loom-tests` to the protocols' own types, which are not public otherwise.
+//! Access for the models in `loom-tests` to the protocols' own types, which are not public
+//! otherwise.
 //!
 //! Owns, under `framewise_loom` and `framewise_shuttle` only, what models need around them.
-//! `ModelScheduler` is the smallest scheduler that a task can have. Models spawn real tasks on it, take
-//! runnable tasks out of it on threads of their choice, and wake, abort and join them through the shipped
-//! wakers and handles.
+//! `ModelScheduler` is the smallest scheduler that a task can have. Models spawn real tasks on it,
+//! take runnable tasks out of it on threads of their choice, and wake, abort and join them through
+//! the shipped wakers and handles.
 
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
@@ -43,8 +44,8 @@ std::thread_local! {
 #[derive(Debug)]
 pub struct EndedGrace(());
 
-/// Makes each grace period end at once: a shutdown ends the runtime without the workers that have not left
-/// by then. In other models it waits for them.
+/// Makes each grace period end at once: a shutdown ends the runtime without the workers that have
+/// not left by then. In other models it waits for them.
 pub fn end_grace() -> EndedGrace {
     IS_GRACE_OVER.set(true);
     EndedGrace(())
@@ -107,7 +108,8 @@ mod of_tasks {
             }))
         }
 
-        /// Like a runtime's `spawn`: a task that the closed list rejects is cancelled on this thread.
+        /// Like a runtime's `spawn`: a task that the closed list rejects is cancelled on this
+        /// thread.
         pub fn spawn<F: Future + 'static>(&self, future: F, frame: Frame) -> JoinHandle<F::Output> {
             let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), true);
             // SAFETY: the handle's reference is ours to pass on.

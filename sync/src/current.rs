@@ -1,7 +1,7 @@
 //! A thread's current handle, of which a guard restores the previous one.
 //!
-//! Owns the rules for the ends of threads, which the current runtime, timer wheel and I/O driver share. It
-//! must not know what a handle is.
+//! Owns the rules for the ends of threads, which the current runtime, timer wheel and I/O driver
+//! share. It must not know what a handle is.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -16,8 +16,8 @@ pub struct CurrentHandle<T: 'static> {
     cleanup: &'static LocalKey<Cleanup<T>>,
 }
 
-/// Holds a thread's handle. It has no destructor, so a handle can also be entered in the destructors of
-/// other thread-locals and in `atexit`.
+/// Holds a thread's handle. It has no destructor, so a handle can also be entered in the
+/// destructors of other thread-locals and in `atexit`.
 #[doc(hidden)]
 pub struct Slot<T>(ManuallyDrop<RefCell<Option<T>>>);
 
@@ -44,8 +44,8 @@ impl<T> CurrentHandle<T> {
 
     /// Makes `handle`, or none, this thread's current one until the guard is dropped.
     ///
-    /// Guards nest and are dropped in reverse order. If they are dropped out of order, the handle that the
-    /// last dropped guard had replaced becomes current.
+    /// Guards nest and are dropped in reverse order. If they are dropped out of order, the handle
+    /// that the last dropped guard had replaced becomes current.
     #[must_use = "the handle is current only while the guard lives"]
     #[inline]
     pub fn enter(&self, handle: Option<T>) -> CurrentGuard<T> {
@@ -81,8 +81,8 @@ impl<T> CurrentHandle<T> {
 impl<T> Drop for CurrentGuard<T> {
     fn drop(&mut self) {
         let previous = self.previous.take();
-        // Without the slot there is nothing to restore. What was current is dropped outside of the borrow:
-        // it may be the last handle, whose destructor runs code of its owner.
+        // Without the slot there is nothing to restore. What was current is dropped outside of the
+        // borrow: it may be the last handle, whose destructor runs code of its owner.
         let left = self.slot.try_with(|slot| slot.0.replace(previous));
         drop(left);
     }
@@ -110,8 +110,8 @@ impl<T> Cleanup<T> {
 
 impl<T> Drop for Cleanup<T> {
     fn drop(&mut self) {
-        // If a model fails, loom drops its thread-locals outside of the model, where they cannot be used. A
-        // second panic during unwinding would abort the process.
+        // If a model fails, loom drops its thread-locals outside of the model, where they cannot be
+        // used. A second panic during unwinding would abort the process.
         if cfg!(framewise_loom) && std::thread::panicking() {
             return;
         }

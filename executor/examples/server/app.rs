@@ -16,8 +16,8 @@ pub(crate) struct App {
     pub(crate) prices: Prices,
     pub(crate) expiry: Arc<Expiry>,
     pub(crate) jobs: Jobs,
-    /// Work that must finish even if its client is gone: orders on their way into the database, and what
-    /// follows from them.
+    /// Work that must finish even if its client is gone: orders on their way into the database, and
+    /// what follows from them.
     pub(crate) work: Arc<Work>,
     pub(crate) pay_within: Duration,
     pub(crate) price_delay: Duration,

@@ -1,8 +1,8 @@
 //! The two variables that every request binds, and the values that they may have.
 //!
-//! They are bound in one place (a layer, by `web::identify`; and by `recover` for orders of an earlier
-//! run) and read by the log, by the price client and by the store. No other code knows which request it
-//! works for, and no code passes them on.
+//! They are bound in one place (a layer, by `web::identify`; and by `recover` for orders of an
+//! earlier run) and read by the log, by the price client and by the store. No other code knows
+//! which request it works for, and no code passes them on.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +22,8 @@ pub(crate) const DEFAULT_TENANT: &str = "default";
 /// What an id or a tenant must be, in words for the client.
 pub(crate) const NAME_RULE: &str = "1 to 64 letters, digits, dots, colons, hyphens or underscores";
 
-/// Returns `true` if `value` may be bound as a request's id or tenant: it goes into headers and log lines
-/// unchanged.
+/// Returns `true` if `value` may be bound as a request's id or tenant: it goes into headers and log
+/// lines unchanged.
 pub(crate) fn is_name(value: &[u8]) -> bool {
     (1..=64).contains(&value.len())
         && value

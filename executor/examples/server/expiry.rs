@@ -61,8 +61,8 @@ impl Expiry {
         }
     }
 
-    /// Cancels all timers and returns how many there were. Their orders stay open; the next run takes them
-    /// up.
+    /// Cancels all timers and returns how many there were. Their orders stay open; the next run
+    /// takes them up.
     pub(crate) fn stop(&self) -> usize {
         self.stopping.give();
         let timers = std::mem::take(&mut *self.armed());

@@ -35,8 +35,8 @@ pub(crate) async fn export(State(app): State<Arc<App>>) -> ([(HeaderName, &'stat
     (content_type, Body::from_stream(pages))
 }
 
-/// Returns the next page as text, and the reply's progress after it. An error breaks the reply off: a
-/// client must not take a part for the whole.
+/// Returns the next page as text, and the reply's progress after it. An error breaks the reply off:
+/// a client must not take a part for the whole.
 async fn next_page(export: Option<Export>) -> Option<(io::Result<String>, Option<Export>)> {
     let mut export = export?;
     let page = match export.app.store.page(export.after).await {

@@ -51,8 +51,8 @@ pub(crate) fn set_format(format: LogFormat) {
     let _ = FORMAT.set(format);
 }
 
-/// Writes a line in one piece. It is lost if standard error is closed: a failing log must not stop the
-/// service.
+/// Writes a line in one piece. It is lost if standard error is closed: a failing log must not stop
+/// the service.
 ///
 /// # Frame
 /// The line's `request_id` and `tenant` are those bound in the current frame.

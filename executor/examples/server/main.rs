@@ -113,7 +113,8 @@ async fn run(
     let public = public.map_err(failed)?;
     announce(public.address());
 
-    // An error would mean that the signal thread is gone, so that the server could not stop in order.
+    // An error would mean that the signal thread is gone, so that the server could not stop in
+    // order.
     let signal = signals
         .recv()
         .await
@@ -180,7 +181,8 @@ async fn recover(app: &Arc<App>) -> Result<(), String> {
     Ok(())
 }
 
-/// Stops in order: new connections, then requests, the work that follows from them, and queued jobs.
+/// Stops in order: new connections, then requests, the work that follows from them, and queued
+/// jobs.
 async fn stop(
     within: Duration,
     app: &App,

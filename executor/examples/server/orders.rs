@@ -84,7 +84,8 @@ pub(crate) async fn pay(
     path: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Order>, Rejection> {
     let id = order_id(path)?;
-    // In a task of its own: once the order is paid its timer is cancelled, even if the client is gone.
+    // In a task of its own: once the order is paid its timer is cancelled, even if the client is
+    // gone.
     let token = app.work.begin().ok_or_else(Rejection::stopping)?;
     let paying = framewise::spawn(async move {
         let payment = app.store.pay(id).await;
@@ -162,8 +163,8 @@ fn parse(body: &[u8]) -> Result<Draft, Rejection> {
 /// Prices the order, writes it, arms its timer and has it confirmed.
 async fn place(app: Arc<App>, draft: Draft) -> Result<Order, Rejection> {
     let items = price_all(&app, &draft).await?;
-    // In a task of its own: from here on everything is done or nothing, even if the client goes away in
-    // between.
+    // In a task of its own: from here on everything is done or nothing, even if the client goes
+    // away in between.
     let token = app.work.begin().ok_or_else(Rejection::stopping)?;
     let placing = framewise::spawn(async move {
         let new = NewOrder {

@@ -97,8 +97,8 @@ impl Slot {
             None => reopen(&self.path)?,
         };
         let result = work(&mut connection);
-        // A lock of another process is released again; after any other error the next use opens a new
-        // connection.
+        // A lock of another process is released again; after any other error the next use opens a
+        // new connection.
         if result.as_ref().err().is_none_or(is_busy) {
             self.connection = Some(connection);
         }

@@ -1,5 +1,6 @@
-//! The price service: what one of an item costs. It represents another company's service: the client in
-//! `prices.rs` calls it by HTTP, and it knows no more of an order than a request's headers say.
+//! The price service: what one of an item costs. It represents another company's service: the
+//! client in `prices.rs` calls it by HTTP, and it knows no more of an order than a request's
+//! headers say.
 
 use std::sync::Arc;
 

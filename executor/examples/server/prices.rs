@@ -1,8 +1,8 @@
 //! The client of the price service: a pool of HTTP connections on framewise's own sockets.
 //!
 //! Each call carries the request's id and tenant, which it takes from the frame. The pool's
-//! connections outlive the request that happened to open them, so their drivers run at the root: they
-//! belong to no request.
+//! connections outlive the request that happened to open them, so their drivers run at the root:
+//! they belong to no request.
 
 use std::fmt;
 use std::future::Future;
@@ -64,9 +64,9 @@ pub(crate) struct Prices {
 }
 
 impl Prices {
-    /// Creates a client of the service at `address`. Connections stay open for `idle` after their last use,
-    /// which must be shorter than the service keeps them open, so that no call uses a connection that
-    /// is just being closed.
+    /// Creates a client of the service at `address`. Connections stay open for `idle` after their
+    /// last use, which must be shorter than the service keeps them open, so that no call uses a
+    /// connection that is just being closed.
     pub(crate) fn new(address: SocketAddr, within: Duration, idle: Duration) -> Prices {
         let client = Client::builder(FramewiseExecutor::at_root())
             .pool_timer(FramewiseTimer::new())
@@ -81,7 +81,8 @@ impl Prices {
         }
     }
 
-    /// Returns what one of `sku` costs, in cents. Waiting for a turn counts as waiting for the service.
+    /// Returns what one of `sku` costs, in cents. Waiting for a turn counts as waiting for the
+    /// service.
     pub(crate) async fn cents(&self, sku: &str) -> Result<u32, PriceError> {
         let call = async {
             let _turn = self.turns.take().await;

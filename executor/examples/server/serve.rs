@@ -89,8 +89,8 @@ impl Server {
         self.address
     }
 
-    /// Stops accepting, lets running requests finish, and closes their connections. Connections that are
-    /// still open after `within` are cut off; returns their number.
+    /// Stops accepting, lets running requests finish, and closes their connections. Connections
+    /// that are still open after `within` are cut off; returns their number.
     pub(crate) async fn stop(self, within: Duration) -> usize {
         self.connections.stop.give();
         // A panic in the accept loop leaves nothing to wait for.
@@ -153,8 +153,8 @@ async fn serve(stream: TcpStream, connections: Arc<Connections>) {
     let _ = stream.set_nodelay(true);
     let asked = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
-        // Ordering: Relaxed. Read by the same task, or after hyper spawned and joined the request's own
-        // task; a late read only closes a connection without requests a moment later.
+        // Ordering: Relaxed. Read by the same task, or after hyper spawned and joined the request's
+        // own task; a late read only closes a connection without requests a moment later.
         asked.store(true, Ordering::Relaxed);
         connections.router.clone().call(request)
     });

@@ -1,8 +1,8 @@
 //! Things that are lent out to one task at a time, first come, first served.
 //!
-//! A channel of the things would do, but with it a newcomer can overtake the waiting tasks, and under load
-//! some would wait forever. Here a task that returns a thing hands it to the task that has waited longest.
-//! A waiting task wakes in its own frame.
+//! A channel of the things would do, but with it a newcomer can overtake the waiting tasks, and
+//! under load some would wait forever. Here a task that returns a thing hands it to the task that
+//! has waited longest. A waiting task wakes in its own frame.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -84,9 +84,9 @@ impl<T> Drop for Turn<T> {
                     None => return queue.idle.extend(turn.thing.take()),
                 }
             };
-            // Not under the lock, since it wakes a task. A task that no longer waits gives the turn back,
-            // and the next one gets it. A task that stops waiting right now drops the turn, which comes
-            // here as well.
+            // Not under the lock, since it wakes a task. A task that no longer waits gives the turn
+            // back, and the next one gets it. A task that stops waiting right now drops the turn,
+            // which comes here as well.
             match waiting.send(turn) {
                 Ok(()) => return,
                 Err(unwanted) => turn = unwanted,

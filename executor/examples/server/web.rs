@@ -1,7 +1,7 @@
 //! The HTTP side: the routes, and the layers that every request passes before its handler.
 //!
-//! `identify` binds the request's id and tenant, once and in one place, around all that follows: the
-//! handler, what it starts, and a reply that is made while it is sent.
+//! `identify` binds the request's id and tenant, once and in one place, around all that follows:
+//! the handler, what it starts, and a reply that is made while it is sent.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,8 +110,8 @@ fn identify(request: &Parts) -> Bindings<impl BindingList + use<>> {
     framewise::bind(&REQUEST_ID, id).and(&TENANT, tenant)
 }
 
-/// Rejects a request whose names break the rule, answers the others, and puts the request's id into the
-/// reply.
+/// Rejects a request whose names break the rule, answers the others, and puts the request's id into
+/// the reply.
 async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let rejected = [X_REQUEST_ID, X_TENANT]
         .iter()
@@ -181,8 +181,8 @@ async fn read(mut body: Body, expects: bool) -> Result<Vec<u8>, Rejection> {
         Rejection::new(StatusCode::PAYLOAD_TOO_LARGE, error)
     };
     let announced = body.size_hint().lower();
-    // A client that sends `Expect` has not sent the body yet; a body that is announced as far too long is
-    // not read.
+    // A client that sends `Expect` has not sent the body yet; a body that is announced as far too
+    // long is not read.
     let give_up = if expects {
         BODY_MAX
     } else {

@@ -1,4 +1,5 @@
-//! When to stop, and when everything is done: a notice to many tasks, and a count of unfinished work.
+//! When to stop, and when everything is done: a notice to many tasks, and a count of unfinished
+//! work.
 //!
 //! Both are a channel that never carries a message; its closing is the signal.
 
@@ -79,8 +80,8 @@ impl Work {
         self.done.sender_count() - own
     }
 
-    /// Lets no more work begin and waits for the work that has begun, for `within` at most. Returns `true`
-    /// if all of it finished.
+    /// Lets no more work begin and waits for the work that has begun, for `within` at most. Returns
+    /// `true` if all of it finished.
     pub(crate) async fn finish(&self, within: Duration) -> bool {
         drop(
             self.open

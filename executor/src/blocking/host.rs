@@ -39,8 +39,8 @@ pub(crate) trait CoreWork: Send + 'static {
     fn work(self);
 }
 
-/// Starts a thread. Returns an error if the start panics, too: the panic hook has printed it, and the
-/// caller, which has counted the thread, must count it out.
+/// Starts a thread. Returns an error if the start panics, too: the panic hook has printed it, and
+/// the caller, which has counted the thread, must count it out.
 pub(crate) fn start_thread(
     name: String,
     stack_size: Option<usize>,

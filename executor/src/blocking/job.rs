@@ -27,8 +27,8 @@ impl<C: CoreWork> Job<C> {
     pub(crate) fn run(self) {
         match self {
             Self::Task(task) => {
-                // SAFETY: the queue held the runnable task, so the thread that took it out is its holder;
-                // and the closure is Send.
+                // SAFETY: the queue held the runnable task, so the thread that took it out is its
+                // holder; and the closure is Send.
                 let ran = unsafe { task.run() };
                 debug_assert!(
                     matches!(ran, RunResult::Done),
@@ -49,8 +49,8 @@ impl<C: CoreWork> Job<C> {
                         JoinError::rejected(io::Error::new(error.kind(), error.to_string()))
                     }
                 };
-                // SAFETY: the queue held the runnable task, so the caller, which took it out, is its
-                // holder.
+                // SAFETY: the queue held the runnable task, so the caller, which took it out, is
+                // its holder.
                 unsafe { task.complete_with_error(error) }
             }
             // Its destructor lets the worker leave.
@@ -75,8 +75,8 @@ impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
     }
 }
 
-/// The scheduler of blocking jobs. Each is runnable, and held by the pool, from its start to its end, so
-/// there is nothing to wake.
+/// The scheduler of blocking jobs. Each is runnable, and held by the pool, from its start to its
+/// end, so there is nothing to wake.
 pub(super) struct BlockingSchedule<H: Host>(pub(super) BlockingPool<H>);
 
 impl<H: Host> Schedule for BlockingSchedule<H> {

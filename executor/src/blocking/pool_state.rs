@@ -15,15 +15,16 @@ pub(crate) struct PoolState<H: Host> {
     pub(super) threads: usize,
     /// Starts under way: the thread is counted, and may end before its handle is in `handles`.
     pub(super) starting: usize,
-    /// The threads among these that work with a core, or are about to. The limit does not apply to them.
+    /// The threads among these that work with a core, or are about to. The limit does not apply to
+    /// them.
     pub(super) cores: usize,
     /// Threads that wait and have not been notified.
     pub(super) idle: usize,
     /// Notifications that no thread has taken yet; guards against spurious wake-ups.
     pub(super) notified: usize,
     pub(super) closed: bool,
-    /// Threads that were not joined yet. A thread that ends joins the threads that ended before it, and the
-    /// end of the pool joins the others, so that their thread-locals are dropped.
+    /// Threads that were not joined yet. A thread that ends joins the threads that ended before it,
+    /// and the end of the pool joins the others, so that their thread-locals are dropped.
     pub(super) handles: Vec<thread::JoinHandle<()>>,
 }
 
@@ -45,8 +46,8 @@ impl<H: Host> PoolState<H> {
     pub(super) fn push(&mut self, job: Job<H::Core>) {
         match job {
             Job::Task(call) => self.queue.push_back(call),
-            // Unnoticed: `push_back` is `push_front`, because each core that waits has a thread that
-            // was notified.
+            // Unnoticed: `push_back` is `push_front`, because each core that waits has a thread
+            // that was notified.
             Job::Core(core) => self.waiting_cores.push_back(core),
         }
     }

@@ -1,8 +1,8 @@
 //! The calls that wait for a thread of the pool, in the order in which they came.
 //!
-//! Owns the links in the headers of blocking calls while they wait (rule T5 in `task/header.rs`), so
-//! that an abort takes its call out without a search. The pool's lock guards it: every method takes
-//! `&mut self`. A task in the queue is runnable: the queue is its holder.
+//! Owns the links in the headers of blocking calls while they wait (rule T5 in `task/header.rs`),
+//! so that an abort takes its call out without a search. The pool's lock guards it: every method
+//! takes `&mut self`. A task in the queue is runnable: the queue is its holder.
 
 use crate::task::header::{Links, TaskRef};
 
@@ -57,8 +57,8 @@ impl CallQueue {
 
     fn unlink(&mut self, call: TaskRef) {
         let Links { previous, next } = with_links(call, std::mem::take);
-        // SAFETY: a neighbor in the queue is alive: it is runnable, and a task that is not complete keeps
-        // the reference that it was made with (S3).
+        // SAFETY: a neighbor in the queue is alive: it is runnable, and a task that is not complete
+        // keeps the reference that it was made with (S3).
         let (previous, next) = unsafe {
             (
                 previous.map(|task| TaskRef::new(task)),

@@ -1,5 +1,5 @@
-//! The pool with a host that starts no thread, and does what a test says while the pool believes that it
-//! starts one.
+//! The pool with a host that starts no thread, and does what a test says while the pool believes
+//! that it starts one.
 
 use std::collections::VecDeque;
 use std::io;
@@ -83,7 +83,8 @@ impl<F: FnMut()> Drop for AtDrop<F> {
     }
 }
 
-/// The destructors of rejected closures run with no lock held, also of the calls that relied on the thread.
+/// The destructors of rejected closures run with no lock held, also of the calls that relied on the
+/// thread.
 #[test]
 fn a_closure_that_is_dropped_for_want_of_a_thread_may_call_the_pool() {
     let bench = Bench::new();
@@ -122,7 +123,8 @@ fn a_pool_that_is_closed_starts_no_thread() {
     assert!(error_of(bench.spawn(|| ())).is_cancelled());
 }
 
-/// A call of the runtime's own has no handle, so that nothing is left of it when it has run or was rejected.
+/// A call of the runtime's own has no handle, so that nothing is left of it when it has run or was
+/// rejected.
 #[cfg(feature = "test-util")]
 #[test]
 fn nothing_is_left_of_an_internal_call() {

@@ -18,7 +18,8 @@ framewise_sync::thread_local! {
 }
 
 impl<H: Host> BlockingPool<H> {
-    /// Starts a thread, which the caller has counted, for a first job. Returns the job if it cannot.
+    /// Starts a thread, which the caller has counted, for a first job. Returns the job if it
+    /// cannot.
     pub(super) fn start_thread(
         &self,
         host: &H,
@@ -44,7 +45,8 @@ impl<H: Host> BlockingPool<H> {
                 state.starting -= 1;
                 // Unnoticed: always, because a wait for the end looks again, and goes on.
                 if state.threads == 0 {
-                    // It has ended already, and the caller that waits for the end waits for its handle.
+                    // It has ended already, and the caller that waits for the end waits for its
+                    // handle.
                     self.0.ended.notify_all();
                 }
                 Ok(())
@@ -65,8 +67,8 @@ impl<H: Host> BlockingPool<H> {
             ended_before: Vec<thread::JoinHandle<()>>,
         }
         impl<H: Host> Ended<H> {
-            /// Counts the thread out, under the lock under which that was decided: no push relies on the
-            /// thread from now on.
+            /// Counts the thread out, under the lock under which that was decided: no push relies
+            /// on the thread from now on.
             fn count_out(&mut self, mut state: MutexGuard<'_, PoolState<H>>) {
                 state.threads -= 1;
                 self.counted_out = true;
@@ -80,7 +82,8 @@ impl<H: Host> BlockingPool<H> {
                 if !self.counted_out {
                     self.pool.lock().threads -= 1;
                 }
-                // Unnoticed: moved behind the next, because the wait for the end waits for those, too.
+                // Unnoticed: moved behind the next, because the wait for the end waits for those,
+                // too.
                 self.pool.0.ended.notify_all();
                 // No lock is held: the destructors of their thread-locals are user code.
                 for thread in self.ended_before.drain(..) {
@@ -100,8 +103,8 @@ impl<H: Host> BlockingPool<H> {
         let mut state = self.lock();
         loop {
             if let Some(job) = next.take().or_else(|| state.pop()) {
-                // Run even if the pool is closed by now: `close` left only jobs for threads that were
-                // started or notified before.
+                // Run even if the pool is closed by now: `close` left only jobs for threads that
+                // were started or notified before.
                 let is_core = matches!(job, Job::Core(_));
                 drop(state);
                 job.run();

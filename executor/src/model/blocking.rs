@@ -1,7 +1,7 @@
 //! The shipped pool for calls that block, on threads of a model.
 //!
-//! Owns the runtime's double: it starts threads, or fails to if the model says so, and its cores are
-//! closures.
+//! Owns the runtime's double: it starts threads, or fails to if the model says so, and its cores
+//! are closures.
 
 use std::io;
 use std::sync::Arc;
@@ -72,8 +72,8 @@ impl Host for ModelHost {
 
 impl ModelPool {
     /// Creates a pool whose idle threads end when the mock clock advances
-    /// ([`advance_clock`](Self::advance_clock)). The start of a thread fails if the bit of its number is
-    /// set in `failing`.
+    /// ([`advance_clock`](Self::advance_clock)). The start of a thread fails if the bit of its
+    /// number is set in `failing`.
     pub fn new(threads_max: usize, failing: usize) -> Self {
         Self {
             pool: BlockingPool::new(threads_max, Duration::ZERO, String::new(), None, None),

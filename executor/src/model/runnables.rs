@@ -1,8 +1,9 @@
 //! The queue of a model's scheduler: it guarantees what any queue does and no more.
 //!
-//! A task that is taken out was put in before, and the taker sees the writes of the putter. Under loom the
-//! queue is a pair of places, since a lock would order more than that, and hide what the task's own state
-//! must order. shuttle models no orderings, and has many tasks: there the queue is a list under a lock.
+//! A task that is taken out was put in before, and the taker sees the writes of the putter. Under
+//! loom the queue is a pair of places, since a lock would order more than that, and hide what the
+//! task's own state must order. shuttle models no orderings, and has many tasks: there the queue is
+//! a list under a lock.
 
 #[cfg(framewise_shuttle)]
 pub(super) use self::list::Runnables;

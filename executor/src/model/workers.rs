@@ -1,7 +1,7 @@
 //! The shipped queues of a runtime's workers, in a model.
 //!
-//! The queues, the search and the check for a stalled sibling are the shipped ones, on the model of the
-//! deque. Only their caller (`worker.rs`) is left out: a model calls them in its own order.
+//! The queues, the search and the check for a stalled sibling are the shipped ones, on the model of
+//! the deque. Only their caller (`worker.rs`) is left out: a model calls them in its own order.
 
 use std::sync::Arc;
 

@@ -22,7 +22,8 @@ use crate::seeded::hooks;
 pub(crate) static WAKER_VTABLE: RawWakerVTable =
     RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
-/// Wakes a thread out of `block_on`. (Held by `std`'s `Arc`, since loom's does not convert to a pointer.)
+/// Wakes a thread out of `block_on`. (Held by `std`'s `Arc`, since loom's does not convert to a
+/// pointer.)
 struct ThreadWaker {
     thread: Thread,
     woken: AtomicBool,
@@ -56,8 +57,8 @@ impl ThreadWaker {
 
 /// # Safety
 ///
-/// `data` is the data of a waker with this vtable that is alive during the call. The waker keeps its
-/// reference.
+/// `data` is the data of a waker with this vtable that is alive during the call. The waker keeps
+/// its reference.
 unsafe fn borrowed(data: *const ()) -> (ManuallyDrop<Waker>, ManuallyDrop<Arc<ThreadWaker>>) {
     // SAFETY: by the contract: the data came from Arc::into_raw, and neither copy is dropped here.
     unsafe {
@@ -85,15 +86,16 @@ unsafe fn wake(data: *const ()) {
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: the contract of RawWakerVTable: the waker is alive.
     let (waker, thread_waker) = unsafe { borrowed(data) };
-    // A user-supplied waker that wakes this thread runs in a frame, which is released first: when the
-    // thread's wait is over, the waker does not keep it any more (C-48).
+    // A user-supplied waker that wakes this thread runs in a frame, which is released first: when
+    // the thread's wait is over, the waker does not keep it any more (C-48).
     if !defer_wake(&waker) {
         thread_waker.wake();
     }
 }
 
 unsafe fn drop_waker(data: *const ()) {
-    // SAFETY: the contract of RawWakerVTable: the waker is alive, and its reference is dropped here.
+    // SAFETY: the contract of RawWakerVTable: the waker is alive, and its reference is dropped
+    // here.
     drop(unsafe { Arc::from_raw(data.cast::<ThreadWaker>()) });
 }
 
@@ -101,8 +103,8 @@ unsafe fn drop_waker(data: *const ()) {
 ///
 /// # Panics
 ///
-/// Panics on a worker, whose other tasks would be stalled. Panics before it waits on the thread that is
-/// ending the runtime, and in a forked child.
+/// Panics on a worker, whose other tasks would be stalled. Panics before it waits on the thread
+/// that is ending the runtime, and in a forked child.
 #[track_caller]
 pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     let future = match hooks::nested(future) {
@@ -120,7 +122,8 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
 /// Polls `future` on this thread until it is ready. A model has no runtime, and so no `shared`.
 #[track_caller]
 pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Output {
-    // A user-supplied waker that calls `block_on` must not wait here for a wake that it has deferred.
+    // A user-supplied waker that calls `block_on` must not wait here for a wake that it has
+    // deferred.
     let _suspended = suspend_deferred_wakes();
     let thread_waker = Arc::new(ThreadWaker {
         thread: thread::current(),

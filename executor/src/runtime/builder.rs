@@ -48,8 +48,8 @@ impl Builder {
         }
     }
 
-    /// Sets the number of workers: threads that run tasks. By default one for each processor that the
-    /// process may use.
+    /// Sets the number of workers: threads that run tasks. By default one for each processor that
+    /// the process may use.
     ///
     /// # Panics
     ///
@@ -60,15 +60,15 @@ impl Builder {
         self
     }
 
-    /// Sets what the names of the runtime's threads begin with. By default `framewise`. A name with a zero
-    /// byte makes [`build`](Self::build) fail.
+    /// Sets what the names of the runtime's threads begin with. By default `framewise`. A name with
+    /// a zero byte makes [`build`](Self::build) fail.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
         self.thread_name = name.into();
         self
     }
 
-    /// Sets the largest number of threads in the blocking pool. By default 512. More jobs wait in its
-    /// queue.
+    /// Sets the largest number of threads in the blocking pool. By default 512. More jobs wait in
+    /// its queue.
     ///
     /// # Panics
     ///
@@ -79,19 +79,19 @@ impl Builder {
         self
     }
 
-    /// Sets how long a thread of the blocking pool waits for another job before it ends. By default ten
-    /// seconds.
+    /// Sets how long a thread of the blocking pool waits for another job before it ends. By default
+    /// ten seconds.
     pub fn thread_keep_alive(mut self, keep_alive: Duration) -> Self {
         self.keep_alive = keep_alive;
         self
     }
 
-    /// Sets the size of the stack of each worker and each thread of the blocking pool, in bytes. By default
-    /// that of the standard library: 2 MiB, or what `RUST_MIN_STACK` says.
+    /// Sets the size of the stack of each worker and each thread of the blocking pool, in bytes. By
+    /// default that of the standard library: 2 MiB, or what `RUST_MIN_STACK` says.
     ///
-    /// Code that recurses deeply, and large values on the stack (also
-    /// [outputs of tasks](crate::spawn#large-futures-and-outputs), which are returned by value), may need
-    /// more. A size below 64 KiB, or one that no address space has room for, makes [`build`](Self::build)
+    /// Code that recurses deeply, and large values on the stack (also [outputs of
+    /// tasks](crate::spawn#large-futures-and-outputs), which are returned by value), may need more.
+    /// A size below 64 KiB, or one that no address space has room for, makes [`build`](Self::build)
     /// fail. A seeded run has no threads and so no use for this.
     ///
     /// # Examples
@@ -101,10 +101,13 @@ impl Builder {
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let runtime = Builder::new().thread_stack_size(8 * 1024 * 1024).build()?;
-    /// let task = runtime.spawn(async { [1_u8; 3 * 1024 * 1024].iter().map(|&one| u32::from(one)).sum() });
+    /// let task = runtime.spawn(async {
+    ///     [1_u8; 3 * 1024 * 1024].iter().map(|&one| u32::from(one)).sum()
+    /// });
     /// assert_eq!(runtime.block_on(task).ok(), Some(3_u32 * 1024 * 1024));
     ///
-    /// let error = Builder::new().thread_stack_size(0).build().expect_err("no thread runs on that");
+    /// let built = Builder::new().thread_stack_size(0).build();
+    /// let error = built.expect_err("no thread runs on that");
     /// assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     /// # Ok(())
     /// # }
@@ -117,16 +120,16 @@ impl Builder {
     /// Calls `hook` with each panic that no joiner takes. By default nothing is called beyond the
     /// process's panic hook, which prints.
     ///
-    /// These are the panics of a task, a blocking call or a local task whose [`JoinHandle`] is dropped,
-    /// before its end or after; of callbacks of timers and sockets; and of user-supplied wakers that
-    /// timers and sockets call. A local task reports to the runtime that last ran its
-    /// [`LocalSet`](crate::task::LocalSet) or, if that is gone or there was none, to the runtime that the
-    /// thread is in; outside of every runtime its panic is only printed. Also only printed are panics in
-    /// the destructors of an output that is dropped unread and of a frame's values at a task's end, of
-    /// the wakers of joiners, and of the hook itself.
+    /// These are the panics of a task, a blocking call or a local task whose [`JoinHandle`] is
+    /// dropped, before its end or after; of callbacks of timers and sockets; and of user-supplied
+    /// wakers that timers and sockets call. A local task reports to the runtime that last ran its
+    /// [`LocalSet`](crate::task::LocalSet) or, if that is gone or there was none, to the runtime
+    /// that the thread is in; outside of every runtime its panic is only printed. Also only printed
+    /// are panics in the destructors of an output that is dropped unread and of a frame's values at
+    /// a task's end, of the wakers of joiners, and of the hook itself.
     ///
-    /// The hook is called on the thread that ends the task, drops the handle or calls the callback. It
-    /// must not block.
+    /// The hook is called on the thread that ends the task, drops the handle or calls the callback.
+    /// It must not block.
     ///
     /// [`JoinHandle`]: crate::task::JoinHandle
     ///
@@ -168,8 +171,8 @@ impl Builder {
     /// # Errors
     ///
     /// Fails if the system gives no event queue or no thread. Threads that were started by then are
-    /// stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the threads' name has a
-    /// zero byte, or the size of their stacks is out of range.
+    /// stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the threads' name
+    /// has a zero byte, or the size of their stacks is out of range.
     pub fn build(self) -> io::Result<Runtime> {
         Runtime::start(self)
     }
@@ -183,8 +186,8 @@ impl Builder {
 /// The smallest stack on which the runtime's own code runs, debug builds included.
 const STACK_SIZE_MIN: usize = 64 * 1024;
 
-/// The largest stack: half of what can be addressed. `std` panics at sizes that overflow when rounded up
-/// to a page.
+/// The largest stack: half of what can be addressed. `std` panics at sizes that overflow when
+/// rounded up to a page.
 const STACK_SIZE_MAX: usize = isize::MAX as usize;
 
 pub(crate) fn check_stack_size(bytes: usize) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! The runtime that a thread is in: the current handles for spawning, timers and I/O.
 //!
-//! Owns the thread-local that `spawn` reads. Timers and I/O have their own, in their crates; the guard
-//! here installs all three.
+//! Owns the thread-local that `spawn` reads. Timers and I/O have their own, in their crates; the
+//! guard here installs all three.
 
 use std::sync::Arc;
 

@@ -85,8 +85,8 @@ impl Handle {
     ///
     /// # Frame
     ///
-    /// The task gets the frame that is current here, at the call, even if this thread is none of the
-    /// runtime's.
+    /// The task gets the frame that is current here, at the call, even if this thread is none of
+    /// the runtime's.
     ///
     /// # Examples
     ///
@@ -190,10 +190,10 @@ impl Handle {
     ///
     /// # Panics
     ///
-    /// Panics on a worker of a runtime. Panics if it would wait on a thread that is
-    /// [ending this runtime](crate::runtime::Runtime#shutdown-and-destructors-that-wait) (but not within
-    /// [`block_in_place`](crate::task::block_in_place)), or in a forked child of the process that made
-    /// the runtime. Passes a panic of the future on.
+    /// Panics on a worker of a runtime. Panics if it would wait on a thread that is [ending this
+    /// runtime](crate::runtime::Runtime#shutdown-and-destructors-that-wait) (but not within
+    /// [`block_in_place`](crate::task::block_in_place)), or in a forked child of the process that
+    /// made the runtime. Passes a panic of the future on.
     ///
     /// # Frame
     ///
@@ -265,8 +265,8 @@ impl fmt::Debug for Handle {
 
 /// Keeps a thread in a runtime; made by [`Handle::enter`].
 ///
-/// Drop guards in the reverse order of their making. Otherwise the thread is in the runtime that was
-/// current when the guard that is dropped last was made.
+/// Drop guards in the reverse order of their making. Otherwise the thread is in the runtime that
+/// was current when the guard that is dropped last was made.
 pub struct EnterGuard<'a> {
     _entered: Entered,
     lifetime: PhantomData<&'a Handle>,

@@ -1,7 +1,7 @@
 //! The runtime: its settings, its start and end, and handles to it.
 
-// Owns the start, and the last step of the end: when the workers have left (`scheduler/shutdown.rs`), the
-// threads are joined and the blocking pool is closed.
+// Owns the start, and the last step of the end: when the workers have left
+// (`scheduler/shutdown.rs`), the threads are joined and the blocking pool is closed.
 
 pub(crate) mod block_on;
 mod builder;
@@ -31,34 +31,38 @@ use crate::task::{JoinError, JoinHandle};
 
 /// A running runtime.
 ///
-/// Dropping it shuts it down: no task is polled any more, every task that is left is dropped in its own
-/// frame, and the drop waits until that is done and the calls on the blocking pool have returned. A call
-/// that a thread of the pool was started or woken for is run; calls that still wait for a thread are
-/// [cancelled](crate::task::JoinError::is_cancelled). [`shutdown_timeout`](Self::shutdown_timeout) limits
-/// the wait; [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped
-/// by one of its own tasks or blocking calls does not wait either, since it would wait for itself.
+/// Dropping it shuts it down: no task is polled any more, every task that is left is dropped in its
+/// own frame, and the drop waits until that is done and the calls on the blocking pool have
+/// returned. A call that a thread of the pool was started or woken for is run; calls that still
+/// wait for a thread are [cancelled](crate::task::JoinError::is_cancelled).
+/// [`shutdown_timeout`](Self::shutdown_timeout) limits the wait;
+/// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
+/// one of its own tasks or blocking calls does not wait either, since it would wait for itself.
 ///
 /// # Shutdown and blocking code
 ///
 /// A task that is in [`block_in_place`](crate::task::block_in_place) cannot be cancelled before it
-/// returns, and the drop waits for it. What the task may be waiting for there is ended first: the other
-/// tasks are dropped, sockets return errors, and waiting for a timer panics, as for everything that
-/// outlives its runtime. When it has returned, the task is dropped at its next `.await` that waits.
+/// returns, and the drop waits for it. What the task may be waiting for there is ended first: the
+/// other tasks are dropped, sockets return errors, and waiting for a timer panics, as for
+/// everything that outlives its runtime. When it has returned, the task is dropped at its next
+/// `.await` that waits.
 ///
-/// The same holds for a poll, or a callback, that blocks its worker and does not return within a few
-/// milliseconds, for example in another executor's `block_on`. A sleep that it waits for panics, a socket
-/// returns an error, and a join handle a [cancelled](crate::task::JoinError::is_cancelled) error. The
-/// same holds in a poll that runs for long without blocking.
+/// The same holds for a poll, or a callback, that blocks its worker and does not return within a
+/// few milliseconds, for example in another executor's `block_on`. A sleep that it waits for
+/// panics, a socket returns an error, and a join handle a
+/// [cancelled](crate::task::JoinError::is_cancelled) error. The same holds in a poll that runs for
+/// long without blocking.
 ///
 /// # Shutdown and destructors that wait
 ///
-/// Timers and sockets are closed before the first future is dropped. Code that the shutdown itself runs
-/// (destructors of futures, of their frames' values, of callbacks and queued calls; wakers; the hook for
-/// unhandled panics) may still write to a socket that is writable, and use the blocking pool. Its waits end:
+/// Timers and sockets are closed before the first future is dropped. Code that the shutdown itself
+/// runs (destructors of futures, of their frames' values, of callbacks and queued calls; wakers;
+/// the hook for unhandled panics) may still write to a socket that is writable, and use the
+/// blocking pool. Its waits end:
 ///
 /// - waiting for a timer panics, waiting for a socket returns an error;
-/// - joining a task of this runtime returns a [cancelled](crate::task::JoinError::is_cancelled) error at
-///   once, though its future may not have been dropped yet;
+/// - joining a task of this runtime returns a [cancelled](crate::task::JoinError::is_cancelled)
+///   error at once, though its future may not have been dropped yet;
 /// - [`block_on`](Self::block_on) panics if it would wait, as on a worker. Within
 ///   [`block_in_place`](crate::task::block_in_place) it waits, for example for a blocking call.
 ///
@@ -231,8 +235,8 @@ impl Runtime {
 
     /// Shuts down and waits for `limit` at most. Returns `true` if everything has ended.
     ///
-    /// A poll or a blocking call that has not returned by then continues; a task is dropped when its
-    /// poll returns.
+    /// A poll or a blocking call that has not returned by then continues; a task is dropped when
+    /// its poll returns.
     ///
     /// # Examples
     ///
@@ -276,7 +280,8 @@ impl Runtime {
         self.is_shut_down = true;
         let shared = &self.handle.spawner.shared;
         if shared.is_in_forked_child() {
-            // The threads are the parent's, as are the events that the driver would take out of epoll.
+            // The threads are the parent's, as are the events that the driver would take out of
+            // epoll.
             self.threads.drain(..).for_each(std::mem::forget);
             return false;
         }
@@ -304,8 +309,8 @@ impl Runtime {
     }
 }
 
-/// Declares that the runtime's wakers run no user code, so that timers and I/O keep no frame for them.
-/// The task's vtable is first, since it is looked up most often.
+/// Declares that the runtime's wakers run no user code, so that timers and I/O keep no frame for
+/// them. The task's vtable is first, since it is looked up most often.
 pub(crate) fn register_wakers() {
     framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
     framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);

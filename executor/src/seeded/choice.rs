@@ -1,17 +1,17 @@
 //! Every decision of a seeded run.
 //!
-//! Owns the random numbers and the digest of the decisions. It must not know what the candidates are:
-//! only their number and their priorities.
+//! Owns the random numbers and the digest of the decisions. It must not know what the candidates
+//! are: only their number and their priorities.
 //!
 //! # How a run is shaped
 //!
-//! Some orderings are found by switching often, others only when one task makes no progress for long.
-//! So the seed first decides what kind of run it is. *Uniform* runs choose evenly among everything that
-//! can run. *Priority* runs give each task a random priority, run the highest, and lower it to the
-//! lowest when it is preempted or yields: the idea of Burckhardt et al., "A Randomized Scheduler
-//! with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010). One choice in sixteen is even
-//! nevertheless, so that every task makes progress. How often a task is preempted at a point varies
-//! from run to run, too.
+//! Some orderings are found by switching often, others only when one task makes no progress for
+//! long. So the seed first decides what kind of run it is. *Uniform* runs choose evenly among
+//! everything that can run. *Priority* runs give each task a random priority, run the highest, and
+//! lower it to the lowest when it is preempted or yields: the idea of Burckhardt et al., "A
+//! Randomized Scheduler with Probabilistic Guarantees of Finding Bugs" (ASPLOS 2010). One choice in
+//! sixteen is even nevertheless, so that every task makes progress. How often a task is preempted
+//! at a point varies from run to run, too.
 
 #[cfg(test)]
 mod tests;
@@ -57,7 +57,8 @@ impl Chooser {
         mix(self.state)
     }
 
-    /// Returns a number below `limit`, which is not zero. The bias is below 2⁻³² for any `limit` here.
+    /// Returns a number below `limit`, which is not zero. The bias is below 2⁻³² for any `limit`
+    /// here.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         let chosen = ((u128::from(self.next()) * limit as u128) >> 64) as usize;
         self.note((limit as u64) << 32 ^ chosen as u64);

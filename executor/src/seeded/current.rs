@@ -9,8 +9,8 @@ use std::rc::Rc;
 use super::Run;
 
 framewise_sync::thread_local! {
-    /// The run that this thread is in. Has no destructor, so that a test may run in the destructor of
-    /// another thread-local; `InRun` empties it.
+    /// The run that this thread is in. Has no destructor, so that a test may run in the destructor
+    /// of another thread-local; `InRun` empties it.
     static RUN: ManuallyDrop<RefCell<Option<Rc<Run>>>> =
         const { ManuallyDrop::new(RefCell::new(None)) };
     /// `true` if there is one, and it has not ended yet.

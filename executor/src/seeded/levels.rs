@@ -1,8 +1,8 @@
 //! The `block_on`s of a run that have not returned, from the run's own one to the innermost.
 //!
-//! Owns the consequence of their sharing a stack: one returns only after all that began within it. On
-//! threads of their own they would not wait for each other, so the report of a deadlocked run says whether
-//! one was blocked by nesting.
+//! Owns the consequence of their sharing a stack: one returns only after all that began within it.
+//! On threads of their own they would not wait for each other, so the report of a deadlocked run
+//! says whether one was blocked by nesting.
 
 use std::cell::{Cell, RefCell};
 
@@ -16,7 +16,8 @@ pub(super) struct Levels {
 }
 
 impl Levels {
-    /// Records the begin of a `block_on`. The caller has a reference to the task until the guard is dropped.
+    /// Records the begin of a `block_on`. The caller has a reference to the task until the guard is
+    /// dropped.
     pub(super) fn enter(&self, task: TaskRef) -> Level<'_> {
         self.tasks.borrow_mut().push(task);
         Level(self)

@@ -17,8 +17,8 @@ pub(super) fn leave_current_set() -> MadeCurrent {
 ///
 /// # Safety
 ///
-/// The future ends before the caller returns: until then the set is being polled, further down on the
-/// stack. A task that the future spawns onto the set finds it by a pointer.
+/// The future ends before the caller returns: until then the set is being polled, further down on
+/// the stack. A task that the future spawns onto the set finds it by a pointer.
 pub(super) unsafe fn in_current_set<F: Future>(future: F) -> impl Future<Output = F::Output> {
     let set = current_set();
     async move {

@@ -1,9 +1,10 @@
 //! A seeded run: the loop of one thread that chooses by a seed what runs next.
 //!
-//! Owns the list of everything that can run (tasks, blocking calls, timers that are due), the choice among
-//! them, and the virtual time. It takes the workers' place in an ordinary runtime: tasks, handles, lists,
-//! frames and timers are the same code, and a [`Shared`] without workers puts every runnable task into
-//! the injector, where this loop takes it out. `crate::test` runs a test under many seeds.
+//! Owns the list of everything that can run (tasks, blocking calls, timers that are due), the
+//! choice among them, and the virtual time. It takes the workers' place in an ordinary runtime:
+//! tasks, handles, lists, frames and timers are the same code, and a [`Shared`] without workers
+//! puts every runnable task into the injector, where this loop takes it out. `crate::test` runs a
+//! test under many seeds.
 //!
 //! # Loops within loops
 //!
@@ -45,8 +46,8 @@ use crate::blocking::Job;
 use crate::scheduler::shared::Shared;
 use crate::task::header::{RunResult, TaskRef};
 
-/// Steps in a row that did nothing but yield, after which the time advances nevertheless: a task may spin
-/// until a timer has fired.
+/// Steps in a row that did nothing but yield, after which the time advances nevertheless: a task
+/// may spin until a timer has fired.
 const SPIN_STEPS: u32 = 1000;
 
 /// The result of a run, besides its output.
@@ -182,7 +183,8 @@ impl Run {
     fn run_until(&self, is_done: impl Fn() -> bool) -> bool {
         Frame::root().run(|| {
             loop {
-                // Checked first: a stop may be why the future is over, since a `block_on` in it unwinds.
+                // Checked first: a stop may be why the future is over, since a `block_on` in it
+                // unwinds.
                 if self.stop.borrow().is_some() {
                     return false;
                 }
@@ -221,7 +223,8 @@ impl Run {
             .set(if yielded { self.spins.get() + 1 } else { 0 });
     }
 
-    /// Takes the tasks that were woken or spawned, and the jobs of the blocking pool, since the last step.
+    /// Takes the tasks that were woken or spawned, and the jobs of the blocking pool, since the
+    /// last step.
     fn collect(&self) {
         let own_pushes = self.own_pushes.take();
         let mut pushes = 0;
@@ -308,8 +311,8 @@ impl Run {
     }
 
     fn run_task(&self, task: TaskRef) -> bool {
-        // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may run on
-        // any thread, or were made by this one (`scoped.rs`).
+        // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may
+        // run on any thread, or were made by this one (`scoped.rs`).
         match unsafe { task.run() } {
             RunResult::Done => false,
             RunResult::Reschedule(task) => {

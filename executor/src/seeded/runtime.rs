@@ -1,7 +1,7 @@
 //! The runtime of a seeded run: one without threads, driven by the loop of `mod.rs`.
 //!
-//! Owns its start and its end. The output is taken before the end, so that it outlives the tasks that the
-//! future left behind, as with an ordinary runtime.
+//! Owns its start and its end. The output is taken before the end, so that it outlives the tasks
+//! that the future left behind, as with an ordinary runtime.
 
 use std::future::Future;
 use std::io;
@@ -41,8 +41,8 @@ pub(crate) enum RunOutcome<T> {
     Stopped(Stop),
 }
 
-/// Runs the future that `make` returns, and everything that it spawns, under a seed. The run ends with
-/// the future; the tasks that are left are dropped.
+/// Runs the future that `make` returns, and everything that it spawns, under a seed. The run ends
+/// with the future; the tasks that are left are dropped.
 pub(crate) fn run<F: Future>(
     settings: RunSettings,
     make: impl FnOnce() -> F,
@@ -86,7 +86,8 @@ pub(crate) fn run<F: Future>(
     (outcome, report)
 }
 
-/// Returns the future that `make` returns, in a box: by value it would be in each stack frame of the run.
+/// Returns the future that `make` returns, in a box: by value it would be in each stack frame of
+/// the run.
 #[inline(never)]
 fn boxed<F: Future>(make: impl FnOnce() -> F) -> Pin<Box<F>> {
     Box::pin(make())

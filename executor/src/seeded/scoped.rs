@@ -23,7 +23,8 @@ struct Scoped<'run, T> {
 
 impl<T> Drop for Scoped<'_, T> {
     fn drop(&mut self) {
-        /// Aborts the process: unwinding would leave a future with references into a stack that is gone.
+        /// Aborts the process: unwinding would leave a future with references into a stack that is
+        /// gone.
         struct Abort;
         impl Drop for Abort {
             fn drop(&mut self) {
@@ -46,8 +47,8 @@ impl<T> Drop for Scoped<'_, T> {
     }
 }
 
-/// Runs `future` in `run`, in the caller's frame, until it is ready or the run is stopped; then calls
-/// `after`. Returns `None` if the run was stopped.
+/// Runs `future` in `run`, in the caller's frame, until it is ready or the run is stopped; then
+/// calls `after`. Returns `None` if the run was stopped.
 pub(crate) fn finish<F: Future>(
     run: &Run,
     spawner: &Arc<Spawner>,
@@ -55,8 +56,8 @@ pub(crate) fn finish<F: Future>(
     site: &'static Location<'static>,
     after: impl FnOnce(),
 ) -> Option<Result<F::Output, JoinError>> {
-    // SAFETY: the task is complete, and its output dropped or moved out, when `scoped` has been dropped
-    // or taken from, and that is before this function returns or unwinds.
+    // SAFETY: the task is complete, and its output dropped or moved out, when `scoped` has been
+    // dropped or taken from, and that is before this function returns or unwinds.
     let handle = unsafe {
         let future = local_set::in_current_set(future);
         Arc::clone(spawner).spawn_borrowing(future, Frame::current())

@@ -37,9 +37,9 @@ impl fmt::Display for Stop {
 
 /// Unwinds out of a `block_on` whose run was stopped.
 ///
-/// Two kinds of code do not end because of that: a destructor that calls `block_on` while a panic unwinds,
-/// which aborts the process, and a loop that catches the panic and calls `block_on` again, which never
-/// ends. For both the reason is printed, and for the loop the process is aborted.
+/// Two kinds of code do not end because of that: a destructor that calls `block_on` while a panic
+/// unwinds, which aborts the process, and a loop that catches the panic and calls `block_on` again,
+/// which never ends. For both the reason is printed, and for the loop the process is aborted.
 pub(super) fn unwind(stop: &Stop, seed: u64, rejections: &Cell<u32>) -> ! {
     rejections.set(rejections.get() + 1);
     let is_loop = rejections.get() > REJECTIONS_MAX;

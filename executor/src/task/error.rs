@@ -70,7 +70,8 @@ impl JoinError {
         matches!(*self.0, Reason::Rejected(_))
     }
 
-    /// Returns the innermost frame that was current when the panic began, or `None` if there was no panic.
+    /// Returns the innermost frame that was current when the panic began, or `None` if there was no
+    /// panic.
     ///
     /// The error holds a reference to this frame.
     ///

@@ -1,27 +1,27 @@
 //! What every task looks like from outside: the header, and the pointer that queues hold.
 //!
-//! Owns the layout of the header and the vtable, whose functions know the future's type. Knows neither
-//! queues nor workers. The task goes on in `cell.rs`, where the type is known.
+//! Owns the layout of the header and the vtable, whose functions know the future's type. Knows
+//! neither queues nor workers. The task goes on in `cell.rs`, where the type is known.
 //!
 //! # The safety argument
 //!
 //! - **T1. Shape.** A task is one allocation of `cell::Core<F, S>`, a `repr(C)` struct that begins
-//!   with `Header`. The header's vtable was made for that `F` and `S`, so its functions may cast the
-//!   pointer back. If the output `T` of the future that was spawned is large, `F` is a `BoxOutput`, or a
-//!   blocking call that does the same, so the task's output is a `LargeOutput<T>`. Only the join handle,
-//!   which knows `T`, differs by that.
-//! - **T2. Liveness and the stage.** The thread that drops the last reference frees the task. The task
-//!   keeps one of its own until it is finished, so the holder of a runnable task needs none (S3). The
-//!   stage (future or output) belongs to the runner from `start` until `complete`, and from then on to
-//!   the join handle, or to the runner if there is no handle.
-//! - **T3. The frame.** Written when the task is made; taken out by the runner after the future is gone.
-//!   Only the runner borrows it in between.
+//!   with `Header`. The header's vtable was made for that `F` and `S`, so its functions may cast
+//!   the pointer back. If the output `T` of the future that was spawned is large, `F` is a
+//!   `BoxOutput`, or a blocking call that does the same, so the task's output is a
+//!   `LargeOutput<T>`. Only the join handle, which knows `T`, differs by that.
+//! - **T2. Liveness and the stage.** The thread that drops the last reference frees the task. The
+//!   task keeps one of its own until it is finished, so the holder of a runnable task needs none
+//!   (S3). The stage (future or output) belongs to the runner from `start` until `complete`, and
+//!   from then on to the join handle, or to the runner if there is no handle.
+//! - **T3. The frame.** Written when the task is made; taken out by the runner after the future is
+//!   gone. Only the runner borrows it in between.
 //! - **T4. The join waker.** Its slot belongs to the join handle while `JOIN_WAKER` is off, and is
-//!   read-only for both sides while it is on (S5). A handle that is dropped takes the waker out, unless
-//!   the completing thread is waking it: then that thread does.
-//! - **T5. The links.** Accessed only under the lock of the list that a task may be in: its owner's, from
-//!   `insert` until just before it completes, or, for a blocking call, the pool's queue, from `push_back`
-//!   until it is taken out.
+//!   read-only for both sides while it is on (S5). A handle that is dropped takes the waker out,
+//!   unless the completing thread is waking it: then that thread does.
+//! - **T5. The links.** Accessed only under the lock of the list that a task may be in: its
+//!   owner's, from `insert` until just before it completes, or, for a blocking call, the pool's
+//!   queue, from `push_back` until it is taken out.
 //! - **T6. The right thread.** The future is polled and dropped only by `run`, which is called by
 //!   the scheduler that owns the task. A scheduler whose tasks are not `Send` calls it on its own
 //!   thread only. The output is `Send` where the handle that carries it away is.
@@ -86,7 +86,8 @@ pub(crate) enum RunResult {
     Reschedule(TaskRef),
 }
 
-/// A pointer to a task. Its owner knows whether it carries a reference, or the right to run the task.
+/// A pointer to a task. Its owner knows whether it carries a reference, or the right to run the
+/// task.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
 pub(crate) struct TaskRef(NonNull<Header>);
@@ -108,8 +109,8 @@ impl TaskRef {
     ///
     /// # Safety
     ///
-    /// The pointer came from `cell::allocate`, and the task is alive while the `TaskRef` is used: its
-    /// user has a reference, or is the task's holder (rule T2).
+    /// The pointer came from `cell::allocate`, and the task is alive while the `TaskRef` is used:
+    /// its user has a reference, or is the task's holder (rule T2).
     pub(crate) unsafe fn new(pointer: NonNull<Header>) -> Self {
         Self(pointer)
     }
@@ -132,14 +133,16 @@ impl TaskRef {
     ///
     /// # Safety
     ///
-    /// The caller is the task's holder, and gives that up (S2). The future may run on this thread (T6).
+    /// The caller is the task's holder, and gives that up (S2). The future may run on this thread
+    /// (T6).
     #[inline]
     pub(crate) unsafe fn run(self) -> RunResult {
         // SAFETY: the pointer is to a live task (T2), and the caller is its holder.
         unsafe { (self.header().vtable.run)(self.0) }
     }
 
-    /// Completes the task with `error` instead of running it: its future is dropped here, in its frame.
+    /// Completes the task with `error` instead of running it: its future is dropped here, in its
+    /// frame.
     ///
     /// # Safety
     ///
@@ -153,8 +156,8 @@ impl TaskRef {
     #[inline]
     pub(crate) fn wake(self) {
         if self.header().state.wake() == WakeAction::Submit {
-            // SAFETY: `Submit` made us the holder, and the caller's reference keeps the task (and with it
-            // the scheduler) alive until this returns.
+            // SAFETY: `Submit` made us the holder, and the caller's reference keeps the task (and
+            // with it the scheduler) alive until this returns.
             unsafe { (self.header().vtable.schedule)(self.0) }
         }
     }
@@ -170,8 +173,8 @@ impl TaskRef {
         }
     }
 
-    /// Returns `true` if this thread is ending the task's runtime and the task is aborted: waiting for it
-    /// here could last forever. The caller has a reference.
+    /// Returns `true` if this thread is ending the task's runtime and the task is aborted: waiting
+    /// for it here could last forever. The caller has a reference.
     #[cold]
     pub(crate) fn is_ending_here(self) -> bool {
         self.header().state.is_cancelled()

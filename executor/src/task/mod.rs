@@ -8,8 +8,8 @@
 //! A poll of a task has a budget of 128 operations that are ready; after that, an operation of the
 //! runtime returns `Pending` once, so that other tasks, timers and I/O have their turn.
 //! [`context::coop`](crate::context::coop) has the rules. Channels and locks come from crates that
-//! do not know of it: [`coop`] makes their futures and streams take part, [`consume_budget`] does so
-//! for a loop, and [`unconstrained`] exempts a future.
+//! do not know of it: [`coop`] makes their futures and streams take part, [`consume_budget`] does
+//! so for a loop, and [`unconstrained`] exempts a future.
 //!
 //! ```
 //! # framewise::block_on(async {

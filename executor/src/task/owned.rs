@@ -44,7 +44,8 @@ impl OwnedTasks {
         true
     }
 
-    /// Removes a task that is about to be complete. Does nothing to a task that the closed list rejected.
+    /// Removes a task that is about to be complete. Does nothing to a task that the closed list
+    /// rejected.
     pub(crate) fn remove(&self, task: TaskRef) {
         let mut list = self.0.lock();
         // SAFETY: rule T5: the lock is held.

@@ -1,4 +1,5 @@
-//! `spawn` and the functions like it: how code gets into a runtime. The task goes on in `scheduler/shared.rs`.
+//! `spawn` and the functions like it: how code gets into a runtime. The task goes on in
+//! `scheduler/shared.rs`.
 
 use std::future::Future;
 
@@ -24,12 +25,13 @@ use crate::seeded::hooks;
 ///
 /// # Large futures and outputs
 ///
-/// The future is moved once, to the heap, so that one of several hundred KiB does not overflow the stack
-/// in a debug build either. A task is one allocation; in a debug build, and for a future above 16
-/// KiB, it is two. So is an output above 16 KiB, which is moved to the heap when the future's poll returns it,
-/// and stays there until it is joined. The poll itself, and the join, return the output by value: a debug
-/// build has one copy of it on the worker's stack beside those of the future's own code, and one or more on
-/// the joiner's stack (`.await` makes several). If that overflows a stack, box the output, or set a larger
+/// The future is moved once, to the heap, so that one of several hundred KiB does not overflow the
+/// stack in a debug build either. A task is one allocation; in a debug build, and for a future
+/// above 16 KiB, it is two. So is an output above 16 KiB, which is moved to the heap when the
+/// future's poll returns it, and stays there until it is joined. The poll itself, and the join,
+/// return the output by value: a debug build has one copy of it on the worker's stack beside those
+/// of the future's own code, and one or more on the joiner's stack (`.await` makes several). If
+/// that overflows a stack, box the output, or set a larger
 /// [`thread_stack_size`](crate::runtime::Builder::thread_stack_size).
 ///
 /// # Examples
@@ -94,10 +96,9 @@ where
 /// pool.
 ///
 /// The pool starts threads as needed, up to
-/// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads); more calls wait. If
-/// no thread can be started at all, joining returns a
-/// [rejected](crate::task::JoinError::is_rejected) error. An abort reaches a call only while it waits
-/// in the queue.
+/// [`max_blocking_threads`](crate::runtime::Builder::max_blocking_threads); more calls wait. If no
+/// thread can be started at all, joining returns a [rejected](crate::task::JoinError::is_rejected)
+/// error. An abort reaches a call only while it waits in the queue.
 ///
 /// # Panics
 ///
@@ -131,10 +132,9 @@ where
 
 /// Runs a call that blocks on this thread; the worker's core is handed off to another thread.
 ///
-/// The calling task is not moved, so `f` may borrow from it. Its thread is without a core from then on,
-/// and ends after the task's poll. Off a worker, and if no other thread can be started, this just calls
-/// `f`. The [budget](framewise_context::coop) of the task does not
-/// constrain `f`.
+/// The calling task is not moved, so `f` may borrow from it. Its thread is without a core from then
+/// on, and ends after the task's poll. Off a worker, and if no other thread can be started, this
+/// just calls `f`. The [budget](framewise_context::coop) of the task does not constrain `f`.
 ///
 /// # Panics
 ///
@@ -167,8 +167,8 @@ where
     coop::with_unconstrained(|| ending::while_blocking(|| hooks::blocking(f)))
 }
 
-/// Runs `future` on this thread until it is ready: in the runtime that the thread is in, or else in a
-/// new one, which is shut down afterwards.
+/// Runs `future` on this thread until it is ready: in the runtime that the thread is in, or else in
+/// a new one, which is shut down afterwards.
 ///
 /// # Panics
 ///

@@ -1,12 +1,14 @@
 //! The task's state word: flags and reference count in one atomic, and every transition of it.
 //!
-//! Owns the protocol between the threads that wake, run, abort and join a task. Knows neither futures
-//! nor queues: each transition returns what its caller must do next, as a `#[must_use]` action. From
-//! here the task goes on in `cell.rs`, which carries the actions out. The design is tokio's: flags and
-//! the reference count in one word, and a join waker whose slot changes owners by a bit.
+//! Owns the protocol between the threads that wake, run, abort and join a task. Knows neither
+//! futures nor queues: each transition returns what its caller must do next, as a `#[must_use]`
+//! action. From here the task goes on in `cell.rs`, which carries the actions out. The design is
+//! tokio's: flags and the reference count in one word, and a join waker whose slot changes owners
+//! by a bit.
 //!
-//! A task is **runnable** while `SCHEDULED` is set: one thread or queue, its *holder*, has the exclusive
-//! right to run it. The transition that makes a task runnable hands that right to its caller.
+//! A task is **runnable** while `SCHEDULED` is set: one thread or queue, its *holder*, has the
+//! exclusive right to run it. The transition that makes a task runnable hands that right to its
+//! caller.
 //!
 //! # Bits
 //!
@@ -40,14 +42,15 @@
 //!
 //! # What holds
 //!
-//! - S1. A runnable task has one holder: the caller of the transition that sets `SCHEDULED` in an idle
-//!   task, or of `finish_poll` if that finds `SCHEDULED`.
+//! - S1. A runnable task has one holder: the caller of the transition that sets `SCHEDULED` in an
+//!   idle task, or of `finish_poll` if that finds `SCHEDULED`.
 //! - S2. At most one poller: only the holder may call `start`.
 //! - S3. A task that is not complete keeps the reference that it was created with, so a queue entry
 //!   needs none of its own.
-//! - S4. `CANCELLED` implies that the task is runnable or running: `abort` sets both bits in one step.
-//! - S5. The join waker's slot is written by the join handle, and only while `JOIN_WAKER` is
-//!   off; while it is on both sides may read it. (The one other write is T4's: the completing thread
+//! - S4. `CANCELLED` implies that the task is runnable or running: `abort` sets both bits in one
+//!   step.
+//! - S5. The join waker's slot is written by the join handle, and only while `JOIN_WAKER` is off;
+//!   while it is on both sides may read it. (The one other write is T4's: the completing thread
 //!   empties the slot if no handle is left to do it.)
 
 use framewise_sync::atomic::{AtomicUsize, Ordering};
@@ -144,10 +147,10 @@ impl TaskState {
     /// Edge 1: begins to run the task. For the holder.
     #[inline]
     pub(crate) fn start(&self) -> StartAction {
-        // Ordering: Acquire, pairs with the Release of finish_poll (the last poller's writes to
-        // the future) and of wake (what the waker did before waking).
-        // Both bits are known, so a subtraction turns them: one instruction, where a xor whose result
-        // is used is a loop on x86. The same in the transitions below.
+        // Ordering: Acquire, pairs with the Release of finish_poll (the last poller's writes to the
+        // future) and of wake (what the waker did before waking). Both bits are known, so a
+        // subtraction turns them: one instruction, where a xor whose result is used is a loop on
+        // x86. The same in the transitions below.
         let before = self.0.fetch_sub(SCHEDULED - RUNNING, Ordering::Acquire);
         debug_assert!(
             before & SCHEDULED != 0,
@@ -218,8 +221,8 @@ impl TaskState {
     /// Edges 4 and 5 in one step, for a task without a frame whose output is stored.
     #[inline]
     pub(crate) fn complete_and_finish(&self) -> (OutputOwner, FinishAction) {
-        // Ordering: Acquire, pairs with the Release of drop_reference and drop_handle: a thread that
-        // finds no other reference frees what their threads used.
+        // Ordering: Acquire, pairs with the Release of drop_reference and drop_handle: a thread
+        // that finds no other reference frees what their threads used.
         let mut now = self.0.load(Ordering::Acquire);
         loop {
             debug_assert!(now & RUNNING != 0, "only a runner completes a task");
@@ -252,8 +255,8 @@ impl TaskState {
         }
     }
 
-    /// Edge 4: records that the future is gone and the output stored. The frame is still there, so that
-    /// a detached task's output can be dropped in it.
+    /// Edge 4: records that the future is gone and the output stored. The frame is still there, so
+    /// that a detached task's output can be dropped in it.
     pub(crate) fn complete(&self) -> OutputOwner {
         // Ordering: Release publishes the output to a handle that is dropped from now on. What
         // others released is acquired by finish, before the waker's slot is read.
@@ -287,9 +290,9 @@ impl TaskState {
         }
     }
 
-    /// After `WakeJoiner`: returns the waker's slot to the handle and drops the task's own reference, in
-    /// one step. Returns `false` if the handle is gone: then nothing was dropped, and the caller empties
-    /// the slot and [drops the reference](Self::drop_reference).
+    /// After `WakeJoiner`: returns the waker's slot to the handle and drops the task's own
+    /// reference, in one step. Returns `false` if the handle is gone: then nothing was dropped, and
+    /// the caller empties the slot and [drops the reference](Self::drop_reference).
     #[must_use]
     pub(crate) fn release_join_waker(&self) -> bool {
         // Ordering: Release: the handle that finds the bit off may write the slot, after our
@@ -305,8 +308,8 @@ impl TaskState {
 
     /// Returns `true` if the task was aborted: its holder drops the future.
     pub(crate) fn is_cancelled(&self) -> bool {
-        // Ordering: Relaxed. Publishes nothing. A caller that knows of the abort has seen it in an order
-        // that includes this bit.
+        // Ordering: Relaxed. Publishes nothing. A caller that knows of the abort has seen it in an
+        // order that includes this bit.
         self.0.load(Ordering::Relaxed) & CANCELLED != 0
     }
 
@@ -325,8 +328,8 @@ impl TaskState {
         self.0.load(Ordering::Acquire) & JOIN_WAKER != 0
     }
 
-    /// Gives the waker's slot, which the join handle has filled, to the runtime. Returns `false` if the
-    /// task is finished: the slot still belongs to the handle, and the output can be taken.
+    /// Gives the waker's slot, which the join handle has filled, to the runtime. Returns `false` if
+    /// the task is finished: the slot still belongs to the handle, and the output can be taken.
     #[must_use]
     pub(crate) fn set_join_waker(&self) -> bool {
         self.update(|now| {
@@ -336,8 +339,8 @@ impl TaskState {
         .is_ok()
     }
 
-    /// Takes the slot back for the join handle, which fills it again. Returns `false` if the task is
-    /// finished: the runtime may be reading the slot, and the output can be taken.
+    /// Takes the slot back for the join handle, which fills it again. Returns `false` if the task
+    /// is finished: the runtime may be reading the slot, and the output can be taken.
     #[must_use]
     pub(crate) fn unset_join_waker(&self) -> bool {
         self.update(|now| {
@@ -389,8 +392,8 @@ impl TaskState {
     /// Adds a reference.
     #[inline]
     pub(crate) fn add_reference(&self) {
-        // Ordering: Relaxed. The caller has a reference, so the task stays alive, and passing the new
-        // reference to another thread synchronizes by itself.
+        // Ordering: Relaxed. The caller has a reference, so the task stays alive, and passing the
+        // new reference to another thread synchronizes by itself.
         let before = self.0.fetch_add(REFERENCE, Ordering::Relaxed);
         if before > usize::MAX / 2 {
             // Like std's Arc: leaked wakers must not wrap the count to zero.
@@ -402,8 +405,8 @@ impl TaskState {
     #[inline]
     #[must_use]
     pub(crate) fn drop_reference(&self) -> bool {
-        // Ordering: AcqRel. Release: this use of the task is over; Acquire: so is every other, before it
-        // is freed.
+        // Ordering: AcqRel. Release: this use of the task is over; Acquire: so is every other,
+        // before it is freed.
         let before = self.0.fetch_sub(REFERENCE, Ordering::AcqRel);
         debug_assert!(
             before / REFERENCE >= 1,
@@ -414,8 +417,8 @@ impl TaskState {
 
     /// Runs a compare-exchange loop for the join handle.
     fn update(&self, f: impl Fn(usize) -> Option<usize>) -> Result<usize, usize> {
-        // Ordering: Release publishes the waker's slot to finish. Acquire for the value that is read,
-        // whether it is then replaced or not; pairs with complete and finish, for the output.
+        // Ordering: Release publishes the waker's slot to finish. Acquire for the value that is
+        // read, whether it is then replaced or not; pairs with complete and finish, for the output.
         self.0.fetch_update(Ordering::Release, Ordering::Acquire, f)
     }
 }

@@ -14,7 +14,8 @@ impl Environment {
     ///
     /// # Panics
     ///
-    /// Panics if a variable is no number: a test that silently ran under other seeds would show nothing.
+    /// Panics if a variable is no number: a test that silently ran under other seeds would show
+    /// nothing.
     #[track_caller]
     pub(super) fn of_process() -> Self {
         match Self::of(|name| std::env::var_os(name).map(|value| value.display().to_string())) {

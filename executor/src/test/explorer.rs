@@ -71,8 +71,8 @@ impl Explorer {
         self
     }
 
-    /// Sets how many steps (polls, blocking calls, timers) a run may take before it fails as a livelock.
-    /// By default a million.
+    /// Sets how many steps (polls, blocking calls, timers) a run may take before it fails as a
+    /// livelock. By default a million.
     pub fn step_limit(mut self, steps: u64) -> Self {
         self.steps_max = steps;
         self
@@ -142,8 +142,8 @@ impl Explorer {
         }
     }
 
-    /// Runs the futures that `make` returns, one for each seed, and returns a summary. The environment's
-    /// variables are ignored.
+    /// Runs the futures that `make` returns, one for each seed, and returns a summary. The
+    /// environment's variables are ignored.
     ///
     /// # Panics
     ///
@@ -212,7 +212,8 @@ impl Explorer {
     }
 }
 
-/// Returns the command that replays a failure. The test harness gives a test's thread the test's name.
+/// Returns the command that replays a failure. The test harness gives a test's thread the test's
+/// name.
 fn replay(seed: u64) -> String {
     let thread = std::thread::current();
     let test = thread.name().filter(|&name| name != "main").unwrap_or("");
@@ -268,7 +269,8 @@ impl<T> Run<T> {
         self.steps
     }
 
-    /// Returns a digest of every decision of the run: two runs with the same digest went the same way.
+    /// Returns a digest of every decision of the run: two runs with the same digest went the same
+    /// way.
     pub fn digest(&self) -> u64 {
         self.digest
     }

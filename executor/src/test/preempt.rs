@@ -70,8 +70,8 @@ impl<F: Future> Future for PreemptibleFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        // SAFETY: `future` is pinned as `self` is: it is never moved, there is no Drop, and the type
-        // is Unpin only where F is.
+        // SAFETY: `future` is pinned as `self` is: it is never moved, there is no Drop, and the
+        // type is Unpin only where F is.
         let (future, has_begun) = unsafe {
             let this = self.get_unchecked_mut();
             (Pin::new_unchecked(&mut this.future), &mut this.has_begun)

@@ -1,5 +1,6 @@
-//! The counts of what is still at work, and the end that follows them: each thread's step is a call on the
-//! test's thread. In a runtime a wrong count is an end that comes too early, or twice, in few schedules.
+//! The counts of what is still at work, and the end that follows them: each thread's step is a call
+//! on the test's thread. In a runtime a wrong count is an end that comes too early, or twice, in
+//! few schedules.
 
 use std::future;
 use std::io;

@@ -1,5 +1,6 @@
-//! One worker's loop on the test's thread, beside a sibling that is registered as parked and never runs: each
-//! notification is counted. In a runtime the monitor would make up for one that is missing.
+//! One worker's loop on the test's thread, beside a sibling that is registered as parked and never
+//! runs: each notification is counted. In a runtime the monitor would make up for one that is
+//! missing.
 
 mod steps;
 
@@ -225,7 +226,8 @@ fn a_wait_in_the_driver_ends_by_the_limit_or_the_timer_that_comes_first() {
     late.cancel();
 }
 
-/// The sibling runs one of its tasks for long. What else it has is stolen, the task in its LIFO slot at last.
+/// The sibling runs one of its tasks for long. What else it has is stolen, the task in its LIFO
+/// slot at last.
 #[test]
 fn a_worker_without_tasks_steals_those_of_its_sibling() {
     let (bench, core, siblings) = Bench::with_siblings_queue();

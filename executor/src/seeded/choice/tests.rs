@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::{Chooser, EVEN_ONE_IN, PREEMPT_ONE_IN};
 
-/// Counts how often each of four candidates with rising priorities is chosen in a thousand steps under
-/// `seed`.
+/// Counts how often each of four candidates with rising priorities is chosen in a thousand steps
+/// under `seed`.
 fn counts(seed: u64) -> (bool, [usize; 4]) {
     let mut chooser = Chooser::new(seed);
     let mut counts = [0; 4];

@@ -38,8 +38,8 @@ pub(super) struct Woken {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct PollerId(pub(super) u64);
 
-/// The number of the set itself, awaited. It is one poller at most: its poll borrows the set mutably, so
-/// that no `run_until` exists at that time.
+/// The number of the set itself, awaited. It is one poller at most: its poll borrows the set
+/// mutably, so that no `run_until` exists at that time.
 pub(super) const SET_ITSELF: PollerId = PollerId(0);
 
 impl Woken {
@@ -71,8 +71,8 @@ impl LocalShared {
 
     /// Puts a task into the queue and wakes every poller that found the queue empty.
     pub(super) fn push(&self, task: TaskRef) {
-        // Nearly always there is one poller: its waker comes out without an allocation, and the list
-        // keeps its memory.
+        // Nearly always there is one poller: its waker comes out without an allocation, and the
+        // list keeps its memory.
         let (first, more) = {
             let mut woken = self.woken.lock();
             woken.queue.push_back(task);

@@ -69,8 +69,8 @@ fn run(task: TaskRef) {
     assert!(matches!(unsafe { task.run() }, RunResult::Done));
 }
 
-/// Like at a runtime's end: it is over when the list is empty, and a task in the list still has a future
-/// to be dropped.
+/// Like at a runtime's end: it is over when the list is empty, and a task in the list still has a
+/// future to be dropped.
 #[test]
 fn removing_a_refused_task_leaves_the_others_in_the_list() {
     for others in 0..4 {

@@ -1,5 +1,5 @@
-//! The steps on one thread, each call counted: a wake-up that is missing or one too many fails here, where
-//! in a runtime the monitor would turn it into latency.
+//! The steps on one thread, each call counted: a wake-up that is missing or one too many fails
+//! here, where in a runtime the monitor would turn it into latency.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -16,7 +16,8 @@ enum Call {
     Check {
         registered: bool,
     },
-    /// A wait in the driver: for how long, and which driver owner and which IN_DRIVER state were seen.
+    /// A wait in the driver: for how long, and which driver owner and which IN_DRIVER state were
+    /// seen.
     Wait {
         limit: Option<Duration>,
         owner: Option<usize>,
@@ -30,8 +31,8 @@ enum Call {
     WakeDriverWithin(Duration),
 }
 
-/// A scheduler without queues whose waits return at once. An untimed sleep on the condition variable would
-/// not return, so a test unparks the worker before.
+/// A scheduler without queues whose waits return at once. An untimed sleep on the condition
+/// variable would not return, so a test unparks the worker before.
 struct Counting {
     idle: Idle,
     monitor: Monitor,

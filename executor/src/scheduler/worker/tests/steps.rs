@@ -1,5 +1,5 @@
-//! The steps of the loop that only show in which order a worker does what: as single calls on the test's thread,
-//! or as counts.
+//! The steps of the loop that only show in which order a worker does what: as single calls on the
+//! test's thread, or as counts.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
@@ -31,8 +31,8 @@ impl Bench {
         }
     }
 
-    /// A worker that searches beside a task in the injector: when it leaves its idle state, it notifies the
-    /// sibling.
+    /// A worker that searches beside a task in the injector: when it leaves its idle state, it
+    /// notifies the sibling.
     fn searcher(&self, mut core: Box<Core>) -> WorkerThread {
         drop(self.spawn(async {}));
         assert!(self.was_notified());
@@ -57,7 +57,8 @@ impl Bench {
         seen
     }
 
-    /// What the driver found: a socket is readable, whose waker says whether the sibling had been notified.
+    /// What the driver found: a socket is readable, whose waker says whether the sibling had been
+    /// notified.
     fn event(&self, seen: &Arc<Seen>) -> Batch {
         let _entered = self.shared.io.enter();
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
