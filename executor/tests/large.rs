@@ -23,8 +23,8 @@ use framewise::{JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 
 const MIB: usize = 1024 * 1024;
 
-/// The size of a large future, closure or output: a stack of 2 MiB has room for two of them, but not for
-/// three.
+/// The size of a large future, closure or output: a stack of 2 MiB has room for two of them, but
+/// not for three.
 const LARGE: usize = 700_000;
 
 const IN_CHILD: &str = "FRAMEWISE_LARGE_CHILD";
@@ -363,8 +363,8 @@ static DROPPED: AtomicUsize = AtomicUsize::new(0);
 
 impl Drop for Byte {
     fn drop(&mut self) {
-        // Ordering: Relaxed, because it publishes nothing. The tests read it after a join, or after the
-        // runtime has ended.
+        // Ordering: Relaxed, because it publishes nothing. The tests read it after a join, or after
+        // the runtime has ended.
         DROPPED.fetch_add(1, Relaxed);
     }
 }
@@ -372,8 +372,8 @@ impl Drop for Byte {
 /// An output that is too large to be passed by value.
 type LargeOutput<const SIZE: usize = LARGE> = [Byte; SIZE];
 
-/// A future that is ready with a large output at its second poll. It notifies the receiver just before, if it
-/// has a sender.
+/// A future that is ready with a large output at its second poll. It notifies the receiver just
+/// before, if it has a sender.
 struct ReadyWithLarge<const SIZE: usize = LARGE> {
     is_polled: bool,
     is_ready: Option<mpsc::Sender<()>>,
@@ -410,8 +410,8 @@ impl<const SIZE: usize> Future for ReadyWithLarge<SIZE> {
     }
 }
 
-/// Joins with one copy of the output on the stack, which is what `JoinHandle::poll` returns. Returns the
-/// output's last byte.
+/// Joins with one copy of the output on the stack, which is what `JoinHandle::poll` returns.
+/// Returns the output's last byte.
 async fn last_byte_of(mut handle: JoinHandle<LargeOutput>) -> Result<u8, JoinError> {
     poll_fn(|cx| match Pin::new(&mut handle).poll(cx) {
         Poll::Pending => Poll::Pending,
@@ -560,8 +560,8 @@ fn a_large_future_beside_a_local_set() {
     assert!(succeeded);
 }
 
-/// The future is polled below the caller's copy of the output, so there are three copies on one stack: the
-/// caller's, that which the poll returns, and that in the poll.
+/// The future is polled below the caller's copy of the output, so there are three copies on one
+/// stack: the caller's, that which the poll returns, and that in the poll.
 #[test]
 fn a_large_output_is_blocked_on() {
     const SIZE: usize = 600_000;

@@ -138,8 +138,8 @@ impl<T> JoinHandle<T> {
 
     /// Takes the output of a task that is finished, and returns what `poll` returns for it.
     ///
-    /// Each size has a function of its own: without optimization, a function has room in its stack frame for
-    /// the copies of every branch.
+    /// Each size has a function of its own: without optimization, a function has room in its stack
+    /// frame for the copies of every branch.
     ///
     /// # Panics
     ///
@@ -160,7 +160,7 @@ impl<T> JoinHandle<T> {
     }
 
     fn take_large_output(&mut self) -> Poll<Result<T, JoinError>> {
-        // SAFETY: the task's output is a T (see `new`), which is large, so it is stored in a box (T1).
+        // SAFETY: the task's output is a T (see `new`), which is large, so it is in a box (T1).
         match unsafe { self.take_stored::<LargeOutput<T>>() } {
             Ok(output) => output.into_joined(),
             Err(error) => ready_with_error(error),

@@ -1,17 +1,17 @@
 //! Futures, closures and outputs that are too large to be passed by value.
 //!
-//! Owns the size limit, and the boxes. Without optimization, each function that passes a value on has a
-//! copy of it in its stack frame, and has it even if the copy is in a branch that is never taken. A few
-//! such functions overflow a thread's stack. The public functions therefore move a future into a box
-//! before anything else: each one in a debug build, which so compiles no other branch, and large ones in
-//! a release build, which decides that at compile time. The idea and the release build's limit are
-//! tokio's.
+//! Owns the size limit, and the boxes. Without optimization, each function that passes a value on
+//! has a copy of it in its stack frame, and has it even if the copy is in a branch that is never
+//! taken. A few such functions overflow a thread's stack. The public functions therefore move a
+//! future into a box before anything else: each one in a debug build, which so compiles no other
+//! branch, and large ones in a release build, which decides that at compile time. The idea and the
+//! release build's limit are tokio's.
 //!
-//! A large output is moved into a box where the future's poll has returned it ([`BoxOutput`]), and stays
-//! there until `JoinHandle::poll` or `block_on` returns it. The functions in between pass the box on. The
-//! poll itself returns by value, so one copy is left on the worker's stack, and one in the caller of the other
-//! two. The limit is the same in both builds: a branch on a constant in a `const` block is not compiled where
-//! it is not taken.
+//! A large output is moved into a box where the future's poll has returned it ([`BoxOutput`]), and
+//! stays there until `JoinHandle::poll` or `block_on` returns it. The functions in between pass the
+//! box on. The poll itself returns by value, so one copy is left on the worker's stack, and one in
+//! the caller of the other two. The limit is the same in both builds: a branch on a constant in a
+//! `const` block is not compiled where it is not taken.
 
 use std::future::Future;
 use std::mem::MaybeUninit;
@@ -21,8 +21,8 @@ use std::task::{Context, Poll};
 
 use super::JoinError;
 
-/// Evaluates `$then` with the future `$future`, of the type `$type`, in a box if that type is large. The
-/// calling function must not use the future otherwise.
+/// Evaluates `$then` with the future `$future`, of the type `$type`, in a box if that type is
+/// large. The calling function must not use the future otherwise.
 #[cfg(debug_assertions)]
 macro_rules! boxed_if_large {
     ($type:ty, $future:ident => $then:expr) => {{
@@ -67,8 +67,8 @@ macro_rules! boxed_call_if_large {
 }
 pub(crate) use boxed_call_if_large;
 
-/// Returns `true` if values of this type are moved into a box: outputs in each build, futures and closures in
-/// a release build.
+/// Returns `true` if values of this type are moved into a box: outputs in each build, futures and
+/// closures in a release build.
 pub(crate) const fn is_large<T>() -> bool {
     const LIMIT: usize = 16 * 1024;
     size_of::<T>() > LIMIT
@@ -96,7 +96,8 @@ impl<T> LargeOutput<T> {
     }
 }
 
-/// A place on the heap for an output. It has room for the output alone, and for what that is wrapped in.
+/// A place on the heap for an output. It has room for the output alone, and for what that is
+/// wrapped in.
 struct Place<T>(Box<MaybeUninit<Joined<T>>>);
 
 impl<T> Place<T> {
@@ -108,8 +109,8 @@ impl<T> Place<T> {
         self.0.as_mut_ptr().cast()
     }
 
-    /// Wraps the output. There is one function for each layer: without optimization, each layer is one more
-    /// copy in the stack frame.
+    /// Wraps the output. There is one function for each layer: without optimization, each layer is
+    /// one more copy in the stack frame.
     ///
     /// # Safety
     ///
@@ -131,9 +132,9 @@ impl<T> Place<T> {
             unsafe { place.cast::<Poll<T>>().write(Poll::Ready(place.read())) }
         }
 
-        // SAFETY: the place has room for the last of these, which contains the others, so it is as large and
-        // as aligned as each. It holds what the step before has written, and the last step makes the
-        // value that the box is for. Neither step panics.
+        // SAFETY: the place has room for the last of these, which contains the others, so it is as
+        // large and as aligned as each. It holds what the step before has written, and the last
+        // step makes the value that the box is for. Neither step panics.
         unsafe {
             wrap_ok::<T>(self.as_mut_ptr());
             wrap_ready::<Result<T, JoinError>>(self.as_mut_ptr());
@@ -149,7 +150,8 @@ impl<F: Future> Future for BoxOutput<F> {
     type Output = LargeOutput<F::Output>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        /// Polls the future and moves the output to the heap. The copy on the stack is gone when this returns.
+        /// Polls the future and moves the output to the heap. The copy on the stack is gone when
+        /// this returns.
         fn poll_to_heap<F: Future>(
             future: Pin<&mut F>,
             cx: &mut Context<'_>,
@@ -158,8 +160,8 @@ impl<F: Future> Future for BoxOutput<F> {
             take_ready(&mut polled)
         }
 
-        /// Moves an output to the heap. A function of its own: `Pending` is one more copy in the stack frame,
-        /// and so would a move be.
+        /// Moves an output to the heap. A function of its own: `Pending` is one more copy in the
+        /// stack frame, and so would a move be.
         fn take_ready<T>(polled: &mut Poll<T>) -> Option<Place<T>> {
             let Poll::Ready(output) = polled else {
                 return None;
@@ -167,12 +169,12 @@ impl<F: Future> Future for BoxOutput<F> {
             let mut place = Place::new();
             // SAFETY: the place has room for the output, which is overwritten in the next step.
             unsafe { ptr::copy_nonoverlapping(output, place.as_mut_ptr(), 1) };
-            // SAFETY: a reference may be written to. Its value has moved, so it is not dropped.
+            // SAFETY: the pointer is a reference's. The old value has moved, so it is not dropped.
             unsafe { ptr::from_mut(polled).write(Poll::Pending) };
             Some(place)
         }
 
-        // SAFETY: the field is pinned with the wrapper, which has no destructor and does not move it.
+        // SAFETY: the field is pinned with the wrapper, which has no destructor.
         let future = unsafe { self.map_unchecked_mut(|this| &mut this.0) };
         match poll_to_heap(future, cx) {
             // SAFETY: the place holds the output, which is in no other place.
@@ -186,7 +188,8 @@ impl<F: Future> Future for BoxOutput<F> {
 pub(crate) fn call_to_heap<R>(f: impl FnOnce() -> R) -> LargeOutput<R> {
     fn call<R>(f: impl FnOnce() -> R) -> Place<R> {
         let mut place = Place::new();
-        // SAFETY: the place has room for the result. If the call panics, it is freed and holds no value.
+        // SAFETY: the place has room for the result. If the call panics, it is freed and holds no
+        // value.
         unsafe { place.as_mut_ptr::<R>().write(f()) };
         place
     }

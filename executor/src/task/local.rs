@@ -146,8 +146,8 @@ impl LocalSet {
     /// });
     /// ```
     pub fn run_until<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
-        // Outside the block, which otherwise has the future twice: as it is captured, and pinned. A box for
-        // large futures only would not help, because the block's type has room for both cases.
+        // Outside the block, which otherwise has the future twice: as it is captured, and pinned.
+        // A box for large futures only would not help: the block's type has room for both cases.
         let mut future = Box::pin(future);
         async move {
             let poller = self.new_poller();
