@@ -5,9 +5,10 @@
 //!
 //! A set may have several **pollers** at once: the futures of `run_until`, or the set itself. While
 //! the queue is empty, each poller that found it empty has its waker in the list. A push takes all
-//! wakers out and wakes them. So a queue that is not empty has no waker in the list, and each poller
-//! that was in it polls again, whichever other poller ends or is dropped meanwhile. A poller that
-//! ends takes its own waker out, and with it the frame that a user-supplied waker needs (C-48).
+//! wakers out and wakes them. So a queue that is not empty has no waker in the list, and each
+//! poller that was in it polls again, whichever other poller ends or is dropped meanwhile. A poller
+//! that ends takes its own waker out, and with it the frame that a user-supplied waker needs
+//! (C-48).
 //!
 //! `local/shared.rs` has the queue and the list, `local/current.rs` the set that a thread polls.
 
@@ -227,7 +228,8 @@ impl LocalSet {
         // Cloned and dropped outside of the lock: a user-supplied waker may call back.
         let waker = FramedWaker::new(cx.waker());
         let mut woken = self.shared.woken.lock();
-        // Unnoticed: `pop_front` is `pop_back`, because only tasks that came since the look above change places.
+        // Unnoticed: `pop_front` is `pop_back`, because only tasks that came since the look above
+        // change places.
         if let Some(task) = woken.queue.pop_front() {
             // It came meanwhile. The waker stays out: the list is empty while the queue is not.
             drop(woken);
@@ -247,9 +249,8 @@ impl LocalSet {
     }
 
     fn run(&self, task: TaskRef) {
-        // SAFETY: what comes out of the queue is runnable, and this is the set's thread: the set is not
-        // Send.
-        // The task has a budget of its own; that of the set's poller is restored.
+        // SAFETY: what comes out of the queue is runnable, and this is the set's thread: the set is
+        // not Send. The task has a budget of its own; that of the set's poller is restored.
         match coop::with_budget(|| unsafe { task.run() }) {
             RunResult::Done => {}
             RunResult::Reschedule(task) => self.shared.push(task),
@@ -282,11 +283,13 @@ impl Drop for LocalSet {
         // A destructor that spawns onto the set gets a cancelled task: the list is closed.
         let _current = self.make_current();
         self.shared.owned.close_and_abort_all();
-        // The set's own waker leaves the list with the first push. There is one: the waker was left by a
-        // poll that found an open task and an empty queue, and that task is pushed to be dropped.
+        // The set's own waker leaves the list with the first push. There is one: the waker was left
+        // by a poll that found an open task and an empty queue, and that task is pushed to be
+        // dropped.
         ending::while_ending(self.shared.address(), || {
             loop {
-                // Unnoticed: `pop_front` is `pop_back`, because the tasks are dropped in no order that the docs promise.
+                // Unnoticed: `pop_front` is `pop_back`, because the tasks are dropped in no order
+                // that the docs promise.
                 let task = self.shared.woken.lock().queue.pop_front();
                 match task {
                     Some(task) => self.run(task),
