@@ -621,7 +621,7 @@ impl Queues for TwoSteps {
 
 /// Control: the histories find an item that was taken twice.
 #[test]
-#[should_panic(expected = "came twice")]
+#[should_panic(expected = "was taken twice")]
 fn control_a_take_in_two_steps_is_noticed() {
     let size = Size {
         items: 1,

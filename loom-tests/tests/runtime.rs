@@ -386,7 +386,7 @@ fn a_blocked_task_that_goes_on_to_sleep_meets_a_shutdown() {
 
 /// Control: a task that never drops its value.
 #[test]
-#[should_panic(expected = "end.has_ended()")]
+#[should_panic(expected = "end.is_dropped()")]
 fn control_a_value_that_never_ends_is_noticed() {
     model("control: a task forgets its value", || {
         let runtime = runtime(1);
