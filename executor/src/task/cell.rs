@@ -1,4 +1,4 @@
-//! The task as a whole: header, scheduler and future in one allocation, and what a claim does.
+//! The task as a whole: header, scheduler and future in one allocation, and what its holder does.
 //!
 //! Owns every place where a future is polled or dropped, and so every swap of the current frame.
 //! The order of a task's end is fixed here: future dropped (in its frame), output stored, frame
@@ -22,12 +22,13 @@ use super::waker::BorrowedWaker;
 
 /// What a task asks of the scheduler that owns it.
 pub(crate) trait Schedule: 'static {
-    /// Takes the claim of a woken task. Called on any thread; runs no user code.
+    /// Puts a woken task into a queue, which is its holder from then on. Called on any thread; runs
+    /// no user code.
     fn schedule(&self, task: TaskRef);
 
-    /// Takes the claim of an aborted task out of the queue that it waits in. Returns `true` if the claim
-    /// is the caller's now. A scheduler whose queues can be searched by its own threads only leaves it
-    /// where it is. Runs no user code.
+    /// Takes an aborted task out of the queue that holds it. Returns `true` if the caller is its
+    /// holder now. A scheduler whose queues only its own threads can search leaves the task there.
+    /// Runs no user code.
     fn remove_queued(&self, _task: TaskRef) -> bool {
         false
     }
@@ -40,7 +41,7 @@ pub(crate) trait Schedule: 'static {
     /// Forgets a task that is about to be complete.
     fn release(&self, task: TaskRef);
 
-    /// Sees the panic of a task that nobody joined.
+    /// Reports a panic without a joiner.
     fn unhandled_panic(&self, error: &JoinError);
 }
 
@@ -58,8 +59,9 @@ enum Stage<F: Future> {
     Consumed,
 }
 
-/// Allocates a task in `frame`. The caller is its holder, and has the join handle's reference (where
-/// `joined`) and the task's own. A large output is stored in a box, as the join handle expects (T1).
+/// Allocates a task in `frame`. The caller is its holder, and has the join handle's reference
+/// (where `joined`) and the task's own. A large output is stored in a box, as the join handle
+/// expects (T1).
 #[inline]
 pub(crate) fn allocate<F: Future, S: Schedule>(
     future: F,
@@ -124,7 +126,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
     ///
     /// Like [`TaskRef::run`].
     unsafe fn run(pointer: NonNull<Header>) -> RunResult {
-        // SAFETY: the claim keeps the task alive (S3).
+        // SAFETY: the task is runnable, so it is alive (S3).
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         let output = match core.header.state.start() {
             StartAction::Poll => match core.poll(task) {
@@ -145,10 +147,10 @@ impl<F: Future, S: Schedule> Core<F, S> {
     ///
     /// Like [`TaskRef::complete_with_error`].
     unsafe fn complete_with_error(pointer: NonNull<Header>, error: JoinError) {
-        // SAFETY: the claim keeps the task alive (S3).
+        // SAFETY: the task is runnable, so it is alive (S3).
         let core = unsafe { Self::of(pointer) };
         let wake = core.header.state.abort();
-        debug_assert_eq!(wake, WakeAction::Nothing, "the claim is the caller's");
+        debug_assert_eq!(wake, WakeAction::Nothing, "the caller is the holder");
         let start = core.header.state.start();
         debug_assert_eq!(start, StartAction::Cancel, "it was aborted just now");
         let output = core.in_frame(|| Err(core.drop_stage().err().unwrap_or(error)));
@@ -156,7 +158,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
         unsafe { Self::end(pointer, output) }
     }
 
-    /// One poll, in the task's frame and with a full budget. On `Ready` the future has been dropped.
+    /// One poll, in the task's frame and with a full budget. On `Ready` the future has been
+    /// dropped.
     fn poll(&self, task: TaskRef) -> Poll<Result<F::Output, JoinError>> {
         self.frame().run_poll(|| {
             let waker = BorrowedWaker::new(task);
@@ -231,7 +234,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         core.scheduler.release(task);
         let state = &core.header.state;
-        // Unnoticed: never, because the output is then stored, and discarded when the task is complete.
+        // Unnoticed: never, because the output is then stored, and discarded when the task is
+        // complete.
         if state.is_detached() {
             core.in_frame(|| core.discard(output));
         } else {
@@ -281,7 +285,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             }
         };
         if free {
-            // SAFETY: the last reference is gone, so nobody else has the task.
+            // SAFETY: the last reference is gone, so no other thread has the task.
             unsafe { Self::free(pointer) }
         }
     }
@@ -293,7 +297,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
             .header
             .frame
             .with_mut(|frame| unsafe { mem::take(&mut *frame) });
-        // A panicking destructor was printed by the panic hook; the joiner must not wait for ever.
+        // The panic hook has printed the panic of a destructor; the joiner must not wait forever.
         catch_and_discard(|| drop(frame));
     }
 
@@ -301,7 +305,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         // SAFETY: rule T4: JOIN_WAKER is on, so both sides only read the slot.
         self.header.join_waker.with(|waker| unsafe {
             if let Some(waker) = &*waker {
-                // A foreign waker may panic; the references must still balance.
+                // A user-supplied waker may panic; the references must still balance.
                 catch_and_discard(|| waker.wake_by_ref());
             }
         });
@@ -316,7 +320,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         catch_and_discard(|| drop(waker));
     }
 
-    /// Drops the output of a task that nobody joined, in the caller's frame.
+    /// Drops the output of a task without a joiner, in the caller's frame.
     fn discard(&self, output: Result<F::Output, JoinError>) {
         // Unnoticed: moved behind the next, because what returns there is no error.
         if let Err(error) = &output
@@ -330,7 +334,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         catch_and_discard(|| drop(output));
     }
 
-    /// As [`discard`](Self::discard), for an output that was stored already, or never.
+    /// Like [`discard`](Self::discard), for an output that was stored already, or never.
     fn discard_stage(&self) {
         if let Some(output) = self.take_stage() {
             self.discard(output);
@@ -338,7 +342,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
     }
 
     fn take_stage(&self) -> Option<Result<F::Output, JoinError>> {
-        // SAFETY: rule T2: complete, and the caller is who owns the output.
+        // SAFETY: rule T2: the task is complete, and the caller owns the output.
         let stage = self
             .stage
             .with_mut(|stage| unsafe { mem::replace(&mut *stage, Stage::Consumed) });
@@ -351,8 +355,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
 
     /// # Safety
     ///
-    /// The caller has the claim and gives it up, and a reference or the like keeps the task alive
-    /// until this returns.
+    /// The caller is the task's holder and gives that up, and a reference or the like keeps the
+    /// task alive until this returns.
     unsafe fn schedule(pointer: NonNull<Header>) {
         // SAFETY: alive, by the contract.
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
@@ -375,7 +379,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         // SAFETY: alive, by the contract.
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
         if core.scheduler.remove_queued(task) {
-            // SAFETY: the claim is ours.
+            // SAFETY: the task is runnable, and the caller is its holder now.
             let ran = unsafe { task.run() };
             debug_assert!(
                 matches!(ran, RunResult::Done),
@@ -414,9 +418,9 @@ impl<F: Future, S: Schedule> Core<F, S> {
 
     /// # Safety
     ///
-    /// Nobody else has the task, and its future is gone.
+    /// No other thread has the task, and its future is dropped.
     unsafe fn free(pointer: NonNull<Header>) {
-        // SAFETY: it came from Box::leak in `allocate`, and is nobody else's.
+        // SAFETY: it came from Box::leak in `allocate`, and no other thread has it.
         let core = unsafe { Box::from_raw(pointer.cast::<Self>().as_ptr()) };
         // By these a model sees a use of the task that is not over yet; they compile to nothing.
         core.header.frame.with_mut(|_| ());

@@ -22,8 +22,8 @@ use crate::seeded::hooks;
 ///
 /// Dropping the handle detaches the task: it runs on, and its output is dropped in its own frame.
 ///
-/// A destructor that runs while the runtime ends may join another task of the runtime. That task may be
-/// waiting for the same thread to drop it, so joining it gives a
+/// A destructor that runs while the runtime ends may join another task of the runtime. That task
+/// may be waiting for the same thread to drop it, so joining it gives a
 /// [cancelled](JoinError::is_cancelled) error at once, and its future is dropped before or after.
 ///
 /// # Cancel safety
@@ -76,8 +76,9 @@ impl<T> JoinHandle<T> {
     ///
     /// # Frame
     ///
-    /// The future is dropped on a worker in the task's own frame, not the aborter's. A blocking call that
-    /// waits for a thread is dropped before `abort` returns, by the calling thread, in the call's frame.
+    /// The future is dropped on a worker in the task's own frame, not the aborter's. A blocking
+    /// call that waits for a thread is dropped before `abort` returns, by the calling thread, in
+    /// the call's frame.
     ///
     /// # Examples
     ///
@@ -110,7 +111,7 @@ impl<T> JoinHandle<T> {
         AbortHandle { task: self.task }
     }
 
-    /// Whether the task is over and joining it will not wait.
+    /// Returns `true` if the task is over, so that joining it does not wait.
     pub fn is_finished(&self) -> bool {
         self.task.header().state.is_finished()
     }
@@ -202,7 +203,8 @@ impl<T> Future for JoinHandle<T> {
             ready!(coop::poll_spend(cx));
             return self.take_joined();
         }
-        // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same, at a price.
+        // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
+        // at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
             return ready_with_error(JoinError::cancelled());
         }
@@ -256,7 +258,7 @@ impl<T> Drop for JoinHandle<T> {
         let _reference = Reference(self.task);
         // A destructor that panics must not keep the others from running.
         let _waker = todo.drop_waker.then(|| {
-            // SAFETY: rule T4: the bit is off and the interest gone, so nobody else looks.
+            // SAFETY: rule T4: the bit is off and the handle dropped, so no other thread reads it.
             header.join_waker.with_mut(|slot| unsafe { (*slot).take() })
         });
         if todo.drop_output {
@@ -282,12 +284,12 @@ pub struct AbortHandle {
 }
 
 impl AbortHandle {
-    /// As [`JoinHandle::abort`].
+    /// See [`JoinHandle::abort`].
     pub fn abort(&self) {
         self.task.abort();
     }
 
-    /// As [`JoinHandle::is_finished`].
+    /// See [`JoinHandle::is_finished`].
     pub fn is_finished(&self) -> bool {
         self.task.header().state.is_finished()
     }
