@@ -1,8 +1,8 @@
 //! The attribute `#[framewise::test::preemptible]`.
 //!
 //! It works on tokens: it searches for `.await` and understands nothing else, so it has no parser
-//! and no dependency. Use it through the crate `framewise` (feature `test-util`): the generated code
-//! calls that crate's trait.
+//! and no dependency. Use it through the crate `framewise` (feature `test-util`): the generated
+//! code calls that crate's trait.
 
 #![forbid(unsafe_code)]
 
@@ -13,11 +13,12 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 ///
 /// Each `expr.await` becomes `expr.preemptible().await`, also in nested blocks, closures and the
 /// arguments of macros. Definitions by `macro_rules!` are unchanged. The macro imports the method's
-/// trait into every function body that awaits, as `_`. The name `framewise` must refer to the crate.
+/// trait into every function body that awaits, as `_`. The name `framewise` must refer to the
+/// crate.
 ///
 /// Outside seeded runs a point costs one read of a thread-local. The attribute is still meant for
-/// tests: `#[cfg_attr(test, framewise::test::preemptible)]`. If the awaited type is not a future, the
-/// error says that it has no method `preemptible`, and points at the `await`.
+/// tests: `#[cfg_attr(test, framewise::test::preemptible)]`. If the awaited type is not a future,
+/// the error says that it has no method `preemptible`, and points at the `await`.
 ///
 /// See the module `framewise::test` for an example.
 #[proc_macro_attribute]

@@ -43,7 +43,7 @@ const INJECTOR_BATCH_MAX: usize = 32;
 pub(crate) struct Queues {
     /// Tasks from other threads, and what a full deque displaces.
     pub(crate) injector: Injector<TaskRef>,
-    remotes: Box<[CachePadded<RemoteQueue>]>,
+    remotes: Box<[Arc<CachePadded<RemoteQueue>>]>,
 }
 
 /// What siblings see of a worker's queue.
@@ -58,11 +58,11 @@ impl Queues {
     pub(crate) fn new(workers: usize) -> (Arc<Self>, Vec<LocalQueue>) {
         let deques: Vec<_> = (0..workers).map(|_| Worker::new_fifo()).collect();
         let remotes = deques.iter().map(|deque| {
-            CachePadded::new(RemoteQueue {
+            Arc::new(CachePadded::new(RemoteQueue {
                 stealer: deque.stealer(),
                 lifo_slot: LifoSlot::new(),
                 ticks: TickCounter::new(),
-            })
+            }))
         });
         let queues = Arc::new(Self {
             injector: Injector::new(),
@@ -73,6 +73,7 @@ impl Queues {
             deque,
             yield_queue: VecDeque::new(),
             lifo_streak: 0,
+            remote: Arc::clone(&queues.remotes[index]),
             queues: Arc::clone(&queues),
         };
         let locals = deques.into_iter().enumerate().map(local).collect();
@@ -199,6 +200,8 @@ pub(crate) struct LocalQueue {
     yield_queue: VecDeque<TaskRef>,
     /// Tasks in a row that came from the LIFO slot.
     lifo_streak: u32,
+    /// What siblings see of this queue.
+    remote: Arc<CachePadded<RemoteQueue>>,
     queues: Arc<Queues>,
 }
 
@@ -225,15 +228,10 @@ impl LocalQueue {
         &self.queues
     }
 
-    #[inline]
-    fn own(&self) -> &RemoteQueue {
-        &self.queues.remotes[self.index]
-    }
-
     /// Puts a task that this worker woke or spawned into the LIFO slot.
     #[inline]
     pub(crate) fn push(&self, task: TaskRef) -> Push {
-        match self.own().lifo_slot.replace(task) {
+        match self.remote.lifo_slot.replace(task) {
             None => Push::LifoSlot,
             Some(displaced) => {
                 self.push_deque(displaced);
@@ -259,11 +257,11 @@ impl LocalQueue {
     #[inline]
     pub(crate) fn pop(&mut self) -> Option<TaskRef> {
         if self.lifo_streak < LIFO_STREAK_MAX {
-            if let Some(task) = self.own().lifo_slot.take() {
+            if let Some(task) = self.remote.lifo_slot.take() {
                 self.lifo_streak += 1;
                 return Some(task);
             }
-        } else if let Some(task) = self.own().lifo_slot.take() {
+        } else if let Some(task) = self.remote.lifo_slot.take() {
             // Two tasks that wake each other in turn must not starve the deque.
             self.push_deque(task);
         }
@@ -316,7 +314,7 @@ impl LocalQueue {
     /// Moves every task into the injector, when the worker leaves the runtime.
     pub(crate) fn drain(&mut self) {
         self.drain_yield_queue();
-        while let Some(task) = self.own().lifo_slot.take().or_else(|| self.deque.pop()) {
+        while let Some(task) = self.remote.lifo_slot.take().or_else(|| self.deque.pop()) {
             self.queues.injector.push(task);
         }
     }

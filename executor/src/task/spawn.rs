@@ -26,12 +26,12 @@ use crate::seeded::hooks;
 /// # Large futures and outputs
 ///
 /// The future is moved once, to the heap, so that one of several hundred KiB does not overflow the
-/// stack in a debug build either. A task is one allocation; in a debug build, and for a future above
-/// 16 KiB, it is two. An output above 16 KiB takes one more: it is moved to the heap when the
+/// stack in a debug build either. A task is one allocation; in a debug build, and for a future
+/// above 16 KiB, it is two. An output above 16 KiB takes one more: it is moved to the heap when the
 /// future's poll returns it, and stays there until it is joined. The poll and the join return it by
-/// value. So a debug build has one copy of it on the worker's stack beside those of the future's own
-/// code, and one or more on the joiner's stack (`.await` makes several). If that overflows a stack,
-/// box the output, or set a larger
+/// value. So a debug build has one copy of it on the worker's stack beside those of the future's
+/// own code, and one or more on the joiner's stack (`.await` makes several). If that overflows a
+/// stack, box the output, or set a larger
 /// [`thread_stack_size`](crate::runtime::Builder::thread_stack_size).
 ///
 /// # Examples

@@ -1,6 +1,6 @@
 //! Three checks of the whole workspace: each item of the contract for frames has tests whose names
-//! begin with its number, the crates import each other in one direction only, and what ARCHITECTURE.md
-//! cites exists.
+//! begin with its number, the crates import each other in one direction only, and what
+//! ARCHITECTURE.md cites exists.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arrows;

@@ -227,7 +227,8 @@ impl ReadinessWord {
     /// none.
     pub fn deregister_callbacks(&self) {
         // Ordering: Relaxed, like in `clear_waiters`.
-        // Survives: skipped, because an event that looks for callbacks where there are none finds none.
+        // Survives: skipped, because an event that looks for callbacks where there are none finds
+        // none.
         self.0.fetch_and(!CALLBACKS, Ordering::Relaxed);
     }
 }

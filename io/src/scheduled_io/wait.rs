@@ -82,7 +82,8 @@ impl Readiness {
         // The bits are turned on only under the lock that is held here, so bits that are off stay
         // off. Checking spares a read-modify-write where a setter has turned them off.
         if let Some(idle) = waiters.idle()
-            // Unnoticed: left out, because bits that are off stay off, at the price of the operation.
+            // Unnoticed: left out, because bits that are off stay off, at the price of the
+            // operation.
             && self.word.has_waiters(idle)
         {
             self.word.clear_waiters(idle);
@@ -94,12 +95,13 @@ impl Readiness {
         let interest = direction.interest();
         let event = self.word.load();
         // Unnoticed: never, because register_interest returns the same, at the price of the lock.
-        // Unnoticed: moved behind the next, because an event has taken the waker out of the slot, or an
-        // event came and was cleared since, and the waker in the slot waits for the next.
+        // Unnoticed: moved behind the next, because an event has taken the waker out of the slot,
+        // or an event came and was cleared since, and the waker in the slot waits for the next.
         if event.ends_wait(interest) {
             return Poll::Ready(event);
         }
-        // Unnoticed: always, because the slot is then empty, or has a waker that an event is about to take.
+        // Unnoticed: always, because the slot is then empty, or has a waker that an event is about
+        // to take.
         if self.word.has_waiters(interest) {
             let waiters = self.waiters.lock();
             if waiters

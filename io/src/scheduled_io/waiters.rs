@@ -171,7 +171,8 @@ impl<W> Waiters<W> {
     #[cold]
     fn take_more(&mut self, interest: Interest, into: &mut Vec<W>) {
         let mut places = 0..self.more.len();
-        // Unnoticed: left out `self.is_awaited_by_more(interest)`, because the scan then goes on to the end.
+        // Unnoticed: left out `self.is_awaited_by_more(interest)`, because the scan then goes on to
+        // the end.
         while self.is_awaited_by_more(interest)
             && let Some(place) = places.next()
         {

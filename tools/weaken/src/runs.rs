@@ -1,5 +1,5 @@
-//! The record that models write about their own runs: how many executions, within which bound, and
-//! whether these were all.
+//! The record that models write about their own runs: the number of executions, the bound, and if
+//! these were all executions within it.
 //!
 //! Owns the format of that record. loom reports a model that was cut off as passed, so the model
 //! itself must report the cut. The models of this workspace do; the README explains how other
