@@ -36,7 +36,7 @@ impl Drop for MadeCurrent {
     }
 }
 
-/// Spawns a task onto the [`LocalSet`] that is running on this thread.
+/// Spawns a task onto the [`LocalSet`](super::LocalSet) that is running on this thread.
 ///
 /// # Panics
 ///
