@@ -17,7 +17,7 @@ use crate::scope::FrameScope;
 ///
 /// It holds the frame, and so all its values, until it is opened or dropped, like a snapshot. It
 /// also carries the variables that are [not inherited](crate::ContextVar::not_inherited);
-/// [`with_frame`](Self::with_frame) and [`Frame::inherited`] omit them.
+/// [`in_frame`](Self::in_frame) and [`Frame::inherited`] omit them.
 ///
 /// # Frame
 ///
