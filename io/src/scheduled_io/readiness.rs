@@ -211,7 +211,7 @@ impl ReadinessWord {
     pub fn clear_waiters(&self, interest: Interest) {
         // Ordering: Relaxed, the list's lock orders it against the threads that turn these bits on.
         // A setter that turns them off at the same time finds no waiter in either order.
-        // Survives: skipped, because an event that looks into a list without waiters finds none.
+        // Without it, each later event would check a list without waiters.
         self.0.fetch_and(!waiters_bits(interest), Ordering::Relaxed);
     }
 
