@@ -17,7 +17,7 @@ const TOP: f64 = 44.0;
 
 /// The range of the logarithmic axis.
 const RATIO_MIN: f64 = 0.02;
-const RATIO_MAX: f64 = 8.0;
+const RATIO_MAX: f64 = 20.0;
 
 const PEERS: [(&str, &str); 2] = [("tokio", "#1f6feb"), ("smol", "#d97706")];
 
@@ -64,6 +64,9 @@ fn parse(text: &str) -> Vec<Row> {
         let [name, unit, _, _, _, tokio, smol] = cells[..] else {
             return None;
         };
+        if unit.contains("alloc") {
+            return None; // A count, which has no spread.
+        }
         let is_rate = unit.trim().ends_with("/s");
         let ratio = |cell| {
             let ratio = Ratio::parse(cell)?;
@@ -96,7 +99,7 @@ fn draw(rows: &[Row]) -> String {
     let mut line = |text: String| {
         let _ = writeln!(svg, "{text}");
     };
-    for ratio in [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0] {
+    for ratio in [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0] {
         let (x, stroke) = (x(ratio), if ratio == 1.0 { "#111111" } else { "#dddddd" });
         line(format!(
             "<line x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{height}\" stroke=\"{stroke}\"/>\
@@ -155,6 +158,7 @@ mod tests {
 |---|---|---:|---:|---:|---:|---:|
 | spawn | ns/op | 1 | 2 | 3 | **0.50** (0.40 to 0.60) | |
 | rate | msg/s | 1 | 2 | 3 | **0.50** (0.40 to 0.80) | **1.00** (1.00 to 1.00) |
+| spawn | allocs/op | 1 | 1 | 1 | **1.00** (1.00 to 1.00) | |
 ";
 
     #[test]
