@@ -18,12 +18,11 @@ mod io_generations;
 mod lost_wakeup;
 mod queue;
 mod shutdown;
+mod source;
 mod starvation;
 mod timers;
 mod user_code_under_a_lock;
 
-#[path = "../contract_index/source.rs"]
-mod source;
 #[path = "../support/mod.rs"]
 mod support;
 

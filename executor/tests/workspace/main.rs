@@ -1,13 +1,10 @@
-//! Three checks of the whole workspace: each item of the contract for frames has tests whose names
-//! begin with its number, the crates import each other in one direction only, and what
-//! ARCHITECTURE.md cites exists.
+//! Checks of the whole workspace: the crates import each other in one direction only, what
+//! ARCHITECTURE.md cites exists, and each item of the contract for frames has a test.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod arrows;
 mod citations;
-mod flavors;
-mod items;
-mod source;
+mod contract;
 
 use std::fs;
 use std::path::{Path, PathBuf};
