@@ -182,8 +182,9 @@ impl Copy {
     }
 }
 
-/// Rejects the mutants at the places of the errors. If no error is at a mutant, rejects all mutants
-/// of the functions with errors. Returns how many.
+/// Rejects the mutants that cause the errors: those at the places of the errors, except for moved
+/// values. If no error is at a mutant, rejects all mutants of the functions with errors. Returns
+/// how many.
 fn reject(source: &mut Changed, rewritten: &Rewritten, errors: &str) -> usize {
     let before = source.rejected.len();
     let mut functions: HashSet<usize> = HashSet::new();
@@ -203,13 +204,30 @@ fn reject(source: &mut Changed, rewritten: &Rewritten, errors: &str) -> usize {
         if !is_here || !what.trim_start().starts_with("error") {
             continue;
         }
-        source.rejected.extend(rewritten.at(line, column));
+        let skipped = moved_value(what).and_then(|value| {
+            let assignment = format!("{value} = ");
+            rewritten.skipped_before(line, column, |id| {
+                let mutant = &source.points.mutants[id];
+                mutant.change == "skipped" && mutant.code.starts_with(&assignment)
+            })
+        });
+        match skipped {
+            Some(id) => source.rejected.extend([id]),
+            None => source.rejected.extend(rewritten.at(line, column)),
+        }
         functions.extend(rewritten.of_function(line, column));
     }
     if source.rejected.len() == before {
         source.rejected.extend(functions);
     }
     source.rejected.len() - before
+}
+
+/// Returns the name of the value that is used after a move, if that is the error. Then the mutant
+/// that does not compile is not at the use: it skips the assignment in between.
+fn moved_value(error: &str) -> Option<&str> {
+    let is_moved = error.contains("[E0382]") && error.contains(" moved value: ");
+    is_moved.then(|| error.split('`').nth(1)).flatten()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
@@ -221,4 +239,57 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
         fs::create_dir_all(directory).map_err(failed)?;
     }
     fs::write(path, bytes).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `state` moves and is assigned again. The compiler reports the use of it that follows, which
+    /// is in another mutant, or in none.
+    #[test]
+    fn a_value_that_is_used_after_a_move_rejects_the_skipped_assignment() {
+        let text = "fn f(state: S) {\n\
+            drop(state);\n\
+            state = lock();\n\
+            state.count();\n\
+            loop {\n\
+            state.wait(state.left);\n\
+            state = lock();\n\
+            }\n\
+            }\n";
+        let points = points::find(text, true, &[]).expect("it parses");
+        let mut source = Changed {
+            path: "src/pool.rs".to_owned(),
+            text: text.to_owned(),
+            points,
+            rejected: HashSet::new(),
+            first: 0,
+        };
+        let mut rejects = |place: &str| {
+            let rewritten = source.rewritten();
+            let at = rewritten.text.rfind(place).expect("it is in the text");
+            let before = &rewritten.text[..at];
+            let line = before.matches('\n').count() + 1;
+            let column = at - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+            let error = format!(
+                "src/pool.rs:{line}:{column}: error[E0382]: borrow of moved value: `state`: value borrowed"
+            );
+            let before = source.rejected.clone();
+            reject(&mut source, &rewritten, &error);
+            let new = source.rejected.difference(&before);
+            new.map(|&id| {
+                let mutant = &source.points.mutants[id];
+                format!("{} {} {}", mutant.line, mutant.change, mutant.code)
+            })
+            .collect::<Vec<_>>()
+        };
+        assert_eq!(rejects("state.count()"), ["3 skipped state = lock();"]);
+        assert_eq!(rejects("state.wait("), ["7 skipped state = lock();"]);
+        // Neither assignment is skipped any more.
+        assert_eq!(
+            rejects("state.wait("),
+            ["6 skipped state.wait(state.left);"]
+        );
+    }
 }

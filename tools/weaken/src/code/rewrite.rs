@@ -27,6 +27,8 @@ pub(crate) struct Rewritten {
     pub(crate) text: String,
     /// The mutants that each piece of the text belongs to.
     pieces: Vec<(Range<usize>, Vec<usize>)>,
+    /// The pieces among these that only a mutant runs.
+    texts: Vec<(Range<usize>, Vec<usize>)>,
     functions: Vec<(Range<usize>, Vec<usize>)>,
 }
 
@@ -53,6 +55,7 @@ pub(crate) fn rewrite(
         out: Rewritten {
             text: String::new(),
             pieces: Vec::new(),
+            texts: Vec::new(),
             functions: Vec::new(),
         },
     };
@@ -166,7 +169,9 @@ impl Writer<'_> {
     fn piece(&mut self, id: usize, text: &str) {
         let start = self.out.text.len();
         self.out.text.push_str(text);
-        self.out.pieces.push((start..self.out.text.len(), vec![id]));
+        let piece = (start..self.out.text.len(), vec![id]);
+        self.out.texts.push(piece.clone());
+        self.out.pieces.push(piece);
     }
 }
 
@@ -181,19 +186,45 @@ impl Rewritten {
         self.smallest(&self.functions, line, column)
     }
 
+    /// Returns the last mutant before that place that `is_it` accepts, or else the last one of the
+    /// function, which a loop may run before that place. Returns `None` in a text that only one
+    /// mutant runs: an error there is of that mutant.
+    pub(crate) fn skipped_before(
+        &self,
+        line: usize,
+        column: usize,
+        is_it: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        if !self.smallest(&self.texts, line, column).is_empty() {
+            return None;
+        }
+        let place = self.place(line, column);
+        let of_function = self.of_function(line, column);
+        let found = self.pieces.iter().filter_map(|(range, ids)| match ids[..] {
+            [id] if of_function.contains(&id) && is_it(id) => Some((range.start, id)),
+            _ => None,
+        });
+        let last = found.max_by_key(|&(start, _)| (start < place, start));
+        last.map(|(_, id)| id)
+    }
+
     fn smallest<'a>(
         &self,
         pieces: &'a [(Range<usize>, Vec<usize>)],
         line: usize,
         column: usize,
     ) -> &'a [usize] {
-        let mut lines = self.text.split_inclusive('\n');
-        let start: usize = lines.by_ref().take(line - 1).map(str::len).sum();
-        let before = lines.next().unwrap_or_default().chars().take(column - 1);
-        let place = start + before.map(char::len_utf8).sum::<usize>();
+        let place = self.place(line, column);
         let there = pieces.iter().filter(|(range, _)| range.contains(&place));
         let smallest = there.min_by_key(|(range, _)| range.len());
         smallest.map_or(&[], |(_, ids)| ids)
+    }
+
+    fn place(&self, line: usize, column: usize) -> usize {
+        let mut lines = self.text.split_inclusive('\n');
+        let start: usize = lines.by_ref().take(line - 1).map(str::len).sum();
+        let before = lines.next().unwrap_or_default().chars().take(column - 1);
+        start + before.map(char::len_utf8).sum::<usize>()
     }
 }
 

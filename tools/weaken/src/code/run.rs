@@ -138,18 +138,21 @@ pub(crate) fn run(
         }
         tried += 1;
         spent += test.cost;
-        match test.run(number, limits)? {
-            Ended::Passed => {}
-            // A failure that the load of the machine causes must not count as a detection, so the
-            // test must pass without the mutant.
-            Ended::Failed if test.is_model || test.run(usize::MAX, limits)? == Ended::Passed => {
-                return Ok(Outcome::Killed(test.name.clone()));
-            }
-            Ended::Failed => {}
-            Ended::TimedOut => {
+        let ended = test.run(number, limits)?;
+        // A failure or a timeout that the load of the machine causes must not count as a detection,
+        // so the test must pass without the mutant.
+        let is_detected = match ended {
+            Ended::Passed => false,
+            Ended::Failed if test.is_model => true,
+            _ => test.run(usize::MAX, limits)? == Ended::Passed,
+        };
+        match ended {
+            Ended::Failed if is_detected => return Ok(Outcome::Killed(test.name.clone())),
+            Ended::TimedOut if is_detected => {
                 hung += 1;
                 hangs.get_or_insert_with(|| test.name.clone());
             }
+            _ => {}
         }
     }
     Ok(hangs.map_or(Outcome::Survives(tried), Outcome::Hangs))
