@@ -1,11 +1,11 @@
-//! The pool with a host that starts no thread, and does what a test says while the pool believes
-//! that it starts one.
+//! The pool with a host that does what a test says while the pool believes that it starts a thread,
+//! and with one whose threads are at their end for long.
 
 use std::collections::VecDeque;
 use std::io;
 #[cfg(feature = "test-util")]
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use framewise_context::Frame;
@@ -113,6 +113,47 @@ fn a_call_whose_start_fails_in_a_pool_that_is_closed_meanwhile_is_cancelled() {
     bench.during_the_next_start(move || pool.close());
     assert!(error_of(bench.spawn(|| ())).is_cancelled());
     assert!(bench.pool.wait_for_end(None));
+}
+
+/// Its threads call the pool after their work, like destructors of thread-locals do. They end when
+/// the pool waits for nothing else.
+#[derive(Clone)]
+struct LateHost(BlockingPool<LateHost>);
+
+impl Host for LateHost {
+    type Core = NoCore;
+    type Entered = ();
+
+    fn start(
+        &self,
+        _name: String,
+        _stack_size: Option<usize>,
+        body: impl FnOnce() + Send + 'static,
+    ) -> io::Result<thread::JoinHandle<()>> {
+        let pool = self.0.clone();
+        Ok(thread::spawn(move || {
+            body();
+            while !pool.lock().handles.is_empty() {
+                thread::yield_now();
+            }
+        }))
+    }
+
+    fn enter(&self) {}
+}
+
+/// The wait for the end joins the threads with no lock held.
+#[test]
+fn a_thread_that_ends_may_call_the_pool_that_waits_for_it() {
+    let pool = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
+    let host = LateHost(pool.clone());
+    let (release, released) = mpsc::channel();
+    let call = pool.spawn(move || released.recv(), Frame::root(), &host);
+    // The pool has the thread's handle by now, so the thread ends after wait_for_end has taken it.
+    release.send(()).expect("the call waits");
+    pool.close();
+    assert!(pool.wait_for_end(None));
+    assert!(call.is_finished());
 }
 
 #[test]

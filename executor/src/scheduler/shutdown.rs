@@ -134,12 +134,15 @@ impl Shared {
     fn cancel_for_blocked_workers(&self) {
         let is_first = {
             let mut live = self.lifecycle.live.lock();
+            // Unnoticed: left out `live.without_core == 0`, because the end then follows at once,
+            // and takes the same step.
             if !live.is_cancelled_early && (live.with_core > 0 || live.without_core == 0) {
                 return;
             }
             !mem::replace(&mut live.is_cancelled_early, true)
         };
         ending::while_ending(self.address(), || {
+            // Unnoticed: always, because the other parts of cancel_all do nothing the second time.
             if is_first {
                 self.cancel_all();
             } else {
@@ -173,6 +176,7 @@ impl Shared {
         };
         let _leave = Leave(self);
         ending::while_ending(self.address(), || {
+            // Unnoticed: always, because cancel_all does nothing more the second time.
             if is_first {
                 self.cancel_all();
             }
@@ -271,6 +275,8 @@ impl Shared {
         // locks.
         let timers = self.timers.begin_close();
         let waits = self.driver.lock().begin_shutdown();
+        // Unnoticed: moved behind the next, because the wakers of timers and sockets are called in
+        // no promised order.
         timers.finish();
         self.unhandled_panics(waits.finish().panics);
     }

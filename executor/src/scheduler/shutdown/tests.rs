@@ -12,18 +12,30 @@ use framewise_io::IoDriver;
 
 use super::Shared;
 use crate::blocking::BlockingPool;
+use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
+use crate::task::header::TaskRef;
 
-/// The common state of two workers, which are not started.
-fn shared() -> Arc<Shared> {
+/// The common state of two workers, which are not started, and their queues.
+fn shared_with_queues() -> (Arc<Shared>, Vec<LocalQueue>) {
     let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
     let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
     let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
-    Shared::new(2, driver, io, blocking, None).0
+    Shared::new(2, driver, io, blocking, None)
+}
+
+fn shared() -> Arc<Shared> {
+    shared_with_queues().0
 }
 
 impl Shared {
+    /// Takes the task that was spawned last, like a worker that polls it.
+    fn take_runnable(&self) -> TaskRef {
+        let task = self.queues.injector.steal().success();
+        task.expect("it was just spawned")
+    }
+
     fn has_ended(&self) -> bool {
         self.wait_for_end(Some(Instant::now()))
     }
@@ -124,6 +136,72 @@ fn the_end_waits_for_the_thread_that_cancels() {
     shared.deregister_worker(true);
     assert_eq!(*has_ended.lock().expect("no panic"), [false]);
     assert!(task.is_finished() && shared.has_ended());
+}
+
+/// A blocked thread leaves while the thread that had the last core cancels the tasks. What the
+/// latter runs may wait for the task of the former.
+#[test]
+fn a_blocked_thread_that_leaves_while_tasks_are_cancelled_drops_its_own() {
+    let shared = shared();
+    let own = task(&shared);
+    let runnable = shared.take_runnable();
+    let was_dropped = Arc::new(Mutex::new(Vec::new()));
+    let cancelled = task_with(&shared, {
+        let (shared, was_dropped) = (Arc::clone(&shared), Arc::clone(&was_dropped));
+        move || {
+            shared.queues.injector.push(runnable);
+            shared.deregister_worker(false);
+            let mut was_dropped = was_dropped.lock().expect("no panic");
+            was_dropped.push(own.is_finished());
+        }
+    });
+    shared.register_worker();
+    shared.register_replacement();
+    shared.close();
+    shared.deregister_worker(true);
+    assert_eq!(*was_dropped.lock().expect("no panic"), [true]);
+    assert!(cancelled.is_finished() && shared.has_ended());
+}
+
+/// A worker leaves after the tasks were cancelled because of another one, whose poll blocks and may
+/// be waiting for the task that the former was running.
+#[test]
+fn a_worker_that_leaves_beside_a_blocked_poll_drops_its_own_task() {
+    let shared = shared();
+    let own = task(&shared);
+    let runnable = shared.take_runnable();
+    shared.register_worker();
+    shared.register_worker();
+    shared.close();
+    shared.cancel_for_blocked_polls();
+    assert!(!own.is_finished(), "a worker is running it");
+    shared.queues.injector.push(runnable);
+    shared.deregister_worker(true);
+    assert!(own.is_finished(), "the blocked poll may wait for it");
+    assert!(!shared.has_ended());
+    shared.deregister_worker(true);
+    assert!(shared.has_ended());
+}
+
+/// A destructor lets the blocked poll go on, which pushes tasks into its worker's queue.
+#[test]
+fn what_a_blocked_poll_pushes_while_tasks_are_dropped_is_dropped_with_them() {
+    let (shared, queues) = shared_with_queues();
+    let pushed = [(); 2].map(|()| (task(&shared), shared.take_runnable()));
+    let runnables = [0, 1].map(|index| pushed[index].1);
+    let dropped = task_with(&shared, move || {
+        for runnable in runnables {
+            // The second one displaces the first one from the LIFO slot.
+            let _ = queues[0].push(runnable);
+        }
+    });
+    shared.register_worker();
+    shared.close();
+    shared.cancel_for_blocked_polls();
+    assert!(dropped.is_finished());
+    assert!(pushed.iter().all(|(task, _)| task.is_finished()));
+    shared.deregister_worker(true);
+    assert!(shared.has_ended());
 }
 
 /// A destructor that the end runs closes the runtime once more.

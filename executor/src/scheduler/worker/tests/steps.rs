@@ -223,6 +223,30 @@ fn a_worker_with_empty_queues_searches_before_it_parks() {
     bench.shared.close();
 }
 
+/// The sibling is in a poll that blocks, with one task in its deque and one in its LIFO slot.
+#[test]
+fn a_worker_that_never_searches_takes_the_tasks_of_a_stalled_sibling() {
+    let (bench, core, mut siblings) = Bench::with_siblings_queue();
+    let close = Close(bench.clone());
+    let tasks = [(); 2].map(|()| {
+        let task = bench.spawn(async {});
+        let runnable = bench.shared.queues.injector.steal().success();
+        let _ = siblings.push(runnable.expect("it was just spawned"));
+        task
+    });
+    let first = bench.spawn(async move {
+        let _close = close;
+        for _ in 0..1_000 {
+            yield_now().await;
+        }
+        let have_run = tasks.iter().all(|task| task.is_finished());
+        // The end of the runtime would wait for them.
+        siblings.drain();
+        assert!(have_run);
+    });
+    bench.work(core, first);
+}
+
 #[test]
 fn a_core_that_comes_back_counts_again() {
     let (bench, core) = Bench::new();
