@@ -2,7 +2,7 @@
 //! in `sizes.rs`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::sync::{Arc, Barrier};
 use std::thread;

@@ -3,7 +3,7 @@
 #![cfg(feature = "tower")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

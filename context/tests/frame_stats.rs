@@ -2,7 +2,7 @@
 //! tests of the contract also use them, in `snapshots.rs`, `values.rs` and others.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use framewise_context::frame_stats;
 

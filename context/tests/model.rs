@@ -5,7 +5,7 @@
 //! dropped.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! Contract, "Composition": C-66 to C-75, on executors that know nothing of frames (C-65).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::cell::{Cell, RefCell};
 use std::future::{self, Future};

@@ -3,7 +3,7 @@
 //! continue from the previous one's).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use framewise_context::{ContextVar, Frame};
 use support::{Drops, Tracked, in_each_start_frame};

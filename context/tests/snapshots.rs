@@ -3,7 +3,7 @@
 //! leaked (C-24).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::sync::mpsc;
 use std::thread;

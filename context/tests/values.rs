@@ -1,7 +1,7 @@
 //! Contract, "Values": C-76 to C-81. The byte counts of C-79 are in `allocations.rs`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};

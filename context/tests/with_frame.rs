@@ -1,7 +1,7 @@
 //! Contract, C-55: a message carries the sender's frame, on request.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::future::{self, Future};
 use std::pin::Pin;

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -13,7 +11,9 @@ use std::time::Duration;
 
 use framewise::runtime::Builder;
 use framewise::spawn_blocking;
-use support::{DropCall, HangWatch, ID, KEPT, Log, at_once, on_drop, runtime, with_workers};
+use framewise_test_support::{
+    DropCall, HangWatch, ID, KEPT, Log, at_once, on_drop, runtime, with_workers,
+};
 
 #[test]
 fn no_more_threads_are_started_than_the_limit_says_and_every_call_is_made() {
@@ -390,7 +390,7 @@ mod no_thread {
     use framewise::runtime::{Builder, Runtime};
     use framewise::task::block_in_place;
 
-    use super::support::{HangWatch, ID, Log};
+    use framewise_test_support::{HangWatch, ID, Log};
 
     const CHILD: &str = "FRAMEWISE_TEST_CHILD";
     const RLIMIT_AS: i32 = 9;

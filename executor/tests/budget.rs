@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::cell::Cell;
 use std::future::{Future, pending, poll_fn};
 use std::io::Write;
@@ -25,9 +23,9 @@ use framewise::task::{
 };
 use framewise::time::{Interval, interval_at, sleep, sleep_until, timeout, timeout_at};
 use framewise::{JoinHandle, spawn};
+use framewise_test_support::{HangWatch, on_workers, runtime};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use support::{HangWatch, on_workers, runtime};
 
 /// The number of operations that one poll of a task may complete.
 const UNITS: usize = 128;

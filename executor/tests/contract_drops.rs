@@ -1,7 +1,7 @@
 //! Contract, "Tasks": the frame in which futures, outputs and values are dropped, C-39 to C-48.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::cell::Cell;
 use std::future::{Future, pending};

@@ -7,7 +7,7 @@
 //! frame.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

@@ -6,7 +6,7 @@
 //! of timers and sockets, foreign wakers, destructors.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::collections::HashMap;
 use std::future::{pending, poll_fn};

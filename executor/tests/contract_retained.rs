@@ -7,7 +7,7 @@
 //! around it, or none.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::future::{Future, pending, poll_fn};
 use std::net::TcpListener as StdListener;

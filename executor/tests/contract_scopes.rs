@@ -2,7 +2,7 @@
 //! of them without an executor.)
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! The tests use primitives of several libraries, none of which knows frames.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};

@@ -1,7 +1,7 @@
 //! Contract, "Tasks": the frame of a task, C-25 to C-38; and C-49 with C-54's minimum.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::cell::Cell;
 use std::collections::HashSet;

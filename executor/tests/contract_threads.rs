@@ -2,7 +2,7 @@
 //! (C-81).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, mpsc};

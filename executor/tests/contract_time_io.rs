@@ -1,7 +1,7 @@
 //! Contract, "Wakes, time, I/O": C-50 to C-54, C-56, C-57 and C-59.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::future::poll_fn;
 use std::io::{Read, Write};

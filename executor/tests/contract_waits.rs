@@ -3,7 +3,7 @@
 //! to its end and is dropped once before it, in a frame whose value counts its references.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
+use framewise_test_support as support;
 
 use std::any::Any;
 use std::future::{Future, poll_fn};

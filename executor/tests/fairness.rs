@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::future::poll_fn;
 use std::io::{Read, Write};
 use std::net::TcpStream as StdStream;
@@ -20,7 +18,7 @@ use framewise::runtime::Runtime;
 use framewise::task::{LocalSet, spawn_local, yield_now};
 use framewise::time::{interval, set_interval, set_timeout, sleep, timeout};
 use framewise::{ContextVar, JoinHandle, spawn};
-use support::{
+use framewise_test_support::{
     DropCall, HangWatch, ID, call_waker, on_drop, on_workers, pause, poll_once, runtime,
     with_workers,
 };

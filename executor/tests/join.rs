@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::error::Error;
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -21,12 +19,12 @@ use framewise::runtime::{Builder, Runtime};
 use framewise::task::{AbortHandle, yield_now};
 use framewise::time::set_timeout;
 use framewise::{JoinError, JoinHandle, spawn};
-use futures::channel::oneshot;
-use futures::stream::{FuturesUnordered, StreamExt};
-use support::{
+use framewise_test_support::{
     HangWatch, ID, call_waker, on_drop, on_workers, panic_message, panics, pause, poll_once,
     while_occupied, with_workers, workers_of,
 };
+use futures::channel::oneshot;
+use futures::stream::{FuturesUnordered, StreamExt};
 
 fn counting_waker() -> (Waker, Arc<AtomicUsize>) {
     let count = Arc::new(AtomicUsize::new(0));
@@ -62,16 +60,16 @@ fn awaiting_gives_the_output_and_is_finished_says_so_before() {
         release.send(7).unwrap();
         wait_until_finished(&task);
         assert_eq!(format!("{task:?}"), "JoinHandle { is_finished: true }");
-        assert_eq!(support::at_once(task).unwrap(), Ok(7));
+        assert_eq!(framewise_test_support::at_once(task).unwrap(), Ok(7));
     });
 }
 
 #[test]
 fn a_handle_polled_again_after_it_was_ready_says_so() {
-    let runtime = support::runtime(1);
+    let runtime = framewise_test_support::runtime(1);
     let mut task = runtime.spawn(async { 1 });
     assert_eq!(runtime.block_on(&mut task).unwrap(), 1);
-    let message = panic_message(|| support::at_once(&mut task));
+    let message = panic_message(|| framewise_test_support::at_once(&mut task));
     assert!(
         message.contains("polled again after it was ready"),
         "{message}"
@@ -152,7 +150,7 @@ fn abort_reaches_a_task_in_every_state() {
 #[test]
 fn an_abort_handle_outlives_task_handle_and_runtime() {
     with_workers(|workers| {
-        let runtime = support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         let task = runtime.spawn(pending::<()>());
         let abort = task.abort_handle();
         let twin = abort.clone();
@@ -337,7 +335,7 @@ fn a_join_error_exposes_a_panic_with_its_message_payload_and_frame() {
 
 #[test]
 fn a_join_error_reports_a_cancellation() {
-    let runtime = support::runtime(1);
+    let runtime = framewise_test_support::runtime(1);
     let task = runtime.spawn(pending::<()>());
     task.abort();
     let error = runtime.block_on(task).unwrap_err();
@@ -481,7 +479,7 @@ fn the_hook_is_called_for_panics_of_io_callbacks() {
 
 #[test]
 fn an_output_whose_destructor_panics_panics_where_it_is_dropped() {
-    let runtime = support::runtime(1);
+    let runtime = framewise_test_support::runtime(1);
     let _watch = HangWatch::new("an output");
     let task = runtime.spawn(async { on_drop(|| panic!("expected: an output")) });
     wait_until_finished(&task);
@@ -504,7 +502,7 @@ fn a_waker_whose_destructor_panics_costs_no_worker() {
         }
     }
 
-    let runtime = support::runtime(1);
+    let runtime = framewise_test_support::runtime(1);
     let _watch = HangWatch::new("a waker's destructor");
     let (release, released) = oneshot::channel::<()>();
     let mut task = runtime.spawn(async move { released.await.unwrap() });

@@ -2,8 +2,6 @@
 //! its drop. (`fairness.rs` tests its order and its turns, `contract_*.rs` its frames.)
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::cell::{Cell, RefCell};
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -17,10 +15,12 @@ use framewise::context::bind;
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use framewise::time::sleep;
+use framewise_test_support::{
+    HangWatch, KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message,
+};
 use futures::StreamExt;
 use futures::channel::oneshot;
 use futures::stream::FuturesUnordered;
-use support::{HangWatch, KEPT, OnDrop, bound_here, call_waker, on_workers, panic_message};
 
 /// Returns a waker that counts its wakes. In a foreign combinator each child has such a waker.
 fn counting() -> (Waker, Arc<AtomicUsize>) {
@@ -44,7 +44,7 @@ fn task_with_waker(set: &LocalSet) -> (JoinHandle<u64>, Rc<RefCell<Option<Waker>
     let task = set.spawn_local({
         let left = Rc::clone(&left);
         async move {
-            support::pause(|waker| *left.borrow_mut() = Some(waker.clone())).await;
+            framewise_test_support::pause(|waker| *left.borrow_mut() = Some(waker.clone())).await;
             7
         }
     });
@@ -272,16 +272,20 @@ fn spawning_in_a_destructor_while_the_set_is_dropped_gives_a_cancelled_task() {
         if outer_is_current {
             // Another set is being polled further up on the stack.
             let outer = LocalSet::new();
-            support::at_once(outer.run_until(async { drop(set) }));
+            framewise_test_support::at_once(outer.run_until(async { drop(set) }));
         } else {
-            support::at_once(set.run_until(async {}));
+            framewise_test_support::at_once(set.run_until(async {}));
             drop(set);
         }
         assert_eq!(*dropped.borrow(), 3);
         let handles = spawned.take();
         assert_eq!(handles.len(), 6);
         for handle in handles {
-            assert!(support::at_once(handle).unwrap_err().is_cancelled());
+            assert!(
+                framewise_test_support::at_once(handle)
+                    .unwrap_err()
+                    .is_cancelled()
+            );
         }
     }
 }
@@ -290,7 +294,7 @@ fn spawning_in_a_destructor_while_the_set_is_dropped_gives_a_cancelled_task() {
 fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
     let set = LocalSet::new();
     let message = panic_message(|| {
-        support::at_once(set.run_until(async { panic!("of the future beside") }));
+        framewise_test_support::at_once(set.run_until(async { panic!("of the future beside") }));
     });
     assert_eq!(message, "of the future beside");
     // The set is alive here, so that a spawn does no harm if the set is wrongly current.
@@ -303,9 +307,9 @@ fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
 
     // The same for an inner set: the outer one is current again.
     let (outer, inner) = (LocalSet::new(), LocalSet::new());
-    support::at_once(outer.run_until(async {
+    framewise_test_support::at_once(outer.run_until(async {
         let message = panic_message(|| {
-            support::at_once(inner.run_until(async { panic!("of the inner one") }));
+            framewise_test_support::at_once(inner.run_until(async { panic!("of the inner one") }));
         });
         assert_eq!(message, "of the inner one");
         drop(spawn_local(async {}));
@@ -462,7 +466,7 @@ fn destructors_that_wait_for_siblings_do_not_keep_the_drop_of_a_set() {
 #[test]
 fn a_destructor_at_the_end_of_a_set_waits_for_a_task_of_a_runtime() {
     let _watch = HangWatch::new("a destructor that waits");
-    let runtime = support::runtime(1);
+    let runtime = framewise_test_support::runtime(1);
     let (release, released) = oneshot::channel::<()>();
     let task = runtime.spawn(async move {
         released.await.unwrap();

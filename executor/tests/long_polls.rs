@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +13,8 @@ use std::time::Duration;
 use framewise::spawn;
 use framewise::task::yield_now;
 use framewise::time::sleep;
+use framewise_test_support::{HangWatch, pause, runtime};
 use futures::channel::oneshot;
-use support::{HangWatch, pause, runtime};
 
 const TICK: Duration = Duration::from_millis(1);
 

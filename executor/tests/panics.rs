@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::future::{Future, pending};
 use std::panic::panic_any;
 use std::pin::Pin;
@@ -12,8 +10,10 @@ use std::thread;
 
 use framewise::ContextVar;
 use framewise::task::yield_now;
+use framewise_test_support::{
+    DropCall, ID, Log, call_waker, on_drop, poll_once, while_occupied, with_workers,
+};
 use futures::channel::oneshot;
-use support::{DropCall, ID, Log, call_waker, on_drop, poll_once, while_occupied, with_workers};
 
 /// Panics when dropped. As a panic's payload, it panics when the catcher drops it.
 struct Bomb;
@@ -50,7 +50,7 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
     static CALL: ContextVar<DropCall> = ContextVar::new("call");
 
     with_workers(|workers| {
-        let runtime = support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         let log = Log::default();
         let bystanders: Vec<_> = (0..20)
             .map(|number| {
@@ -108,7 +108,7 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
             while !task.is_finished() {
                 thread::yield_now();
             }
-            assert!(support::at_once(task).is_ok());
+            assert!(framewise_test_support::at_once(task).is_ok());
         }
         // Every worker still runs, with its queue.
         let tasks: Vec<_> = (0..100).map(|_| runtime.spawn(yield_now())).collect();

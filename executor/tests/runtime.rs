@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
@@ -16,7 +14,7 @@ use framewise::runtime::{Builder, Handle, Runtime};
 use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::time::{set_timeout, sleep, timeout};
 use framewise::{block_on, spawn, spawn_blocking, spawn_root};
-use support::{
+use framewise_test_support::{
     HangWatch, ID, on_workers, panic_message, panics, runtime, while_occupied, with_workers,
     workers_of,
 };
@@ -245,7 +243,7 @@ fn block_on_on_a_worker_panics_and_says_what_to_do() {
         let task = runtime.spawn(async move {
             let by_handle = panic_message(|| handle.block_on(async {}));
             let free = panic_message(|| block_on(async {}));
-            let other = panic_message(|| support::runtime(1).block_on(async {}));
+            let other = panic_message(|| framewise_test_support::runtime(1).block_on(async {}));
             yield_now().await;
             [by_handle, free, other]
         });
@@ -418,7 +416,7 @@ fn a_local_tasks_wake_and_end_from_other_threads_are_safe() {
             let task = set.spawn_local(async move {
                 let not_send = std::rc::Rc::new(());
                 loop {
-                    support::pause(|own| drop(waker.send(own.clone()))).await;
+                    framewise_test_support::pause(|own| drop(waker.send(own.clone()))).await;
                     assert_eq!(std::rc::Rc::strong_count(&not_send), 1);
                 }
             });
@@ -488,7 +486,7 @@ fn many_runtimes_live_side_by_side_and_talk() {
 
 #[test]
 fn debug_shows_what_a_runtime_is() {
-    let runtime = support::runtime(3);
+    let runtime = framewise_test_support::runtime(3);
     assert_eq!(format!("{:?}", runtime.handle()), "Handle { workers: 3 }");
     assert!(format!("{runtime:?}").starts_with("Runtime { handle: Handle { workers: 3 }"));
 }

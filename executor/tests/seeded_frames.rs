@@ -4,9 +4,6 @@
 //! Each test runs under many seeds and in each starting frame.
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/mod.rs"]
-mod support;
-
 use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +16,7 @@ use framewise::{Frame, block_on, spawn, spawn_blocking, spawn_root, time};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use support::{ID, KEPT, Log, in_frames, on_drop};
+use framewise_test_support::{ID, KEPT, Log, in_frames, on_drop};
 
 const SEEDS: u64 = 40;
 
@@ -67,7 +64,7 @@ fn c32_the_loop_is_at_the_root_between_steps() {
         let log = Log::default();
         let seen = log.clone();
         let guard = on_drop(move || seen.add("the value"));
-        static GUARD: framewise::ContextVar<support::DropCall> =
+        static GUARD: framewise::ContextVar<framewise_test_support::DropCall> =
             framewise::ContextVar::new("guard");
         // The task's frame is released with the task, so the loop drops its values, in the loop's
         // frame.
@@ -377,7 +374,7 @@ fn c64_block_on_within_a_run_inherits_and_restores() {
 #[test]
 fn c64_block_on_in_a_task_is_rejected() {
     test::check(|| async {
-        let task = spawn(async { support::panic_message(|| block_on(async {})) });
+        let task = spawn(async { framewise_test_support::panic_message(|| block_on(async {})) });
         let message = task.await.unwrap();
         assert!(
             message.contains("block_on was called on a worker"),

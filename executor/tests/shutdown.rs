@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::cell::RefCell;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -19,11 +17,11 @@ use framewise::runtime::{Builder, Handle};
 use framewise::task::{LocalSet, block_in_place, yield_now};
 use framewise::time::{interval, set_interval, set_timeout, sleep};
 use framewise::{JoinHandle, spawn, spawn_blocking};
-use futures::channel::oneshot;
-use support::{
+use framewise_test_support::{
     DropCall, HangWatch, ID, KEPT, Log, at_once, call_waker, on_drop, panic_message, pause,
     poll_once, runtime, while_occupied, with_workers,
 };
+use futures::channel::oneshot;
 
 /// Counts drops.
 #[derive(Clone, Default)]
@@ -304,7 +302,7 @@ fn a_runtime_may_be_dropped_by_its_own_task_call_or_callback() {
 #[test]
 fn a_runtime_dropped_in_another_ones_task_or_block_on_is_waited_for() {
     with_workers(|workers| {
-        let outer = support::runtime(workers);
+        let outer = framewise_test_support::runtime(workers);
         for place in 0..3 {
             let inner = runtime(workers);
             let count = Count::default();
@@ -424,7 +422,7 @@ fn a_handle_outlives_its_runtime_and_cancels_what_it_is_given() {
         // A future that needs no runtime still runs.
         assert_eq!(handle.block_on(async { 7 }), 7);
         assert_eq!(
-            LocalSet::new().block_on(&support::runtime(1), async { 8 }),
+            LocalSet::new().block_on(&framewise_test_support::runtime(1), async { 8 }),
             8
         );
         drop(entered);
@@ -806,7 +804,7 @@ fn a_driver_that_fails_leaves_no_task_behind() {
         return;
     }
 
-    let _watch = support::HangWatch::new("the end of a runtime whose driver failed");
+    let _watch = framewise_test_support::HangWatch::new("the end of a runtime whose driver failed");
     let (failed, has_failed) = mpsc::channel();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {

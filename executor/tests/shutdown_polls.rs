@@ -7,8 +7,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::any::Any;
 use std::fmt;
 use std::future::{Future, pending, poll_fn};
@@ -25,7 +23,7 @@ use framewise::runtime::{Builder, Handle, Runtime};
 use framewise::task::{block_in_place, yield_now};
 use framewise::time::{interval, set_timeout, sleep};
 use framewise::{JoinHandle, spawn, spawn_blocking};
-use support::{call_waker, on_drop, poll_once};
+use framewise_test_support::{call_waker, on_drop, poll_once};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// The timeout after which a step counts as hanging. No test measures time with it.
@@ -453,7 +451,7 @@ fn a_poll_that_drops_its_runtime_can_block_afterwards() {
 #[test]
 fn a_worker_that_leaves_late_drops_what_a_blocked_poll_joins() {
     for in_place in [false, true] {
-        let runtime = support::runtime(2);
+        let runtime = framewise_test_support::runtime(2);
         let handle = runtime.handle().clone();
         let (polled, is_polled) = mpsc::channel();
         let joined = runtime.spawn(poll_fn(move |cx| {

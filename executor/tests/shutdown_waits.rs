@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::fmt;
 use std::future::{Future, pending};
 use std::net::TcpListener as StdListener;
@@ -20,7 +18,7 @@ use framewise::runtime::{Builder, Handle, Runtime};
 use framewise::task::block_in_place;
 use framewise::time::{set_timeout, sleep};
 use framewise::{ContextVar, JoinHandle, spawn_blocking};
-use support::{DropCall, call_waker, on_drop};
+use framewise_test_support::{DropCall, call_waker, on_drop};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// The timeout after which a cell counts as hanging. No test measures time with it.
@@ -434,7 +432,7 @@ fn a_destructor_may_write_to_its_socket_and_join_what_is_finished() {
     use std::io::Read;
 
     for workers in [1, 2] {
-        let runtime = support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         let listener = StdListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (result, results) = mpsc::channel();
@@ -471,7 +469,7 @@ fn destructors_that_join_each_others_tasks_end() {
         .into_iter()
         .flat_map(|workers| HOWS.map(|how| (workers, how)))
     {
-        let runtime = support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         let slots: [Arc<Mutex<Option<JoinHandle<()>>>>; 2] = Default::default();
         let (result, results) = mpsc::channel();
         for number in 0..2 {

@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::future::pending;
 use std::io::{Read, Write};
 use std::pin::pin;
@@ -20,9 +18,11 @@ use framewise::runtime::Builder;
 use framewise::task::{block_in_place, yield_now};
 use framewise::time::{set_timeout, sleep, timeout};
 use framewise::{Frame, JoinHandle, bind, spawn, spawn_blocking};
+use framewise_test_support::{
+    ID, KEPT, on_workers, pause, runtime, while_occupied, with_workers, workers_of,
+};
 use futures::channel::oneshot;
 use futures::future::FutureExt;
-use support::{ID, KEPT, on_workers, pause, runtime, while_occupied, with_workers, workers_of};
 
 /// Lost wake-up (tokio 525, 3190; async-io 78): a pushed task runs while any worker is parked. As
 /// many tasks as there are workers block their threads and wait for each other, so all of them must
@@ -209,7 +209,7 @@ fn joins_aborts_and_detached_ends_race() {
         for round in 0..2_000_u64 {
             let owned = {
                 let dropped = Arc::clone(&dropped);
-                support::on_drop(move || {
+                framewise_test_support::on_drop(move || {
                     assert_eq!(ID.get(), Some(round));
                     dropped.fetch_add(1, Ordering::SeqCst);
                 })
@@ -266,7 +266,7 @@ fn a_join_waker_swapped_while_the_task_completes_is_not_lost() {
         for round in 0..3_000 {
             let (release, released) = oneshot::channel::<()>();
             let mut task = runtime.spawn(released.map(move |_| round));
-            assert!(support::poll_once(&mut task, Waker::noop()).is_pending());
+            assert!(framewise_test_support::poll_once(&mut task, Waker::noop()).is_pending());
             drop(runtime.spawn(async move { drop(release) }));
             if round % 2 == 0 {
                 thread::yield_now();
@@ -482,7 +482,7 @@ fn runtimes_come_and_go() {
             }
             drop(runtime);
             for task in tasks {
-                if let Err(error) = support::at_once(task) {
+                if let Err(error) = framewise_test_support::at_once(task) {
                     assert!(error.is_cancelled());
                 }
             }

@@ -4,8 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod support;
-
 use std::cell::RefCell;
 use std::env;
 use std::process::Command;
@@ -17,7 +15,7 @@ use framewise::runtime::{Handle, Runtime};
 use framewise::task::{LocalSet, block_in_place, spawn_local};
 use framewise::time::{interval, set_timeout, sleep, timeout};
 use framewise::{Frame, block_on, spawn, spawn_blocking};
-use support::{DropCall, HangWatch, ID, on_drop, runtime};
+use framewise_test_support::{DropCall, HangWatch, ID, on_drop, runtime};
 
 const CHILD: &str = "FRAMEWISE_TEST_THREAD_END";
 

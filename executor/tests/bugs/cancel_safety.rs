@@ -21,8 +21,8 @@ use framewise::test::{Preemptible, preempt};
 use framewise::time::{sleep, timeout, timeout_at};
 
 use crate::index::{Tests, workspace};
-use crate::support::{HangWatch, OnDrop, on_workers, runtime};
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::{HangWatch, OnDrop, on_workers, runtime};
 
 const HERE: &str = "executor/tests/bugs/cancel_safety.rs";
 

@@ -6,8 +6,8 @@ use framewise::runtime::Builder;
 use framewise::task::yield_now;
 use framewise::{ContextVar, Frame, bind, spawn};
 
-use crate::support::{DropCall, ID, on_drop, on_workers, with_workers};
 use crate::{Bug, Class, Here};
+use framewise_test_support::{DropCall, ID, on_drop, on_workers, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "context",

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use framewise::net::{TcpListener, TcpStream};
 use framewise::spawn;
 
-use crate::support::with_workers;
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::with_workers;
 
 pub(crate) const CLASS: Class = Class {
     name: "descriptors",
@@ -105,7 +105,7 @@ pub(crate) const CLASS: Class = Class {
 #[test]
 fn closed_and_reopened_connections_never_see_each_others_bytes() {
     with_workers(|workers| {
-        let runtime = crate::support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         runtime.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let address = listener.local_addr().unwrap();
@@ -155,7 +155,7 @@ fn closed_and_reopened_connections_never_see_each_others_bytes() {
 #[test]
 fn a_stream_that_has_hung_up_ends_each_read_and_starves_no_task() {
     with_workers(|workers| {
-        let runtime = crate::support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         let (stream, peer) = runtime.block_on(connection());
         drop(peer);
         let reads = Arc::new(AtomicUsize::new(0));

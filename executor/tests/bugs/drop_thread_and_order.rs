@@ -12,8 +12,8 @@ use framewise::runtime::Runtime;
 use framewise::task::{LocalSet, spawn_local, yield_now};
 use framewise::time::sleep;
 
-use crate::support::{HangWatch, OnDrop, on_workers, pause, runtime, with_workers};
 use crate::{Bug, Class, Here};
+use framewise_test_support::{HangWatch, OnDrop, on_workers, pause, runtime, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "drop thread and order",
@@ -202,7 +202,7 @@ fn a_local_set_and_a_runtime_in_thread_locals_end_with_their_thread() {
             }
             let at_end = || {
                 OnDrop(|| {
-                    let _ = crate::support::ID.get();
+                    let _ = framewise_test_support::ID.get();
                     ENDED.fetch_add(1, Ordering::SeqCst);
                 })
             };
@@ -270,7 +270,11 @@ fn a_local_set_is_dropped_before_during_and_after_its_runtime() {
                 }
             }
             assert_eq!(ended.load(Ordering::SeqCst), 1);
-            assert!(crate::support::at_once(local).unwrap_err().is_cancelled());
+            assert!(
+                framewise_test_support::at_once(local)
+                    .unwrap_err()
+                    .is_cancelled()
+            );
         }
     });
 }

@@ -16,8 +16,8 @@ use framewise::runtime::Runtime;
 use framewise::time::sleep;
 use framewise::{spawn, spawn_blocking};
 
-use crate::support::{HangWatch, ID, panic_message, runtime};
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::{HangWatch, ID, panic_message, runtime};
 
 pub(crate) const CLASS: Class = Class {
     name: "fork",

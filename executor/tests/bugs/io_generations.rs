@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use framewise::spawn;
 use framewise::task::yield_now;
 
-use crate::support::{runtime, with_workers};
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::{runtime, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "I/O generations",

@@ -7,8 +7,8 @@ use std::time::Duration;
 use framewise::time::{set_timeout, sleep};
 use futures::channel::oneshot;
 
-use crate::support::{runtime, while_occupied, with_workers};
 use crate::{Bug, Class, Here};
+use framewise_test_support::{runtime, while_occupied, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "lost wake-up",

@@ -23,9 +23,6 @@ mod starvation;
 mod timers;
 mod user_code_under_a_lock;
 
-#[path = "../support/mod.rs"]
-mod support;
-
 use std::net::TcpStream as StdStream;
 
 use framewise::net::{TcpListener, TcpStream};

@@ -11,8 +11,8 @@ use std::thread;
 use framewise::spawn;
 use framewise_sync::deque::{Injector, Steal, Stealer, Worker};
 
-use crate::support::{HangWatch, runtime, with_workers};
 use crate::{Bug, Class, Here};
+use framewise_test_support::{HangWatch, runtime, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "queue",

@@ -11,8 +11,8 @@ use framewise::task::{block_in_place, yield_now};
 use framewise::time::sleep;
 use framewise::{spawn, spawn_blocking};
 
-use crate::support::{OnDrop, panics, runtime, with_workers};
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::{OnDrop, panics, runtime, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "shutdown",

@@ -8,8 +8,8 @@ use std::time::Duration;
 use framewise::task::yield_now;
 use framewise::time::sleep;
 
-use crate::support::{runtime, while_occupied, with_workers};
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::{runtime, while_occupied, with_workers};
 
 pub(crate) const CLASS: Class = Class {
     name: "starvation",
@@ -96,7 +96,7 @@ pub(crate) const CLASS: Class = Class {
 #[test]
 fn a_pair_that_fills_the_slot_leaves_the_queue_timers_and_io_their_turn() {
     let runtime = runtime(1);
-    let _watch = crate::support::HangWatch::new("the slot is always full");
+    let _watch = framewise_test_support::HangWatch::new("the slot is always full");
     let (stream, mut peer) = runtime.block_on(connection());
     let (to_b, from_a) = async_channel::bounded::<()>(1);
     let (to_a, from_b) = async_channel::bounded::<()>(1);

@@ -11,8 +11,8 @@ use framewise::time::{
     timeout,
 };
 
-use crate::support::{on_workers, poll_once};
 use crate::{Bug, Class, Here};
+use framewise_test_support::{on_workers, poll_once};
 
 const ENDS: (&str, &str) = (
     "executor/tests/bugs/timers.rs",

@@ -9,8 +9,8 @@ use framewise::task::LocalSet;
 use framewise::time::{set_interval, set_timeout, sleep};
 use framewise::{JoinHandle, spawn};
 
-use crate::support::{call_waker, on_drop, on_workers, poll_once};
 use crate::{Bug, Class, Here, connection};
+use framewise_test_support::{call_waker, on_drop, on_workers, poll_once};
 
 const WAKERS: (&str, &str) = (
     "executor/tests/fairness.rs",
@@ -166,7 +166,7 @@ fn a_local_sets_tasks_and_waker_may_call_back_as_they_end() {
             for _ in 0..3 {
                 let at_end = {
                     let (set, handles) = (Rc::downgrade(&set), Rc::clone(&handles));
-                    crate::support::OnDrop(move || {
+                    framewise_test_support::OnDrop(move || {
                         call_back();
                         for handle in handles.borrow().iter() {
                             handle.abort();
@@ -183,7 +183,7 @@ fn a_local_sets_tasks_and_waker_may_call_back_as_they_end() {
             }
             let wakers = Mutex::new(Vec::new());
             {
-                let mut run = Box::pin(set.run_until(crate::support::pause(|own| {
+                let mut run = Box::pin(set.run_until(framewise_test_support::pause(|own| {
                     wakers.lock().unwrap().push(own.clone());
                 })));
                 for _ in 0..3 {
@@ -197,7 +197,11 @@ fn a_local_sets_tasks_and_waker_may_call_back_as_they_end() {
             handles.borrow()[0].abort();
             drop(set);
             for handle in handles.take() {
-                assert!(crate::support::at_once(handle).unwrap_err().is_cancelled());
+                assert!(
+                    framewise_test_support::at_once(handle)
+                        .unwrap_err()
+                        .is_cancelled()
+                );
             }
         }
     });

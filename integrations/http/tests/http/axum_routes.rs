@@ -20,7 +20,7 @@ use tower::{Service, ServiceExt};
 use crate::bodies::SERVERS;
 use crate::glue::{Protocol, X_ID, connect, id_in, serve};
 use crate::messages::seen;
-use crate::support::{ID, everywhere};
+use framewise_test_support::{ID, everywhere};
 
 const REQUESTS: u64 = 10;
 const MESSAGES: usize = 1000;

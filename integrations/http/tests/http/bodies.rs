@@ -18,7 +18,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use crate::glue::{Connection, Protocol, Server, X_ID, connect, id_in, in_frames, serve};
 use crate::messages::{Count, DropTracker, Messages, X_SEEN, count};
-use crate::support::{ID, KEPT, everywhere};
+use framewise_test_support::{ID, KEPT, everywhere};
 
 /// The server adds this to the number of a request.
 pub(crate) const SERVERS: u64 = 1_000_000;

@@ -19,7 +19,7 @@ use tower::{Layer, service_fn};
 use crate::bodies::SERVERS;
 use crate::glue::{Connection, Protocol, Server, X_ID, connect, id_in, in_frames, serve};
 use crate::messages::seen;
-use crate::support::{ID, everywhere};
+use framewise_test_support::{ID, everywhere};
 
 /// Calls per connection, connections, and messages per call: 10,000 messages for each kind of
 /// stream.

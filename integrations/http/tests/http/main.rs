@@ -13,6 +13,4 @@ mod glue;
 mod grpc;
 mod messages;
 mod pool;
-#[path = "../../../../executor/tests/support/mod.rs"]
-mod support;
 mod upgrades;

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use hyper::body::{Body, Bytes, Frame};
 use hyper::header::{HeaderMap, HeaderValue};
 
-use crate::support::ID;
+use framewise_test_support::ID;
 
 /// The trailer of a body: the value of [`ID`] when the trailer was made.
 pub(crate) const X_SEEN: &str = "x-seen";

@@ -23,7 +23,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use crate::bodies::{Bound, MESSAGES, exchange, server_that_binds};
 use crate::glue::{Protocol, in_frames};
 use crate::messages::{DropTracker, Messages};
-use crate::support::{ID, KEPT, everywhere};
+use framewise_test_support::{ID, KEPT, everywhere};
 
 /// Opens connections and counts them.
 #[derive(Clone)]

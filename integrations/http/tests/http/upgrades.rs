@@ -25,7 +25,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use crate::bodies::SERVERS;
 use crate::glue::{Protocol, X_ID, connect, id_in, serve};
 use crate::messages::seen;
-use crate::support::{ID, everywhere};
+use framewise_test_support::{ID, everywhere};
 
 /// Sockets, and messages per socket: 10,000 in each direction.
 const SOCKETS: u64 = 10;
