@@ -51,7 +51,7 @@ pub(crate) fn capacity(buffer_lens: impl Iterator<Item = usize>) -> usize {
 }
 
 /// A source with its registration.
-pub(crate) struct IoSource<S: system::Source> {
+pub struct IoSource<S: system::Source> {
     registration: Registration,
     /// `None` only after `into_source` took it out.
     source: Option<S>,
@@ -135,6 +135,24 @@ impl<S: system::Source> IoSource<S> {
         self.registration
             .async_io(direction.interest(), |_| operation(self.source()))
             .await
+    }
+
+    /// Tries an operation of the user once, if the source is ready.
+    pub(crate) fn try_operation<R>(
+        &self,
+        interest: Interest,
+        operation: impl FnOnce() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration.try_io(interest, |_| operation())
+    }
+
+    /// Like [`try_operation`](Self::try_operation), as a future that waits until it does not block.
+    pub(crate) async fn async_operation<R>(
+        &self,
+        interest: Interest,
+        mut operation: impl FnMut() -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.registration.async_io(interest, |_| operation()).await
     }
 
     /// Tries a transfer of up to `len` bytes once, if the source is ready.

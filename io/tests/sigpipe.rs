@@ -13,7 +13,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use common::{Reactor, pair};
-use framewise_io::net::TcpStream;
+use framewise_io::net::{TcpStream, UnixDatagram, UnixStream};
 
 /// Names the write path that the child runs.
 const PATH: &str = "FRAMEWISE_SIGPIPE_PATH";
@@ -34,6 +34,18 @@ async fn stream_of_a_closed_peer() -> TcpStream {
     stream
 }
 
+/// Returns a Unix stream whose peer is gone.
+fn unix_stream() -> UnixStream {
+    UnixStream::pair().unwrap().0
+}
+
+/// Returns a datagram socket that has shut down sending.
+fn unix_datagram() -> UnixDatagram {
+    let socket = UnixDatagram::pair().unwrap().0;
+    socket.shutdown(std::net::Shutdown::Write).unwrap();
+    socket
+}
+
 /// Runs one write path in this process, with SIGPIPE at its default, and then ends the process.
 fn write_to_a_closed_peer(path: &str) {
     // SAFETY: the default disposition runs no handler.
@@ -41,6 +53,12 @@ fn write_to_a_closed_peer(path: &str) {
     let error = Reactor::new().run(async {
         let mut stream = stream_of_a_closed_peer().await;
         match path {
+            "unix_write" => unix_stream().write(PARTS[0]).await.map(drop),
+            "unix_write_vectored" => unix_stream().write_vectored(&parts()).await.map(drop),
+            "unix_try_write" => unix_stream().try_write(PARTS[0]).map(drop),
+            "unix_half_write" => unix_stream().into_split().1.write(PARTS[0]).await.map(drop),
+            "unix_datagram_send" => unix_datagram().send(PARTS[0]).await.map(drop),
+            "unix_datagram_try_send" => unix_datagram().try_send(PARTS[0]).map(drop),
             "stream_write" => stream.write(PARTS[0]).await.map(drop),
             "stream_write_all" => stream.write_all(PARTS[0]).await,
             "stream_write_vectored" => stream.write_vectored(&parts()).await.map(drop),
@@ -110,6 +128,18 @@ fn writes_to_a_closed_peer_raise_no_sigpipe() {
         "owned_write_vectored",
         "owned_try_write",
         "owned_try_write_vectored",
+    ]);
+}
+
+#[test]
+fn writes_to_a_closed_unix_socket_raise_no_sigpipe() {
+    each_write_fails(&[
+        "unix_write",
+        "unix_write_vectored",
+        "unix_try_write",
+        "unix_half_write",
+        "unix_datagram_send",
+        "unix_datagram_try_send",
     ]);
 }
 

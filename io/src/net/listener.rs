@@ -1,12 +1,17 @@
 //! The TCP listener.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
+
 use crate::callback::ReadyCallback;
 use crate::net::addr::{ToSocketAddrs, resolve};
+use crate::net::methods::{readable_methods, ready_methods};
+#[cfg(unix)]
+use crate::net::options::lengthen_queue;
+use crate::net::options::{impl_descriptor, option_methods, socket_methods};
 use crate::net::stream::TcpStream;
 use crate::ready::{Direction, Interest, Ready};
 use crate::source::IoSource;
@@ -51,7 +56,7 @@ impl TcpListener {
             match mio::net::TcpListener::bind(address) {
                 Ok(listener) => {
                     #[cfg(unix)]
-                    super::options::lengthen_queue(&listener)?;
+                    lengthen_queue(&listener)?;
                     return Self::from_mio(listener);
                 }
                 Err(error) => last_error = Some(error),
@@ -60,10 +65,26 @@ impl TcpListener {
         Err(last_error.unwrap_or_else(no_address))
     }
 
-    fn from_mio(listener: mio::net::TcpListener) -> io::Result<TcpListener> {
+    pub(super) fn from_mio(listener: mio::net::TcpListener) -> io::Result<TcpListener> {
         Ok(TcpListener {
             io: IoSource::new(listener, Ready::EMPTY)?,
         })
+    }
+
+    pub(crate) fn io(&self) -> &IoSource<mio::net::TcpListener> {
+        &self.io
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        SockRef::from(self.io.source())
+    }
+
+    ready_methods!();
+    readable_methods!();
+    socket_methods!();
+
+    option_methods! {
+        ttl, set_ttl: u32 = ttl_v4, set_ttl_v4: "the time-to-live of sent packets (`IP_TTL`)";
     }
 
     /// Waits for a connection and accepts it.
@@ -86,14 +107,17 @@ impl TcpListener {
     ///
     /// The awaiting task's.
     pub async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.io.async_io(Direction::Read, |io| io.accept()).await?;
+        let (stream, peer) = self
+            .io()
+            .async_io(Direction::Read, |io| io.accept())
+            .await?;
         Ok((TcpStream::accepted(stream)?, peer))
     }
 
     /// Like [`accept`](Self::accept), as a poll function. If several tasks call it, the last one is
     /// woken.
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
-        self.io
+        self.io()
             .poll_io(cx, Direction::Read, |io| io.accept())
             .map(|result| {
                 result.and_then(|(stream, peer)| Ok((TcpStream::accepted(stream)?, peer)))
@@ -109,48 +133,8 @@ impl TcpListener {
     ///
     /// Fails like [`accept`](Self::accept), and with `WouldBlock`.
     pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.io.try_io(Direction::Read, |io| io.accept())?;
+        let (stream, peer) = self.io().try_io(Direction::Read, |io| io.accept())?;
         Ok((TcpStream::accepted(stream)?, peer))
-    }
-
-    /// Waits until there may be a connection to accept.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the runtime is shutting down.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe: readiness is not consumed.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.io.ready(Interest::READABLE).await.map(|_| ())
-    }
-
-    /// Has the driver call `call` whenever connections arrive, until it is
-    /// [canceled](ReadyCallback::cancel) or the listener dropped.
-    ///
-    /// Callbacks are edge-triggered: an event calls it when a connection *arrives*, so it should
-    /// [accept](Self::try_accept) until that fails with `WouldBlock`. What it leaves causes no
-    /// further call. If the listener is already known to be ready, it is called once, soon. Calls
-    /// may be spurious. It runs on the thread that drives the I/O and must not block. It may cancel
-    /// itself and drop the listener. It is canceled if it panics; the panic is reported like that
-    /// of a task without a joiner.
-    ///
-    /// Several callbacks may be registered; each is called.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the runtime is shutting down.
-    ///
-    /// # Frame
-    ///
-    /// The frame that is current now is current in each call, and when the closure is dropped.
-    pub fn on_ready(
-        &self,
-        interest: Interest,
-        call: impl FnMut(Ready) + Send + 'static,
-    ) -> io::Result<ReadyCallback> {
-        self.io.on_ready(interest, call)
     }
 
     /// Returns the address to which the listener is bound.
@@ -159,34 +143,7 @@ impl TcpListener {
     ///
     /// Fails with the system's error.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source().local_addr()
-    }
-
-    /// Returns the time-to-live of sent packets.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error.
-    pub fn ttl(&self) -> io::Result<u32> {
-        self.io.source().ttl()
-    }
-
-    /// Sets the time-to-live of sent packets.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error.
-    pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.io.source().set_ttl(ttl)
-    }
-
-    /// Takes and clears the pending error of the socket.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error.
-    pub fn take_error(&self) -> io::Result<Option<io::Error>> {
-        self.io.source().take_error()
+        self.io().source().local_addr()
     }
 
     /// Converts `std`'s listener, and sets it to non-blocking.
@@ -209,28 +166,14 @@ impl TcpListener {
     }
 }
 
-impl fmt::Debug for TcpListener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.io.source().fmt(f)
-    }
-}
+impl_descriptor!(TcpListener);
 
-#[cfg(unix)]
-mod unix {
-    use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+impl TryFrom<std::net::TcpListener> for TcpListener {
+    type Error = io::Error;
 
-    use super::TcpListener;
-
-    impl AsRawFd for TcpListener {
-        fn as_raw_fd(&self) -> RawFd {
-            self.io.source().as_raw_fd()
-        }
-    }
-
-    impl AsFd for TcpListener {
-        fn as_fd(&self) -> BorrowedFd<'_> {
-            self.io.source().as_fd()
-        }
+    /// See [`TcpListener::from_std`].
+    fn try_from(listener: std::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::from_std(listener)
     }
 }
 

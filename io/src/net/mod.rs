@@ -1,4 +1,4 @@
-//! TCP sockets and name look-ups.
+//! Sockets and name look-ups.
 //!
 //! The types and methods have tokio's names if they mean the same. Reading and writing take
 //! `&self`, so a stream can be read and written at once without being split. The streams also
@@ -13,20 +13,28 @@
 //! callback keeps the frame in which it was registered.
 
 mod addr;
-mod half;
+mod datagram;
 mod listener;
 pub(crate) mod lookup;
-#[cfg(unix)]
+mod methods;
 mod options;
-mod send;
-mod split;
+pub(crate) mod split;
 mod split_owned;
 mod stream;
+pub(crate) mod stream_io;
 #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
 mod stream_poll;
+mod tcp_socket;
+mod udp;
+#[cfg(unix)]
+pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
 pub use listener::TcpListener;
-pub use split::{ReadHalf, WriteHalf};
+pub use split::{ReadHalf, SplitStream, WriteHalf};
 pub use split_owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};
 pub use stream::TcpStream;
+pub use tcp_socket::TcpSocket;
+pub use udp::UdpSocket;
+#[cfg(unix)]
+pub use unix::{UnixDatagram, UnixListener, UnixStream};

@@ -3,28 +3,37 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::task::{Context, Poll};
 
 use framewise_sync::Arc;
 
+use crate::callback::ReadyCallback;
 use crate::net::TcpStream;
-use crate::net::half::{read_half_methods, write_half_methods};
-use crate::ready::Direction;
+use crate::net::methods::{
+    peek_methods, read_methods, readable_methods, ready_methods, writable_methods, write_methods,
+};
+use crate::net::split::SplitStream;
+use crate::net::stream_io::{ReadIo, WriteIo};
+use crate::ready::{Direction, Interest, Ready};
+use crate::source::{IoSource, capacity};
 
-/// An owned reading half of a stream; returned by [`TcpStream::into_split`].
+/// An owned reading half of a stream; returned by [`TcpStream::into_split`] and
+/// [`UnixStream::into_split`](crate::net::UnixStream::into_split).
 #[derive(Debug)]
-pub struct OwnedReadHalf(Arc<TcpStream>);
+pub struct OwnedReadHalf<S: SplitStream = TcpStream>(Arc<S>);
 
-/// An owned writing half of a stream; returned by [`TcpStream::into_split`].
+/// An owned writing half of a stream; returned by [`TcpStream::into_split`] and
+/// [`UnixStream::into_split`](crate::net::UnixStream::into_split).
 ///
 /// Dropping it shuts writing down, so that the peer reads the end of the stream. See
 /// [`forget`](Self::forget).
 #[derive(Debug)]
-pub struct OwnedWriteHalf {
-    stream: Arc<TcpStream>,
+pub struct OwnedWriteHalf<S: SplitStream = TcpStream> {
+    stream: Arc<S>,
     shutdown_on_drop: bool,
 }
 
-pub(super) fn split(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
+pub(super) fn split<S: SplitStream>(stream: S) -> (OwnedReadHalf<S>, OwnedWriteHalf<S>) {
     let stream = Arc::new(stream);
     let read = OwnedReadHalf(Arc::clone(&stream));
     (
@@ -36,7 +45,10 @@ pub(super) fn split(stream: TcpStream) -> (OwnedReadHalf, OwnedWriteHalf) {
     )
 }
 
-fn reunite(read: OwnedReadHalf, write: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+fn reunite<S: SplitStream>(
+    read: OwnedReadHalf<S>,
+    write: OwnedWriteHalf<S>,
+) -> Result<S, ReuniteError<S>> {
     if !Arc::ptr_eq(&read.0, &write.stream) {
         return Err(ReuniteError(read, write));
     }
@@ -46,8 +58,13 @@ fn reunite(read: OwnedReadHalf, write: OwnedWriteHalf) -> Result<TcpStream, Reun
     Ok(Arc::try_unwrap(stream).expect("there were only two halves, and both are gone"))
 }
 
-impl OwnedReadHalf {
-    pub(crate) fn stream(&self) -> &TcpStream {
+impl<S: SplitStream> OwnedReadHalf<S> {
+    pub(crate) fn io(&self) -> &IoSource<S::Io> {
+        self.0.io()
+    }
+
+    /// Returns the whole stream.
+    pub fn as_stream(&self) -> &S {
         &self.0
     }
 
@@ -56,15 +73,26 @@ impl OwnedReadHalf {
     /// # Errors
     ///
     /// Fails and returns the halves if they are of different streams.
-    pub fn reunite(self, other: OwnedWriteHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, other: OwnedWriteHalf<S>) -> Result<S, ReuniteError<S>> {
         reunite(self, other)
     }
 
-    read_half_methods!();
+    read_methods!();
+    readable_methods!();
+    ready_methods!();
 }
 
-impl OwnedWriteHalf {
-    pub(crate) fn stream(&self) -> &TcpStream {
+impl OwnedReadHalf {
+    peek_methods!();
+}
+
+impl<S: SplitStream> OwnedWriteHalf<S> {
+    pub(crate) fn io(&self) -> &IoSource<S::Io> {
+        self.stream.io()
+    }
+
+    /// Returns the whole stream.
+    pub fn as_stream(&self) -> &S {
         &self.stream
     }
 
@@ -73,7 +101,7 @@ impl OwnedWriteHalf {
     /// # Errors
     ///
     /// Fails and returns the halves if they are of different streams.
-    pub fn reunite(self, other: OwnedReadHalf) -> Result<TcpStream, ReuniteError> {
+    pub fn reunite(self, other: OwnedReadHalf<S>) -> Result<S, ReuniteError<S>> {
         reunite(other, self)
     }
 
@@ -90,18 +118,32 @@ impl OwnedWriteHalf {
         ended
     }
 
-    write_half_methods!();
+    write_methods!();
+    writable_methods!();
+    ready_methods!();
 }
 
-impl Drop for OwnedReadHalf {
-    fn drop(&mut self) {
-        self.0.io.release_slot(Direction::Read);
+impl<S: SplitStream> AsRef<S> for OwnedReadHalf<S> {
+    fn as_ref(&self) -> &S {
+        &self.0
     }
 }
 
-impl Drop for OwnedWriteHalf {
+impl<S: SplitStream> AsRef<S> for OwnedWriteHalf<S> {
+    fn as_ref(&self) -> &S {
+        &self.stream
+    }
+}
+
+impl<S: SplitStream> Drop for OwnedReadHalf<S> {
     fn drop(&mut self) {
-        self.stream.io.release_slot(Direction::Write);
+        self.0.io().release_slot(Direction::Read);
+    }
+}
+
+impl<S: SplitStream> Drop for OwnedWriteHalf<S> {
+    fn drop(&mut self) {
+        self.stream.io().release_slot(Direction::Write);
         if self.shutdown_on_drop {
             // There is no caller to return an error to. The peer gets the end when the stream
             // closes.
@@ -112,17 +154,17 @@ impl Drop for OwnedWriteHalf {
 
 /// The error of reuniting two halves of different streams.
 #[derive(Debug)]
-pub struct ReuniteError(
+pub struct ReuniteError<S: SplitStream = TcpStream>(
     /// The reading half.
-    pub OwnedReadHalf,
+    pub OwnedReadHalf<S>,
     /// The writing half.
-    pub OwnedWriteHalf,
+    pub OwnedWriteHalf<S>,
 );
 
-impl fmt::Display for ReuniteError {
+impl<S: SplitStream> fmt::Display for ReuniteError<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the halves are of different streams: reunite those of one split")
     }
 }
 
-impl Error for ReuniteError {}
+impl<S: SplitStream> Error for ReuniteError<S> {}

@@ -266,7 +266,7 @@ impl Poll {
 }
 
 /// Like [`mio::Registry`].
-pub(crate) struct Registry(Kernel);
+pub struct Registry(Kernel);
 
 impl Registry {
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
@@ -292,7 +292,7 @@ impl Registry {
 }
 
 /// Like [`mio::event::Source`], without what the driver does not use.
-pub(crate) trait Source {
+pub trait Source {
     fn register(
         &mut self,
         registry: &Registry,
@@ -351,7 +351,19 @@ macro_rules! unsupported {
     };
 }
 
-unsupported!(mio::net::TcpListener, mio::net::TcpStream);
+unsupported!(
+    mio::net::TcpStream,
+    mio::net::TcpListener,
+    mio::net::UdpSocket
+);
+#[cfg(unix)]
+unsupported!(
+    mio::net::UnixStream,
+    mio::net::UnixListener,
+    mio::net::UnixDatagram,
+    mio::unix::pipe::Sender,
+    mio::unix::pipe::Receiver
+);
 
 /// Like [`mio::Events`].
 pub(crate) struct Events {

@@ -7,18 +7,17 @@ use std::task::{Context, Poll, ready};
 use framewise_context::coop;
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::{Readable, Writable};
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
+use super::{Readable, Writable, for_each_readable, for_each_writable};
 
 macro_rules! impl_read {
-    ($($kind:ty),+) => {$(
-        impl AsyncRead for $kind {
+    ([$($generics:tt)*] $kind:ty) => {
+        impl<$($generics)*> AsyncRead for $kind {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buffer: &mut [u8],
             ) -> Poll<io::Result<usize>> {
-                self.readable_stream().poll_read_into(cx, buffer)
+                self.read_io().poll_read(cx, buffer)
             }
 
             fn poll_read_vectored(
@@ -26,21 +25,21 @@ macro_rules! impl_read {
                 cx: &mut Context<'_>,
                 buffers: &mut [IoSliceMut<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.readable_stream().poll_read_into_vectored(cx, buffers)
+                self.read_io().poll_read_vectored(cx, buffers)
             }
         }
-    )+};
+    };
 }
 
 macro_rules! impl_write {
-    ($($kind:ty),+) => {$(
-        impl AsyncWrite for $kind {
+    ([$($generics:tt)*] $kind:ty) => {
+        impl<$($generics)*> AsyncWrite for $kind {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buffer: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.writable_stream().poll_write_from(cx, buffer)
+                self.write_io().poll_write(cx, buffer)
             }
 
             fn poll_write_vectored(
@@ -48,7 +47,7 @@ macro_rules! impl_write {
                 cx: &mut Context<'_>,
                 buffers: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.writable_stream().poll_write_from_vectored(cx, buffers)
+                self.write_io().poll_write_vectored(cx, buffers)
             }
 
             fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -60,8 +59,8 @@ macro_rules! impl_write {
                 Poll::Ready(Writable::end_writing(&mut *self))
             }
         }
-    )+};
+    };
 }
 
-impl_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
-impl_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+for_each_readable!(impl_read);
+for_each_writable!(impl_write);

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use framewise_context::coop;
 use hyper::rt::{Read, ReadBufCursor, Write};
 
-use super::{Readable, Writable};
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
+use super::{Readable, Writable, for_each_readable, for_each_writable};
 
 fn poll_read(
     from: &impl Readable,
@@ -17,15 +16,15 @@ fn poll_read(
 ) -> Poll<io::Result<()>> {
     // SAFETY: only the operating system writes to it, so nothing is de-initialized.
     let unfilled = unsafe { buffer.as_mut() };
-    let count = ready!(from.readable_stream().poll_read_uninit(cx, unfilled))?;
+    let count = ready!(from.read_io().poll_read_uninit(cx, unfilled))?;
     // SAFETY: `poll_read_uninit` has initialized that many bytes at the start of the unfilled part.
     unsafe { buffer.advance(count) };
     Poll::Ready(Ok(()))
 }
 
 macro_rules! impl_read {
-    ($($kind:ty),+) => {$(
-        impl Read for $kind {
+    ([$($generics:tt)*] $kind:ty) => {
+        impl<$($generics)*> Read for $kind {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -34,18 +33,18 @@ macro_rules! impl_read {
                 poll_read(&*self, cx, buffer)
             }
         }
-    )+};
+    };
 }
 
 macro_rules! impl_write {
-    ($($kind:ty),+) => {$(
-        impl Write for $kind {
+    ([$($generics:tt)*] $kind:ty) => {
+        impl<$($generics)*> Write for $kind {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buffer: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.writable_stream().poll_write_from(cx, buffer)
+                self.write_io().poll_write(cx, buffer)
             }
 
             fn poll_write_vectored(
@@ -53,7 +52,7 @@ macro_rules! impl_write {
                 cx: &mut Context<'_>,
                 buffers: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.writable_stream().poll_write_from_vectored(cx, buffers)
+                self.write_io().poll_write_vectored(cx, buffers)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -72,8 +71,8 @@ macro_rules! impl_write {
                 Poll::Ready(Writable::end_writing(&mut *self))
             }
         }
-    )+};
+    };
 }
 
-impl_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
-impl_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+for_each_readable!(impl_read);
+for_each_writable!(impl_write);

@@ -20,70 +20,169 @@ mod tokio;
 
 use std::io;
 
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
+use crate::net::split::sealed::Parts;
+use crate::net::stream_io::{ReadIo, WriteIo};
+use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, SplitStream, WriteHalf};
+use crate::source::IoSource;
 
 /// A stream or half that can be read.
 trait Readable {
-    fn readable_stream(&self) -> &TcpStream;
+    type Io: ReadIo;
+
+    fn read_io(&self) -> &IoSource<Self::Io>;
 }
 
 /// A stream or half that can be written.
 trait Writable {
-    fn writable_stream(&self) -> &TcpStream;
+    type Io: WriteIo;
+
+    fn write_io(&self) -> &IoSource<Self::Io>;
+
+    fn end_writing(&mut self) -> io::Result<()>;
+}
+
+/// Implements both for a stream and for references to it.
+macro_rules! impl_stream {
+    ($($stream:ty),+) => {$(
+        impl Readable for $stream {
+            type Io = <$stream as Parts>::Io;
+
+            fn read_io(&self) -> &IoSource<Self::Io> {
+                self.io()
+            }
+        }
+
+        impl Writable for $stream {
+            type Io = <$stream as Parts>::Io;
+
+            fn write_io(&self) -> &IoSource<Self::Io> {
+                self.io()
+            }
+
+            fn end_writing(&mut self) -> io::Result<()> {
+                Parts::end_writing(self)
+            }
+        }
+
+        impl Readable for &$stream {
+            type Io = <$stream as Parts>::Io;
+
+            fn read_io(&self) -> &IoSource<Self::Io> {
+                self.io()
+            }
+        }
+
+        impl Writable for &$stream {
+            type Io = <$stream as Parts>::Io;
+
+            fn write_io(&self) -> &IoSource<Self::Io> {
+                self.io()
+            }
+
+            fn end_writing(&mut self) -> io::Result<()> {
+                Parts::end_writing(*self)
+            }
+        }
+    )+};
+}
+
+impl_stream!(crate::net::TcpStream);
+#[cfg(unix)]
+impl_stream!(crate::net::UnixStream);
+
+impl<S: SplitStream> Readable for ReadHalf<'_, S> {
+    type Io = S::Io;
+
+    fn read_io(&self) -> &IoSource<S::Io> {
+        self.io()
+    }
+}
+
+impl<S: SplitStream> Writable for WriteHalf<'_, S> {
+    type Io = S::Io;
+
+    fn write_io(&self) -> &IoSource<S::Io> {
+        self.io()
+    }
 
     fn end_writing(&mut self) -> io::Result<()> {
-        self.writable_stream().end_writing()
+        WriteHalf::end_writing(self)
     }
 }
 
-impl Readable for TcpStream {
-    fn readable_stream(&self) -> &TcpStream {
-        self
+impl<S: SplitStream> Readable for OwnedReadHalf<S> {
+    type Io = S::Io;
+
+    fn read_io(&self) -> &IoSource<S::Io> {
+        self.io()
     }
 }
 
-impl Writable for TcpStream {
-    fn writable_stream(&self) -> &TcpStream {
-        self
-    }
-}
+impl<S: SplitStream> Writable for OwnedWriteHalf<S> {
+    type Io = S::Io;
 
-impl Readable for &TcpStream {
-    fn readable_stream(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Writable for &TcpStream {
-    fn writable_stream(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Readable for ReadHalf<'_> {
-    fn readable_stream(&self) -> &TcpStream {
-        self.stream()
-    }
-}
-
-impl Writable for WriteHalf<'_> {
-    fn writable_stream(&self) -> &TcpStream {
-        self.stream()
-    }
-}
-
-impl Readable for OwnedReadHalf {
-    fn readable_stream(&self) -> &TcpStream {
-        self.stream()
-    }
-}
-
-impl Writable for OwnedWriteHalf {
-    fn writable_stream(&self) -> &TcpStream {
-        self.stream()
+    fn write_io(&self) -> &IoSource<S::Io> {
+        self.io()
     }
 
     fn end_writing(&mut self) -> io::Result<()> {
         OwnedWriteHalf::end_writing(self)
     }
 }
+
+#[cfg(unix)]
+impl Readable for crate::net::unix::pipe::Receiver {
+    type Io = mio::unix::pipe::Receiver;
+
+    fn read_io(&self) -> &IoSource<Self::Io> {
+        self.io()
+    }
+}
+
+#[cfg(unix)]
+impl Writable for crate::net::unix::pipe::Sender {
+    type Io = mio::unix::pipe::Sender;
+
+    fn write_io(&self) -> &IoSource<Self::Io> {
+        self.io()
+    }
+
+    /// The end is sent when the sender is dropped.
+    fn end_writing(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Calls a macro for each type that can be read, with its generic parameters.
+macro_rules! for_each_readable {
+    ($implement:ident) => {
+        $implement!([] $crate::net::TcpStream);
+        $implement!([] &$crate::net::TcpStream);
+        #[cfg(unix)]
+        $implement!([] $crate::net::UnixStream);
+        #[cfg(unix)]
+        $implement!([] &$crate::net::UnixStream);
+        $implement!([S: $crate::net::SplitStream] $crate::net::ReadHalf<'_, S>);
+        $implement!([S: $crate::net::SplitStream] $crate::net::OwnedReadHalf<S>);
+        #[cfg(unix)]
+        $implement!([] $crate::net::unix::pipe::Receiver);
+    };
+}
+
+/// Calls a macro for each type that can be written, with its generic parameters.
+macro_rules! for_each_writable {
+    ($implement:ident) => {
+        $implement!([] $crate::net::TcpStream);
+        $implement!([] &$crate::net::TcpStream);
+        #[cfg(unix)]
+        $implement!([] $crate::net::UnixStream);
+        #[cfg(unix)]
+        $implement!([] &$crate::net::UnixStream);
+        $implement!([S: $crate::net::SplitStream] $crate::net::WriteHalf<'_, S>);
+        $implement!([S: $crate::net::SplitStream] $crate::net::OwnedWriteHalf<S>);
+        #[cfg(unix)]
+        $implement!([] $crate::net::unix::pipe::Sender);
+    };
+}
+
+use {for_each_readable, for_each_writable};

@@ -7,8 +7,7 @@ use std::task::{Context, Poll, ready};
 use framewise_context::coop;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Readable, Writable};
-use crate::net::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, TcpStream, WriteHalf};
+use super::{Readable, Writable, for_each_readable, for_each_writable};
 
 fn poll_read(
     from: &impl Readable,
@@ -17,7 +16,7 @@ fn poll_read(
 ) -> Poll<io::Result<()>> {
     // SAFETY: only the operating system writes to it, so nothing is de-initialized.
     let unfilled = unsafe { buffer.unfilled_mut() };
-    let count = ready!(from.readable_stream().poll_read_uninit(cx, unfilled))?;
+    let count = ready!(from.read_io().poll_read_uninit(cx, unfilled))?;
     // SAFETY: `poll_read_uninit` has initialized that many bytes at the start of the unfilled part.
     unsafe { buffer.assume_init(count) };
     buffer.advance(count);
@@ -25,8 +24,8 @@ fn poll_read(
 }
 
 macro_rules! impl_read {
-    ($($kind:ty),+) => {$(
-        impl AsyncRead for $kind {
+    ([$($generics:tt)*] $kind:ty) => {
+        impl<$($generics)*> AsyncRead for $kind {
             fn poll_read(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
@@ -35,18 +34,18 @@ macro_rules! impl_read {
                 poll_read(&*self, cx, buffer)
             }
         }
-    )+};
+    };
 }
 
 macro_rules! impl_write {
-    ($($kind:ty),+) => {$(
-        impl AsyncWrite for $kind {
+    ([$($generics:tt)*] $kind:ty) => {
+        impl<$($generics)*> AsyncWrite for $kind {
             fn poll_write(
                 self: Pin<&mut Self>,
                 cx: &mut Context<'_>,
                 buffer: &[u8],
             ) -> Poll<io::Result<usize>> {
-                self.writable_stream().poll_write_from(cx, buffer)
+                self.write_io().poll_write(cx, buffer)
             }
 
             fn poll_write_vectored(
@@ -54,7 +53,7 @@ macro_rules! impl_write {
                 cx: &mut Context<'_>,
                 buffers: &[IoSlice<'_>],
             ) -> Poll<io::Result<usize>> {
-                self.writable_stream().poll_write_from_vectored(cx, buffers)
+                self.write_io().poll_write_vectored(cx, buffers)
             }
 
             fn is_write_vectored(&self) -> bool {
@@ -73,8 +72,8 @@ macro_rules! impl_write {
                 Poll::Ready(Writable::end_writing(&mut *self))
             }
         }
-    )+};
+    };
 }
 
-impl_read!(TcpStream, &TcpStream, ReadHalf<'_>, OwnedReadHalf);
-impl_write!(TcpStream, &TcpStream, WriteHalf<'_>, OwnedWriteHalf);
+for_each_readable!(impl_read);
+for_each_writable!(impl_write);

@@ -1,0 +1,98 @@
+//! The methods that datagram sockets share, in terms of `self.io()`.
+
+/// Sending to and receiving from the connected peer. `$send` is the system call that sends.
+macro_rules! datagram_methods {
+    ($send:path) => {
+        /// Sends a datagram to the connected peer and returns the number of its bytes.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error, and if the runtime is shutting down.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: if the future is dropped before it completes, nothing was sent.
+        ///
+        /// # Frame
+        ///
+        /// The awaiting task's, like for all operations of a socket.
+        pub async fn send(&self, datagram: &[u8]) -> io::Result<usize> {
+            self.io()
+                .async_io(Direction::Write, |io| $send(io, datagram))
+                .await
+        }
+
+        /// Like [`send`](Self::send) if the driver knows the socket to be writable; else fails with
+        /// `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error, and with `WouldBlock`.
+        pub fn try_send(&self, datagram: &[u8]) -> io::Result<usize> {
+            self.io().try_io(Direction::Write, |io| $send(io, datagram))
+        }
+
+        /// Like [`send`](Self::send), as a poll function; see
+        /// [`poll_send_ready`](Self::poll_send_ready).
+        pub fn poll_send(&self, cx: &mut Context<'_>, datagram: &[u8]) -> Poll<io::Result<usize>> {
+            self.io()
+                .poll_io(cx, Direction::Write, |io| $send(io, datagram))
+        }
+
+        /// Receives a datagram of the connected peer and returns the number of its bytes. What does
+        /// not fit into `buffer` is discarded.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error, and if the runtime is shutting down.
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: if the future is dropped before it completes, nothing was received.
+        pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.io()
+                .async_io(Direction::Read, |io| io.recv(buffer))
+                .await
+        }
+
+        /// Like [`recv`](Self::recv) if the driver knows the socket to be readable; else fails with
+        /// `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error, and with `WouldBlock`.
+        pub fn try_recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.io().try_io(Direction::Read, |io| io.recv(buffer))
+        }
+
+        /// Like [`recv`](Self::recv), as a poll function; see
+        /// [`poll_recv_ready`](Self::poll_recv_ready).
+        pub fn poll_recv(
+            &self,
+            cx: &mut Context<'_>,
+            buffer: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            self.io().poll_io(cx, Direction::Read, |io| io.recv(buffer))
+        }
+
+        /// Like [`readable`](Self::readable), as a poll function. Each direction has one slot for
+        /// the waker of a poll function: if several tasks receive through poll functions, the last
+        /// one is woken.
+        ///
+        /// # Frame
+        ///
+        /// The slot keeps the last caller's waker, and the frame of a user-supplied one, until the
+        /// next event for the direction, the next poll, or until the socket is dropped.
+        pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.io().poll_ready(cx, Direction::Read)
+        }
+
+        /// Like [`writable`](Self::writable), as a poll function; see
+        /// [`poll_recv_ready`](Self::poll_recv_ready).
+        pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.io().poll_ready(cx, Direction::Write)
+        }
+    };
+}
+
+pub(crate) use datagram_methods;

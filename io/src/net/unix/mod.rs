@@ -1,0 +1,15 @@
+//! Unix sockets and pipes.
+
+mod datagram;
+mod listener;
+pub mod pipe;
+mod stream;
+mod ucred;
+
+/// The address of a Unix socket: `std`'s.
+pub use std::os::unix::net::SocketAddr;
+
+pub use datagram::UnixDatagram;
+pub use listener::UnixListener;
+pub use stream::UnixStream;
+pub use ucred::UCred;
