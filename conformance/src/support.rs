@@ -30,6 +30,25 @@ pub(crate) static NOT_INHERITED: ContextVar<u64> = ContextVar::new("not_inherite
 /// The payload of [`deliberate_panic`].
 pub(crate) const DELIBERATE: &str = "a panic that the suite made on purpose";
 
+/// Panics when it is dropped, unless this thread unwinds already: a second panic would abort the
+/// process.
+pub(crate) struct PanicsOnDrop {
+    /// The value of [`ID`] that is bound around the panic, if there is one.
+    pub(crate) within: Option<u64>,
+}
+
+impl Drop for PanicsOnDrop {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        match self.within {
+            Some(within) => ID.run(within, || deliberate_panic()),
+            None => deliberate_panic(),
+        }
+    }
+}
+
 /// Panics without calling the process's panic hook, which would print the message.
 pub(crate) fn deliberate_panic() -> ! {
     std::panic::resume_unwind(Box::new(DELIBERATE))

@@ -125,7 +125,7 @@ pub(crate) fn c82_the_panic_hook_sees_the_frame_of_a_task_that_panics(
 }
 
 /// Returns what the join handle of a task that panics gives.
-fn ended_by_panic(
+pub(super) fn ended_by_panic(
     check: &CheckContext,
     task: impl Future<Output = ()> + Send + 'static,
 ) -> Result<Ended, CheckError> {
@@ -161,7 +161,7 @@ fn ended_by_panic(
 }
 
 /// Returns the value of [`ID`] in the frame that an executor reports, if it reports one.
-fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
+pub(super) fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
     match frame {
         Some(frame) => Ok(frame.run(|| ID.get())),
         None => not_applicable("the error of a panic does not have its frame"),
@@ -169,7 +169,7 @@ fn id_of(frame: Option<Frame>) -> Result<Option<u64>, CheckError> {
 }
 
 /// The likely cause where the frame of a panic is recorded when the panic is caught.
-const RECORDED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones \
+pub(super) const RECORDED_LATE: &str = "the frame is recorded where the panic is caught, when the inner ones \
                              have been left already: framewise_context::catch_unwind gives the one \
                              in which it began";
 

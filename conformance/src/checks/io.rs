@@ -29,7 +29,7 @@ macro_rules! __io_checks {
     };
 }
 
-type Connection = Box<dyn Duplex>;
+pub(super) type Connection = Box<dyn Duplex>;
 
 pub(super) fn listen(
     executor: &Arc<dyn Executor>,
@@ -53,7 +53,9 @@ pub(super) fn refused(error: io::Error) -> CheckError {
 }
 
 /// Both ends of a connection.
-async fn connection(executor: &Arc<dyn Executor>) -> Result<(Connection, Connection), CheckError> {
+pub(super) async fn connection(
+    executor: &Arc<dyn Executor>,
+) -> Result<(Connection, Connection), CheckError> {
     let listener = listen(executor).await.map_err(refused)?;
     let (near, far) = futures::join!(connect(executor, listener.address()), listener.accept());
     Ok((near.map_err(refused)?, far.map_err(refused)?))
@@ -119,7 +121,7 @@ async fn called_by_a_socket(
     called.ok_or_else(|| never("a socket calls the waker that it was polled with"))
 }
 
-fn reads_nothing(stream: &mut Connection, waker: &Waker) -> bool {
+pub(super) fn reads_nothing(stream: &mut Connection, waker: &Waker) -> bool {
     let cx = &mut Context::from_waker(waker);
     Pin::new(stream).poll_read(cx, &mut [0]).is_pending()
 }

@@ -8,8 +8,9 @@ use std::thread;
 
 use framewise_context::{ContextVar, Frame, frame_stats};
 
+use super::threads::spawn_blocking;
 use super::within::{NOT_CARRIED, fails, in_task, sees};
-use crate::check_context::{CheckContext, panicked};
+use crate::check_context::{CheckContext, output_of, panicked};
 use crate::check_result::{CheckResult, ensure, expect};
 use crate::support::{DropToken, DropTracker, ID, Log, eventually, yield_times};
 
@@ -326,6 +327,13 @@ pub(crate) fn c81_the_end_of_the_executors_threads_sees_the_default(
     let tasks: Vec<_> = (10..26).map(record).collect();
     for task in tasks {
         check.block_on(task.output())?;
+    }
+    if let Some(blocking) = check.executor().blocking() {
+        let log = log.clone();
+        let call = ID.run(26, || {
+            spawn_blocking(blocking, move || record_this_threads_end(&log))
+        });
+        output_of::<()>(check.block_on(call.join()))?;
     }
     // Threads that are not joined here are not seen, since the suite cannot wait for them.
     shutdown.shut_down();

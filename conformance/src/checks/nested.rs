@@ -1,7 +1,9 @@
 //! Contract, "Threads": C-64, `block_on` and what is nested in it.
 
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::thread;
 
 use framewise_context::Frame;
@@ -21,6 +23,7 @@ macro_rules! __nested_checks {
         $($callback)*! { $arguments nested:
             c64_block_on_inherits_and_restores
             c64_block_on_restores_after_a_panic
+            c64_a_future_is_dropped_by_block_on_in_its_callers_frame
             c64_nested_in_a_blocking_call
             c64_nested_in_block_in_place
             c64_nested_in_block_on
@@ -98,6 +101,48 @@ pub(crate) fn c64_block_on_restores_after_a_panic(check: &CheckContext) -> Check
             ),
             (check.id(), NOT_RESTORED),
             (None, NOT_RESTORED),
+        ],
+    )
+}
+
+pub(crate) fn c64_a_future_is_dropped_by_block_on_in_its_callers_frame(
+    check: &CheckContext,
+) -> CheckResult {
+    let log = Log::new();
+    for (part, panics) in [
+        (log.on_drop("a future that is ready"), false),
+        (log.on_drop("a future that panics"), true),
+    ] {
+        // It is dropped with its parts by the caller of `poll`, not by its own last poll.
+        let future = poll_fn(move |_| {
+            let _keep = &part;
+            if panics {
+                ID.run(91, || deliberate_panic())
+            }
+            Poll::Ready(())
+        });
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            ID.run(10, || check.executor().block_on(Box::pin(future)));
+        }));
+        ensure(
+            ended.is_err() == panics,
+            "block_on passes a panic on, and no other",
+            "it does not",
+            "",
+        )?;
+    }
+    expect_entries(
+        &log.entries(),
+        &[
+            ("a future that is ready", Some(10)),
+            ("a future that panics", Some(10)),
+        ],
+        &[
+            (None, "block_on drops its future at the root"),
+            (
+                Some(91),
+                "the frame of a panic is not left before the future is dropped",
+            ),
         ],
     )
 }

@@ -8,10 +8,10 @@ use futures::channel::{mpsc, oneshot};
 use futures::{FutureExt, StreamExt};
 
 use super::time_io::{NOT_CARRIED, THE_WAKERS};
-use crate::check_context::CheckContext;
+use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::Executor;
-use crate::support::{DropTracker, ID, KEPT, Log, yield_times};
+use crate::support::{DropTracker, Gate, ID, KEPT, Log, in_time, yield_times};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -22,6 +22,7 @@ macro_rules! __pools_checks {
             c56_a_pooled_connection_used_by_a_second_request_sees_the_second
             c57_a_driver_task_put_at_the_root_frees_the_first_requests_values
             c60_a_lazy_initializer_is_independent_of_its_first_user
+            c60_an_initializer_goes_on_for_its_second_user_when_the_first_is_aborted
         }
     };
 }
@@ -219,5 +220,53 @@ pub(crate) fn c60_a_lazy_initializer_is_independent_of_its_first_user(
         "the values of the task that triggered it are freed, though what was made is held",
         "they are held",
         "the task of the initializer, or a waker in it, holds the frame",
+    )
+}
+
+pub(crate) fn c60_an_initializer_goes_on_for_its_second_user_when_the_first_is_aborted(
+    check: &CheckContext,
+) -> CheckResult {
+    check.joining()?;
+    let (log, begun, go) = (Log::new(), Gate::new(), Gate::new());
+    let initializer = {
+        let (log, begun, go) = (log.clone(), Arc::clone(&begun), Arc::clone(&go));
+        async move {
+            log.record("polled by its first user");
+            begun.open();
+            go.passed().await;
+            log.record("polled by its second user");
+        }
+    };
+    let shared = Frame::root().scope(initializer).boxed().shared();
+    let (token, tracker) = DropTracker::new();
+    check.block_on(async {
+        let bindings = bind(&ID, 10).and(&KEPT, token);
+        let mut first = bindings.run(|| check.spawn_joinable(shared.clone()))?;
+        in_time(begun.passed()).await;
+        if !first.abort() {
+            go.open();
+            return not_applicable("tasks cannot be aborted");
+        }
+        drop(in_time(first.join()).await);
+        ensure(
+            crate::support::eventually(|| tracker.is_dropped()).await,
+            "the values of a user that was aborted are freed, though what it began goes on",
+            "they are held",
+            "the waker that it left behind holds the frame",
+        )?;
+        let second = ID.run(11, || check.spawn(shared));
+        ID.run(12, || go.open());
+        second.output().await
+    })?;
+    expect_entries(
+        &log.entries(),
+        &[
+            ("polled by its first user", None),
+            ("polled by its second user", None),
+        ],
+        &[(
+            Some(11),
+            "the frame of the task that polls it: a scope at the root does not replace it",
+        )],
     )
 }

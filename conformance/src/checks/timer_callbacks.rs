@@ -39,7 +39,7 @@ type Handle = Arc<dyn CallbackHandle>;
 
 const NO_CALLBACKS: &str = "no timer callbacks";
 
-fn set_timeout(
+pub(super) fn set_timeout(
     check: &CheckContext,
     duration: Duration,
     callback: impl FnOnce() + Send + 'static,
@@ -48,7 +48,7 @@ fn set_timeout(
     handle.ok_or_else(|| CheckError::NotApplicable(NO_CALLBACKS.to_owned()))
 }
 
-fn set_interval(
+pub(super) fn set_interval(
     check: &CheckContext,
     callback: impl FnMut() + Send + 'static,
 ) -> Result<Handle, CheckError> {

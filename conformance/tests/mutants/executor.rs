@@ -52,11 +52,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl MutantExecutor {
     pub(crate) fn new(fault: Fault) -> Self {
+        let hook = HookSlot::default();
         let core = Arc::new(Core {
             fault,
             work: Mutex::default(),
             changed: Condvar::new(),
-            hook: Arc::default(),
+            hook: Arc::clone(&hook),
         });
         let worker = |_| {
             let core = Arc::clone(&core);
@@ -67,8 +68,8 @@ impl MutantExecutor {
         };
         Self {
             threads: Mutex::new((0..WORKERS).map(worker).collect()),
-            timers: TimerThread::start(fault),
-            pool: Pool::start(fault, Arc::clone(&core.hook)),
+            timers: TimerThread::start(fault, Arc::clone(&hook)),
+            pool: Pool::start(fault, hook),
             core,
         }
     }

@@ -49,6 +49,7 @@ pub(crate) enum Fault {
     HookRunsOutside,
     LateHookRunsWhereTheHandleIsDropped,
     CallsHookRunsOutside,
+    CallbacksHookRunsOutside,
     FiredSleepsKeepTheFrame,
 }
 
@@ -244,5 +245,10 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         Fault::CallsHookRunsOutside,
         83,
         "the hook runs outside of the frame",
+    ),
+    (
+        Fault::CallbacksHookRunsOutside,
+        83,
+        "the hook does not run in the frame in which a callback",
     ),
 ];

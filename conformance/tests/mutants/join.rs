@@ -11,7 +11,7 @@ use framewise_conformance::{BoxFuture, Ended, JoinHandle, Output, PanicHook};
 use crate::executor::lock;
 use crate::fault::Fault;
 
-/// The hook for panics of tasks and calls without a joiner, once it is set.
+/// The hook for panics that no joiner gets, once it is set.
 pub(crate) type HookSlot = Arc<Mutex<Option<PanicHook>>>;
 
 /// Whose panics are reported.
@@ -19,9 +19,10 @@ pub(crate) type HookSlot = Arc<Mutex<Option<PanicHook>>>;
 pub(crate) enum Of {
     Task,
     Call,
+    Callback,
 }
 
-/// Reports panics of tasks and calls that are not joined.
+/// Reports panics of callbacks, and of tasks and calls that are not joined.
 #[derive(Clone)]
 pub(crate) struct Reports {
     pub(crate) fault: Fault,
@@ -32,7 +33,7 @@ pub(crate) struct Reports {
 impl Reports {
     /// Calls the hook in the frame of the failure. `is_late` is `true` if the handle was dropped
     /// after the end.
-    fn report(&self, ended: &Ended, is_late: bool) {
+    pub(crate) fn report(&self, ended: &Ended, is_late: bool) {
         let Some(hook) = lock(&self.hook).clone() else {
             return;
         };
@@ -41,6 +42,7 @@ impl Reports {
             Fault::HookRunsOutside => self.of == Of::Task && !is_late,
             Fault::LateHookRunsWhereTheHandleIsDropped => is_late,
             Fault::CallsHookRunsOutside => self.of == Of::Call && !is_late,
+            Fault::CallbacksHookRunsOutside => self.of == Of::Callback,
             _ => false,
         };
         let place = if is_outside {

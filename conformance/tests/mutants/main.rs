@@ -62,6 +62,7 @@ fn some_faults_break_one_item_and_no_other() {
         (Fault::HookRunsOutside, 83),
         (Fault::LateHookRunsWhereTheHandleIsDropped, 83),
         (Fault::CallsHookRunsOutside, 83),
+        (Fault::CallbacksHookRunsOutside, 83),
         (Fault::FiredSleepsKeepTheFrame, 48),
         (Fault::DroppedSleepsKeepTheFrame, 48),
     ];

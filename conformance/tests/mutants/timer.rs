@@ -1,19 +1,21 @@
 //! A thread that waits for deadlines.
 
 use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use framewise_conformance::context::{Frame, FramedWaker};
-use framewise_conformance::{BoxFuture, BoxStream, CallbackHandle, Timers};
+use framewise_conformance::context::{Frame, FramedWaker, catch_unwind};
+use framewise_conformance::{BoxFuture, BoxStream, CallbackHandle, Ended, Timers};
 use futures::future::{self, Either};
 use futures::stream;
 
 use crate::executor::lock;
 use crate::fault::Fault;
+use crate::join::{HookSlot, Of, Reports};
 
 /// The thread, and the timers that it waits for.
 pub(crate) struct TimerThread {
@@ -25,6 +27,8 @@ struct Shared {
     fault: Fault,
     armed: Mutex<Armed>,
     changed: Condvar,
+    /// How panics of callbacks are reported.
+    reports: Reports,
     /// The waker that the last fired timer woke, for [`Fault::FiredSleepsKeepTheFrame`].
     fired: Arc<Mutex<Option<SleepWaker>>>,
 }
@@ -36,11 +40,16 @@ struct Armed {
 }
 
 impl TimerThread {
-    pub(crate) fn start(fault: Fault) -> Self {
+    pub(crate) fn start(fault: Fault, hook: HookSlot) -> Self {
         let shared = Arc::new(Shared {
             fault,
             armed: Mutex::default(),
             changed: Condvar::new(),
+            reports: Reports {
+                fault,
+                of: Of::Callback,
+                hook,
+            },
             fired: Arc::default(),
         });
         let thread = thread::spawn({
@@ -282,9 +291,17 @@ impl Callback {
         let Some((mut call, frame)) = lock(&self.registered).take() else {
             return;
         };
-        let called =
-            frame.run(|| std::panic::catch_unwind(std::panic::AssertUnwindSafe(&mut call)));
-        let goes_on = called.is_ok() && self.repeats && !self.is_cancelled.load(Ordering::SeqCst);
+        let called = frame.run(|| catch_unwind(AssertUnwindSafe(&mut call)));
+        let has_panicked = called.is_err();
+        if let Err(caught) = called {
+            let (payload, began_in) = caught.into_parts();
+            let ended = Ended {
+                panic: Some(payload),
+                frame: Some(began_in),
+            };
+            self.shared.reports.report(&ended, false);
+        }
+        let goes_on = !has_panicked && self.repeats && !self.is_cancelled.load(Ordering::SeqCst);
         if goes_on {
             *lock(&self.registered) = Some((call, frame));
             self.arm_next();

@@ -13,29 +13,29 @@ use crate::support::{ID, block_on_thread, yield_times};
 /// The checks of this chapter.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __foreign_checks {
+macro_rules! __elsewhere_checks {
     ({ $($callback:tt)* } $arguments:tt) => {
-        $($callback)*! { $arguments foreign:
-            c65_on_a_foreign_executor_the_polling_threads_frame
-            c65_a_task_awaited_on_a_foreign_executor
-            c65_a_task_spawned_on_a_foreign_executor
+        $($callback)*! { $arguments elsewhere:
+            c65_on_another_executor_the_polling_threads_frame
+            c65_a_task_awaited_on_another_executor
+            c65_a_task_spawned_on_another_executor
         }
     };
 }
 
 /// Polls a future to its end under 20, on a thread that is not the executor's.
-fn on_a_foreign_executor<T: Send + 'static>(
+fn on_another_executor<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> impl Future<Output = Result<T, CheckError>> {
     let (sender, receiver) = oneshot::channel();
     thread::spawn(move || ID.run(20, || drop(sender.send(block_on_thread(future)))));
     async move {
         let polled = receiver.await;
-        polled.map_err(|_| never("a future is ready on a foreign executor"))
+        polled.map_err(|_| never("a future is ready on another executor"))
     }
 }
 
-pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(
+pub(crate) fn c65_on_another_executor_the_polling_threads_frame(
     check: &CheckContext,
 ) -> CheckResult {
     let task = async {
@@ -43,8 +43,8 @@ pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(
             yield_times(2).await;
             ID.get()
         };
-        let plain = on_a_foreign_executor(future()).await?;
-        let wrapped = on_a_foreign_executor(Frame::current().scope(future())).await?;
+        let plain = on_another_executor(future()).await?;
+        let wrapped = on_another_executor(Frame::current().scope(future())).await?;
         Ok::<_, CheckError>([plain, wrapped])
     };
     let seen = check.block_on(async { ID.run(10, || check.spawn(task)).output().await })??;
@@ -62,7 +62,7 @@ pub(crate) fn c65_on_a_foreign_executor_the_polling_threads_frame(
     )
 }
 
-pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> CheckResult {
+pub(crate) fn c65_a_task_awaited_on_another_executor(check: &CheckContext) -> CheckResult {
     let child = ID.run(10, || {
         check.spawn_joinable(async {
             yield_times(5).await;
@@ -73,7 +73,7 @@ pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> 
         let joined = output_of::<Option<u64>>(child.join().await);
         (joined, ID.get())
     };
-    let (child, joiner) = check.block_on(on_a_foreign_executor(joining))?;
+    let (child, joiner) = check.block_on(on_another_executor(joining))?;
     expect(
         "ID in a task, spawned under 10",
         Some(10),
@@ -91,7 +91,7 @@ pub(crate) fn c65_a_task_awaited_on_a_foreign_executor(check: &CheckContext) -> 
     )
 }
 
-pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(check: &CheckContext) -> CheckResult {
+pub(crate) fn c65_a_task_spawned_on_another_executor(check: &CheckContext) -> CheckResult {
     check.needs_any_thread()?;
     let spawns = || {
         let check = check.clone();
@@ -101,9 +101,9 @@ pub(crate) fn c65_a_task_spawned_on_a_foreign_executor(check: &CheckContext) -> 
         }
     };
     let seen = check.block_on(async {
-        let plain = on_a_foreign_executor(spawns()).await??;
+        let plain = on_another_executor(spawns()).await??;
         let wrapped = ID.run(10, || Frame::current().scope(spawns()));
-        Ok::<_, CheckError>([plain, on_a_foreign_executor(wrapped).await??])
+        Ok::<_, CheckError>([plain, on_another_executor(wrapped).await??])
     })?;
     expect(
         "ID in a task that a future spawns on a thread under 20: plain, and wrapped under 10",
