@@ -1,17 +1,23 @@
-//! The worst panics of user code, which must not affect other tasks or workers.
+//! The worst panics of user code, which must not affect other tasks or workers; and what the
+//! conformance suite cannot check of the frames of panics (C-83, C-92): of local tasks with a
+//! handle, and of an interval that continues.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::{Future, pending};
 use std::panic::panic_any;
 use std::pin::Pin;
+use std::sync::{Mutex, mpsc};
 use std::task::{Context, Poll};
 use std::thread;
+use std::time::Duration;
 
 use framewise::ContextVar;
-use framewise::task::yield_now;
+use framewise::runtime::{Builder, Runtime};
+use framewise::task::{JoinHandle, LocalSet, spawn_local, yield_now};
+use framewise::time::{PanicPolicy, set_interval_with};
 use framewise_test_support::{
-    DropCall, ID, Log, call_waker, on_drop, poll_once, while_occupied, with_workers,
+    DropCall, ID, Log, call_waker, in_frames, on_drop, poll_once, while_occupied, with_workers,
 };
 use futures::channel::oneshot;
 
@@ -136,7 +142,7 @@ fn the_hook_is_called_for_panics_alone() {
 
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let runtime = framewise::runtime::Builder::new()
+    let runtime = Builder::new()
         .worker_threads(1)
         .on_unhandled_panic(move |error| {
             // A panic in the hook would not be noticed.
@@ -144,7 +150,7 @@ fn the_hook_is_called_for_panics_alone() {
         })
         .build()
         .unwrap();
-    let finished = |handle: &framewise::JoinHandle<()>| {
+    let finished = |handle: &JoinHandle<()>| {
         while !handle.is_finished() {
             thread::yield_now();
         }
@@ -164,10 +170,100 @@ fn the_hook_is_called_for_panics_alone() {
     drop(panicked);
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 
-    let set = framewise::task::LocalSet::new();
+    let set = LocalSet::new();
     set.block_on(&runtime, async {
-        drop(framewise::task::spawn_local(async { panic!("expected") }));
+        drop(spawn_local(async { panic!("expected") }));
         yield_now().await;
     });
     assert_eq!(calls.load(Ordering::SeqCst), 2, "a local task's");
+}
+
+/// Builds a runtime whose hook for unhandled panics sends the value of [`ID`] where it runs and in
+/// the error's frame.
+fn hooked() -> (Runtime, mpsc::Receiver<[Option<u64>; 2]>) {
+    let (sender, reports) = mpsc::channel();
+    let sender = Mutex::new(sender);
+    let builder = Builder::new().worker_threads(1);
+    let builder = builder.on_unhandled_panic(move |error| {
+        let seen = [ID.get(), error.frame().unwrap().run(|| ID.get())];
+        sender.lock().unwrap().send(seen).unwrap();
+    });
+    (builder.build().unwrap(), reports)
+}
+
+/// Fails in a scope of a task: under 10, in a task that is spawned under 9.
+fn failing_local(set: &LocalSet) -> JoinHandle<()> {
+    let task = ID.scope(10, async {
+        yield_now().await;
+        panic!("expected");
+    });
+    ID.run(9, || set.spawn_local(task))
+}
+
+async fn finished<T>(task: JoinHandle<T>) -> JoinHandle<T> {
+    while !task.is_finished() {
+        yield_now().await;
+    }
+    task
+}
+
+#[test]
+fn c83_the_panic_of_a_local_task_is_reported_in_its_frame_whenever_its_handle_is_dropped() {
+    in_frames(|id| {
+        let (runtime, reports) = hooked();
+        let set = LocalSet::new();
+        let [later] = set.block_on(&runtime, async {
+            let error = failing_local(&set).await.unwrap_err();
+            assert_eq!(error.frame().unwrap().run(|| ID.get()), Some(10));
+            assert_eq!(ID.get(), id);
+            // Dropped before the end, after it, and outside of any runtime.
+            ID.run(21, || drop(failing_local(&set)));
+            while !matches!(reports.try_recv(), Ok([Some(10), Some(10)])) {
+                yield_now().await;
+            }
+            let ended = finished(failing_local(&set)).await;
+            ID.run(21, || drop(ended));
+            assert_eq!(reports.try_recv(), Ok([Some(10); 2]));
+            // In an array, because an async block that returns a handle looks like a missing await.
+            [finished(failing_local(&set)).await]
+        });
+        ID.run(22, || drop(later));
+        assert_eq!(reports.try_recv(), Ok([Some(10); 2]));
+        // A part of a task panics as the set is dropped, inside another runtime.
+        let part = on_drop(|| panic!("expected"));
+        drop(set.spawn_local(ID.scope(11, async move {
+            let _part = part;
+            pending::<()>().await;
+        })));
+        let (other, reports_of_other) = hooked();
+        let entered = other.enter();
+        ID.run(23, || drop(set));
+        assert_eq!(reports.try_recv(), Ok([Some(11); 2]));
+        drop(entered);
+        drop((runtime, other));
+        assert!(reports.recv().is_err() && reports_of_other.recv().is_err());
+    });
+}
+
+#[test]
+fn c92_each_panic_of_an_interval_that_continues_is_reported_in_its_frame() {
+    in_frames(|_| {
+        let (runtime, reports) = hooked();
+        let _entered = runtime.enter();
+        let tick = Duration::from_millis(1);
+        let (sender, calls) = mpsc::channel();
+        let callback = ID.run(10, || {
+            set_interval_with(tick, PanicPolicy::Continue, move || {
+                let _ = sender.send(ID.get());
+                ID.run(11, || panic!("expected"))
+            })
+        });
+        for _ in 0..3 {
+            assert_eq!(calls.recv(), Ok(Some(10)));
+            assert_eq!(reports.recv(), Ok([Some(11); 2]));
+        }
+        assert!(callback.is_active());
+        assert!(callback.cancel());
+        while calls.recv().is_ok() {}
+    });
 }

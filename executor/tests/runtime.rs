@@ -15,8 +15,8 @@ use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::time::{set_timeout, sleep, timeout};
 use framewise::{block_on, spawn, spawn_blocking, spawn_root};
 use framewise_test_support::{
-    HangWatch, ID, on_workers, panic_message, panics, runtime, while_occupied, with_workers,
-    workers_of,
+    HangWatch, ID, in_frames, on_workers, panic_message, panics, runtime, while_occupied,
+    with_workers, workers_of,
 };
 
 #[test]
@@ -489,4 +489,49 @@ fn debug_shows_what_a_runtime_is() {
     let runtime = framewise_test_support::runtime(3);
     assert_eq!(format!("{:?}", runtime.handle()), "Handle { workers: 3 }");
     assert!(format!("{runtime:?}").starts_with("Runtime { handle: Handle { workers: 3 }"));
+}
+
+/// On the runtime that `block_on` makes for itself, and on another runtime within a `block_on`.
+#[test]
+fn c64_block_on_without_a_runtime_or_on_another_one_inherits_and_restores() {
+    in_frames(|id| {
+        let seen = block_on(async {
+            yield_now().await;
+            (ID.get(), spawn(async { ID.get() }).await.unwrap())
+        });
+        assert_eq!(seen, (id, id));
+        assert_eq!(ID.get(), id);
+        let (outer, other) = (runtime(1), runtime(1));
+        let seen = outer.block_on(ID.scope(30, async {
+            let nested = other.block_on(async {
+                yield_now().await;
+                (ID.get(), spawn(async { ID.get() }).await.unwrap())
+            });
+            (nested, ID.get())
+        }));
+        assert_eq!(seen, ((Some(30), Some(30)), Some(30)));
+        assert_eq!(ID.get(), id);
+    });
+}
+
+/// The futures of this runtime, polled by an executor that knows neither frames nor the runtime.
+#[test]
+fn c65_timers_on_another_executor_leave_its_thread_in_the_frame_of_its_poll() {
+    let runtime = runtime(1);
+    in_frames(|id| {
+        let _entered = runtime.enter();
+        let tick = Duration::from_millis(1);
+        let waits = |own: Option<u64>| async move {
+            sleep(tick).await;
+            assert_eq!(ID.get(), own, "after a sleep");
+            assert!(timeout(tick, std::future::pending::<()>()).await.is_err());
+            assert_eq!(ID.get(), own, "after a timeout");
+            assert_eq!(spawn_blocking(|| ID.get()).await.unwrap(), own);
+            assert_eq!(ID.get(), own, "after a blocking call");
+        };
+        let one = ID.scope(12, waits(Some(12)));
+        let other = ID.scope(13, waits(Some(13)));
+        futures::executor::block_on(futures::future::join3(one, other, waits(id)));
+        assert_eq!(ID.get(), id);
+    });
 }

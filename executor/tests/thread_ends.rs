@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::env;
 use std::process::Command;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +16,9 @@ use framewise::runtime::{Handle, Runtime};
 use framewise::task::{LocalSet, block_in_place, spawn_local};
 use framewise::time::{interval, set_timeout, sleep, timeout};
 use framewise::{Frame, block_on, spawn, spawn_blocking};
-use framewise_test_support::{DropCall, HangWatch, ID, on_drop, runtime};
+use framewise_test_support::{
+    DropCall, HangWatch, ID, at_once, on_drop, runtime, with_workers_in_frames,
+};
 
 const CHILD: &str = "FRAMEWISE_TEST_THREAD_END";
 
@@ -169,4 +172,35 @@ fn a_thread_that_ends_lets_go_of_the_runtime_that_it_was_in() {
     drop(runtime);
     // The runtime's memory holds the hook.
     assert_eq!(std::sync::Arc::strong_count(&kept), 1);
+}
+
+/// A worker's thread-locals end during the runtime's shutdown, at the root.
+#[test]
+fn c81_in_the_destructor_of_a_workers_thread_local_a_spawned_task_is_cancelled() {
+    thread_local! {
+        static AT_THE_END: RefCell<Option<DropCall>> = const { RefCell::new(None) };
+    }
+    with_workers_in_frames(|workers, _| {
+        let runtime = runtime(workers);
+        let (sender, receiver) = mpsc::channel();
+        let handle = runtime.handle().clone();
+        let task = ID.run(1, || {
+            runtime.spawn(async move {
+                let sender = Mutex::new(sender);
+                let at_end = on_drop(move || {
+                    let in_run = ID.run(2, || ID.get());
+                    let spawned = ID.run(3, || handle.spawn(std::future::pending::<()>()));
+                    let entered = Handle::try_current().is_some();
+                    let seen = (ID.get(), in_run, entered);
+                    sender.lock().unwrap().send((seen, spawned)).unwrap();
+                });
+                AT_THE_END.with(|slot| *slot.borrow_mut() = Some(at_end));
+            })
+        });
+        runtime.block_on(task).unwrap();
+        drop(runtime);
+        let (seen, spawned) = receiver.recv().unwrap();
+        assert_eq!(seen, (None, Some(2), false));
+        assert!(at_once(spawned).unwrap_err().is_cancelled());
+    });
 }

@@ -49,8 +49,8 @@ pub(crate) const CLASS: Class = Class {
                     the rejection came about.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_panics.rs",
-                    "c83_the_hook_for_unhandled_panics_has_the_frame_in_which_the_panic_began",
+                    "conformance/src/checks/errors.rs",
+                    "c83_the_hook_for_unhandled_panics_has_the_frame_in_which_it_began",
                 ),
                 (
                     "executor/tests/bugs/context.rs",
@@ -91,8 +91,8 @@ pub(crate) const CLASS: Class = Class {
                     "c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel",
                 ),
                 (
-                    "executor/tests/contract_sharing.rs",
-                    "c60_an_initializer_that_continues_for_a_second_request_is_in_the_root_frame_all_along",
+                    "conformance/src/checks/pools.rs",
+                    "c60_an_initializer_goes_on_for_its_second_user_when_the_first_is_aborted",
                 ),
                 (
                     "executor/tests/stress.rs",

@@ -49,8 +49,8 @@ pub(crate) const CLASS: Class = Class {
                     "a_local_set_and_a_runtime_in_thread_locals_end_with_their_thread",
                 ),
                 (
-                    "executor/tests/contract_threads.rs",
-                    "c81_a_workers_thread_locals_end_at_the_root_where_reading_and_asking_are_legal",
+                    "executor/tests/thread_ends.rs",
+                    "c81_in_the_destructor_of_a_workers_thread_local_a_spawned_task_is_cancelled",
                 ),
                 (
                     "executor/tests/shutdown.rs",

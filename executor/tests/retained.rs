@@ -7,23 +7,23 @@
 //! around it, or none.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use framewise_test_support as support;
-
 use std::future::{Future, pending, poll_fn};
 use std::net::TcpListener as StdListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Waker};
 use std::thread;
 use std::time::Duration;
 
 use framewise::net::{Interest, TcpListener, lookup_host};
-use framewise::runtime::{Builder, Runtime};
+use framewise::runtime::Builder;
 use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::time::{interval, set_interval, set_timeout, sleep};
 use framewise::{ContextVar, spawn, spawn_blocking, spawn_root};
-use support::{ID, call_waker, everywhere, on_drop, poll_once, with_workers_in_frames};
+use framewise_test_support::{
+    ID, call_waker, everywhere, on_drop, poll_once, with_workers_in_frames,
+};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -47,8 +47,8 @@ fn assert_released(value: &Arc<u8>) {
     assert_eq!(Arc::strong_count(value) - 1, 0, "references that are left");
 }
 
-/// Returns a waker of a foreign executor, for which timers and I/O keep the frame.
-fn foreign_waker() -> (Waker, mpsc::Receiver<(bool, Option<u64>)>) {
+/// Returns a waker of another executor, for which timers and I/O keep the frame.
+fn other_executors_waker() -> (Waker, mpsc::Receiver<(bool, Option<u64>)>) {
     let (woken, wakes) = mpsc::channel();
     let waker = call_waker(move || {
         let _ = woken.send(seen());
@@ -156,7 +156,7 @@ fn c90_a_runtime_that_a_request_makes_keeps_nothing_of_it() {
 #[test]
 fn c90_a_shutdown_around_a_poll_that_blocks_keeps_nothing_of_the_request() {
     with_workers_in_frames(|workers, id| {
-        let runtime = support::runtime(workers);
+        let runtime = framewise_test_support::runtime(workers);
         let (polled, is_polled) = mpsc::channel();
         let (dropped, drops) = mpsc::channel();
         let tracker = on_drop(move || dropped.send(seen()).unwrap());
@@ -193,7 +193,7 @@ fn c90_a_look_up_that_is_given_up_keeps_nothing_of_the_request() {
         // The pool's thread is busy, so the lookup waits.
         let (release, released) = mpsc::channel::<()>();
         let busy = runtime.spawn_blocking(move || released.recv().is_err());
-        let (waker, wakes) = foreign_waker();
+        let (waker, wakes) = other_executors_waker();
         let _entered = runtime.enter();
         let ((), value) = request(|| {
             let mut look_up = Box::pin(lookup_host(("localhost", 1)));
@@ -224,7 +224,7 @@ fn c90_a_look_up_that_is_given_up_keeps_nothing_of_the_request() {
 fn c90_timers_that_are_over_keep_nothing_of_their_request() {
     everywhere(|runtime, id| {
         let _entered = runtime.enter();
-        let (waker, wakes) = foreign_waker();
+        let (waker, wakes) = other_executors_waker();
         for ends in 0..4 {
             let (kept, value) = request(|| {
                 let length = if ends == 0 {
@@ -300,7 +300,7 @@ fn c90_a_socket_that_outlives_a_request_keeps_nothing_of_it() {
             stream
         });
         assert_released(&value);
-        let (waker, wakes) = foreign_waker();
+        let (waker, wakes) = other_executors_waker();
         // A dropped wait, and the polling interface, whose waker the next wait replaces.
         let ((), value) = request(|| {
             let mut read = Box::pin(stream.readable());
@@ -356,9 +356,9 @@ fn c90_a_socket_that_outlives_a_request_keeps_nothing_of_it() {
 fn c90_a_local_set_keeps_nothing_of_a_request_that_ran_it() {
     everywhere(|runtime, id| {
         let set = LocalSet::new();
-        let (waker, _wakes) = foreign_waker();
+        let (waker, _wakes) = other_executors_waker();
         let waiting = set.spawn_local(pending::<()>());
-        // A dropped wait for the set, with a foreign waker and a task of the request.
+        // A dropped wait for the set, with another executor's waker and a task of the request.
         let ((), value) = request(|| {
             let mut run = Box::pin(set.run_until(async {
                 drop(spawn_local(yield_now()));
@@ -382,59 +382,6 @@ fn c90_a_local_set_keeps_nothing_of_a_request_that_ran_it() {
         let later = set.spawn_local(async { seen() });
         assert_eq!(set.block_on(runtime, later).unwrap(), (false, id));
         drop(waiting);
-    });
-}
-
-#[test]
-fn c90_handles_and_wakers_of_a_task_that_is_over_keep_nothing_of_its_request() {
-    everywhere(|runtime, id| {
-        let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
-        let ((handle, abort), value) = request(|| {
-            let wakers = Arc::clone(&wakers);
-            let mut task = runtime.spawn(async move {
-                poll_fn(|cx| {
-                    wakers.lock().unwrap().push(cx.waker().clone());
-                    Poll::Ready(())
-                })
-                .await;
-            });
-            runtime.block_on(&mut task).unwrap();
-            let aborted = runtime.spawn(pending::<()>());
-            let abort = aborted.abort_handle();
-            aborted.abort();
-            assert!(runtime.block_on(aborted).is_err());
-            (task, abort)
-        });
-        assert_released(&value);
-        // A handle at which another request's foreign waker is registered.
-        let mut joined = runtime.spawn(pending::<()>());
-        let (waker, _wakes) = foreign_waker();
-        let ((), value) = request(|| assert!(poll_once(&mut joined, &waker).is_pending()));
-        assert_released(&value);
-        let task = runtime.spawn(async { seen() });
-        assert_eq!(runtime.block_on(task).unwrap(), (false, id));
-        drop((handle, abort));
-    });
-}
-
-#[test]
-fn c90_a_worker_that_saw_a_request_panic_keeps_nothing_of_it() {
-    everywhere(|runtime: &Runtime, id| {
-        let ((), value) = request(|| {
-            // A panic that the request catches, and one that the runtime catches.
-            let task = runtime.spawn(async {
-                let inner = catch_unwind(AssertUnwindSafe(|| ID.run(5, || panic!("expected"))));
-                assert!(inner.is_err());
-            });
-            runtime.block_on(task).unwrap();
-            let task = runtime.spawn(async { ID.run(5, || panic!("expected")) });
-            assert!(runtime.block_on(task).unwrap_err().is_panic());
-            let call = runtime.spawn_blocking(|| ID.run(5, || panic!("expected")));
-            assert!(runtime.block_on(call).unwrap_err().is_panic());
-        });
-        assert_released(&value);
-        let task = runtime.spawn(async { (seen(), spawn(async { seen() }).await.unwrap()) });
-        assert_eq!(runtime.block_on(task).unwrap(), ((false, id), (false, id)));
     });
 }
 

@@ -5,39 +5,14 @@
 //! their peak (so this file holds only one test), and the live frames of the chain.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use framewise_test_support as support;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use framewise::runtime::Runtime;
 use framewise::{ContextVar, Frame, bind, spawn};
-use support::{ID, Site, bound_here, everywhere, workers_of};
-
-struct Counting;
-
-static LIVE_BYTES: AtomicUsize = AtomicUsize::new(0);
-static PEAK_BYTES: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is forwarded to the system's allocator; the counters do not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let live = LIVE_BYTES.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        PEAK_BYTES.fetch_max(live, Ordering::Relaxed);
-        // SAFETY: the caller upholds `GlobalAlloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller upholds `GlobalAlloc`'s contract.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
+use framewise_test_support::{CountingAllocator, ID, Site, bound_here, everywhere, workers_of};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// A value that is too large to be stored inline in a slot, so that each link has an allocation to
 /// free.
@@ -80,7 +55,7 @@ impl Chain {
         let (frame, site) = link(left);
         if left.is_multiple_of(self.stride) {
             self.points.push(Point {
-                bytes: LIVE_BYTES.load(Ordering::Relaxed),
+                bytes: CountingAllocator::live_bytes(),
                 frames: site.live(),
             });
         }
@@ -123,10 +98,10 @@ fn c79_a_million_tasks_that_each_rebind_and_spawn_the_next_keep_memory_flat() {
         let links = if id == Some(2) { 1_000_000 } else { 50_000 };
         // Warm-up: creates thread-locals, keys and buffers.
         run(runtime, 2_000);
-        let before = LIVE_BYTES.load(Ordering::Relaxed);
-        PEAK_BYTES.store(before, Ordering::Relaxed);
+        let before = CountingAllocator::live_bytes();
+        CountingAllocator::reset_peak();
         let (points, site) = run(runtime, links);
-        let peak = PEAK_BYTES.load(Ordering::Relaxed) - before;
+        let peak = CountingAllocator::peak_bytes() - before;
         assert_eq!(points.len() as u64, POINTS);
         assert!(peak < BYTES_MAX, "{peak} bytes more in a chain of {links}");
         // The frames of a link, of the next link, and of one link per worker that is about to be
