@@ -1,7 +1,7 @@
-//! Draws the ratios of `RESULTS.md` as an SVG picture: a bar from the least to the greatest of the
-//! paired ratios, and a dot at their median.
+//! Draws the ratios of `benches/RESULTS.md` as an SVG picture: a bar from the least to the greatest of
+//! the paired ratios, and a dot at their median.
 //!
-//! `cargo run -p framewise-benches --bin plot < benches/RESULTS.md > benches/ratios.svg`
+//! `cargo run -p framewise-plot < benches/RESULTS.md > benches/ratios.svg`
 //!
 //! Reads the table of `compare`, whose last two columns are framewise / tokio and framewise / smol.
 //! A rate is better if it is higher, so its ratio is inverted: left of the line framewise is always
