@@ -24,6 +24,7 @@ const GENERAL: &[(&str, &[&str])] = &[
 
 /// A likely cause, and the items that it explains.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cause {
     /// The cause, in the terms of the subject's author.
     pub text: String,

@@ -17,8 +17,9 @@ pub enum Outcome {
     NotApplicable(String),
 }
 
-impl From<CheckResult> for Outcome {
-    fn from(result: CheckResult) -> Self {
+impl Outcome {
+    // Not `From`, which would be public with a type that is not.
+    pub(crate) fn new(result: CheckResult) -> Self {
         match result {
             Ok(()) => Outcome::Held,
             Err(CheckError::Failed(failure)) => Outcome::Failed(failure),
@@ -29,6 +30,7 @@ impl From<CheckResult> for Outcome {
 
 /// The outcome of one check in one start frame.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Finding {
     /// The item of the contract.
     pub item: Item,

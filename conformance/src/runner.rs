@@ -178,7 +178,7 @@ impl Suite {
                     "a wake-up is lost, or a task is dropped that another one waits for",
                 ))
             },
-            Outcome::from,
+            Outcome::new,
         )
     }
 }

@@ -111,7 +111,12 @@ pub mod context {
 
 /// TCP, and looking names up.
 pub mod net {
-    pub use framewise_io::net::*;
+    pub use framewise_io::net::{
+        OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream, TcpListener, TcpSocket,
+        TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
+    };
+    #[cfg(unix)]
+    pub use framewise_io::net::{UnixDatagram, UnixListener, UnixStream, unix};
     pub use framewise_io::{Interest, Ready, ReadyCallback};
 }
 

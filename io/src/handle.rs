@@ -110,8 +110,8 @@ impl IoHandle {
     ///
     /// Guards must be dropped in the reverse order of their creation.
     #[must_use = "the handle is current only while the guard lives"]
-    pub fn enter(&self) -> EnterGuard {
-        EnterGuard {
+    pub fn enter(&self) -> EnterIo {
+        EnterIo {
             _current: CURRENT.enter(Some(Ok(self.clone()))),
         }
     }
@@ -119,8 +119,8 @@ impl IoHandle {
     /// Leaves the thread without a handle until the guard is dropped. Sockets and look-ups then
     /// fail with an error of the kind [`Unsupported`](io::ErrorKind::Unsupported) that says `why`.
     #[must_use = "uses are rejected only while the guard lives"]
-    pub fn reject(why: &'static str) -> EnterGuard {
-        EnterGuard {
+    pub fn reject(why: &'static str) -> EnterIo {
+        EnterIo {
             _current: CURRENT.enter(Some(Err(why))),
         }
     }
@@ -187,7 +187,7 @@ impl fmt::Debug for IoHandle {
 
 /// Keeps an [`IoHandle`] the thread's current one; returned by [`IoHandle::enter`].
 #[derive(Debug)]
-pub struct EnterGuard {
+pub struct EnterIo {
     _current: CurrentGuard<Result<IoHandle, &'static str>>,
 }
 

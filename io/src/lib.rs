@@ -44,7 +44,7 @@ mod unpark;
 
 pub use callback::ReadyCallback;
 pub use driver::{Batch, EndedWaits, IoDriver, TurnReport};
-pub use handle::{BlockingSpawner, EnterGuard, IoHandle};
+pub use handle::{BlockingSpawner, EnterIo, IoHandle};
 #[doc(hidden)]
 pub use ready::Direction;
 pub use ready::{Interest, Ready};

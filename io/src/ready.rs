@@ -74,7 +74,7 @@ impl Ready {
     }
 
     /// Returns the part of this set that `interest` waits for.
-    pub const fn of(self, interest: Interest) -> Ready {
+    pub const fn intersection(self, interest: Interest) -> Ready {
         Ready(self.0 & interest.mask().0)
     }
 

@@ -88,7 +88,7 @@ impl<S: system::Source> IoSource<S> {
             .ready(interest)
             .await?
             .ready()
-            .of(interest))
+            .intersection(interest))
     }
 
     /// Waits in the slot of `direction`.

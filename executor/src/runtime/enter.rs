@@ -17,7 +17,7 @@ framewise_sync::current_handle! {
 pub(crate) struct Entered {
     _current: CurrentGuard<Arc<Spawner>>,
     _timers: framewise_timers::EnterTimers,
-    _io: framewise_io::EnterGuard,
+    _io: framewise_io::EnterIo,
 }
 
 /// The error of I/O in a seeded run, whose runtime has no workers.

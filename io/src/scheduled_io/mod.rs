@@ -178,7 +178,7 @@ impl ScheduledIo {
             callbacks.pop();
             return None;
         }
-        Some(before.ready().of(entry.interest()))
+        Some(before.ready().intersection(entry.interest()))
     }
 
     /// Takes all callbacks out. The caller cancels them when it holds no lock.
