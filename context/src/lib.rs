@@ -192,3 +192,8 @@ pub use waker::{
     FramedWaker, SuspendedDeferral, add_context_free_vtable, defer_wake, suspend_deferred_wakes,
 };
 pub use with_frame::WithFrame;
+
+/// The README's example, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,7 +1,7 @@
 //! Test hooks: the calls by which the ordinary code lets a seeded run take part.
 //!
 //! Each calls the run that this thread is in, if any. Tasks, handles and sets call these functions
-//! and know no run. Without seeded runs, `plain.rs` has the same functions, which compile to
+//! and know no run. Without seeded runs, `plain_hooks.rs` has the same functions, which compile to
 //! nothing.
 
 use std::collections::VecDeque;

@@ -1,5 +1,5 @@
-//! Draws the ratios of `benches/RESULTS.md` as an SVG picture: a bar from the least to the greatest of
-//! the paired ratios, and a dot at their median.
+//! Draws the ratios of `benches/RESULTS.md` as an SVG picture: a bar from the least to the greatest
+//! of the paired ratios, and a dot at their median.
 //!
 //! `cargo run -p framewise-plot < benches/RESULTS.md > benches/ratios.svg`
 //!
