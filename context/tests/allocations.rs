@@ -5,54 +5,18 @@
 
 use framewise_test_support as support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use framewise_context::{ContextVar, Frame, FramedWaker, bind};
-use support::{Drops, Site, Tracked, bound_here, in_each_start_frame, on_drop, panics};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is forwarded to the system's allocator; the counters do not allocate.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        LIVE_BYTES.set(LIVE_BYTES.get() + layout.size() as isize);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        LIVE_BYTES.set(LIVE_BYTES.get() - layout.size() as isize);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
+use support::{
+    CountingAllocator, Drops, Site, Tracked, allocations, bound_here, growth, in_each_start_frame,
+    on_drop, panics,
+};
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// Returns the number of allocations that `body` makes on this thread.
-fn allocations<R>(body: impl FnOnce() -> R) -> (usize, R) {
-    let before = ALLOCATIONS.get();
-    let result = body();
-    (ALLOCATIONS.get() - before, result)
-}
-
-/// Returns the growth of this thread's live bytes during `body`.
-fn growth(body: impl FnOnce()) -> isize {
-    let before = LIVE_BYTES.get();
-    body();
-    LIVE_BYTES.get() - before
-}
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static BIG: ContextVar<[u64; 32]> = ContextVar::new("big");

@@ -8,31 +8,29 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Wake, Waker};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use common::{Reactor, in_each_start_frame, pair, spawner};
+use common::{Reactor, pair, spawner};
 use framewise_context::{ContextVar, Frame};
 use framewise_io::net::{TcpListener, TcpStream};
 use framewise_io::{Batch, Interest, IoDriver, Ready, ReadyCallback};
+use framewise_test_support::{DropCall, call_waker, in_each_start_frame, on_drop};
 
 static REQUEST: ContextVar<u32> = ContextVar::new("request");
 
 /// A user-supplied waker that reports the frame in which it runs.
-struct Reporter(Mutex<Sender<Option<u32>>>);
-
-impl Wake for Reporter {
-    fn wake(self: Arc<Self>) {
-        self.0.lock().unwrap().send(REQUEST.get()).unwrap();
-    }
-}
-
 fn reporter() -> (Waker, Receiver<Option<u32>>) {
     let (sender, receiver) = channel();
-    (
-        Waker::from(Arc::new(Reporter(Mutex::new(sender)))),
-        receiver,
-    )
+    let waker = call_waker(move || sender.send(REQUEST.get()).unwrap());
+    (waker, receiver)
+}
+
+/// A value that reports the frame in which it is dropped.
+fn reports_drop(sender: Sender<Option<u32>>) -> DropCall {
+    on_drop(move || {
+        let _ = sender.send(REQUEST.get());
+    })
 }
 
 #[test]
@@ -63,17 +61,10 @@ fn c50_a_waker_registered_with_a_source_is_called_in_the_registering_frame() {
 #[test]
 fn c50_a_waker_that_panics_neither_stops_the_driver_nor_the_others() {
     in_each_start_frame(|| {
-        struct Panics;
-        impl Wake for Panics {
-            fn wake(self: Arc<Self>) {
-                panic!("expected: a user-supplied waker");
-            }
-        }
-
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
-            let panicking = Waker::from(Arc::new(Panics));
+            let panicking = call_waker(|| panic!("expected: a user-supplied waker"));
             let mut wait = pin!(server.readable());
             REQUEST.run(7, || {
                 assert!(
@@ -267,19 +258,12 @@ fn c59_a_callback_on_a_source_that_is_already_ready_is_called_once() {
 #[test]
 fn c59_a_cancelled_callback_is_dropped_in_its_frame_and_not_called_again() {
     in_each_start_frame(|| {
-        struct OnDrop(Sender<Option<u32>>);
-        impl Drop for OnDrop {
-            fn drop(&mut self) {
-                let _ = self.0.send(REQUEST.get());
-            }
-        }
-
         let reactor = Reactor::new();
         reactor.run(async {
             let (client, server) = pair().await;
             let register = |stream: &TcpStream| {
                 let (sender, receiver) = channel();
-                let owned = OnDrop(sender);
+                let owned = reports_drop(sender);
                 let callback = stream.on_ready(Interest::READABLE, move |_| {
                     let _ = &owned;
                 });
@@ -309,16 +293,10 @@ fn c59_shutdown_drops_callbacks_in_their_frames() {
     in_each_start_frame(|| {
         let mut reactor = Reactor::new();
         let (sender, dropped) = channel();
-        struct OnDrop(Sender<Option<u32>>);
-        impl Drop for OnDrop {
-            fn drop(&mut self) {
-                let _ = self.0.send(REQUEST.get());
-            }
-        }
         let (_client, server) = reactor.run(pair());
         // The callback owns its stream, a cycle that only shutdown or `cancel` breaks.
         let server = Arc::new(server);
-        let owned = (OnDrop(sender), Arc::clone(&server));
+        let owned = (reports_drop(sender), Arc::clone(&server));
         REQUEST.run(1, || {
             server
                 .on_ready(Interest::READABLE, move |_| {

@@ -7,10 +7,11 @@ use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use common::{Reactor, in_each_start_frame};
+use common::Reactor;
 use framewise_context::ContextVar;
 use framewise_io::Interest;
 use framewise_io::net::UdpSocket;
+use framewise_test_support::in_each_start_frame;
 
 async fn socket() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();

@@ -10,11 +10,12 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Reactor, in_each_start_frame};
+use common::Reactor;
 use framewise_context::ContextVar;
 use framewise_io::Interest;
 use framewise_io::net::unix::pipe;
 use framewise_io::net::{UnixDatagram, UnixListener, UnixStream};
+use framewise_test_support::in_each_start_frame;
 
 /// A path that does not exist yet, and that is removed at the end.
 struct FreshPath(PathBuf);

@@ -7,16 +7,17 @@ mod common;
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::{Context, Wake, Waker};
+use std::task::Context;
 use std::time::Duration;
 
 use framewise_context::{ContextVar, Frame};
+use framewise_test_support::{call_waker, in_each_start_frame};
 use framewise_timers::{
     PanicPolicy, TimerCallback, enter, interval, set_interval, set_interval_with, set_timeout,
     sleep, timeout,
 };
 
-use common::{LONG, LONG_AFTER, TestRuntime, in_each_start_frame, undriven};
+use common::{LONG, LONG_AFTER, TestRuntime, undriven};
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
@@ -34,16 +35,10 @@ impl Drop for Dropped {
 #[test]
 fn c50_a_waker_is_called_in_the_frame_that_registered_it() {
     in_each_start_frame(|| {
-        struct Recording(Mutex<Vec<Option<u64>>>);
-        impl Wake for Recording {
-            fn wake(self: Arc<Self>) {
-                self.0.lock().unwrap().push(REQUEST.get());
-            }
-        }
         let (timers, _) = undriven(1);
         let _entered = enter(&timers.handle(0));
-        let recording = Arc::new(Recording(Mutex::default()));
-        let waker = Waker::from(Arc::clone(&recording));
+        let (sender, woken) = mpsc::channel();
+        let waker = call_waker(move || sender.send(REQUEST.get()).unwrap());
         let mut cx = Context::from_waker(&waker);
 
         let mut in_seven = REQUEST.run(7, || sleep(LONG));
@@ -57,7 +52,7 @@ fn c50_a_waker_is_called_in_the_frame_that_registered_it() {
         });
         assert!(Pin::new(&mut at_root).poll(&mut cx).is_pending());
         assert_eq!(REQUEST.run(9, || timers.fire_at(0, LONG_AFTER)), 2);
-        assert_eq!(*recording.0.lock().unwrap(), [Some(7), None]);
+        assert_eq!(woken.try_iter().collect::<Vec<_>>(), [Some(7), None]);
     });
 }
 

@@ -7,13 +7,14 @@ mod common;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Context, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 use std::time::{Duration, Instant};
 
+use framewise_test_support::{CountingWaker, call_waker};
 use framewise_timers::{Sleep, Timers, enter, set_timeout, sleep};
 use futures::future::{Either, select};
 
-use common::{CountingWaker, LONG, LONG_AFTER, TestRuntime, poll, undriven};
+use common::{LONG, LONG_AFTER, TestRuntime, poll, undriven};
 
 #[test]
 fn arming_costs_no_unpark_unless_the_driver_would_oversleep() {
@@ -89,18 +90,13 @@ fn a_due_timer_is_seen_and_leaves_no_time_to_park() {
 
 #[test]
 fn every_overdue_wheel_fires_the_first_wheel_first() {
-    struct Named(usize, Arc<Mutex<Vec<usize>>>);
-    impl Wake for Named {
-        fn wake(self: Arc<Self>) {
-            self.1.lock().unwrap().push(self.0);
-        }
-    }
     let (timers, _) = undriven(3);
     let order = Arc::new(Mutex::new(Vec::new()));
     let mut sleeps = Vec::new();
     for wheel in 0..3 {
         let _entered = enter(&timers.handle(wheel));
-        let waker = Waker::from(Arc::new(Named(wheel, Arc::clone(&order))));
+        let woken = Arc::clone(&order);
+        let waker = call_waker(move || woken.lock().unwrap().push(wheel));
         let mut sleep = sleep(LONG);
         assert!(
             Pin::new(&mut sleep)
@@ -134,12 +130,6 @@ fn futures_are_woken_before_callbacks_are_called() {
 
 #[test]
 fn a_panicking_waker_loses_no_other() {
-    struct Panicking;
-    impl Wake for Panicking {
-        fn wake(self: Arc<Self>) {
-            panic!("on purpose");
-        }
-    }
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
     let reported = Arc::new(AtomicUsize::new(0));
@@ -152,7 +142,7 @@ fn a_panicking_waker_loses_no_other() {
     let mut sleeps = Vec::new();
     // More than one batch.
     for round in 0..100 {
-        let panicking = Waker::from(Arc::new(Panicking));
+        let panicking = call_waker(|| panic!("on purpose"));
         let mut sleep = sleep(LONG);
         let waker = if round % 10 == 0 { &panicking } else { &waker };
         assert!(

@@ -4,18 +4,14 @@
 
 mod common;
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use framewise_test_support::{CountingWaker, call_waker, poll_once};
 use framewise_timers::{Sleep, enter, interval, sleep, sleep_until, timeout};
 
-use common::{CountingWaker, LONG, LONG_AFTER, TestRuntime, poll, undriven};
-
-fn poll_with(sleep: &mut Sleep, waker: &Waker) -> Poll<()> {
-    Pin::new(sleep).poll(&mut Context::from_waker(waker))
-}
+use common::{LONG, LONG_AFTER, TestRuntime, poll, undriven};
 
 #[test]
 fn the_futures_are_unpin_and_can_be_shared() {
@@ -43,12 +39,6 @@ fn a_sleep_never_ends_early() {
 
 #[test]
 fn sleeps_end_in_the_order_of_their_deadlines() {
-    struct Named(u32, Arc<Mutex<Vec<u32>>>);
-    impl Wake for Named {
-        fn wake(self: Arc<Self>) {
-            self.1.lock().unwrap().push(self.0);
-        }
-    }
     let (timers, _) = undriven(1);
     let _entered = enter(&timers.handle(0));
     let start = Instant::now();
@@ -57,9 +47,10 @@ fn sleeps_end_in_the_order_of_their_deadlines() {
     let factors = [5, 1, 400, 2, 3, 3, 3, 7];
     let mut sleeps = Vec::new();
     for (name, factor) in factors.into_iter().enumerate() {
-        let waker = Waker::from(Arc::new(Named(name as u32, Arc::clone(&order))));
+        let woken = Arc::clone(&order);
+        let waker = call_waker(move || woken.lock().unwrap().push(name));
         sleeps.push(sleep_until(start + LONG * factor));
-        assert!(poll_with(sleeps.last_mut().unwrap(), &waker).is_pending());
+        assert!(poll_once(sleeps.last_mut().unwrap(), &waker).is_pending());
     }
     assert_eq!(timers.fire_at(0, LONG_AFTER * 400), 8);
     assert_eq!(*order.lock().unwrap(), [1, 3, 4, 5, 6, 0, 7, 2]);
@@ -143,7 +134,7 @@ fn a_far_timer_does_not_hide_a_near_one() {
     let mut century = sleep(Duration::from_secs(86_400 * 365 * 100));
     let mut decades = sleep(Duration::from_secs(86_400 * 365 * 20));
     assert!(poll(&mut century).is_pending());
-    assert!(poll_with(&mut decades, &waker).is_pending());
+    assert!(poll_once(&mut decades, &waker).is_pending());
     let limit = timers.before_park().unwrap();
     assert!(
         limit <= Duration::from_secs(86_400 * 365 * 20 + 1),
@@ -165,7 +156,7 @@ fn a_dropped_sleep_leaves_nothing_behind() {
     drop(sleep(LONG));
     for _ in 0..1_000 {
         let mut sleep = sleep(LONG);
-        assert!(poll_with(&mut sleep, &waker).is_pending());
+        assert!(poll_once(&mut sleep, &waker).is_pending());
         let mut limited = timeout(LONG, std::future::ready(()));
         assert!(poll(&mut limited).is_ready());
     }
@@ -183,17 +174,17 @@ fn polling_again_with_the_same_waker_does_not_clone_it() {
     let (counter, waker) = CountingWaker::new();
     let mut sleep = sleep(LONG);
     for _ in 0..3 {
-        assert!(poll_with(&mut sleep, &waker).is_pending());
+        assert!(poll_once(&mut sleep, &waker).is_pending());
         assert_eq!(Arc::strong_count(&counter), 3);
     }
     let (other, other_waker) = CountingWaker::new();
-    assert!(poll_with(&mut sleep, &other_waker).is_pending());
+    assert!(poll_once(&mut sleep, &other_waker).is_pending());
     assert_eq!(Arc::strong_count(&counter), 2, "the old waker is dropped");
     timers.fire_at(0, LONG_AFTER);
     assert_eq!((counter.wakes(), other.wakes()), (0, 1));
-    assert!(poll_with(&mut sleep, &waker).is_ready());
+    assert!(poll_once(&mut sleep, &waker).is_ready());
     assert!(
-        poll_with(&mut sleep, &waker).is_ready(),
+        poll_once(&mut sleep, &waker).is_ready(),
         "ready once, ready always"
     );
 }
@@ -216,7 +207,7 @@ fn reset_while_armed_keeps_the_task_waiting() {
     let _entered = enter(&timers.handle(0));
     let (counter, waker) = CountingWaker::new();
     let mut sleep = sleep(LONG);
-    assert!(poll_with(&mut sleep, &waker).is_pending());
+    assert!(poll_once(&mut sleep, &waker).is_pending());
     // Later: the old deadline passes without a wake-up.
     sleep.reset(Instant::now() + LONG * 1_000);
     assert_eq!(timers.fire_at(0, LONG_AFTER), 0);
@@ -228,7 +219,7 @@ fn reset_while_armed_keeps_the_task_waiting() {
     assert_eq!((timers.len(), counter.wakes()), (1, 0));
     assert_eq!(timers.fire_at(0, LONG_AFTER * 100), 1);
     assert_eq!(counter.wakes(), 1);
-    assert!(poll_with(&mut sleep, &waker).is_ready());
+    assert!(poll_once(&mut sleep, &waker).is_ready());
 }
 
 #[test]
@@ -237,7 +228,7 @@ fn reset_to_the_past_while_armed_wakes_the_task() {
     let _entered = enter(&timers.handle(0));
     let (counter, waker) = CountingWaker::new();
     let mut sleep = sleep(LONG * 2);
-    assert!(poll_with(&mut sleep, &waker).is_pending());
+    assert!(poll_once(&mut sleep, &waker).is_pending());
     let mut earlier = sleep_until(Instant::now() + LONG);
     assert!(poll(&mut earlier).is_pending());
     assert_eq!(timers.fire_at(0, LONG_AFTER), 1);
@@ -247,7 +238,7 @@ fn reset_to_the_past_while_armed_wakes_the_task() {
         1,
         "the wheel's time is after the new deadline"
     );
-    assert!(poll_with(&mut sleep, &waker).is_ready());
+    assert!(poll_once(&mut sleep, &waker).is_ready());
 }
 
 #[test]
@@ -343,7 +334,7 @@ fn closing_wakes_waiting_tasks_and_polling_panics() {
     let _entered = enter(&timers.handle(0));
     let (counter, waker) = CountingWaker::new();
     let mut armed = sleep(LONG);
-    assert!(poll_with(&mut armed, &waker).is_pending());
+    assert!(poll_once(&mut armed, &waker).is_pending());
     let mut over = sleep(Duration::from_nanos(1));
     assert!(poll(&mut over).is_pending());
     let mut idle = sleep(LONG);

@@ -3,62 +3,24 @@
 //!
 //! The counts hardly vary between runs. `compare` runs this program once for each runtime.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use framewise_benches::arguments::{Arguments, fail};
 use framewise_benches::load::Single;
 use framewise_benches::work::{echo, memory};
 use framewise_benches::{BenchRuntime, Keys, WORKERS, Workload, with_runtime};
+use framewise_test_support::CountingAllocator;
 
 const USAGE: &str = "\
 allocations RUNTIME [--only PREFIX] [--quick]
 
 Prints allocations and bytes for each operation: name, unit and value, separated by tabs.";
 
-/// The system's allocator with counters.
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-static BYTES_FREED: AtomicU64 = AtomicU64::new(0);
-static BYTES_ALLOCATED: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is forwarded to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // Ordering: Relaxed, here and below. The counts publish nothing.
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        BYTES_ALLOCATED.fetch_add(layout.size() as u64, Ordering::Relaxed);
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        BYTES_FREED.fetch_add(layout.size() as u64, Ordering::Relaxed);
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        BYTES_ALLOCATED.fetch_add(size as u64, Ordering::Relaxed);
-        BYTES_FREED.fetch_add(layout.size() as u64, Ordering::Relaxed);
-        // SAFETY: the caller keeps GlobalAlloc's contract.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Returns the number of allocations so far, and the bytes in use.
 fn counts() -> (u64, u64) {
-    let freed = BYTES_FREED.load(Ordering::Relaxed);
-    let allocated = BYTES_ALLOCATED.load(Ordering::Relaxed);
-    (
-        ALLOCATIONS.load(Ordering::Relaxed),
-        allocated.saturating_sub(freed),
-    )
+    let allocations = CountingAllocator::allocations();
+    (allocations as u64, CountingAllocator::live_bytes() as u64)
 }
 
 fn main() {

@@ -4,30 +4,19 @@ use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 
+use framewise_test_support::CountingWaker;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::*;
 use crate::{ContextVar, Frame};
 
-#[derive(Default)]
-struct Wakes(AtomicUsize);
-
-impl Wake for Wakes {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Polls `future` once with a full budget; also returns the number of wake-ups meanwhile.
 fn poll_as_task<F: Future>(future: Pin<&mut F>) -> (Poll<F::Output>, usize) {
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let (wakes, waker) = CountingWaker::new();
     let polled = with_budget(|| future.poll(&mut Context::from_waker(&waker)));
-    (polled, wakes.0.load(Ordering::Relaxed))
+    (polled, wakes.wakes())
 }
 
 /// Counts how many times `operation`'s futures are ready in one poll of a task.
@@ -128,15 +117,14 @@ fn without_a_budget_nothing_is_denied() {
 #[test]
 fn without_a_budget_one_socket_operation_in_129_is_denied() {
     std::thread::spawn(|| {
-        let wakes = Arc::new(Wakes::default());
-        let waker = Waker::from(Arc::clone(&wakes));
+        let (wakes, waker) = CountingWaker::new();
         let mut cx = Context::from_waker(&waker);
         for round in 1..=3 {
             for _ in 0..128 {
                 assert!(poll_spend_remote(&mut cx).is_ready());
             }
             assert!(poll_spend_remote(&mut cx).is_pending());
-            assert_eq!(wakes.0.load(Ordering::Relaxed), round);
+            assert_eq!(wakes.wakes(), round);
         }
         with_unconstrained(|| {
             for _ in 0..1000 {

@@ -25,7 +25,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tools/test-support", &["context", "executor"]),
     ("tools/weaken", &[]),
     ("tools/weaken/example", &["sync"]),
-    ("benches", &["sync", "context", "timers", "io", "executor"]),
+    ("tools/public-api", &[]),
+    (
+        "benches",
+        &[
+            "sync",
+            "context",
+            "timers",
+            "io",
+            "executor",
+            "tools/test-support",
+        ],
+    ),
     ("integrations/http", &[]),
 ];
 

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use framewise_context::{ContextVar, Frame};
 use framewise_io::net::{TcpListener, TcpStream};
 use framewise_io::{BlockingSpawner, IoDriver, IoHandle, TurnReport};
 
@@ -94,24 +93,4 @@ pub async fn pair() -> (TcpStream, TcpStream) {
     let address = listener.local_addr().unwrap();
     let (client, server) = futures::join!(TcpStream::connect(address), listener.accept());
     (client.unwrap(), server.unwrap().0)
-}
-
-static OUTER: ContextVar<u64> = ContextVar::new("outer");
-
-/// Runs a test in three frames: the root frame, a frame with a binding, and a captured frame that
-/// is entered under another binding. Each time, that frame must be current again afterwards.
-///
-/// The binding is of a variable that the tests do not use, so their asserts hold in each frame.
-/// (There are no workers here; the runtime's own tests run with 1, 2 and 8.)
-pub fn in_each_start_frame(test: impl Fn()) {
-    let run = |outer: Option<u64>| {
-        let before = Frame::current().id();
-        test();
-        assert_eq!(OUTER.get(), outer, "the test changed the frame around it");
-        assert_eq!(Frame::current().id(), before);
-    };
-    run(None);
-    OUTER.run(1, || run(Some(1)));
-    let captured = OUTER.run(2, Frame::current);
-    OUTER.run(99, || captured.run(|| run(Some(2))));
 }

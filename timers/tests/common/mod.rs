@@ -4,11 +4,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::task::{Context, Wake, Waker};
+use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use framewise_context::{ContextVar, Frame};
 use framewise_timers::{Timers, enter};
 
 /// Long enough not to pass while a test runs.
@@ -116,49 +115,7 @@ pub fn undriven(wheels: usize) -> (framewise_sync::Arc<Timers>, Arc<AtomicUsize>
     (timers, unparks)
 }
 
-/// A waker that counts its calls.
-#[derive(Default)]
-pub struct CountingWaker(AtomicUsize);
-
-impl Wake for CountingWaker {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-impl CountingWaker {
-    pub fn new() -> (Arc<Self>, Waker) {
-        let counter = Arc::new(Self::default());
-        let waker = Waker::from(Arc::clone(&counter));
-        (counter, waker)
-    }
-
-    pub fn wakes(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
-    }
-}
-
 /// Polls once with a waker that does nothing.
 pub fn poll<F: Future + Unpin>(future: &mut F) -> std::task::Poll<F::Output> {
-    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
-}
-
-static AROUND: ContextVar<u64> = ContextVar::new("around");
-
-/// Runs a test in each start frame: at the root, under a binding, and in a captured frame that is
-/// entered under another binding. Each time the test must leave the current frame unchanged.
-///
-/// The binding is of a variable that the tests do not use, so their assertions hold in every start
-/// frame. (There are no workers here; the runtime's own tests also run with 1, 2 and 8 workers.)
-pub fn in_each_start_frame(test: impl Fn()) {
-    let run = |around: Option<u64>| {
-        let before = Frame::current().id();
-        test();
-        assert_eq!(AROUND.get(), around, "the test changed the frame around it");
-        assert_eq!(Frame::current().id(), before);
-    };
-    run(None);
-    AROUND.run(1, || run(Some(1)));
-    let captured = AROUND.run(2, Frame::current);
-    AROUND.run(99, || captured.run(|| run(Some(2))));
+    framewise_test_support::poll_once(future, Waker::noop())
 }

@@ -40,20 +40,20 @@ impl CountingAllocator {
     pub fn reset_peak() {
         PEAK_BYTES.store(LIVE_BYTES.load(Ordering::Relaxed), Ordering::Relaxed);
     }
+}
 
-    /// Returns how many allocations `body` makes on this thread, and its result.
-    pub fn allocations_in<R>(body: impl FnOnce() -> R) -> (usize, R) {
-        let before = OWN_ALLOCATIONS.get();
-        let result = body();
-        (OWN_ALLOCATIONS.get() - before, result)
-    }
+/// Returns how many allocations `body` makes on this thread, and its result.
+pub fn allocations<R>(body: impl FnOnce() -> R) -> (usize, R) {
+    let before = OWN_ALLOCATIONS.get();
+    let result = body();
+    (OWN_ALLOCATIONS.get() - before, result)
+}
 
-    /// Returns by how many bytes this thread's use grows during `body`.
-    pub fn growth_in(body: impl FnOnce()) -> isize {
-        let before = OWN_LIVE_BYTES.get();
-        body();
-        OWN_LIVE_BYTES.get() - before
-    }
+/// Returns by how many bytes this thread's use grows during `body`.
+pub fn growth(body: impl FnOnce()) -> isize {
+    let before = OWN_LIVE_BYTES.get();
+    body();
+    OWN_LIVE_BYTES.get() - before
 }
 
 fn count(allocations: usize, bytes: isize) {

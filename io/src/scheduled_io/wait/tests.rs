@@ -1,23 +1,11 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{RawWaker, RawWakerVTable, Waker};
+
+use framewise_test_support::{CountingWaker, call_waker};
 
 use super::*;
-
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn counter() -> (Arc<Count>, Waker) {
-    let count = Arc::new(Count::default());
-    (Arc::clone(&count), Waker::from(count))
-}
 
 /// Sets the readiness and wakes the waiters. Returns how many were woken.
 fn drive(readiness: &Readiness, ready: Ready) -> usize {
@@ -31,7 +19,7 @@ fn drive(readiness: &Readiness, ready: Ready) -> usize {
 #[test]
 fn the_slot_keeps_its_waker_until_it_is_notified() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (count, waker) = counter();
+    let (count, waker) = CountingWaker::new();
     let mut cx = Context::from_waker(&waker);
     for _ in 0..3 {
         assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
@@ -40,7 +28,7 @@ fn the_slot_keeps_its_waker_until_it_is_notified() {
     }
     assert_eq!(drive(&readiness, Ready::WRITABLE), 0);
     assert_eq!(drive(&readiness, Ready::READABLE), 1);
-    assert_eq!(count.0.load(Ordering::Relaxed), 1);
+    assert_eq!(count.wakes(), 1);
     assert!(readiness.poll_ready(&mut cx, Direction::Read).is_ready());
     assert_eq!(Arc::strong_count(&count), 2);
 }
@@ -48,21 +36,21 @@ fn the_slot_keeps_its_waker_until_it_is_notified() {
 #[test]
 fn the_last_waker_in_the_slot_is_the_one_that_is_called() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (first, first_waker) = counter();
-    let (second, second_waker) = counter();
+    let (first, first_waker) = CountingWaker::new();
+    let (second, second_waker) = CountingWaker::new();
     for waker in [&first_waker, &second_waker] {
         let mut cx = Context::from_waker(waker);
         assert!(readiness.poll_ready(&mut cx, Direction::Write).is_pending());
     }
     assert_eq!(drive(&readiness, Ready::WRITABLE), 1);
-    let counts = [first, second].map(|count| count.0.load(Ordering::Relaxed));
+    let counts = [first, second].map(|count| count.wakes());
     assert_eq!(counts, [0, 1]);
 }
 
 #[test]
 fn after_all_are_notified_no_event_looks_for_waiters() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (_, waker) = counter();
+    let (_, waker) = CountingWaker::new();
     let mut cx = Context::from_waker(&waker);
     assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
     assert!(readiness.word.has_waiters(Interest::READABLE));
@@ -77,7 +65,7 @@ fn after_all_are_notified_no_event_looks_for_waiters() {
 #[test]
 fn every_waiter_in_the_list_is_notified_and_a_dropped_one_leaves_nothing() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (count, waker) = counter();
+    let (count, waker) = CountingWaker::new();
     let mut cx = Context::from_waker(&waker);
     let mut first = pin!(readiness.wait(Interest::READABLE));
     let mut second = pin!(readiness.wait(Interest::READABLE));
@@ -92,7 +80,7 @@ fn every_waiter_in_the_list_is_notified_and_a_dropped_one_leaves_nothing() {
     assert_eq!(Arc::strong_count(&count), 4);
     assert!(!readiness.word.has_waiters(Interest::WRITABLE));
     assert_eq!(drive(&readiness, Ready::READABLE | Ready::WRITABLE), 2);
-    assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    assert_eq!(count.wakes(), 2);
     assert!(first.as_mut().poll(&mut cx).is_ready());
     assert!(second.as_mut().poll(&mut cx).is_ready());
 }
@@ -100,7 +88,7 @@ fn every_waiter_in_the_list_is_notified_and_a_dropped_one_leaves_nothing() {
 #[test]
 fn an_entry_is_removed_when_its_waiter_is_dropped() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (_, waker) = counter();
+    let (_, waker) = CountingWaker::new();
     let mut cx = Context::from_waker(&waker);
     for _ in 0..3 {
         let mut wait = pin!(readiness.wait(Interest::READABLE));
@@ -113,7 +101,7 @@ fn an_entry_is_removed_when_its_waiter_is_dropped() {
 #[test]
 fn a_notified_waiter_that_would_block_waits_again() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (_, waker) = counter();
+    let (_, waker) = CountingWaker::new();
     let mut cx = Context::from_waker(&waker);
     let mut wait = pin!(readiness.wait(Interest::READABLE));
     for _ in 0..3 {
@@ -131,7 +119,7 @@ fn a_notified_waiter_that_would_block_waits_again() {
 #[test]
 fn shutdown_ends_every_wait_and_every_later_one() {
     let readiness = Readiness::new(Ready::EMPTY);
-    let (count, waker) = counter();
+    let (count, waker) = CountingWaker::new();
     let mut cx = Context::from_waker(&waker);
     let mut wait = pin!(readiness.wait(Interest::WRITABLE));
     assert!(wait.as_mut().poll(&mut cx).is_pending());
@@ -139,7 +127,7 @@ fn shutdown_ends_every_wait_and_every_later_one() {
     let mut wakers = Vec::new();
     readiness.set_shutdown(&mut wakers);
     wakers.into_iter().for_each(FramedWaker::wake);
-    assert_eq!(count.0.load(Ordering::Relaxed), 2);
+    assert_eq!(count.wakes(), 2);
     for direction in [Direction::Read, Direction::Write] {
         let Poll::Ready(event) = readiness.poll_ready(&mut cx, direction) else {
             panic!("the poller waits for a driver that is gone");
@@ -308,15 +296,8 @@ fn a_waker_that_panics_keeps_no_slot_from_being_released() {
             panic!("expected: a payload's destructor");
         }
     }
-    struct Panics;
-    impl Wake for Panics {
-        fn wake(self: Arc<Self>) {
-            std::panic::panic_any(Payload);
-        }
-    }
-
     let readiness = Readiness::new(Ready::EMPTY);
-    let waker = Waker::from(Arc::new(Panics));
+    let waker = call_waker(|| std::panic::panic_any(Payload));
     let mut cx = Context::from_waker(&waker);
     assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
     readiness.release_slot(Direction::Read);
