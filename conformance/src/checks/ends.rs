@@ -28,6 +28,7 @@ macro_rules! __ends_checks {
         $($callback)*! { $arguments ends:
             c39_a_detached_output_is_dropped_in_the_tasks_frame
             c39_an_output_detached_before_the_first_poll_is_dropped_in_the_tasks_frame
+            c39_an_output_detached_while_its_task_is_polled_is_dropped_in_the_tasks_frame
             c40_a_taken_output_is_dropped_by_its_taker
             c41_aborted_before_the_first_poll
             c42_aborted_while_parked
@@ -41,6 +42,7 @@ macro_rules! __ends_checks {
             c46_a_destructor_that_panics_restores
             c46_a_detached_outputs_destructor_that_panics_restores
             c46_what_follows_a_destructor_that_panics_is_where_it_always_is
+            c32_threads_are_at_the_root_after_an_aborted_tasks_destructor_panics
             c47_a_frame_is_released_while_the_handle_is_held
             c47_an_aborted_tasks_frame_is_released_while_the_handle_is_held
             c47_a_frame_is_released_before_the_joiner_is_notified

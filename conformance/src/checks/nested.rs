@@ -12,7 +12,7 @@ use super::threads::blocking_of;
 use crate::check_context::{CheckContext, not_applicable, output_of};
 use crate::check_result::{CheckError, CheckResult, ensure, expect, expect_entries};
 use crate::executor::Executor;
-use crate::support::{Gate, ID, Log, deliberate_panic, yield_times};
+use crate::support::{Gate, ID, Log, NOT_INHERITED, deliberate_panic, yield_times};
 use crate::wait::WaitLimit;
 
 /// The checks of this chapter.
@@ -72,6 +72,13 @@ pub(crate) fn c64_block_on_inherits_and_restores(check: &CheckContext) -> CheckR
                 "block_on polls in another frame than its caller's",
             ),
         ],
+    )?;
+    let seen = NOT_INHERITED.run(5, || check.block_on(async { NOT_INHERITED.get() }));
+    expect(
+        "a variable that is not inherited, in block_on, which spawns nothing",
+        Some(5),
+        seen,
+        &[(None, "block_on takes its caller's frame as a spawn does")],
     )
 }
 

@@ -51,25 +51,28 @@ pub(super) fn blocking_of<T: Send + 'static>(
 
 pub(crate) fn c61_a_blocking_call_captures_where_it_is_called(check: &CheckContext) -> CheckResult {
     let blocking = check.blocking()?;
+    let outside = ID.run(12, || spawn_blocking(blocking, ID_HERE));
     let seen = check.block_on(async {
         let call = ID.run(10, || spawn_blocking(blocking, ID_HERE));
-        output_of(ID.scope(11, call.join()).await)
+        let within = output_of(ID.scope(11, call.join()).await)?;
+        Ok::<_, CheckError>((within, output_of(outside.join().await)?))
     })?;
     expect(
-        "ID in a blocking call, spawned under 10 and awaited under 11",
-        Some(10),
+        "ID in a blocking call, spawned under 10 and awaited under 11, and in one that is spawned \
+         under 12 outside of block_on",
+        (Some(10), Some(12)),
         seen,
         &[
             (
-                None,
+                (None, None),
                 "no frame is carried: capture the current frame where the call is spawned",
             ),
             (
-                Some(11),
+                (Some(11), check.id()),
                 "captured when the call is awaited instead of when it is spawned",
             ),
             (
-                check.id(),
+                (check.id(), check.id()),
                 "called in the frame of the pool's own thread, or of block_on's",
             ),
         ],

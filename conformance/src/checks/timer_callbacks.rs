@@ -186,12 +186,15 @@ pub(crate) fn c53_the_frame_is_released_at_the_last_firing(check: &CheckContext)
 
 pub(crate) fn c53_the_frame_is_released_on_cancel(check: &CheckContext) -> CheckResult {
     check.block_on(async {
-        for what in ["set_timeout", "set_interval"] {
+        for (what, firings) in [("set_timeout", 0), ("set_interval", 0), ("set_interval", 2)] {
             let (token, tracker) = DropTracker::new();
+            let fired = Log::new();
+            let fires = fired.clone();
             let handle = bind(&KEPT, token).and(&ID, 10).run(|| match what {
                 "set_timeout" => set_timeout(check, LONG, || ()),
-                _ => set_interval(check, || ()),
+                _ => set_interval(check, move || fires.record("fired")),
             })?;
+            eventually(|| fired.entries().len() >= firings).await;
             ensure(
                 !tracker.is_dropped(),
                 "a callback that may fire has its frame",

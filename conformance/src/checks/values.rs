@@ -6,9 +6,11 @@ use framewise_context::{ContextVar, Frame, bind};
 
 use super::within::{NOT_CARRIED, fails, in_task, panics, sees};
 use crate::check_context::{CheckContext, not_applicable};
-use crate::check_result::{CheckResult, ensure, expect};
+use crate::check_result::{CheckError, CheckResult, ensure, expect};
 use crate::executor::Executor;
-use crate::support::{DropTracker, Gate, ID, KEPT, Log, deliberate_panic, eventually, yield_times};
+use crate::support::{
+    DropTracker, Gate, ID, KEPT, Log, deliberate_panic, eventually, in_time, park, yield_times,
+};
 
 /// The checks of this chapter.
 #[doc(hidden)]
@@ -19,6 +21,7 @@ macro_rules! __values_checks {
             c76_a_value_is_dropped_in_its_droppers_frame
             c76_a_tasks_values_are_not_dropped_in_its_frame
             c76_a_values_drop_may_use_frames_and_spawn
+            c76_a_values_drop_at_a_tasks_end_may_use_frames_and_spawn
             c77_a_value_that_panics_in_a_task_leaves_the_others_dropped_once
             c77_a_value_that_panics_at_a_tasks_end_leaves_the_others_dropped_once
             c78_a_shadowed_value_ends_with_its_own_task
@@ -117,8 +120,9 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckConte
         let bound = check.block_on(task.output())?;
         ensure(bound, "a task has the value", "it has not", NOT_CARRIED)?;
     }
+    let aborted = abort_a_task_with_a_value(check, &log)?;
     let what = "the values end with the tasks that hold them";
-    check.eventually(what, || log.entries().len() >= 2)?;
+    check.eventually(what, || log.entries().len() >= 2 + aborted)?;
     for (label, seen) in log.entries() {
         // The thread that runs tasks releases their frames, and is at the root, unless it runs them
         // in block_on.
@@ -132,11 +136,28 @@ pub(crate) fn c76_a_tasks_values_are_not_dropped_in_its_frame(check: &CheckConte
     Ok(())
 }
 
-pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -> CheckResult {
-    let log = Log::new();
+/// Aborts a task with a value that is recorded in the log. Returns the number of aborted tasks: 0,
+/// if the executor has no such ability.
+fn abort_a_task_with_a_value(check: &CheckContext, log: &Log) -> Result<usize, CheckError> {
+    if check.joining().is_err() {
+        return Ok(0);
+    }
+    let polled = Gate::new();
+    let own = Arc::clone(&polled);
+    let mut task = bind(&CALL, OnDrop::records(log, "aborted"))
+        .and(&ID, 12)
+        .run(|| check.spawn_joinable(park(own, Gate::new())))?;
+    check.block_on(in_time(polled.passed()));
+    let is_aborted = task.abort();
+    task.detach();
+    Ok(usize::from(is_aborted))
+}
+
+/// Binds, reads and spawns when it is dropped, and records what it sees.
+fn uses_frames_and_spawns(check: &CheckContext, log: &Log) -> OnDrop {
     let executor: Weak<dyn Executor> = Arc::downgrade(check.executor());
     let recorded = log.clone();
-    let value = OnDrop::new(move || {
+    OnDrop::new(move || {
         ID.run(20, || recorded.record("run"));
         Frame::root().run(|| recorded.record("root"));
         recorded.record("get");
@@ -147,7 +168,12 @@ pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -
                 recorded.record("spawn");
             }));
         }
-    });
+    })
+}
+
+pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -> CheckResult {
+    let log = Log::new();
+    let value = uses_frames_and_spawns(check, &log);
     let own = check.clone();
     let seen = log.clone();
     in_task(check, async move {
@@ -183,6 +209,41 @@ pub(crate) fn c76_a_values_drop_may_use_frames_and_spawn(check: &CheckContext) -
         expected,
         log.entries(),
         &[(lost, NOT_CARRIED)],
+    )
+}
+
+pub(crate) fn c76_a_values_drop_at_a_tasks_end_may_use_frames_and_spawn(
+    check: &CheckContext,
+) -> CheckResult {
+    let log = Log::new();
+    let value = uses_frames_and_spawns(check, &log);
+    let task = bind(&CALL, value)
+        .and(&ID, 10)
+        .run(|| check.spawn(yield_times(1)));
+    check.block_on(task.output())?;
+    check.eventually(
+        "the value of a task's frame is dropped with it, and may bind, read and spawn",
+        || log.entries().len() >= 4,
+    )?;
+    // The frame of the code that runs tasks.
+    let here = log.find("get").flatten();
+    ensure(
+        here.is_none() || here == check.id(),
+        "ID in a value's Drop at the end of a task: that of the code that runs tasks",
+        &format!("{here:?}"),
+        IN_THE_DYING,
+    )?;
+    let expected = vec![
+        ("run", Some(20)),
+        ("root", None),
+        ("get", here),
+        ("spawn", here),
+    ];
+    expect(
+        "ID in a value's Drop at the end of a task",
+        expected,
+        log.entries(),
+        &[],
     )
 }
 

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::expect_dropped;
-use crate::check_context::{CheckContext, not_applicable};
+use crate::check_context::{CheckContext, not_applicable, output_of};
 use crate::check_result::{CheckError, CheckResult, Failure};
+use crate::checks::threads::spawn_blocking;
 use crate::checks::workers::{polls_end, while_occupied};
 use crate::executor::JoinHandle;
 use crate::support::{Gate, ID, Log, eventually, in_time, park};
@@ -82,6 +83,7 @@ enum Aborter {
     AnotherFrame,
     AnotherThread,
     AnotherTask,
+    BlockingCall,
 }
 
 async fn abort(
@@ -101,6 +103,11 @@ async fn abort(
                 check.spawn(async move { task.abort().then_some(task) })
             });
             other.output().await?
+        }
+        Aborter::BlockingCall => {
+            let (blocking, call) = (check.blocking()?, move || task.abort().then_some(task));
+            let other = ID.run(90, || spawn_blocking(blocking, call));
+            output_of(other.join().await)?
         }
     };
     aborted.map_or_else(|| not_applicable(NO_ABORT), Ok)
@@ -123,8 +130,15 @@ pub(crate) fn c42_aborted_while_parked(check: &CheckContext) -> CheckResult {
             Aborter::AnotherTask,
             "of a task that is aborted from another task",
         ),
+        (
+            Aborter::BlockingCall,
+            "of a task that is aborted from a blocking call",
+        ),
         (Aborter::Here, "of a task that is aborted while parked"),
     ] {
+        if matches!(aborter, Aborter::BlockingCall) && check.blocking().is_err() {
+            continue;
+        }
         let log = Log::new();
         let (outer, inner) = (log.on_drop("outer"), log.on_drop("inner"));
         let (parked, release) = (Gate::new(), Gate::new());

@@ -1,4 +1,4 @@
-//! Destructors that panic: C-46.
+//! Destructors that panic: C-46, and C-32 after them.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -209,4 +209,13 @@ pub(crate) fn c46_what_follows_a_destructor_that_panics_is_where_it_always_is(
         )?;
     }
     Ok(())
+}
+
+pub(crate) fn c32_threads_are_at_the_root_after_an_aborted_tasks_destructor_panics(
+    check: &CheckContext,
+) -> CheckResult {
+    can_try(check)?;
+    check.joining()?;
+    joiner_is_woken_in(check, End::Aborted, true)?;
+    are_at_the_root(check, Before::Panic)
 }

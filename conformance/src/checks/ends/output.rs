@@ -1,6 +1,7 @@
 //! A task's output: C-39 and C-40.
 
 use std::sync::Arc;
+use std::thread;
 
 use super::expect_dropped;
 use crate::check_context::{CheckContext, output_of};
@@ -59,6 +60,38 @@ pub(crate) fn c39_an_output_detached_before_the_first_poll_is_dropped_in_the_tas
             ID.run(90, || task.detach());
             Ok::<_, CheckError>(())
         })?;
+        eventually(|| !log.entries().is_empty()).await;
+        Ok::<_, CheckError>(())
+    })?;
+    expect_dropped(what, 10, log.find(what), check.id())
+}
+
+pub(crate) fn c39_an_output_detached_while_its_task_is_polled_is_dropped_in_the_tasks_frame(
+    check: &CheckContext,
+) -> CheckResult {
+    check.joining()?;
+    let here = thread::current().id();
+    let log = Log::new();
+    let what = "the output of a task that was detached while it was polled";
+    let output = log.on_drop(what);
+    let (polled, detached) = (Gate::new(), Gate::new());
+    check.block_on(async {
+        let (own_polled, own_detached) = (Arc::clone(&polled), Arc::clone(&detached));
+        let task = ID.run(10, || {
+            check.spawn_joinable(async move {
+                own_polled.open();
+                // If there is one thread only, no other code runs during this poll.
+                if thread::current().id() == here {
+                    own_detached.passed().await;
+                } else {
+                    own_detached.wait();
+                }
+                output
+            })
+        })?;
+        in_time(polled.passed()).await;
+        ID.run(90, || task.detach());
+        detached.open();
         eventually(|| !log.entries().is_empty()).await;
         Ok::<_, CheckError>(())
     })?;

@@ -8,7 +8,7 @@ use framewise_context::{Frame, bind};
 
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, Failure, ensure};
-use crate::checks::workers::block_on_catching;
+use crate::checks::workers::{block_on_catching, while_occupied};
 use crate::executor::{BoxFuture, JoinHandle};
 use crate::support::{
     DropTracker, Gate, ID, KEPT, deliberate_panic, eventually, in_time, pause, yield_times,
@@ -95,33 +95,80 @@ const LEAKED: &str = "the frame of a task that panics or is aborted is never rel
                       however the task ends";
 
 /// How a task ends.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Finished,
     Panicked,
     Aborted,
+    AbortedUnpolled,
+    PanickedInADestructor,
+}
+
+/// Panics when it is dropped, if it is armed. The frame of that panic is the root, since the error
+/// may keep it.
+struct Part {
+    is_armed: bool,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        // A second panic would abort the process.
+        if self.is_armed && !std::thread::panicking() {
+            Frame::root().run(|| deliberate_panic())
+        }
+    }
 }
 
 pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
     check: &CheckContext,
 ) -> CheckResult {
     check.joining()?;
-    for end in [End::Finished, End::Panicked, End::Aborted] {
+    for end in [
+        End::Finished,
+        End::Panicked,
+        End::Aborted,
+        End::AbortedUnpolled,
+        End::PanickedInADestructor,
+    ] {
+        let is_armed = end == End::PanickedInADestructor;
+        if is_armed && !check.executor().survives_panicking_destructors() {
+            continue;
+        }
         let (token, tracker) = DropTracker::new();
-        let go = Gate::new();
-        let mut task = bind(&KEPT, token).run(|| {
-            let go = Arc::clone(&go);
+        let (polled, go) = (Gate::new(), Gate::new());
+        let part = Part { is_armed };
+        let spawn = || {
+            let (polled, go) = (Arc::clone(&polled), Arc::clone(&go));
             check.spawn_joinable(async move {
+                let _part = part;
+                polled.open();
                 go.passed().await;
-                if matches!(end, End::Panicked) {
+                if end == End::Panicked {
                     // The error may keep the frame in which the panic began, which is not this one.
                     Frame::root().run(|| deliberate_panic())
                 }
             })
-        })?;
+        };
         let when_notified = block_on_catching(check, async {
-            if matches!(end, End::Aborted) && !task.abort() {
-                return None;
+            let frame = bind(&KEPT, token).frame();
+            let mut task;
+            let mut is_aborted = true;
+            if end == End::AbortedUnpolled {
+                task = while_occupied(check, || {
+                    let mut task = frame.run(spawn)?;
+                    is_aborted = task.abort();
+                    Ok::<_, CheckError>(task)
+                })?;
+            } else {
+                task = frame.run(spawn)?;
+                if end == End::Aborted {
+                    in_time(polled.passed()).await;
+                    is_aborted = task.abort();
+                }
+            }
+            drop(frame);
+            if !is_aborted {
+                return Ok(None);
             }
             let result = in_time(released_when_notified(
                 task.join(),
@@ -129,10 +176,11 @@ pub(crate) fn c47_a_frame_is_released_before_the_joiner_is_notified(
                 || go.open(),
             ))
             .await;
-            // A task may be aborted before its first poll, and nothing else opens its gate.
+            // Nothing else opens the gate of a task that is aborted.
             go.open();
-            result
-        })?;
+            Ok::<_, CheckError>(result)
+        })?
+        .transpose()?;
         match when_notified.flatten() {
             Some(true) => {}
             // The executor cannot abort, or a panic ends its thread or `block_on`.

@@ -7,9 +7,9 @@ use std::thread::{self, ThreadId};
 use framewise_context::{Frame, bind};
 
 use crate::check_context::{CheckContext, not_applicable};
-use crate::check_result::{CheckError, CheckResult, Failure, ensure};
+use crate::check_result::{CheckError, CheckResult, Failure, ensure, expect};
 use crate::checks::workers::{Before, RECORDS, TimedBarrier, are_at_the_root};
-use crate::support::{Gate, ID, Log, deliberate_panic, yield_times};
+use crate::support::{Gate, ID, Log, NOT_INHERITED, deliberate_panic, yield_times};
 
 const TRIES: usize = 8;
 const MOVES: usize = 3;
@@ -219,10 +219,18 @@ pub(crate) fn c33_block_in_place_keeps_the_callers_frame(check: &CheckContext) -
                     replacement = beside_a_blocked_thread(&spawner);
                 })?;
                 held?;
-                let bound = ID.run(20, || {
+                let bound = bind(&ID, 20).and(&NOT_INHERITED, 5).run(|| {
                     let mut held = Ok(());
                     block_in_place(&spawner, || {
-                        held = sees_in_place(20, "in block_in_place under 20");
+                        held = sees_in_place(20, "in block_in_place under 20").and(expect(
+                            "a variable that is not inherited, in block_in_place",
+                            Some(5),
+                            NOT_INHERITED.get(),
+                            &[(
+                                None,
+                                "block_in_place takes its caller's frame as a spawn does",
+                            )],
+                        ));
                     })?;
                     sees(20, "after block_in_place, under 20")?;
                     held
