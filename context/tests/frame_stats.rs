@@ -46,20 +46,6 @@ mod counted {
     }
 
     #[test]
-    fn a_frame_is_live_until_its_last_holder_is_gone() {
-        let (first, site) = bound_here(bind(&NUMBER, 1));
-        site.assert_live(1);
-        let second = first.clone();
-        drop(first);
-        site.assert_live(1);
-        // A child shares values with it, but does not hold it.
-        let child = second.run(|| TEXT.run("x".into(), Frame::current));
-        drop(second);
-        site.assert_live(0);
-        assert_eq!(child.run(|| NUMBER.get()), Some(1));
-    }
-
-    #[test]
     fn every_kind_of_bind_is_counted_at_its_call() {
         let live = |line| {
             locations_at(line)

@@ -1,4 +1,5 @@
-//! Contract, "Composition": C-66 to C-75, on executors that know nothing of frames (C-65).
+//! Contract, "Composition": C-66 to C-75, polled by hand and by executors that know nothing of
+//! frames.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use framewise_test_support as support;
@@ -6,13 +7,11 @@ use framewise_test_support as support;
 use std::cell::{Cell, RefCell};
 use std::future::{self, Future};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use framewise_context::{ContextVar, Frame, Scope, bind};
-use futures::executor::{LocalPool, block_on};
-use futures::stream::{self, FuturesUnordered, StreamExt};
-use futures::task::LocalSpawnExt;
+use futures::executor::block_on;
+use futures::stream::StreamExt;
 use futures::{FutureExt, Stream, join, select_biased};
 use support::{DropCall, Drops, OnDrop, Tracked, in_each_start_frame, on_drop, panics};
 
@@ -57,16 +56,6 @@ type Seen = (Option<u64>, Option<u64>);
 
 fn seen() -> Seen {
     (A.get(), B.get())
-}
-
-#[test]
-fn c65_on_an_executor_without_frames_the_polling_threads_frame_is_current() {
-    in_each_start_frame(|| {
-        let read = || async { A.get() };
-        assert_eq!(A.run(1, || block_on(read())), Some(1));
-        let held = A.run(1, || Frame::current().scope(read()));
-        assert_eq!(A.run(2, || block_on(held)), Some(1));
-    });
 }
 
 #[test]
@@ -149,55 +138,6 @@ fn c68_scoped_branches_of_join_and_select_never_bleed_into_each_other() {
                 assert_eq!(A.get(), None);
             }
         });
-    });
-}
-
-#[test]
-fn c69_the_loser_of_a_select_is_dropped_in_its_scope() {
-    in_each_start_frame(|| {
-        let (polls, drops) = (RefCell::default(), RefCell::default());
-        block_on(B.scope(9, async {
-            let mut loser = Box::pin(A.scope(1, watcher(&polls, &drops)).fuse());
-            let mut winner = pin!(A.scope(2, async { A.get() }).fuse());
-            select_biased! {
-                () = loser => unreachable!("the future is never ready"),
-                value = winner => assert_eq!(value, Some(2)),
-            }
-            drop(loser);
-            assert_eq!(A.get(), None);
-        }));
-        assert_eq!(polls.into_inner(), [(Some(1), Some(9))]);
-        assert_eq!(drops.into_inner(), [(Some(1), Some(9))]);
-    });
-}
-
-#[test]
-fn c70_a_scope_an_item_in_collections_of_futures() {
-    in_each_start_frame(|| {
-        async fn item(value: u64) -> u64 {
-            for _ in 0..value % 4 {
-                turn().await;
-                assert_eq!(A.get(), Some(value));
-            }
-            A.get().unwrap()
-        }
-        let mut unordered: FuturesUnordered<_> = (0..20).map(|n| A.scope(n, item(n))).collect();
-        let mut got = block_on(async {
-            let mut got = Vec::new();
-            while let Some(value) = unordered.next().await {
-                assert_eq!(A.get(), None);
-                got.push(value);
-            }
-            got
-        });
-        got.sort_unstable();
-        assert_eq!(got, (0..20).collect::<Vec<_>>());
-        let buffered = stream::iter(0..20)
-            .map(|n| A.scope(n, item(n)))
-            .buffer_unordered(5);
-        let mut got: Vec<u64> = block_on(buffered.collect());
-        got.sort_unstable();
-        assert_eq!(got, (0..20).collect::<Vec<_>>());
     });
 }
 
@@ -426,29 +366,6 @@ fn c75_a_scope_dropped_without_being_polled_is_dropped_in_its_scope() {
         drop(bind(&TRACKED, values.tracked()).and(&A, 1));
         assert_eq!(values.count(), 3);
     });
-}
-
-#[test]
-fn scopes_on_a_local_pool_do_not_mix() {
-    let mut pool = LocalPool::new();
-    let done = Rc::new(Cell::new(0));
-    for value in 0..20 {
-        let done = Rc::clone(&done);
-        let task = A.scope(value, async move {
-            for step in 0..10 {
-                assert_eq!(A.get(), Some(value));
-                B.scope(step, async move {
-                    turn().await;
-                    assert_eq!(seen(), (Some(value), Some(step)));
-                })
-                .await;
-            }
-            done.set(done.get() + 1);
-        });
-        pool.spawner().spawn_local(task).unwrap();
-    }
-    pool.run();
-    assert_eq!(done.get(), 20);
 }
 
 #[test]
