@@ -278,8 +278,11 @@ fi
 group sync framewise-sync --test deque
 group timers framewise-timers --all-features --lib --tests
 group io framewise-io --all-features --lib --tests
-for test in stress shutdown blocking join panics contract_drops contract_tasks programs; do
+for test in stress shutdown blocking join panics programs; do
     group "$test" framewise --test "$test"
+done
+for chapter in tasks ends; do
+    group "contract_$chapter" framewise-conformance --test framewise "workers::$chapter"
 done
 
 [ "$total" -gt 0 ] || fail "$tool ran no test"

@@ -1,5 +1,5 @@
 //! `LocalSet` with several pollers, the state that it keeps for them, and destructors that run in
-//! its drop. (`fairness.rs` tests its order and its turns, `contract_*.rs` its frames.)
+//! its drop. (`fairness.rs` tests its order and its turns, `local_frames.rs` its frames.)
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::cell::{Cell, RefCell};

@@ -12,12 +12,13 @@ use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
 
-use framewise::ContextVar;
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::{JoinHandle, LocalSet, spawn_local, yield_now};
 use framewise::time::{PanicPolicy, set_interval_with};
+use framewise::{ContextVar, bind};
 use framewise_test_support::{
-    DropCall, ID, Log, call_waker, in_frames, on_drop, poll_once, while_occupied, with_workers,
+    DropCall, ID, Log, call_waker, in_frames, on_drop, pause, poll_once, while_occupied,
+    with_workers,
 };
 use futures::channel::oneshot;
 
@@ -130,6 +131,47 @@ fn no_panic_in_user_code_costs_a_worker_or_anything_of_its_other_tasks() {
         ends.sort_unstable();
         assert_eq!(ends, (0..20).map(Some).collect::<Vec<_>>());
         drop(bystanders);
+    });
+}
+
+#[test]
+fn c46_a_destructor_that_panics_at_shutdown_keeps_no_other_task_from_its_end() {
+    with_workers(|workers| {
+        let log = Log::default();
+        let runtime = framewise_test_support::runtime(workers);
+        for number in 0..10 {
+            let tracker = log.tracker("task");
+            let (parked, is_parked) = mpsc::channel();
+            drop(ID.run(number, || {
+                runtime.spawn(async move {
+                    let _tracker = tracker;
+                    let _bomb = on_drop(|| panic!("expected: a destructor"));
+                    pause(|_| parked.send(()).unwrap()).await;
+                })
+            }));
+            is_parked.recv().unwrap();
+        }
+        drop(runtime);
+        let mut ends: Vec<_> = log.entries().into_iter().map(|(_, id)| id).collect();
+        ends.sort_unstable();
+        assert_eq!(ends, (0..10).map(Some).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn c77_a_value_that_panics_at_a_tasks_end_leaves_the_joiner_its_output() {
+    static CALL: ContextVar<DropCall> = ContextVar::new("call");
+
+    with_workers(|workers| {
+        let runtime = framewise_test_support::runtime(workers);
+        let (release, released) = oneshot::channel::<()>();
+        let bomb = on_drop(|| panic!("expected: a value's destructor"));
+        let task = bind(&CALL, bomb)
+            .and(&ID, 3)
+            .run(|| runtime.spawn(async { released.await.map(|()| ID.get()) }));
+        // Only the task holds the frame now.
+        release.send(()).unwrap();
+        assert_eq!(runtime.block_on(task).unwrap(), Ok(Some(3)));
     });
 }
 

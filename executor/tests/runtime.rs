@@ -443,7 +443,15 @@ fn name_look_ups_run_beside_the_tasks() {
     on_workers(|runtime| {
         let found = runtime.block_on(async {
             let tasks: Vec<_> = (0..10)
-                .map(|_| spawn(async { lookup_host("localhost:80").await.unwrap().count() }))
+                .map(|number| {
+                    ID.run(number, || {
+                        spawn(async move {
+                            let found = lookup_host("localhost:80").await.unwrap();
+                            assert_eq!(ID.get(), Some(number));
+                            found.count()
+                        })
+                    })
+                })
                 .collect();
             let mut found = 0;
             for task in tasks {

@@ -51,18 +51,22 @@ impl Drop for Counted {
 fn what_is_left_is_dropped_before_the_drop_returns_and_its_joiners_are_woken() {
     with_workers(|workers| {
         let runtime = runtime(workers);
-        let count = Count::default();
+        let log = Log::default();
         let tasks: Vec<_> = (0..100)
-            .map(|_| {
-                let counted = count.one();
-                runtime.spawn(async move {
-                    let _counted = counted;
-                    pending::<()>().await;
+            .map(|number| {
+                let tracker = log.tracker("task");
+                ID.run(number, || {
+                    runtime.spawn(async move {
+                        let _tracker = tracker;
+                        pending::<()>().await;
+                    })
                 })
             })
             .collect();
-        assert!(runtime.shutdown_timeout(Duration::from_secs(600)));
-        assert_eq!(count.get(), 100);
+        assert!(ID.run(900, || runtime.shutdown_timeout(Duration::from_secs(600))));
+        let mut dropped_in: Vec<_> = log.entries().into_iter().map(|(_, id)| id).collect();
+        dropped_in.sort_unstable();
+        assert_eq!(dropped_in, (0..100).map(Some).collect::<Vec<_>>());
         for task in tasks {
             assert!(at_once(task).unwrap_err().is_cancelled());
         }

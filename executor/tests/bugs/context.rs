@@ -18,8 +18,8 @@ pub(crate) const CLASS: Class = Class {
                     context. A span in that context ended, read the current context, and panicked.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_scopes.rs",
-                    "c76_get_run_and_spawn_are_legal_in_a_values_drop",
+                    "conformance/src/checks/values.rs",
+                    "c76_a_values_drop_may_use_frames_and_spawn",
                 ),
                 (
                     "executor/tests/bugs/context.rs",
@@ -33,8 +33,8 @@ pub(crate) const CLASS: Class = Class {
                     when the guard's copy was the last reference.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_scopes.rs",
-                    "c76_get_run_and_spawn_are_legal_in_a_values_drop",
+                    "conformance/src/checks/values.rs",
+                    "c76_a_values_drop_may_use_frames_and_spawn",
                 ),
                 (
                     "executor/tests/bugs/context.rs",
@@ -68,12 +68,12 @@ pub(crate) const CLASS: Class = Class {
                     opened it, with all its values, for the lifetime of the connection.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_time_io.rs",
-                    "c57_a_driver_task_started_by_the_first_request_at_the_root_frees_its_values",
+                    "conformance/src/checks/pools.rs",
+                    "c57_a_driver_task_put_at_the_root_frees_the_first_requests_values",
                 ),
                 (
-                    "executor/tests/contract_time_io.rs",
-                    "c57_hypers_connection_task_is_put_at_the_root",
+                    "integrations/http/tests/http/pool.rs",
+                    "c90_a_pooled_connection_shows_each_request_itself_and_keeps_none",
                 ),
                 (
                     "io/tests/frames.rs",
@@ -87,8 +87,8 @@ pub(crate) const CLASS: Class = Class {
                     that request's values forever.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_time_io.rs",
-                    "c53_a_callbacks_frame_is_released_at_the_last_firing_and_on_cancel",
+                    "conformance/src/checks/timer_callbacks.rs",
+                    "c53_the_frame_is_released_on_cancel",
                 ),
                 (
                     "conformance/src/checks/pools.rs",
@@ -106,16 +106,16 @@ pub(crate) const CLASS: Class = Class {
                     queue, left its thread-local value behind in the waking code.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_tasks.rs",
-                    "c31_a_task_run_from_the_lifo_slot_sees_its_own_frame",
+                    "conformance/src/checks/tasks/switching.rs",
+                    "c31_a_task_run_right_after_its_spawner_sees_its_own_frame",
                 ),
                 (
-                    "executor/tests/contract_tasks.rs",
-                    "c31_two_tasks_that_wake_each_other_in_turn_see_their_own_frames",
+                    "conformance/src/checks/tasks/switching.rs",
+                    "c31_a_task_run_inside_its_own_wake_sees_its_own_frame",
                 ),
                 (
-                    "executor/tests/contract_tasks.rs",
-                    "c32_a_workers_frame_is_the_root_between_polls",
+                    "conformance/src/checks/tasks/switching.rs",
+                    "c32_threads_are_at_the_root_between_polls",
                 ),
             ]),
         },
@@ -125,12 +125,12 @@ pub(crate) const CLASS: Class = Class {
                     scope was left first, and the thread kept the inner scope's value.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/contract_scopes.rs",
-                    "c67_nested_scopes_see_both_across_awaits",
+                    "conformance/src/checks/composition.rs",
+                    "c67_nested_scopes_are_both_seen",
                 ),
                 (
-                    "executor/tests/contract_scopes.rs",
-                    "c74_pending_ready_and_panic_restore_in_a_task_that_lives_on",
+                    "conformance/src/checks/composition.rs",
+                    "c74_pending_ready_and_panic_restore",
                 ),
                 (
                     "context/tests/scopes.rs",
