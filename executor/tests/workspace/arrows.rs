@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["sync", "context", "timers", "io", "executor"],
     ),
     ("tools/test-support", &["context", "executor"]),
+    ("tools/public-api", &[]),
     ("tools/weaken", &[]),
     ("tools/weaken/example", &["sync"]),
     ("tools/public-api", &[]),
