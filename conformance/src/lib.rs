@@ -79,9 +79,9 @@
 //!
 //! Three more functions describe limits:
 //! [`spawns_from_any_thread`](Executor::spawns_from_any_thread) (C-35),
-//! [`survives_panicking_destructors`](Executor::survives_panicking_destructors) (C-46, C-77), and
-//! [`spawn_root`](Executor::spawn_root), to be overridden if the executor has its own function that
-//! spawns a task at the root (C-36).
+//! [`survives_panicking_destructors`](Executor::survives_panicking_destructors) (C-32, C-46, C-47,
+//! C-77), and [`spawn_root`](Executor::spawn_root), to be overridden if the executor has its own
+//! function that spawns a task at the root (C-36).
 //!
 //! Spawn in the adapter as your documentation says: if users must wrap their futures, wrap them in
 //! the adapter, too, and the report is about the wrapped futures.
