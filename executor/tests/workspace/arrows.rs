@@ -23,9 +23,11 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["sync", "context", "timers", "io", "executor"],
     ),
     ("tools/test-support", &["context", "executor"]),
+    ("tools/plot", &[]),
     ("tools/public-api", &[]),
     ("tools/weaken", &[]),
     ("tools/weaken/example", &["sync"]),
+    ("tools/plot", &[]),
     ("tools/public-api", &[]),
     (
         "benches",
