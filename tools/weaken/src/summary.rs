@@ -167,10 +167,11 @@ mod tests {
             run("t::slow", Ended::CutOff),
             run("t::control_a", Ended::Failed),
         ];
-        let protocols = Protocols::parse("[join]\nt::*\n[wheel]\nnone yet: hard\n");
+        let protocols = Protocols::parse("[join]\nt::*\n[wheel]\nnone yet: hard\n")
+            .expect("the list is well-formed");
         let report = ModelReport {
             runs: &runs,
-            protocols: Some(&protocols.expect("the list is well-formed")),
+            protocols: Some(&protocols),
             whole: false,
         };
         let counts = Counts {
