@@ -1,5 +1,5 @@
-//! `spawn` and the functions like it: how code gets into a runtime. The task goes on in
-//! `scheduler/shared.rs`.
+//! `spawn` and the functions like it: how code gets into the runtime that this thread is in
+//! (`runtime/enter.rs`). The future goes on in `scheduler/spawner.rs`, which makes the task.
 
 use std::future::Future;
 

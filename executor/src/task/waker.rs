@@ -1,8 +1,8 @@
 //! A task's `Waker`: one reference to the task, and a static table.
 //!
-//! During a poll the waker is borrowed from the poller, so that building it moves no reference
-//! count. Wakers of tasks run no user code when they wake, so timers and I/O need not keep a frame
-//! for them: the context crate registers the vtable.
+//! During a poll the waker is borrowed from the poller, so that building it moves no count. These
+//! wakers run no user code, so timers and I/O need not keep a frame for them: the context crate
+//! registers the vtable. `state.rs` decides who schedules the task, in `scheduler/shared.rs`.
 
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
