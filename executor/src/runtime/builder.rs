@@ -33,6 +33,8 @@ pub struct Builder {
     pub(crate) keep_alive: Duration,
     pub(crate) stack_size: Option<usize>,
     pub(crate) unhandled_panic: Option<PanicHook>,
+    #[cfg(feature = "tokio-compat")]
+    pub(crate) tokio_compat: bool,
 }
 
 impl Builder {
@@ -45,6 +47,8 @@ impl Builder {
             keep_alive: Duration::from_secs(10),
             stack_size: None,
             unhandled_panic: None,
+            #[cfg(feature = "tokio-compat")]
+            tokio_compat: false,
         }
     }
 
@@ -163,6 +167,57 @@ impl Builder {
     /// ```
     pub fn on_unhandled_panic(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Self {
         self.unhandled_panic = Some(Arc::new(hook));
+        self
+    }
+
+    /// Keeps a tokio runtime beside this one, for crates that insist on tokio's, such as reqwest,
+    /// sqlx with its `runtime-tokio`, redis or tonic's transport.
+    ///
+    /// Every thread of this runtime, and every thread that [enters](crate::runtime::Handle::enter)
+    /// it, is then in that tokio runtime, too. So a future of such a crate can be awaited in a task
+    /// of ours: it finds tokio's sockets and timers, and it is polled by our worker in the task's
+    /// frame. Nothing has to be wrapped at the call, nor at a spawn. The tokio runtime has one
+    /// worker, which turns tokio's drivers and runs what those crates `tokio::spawn`.
+    ///
+    /// Without this option such a future panics with tokio's message, "there is no reactor
+    /// running". Prefer a crate's own choice of a runtime where it has one: each wait on a socket
+    /// of tokio costs a switch of threads.
+    ///
+    /// The tokio runtime ends last, when this one is dropped: within the limit of a
+    /// [shutdown](crate::runtime::Runtime::shutdown_timeout), whose result does not tell of it.
+    ///
+    /// # Frame
+    ///
+    /// What is spawned on tokio runs at the root: its work is a connection's, or a pool's, more
+    /// often than a request's. Wrap it in [`Frame::scope`](crate::Frame::scope) where it belongs to
+    /// a request. `spawn` of this crate inherits, as everywhere.
+    ///
+    /// # Panics
+    ///
+    /// With this option, guards of [`enter`](crate::runtime::Handle::enter) that are dropped in
+    /// another order than the reverse of their making panic, as tokio's do.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{ContextVar, runtime::Builder};
+    ///
+    /// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new().tokio_compat().build()?;
+    /// runtime.block_on(REQUEST.scope(7, async {
+    ///     tokio::time::sleep(std::time::Duration::from_millis(1)).await; // tokio's timer
+    ///     assert_eq!(REQUEST.get(), Some(7));
+    ///     let elsewhere = tokio::spawn(async { REQUEST.get() });
+    ///     assert_eq!(elsewhere.await.ok(), Some(None)); // spawned on tokio: the root
+    /// }));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "tokio-compat")]
+    pub fn tokio_compat(mut self) -> Self {
+        self.tokio_compat = true;
         self
     }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use framewise_sync::current::CurrentGuard;
 
+use crate::runtime::TokioEntered;
 use crate::scheduler::spawner::Spawner;
 
 framewise_sync::current_handle! {
@@ -18,6 +19,7 @@ pub(crate) struct Entered {
     _current: CurrentGuard<Arc<Spawner>>,
     _timers: framewise_timers::EnterTimers,
     _io: framewise_io::EnterIo,
+    _tokio: TokioEntered,
 }
 
 /// The error of I/O in a seeded run, whose runtime has no workers.
@@ -36,6 +38,7 @@ pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
         } else {
             shared.io.enter()
         },
+        _tokio: shared.tokio.enter(),
     }
 }
 

@@ -7,6 +7,11 @@ pub(crate) mod block_on;
 mod builder;
 pub(crate) mod enter;
 mod handle;
+#[cfg(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle))))]
+mod tokio_compat;
+#[cfg(not(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle)))))]
+#[path = "no_tokio.rs"]
+mod tokio_compat;
 
 pub use builder::Builder;
 pub use handle::{EnterGuard, Handle};
@@ -21,6 +26,8 @@ use framewise_context::Frame;
 use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
+use self::tokio_compat::TokioCompat;
+pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle};
 use crate::blocking::{BlockingPool, start_thread};
 use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::Shared;
@@ -93,6 +100,7 @@ use crate::task::{JoinError, JoinHandle};
 /// ```
 pub struct Runtime {
     handle: Handle,
+    tokio: TokioCompat,
     threads: Vec<thread::JoinHandle<()>>,
     thread_name: String,
     stack_size: Option<usize>,
@@ -131,10 +139,12 @@ impl Runtime {
             settings.stack_size,
             hook.clone(),
         );
+        let tokio = TokioCompat::start(&settings)?;
         // The driver is made before the runtime that its name look-ups use.
         let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
         let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
-        let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone());
+        let (shared, queues) =
+            Shared::new(workers, driver, io, blocking, hook.clone(), tokio.handle());
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {
                 // Called in the frame in which the panic began.
@@ -148,6 +158,7 @@ impl Runtime {
             .expect("it is set here only");
         let mut runtime = Self {
             handle: Handle { spawner },
+            tokio,
             threads: Vec::with_capacity(workers),
             thread_name: settings.thread_name.clone(),
             stack_size: settings.stack_size,
@@ -283,6 +294,7 @@ impl Runtime {
             // The threads are the parent's, as are the events that the driver would take out of
             // epoll.
             self.threads.drain(..).for_each(std::mem::forget);
+            self.tokio.forget();
             return false;
         }
         shared.close();
@@ -305,7 +317,11 @@ impl Runtime {
             }
         }
         shared.blocking.close();
-        shared.blocking.wait_for_end(deadline) && ended
+        let ended = shared.blocking.wait_for_end(deadline) && ended;
+        // Last, since what ends above may use it.
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        self.tokio.shut_down(left);
+        ended
     }
 }
 

@@ -23,6 +23,7 @@ use super::shutdown::Lifecycle;
 use super::spawner::PanicHook;
 use super::worker;
 use crate::blocking::BlockingPool;
+use crate::runtime::TokioHandle;
 use crate::seeded::hooks;
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
@@ -40,6 +41,7 @@ pub(crate) struct Shared {
     pub(crate) io: IoHandle,
     pub(crate) timers: framewise_sync::Arc<Timers>,
     pub(crate) blocking: BlockingPool,
+    pub(crate) tokio: TokioHandle,
     pub(super) unhandled_panic: Option<PanicHook>,
     pub(super) lifecycle: Lifecycle,
 }
@@ -52,6 +54,7 @@ impl Shared {
         io: IoHandle,
         blocking: BlockingPool,
         unhandled_panic: Option<PanicHook>,
+        tokio: TokioHandle,
     ) -> (Arc<Self>, Vec<LocalQueue>) {
         let (queues, locals) = Queues::new(workers);
         let timers = Timers::new(workers + 1, {
@@ -73,6 +76,7 @@ impl Shared {
             io,
             timers,
             blocking,
+            tokio,
             unhandled_panic,
             lifecycle: Lifecycle::new(),
         };

@@ -1,0 +1,137 @@
+//! A tokio runtime beside ours, for crates that insist on tokio's (feature `tokio-compat`).
+//!
+//! Owns that runtime, entering it on our threads, and its end. Nothing else of this crate knows it.
+
+use std::cell::Cell;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::ptr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::{Handle, Runtime};
+
+use super::Builder;
+use crate::blocking::start_thread;
+
+thread_local! {
+    /// The tokio runtime that this thread belongs to; compared, never read through.
+    static OWN_RUNTIME: Cell<*const Token> = const { Cell::new(ptr::null()) };
+}
+
+/// What identifies a tokio runtime to its threads. It has a size, so that its address is unique.
+struct Token(#[expect(dead_code, reason = "it gives the type a size")] u8);
+
+/// The tokio runtime of one of ours, if it has one.
+pub(crate) struct TokioCompat {
+    runtime: Option<Runtime>,
+    handle: TokioHandle,
+    token: Arc<Token>,
+}
+
+/// A handle by which our threads enter it.
+#[derive(Clone, Default)]
+pub(crate) struct TokioHandle(Option<Arc<Handle>>);
+
+/// Keeps a thread in the tokio runtime.
+pub(crate) struct TokioEntered {
+    /// It borrows the handle below, and is dropped first.
+    guard: ManuallyDrop<Option<tokio::runtime::EnterGuard<'static>>>,
+    _handle: Option<Arc<Handle>>,
+}
+
+impl TokioCompat {
+    /// Starts the runtime if the settings ask for it.
+    pub(crate) fn start(settings: &Builder) -> io::Result<Self> {
+        let token = Arc::new(Token(0));
+        let runtime = settings.tokio_compat.then(|| {
+            let own = Arc::clone(&token);
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder
+                .worker_threads(1)
+                .max_blocking_threads(settings.blocking_threads_max)
+                .thread_keep_alive(settings.keep_alive)
+                .thread_name(format!("{}-tokio", settings.thread_name))
+                .on_thread_start(move || OWN_RUNTIME.set(Arc::as_ptr(&own)))
+                .enable_all();
+            if let Some(stack_size) = settings.stack_size {
+                builder.thread_stack_size(stack_size);
+            }
+            builder.build()
+        });
+        let runtime = runtime.transpose()?;
+        let handle = runtime
+            .as_ref()
+            .map(|runtime| Arc::new(runtime.handle().clone()));
+        Ok(Self {
+            runtime,
+            handle: TokioHandle(handle),
+            token,
+        })
+    }
+
+    pub(crate) fn handle(&self) -> TokioHandle {
+        self.handle.clone()
+    }
+
+    /// Shuts the runtime down and waits for `limit` at most, or for its end. Does not wait on one
+    /// of its own threads.
+    pub(crate) fn shut_down(&mut self, limit: Option<Duration>) {
+        let Some(runtime) = self.runtime.take() else {
+            return;
+        };
+        let is_own_thread = ptr::eq(OWN_RUNTIME.get(), Arc::as_ptr(&self.token));
+        if is_own_thread || limit == Some(Duration::ZERO) {
+            return runtime.shutdown_background();
+        }
+        // tokio panics if a thread that it takes for asynchronous waits, so another one does.
+        let runtime = Arc::new(Mutex::new(Some(runtime)));
+        let take = |runtime: &Mutex<Option<Runtime>>| {
+            let mut runtime = runtime.lock().unwrap_or_else(PoisonError::into_inner);
+            runtime.take().expect("it is taken once")
+        };
+        let name = "framewise-tokio-shutdown".to_owned();
+        let waiter = start_thread(name, None, {
+            let runtime = Arc::clone(&runtime);
+            move || match limit {
+                None => drop(take(&runtime)),
+                Some(limit) => take(&runtime).shutdown_timeout(limit),
+            }
+        });
+        match waiter {
+            Ok(waiter) => {
+                // If it panicked, the panic hook has printed that.
+                let _ = waiter.join();
+            }
+            Err(_) => take(&runtime).shutdown_background(),
+        }
+    }
+
+    /// Forgets the runtime in a forked child: its threads are the parent's.
+    pub(crate) fn forget(&mut self) {
+        std::mem::forget(self.runtime.take());
+    }
+}
+
+impl TokioHandle {
+    /// Enters the tokio runtime, if there is one, until the guard is dropped.
+    pub(crate) fn enter(&self) -> TokioEntered {
+        let guard = self.0.as_deref().map(|handle| {
+            // SAFETY: only the lifetime changes. The handle is in an `Arc` that is kept beside the
+            // guard, and is dropped after it.
+            let handle: &'static Handle = unsafe { &*ptr::from_ref(handle) };
+            handle.enter()
+        });
+        TokioEntered {
+            guard: ManuallyDrop::new(guard),
+            _handle: self.0.clone(),
+        }
+    }
+}
+
+impl Drop for TokioEntered {
+    fn drop(&mut self) {
+        // SAFETY: it is dropped here only, and not used afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.guard) };
+    }
+}

@@ -1,0 +1,194 @@
+//! A tokio runtime beside ours (feature `tokio-compat`): its sockets, timers and tasks in our
+//! tasks, with their frames.
+#![allow(clippy::unwrap_used)]
+
+use std::future::pending;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use framewise::ContextVar;
+use framewise::runtime::{Builder, Runtime};
+use framewise::task::{self, LocalSet};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+static REQUEST: ContextVar<u64> = ContextVar::new("request");
+
+fn runtime(workers: usize) -> Runtime {
+    let builder = Builder::new().worker_threads(workers).tokio_compat();
+    builder.build().unwrap()
+}
+
+fn on_each_number_of_workers(test: impl Fn(&Runtime)) {
+    for workers in [1, 2, 8] {
+        test(&runtime(workers));
+    }
+}
+
+/// A request over tokio's sockets, with one of tokio's timers.
+async fn exchange() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = framewise::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4];
+        stream.read_exact(&mut request).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        stream.write_all(&request).await.unwrap();
+        REQUEST.get()
+    });
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"ping").await.unwrap();
+    let mut answer = [0; 4];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"ping");
+    assert_eq!(server.await.unwrap(), REQUEST.get());
+}
+
+#[test]
+fn c51_awaiting_tokios_sockets_and_timers_keeps_the_frame() {
+    on_each_number_of_workers(|runtime| {
+        let tasks: Vec<_> = (0..50)
+            .map(|number| {
+                runtime.spawn(REQUEST.scope(number, async move {
+                    exchange().await;
+                    assert_eq!(REQUEST.get(), Some(number));
+                }))
+            })
+            .collect();
+        for task in tasks {
+            runtime.block_on(task).unwrap();
+        }
+        runtime.block_on(exchange());
+        assert_eq!(REQUEST.get(), None);
+    });
+}
+
+#[test]
+fn every_thread_of_the_runtime_is_in_tokios() {
+    on_each_number_of_workers(|runtime| {
+        let is_in_tokio = || tokio::runtime::Handle::try_current().is_ok();
+        assert!(runtime.block_on(async move { is_in_tokio() }));
+        assert!(
+            runtime
+                .block_on(runtime.spawn(async move { is_in_tokio() }))
+                .unwrap()
+        );
+        let call = runtime.spawn_blocking(is_in_tokio);
+        assert!(runtime.block_on(call).unwrap());
+        let in_place = runtime.spawn(async move {
+            let replaced = framewise::spawn(async move { is_in_tokio() });
+            task::block_in_place(|| framewise::block_on(replaced)).unwrap() && is_in_tokio()
+        });
+        assert!(runtime.block_on(in_place).unwrap());
+        let local = LocalSet::new();
+        let in_set =
+            local.run_until(async move { task::spawn_local(async move { is_in_tokio() }).await });
+        assert!(runtime.block_on(in_set).unwrap());
+        let entered = runtime.enter();
+        assert!(is_in_tokio());
+        drop(entered);
+        assert!(!is_in_tokio());
+    });
+}
+
+#[test]
+fn c65_what_is_spawned_on_tokio_is_at_the_root_and_scopes_work_there() {
+    on_each_number_of_workers(|runtime| {
+        runtime.block_on(REQUEST.scope(7, async {
+            let bare = tokio::spawn(async { REQUEST.get() });
+            assert_eq!(bare.await.unwrap(), None);
+            let scoped = tokio::spawn(framewise::Frame::current().scope(async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let ours = framewise::runtime::Handle::try_current().is_some();
+                (REQUEST.get(), ours)
+            }));
+            assert_eq!(scoped.await.unwrap(), (Some(7), false));
+            assert_eq!(REQUEST.get(), Some(7));
+        }));
+    });
+}
+
+#[test]
+fn without_the_option_tokios_parts_fail_with_tokios_message() {
+    let runtime = Builder::new().worker_threads(1).build().unwrap();
+    let task = runtime.spawn(async { tokio::time::sleep(Duration::from_millis(1)).await });
+    let error = runtime.block_on(task).unwrap_err();
+    assert!(
+        error.to_string().contains("there is no reactor running"),
+        "{error}"
+    );
+}
+
+/// Sends when it is dropped.
+struct Dropped(mpsc::Sender<&'static str>, &'static str);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        let _ = self.0.send(self.1);
+    }
+}
+
+#[test]
+fn the_end_drops_the_tasks_of_both_ours_first() {
+    for workers in [1, 2, 8] {
+        let runtime = runtime(workers);
+        let (sender, order) = mpsc::channel();
+        let (ready, waits) = mpsc::channel();
+        let (of_tokio, of_ours) = (Dropped(sender.clone(), "tokio's"), Dropped(sender, "ours"));
+        drop(runtime.spawn(async move {
+            let ready_on_tokio = ready.clone();
+            tokio::spawn(async move {
+                let _dropped = of_tokio;
+                ready_on_tokio.send(()).unwrap();
+                pending::<()>().await;
+            });
+            let _dropped = of_ours;
+            ready.send(()).unwrap();
+            pending::<()>().await;
+        }));
+        waits.recv().unwrap();
+        waits.recv().unwrap();
+        drop(runtime);
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), ["ours", "tokio's"]);
+    }
+}
+
+/// tokio panics where a runtime is dropped in asynchronous code, and where a thread of it would
+/// wait for itself.
+#[test]
+fn a_runtime_can_be_dropped_on_a_thread_of_any_of_both() {
+    let runtime = runtime(2);
+    let of_worker = self::runtime(1);
+    runtime
+        .block_on(runtime.spawn(async move { drop(of_worker) }))
+        .unwrap();
+    let of_tokio = self::runtime(1);
+    runtime.block_on(async { tokio::spawn(async move { drop(of_tokio) }).await.unwrap() });
+    // On its own tokio thread, too.
+    let own = self::runtime(1);
+    let handle = own.handle().clone();
+    let (sender, ended) = mpsc::channel();
+    let _entered = handle.enter();
+    tokio::spawn(async move {
+        drop(own);
+        sender.send(()).unwrap();
+    });
+    ended.recv().unwrap();
+}
+
+#[test]
+fn a_shutdown_with_a_limit_does_not_wait_longer_for_tokio() {
+    let runtime = runtime(1);
+    let (started, waits) = mpsc::channel();
+    let (release, blocked) = mpsc::channel::<()>();
+    runtime.block_on(async {
+        tokio::task::spawn_blocking(move || {
+            started.send(()).unwrap();
+            let _ = blocked.recv();
+        });
+    });
+    waits.recv().unwrap();
+    // Returns although the call of tokio's pool still waits.
+    runtime.shutdown_timeout(Duration::from_millis(20));
+    release.send(()).unwrap();
+}
