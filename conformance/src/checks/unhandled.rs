@@ -12,7 +12,7 @@ use super::io::{connection, listen, reads_nothing, refused};
 use super::time_io::{LONG, TICK, never};
 use super::timer_callbacks::{set_interval, set_timeout};
 use super::within::panics;
-use super::workers::block_on_catching;
+use super::workers::{Before, are_at_the_root, block_on_catching};
 use crate::check_context::{CheckContext, not_applicable};
 use crate::check_result::{CheckError, CheckResult, expect_entries};
 use crate::support::{ID, Log, PanicsOnDrop, deliberate_panic, eventually, poll_once, yield_times};
@@ -127,8 +127,9 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_timer_callbacks_failure(
             let what = "a repeated callback";
             reports.next(&mut seen, what, expected).await?;
         }
-        Ok(())
-    })
+        Ok::<_, CheckError>(())
+    })?;
+    are_at_the_root(check, Before::Panic)
 }
 
 pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_cancelled_callbacks_destructor(
@@ -167,8 +168,9 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_socket_callbacks_failure(
             let what = "a socket's callback";
             reports.next(&mut seen, what, expected).await?;
         }
-        Ok(())
-    })
+        Ok::<_, CheckError>(())
+    })?;
+    are_at_the_root(check, Before::Panic)
 }
 
 /// Returns an external waker that panics under `inner` when it is called.
@@ -200,8 +202,9 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_waker_that_a_timer_calls(
             let what = "a waker that a timer calls";
             reports.next(&mut seen, what, expected).await?;
         }
-        Ok(())
-    })
+        Ok::<_, CheckError>(())
+    })?;
+    are_at_the_root(check, Before::Panic)
 }
 
 pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_waker_that_a_socket_calls(
@@ -221,6 +224,7 @@ pub(crate) fn c83_the_hook_runs_in_the_frame_of_a_waker_that_a_socket_calls(
             let what = "a waker that a socket calls";
             reports.next(&mut seen, what, expected).await?;
         }
-        Ok(())
-    })
+        Ok::<_, CheckError>(())
+    })?;
+    are_at_the_root(check, Before::Panic)
 }
