@@ -426,6 +426,39 @@ fn a_destructor_that_sleeps_in_block_on_ends_and_says_why() {
     }
 }
 
+/// A task that is aborted in its last poll completes with its output, which a destructor can join
+/// at the shutdown.
+#[test]
+fn a_destructor_gets_the_output_of_a_task_that_was_aborted_too_late() {
+    let runtime = framewise_test_support::runtime(1);
+    let (polled, is_polled) = mpsc::channel();
+    let (release, released) = mpsc::channel();
+    let finished = runtime.spawn(async move {
+        polled.send(()).unwrap();
+        released.recv().unwrap();
+        5
+    });
+    is_polled.recv().unwrap();
+    finished.abort();
+    release.send(()).unwrap();
+    while !finished.is_finished() {
+        thread::yield_now();
+    }
+    let (result, results) = mpsc::channel();
+    let finished = Mutex::new(Some(finished));
+    let value = on_drop(move || {
+        let finished = finished.lock().unwrap().take().unwrap();
+        let joined = Handle::current().block_on(finished);
+        result.send(joined.unwrap()).unwrap();
+    });
+    drop(runtime.spawn(async move {
+        let _value = value;
+        pending::<()>().await;
+    }));
+    drop(runtime);
+    assert_eq!(results.try_recv(), Ok(5));
+}
+
 /// A destructor may do at the shutdown everything that does not wait.
 #[test]
 fn a_destructor_may_write_to_its_socket_and_join_what_is_finished() {

@@ -221,3 +221,12 @@ fn the_end_runs_once_and_is_over_after_the_last_destructor() {
     assert_eq!(*has_ended.lock().expect("no panic"), [false, false]);
     assert!(first.is_finished() && second.is_finished() && shared.has_ended());
 }
+
+#[test]
+fn a_process_that_did_not_make_the_runtime_is_a_forked_child() {
+    let mut shared = shared();
+    assert!(!shared.is_in_forked_child());
+    let alone = Arc::get_mut(&mut shared).expect("no other thread has it");
+    alone.lifecycle.process += 1;
+    assert!(shared.is_in_forked_child());
+}
