@@ -29,7 +29,6 @@ use crate::scheduler::ending;
 use crate::scheduler::spawner::{PanicHook, Spawner};
 use crate::seeded::hooks;
 use crate::task::cell;
-use crate::task::large::{call_to_heap, is_large};
 use crate::task::{JoinError, JoinHandle};
 
 /// The threads for blocking calls, and the calls that wait for one.
@@ -81,12 +80,7 @@ impl<H: Host> BlockingPool<H> {
         R: Send + 'static,
     {
         let schedule = BlockingSchedule(self.clone());
-        let task = if const { is_large::<R>() } {
-            let f = move || call_to_heap(f);
-            cell::allocate(BlockingCall(Some(f)), frame, schedule, true)
-        } else {
-            cell::allocate(BlockingCall(Some(f)), frame, schedule, true)
-        };
+        let task = cell::allocate(BlockingCall(Some(f)), frame, schedule, true);
         hooks::spawned(task);
         // SAFETY: the handle's reference is ours to pass on; a large result is in a box (T1).
         let handle = unsafe { JoinHandle::new(task) };

@@ -183,17 +183,3 @@ impl<F: Future> Future for BoxOutput<F> {
         }
     }
 }
-
-/// Calls `f`, whose large result is moved to the heap when it returns.
-pub(crate) fn call_to_heap<R>(f: impl FnOnce() -> R) -> LargeOutput<R> {
-    fn call<R>(f: impl FnOnce() -> R) -> Place<R> {
-        let mut place = Place::new();
-        // SAFETY: the place has room for the result. If the call panics, it is freed and holds no
-        // value.
-        unsafe { place.as_mut_ptr::<R>().write(f()) };
-        place
-    }
-
-    // SAFETY: the place holds the result, which is in no other place.
-    unsafe { call(f).wrap() }
-}
