@@ -18,7 +18,7 @@ mod runnables;
 mod runtime;
 mod workers;
 
-pub use self::blocking::ModelPool;
+pub use self::blocking::{CORE_PANIC, ModelPool};
 
 pub use self::runtime::ModelRuntime;
 

@@ -6,11 +6,12 @@
 //! thread that never ends, or a closure that is not dropped once.
 #![cfg(framewise_loom)]
 
+use std::panic::panic_any;
 use std::sync::Arc as StdArc;
 
-use framewise::model::ModelPool;
+use framewise::model::{CORE_PANIC, ModelPool};
 use framewise_loom_tests::{
-    DropTracker, PoisoningAllocator, TestWaker, end_of_pool, job, model, ran,
+    DropTracker, PoisoningAllocator, TestWaker, end_of_pool, job, model, model_with_panics, ran,
 };
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
@@ -228,6 +229,16 @@ fn a_core_that_is_handed_over_meets_the_wait_for_the_end() {
         woken.wait();
         end_of_pool(&pool);
         worker.join().expect("no panic");
+    });
+}
+
+/// Race: the same with a core that unwinds its thread, like a worker's whose driver fails.
+#[test]
+fn a_core_that_unwinds_meets_the_wait_for_the_end() {
+    model_with_panics("unwinding × close and wait", &[CORE_PANIC], || {
+        let pool = ModelPool::with_last_steps(1, 0);
+        assert!(pool.hand_off_core(|| panic_any(CORE_PANIC)), "it is open");
+        end_of_pool(&pool);
     });
 }
 

@@ -156,6 +156,41 @@ fn a_thread_that_ends_may_call_the_pool_that_waits_for_it() {
     assert!(call.is_finished());
 }
 
+/// A pool of one thread, which is idle.
+fn with_an_idle_thread() -> (BlockingPool<LateHost>, LateHost) {
+    let hour = Duration::from_secs(3_600);
+    let pool = BlockingPool::new(1, hour, "test".to_owned(), None, None);
+    let host = LateHost(pool.clone());
+    drop(pool.spawn(|| (), Frame::root(), &host));
+    while pool.lock().idle == 0 {
+        thread::yield_now();
+    }
+    (pool, host)
+}
+
+#[test]
+fn the_thread_that_a_job_notifies_takes_the_notification() {
+    let (pool, host) = with_an_idle_thread();
+    let (ran, has_run) = mpsc::channel();
+    drop(pool.spawn(move || ran.send(()), Frame::root(), &host));
+    has_run.recv().expect("the thread runs it");
+    assert_eq!(pool.lock().notified, 0);
+    pool.close();
+    assert!(pool.wait_for_end(None));
+}
+
+#[test]
+fn an_idle_thread_outlives_wake_ups_that_notify_it_of_nothing() {
+    let (pool, _host) = with_an_idle_thread();
+    for _ in 0..1_000 {
+        pool.0.work.notify_all();
+        thread::yield_now();
+    }
+    assert_eq!(pool.lock().threads, 1);
+    pool.close();
+    assert!(pool.wait_for_end(None));
+}
+
 #[test]
 fn a_pool_that_is_closed_starts_no_thread() {
     let bench = Bench::new();

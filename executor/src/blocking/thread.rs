@@ -134,9 +134,13 @@ impl<H: Host> BlockingPool<H> {
                     break;
                 }
                 if state.closed {
+                    // Unnoticed: skipped, because a closed pool takes no job and does not count its
+                    // idle threads.
                     state.idle -= 1;
                     break;
                 }
+                // Unnoticed: `>=` is `>`, because the thread then waits once more, until the next
+                // instant.
                 if until.is_some_and(|until| Instant::now() >= until) {
                     // A later push does not count this thread any more, and starts one of its own.
                     state.idle -= 1;

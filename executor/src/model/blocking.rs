@@ -4,6 +4,7 @@
 //! are closures.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -30,6 +31,9 @@ struct ModelHost {
     /// Threads that were started and have not taken their last step, if a model counts them.
     left: Option<framewise_sync::Arc<framewise_sync::atomic::AtomicUsize>>,
 }
+
+/// The panic of a core that unwinds its thread, like a worker's whose driver fails.
+pub const CORE_PANIC: &str = "the model's core unwinds";
 
 /// A core of a model, which `block_in_place` hands off: a closure.
 pub(crate) struct ModelCore(Box<dyn FnOnce() + Send>);
@@ -59,7 +63,12 @@ impl Host for ModelHost {
             left.fetch_add(1, Ordering::Relaxed);
         }
         thread::Builder::new().name(name).spawn(move || {
-            body();
+            // In a model, unlike in a program, a thread that unwinds takes the others with it.
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(body))
+                && panic.downcast_ref::<&str>() != Some(&CORE_PANIC)
+            {
+                resume_unwind(panic);
+            }
             // Here the destructor of a thread-local would run: the pool has counted the thread out.
             if let Some(left) = left {
                 left.fetch_sub(1, Ordering::Relaxed);
