@@ -27,8 +27,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tools/public-api", &[]),
     ("tools/weaken", &[]),
     ("tools/weaken/example", &["sync"]),
-    ("tools/plot", &[]),
-    ("tools/public-api", &[]),
     (
         "benches",
         &[
