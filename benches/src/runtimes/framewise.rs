@@ -2,38 +2,23 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use framewise::net::{TcpListener, TcpStream};
 use framewise::runtime::{Builder, Runtime};
 
+use super::{Joined, bound};
 use crate::BenchRuntime;
 use crate::carrier::{Frame1, Frame4, Frame16};
 
 /// The framewise runtime.
 pub struct Framewise(Runtime);
 
-/// The join handle of a task that neither panics nor is aborted.
-pub struct FramewiseJoin<T>(framewise::JoinHandle<T>);
-
-impl<T> Future for FramewiseJoin<T> {
-    type Output = T;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0)
-            .poll(cx)
-            .map(|output| output.expect("the task neither panics nor is aborted"))
-    }
-}
-
 impl BenchRuntime for Framewise {
     const NAME: &'static str = "framewise";
     type Handle = ();
-    type Join<T: Send + 'static> = FramewiseJoin<T>;
+    type Join<T: Send + 'static> = Joined<framewise::JoinHandle<T>>;
     type K1 = Frame1;
     type K4 = Frame4;
     type K16 = Frame16;
@@ -52,7 +37,7 @@ impl BenchRuntime for Framewise {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        FramewiseJoin(self.0.spawn(future))
+        Joined(self.0.spawn(future))
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -65,7 +50,7 @@ impl BenchRuntime for Framewise {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        FramewiseJoin(framewise::spawn(future))
+        Joined(framewise::spawn(future))
     }
 
     #[inline]
@@ -87,8 +72,7 @@ impl BenchRuntime for Framewise {
     }
 
     fn listen() -> io::Result<(TcpListener, SocketAddr)> {
-        let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = socket.local_addr()?;
+        let (socket, address) = bound()?;
         Ok((TcpListener::from_std(socket)?, address))
     }
 

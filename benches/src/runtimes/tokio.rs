@@ -2,39 +2,24 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
+use super::{Joined, bound};
 use crate::BenchRuntime;
 use crate::carrier::{TaskLocal1, TaskLocal4, TaskLocal16};
 
 /// The tokio runtime.
 pub struct Tokio(Runtime);
 
-/// The join handle of a task that neither panics nor is aborted.
-pub struct TokioJoin<T>(tokio::task::JoinHandle<T>);
-
-impl<T> Future for TokioJoin<T> {
-    type Output = T;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.0)
-            .poll(cx)
-            .map(|output| output.expect("the task neither panics nor is aborted"))
-    }
-}
-
 impl BenchRuntime for Tokio {
     const NAME: &'static str = "tokio";
     type Handle = ();
-    type Join<T: Send + 'static> = TokioJoin<T>;
+    type Join<T: Send + 'static> = Joined<tokio::task::JoinHandle<T>>;
     type K1 = TaskLocal1;
     type K4 = TaskLocal4;
     type K16 = TaskLocal16;
@@ -56,7 +41,7 @@ impl BenchRuntime for Tokio {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        TokioJoin(self.0.spawn(future))
+        Joined(self.0.spawn(future))
     }
 
     fn block_on<F: Future>(&self, future: F) -> F::Output {
@@ -69,7 +54,7 @@ impl BenchRuntime for Tokio {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        TokioJoin(tokio::spawn(future))
+        Joined(tokio::spawn(future))
     }
 
     #[inline]
@@ -91,9 +76,7 @@ impl BenchRuntime for Tokio {
     }
 
     fn listen() -> io::Result<(TcpListener, SocketAddr)> {
-        let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        socket.set_nonblocking(true)?;
-        let address = socket.local_addr()?;
+        let (socket, address) = bound()?;
         Ok((TcpListener::from_std(socket)?, address))
     }
 
