@@ -72,7 +72,7 @@ pub(crate) const CLASS: Class = Class {
                     "c57_a_driver_task_put_at_the_root_frees_the_first_requests_values",
                 ),
                 (
-                    "integrations/http/tests/http/pool.rs",
+                    "integrations/http-tests/tests/http/pool.rs",
                     "c90_a_pooled_connection_shows_each_request_itself_and_keeps_none",
                 ),
                 (

@@ -38,7 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tools/test-support",
         ],
     ),
-    ("integrations/http", &[]),
+    ("integrations/http-tests", &[]),
 ];
 
 /// Returns the keys of a manifest's tables of normal dependencies, including those of targets.
