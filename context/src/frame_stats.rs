@@ -7,26 +7,16 @@
 use std::fmt;
 use std::path::Path;
 
-#[cfg(not(all(
-    any(debug_assertions, feature = "frame-stats"),
-    not(any(framewise_loom, framewise_shuttle))
-)))]
-mod disabled;
-#[cfg(all(
-    any(debug_assertions, feature = "frame-stats"),
-    not(any(framewise_loom, framewise_shuttle))
-))]
+#[cfg_attr(
+    not(any(debug_assertions, feature = "frame-stats")),
+    path = "frame_stats/disabled.rs"
+)]
+#[cfg_attr(
+    any(framewise_loom, framewise_shuttle),
+    path = "frame_stats/disabled.rs"
+)]
 mod locations;
 
-#[cfg(not(all(
-    any(debug_assertions, feature = "frame-stats"),
-    not(any(framewise_loom, framewise_shuttle))
-)))]
-pub(crate) use disabled::BindLocation;
-#[cfg(all(
-    any(debug_assertions, feature = "frame-stats"),
-    not(any(framewise_loom, framewise_shuttle))
-))]
 pub(crate) use locations::BindLocation;
 
 /// Counts the live frames of this process, by the call that bound them.

@@ -21,10 +21,8 @@ mod facade {
         AtomicPtr, AtomicU32, AtomicU64, Mutex, Ordering, lock,
     };
 
-    #[cfg(all(
-        any(debug_assertions, feature = "frame-stats"),
-        not(any(framewise_loom, framewise_shuttle))
-    ))]
+    #[cfg(any(debug_assertions, feature = "frame-stats"))]
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
     pub(super) use framewise_sync::statics::{AtomicUsize, OnceLock};
 
     /// Makes a constructor: `const`, because it is for a static.
@@ -39,10 +37,8 @@ mod facade {
 
 pub(crate) mod batches;
 pub(crate) mod context_free;
-#[cfg(all(
-    any(debug_assertions, feature = "frame-stats"),
-    not(any(framewise_loom, framewise_shuttle))
-))]
+#[cfg(any(debug_assertions, feature = "frame-stats"))]
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub(crate) mod location_list;
 #[cfg(framewise_loom)]
 pub mod model;

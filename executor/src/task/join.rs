@@ -116,7 +116,7 @@ impl<T> JoinHandle<T> {
         self.task.header().state.is_finished()
     }
 
-    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    #[cfg(feature = "test-util")]
     pub(crate) fn task(&self) -> TaskRef {
         self.task
     }
@@ -126,10 +126,7 @@ impl<T> JoinHandle<T> {
     /// # Panics
     ///
     /// Panics if the output was taken before.
-    #[cfg(all(
-        any(test, feature = "test-util"),
-        not(any(framewise_loom, framewise_shuttle))
-    ))]
+    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
         match self.take_joined() {
             Poll::Ready(output) => output,
