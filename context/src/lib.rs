@@ -157,6 +157,7 @@ mod body;
 pub mod contract;
 pub mod coop;
 mod current;
+mod default_var;
 mod derive;
 mod frame;
 mod frame_stats;
@@ -183,6 +184,7 @@ mod writer;
 pub use statics::model as statics_model;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
+pub use default_var::DefaultVar;
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 pub use panic::{CaughtPanic, catch_unwind};

@@ -1,4 +1,4 @@
-//! `ContextVar`: a typed key with a default; reading it and binding it.
+//! `ContextVar`: a typed key; reading it and binding it.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,7 +16,8 @@ use crate::scope::Scope;
 /// Declare it as a static. Bind it for a closure with [`run`](Self::run) or for a future with
 /// [`scope`](Self::scope); read it with [`get`](Self::get) or [`with`](Self::with).
 ///
-/// Two variables are different even if they have the same name and type.
+/// Two variables are different even if they have the same name and type. One that always has a
+/// value is a [`DefaultVar`](crate::DefaultVar).
 ///
 /// # Examples
 ///
@@ -43,7 +44,6 @@ pub struct ContextVar<T: Send + Sync + 'static> {
     pub(crate) key: Key,
     name: &'static str,
     pub(crate) inherited: bool,
-    default: Option<T>,
     /// Invariant in `T` (rule 1 of [`block`](crate::block)): with variance, a variable could be
     /// bound as one type and read as its subtype or supertype.
     exact: PhantomData<fn(T) -> T>,
@@ -56,25 +56,6 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
             key: Key::new(),
             name,
             inherited: true,
-            default: None,
-            exact: PhantomData,
-        }
-    }
-
-    /// Declares a variable that reads as `default` if it is not bound.
-    ///
-    /// ```
-    /// # use framewise_context::ContextVar;
-    /// static RETRIES: ContextVar<u32> = ContextVar::with_default("retries", 3);
-    /// assert_eq!(RETRIES.get(), Some(3));
-    /// assert!(!RETRIES.is_bound());
-    /// ```
-    pub const fn with_default(name: &'static str, default: T) -> Self {
-        Self {
-            key: Key::new(),
-            name,
-            inherited: true,
-            default: Some(default),
             exact: PhantomData,
         }
     }
@@ -103,7 +84,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self.name
     }
 
-    /// Calls `read` with the bound value, else the default, else `None`.
+    /// Calls `read` with the bound value, or with `None`.
     ///
     /// `read` may do anything, including binding this variable: the value that it was given stays.
     ///
@@ -122,14 +103,10 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     pub fn with<R>(&'static self, read: impl FnOnce(Option<&T>) -> R) -> R {
         // SAFETY: (rule 4) the current frame is alive until the `run` that made it current returns,
         // which encloses this call; so is the value, which is a `T` (rule 1).
-        match unsafe { self.bound().as_ref() } {
-            Some(value) => read(Some(value)),
-            // A separate call, so that the path above does not read the default.
-            None => read(self.default.as_ref()),
-        }
+        read(unsafe { self.bound().as_ref() })
     }
 
-    /// Returns the bound value, else the default, else `None`.
+    /// Returns the bound value, or `None`.
     ///
     /// # Examples
     ///
@@ -148,16 +125,16 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self.with(|value| value.cloned())
     }
 
-    /// Returns `true` if the current frame binds this variable. A default does not count.
+    /// Returns `true` if the current frame binds this variable.
     ///
     /// # Examples
     ///
     /// ```
     /// use framewise_context::ContextVar;
-    /// static RETRIES: ContextVar<u32> = ContextVar::with_default("retries", 3);
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
     ///
-    /// assert!(!RETRIES.is_bound());
-    /// assert!(RETRIES.run(3, || RETRIES.is_bound()));
+    /// assert!(!REQUEST_ID.is_bound());
+    /// assert!(REQUEST_ID.run(7, || REQUEST_ID.is_bound()));
     /// ```
     #[inline]
     pub fn is_bound(&'static self) -> bool {
@@ -166,7 +143,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
 
     /// Returns the value bound in the current frame, or null.
     #[inline(always)]
-    fn bound(&self) -> *const T {
+    pub(crate) fn bound(&self) -> *const T {
         // SAFETY: (rule 4) the current frame is alive.
         let slot = unsafe { Block::slot(current::get(), self.key.peek()) };
         if is_inline::<T>() {

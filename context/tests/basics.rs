@@ -7,12 +7,12 @@ use framewise_test_support as support;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use framewise_context::{ContextVar, Frame, bind};
+use framewise_context::{ContextVar, DefaultVar, Frame, bind};
 use support::{in_each_start_frame, panics};
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static TEXT: ContextVar<String> = ContextVar::new("text");
-static WITH_DEFAULT: ContextVar<&'static str> = ContextVar::with_default("with_default", "none");
+static WITH_DEFAULT: DefaultVar<&'static str> = DefaultVar::new("with_default", "none");
 
 #[test]
 fn c01_unbound_gives_the_default_or_none() {
@@ -20,15 +20,15 @@ fn c01_unbound_gives_the_default_or_none() {
         static NEVER: ContextVar<u8> = ContextVar::new("never");
         assert_eq!(NEVER.get(), None);
         assert!(NEVER.with(|value| value.is_none()));
-        assert_eq!(WITH_DEFAULT.get(), Some("none"));
+        assert_eq!(WITH_DEFAULT.get(), "none");
         assert!(!WITH_DEFAULT.is_bound());
         // The same under a frame that binds other variables.
         NUMBER.run(1, || {
             assert_eq!(NEVER.get(), None);
-            assert_eq!(WITH_DEFAULT.get(), Some("none"));
+            assert_eq!(WITH_DEFAULT.get(), "none");
         });
         WITH_DEFAULT.run("some", || {
-            assert_eq!(WITH_DEFAULT.get(), Some("some"));
+            assert_eq!(WITH_DEFAULT.get(), "some");
             assert!(WITH_DEFAULT.is_bound());
         });
     });
@@ -150,18 +150,18 @@ fn c07_after_the_outermost_run_the_variable_is_unbound() {
         assert!(!NUMBER.is_bound());
         assert_eq!(Frame::current().id(), around);
         WITH_DEFAULT.run("some", || ());
-        assert_eq!(WITH_DEFAULT.get(), Some("none"));
+        assert_eq!(WITH_DEFAULT.get(), "none");
     });
 }
 
 #[test]
 fn c08_binding_none_differs_from_being_unbound() {
     in_each_start_frame(|| {
-        static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
-        assert_eq!(MAYBE.get(), Some(Some(1)));
+        static MAYBE: DefaultVar<Option<u64>> = DefaultVar::new("maybe", Some(1));
+        assert_eq!(MAYBE.get(), Some(1));
         MAYBE.run(None, || {
             assert!(MAYBE.is_bound());
-            assert_eq!(MAYBE.get(), Some(None));
+            assert_eq!(MAYBE.get(), None);
         });
         static UNIT: ContextVar<()> = ContextVar::new("unit");
         assert_eq!(UNIT.run((), || UNIT.get()), Some(()));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
-use framewise_context::{ContextVar, Frame, bind, frame_stats};
+use framewise_context::{ContextVar, DefaultVar, Frame, bind, frame_stats};
 use futures::executor::ThreadPool;
 use support::{DropCall, Drops, Tracked, bound_here, in_each_start_frame, on_drop, panics};
 
@@ -184,8 +184,8 @@ fn c80_a_value_that_holds_its_own_frame_leaks_and_the_statistics_name_it() {
 #[test]
 fn c81_get_in_a_thread_locals_destructor_gives_the_default() {
     in_each_start_frame(|| {
-        static SETTING: ContextVar<u64> = ContextVar::with_default("setting", 3);
-        struct AtExit(mpsc::Sender<(Option<u64>, Option<u64>, Option<u64>)>);
+        static SETTING: DefaultVar<u64> = DefaultVar::new("setting", 3);
+        struct AtExit(mpsc::Sender<(u64, Option<u64>, u64)>);
         impl Drop for AtExit {
             fn drop(&mut self) {
                 let bound = SETTING.run(5, || SETTING.get());
@@ -202,12 +202,12 @@ fn c81_get_in_a_thread_locals_destructor_gives_the_default() {
             EARLY.with(|cell| *cell.borrow_mut() = Some(AtExit(sender.clone())));
             NUMBER.run(1, || {
                 LATE.with(|cell| *cell.borrow_mut() = Some(AtExit(sender)));
-                assert_eq!(SETTING.get(), Some(3));
+                assert_eq!(SETTING.get(), 3);
             });
         })
         .join()
         .unwrap();
         let seen: Vec<_> = receiver.iter().collect();
-        assert_eq!(seen, [(Some(3), None, Some(5)); 2]);
+        assert_eq!(seen, [(3, None, 5); 2]);
     });
 }

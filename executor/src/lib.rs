@@ -97,15 +97,15 @@ pub mod test;
 
 #[cfg(feature = "tower")]
 pub use framewise_context::tower;
-pub use framewise_context::{ContextVar, Frame, bind};
+pub use framewise_context::{ContextVar, DefaultVar, Frame, bind};
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 
 /// Frames and variables: what "the current request" consists of.
 pub mod context {
     pub use framewise_context::{
-        BindingList, Bindings, Bound, CaughtPanic, ContextVar, Frame, FrameId, FrameScope,
-        FrameStats, LocationStats, Scope, WithFrame, bind, catch_unwind, contract, coop,
-        frame_stats,
+        BindingList, Bindings, Bound, CaughtPanic, ContextVar, DefaultVar, Frame, FrameId,
+        FrameScope, FrameStats, LocationStats, Scope, WithFrame, bind, catch_unwind, contract,
+        coop, frame_stats,
     };
 }
 

@@ -3,7 +3,7 @@
 
 use std::task::Poll;
 
-use framewise_context::{ContextVar, Frame};
+use framewise_context::{ContextVar, DefaultVar, Frame};
 
 use super::within::{LEFT_BEHIND, NOT_CARRIED, in_task, panics, sees};
 use crate::check_context::CheckContext;
@@ -31,7 +31,7 @@ macro_rules! __basics_checks {
     };
 }
 
-static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
+static WITH_DEFAULT: DefaultVar<u64> = DefaultVar::new("with_default", 3);
 
 pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> CheckResult {
     // Another task has both bound, and is polled in turn with the task that has neither bound.
@@ -46,9 +46,9 @@ pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> Che
             )?;
             expect(
                 "an unbound variable with a default",
-                (Some(3), false),
+                (3, false),
                 (WITH_DEFAULT.get(), WITH_DEFAULT.is_bound()),
-                &[((Some(5), true), LEFT_BEHIND)],
+                &[((5, true), LEFT_BEHIND)],
             )?;
             yield_times(1).await;
         }
@@ -61,9 +61,9 @@ pub(crate) fn c01_unbound_gives_the_default_or_none(check: &CheckContext) -> Che
     let seen = check.block_on(child.output())?;
     expect(
         "a bound variable, and an unbound one",
-        (Some(6), None),
+        (6, None),
         seen,
-        &[((Some(3), None), NOT_CARRIED)],
+        &[((3, None), NOT_CARRIED)],
     )
 }
 
@@ -275,7 +275,7 @@ pub(crate) fn c07_after_the_outermost_run_the_variable_is_unbound(
 }
 
 pub(crate) fn c08_a_bound_none_is_not_unbound(check: &CheckContext) -> CheckResult {
-    static MAYBE: ContextVar<Option<u64>> = ContextVar::with_default("maybe", Some(1));
+    static MAYBE: DefaultVar<Option<u64>> = DefaultVar::new("maybe", Some(1));
     let read = || async {
         yield_times(1).await;
         (MAYBE.is_bound(), MAYBE.get())
@@ -285,15 +285,15 @@ pub(crate) fn c08_a_bound_none_is_not_unbound(check: &CheckContext) -> CheckResu
     let (bound, unbound) = check.block_on(async { (bound.output().await, unbound.output().await) });
     expect(
         "a variable bound to None, in a task",
-        (true, Some(None)),
+        (true, None),
         bound?,
-        &[((false, Some(Some(1))), NOT_CARRIED)],
+        &[((false, Some(1)), NOT_CARRIED)],
     )?;
     expect(
         "its default where it is not bound",
-        (false, Some(Some(1))),
+        (false, Some(1)),
         unbound?,
-        &[((true, Some(None)), LEFT_BEHIND)],
+        &[((true, None), LEFT_BEHIND)],
     )
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use framewise_context::{ContextVar, Frame, frame_stats};
+use framewise_context::{ContextVar, DefaultVar, Frame, frame_stats};
 
 use super::threads::spawn_blocking;
 use super::within::{NOT_CARRIED, fails, in_task, sees};
@@ -206,7 +206,7 @@ pub(crate) fn c80_a_value_that_holds_its_own_frame_leaks_and_is_named(
     check.eventually(what, || live().is_none_or(|live| live == 0))
 }
 
-static WITH_DEFAULT: ContextVar<u64> = ContextVar::with_default("with_default", 3);
+static WITH_DEFAULT: DefaultVar<u64> = DefaultVar::new("with_default", 3);
 
 /// Records what it sees when it is dropped: at its thread's end, if it is stored in a thread-local.
 struct AtTheEnd(Log);
@@ -214,7 +214,7 @@ struct AtTheEnd(Log);
 impl Drop for AtTheEnd {
     fn drop(&mut self) {
         let bound = ID.run(5, || ID.get());
-        let fine = WITH_DEFAULT.get() == Some(3) && bound == Some(5) && Frame::current().is_root();
+        let fine = WITH_DEFAULT.get() == 3 && bound == Some(5) && Frame::current().is_root();
         self.0.record(if fine { "fine" } else { "another frame" });
     }
 }

@@ -5,13 +5,13 @@ use std::fmt;
 use std::sync::{Arc, Once};
 
 use framewise::runtime::Handle;
-use framewise::{ContextVar, Frame, bind};
+use framewise::{ContextVar, DefaultVar, Frame, bind};
 
 use crate::real::run::Run;
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number");
 static SHARED: ContextVar<Value> = ContextVar::new("shared");
-static LIMIT: ContextVar<u64> = ContextVar::with_default("limit", LIMIT_DEFAULT);
+static LIMIT: DefaultVar<u64> = DefaultVar::new("limit", LIMIT_DEFAULT);
 static TOKEN: ContextVar<Value> = ContextVar::new("token").not_inherited();
 static FAR: ContextVar<Value> = ContextVar::new("far");
 static FAR_TOKEN: ContextVar<u64> = ContextVar::new("far_token").not_inherited();
@@ -79,7 +79,7 @@ impl Var {
         match self.0 {
             0 => NUMBER.get(),
             1 => SHARED.with(value),
-            2 => LIMIT.get(),
+            2 => Some(LIMIT.get()),
             3 => TOKEN.with(value),
             4 => FAR.with(value),
             _ => FAR_TOKEN.get(),
