@@ -129,7 +129,7 @@ fn a_poller_is_woken_where_another_was_dropped_in_the_middle_of_its_turns() {
 }
 
 #[test]
-fn several_run_until_of_one_set_in_a_foreign_combinator_all_end() {
+fn several_run_until_of_one_set_in_another_crates_combinator_all_end() {
     on_workers(|runtime| {
         let set = LocalSet::new();
         let outputs = runtime.block_on(async {
@@ -322,7 +322,7 @@ fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
 }
 
 #[test]
-fn a_set_is_not_current_any_more_after_a_foreign_waker_panicked_in_its_poll() {
+fn a_set_is_not_current_any_more_after_an_external_waker_panicked_in_its_poll() {
     let mut set = LocalSet::new();
     // The set runs for longer than a turn, and wakes its poller.
     let task = set.spawn_local(async {

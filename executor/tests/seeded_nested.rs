@@ -94,7 +94,7 @@ fn a_blocking_call_from_another_thread_is_reported() {
 /// A `block_on` drops its future before it unwinds, even if another thread wakes the future all the
 /// time: that thread may hold the runnable at that moment.
 #[test]
-fn a_future_that_a_foreign_thread_wakes_is_dropped_before_block_on_unwinds() {
+fn a_future_that_another_thread_wakes_is_dropped_before_block_on_unwinds() {
     struct Sets(Arc<AtomicBool>);
     impl Drop for Sets {
         fn drop(&mut self) {
