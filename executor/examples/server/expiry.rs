@@ -90,13 +90,19 @@ impl Expiry {
         loop {
             match self.store.expire(order, customer.clone()).await {
                 Ok(true) => {
-                    let message = format_args!("order {order} was not paid in time and expired");
-                    return log(Site::Timer, Some(&customer), message);
+                    return log(
+                        Site::Timer,
+                        Some(&customer),
+                        format_args!("order {order} was not paid in time and expired"),
+                    );
                 }
                 Ok(false) => return,
                 Err(error) => {
-                    let message = format_args!("order {order} cannot expire yet: {error}");
-                    log(Site::Timer, Some(&customer), message);
+                    log(
+                        Site::Timer,
+                        Some(&customer),
+                        format_args!("order {order} cannot expire yet: {error}"),
+                    );
                 }
             }
             if self.stopping.is_given() {

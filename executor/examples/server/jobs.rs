@@ -48,8 +48,11 @@ impl Jobs {
         };
         if let Err(error) = self.queue.send(envelope).await {
             let Envelope { order, .. } = error.into_inner();
-            let message = format_args!("order {} is confirmed after the next start", order.id);
-            log(Site::Job, Some(&order.customer), message);
+            log(
+                Site::Job,
+                Some(&order.customer),
+                format_args!("order {} is confirmed after the next start", order.id),
+            );
         }
     }
 

@@ -169,8 +169,11 @@ async fn serve(stream: TcpStream, connections: Arc<Connections>) {
     };
     if slow {
         let within = connections.read_within;
-        let message = format_args!("a connection is closed: no whole request within {within:?}");
-        log(Site::Server, None, message);
+        log(
+            Site::Server,
+            None,
+            format_args!("a connection is closed: no whole request within {within:?}"),
+        );
     }
 }
 
