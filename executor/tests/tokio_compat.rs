@@ -99,12 +99,30 @@ fn c65_what_is_spawned_on_tokio_is_at_the_root_and_scopes_work_there() {
             assert_eq!(bare.await.unwrap(), None);
             let scoped = tokio::spawn(framewise::Frame::current().scope(async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
-                let ours = framewise::runtime::Handle::try_current().is_some();
-                (REQUEST.get(), ours)
+                REQUEST.get()
             }));
-            assert_eq!(scoped.await.unwrap(), (Some(7), false));
+            assert_eq!(scoped.await.unwrap(), Some(7));
             assert_eq!(REQUEST.get(), Some(7));
         }));
+    });
+}
+
+#[test]
+fn threads_of_tokio_are_in_our_runtime() {
+    on_each_number_of_workers(|runtime| {
+        runtime.block_on(async {
+            let on_tokio = tokio::spawn(REQUEST.scope(7, async {
+                framewise::time::sleep(Duration::from_millis(1)).await;
+                let ours = framewise::spawn(async {
+                    exchange().await;
+                    REQUEST.get()
+                });
+                ours.await.unwrap()
+            }));
+            assert_eq!(on_tokio.await.unwrap(), Some(7));
+            let call = tokio::task::spawn_blocking(|| framewise::spawn(async { 1 }));
+            assert_eq!(call.await.unwrap().await.unwrap(), 1);
+        });
     });
 }
 

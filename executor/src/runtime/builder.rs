@@ -177,7 +177,8 @@ impl Builder {
     /// it, is then in that tokio runtime, too. So a future of such a crate can be awaited in a task
     /// of ours: it finds tokio's sockets and timers, and it is polled by our worker in the task's
     /// frame. Nothing has to be wrapped at the call, nor at a spawn. The tokio runtime has one
-    /// worker, which turns tokio's drivers and runs what those crates `tokio::spawn`.
+    /// worker, which turns tokio's drivers and runs what those crates `tokio::spawn`. Its threads
+    /// are in this runtime in turn, so that what is spawned there can use it.
     ///
     /// Without this option such a future panics with tokio's message, "there is no reactor
     /// running". Prefer a crate's own choice of a runtime where it has one: each wait on a socket

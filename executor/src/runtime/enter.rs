@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use framewise_sync::current::CurrentGuard;
 
-use crate::runtime::TokioEntered;
+use crate::runtime::{TokioEntered, TokioHandle};
 use crate::scheduler::spawner::Spawner;
 
 framewise_sync::current_handle! {
@@ -27,8 +27,13 @@ pub(crate) const NO_IO: &str = "sockets and name look-ups do not work in a seede
      (framewise::test): what the system does could not be repeated; give the code under test \
      something else to talk to";
 
-/// Enters the runtime of `spawner`, with the timer wheel of that number.
+/// Enters the runtime of `spawner`, with the timer wheel of that number, and its tokio runtime.
 pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
+    enter_with(spawner, wheel, &spawner.shared.tokio)
+}
+
+/// Enters the runtime of `spawner` and that tokio runtime.
+pub(super) fn enter_with(spawner: &Arc<Spawner>, wheel: usize, tokio: &TokioHandle) -> Entered {
     let shared = &spawner.shared;
     Entered {
         _current: CURRENT.enter(Some(Arc::clone(spawner))),
@@ -38,7 +43,7 @@ pub(crate) fn enter(spawner: &Arc<Spawner>, wheel: usize) -> Entered {
         } else {
             shared.io.enter()
         },
-        _tokio: shared.tokio.enter(),
+        _tokio: tokio.enter(),
     }
 }
 

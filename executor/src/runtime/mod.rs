@@ -139,12 +139,10 @@ impl Runtime {
             settings.stack_size,
             hook.clone(),
         );
-        let tokio = TokioCompat::start(&settings)?;
         // The driver is made before the runtime that its name look-ups use.
         let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
         let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
-        let (shared, queues) =
-            Shared::new(workers, driver, io, blocking, hook.clone(), tokio.handle());
+        let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone());
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {
                 // Called in the frame in which the panic began.
@@ -156,6 +154,7 @@ impl Runtime {
         looked_up
             .set(Arc::downgrade(&spawner))
             .expect("it is set here only");
+        let tokio = TokioCompat::start(&settings, &spawner)?;
         let mut runtime = Self {
             handle: Handle { spawner },
             tokio,

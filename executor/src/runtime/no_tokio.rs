@@ -1,24 +1,22 @@
 //! Nothing: the feature `tokio-compat` is off.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Builder;
+use crate::scheduler::spawner::Spawner;
 
 pub(crate) struct TokioCompat;
 
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub(crate) struct TokioHandle;
 
 pub(crate) struct TokioEntered;
 
 impl TokioCompat {
-    pub(crate) fn start(_settings: &Builder) -> io::Result<Self> {
+    pub(crate) fn start(_settings: &Builder, _spawner: &Arc<Spawner>) -> io::Result<Self> {
         Ok(Self)
-    }
-
-    pub(crate) fn handle(&self) -> TokioHandle {
-        TokioHandle
     }
 
     pub(crate) fn shut_down(&mut self, _limit: Option<Duration>) {}

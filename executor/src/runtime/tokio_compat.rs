@@ -2,21 +2,26 @@
 //!
 //! Owns that runtime, entering it on our threads, and its end. Nothing else of this crate knows it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::ptr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
 
 use super::Builder;
+use super::enter::{Entered, enter_with};
 use crate::blocking::start_thread;
+use crate::scheduler::spawner::Spawner;
 
 thread_local! {
     /// The tokio runtime that this thread belongs to; compared, never read through.
     static OWN_RUNTIME: Cell<*const Token> = const { Cell::new(ptr::null()) };
+
+    /// Keeps a thread of tokio's in our runtime.
+    static ENTERED: RefCell<Option<Entered>> = const { RefCell::new(None) };
 }
 
 /// What identifies a tokio runtime to its threads. It has a size, so that its address is unique.
@@ -25,13 +30,12 @@ struct Token(#[expect(dead_code, reason = "it gives the type a size")] u8);
 /// The tokio runtime of one of ours, if it has one.
 pub(crate) struct TokioCompat {
     runtime: Option<Runtime>,
-    handle: TokioHandle,
     token: Arc<Token>,
 }
 
 /// A handle by which our threads enter it.
-#[derive(Clone, Default)]
-pub(crate) struct TokioHandle(Option<Arc<Handle>>);
+#[derive(Default)]
+pub(crate) struct TokioHandle(OnceLock<Arc<Handle>>);
 
 /// Keeps a thread in the tokio runtime.
 pub(crate) struct TokioEntered {
@@ -41,37 +45,44 @@ pub(crate) struct TokioEntered {
 }
 
 impl TokioCompat {
-    /// Starts the runtime if the settings ask for it.
-    pub(crate) fn start(settings: &Builder) -> io::Result<Self> {
+    /// Starts the runtime if the settings ask for it, before our workers start. Its threads are in
+    /// the runtime of `spawner`.
+    pub(crate) fn start(settings: &Builder, spawner: &Arc<Spawner>) -> io::Result<Self> {
         let token = Arc::new(Token(0));
-        let runtime = settings.tokio_compat.then(|| {
-            let own = Arc::clone(&token);
-            let mut builder = tokio::runtime::Builder::new_multi_thread();
-            builder
-                .worker_threads(1)
-                .max_blocking_threads(settings.blocking_threads_max)
-                .thread_keep_alive(settings.keep_alive)
-                .thread_name(format!("{}-tokio", settings.thread_name))
-                .on_thread_start(move || OWN_RUNTIME.set(Arc::as_ptr(&own)))
-                .enable_all();
-            if let Some(stack_size) = settings.stack_size {
-                builder.thread_stack_size(stack_size);
-            }
-            builder.build()
-        });
-        let runtime = runtime.transpose()?;
-        let handle = runtime
-            .as_ref()
-            .map(|runtime| Arc::new(runtime.handle().clone()));
+        if !settings.tokio_compat {
+            let runtime = None;
+            return Ok(Self { runtime, token });
+        }
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder
+            .worker_threads(1)
+            .max_blocking_threads(settings.blocking_threads_max)
+            .thread_keep_alive(settings.keep_alive)
+            .thread_name(format!("{}-tokio", settings.thread_name))
+            .on_thread_start({
+                let (own, spawner) = (Arc::clone(&token), Arc::clone(spawner));
+                move || {
+                    OWN_RUNTIME.set(Arc::as_ptr(&own));
+                    let none = TokioHandle::default();
+                    let entered = enter_with(&spawner, spawner.shared.outside(), &none);
+                    ENTERED.set(Some(entered));
+                }
+            })
+            .on_thread_stop(|| drop(ENTERED.take()))
+            .enable_all();
+        if let Some(stack_size) = settings.stack_size {
+            builder.thread_stack_size(stack_size);
+        }
+        let runtime = builder.build()?;
+        let handle = Arc::new(runtime.handle().clone());
+        assert!(
+            spawner.shared.tokio.0.set(handle).is_ok(),
+            "it is set here only"
+        );
         Ok(Self {
-            runtime,
-            handle: TokioHandle(handle),
+            runtime: Some(runtime),
             token,
         })
-    }
-
-    pub(crate) fn handle(&self) -> TokioHandle {
-        self.handle.clone()
     }
 
     /// Shuts the runtime down and waits for `limit` at most, or for its end. Does not wait on one
@@ -116,15 +127,16 @@ impl TokioCompat {
 impl TokioHandle {
     /// Enters the tokio runtime, if there is one, until the guard is dropped.
     pub(crate) fn enter(&self) -> TokioEntered {
-        let guard = self.0.as_deref().map(|handle| {
+        let handle = self.0.get();
+        let guard = handle.map(|handle| {
             // SAFETY: only the lifetime changes. The handle is in an `Arc` that is kept beside the
             // guard, and is dropped after it.
-            let handle: &'static Handle = unsafe { &*ptr::from_ref(handle) };
+            let handle: &'static Handle = unsafe { &*Arc::as_ptr(handle) };
             handle.enter()
         });
         TokioEntered {
             guard: ManuallyDrop::new(guard),
-            _handle: self.0.clone(),
+            _handle: handle.cloned(),
         }
     }
 }

@@ -54,7 +54,6 @@ impl Shared {
         io: IoHandle,
         blocking: BlockingPool,
         unhandled_panic: Option<PanicHook>,
-        tokio: TokioHandle,
     ) -> (Arc<Self>, Vec<LocalQueue>) {
         let (queues, locals) = Queues::new(workers);
         let timers = Timers::new(workers + 1, {
@@ -76,7 +75,7 @@ impl Shared {
             io,
             timers,
             blocking,
-            tokio,
+            tokio: TokioHandle::default(),
             unhandled_panic,
             lifecycle: Lifecycle::new(),
         };
