@@ -37,3 +37,7 @@ pub mod from_tracing {}
 #[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/from_async_local_storage.md")]
 pub mod from_async_local_storage {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/ecosystem.md")]
+pub mod ecosystem {}

@@ -1,0 +1,1 @@
+//! An empty library. The tests are in `tests/`.
