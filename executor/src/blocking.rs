@@ -85,7 +85,10 @@ impl<H: Host> BlockingPool<H> {
         // SAFETY: the handle's reference is ours to pass on; a large result is in a box (T1).
         let handle = unsafe { JoinHandle::new(task) };
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
-            let error = reason.map_or_else(JoinError::cancelled, JoinError::rejected);
+            let error = match reason {
+                Some(error) => JoinError::rejected(task.id(), error),
+                None => JoinError::cancelled(task.id()),
+            };
             // SAFETY: the pool gave the runnable task back, so the caller is its holder.
             unsafe { task.complete_with_error(error) }
         }

@@ -118,7 +118,7 @@ mod of_tasks {
                 self.0.runnables.put(task);
             } else {
                 // SAFETY: a new task is its spawner's to run.
-                unsafe { task.complete_with_error(JoinError::cancelled()) }
+                unsafe { task.complete_with_error(JoinError::cancelled(task.id())) }
             }
             handle
         }
@@ -250,7 +250,10 @@ mod of_tasks {
         /// Completes the task with an error instead of running it.
         pub fn complete_with_error(self) {
             // SAFETY: like in `run`.
-            unsafe { self.0.complete_with_error(JoinError::cancelled()) }
+            unsafe {
+                self.0
+                    .complete_with_error(JoinError::cancelled(self.0.id()))
+            }
         }
 
         /// Returns a waker of the task, with a reference of its own.

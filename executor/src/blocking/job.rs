@@ -44,9 +44,10 @@ impl<C: CoreWork> Job<C> {
         match self {
             Self::Task(task) => {
                 let error = match error {
-                    None => JoinError::cancelled(),
+                    None => JoinError::cancelled(task.id()),
                     Some(error) => {
-                        JoinError::rejected(io::Error::new(error.kind(), error.to_string()))
+                        let error = io::Error::new(error.kind(), error.to_string());
+                        JoinError::rejected(task.id(), error)
                     }
                 };
                 // SAFETY: the queue held the runnable task, so the caller, which took it out, is

@@ -77,7 +77,7 @@ impl Spawner {
             spawner.shared.schedule(task);
         } else {
             // SAFETY: a new task is its spawner's to run.
-            unsafe { task.complete_with_error(JoinError::cancelled()) }
+            unsafe { task.complete_with_error(JoinError::cancelled(task.id())) }
         }
         handle
     }

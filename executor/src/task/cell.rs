@@ -16,6 +16,7 @@ use framewise_sync::cell::UnsafeCell;
 use super::catch::catch_and_discard;
 use super::error::JoinError;
 use super::header::{Header, Links, RunResult, TaskRef, Vtable};
+use super::id::Id;
 use super::large::{BoxOutput, is_large};
 use super::state::{FinishAction, OutputOwner, PollEndAction, StartAction, TaskState, WakeAction};
 use super::waker::BorrowedWaker;
@@ -136,7 +137,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
                 },
                 Poll::Ready(output) => output,
             },
-            StartAction::Cancel => core.cancel(),
+            StartAction::Cancel => core.cancel(task.id()),
         };
         // SAFETY: we run the task, and `core` is not used any more.
         unsafe { Self::end(pointer, output) }
@@ -153,7 +154,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         debug_assert_eq!(wake, WakeAction::Nothing, "the caller is the holder");
         let start = core.header.state.start();
         debug_assert_eq!(start, StartAction::Cancel, "it was aborted just now");
-        let output = core.in_frame(|| Err(core.drop_stage().err().unwrap_or(error)));
+        let output = core.in_frame(|| Err(core.drop_stage(error.id()).err().unwrap_or(error)));
         // SAFETY: we run the task, and `core` is not used any more.
         unsafe { Self::end(pointer, output) }
     }
@@ -184,8 +185,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
                 Ok(polled) => polled.map(Ok),
                 Err(panic) => {
                     // The panic was first, and is what the joiner hears of.
-                    catch_and_discard(|| drop(self.drop_stage()));
-                    Poll::Ready(Err(JoinError::caught(panic)))
+                    catch_and_discard(|| drop(self.drop_stage(task.id())));
+                    Poll::Ready(Err(JoinError::panicked(task.id(), panic)))
                 }
             }
         })
@@ -195,21 +196,24 @@ impl<F: Future, S: Schedule> Core<F, S> {
     /// budget; that of a poll around it is restored.
     #[cold]
     #[inline(never)]
-    fn cancel(&self) -> Result<F::Output, JoinError> {
+    fn cancel(&self, id: Id) -> Result<F::Output, JoinError> {
         coop::with_unconstrained(|| {
-            self.in_frame(|| Err(self.drop_stage().err().unwrap_or_else(JoinError::cancelled)))
+            self.in_frame(|| {
+                let panic = self.drop_stage(id).err();
+                Err(panic.unwrap_or_else(|| JoinError::cancelled(id)))
+            })
         })
     }
 
     /// Drops what the stage holds, in the caller's frame; an error is the panic of a destructor.
-    fn drop_stage(&self) -> Result<(), JoinError> {
+    fn drop_stage(&self, id: Id) -> Result<(), JoinError> {
         catch_unwind(|| {
             // SAFETY: the stage is the caller's (T2). The assignment drops the old value in place
             // and stores the new one even where that unwinds.
             self.stage
                 .with_mut(|stage| unsafe { *stage = Stage::Consumed });
         })
-        .map_err(JoinError::caught)
+        .map_err(|panic| JoinError::panicked(id, panic))
     }
 
     fn in_frame<R>(&self, f: impl FnOnce() -> R) -> R {

@@ -7,6 +7,8 @@ use std::sync::Mutex;
 
 use framewise_context::{CaughtPanic, Frame};
 
+use super::id::Id;
+
 /// Why a task ended without an output.
 ///
 /// It [panicked](Self::is_panic), it was [cancelled](Self::is_cancelled) by an abort or by the
@@ -28,7 +30,13 @@ use framewise_context::{CaughtPanic, Frame};
 ///     assert_eq!(error.to_string(), "the task panicked: no such order");
 /// });
 /// ```
-pub struct JoinError(Box<Reason>);
+pub struct JoinError(Box<Failure>);
+
+struct Failure {
+    /// `None` for the panic of a callback or a waker, which belongs to no task.
+    id: Option<Id>,
+    reason: Reason,
+}
 
 enum Reason {
     Cancelled,
@@ -38,36 +46,68 @@ enum Reason {
 }
 
 impl JoinError {
-    pub(crate) fn cancelled() -> Self {
-        Self(Box::new(Reason::Cancelled))
+    fn new(id: Option<Id>, reason: Reason) -> Self {
+        Self(Box::new(Failure { id, reason }))
     }
 
-    pub(crate) fn rejected(error: io::Error) -> Self {
-        Self(Box::new(Reason::Rejected(error)))
+    pub(crate) fn cancelled(id: Id) -> Self {
+        Self::new(Some(id), Reason::Cancelled)
     }
 
+    pub(crate) fn rejected(id: Id, error: io::Error) -> Self {
+        Self::new(Some(id), Reason::Rejected(error))
+    }
+
+    /// The error of a task whose code panicked.
+    pub(crate) fn panicked(id: Id, panic: CaughtPanic) -> Self {
+        let (payload, frame) = panic.into_parts();
+        Self::new(Some(id), Reason::Panic(Mutex::new(payload), frame))
+    }
+
+    /// The error of a waker whose code panicked.
     pub(crate) fn caught(panic: CaughtPanic) -> Self {
         let (payload, frame) = panic.into_parts();
         Self::panic(payload, frame)
     }
 
+    /// The error of a callback that panicked.
     pub(crate) fn panic(payload: Box<dyn Any + Send>, frame: Frame) -> Self {
-        Self(Box::new(Reason::Panic(Mutex::new(payload), frame)))
+        Self::new(None, Reason::Panic(Mutex::new(payload), frame))
+    }
+
+    /// Returns the id of the task.
+    ///
+    /// Another task may have it after the task's handles are dropped. The hook of
+    /// [`on_unhandled_panic`](crate::runtime::Builder::on_unhandled_panic) also hears of panics of
+    /// callbacks and wakers: the error then has an id that no task has while the error exists.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// framewise::block_on(async {
+    ///     let endless = framewise::spawn(std::future::pending::<()>());
+    ///     let id = endless.id();
+    ///     endless.abort();
+    ///     assert_eq!(endless.await.expect_err("it was aborted").id(), id);
+    /// });
+    /// ```
+    pub fn id(&self) -> Id {
+        self.0.id.unwrap_or_else(|| Id::of_no_task(&*self.0))
     }
 
     /// Returns `true` if the task was aborted, or cancelled by the runtime's shutdown.
     pub fn is_cancelled(&self) -> bool {
-        matches!(*self.0, Reason::Cancelled)
+        matches!(self.0.reason, Reason::Cancelled)
     }
 
     /// Returns `true` if the task panicked.
     pub fn is_panic(&self) -> bool {
-        matches!(*self.0, Reason::Panic(..))
+        matches!(self.0.reason, Reason::Panic(..))
     }
 
     /// Returns `true` if a blocking call was never run because no thread could be started for it.
     pub fn is_rejected(&self) -> bool {
-        matches!(*self.0, Reason::Rejected(_))
+        matches!(self.0.reason, Reason::Rejected(_))
     }
 
     /// Returns the innermost frame that was current when the panic began, or `None` if there was no
@@ -90,7 +130,7 @@ impl JoinError {
     /// });
     /// ```
     pub fn frame(&self) -> Option<&Frame> {
-        match &*self.0 {
+        match &self.0.reason {
             Reason::Panic(_, frame) => Some(frame),
             _ => None,
         }
@@ -112,6 +152,7 @@ impl JoinError {
     ///     assert_eq!(payload.downcast_ref(), Some(&"no such order"));
     /// });
     /// ```
+    #[track_caller]
     pub fn into_panic(self) -> Box<dyn Any + Send> {
         match self.try_into_panic() {
             Ok(payload) => payload,
@@ -149,11 +190,12 @@ impl JoinError {
     /// });
     /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        match *self.0 {
+        let Failure { id, reason } = *self.0;
+        match reason {
             Reason::Panic(payload, _) => Ok(payload
                 .into_inner()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)),
-            other => Err(Self(Box::new(other))),
+            other => Err(Self::new(id, other)),
         }
     }
 
@@ -171,7 +213,7 @@ impl JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        match &self.0.reason {
             Reason::Cancelled => f.write_str("the task was cancelled"),
             Reason::Rejected(error) => {
                 write!(
@@ -189,7 +231,7 @@ impl fmt::Display for JoinError {
 
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &*self.0 {
+        match &self.0.reason {
             Reason::Cancelled => f.write_str("JoinError::Cancelled"),
             Reason::Rejected(error) => f.debug_tuple("JoinError::Rejected").field(error).finish(),
             Reason::Panic(payload, frame) => f
@@ -203,7 +245,7 @@ impl fmt::Debug for JoinError {
 
 impl std::error::Error for JoinError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &*self.0 {
+        match &self.0.reason {
             Reason::Rejected(error) => Some(error),
             _ => None,
         }

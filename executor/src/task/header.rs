@@ -34,6 +34,7 @@ use framewise_context::Frame;
 use framewise_sync::cell::UnsafeCell;
 
 use super::error::JoinError;
+use super::id::Id;
 use super::state::{TaskState, WakeAction};
 use crate::scheduler::ending;
 
@@ -121,6 +122,10 @@ impl TaskRef {
 
     pub(crate) fn pointer(self) -> NonNull<Header> {
         self.0
+    }
+
+    pub(crate) fn id(self) -> Id {
+        Id::of(self.0)
     }
 
     #[inline]

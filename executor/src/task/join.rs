@@ -14,6 +14,7 @@ use framewise_context::coop;
 
 use super::error::JoinError;
 use super::header::TaskRef;
+use super::id::Id;
 use super::large::{LargeOutput, is_large};
 use crate::scheduler::ending;
 use crate::seeded::hooks;
@@ -111,6 +112,11 @@ impl<T> JoinHandle<T> {
         AbortHandle { task: self.task }
     }
 
+    /// Returns the task's id.
+    pub fn id(&self) -> Id {
+        self.task.id()
+    }
+
     /// Returns `true` if the task is over, so that joining it does not wait.
     pub fn is_finished(&self) -> bool {
         self.task.header().state.is_finished()
@@ -203,7 +209,7 @@ impl<T> Future for JoinHandle<T> {
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
         // at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
-            return ready_with_error(JoinError::cancelled());
+            return ready_with_error(JoinError::cancelled(self.id()));
         }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
@@ -281,6 +287,11 @@ pub struct AbortHandle {
 }
 
 impl AbortHandle {
+    /// Returns the task's id.
+    pub fn id(&self) -> Id {
+        self.task.id()
+    }
+
     /// See [`JoinHandle::abort`].
     pub fn abort(&self) {
         self.task.abort();

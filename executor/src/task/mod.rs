@@ -41,6 +41,7 @@ pub(crate) mod catch;
 pub(crate) mod cell;
 mod error;
 pub(crate) mod header;
+mod id;
 mod join;
 pub(crate) mod large;
 pub(crate) mod local;
@@ -54,6 +55,7 @@ pub use error::JoinError;
 pub use framewise_context::coop::{
     Coop, Unconstrained, consume_budget, coop, has_budget_remaining, unconstrained,
 };
+pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
 pub use local::{LocalSet, spawn_local};
 pub use spawn::{block_in_place, block_on, spawn, spawn_blocking, spawn_root};

@@ -152,7 +152,7 @@ where
         shared.schedule(task);
     } else {
         // SAFETY: the holder of a new task is its spawner, and this is the set's thread.
-        unsafe { task.complete_with_error(JoinError::cancelled()) }
+        unsafe { task.complete_with_error(JoinError::cancelled(task.id())) }
     }
     handle
 }

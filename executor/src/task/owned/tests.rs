@@ -83,7 +83,7 @@ fn removing_a_refused_task_leaves_the_others_in_the_list() {
         let rejected = scheduler.task(&dropped);
         assert!(!scheduler.list().insert(rejected), "the list is closed");
         // SAFETY: the holder of a new task is its spawner.
-        unsafe { rejected.complete_with_error(JoinError::cancelled()) }
+        unsafe { rejected.complete_with_error(JoinError::cancelled(rejected.id())) }
         assert_eq!(scheduler.list().is_empty(), others == 0);
         assert_eq!(Arc::strong_count(&dropped), 1 + others);
         scheduler.run_queue();
