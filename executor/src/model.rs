@@ -77,7 +77,7 @@ mod of_tasks {
     use crate::task::header::{RunResult, TaskRef};
     use crate::task::owned::OwnedTasks;
     use crate::task::waker::BorrowedWaker;
-    use crate::task::{JoinError, JoinHandle};
+    use crate::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 
     /// A scheduler with the least queue there is.
     #[derive(Clone)]
@@ -121,6 +121,15 @@ mod of_tasks {
                 unsafe { task.complete_with_error(JoinError::cancelled(task.id())) }
             }
             handle
+        }
+
+        /// Like `spawn`, into a set.
+        pub fn spawn_in<T: 'static>(
+            &self,
+            set: &mut JoinSet<T>,
+            future: impl Future<Output = T> + 'static,
+        ) -> AbortHandle {
+            set.insert(self.spawn(future, Frame::root()))
         }
 
         /// Like `spawn`, for a task without a join handle, which the caller holds.

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use framewise_context::coop;
 
@@ -127,12 +127,47 @@ impl<T> JoinHandle<T> {
         self.task
     }
 
+    /// Returns `true` if this thread must not wait for the task; see [`TaskRef::is_ending_here`].
+    #[cold]
+    pub(crate) fn is_ending_here(&self) -> bool {
+        self.task.is_ending_here()
+    }
+
+    /// Leaves the waker for the task's end, in a handle that was never polled. Returns `false` if
+    /// the task is finished: then the waker is not called.
+    #[must_use]
+    pub(crate) fn leave_first_waker(&mut self, waker: Waker) -> bool {
+        assert!(
+            !self.task.header().state.has_join_waker(),
+            "the handle was never polled"
+        );
+        // SAFETY: the bit is off.
+        unsafe { self.leave_waker(waker) }
+    }
+
+    /// Leaves the waker for the task's end. Returns `false` if the task is finished.
+    ///
+    /// # Safety
+    ///
+    /// `JOIN_WAKER` is off.
+    #[inline]
+    unsafe fn leave_waker(&mut self, waker: Waker) -> bool {
+        let header = self.task.header();
+        // SAFETY: rule T4: the bit is off, so the slot is the handle's.
+        let old = header
+            .join_waker
+            .with_mut(|slot| unsafe { (*slot).replace(waker) });
+        let waits = header.state.set_join_waker();
+        // Unnoticed: skipped, because it is then dropped after the output was taken.
+        drop(old);
+        waits
+    }
+
     /// Takes the output of a task that is finished, without a wait.
     ///
     /// # Panics
     ///
     /// Panics if the output was taken before.
-    #[cfg(any(test, feature = "test-util"))]
     pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
         match self.take_joined() {
             Poll::Ready(output) => output,
@@ -227,15 +262,8 @@ impl<T> Future for JoinHandle<T> {
                 return self.take_joined();
             }
         }
-        let waker = cx.waker().clone();
-        // SAFETY: rule T4: the bit is off, so the slot is the handle's.
-        let old = header
-            .join_waker
-            .with_mut(|slot| unsafe { (*slot).replace(waker) });
-        let waits = state.set_join_waker();
-        // Unnoticed: skipped, because it is then dropped after the output was taken.
-        drop(old);
-        if waits {
+        // SAFETY: the bit is off.
+        if unsafe { self.leave_waker(cx.waker().clone()) } {
             Poll::Pending
         } else {
             self.take_joined()

@@ -13,7 +13,7 @@
 //! `local/shared.rs` has the queue and the list, `local/current.rs` the set that a thread polls.
 
 pub(crate) mod current;
-mod shared;
+pub(super) mod shared;
 
 pub use current::spawn_local;
 
@@ -64,7 +64,7 @@ const POLLS_PER_TURN: usize = 61;
 /// # }
 /// ```
 pub struct LocalSet {
-    shared: Arc<LocalShared>,
+    pub(super) shared: Arc<LocalShared>,
     not_send: PhantomData<Rc<()>>,
 }
 

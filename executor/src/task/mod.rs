@@ -43,6 +43,7 @@ mod error;
 pub(crate) mod header;
 mod id;
 mod join;
+mod join_set;
 pub(crate) mod large;
 pub(crate) mod local;
 pub(crate) mod owned;
@@ -57,6 +58,7 @@ pub use framewise_context::coop::{
 };
 pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
+pub use join_set::JoinSet;
 pub use local::{LocalSet, spawn_local};
 pub use spawn::{block_in_place, block_on, spawn, spawn_blocking, spawn_root};
 pub use yield_now::yield_now;

@@ -65,6 +65,17 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
+    let shared = running_set();
+    boxed_if_large!(F, future => spawn_on(&shared, future))
+}
+
+/// Returns the set that is being polled on this thread.
+///
+/// # Panics
+///
+/// Panics if there is none.
+#[track_caller]
+pub(in crate::task) fn running_set() -> Arc<LocalShared> {
     let shared = current_set();
     assert!(
         !shared.is_null(),
@@ -73,9 +84,8 @@ where
     );
     // SAFETY: the set is being polled further up on this thread's stack, so it is alive; the count
     // is raised for the Arc that is made here.
-    let shared = unsafe {
+    unsafe {
         Arc::increment_strong_count(shared);
         Arc::from_raw(shared)
-    };
-    boxed_if_large!(F, future => spawn_on(&shared, future))
+    }
 }

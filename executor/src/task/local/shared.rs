@@ -134,7 +134,7 @@ fn wake_all(mut wakers: impl Iterator<Item = (PollerId, FramedWaker)>) {
 
 /// Makes a task of the set that carries the current frame, and schedules it.
 #[track_caller]
-pub(super) fn spawn_on<F>(shared: &Arc<LocalShared>, future: F) -> JoinHandle<F::Output>
+pub(in crate::task) fn spawn_on<F>(shared: &Arc<LocalShared>, future: F) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
