@@ -20,14 +20,13 @@ async fn echo(stream: TcpStream) -> io::Result<()> {
     }
 }
 
-fn main() -> io::Result<()> {
+#[framewise::main]
+async fn main() -> io::Result<()> {
     let address = env::args().nth(1).unwrap_or("127.0.0.1:7007".to_owned());
-    framewise::block_on(async {
-        let listener = TcpListener::bind(address).await?;
-        println!("listening on {}", listener.local_addr()?);
-        loop {
-            let (stream, _) = listener.accept().await?;
-            framewise::spawn(echo(stream));
-        }
-    })
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        framewise::spawn(echo(stream));
+    }
 }

@@ -34,13 +34,12 @@ async fn handle_request() -> Result<(), JoinError> {
     Ok(())
 }
 
-fn main() -> Result<(), JoinError> {
-    framewise::block_on(async {
-        log("starting");
-        for id in [7, 8] {
-            REQUEST_ID.scope(id, handle_request()).await?;
-        }
-        log("stopping");
-        Ok(())
-    })
+#[framewise::main]
+async fn main() -> Result<(), JoinError> {
+    log("starting");
+    for id in [7, 8] {
+        REQUEST_ID.scope(id, handle_request()).await?;
+    }
+    log("stopping");
+    Ok(())
 }

@@ -34,30 +34,29 @@ async fn endless(_query: Query) {
     pending().await
 }
 
-fn main() {
-    framewise::block_on(async {
-        // The future is polled before its limit: if it is ready, its output is never lost.
-        let rows = time::timeout(Duration::from_secs(60), REQUEST_ID.scope(1, quick())).await;
-        log(&format!("quick: {rows:?}"));
+#[framewise::main]
+async fn main() {
+    // The future is polled before its limit: if it is ready, its output is never lost.
+    let rows = time::timeout(Duration::from_secs(60), REQUEST_ID.scope(1, quick())).await;
+    log(&format!("quick: {rows:?}"));
 
-        // The future is dropped where its limit ends it.
-        let limit = Duration::from_millis(20);
-        let limited = async move { time::timeout(limit, endless(Query("endless"))).await };
-        let error = REQUEST_ID
-            .scope(2, limited)
-            .await
-            .expect_err("it never ends");
-        log(&format!("endless: {error}"));
+    // The future is dropped where its limit ends it.
+    let limit = Duration::from_millis(20);
+    let limited = async move { time::timeout(limit, endless(Query("endless"))).await };
+    let error = REQUEST_ID
+        .scope(2, limited)
+        .await
+        .expect_err("it never ends");
+    log(&format!("endless: {error}"));
 
-        // A task that is aborted is dropped in its own frame, by its runtime.
-        let task = REQUEST_ID.run(3, || framewise::spawn(endless(Query("aborted"))));
-        let mut interval = time::interval(Duration::from_millis(10));
-        for tick in 1..=3 {
-            interval.tick().await; // the first one at once
-            log(&format!("tick {tick}"));
-        }
-        task.abort();
-        let error = task.await.expect_err("it never ends by itself");
-        log(&format!("aborted: {}", error.is_cancelled()));
-    });
+    // A task that is aborted is dropped in its own frame, by its runtime.
+    let task = REQUEST_ID.run(3, || framewise::spawn(endless(Query("aborted"))));
+    let mut interval = time::interval(Duration::from_millis(10));
+    for tick in 1..=3 {
+        interval.tick().await; // the first one at once
+        log(&format!("tick {tick}"));
+    }
+    task.abort();
+    let error = task.await.expect_err("it never ends by itself");
+    log(&format!("aborted: {}", error.is_cancelled()));
 }

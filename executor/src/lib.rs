@@ -98,6 +98,8 @@ pub mod test;
 #[cfg(feature = "tower")]
 pub use framewise_context::tower;
 pub use framewise_context::{ContextVar, DefaultVar, Frame, bind};
+#[cfg(feature = "macros")]
+pub use framewise_macros::{main, test};
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 
 /// Frames and variables: what "the current request" consists of.

@@ -1,12 +1,93 @@
-//! The attribute `#[framewise::test::preemptible]`.
+//! The attributes `#[framewise::main]`, `#[framewise::test]` and `#[framewise::test::preemptible]`.
 //!
-//! It works on tokens: it searches for `.await` and understands nothing else, so it has no parser
-//! and no dependency. Use it through the crate `framewise` (feature `test-util`): the generated
-//! code calls that crate's trait.
+//! They work on tokens and understand little of them, so there is no parser and no dependency. Use
+//! them through the crate `framewise` (features `macros` and `test-util`): the generated code calls
+//! that crate.
 
 #![forbid(unsafe_code)]
 
+mod entry;
+
 use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
+
+/// Runs an async `main` on a runtime of its own, with `block_on`.
+///
+/// The settings, separated by commas:
+///
+/// | setting | |
+/// | --- | --- |
+/// | `worker_threads = 4` | the number of workers, an integer; by default one for each processor |
+/// | `tokio_compat` | [`Builder::tokio_compat`], which needs the feature `tokio-compat` |
+/// | `crate = "path"` | the path of the crate `framewise`, where it has another name |
+///
+/// It works for other functions without parameters, too.
+///
+/// # Panics
+///
+/// The function panics if the runtime cannot be started.
+///
+/// # Frame
+///
+/// The body runs in the caller's frame: the root frame in `main`.
+///
+/// # Examples
+///
+/// ```
+/// #[framewise::main(worker_threads = 2)]
+/// async fn main() -> std::io::Result<()> {
+///     let listener = framewise::net::TcpListener::bind("127.0.0.1:0").await?;
+///     assert!(listener.local_addr()?.port() > 0);
+///     Ok(())
+/// }
+/// ```
+///
+/// A function that is not `async`, or has parameters, is an error:
+///
+/// ```compile_fail
+/// #[framewise::main]
+/// fn main() {}
+/// ```
+///
+/// ```compile_fail
+/// #[framewise::main]
+/// async fn main(arguments: Vec<String>) {}
+/// ```
+///
+/// [`Builder::tokio_compat`]: https://docs.rs/framewise/latest/framewise/runtime/struct.Builder.html
+#[proc_macro_attribute]
+pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    entry::expand(entry::Entry::Main, arguments, item)
+}
+
+/// Makes an async function a test, which runs on a runtime of its own.
+///
+/// The settings are those of [`main`](macro@main), with two workers by default, and
+///
+/// | setting | |
+/// | --- | --- |
+/// | `seeds = 1000` | runs the test as that many seeded runs (`framewise::test`, feature `test-util`) instead: one thread, virtual time, other orders under each seed. The environment can choose the seeds, as for `framewise::test::check` |
+///
+/// # Examples
+///
+/// ```
+/// #[framewise::test]
+/// async fn a_task_answers() {
+///     assert_eq!(framewise::spawn(async { 6 * 7 }).await.ok(), Some(42));
+/// }
+///
+/// #[framewise::test(seeds = 100)]
+/// async fn it_answers_in_any_order() {
+///     let tasks = [1, 2].map(|n| framewise::spawn(async move { n }));
+///     framewise::time::sleep(std::time::Duration::from_secs(3600)).await; // no time passes
+///     for task in tasks {
+///         assert!(task.await.is_ok());
+///     }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn test(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    entry::expand(entry::Entry::Test, arguments, item)
+}
 
 /// Inserts a preemption point, at which a seeded run may preempt the task, before every `.await` of
 /// a function, an `impl` block or a module.

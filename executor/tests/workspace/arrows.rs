@@ -38,6 +38,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tools/test-support",
         ],
     ),
+    ("integrations/ecosystem-tests", &[]),
     ("integrations/http-tests", &[]),
 ];
 

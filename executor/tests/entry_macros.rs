@@ -1,0 +1,77 @@
+//! `#[framewise::main]` and `#[framewise::test]`.
+#![allow(clippy::unwrap_used)]
+
+use std::num::ParseIntError;
+use std::time::Duration;
+
+use framewise::runtime::Handle;
+use framewise::{ContextVar, time};
+
+static REQUEST: ContextVar<u64> = ContextVar::new("request");
+
+fn workers() -> String {
+    format!("{:?}", Handle::current())
+}
+
+#[framewise::main]
+async fn plain() -> u64 {
+    framewise::spawn(async { 7 }).await.unwrap()
+}
+
+#[framewise::main(worker_threads = 3, crate = "framewise")]
+async fn with_settings() -> String {
+    workers()
+}
+
+#[framewise::main(tokio_compat)]
+async fn with_tokio() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[framewise::main(worker_threads = 1)]
+pub(crate) async fn parsed() -> Result<u64, ParseIntError> {
+    let number = "x7".parse::<u64>()?;
+    Ok(number)
+}
+
+#[test]
+fn a_main_runs_on_a_runtime_with_its_settings_and_in_the_callers_frame() {
+    assert_eq!(plain(), 7);
+    assert!(
+        with_settings().contains("workers: 3"),
+        "{}",
+        with_settings()
+    );
+    with_tokio();
+    assert!(parsed().is_err());
+
+    #[framewise::main(worker_threads = 1)]
+    async fn request() -> Option<u64> {
+        REQUEST.get()
+    }
+    assert_eq!(REQUEST.run(7, request), Some(7));
+}
+
+#[framewise::test]
+async fn a_test_has_two_workers() {
+    assert!(workers().contains("workers: 2"), "{}", workers());
+}
+
+#[framewise::test(worker_threads = 1)]
+async fn a_test_may_return_a_result() -> Result<(), ParseIntError> {
+    assert_eq!("7".parse::<u64>()?, 7);
+    Ok(())
+}
+
+#[framewise::test]
+#[should_panic(expected = "as expected")]
+async fn attributes_stay_with_the_test() {
+    panic!("as expected");
+}
+
+#[framewise::test(seeds = 50)]
+async fn a_seeded_test_takes_no_time() {
+    let before = time::now();
+    time::sleep(Duration::from_secs(3600)).await;
+    assert!(time::now() - before >= Duration::from_secs(3600));
+}
