@@ -69,6 +69,15 @@ async fn attributes_stay_with_the_test() {
     panic!("as expected");
 }
 
+mod with_the_module_imported {
+    use framewise::test;
+
+    #[test]
+    fn a_plain_test_stays_one() {
+        assert_eq!(test::run(7, || async { 1 }), 1);
+    }
+}
+
 #[framewise::test(seeds = 50)]
 async fn a_seeded_test_takes_no_time() {
     let before = time::now();

@@ -5,6 +5,9 @@
 
 use proc_macro::{Delimiter, Group, Span, TokenStream, TokenTree};
 
+/// The standard attribute.
+const TEST: &str = "#[::core::prelude::v1::test]";
+
 /// Which attribute it is.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Entry {
@@ -14,6 +17,8 @@ pub(crate) enum Entry {
 
 /// The arguments of the attribute.
 struct Settings {
+    /// There are no arguments.
+    is_default: bool,
     /// The path of the crate `framewise`, as tokens.
     path: String,
     worker_threads: Option<String>,
@@ -45,6 +50,7 @@ pub(crate) fn expand(entry: Entry, arguments: TokenStream, item: TokenStream) ->
 impl Settings {
     fn parse(entry: Entry, arguments: TokenStream) -> Result<Self, Error> {
         let mut settings = Settings {
+            is_default: arguments.is_empty(),
             path: "::framewise".to_owned(),
             worker_threads: None,
             tokio_compat: false,
@@ -93,6 +99,7 @@ impl Settings {
     /// Returns the expression that runs the future `body`, where `body` is an `async` block.
     fn run(&self, entry: Entry, body: &str) -> String {
         let Settings {
+            is_default: _,
             path,
             worker_threads,
             tokio_compat,
@@ -144,6 +151,10 @@ fn rewrite(entry: Entry, settings: &Settings, item: TokenStream) -> Result<Token
     };
     let is_async = |token: &TokenTree| is_word(token, "async");
     let Some(keyword) = signature[..function].iter().position(is_async) else {
+        if entry == Entry::Test && settings.is_default {
+            let plain = parse(TEST).into_iter().chain(signature);
+            return Ok(plain.chain([TokenTree::Group(body)]).collect());
+        }
         let span = signature[function].span();
         return Err(Error(span, "the function must be `async`".into()));
     };
@@ -164,7 +175,7 @@ fn rewrite(entry: Entry, settings: &Settings, item: TokenStream) -> Result<Token
 
     let mut tokens = Vec::new();
     if entry == Entry::Test {
-        tokens.extend(parse("#[::core::prelude::v1::test]"));
+        tokens.extend(parse(TEST));
     }
     tokens.extend(signature);
     // The statements keep their spans: they are put where the marker stands.

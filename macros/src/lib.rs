@@ -67,6 +67,10 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | --- | --- |
 /// | `seeds = 1000` | runs the test as that many seeded runs (`framewise::test`, feature `test-util`) instead: one thread, virtual time, other orders under each seed. The environment can choose the seeds, as for `framewise::test::check` |
 ///
+/// A function that is not `async` becomes a test of the standard library. So `#[test]` still means
+/// that where `use framewise::test` has imported the module of that name, and this attribute with
+/// it.
+///
 /// # Examples
 ///
 /// ```
