@@ -38,6 +38,7 @@
 //! - [`runtime`]: the runtime, its settings, handles to it.
 //! - [`net`]: TCP and name look-up.
 //! - [`time`]: sleeping, limits, ticks, callbacks.
+#![cfg_attr(unix, doc = "- [`signal`]: signals of the operating system.")]
 #![cfg_attr(feature = "hyper", doc = "- [`hyper`]: hyper's executor and timer.")]
 #![cfg_attr(
     not(feature = "hyper"),
@@ -91,6 +92,8 @@ mod seeded {
     #[path = "plain_hooks.rs"]
     pub(crate) mod hooks;
 }
+#[cfg(unix)]
+pub mod signal;
 pub mod task;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;

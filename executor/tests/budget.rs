@@ -255,6 +255,19 @@ fn every_operation_that_is_ready_at_once_yields_after_128() {
         yields_after_128("lookup_host", runtime, || {
             || async { lookup_host("127.0.0.1:80").await.map(|_| ()) }
         });
+        #[cfg(unix)]
+        yields_after_128("Signal", runtime, || {
+            use framewise::signal::unix::{SignalKind, signal};
+            let changes = Arc::new(tokio::sync::Mutex::new(
+                signal(SignalKind::window_change()).unwrap(),
+            ));
+            move || {
+                let changes = Arc::clone(&changes);
+                // SAFETY: the signal has a handler, which is async-signal-safe.
+                assert_eq!(unsafe { libc::raise(libc::SIGWINCH) }, 0);
+                async move { changes.lock().await.recv().await }
+            }
+        });
 
         let (stream, peer) = runtime.block_on(readable_stream());
         let stream = Arc::new(stream);

@@ -427,8 +427,14 @@ fn a_deadlock_within_block_on_ends_the_run() {
 }
 
 #[test]
-fn sockets_and_name_lookups_are_rejected() {
+fn sockets_signals_and_name_lookups_are_rejected() {
     test::check(|| async {
+        #[cfg(unix)]
+        {
+            let hangup = framewise::signal::unix::SignalKind::hangup();
+            let error = framewise::signal::unix::signal(hangup).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::Unsupported, "{error}");
+        }
         let errors: [io::Error; 3] = [
             net::TcpListener::bind("127.0.0.1:0").await.unwrap_err(),
             net::TcpStream::connect("127.0.0.1:9").await.unwrap_err(),

@@ -23,7 +23,7 @@ pub(crate) struct Entered {
 }
 
 /// The error of I/O in a seeded run, whose runtime has no workers.
-pub(crate) const NO_IO: &str = "sockets and name look-ups do not work in a seeded run \
+pub(crate) const NO_IO: &str = "sockets, signals and name look-ups do not work in a seeded run \
      (framewise::test): what the system does could not be repeated; give the code under test \
      something else to talk to";
 

@@ -25,6 +25,8 @@ use super::worker;
 use crate::blocking::BlockingPool;
 use crate::runtime::TokioHandle;
 use crate::seeded::hooks;
+#[cfg(unix)]
+use crate::signal::inbox::RuntimeSignals;
 use crate::task::header::TaskRef;
 use crate::task::owned::OwnedTasks;
 use crate::task::waker::is_of_ending_task;
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) timers: framewise_sync::Arc<Timers>,
     pub(crate) blocking: BlockingPool,
     pub(crate) tokio: TokioHandle,
+    #[cfg(unix)]
+    pub(crate) signals: RuntimeSignals,
     pub(super) unhandled_panic: Option<PanicHook>,
     pub(super) lifecycle: Lifecycle,
 }
@@ -76,6 +80,8 @@ impl Shared {
             timers,
             blocking,
             tokio: TokioHandle::default(),
+            #[cfg(unix)]
+            signals: RuntimeSignals::default(),
             unhandled_panic,
             lifecycle: Lifecycle::new(),
         };

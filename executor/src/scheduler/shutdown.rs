@@ -24,6 +24,8 @@ use framewise_sync::{Condvar, Mutex};
 use super::ending;
 use super::idle::state::{self, SchedulerOps};
 use super::shared::Shared;
+#[cfg(unix)]
+use crate::signal::inbox::wake_all;
 use crate::task::header::RunResult;
 use crate::task::state::WakeAction;
 
@@ -269,16 +271,20 @@ impl Shared {
         }
     }
 
-    /// Closes timers and I/O: every wait for either ends.
+    /// Closes timers, I/O and signals: every wait for any of them ends.
     fn close_timers_and_io(&self) {
-        // Both are closed before user code runs, which may wait for either. User code runs without
+        // All are closed before user code runs, which may wait for any. User code runs without
         // locks.
         let timers = self.timers.begin_close();
         let waits = self.driver.lock().begin_shutdown();
+        #[cfg(unix)]
+        let signals = self.signals.begin_close();
         // Unnoticed: moved behind the next, because the wakers of timers and sockets are called in
         // no promised order.
         timers.finish();
         self.unhandled_panics(waits.finish().panics);
+        #[cfg(unix)]
+        self.unhandled_panics(wake_all(signals));
     }
 }
 

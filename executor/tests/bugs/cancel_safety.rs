@@ -58,6 +58,19 @@ pub(crate) const CLASS: Class = Class {
 /// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
+        "executor/src/signal/mod.rs",
+        "ctrl_c",
+        (
+            "executor/tests/signals.rs",
+            "ctrl_c_is_sigint_from_the_first_poll_on",
+        ),
+    ),
+    (
+        "executor/src/signal/unix.rs",
+        "recv",
+        ("executor/tests/signals.rs", "a_dropped_recv_loses_nothing"),
+    ),
+    (
         "context/src/coop.rs",
         "consume_budget",
         (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),

@@ -8,16 +8,20 @@
 
 use std::env;
 use std::io::Write;
+use std::pin::pin;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use framewise::runtime::Runtime;
+use framewise::signal::unix::{SignalKind, signal};
 use framewise::time::sleep;
 use framewise::{spawn, spawn_blocking};
 
 use crate::{Bug, Class, Here, connection};
-use framewise_test_support::{HangWatch, ID, panic_message, runtime};
+use framewise_test_support::{
+    CountingWaker, HangWatch, ID, at_once, panic_message, poll_once, runtime,
+};
 
 pub(crate) const CLASS: Class = Class {
     name: "fork",
@@ -41,11 +45,17 @@ pub(crate) const CLASS: Class = Class {
             id: "tokio 8204",
             story: "A new runtime in the child did not work either, because it shared a pipe for \
                     signals with the parent. In framewise nothing belongs to the process: each \
-                    runtime has its own driver.",
-            here: Here::Tests(&[(
-                "executor/tests/bugs/fork.rs",
-                "a_runtime_that_a_child_makes_works_beside_its_parents",
-            )]),
+                    runtime has its own driver and its own pipe for signals.",
+            here: Here::Tests(&[
+                (
+                    "executor/tests/bugs/fork.rs",
+                    "a_runtime_that_a_child_makes_works_beside_its_parents",
+                ),
+                (
+                    "executor/tests/bugs/fork.rs",
+                    "a_childs_signals_are_its_own",
+                ),
+            ]),
         },
         Bug {
             id: "tokio 3809",
@@ -57,6 +67,8 @@ pub(crate) const CLASS: Class = Class {
         },
     ],
 };
+
+const USR1: SignalKind = SignalKind::user_defined1();
 
 const CHILD: &str = "FRAMEWISE_TEST_FORK";
 
@@ -133,6 +145,38 @@ fn a_runtime_that_a_child_makes_works_beside_its_parents() {
             works(&parents);
         },
     );
+}
+
+#[test]
+fn a_childs_signals_are_its_own() {
+    let raise = || {
+        // SAFETY: the signal has a listener, whose handler is async-signal-safe.
+        assert_eq!(unsafe { libc::raise(libc::SIGUSR1) }, 0);
+    };
+    alone("a_childs_signals_are_its_own", || {
+        let parents = runtime(2);
+        let mut listener = parents.block_on(async { signal(USR1).unwrap() });
+        let mut waits = pin!(listener.recv());
+        let (counter, waker) = CountingWaker::new();
+        assert!(poll_once(&mut waits, &waker).is_pending());
+        in_a_forked_child(|| {
+            // More than the pipe takes, which the child shares with its parent.
+            (0..10_000).for_each(|_| raise());
+            let childs = runtime(2);
+            let mut listener = childs.block_on(async { signal(USR1).unwrap() });
+            let received = childs.spawn(async move { (listener.recv().await, listener) });
+            raise();
+            let (received, mut listener) = childs.block_on(received).unwrap();
+            assert_eq!(received, Some(()));
+            drop(childs);
+            assert_eq!(at_once(listener.recv()), None);
+        });
+        assert!(poll_once(&mut waits, &waker).is_pending());
+        assert_eq!(counter.wakes(), 0);
+        raise();
+        assert_eq!(parents.block_on(waits), Some(()));
+        works(&parents);
+    });
 }
 
 #[test]
