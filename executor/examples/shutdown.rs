@@ -7,11 +7,12 @@
 //! cargo run --example shutdown -- 127.0.0.1:0 500     # a free port, 500 milliseconds
 //! ```
 
-use std::{env, error::Error, io, time::Duration};
+use std::{env, error::Error, io, pin::pin, time::Duration};
 
 use framewise::net::{TcpListener, TcpStream};
+use framewise::signal::unix::{SignalKind, signal};
 use framewise::{runtime::Runtime, time};
-use signal_hook::{consts, iterator::Signals};
+use futures::future;
 
 /// Each connection holds one; the channel is closed once the last one is dropped.
 type Open = async_channel::Sender<()>;
@@ -37,15 +38,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let address = arguments.next().unwrap_or("127.0.0.1:7007".to_owned());
     let limit = arguments.next().map_or(Ok(10_000), |limit| limit.parse())?;
-    let mut signals = Signals::new([consts::SIGTERM, consts::SIGINT])?;
 
     let runtime = Runtime::new()?;
     runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let listener = TcpListener::bind(address).await?;
         println!("listening on {}", listener.local_addr()?);
         let (open, all_closed) = async_channel::bounded(1);
         let accepting = framewise::spawn(accept(listener, open));
-        framewise::spawn_blocking(move || signals.forever().next()).await?;
+        future::select(pin!(terminate.recv()), pin!(interrupt.recv())).await;
 
         println!("stopping");
         accepting.abort();

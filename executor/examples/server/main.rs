@@ -35,7 +35,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_channel::Receiver;
 use framewise::net::TcpListener;
 use framewise::runtime::Builder;
 use framewise::task::JoinHandle;
@@ -47,6 +46,7 @@ use crate::log::{Site, log};
 use crate::options::{Command, HELP, Options};
 use crate::prices::Prices;
 use crate::serve::Server;
+use crate::signals::Signals;
 use crate::store::{Status, Store};
 use crate::work::Work;
 
@@ -73,8 +73,6 @@ fn fail(code: u8, error: &str) -> ExitCode {
 }
 
 fn start(options: &Options) -> Result<(), String> {
-    let signals =
-        signals::listen().map_err(|error| format!("cannot listen to signals: {error}"))?;
     let store = Store::open(&options.database)
         .map_err(|error| format!("cannot use the database {error}; --database gives another"))?;
     let mut builder = Builder::new();
@@ -84,17 +82,15 @@ fn start(options: &Options) -> Result<(), String> {
     let runtime = builder
         .build()
         .map_err(|error| format!("cannot start the runtime: {error}"))?;
-    let outcome = runtime.block_on(run(options, Arc::new(store), signals));
+    let outcome = runtime.block_on(run(options, Arc::new(store)));
     runtime.shutdown_timeout(Duration::from_secs(1));
     outcome
 }
 
 /// Runs the server, from its first listener to the last queued job.
-async fn run(
-    options: &Options,
-    store: Arc<Store>,
-    signals: Receiver<&'static str>,
-) -> Result<(), String> {
+async fn run(options: &Options, store: Arc<Store>) -> Result<(), String> {
+    let signals =
+        Signals::listen().map_err(|error| format!("cannot listen to signals: {error}"))?;
     let public = listen(&options.listen).await?;
     // Prices are served a second time, to ourselves alone: while the server stops, orders under way
     // still need them.
@@ -113,12 +109,7 @@ async fn run(
     let public = public.map_err(failed)?;
     announce(public.address());
 
-    // An error would mean that the signal thread is gone, so that the server could not stop in
-    // order.
-    let signal = signals
-        .recv()
-        .await
-        .unwrap_or("the loss of the signal thread");
+    let signal = signals.first().await;
     log(
         Site::Server,
         None,

@@ -1,42 +1,53 @@
 //! SIGTERM and ctrl-c: the first asks the server to stop, the second ends the process at once.
 
+use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::process;
+use std::task::Poll;
 
-use async_channel::Receiver;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::flag;
-use signal_hook::iterator::Signals;
+use framewise::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code after a second signal.
 pub(crate) const EXIT_AT_ONCE: i32 = 130;
 
-/// Listens for the signals; the first one's name comes through the channel.
-///
-/// # Errors
-/// Fails if the operating system does not install a handler.
-pub(crate) fn listen() -> io::Result<Receiver<&'static str>> {
-    let once = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // In this order: the second signal finds the flag that the first one set, and ends the
-        // process from within the signal handler, whatever its threads are doing.
-        flag::register_conditional_shutdown(signal, EXIT_AT_ONCE, once.clone())?;
-        flag::register(signal, once.clone())?;
+/// The listeners to both signals.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// Fails if the operating system does not install a handler.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    let (sender, receiver) = async_channel::bounded(1);
-    std::thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(move || {
-            if let Some(signal) = signals.forever().next() {
-                // The receiver is gone when the server is stopping already.
-                let _ = sender.try_send(if signal == SIGINT {
-                    "SIGINT"
-                } else {
-                    "SIGTERM"
-                });
+
+    /// Waits for the first signal and returns its name. From then on the next one ends the process.
+    pub(crate) async fn first(mut self) -> &'static str {
+        let name = self.next().await;
+        framewise::spawn_root(async move {
+            self.next().await;
+            process::exit(EXIT_AT_ONCE);
+        });
+        name
+    }
+
+    async fn next(&mut self) -> &'static str {
+        poll_fn(|cx| {
+            if let Poll::Ready(Some(())) = self.terminate.poll_recv(cx) {
+                return Poll::Ready("SIGTERM");
             }
-        })?;
-    Ok(receiver)
+            if let Poll::Ready(Some(())) = self.interrupt.poll_recv(cx) {
+                return Poll::Ready("SIGINT");
+            }
+            Poll::Pending
+        })
+        .await
+    }
 }
