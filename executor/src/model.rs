@@ -16,11 +16,16 @@ pub use self::of_tasks::{ModelLifoSlot, ModelScheduler, Runnable};
 mod blocking;
 mod runnables;
 mod runtime;
+#[cfg(unix)]
+mod signals;
 mod workers;
 
 pub use self::blocking::{CORE_PANIC, ModelPool};
 
 pub use self::runtime::ModelRuntime;
+
+#[cfg(unix)]
+pub use self::signals::{ModelListener, ModelSignals};
 
 pub use self::workers::{ModelWorker, ModelWorkers};
 
