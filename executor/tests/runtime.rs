@@ -55,6 +55,57 @@ fn a_thread_name_with_a_zero_byte_is_an_error_and_no_hang() {
     assert!(error.to_string().contains("zero byte"), "{error}");
 }
 
+/// The environment is the process's, so each value has a process of its own.
+#[test]
+fn the_environment_says_how_many_workers_there_are_where_the_builder_does_not() {
+    const NAME: &str = "the_environment_says_how_many_workers_there_are_where_the_builder_does_not";
+    const VARIABLE: &str = "FRAMEWISE_WORKER_THREADS";
+    if std::env::var_os(VARIABLE).is_some() {
+        match Builder::new().build() {
+            Ok(runtime) => println!("workers: {}", workers_of(&runtime)),
+            Err(error) => println!("{:?}: {error}", error.kind()),
+        }
+        let chosen = Builder::new().worker_threads(2).build().unwrap();
+        println!("chosen: {}", workers_of(&chosen));
+        return;
+    }
+    for (value, expected) in [
+        ("3", "workers: 3\n"),
+        (
+            "0",
+            "InvalidInput: FRAMEWISE_WORKER_THREADS must be a number of threads above zero",
+        ),
+        (
+            "many",
+            "InvalidInput: FRAMEWISE_WORKER_THREADS must be a number of threads above zero",
+        ),
+    ] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME, "--nocapture", "--test-threads", "1"])
+            .env(VARIABLE, value)
+            .output()
+            .unwrap();
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && shown.contains(expected),
+            "{value}: {shown}"
+        );
+        assert!(shown.contains("chosen: 2\n"), "{value}: {shown}");
+    }
+}
+
+#[test]
+fn runtimes_handles_and_sockets_are_unwind_safe() {
+    fn is_unwind_safe<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is_unwind_safe::<Runtime>();
+    is_unwind_safe::<framewise::runtime::Handle>();
+    is_unwind_safe::<framewise::net::TcpStream>();
+    is_unwind_safe::<framewise::net::TcpListener>();
+    is_unwind_safe::<framewise::net::UdpSocket>();
+    #[cfg(unix)]
+    is_unwind_safe::<framewise::net::UnixStream>();
+}
+
 #[test]
 fn there_are_as_many_workers_as_were_asked_for_and_they_have_their_names() {
     for workers in [1, 2, 3, 8] {

@@ -1,5 +1,6 @@
 //! `Builder`: a runtime's settings.
 
+use std::env;
 use std::fmt;
 use std::io;
 use std::num::NonZero;
@@ -52,8 +53,8 @@ impl Builder {
         }
     }
 
-    /// Sets the number of workers: threads that run tasks. By default one for each processor that
-    /// the process may use.
+    /// Sets the number of workers: threads that run tasks. By default what the environment variable
+    /// `FRAMEWISE_WORKER_THREADS` says, or else one for each processor that the process may use.
     ///
     /// # Panics
     ///
@@ -228,16 +229,32 @@ impl Builder {
     ///
     /// Fails if the system gives no event queue or no thread. Threads that were started by then are
     /// stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the threads' name
-    /// has a zero byte, or the size of their stacks is out of range.
+    /// has a zero byte, the size of their stacks is out of range, or `FRAMEWISE_WORKER_THREADS` is
+    /// needed and no number above zero.
     pub fn build(self) -> io::Result<Runtime> {
         Runtime::start(self)
     }
 
-    pub(crate) fn workers(&self) -> usize {
-        self.workers
-            .unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get))
+    /// Returns the number of workers.
+    pub(crate) fn workers(&self) -> io::Result<usize> {
+        if let Some(workers) = self.workers {
+            return Ok(workers);
+        }
+        let Some(value) = env::var_os(WORKER_THREADS) else {
+            return Ok(thread::available_parallelism().map_or(1, NonZero::get));
+        };
+        let workers = value.to_str().and_then(|value| value.parse().ok());
+        workers.map(NonZero::get).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidInput,
+                format!("{WORKER_THREADS} must be a number of threads above zero, not {value:?}"),
+            )
+        })
     }
 }
+
+/// The environment variable with the number of workers.
+const WORKER_THREADS: &str = "FRAMEWISE_WORKER_THREADS";
 
 /// The smallest stack on which the runtime's own code runs, debug builds included.
 const STACK_SIZE_MIN: usize = 64 * 1024;

@@ -19,6 +19,7 @@ pub use handle::{EnterGuard, Handle};
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
@@ -130,7 +131,7 @@ impl Runtime {
             builder::check_stack_size(stack_size)?;
         }
         register_wakers();
-        let workers = settings.workers();
+        let workers = settings.workers()?;
         let hook = settings.unhandled_panic.clone();
         let blocking = BlockingPool::new(
             settings.blocking_threads_max,
@@ -330,6 +331,10 @@ pub(crate) fn register_wakers() {
     framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
     framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);
 }
+
+// A panic in user code leaves a runtime as it was: its state changes between calls of such code.
+impl UnwindSafe for Runtime {}
+impl RefUnwindSafe for Runtime {}
 
 impl Drop for Runtime {
     fn drop(&mut self) {

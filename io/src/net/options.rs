@@ -134,7 +134,7 @@ macro_rules! socket_methods {
     };
 }
 
-/// Implements the traits of a type's descriptor, by its `self.io()`, and `Debug`.
+/// Implements the traits of a type's descriptor, by its `self.io()`, `Debug` and `UnwindSafe`.
 macro_rules! impl_descriptor {
     ($($socket:ty),+) => {$(
         impl std::fmt::Debug for $socket {
@@ -142,6 +142,10 @@ macro_rules! impl_descriptor {
                 self.io().source().fmt(f)
             }
         }
+
+        // A panic in user code leaves a socket as it was: it is only called between operations.
+        impl std::panic::UnwindSafe for $socket {}
+        impl std::panic::RefUnwindSafe for $socket {}
 
         #[cfg(unix)]
         impl std::os::fd::AsRawFd for $socket {
