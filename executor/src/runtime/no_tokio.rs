@@ -10,7 +10,7 @@ use crate::scheduler::spawner::Spawner;
 pub(crate) struct TokioCompat;
 
 #[derive(Default)]
-pub(crate) struct TokioHandle;
+pub(crate) struct TokioHandle(());
 
 pub(crate) struct TokioEntered;
 
