@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod block_on;
+mod datagrams;
 mod row;
 mod sockets;
 mod tasks;
