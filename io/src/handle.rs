@@ -130,6 +130,7 @@ impl IoHandle {
     /// # Panics
     ///
     /// Panics if the thread is not within a runtime.
+    #[track_caller]
     pub fn current() -> IoHandle {
         Self::try_current().expect("there is no I/O driver here: call this within a runtime")
     }

@@ -159,6 +159,7 @@ impl Sleep {
         }
     }
 
+    #[track_caller]
     fn poll_armed(&mut self, key: Key, waker: &Waker) -> Poll<()> {
         let queue = self
             .handle
@@ -180,6 +181,7 @@ impl Sleep {
         }
     }
 
+    #[track_caller]
     fn poll_idle(&mut self, certain: bool, waker: &Waker) -> Poll<()> {
         if !certain && Clock::now() >= self.deadline {
             return self.elapse();
@@ -207,6 +209,7 @@ impl Sleep {
     }
 
     #[cold]
+    #[track_caller]
     fn poll_closed(&mut self, waker: &Waker) -> Poll<()> {
         let common = self.handle.as_ref().map(TimerHandle::common);
         if !self.is_elapsed() && common.is_some_and(|common| common.is_ending(waker)) {
@@ -228,6 +231,8 @@ pub(crate) const NO_RUNTIME: &str = "a timer needs a framewise runtime: use it i
 impl Future for Sleep {
     type Output = ();
 
+    // A panic is reported at the `.await`.
+    #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
         ready!(crate::virtual_time::poll_preempt(cx));

@@ -59,6 +59,7 @@ impl Builder {
     /// # Panics
     ///
     /// Panics if `workers` is zero.
+    #[track_caller]
     pub fn worker_threads(mut self, workers: usize) -> Self {
         assert!(workers > 0, "a runtime needs at least one worker");
         self.workers = Some(workers);
@@ -78,6 +79,7 @@ impl Builder {
     /// # Panics
     ///
     /// Panics if `threads` is zero.
+    #[track_caller]
     pub fn max_blocking_threads(mut self, threads: usize) -> Self {
         assert!(threads > 0, "the blocking pool needs at least one thread");
         self.blocking_threads_max = threads;

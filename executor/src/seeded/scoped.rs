@@ -82,16 +82,19 @@ pub(crate) fn nested<F: Future>(future: F) -> Result<F::Output, F> {
     let Some(spawner) = enter::current() else {
         return Err(future);
     };
+    // Outside of a closure, so that the panic is reported at the caller.
+    let may_block =
+        with_run(|run| run.may_block.get() || !Arc::ptr_eq(run.shared(), &spawner.shared));
+    assert!(
+        may_block.unwrap_or(true),
+        "block_on was called on a worker of a runtime, whose other tasks would stall: \
+         use .await, or wrap the call in block_in_place or spawn_blocking"
+    );
     let mut future = Some(future);
     let output = with_run(|run| {
         if !Arc::ptr_eq(run.shared(), &spawner.shared) {
             return None;
         }
-        assert!(
-            run.may_block.get(),
-            "block_on was called on a worker of a runtime, whose other tasks would stall: \
-             use .await, or wrap the call in block_in_place or spawn_blocking"
-        );
         let future = future.take()?;
         let output = finish(run, &spawner, future, site, || ());
         Some(output.unwrap_or_else(|| run.unwind_stopped()))

@@ -59,6 +59,7 @@ impl Explorer {
     /// # Panics
     ///
     /// Panics if `runs` is zero: no test could fail.
+    #[track_caller]
     pub fn runs(mut self, runs: u64) -> Self {
         assert!(runs > 0, "a test needs at least one run");
         self.runs = runs;
