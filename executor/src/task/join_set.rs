@@ -420,15 +420,6 @@ impl<T> Drop for Waiting<'_, T> {
 
 impl<T> Drop for JoinSet<T> {
     fn drop(&mut self) {
-        /// Released also if an abort panics. A member's waker may keep the queue a little longer.
-        struct Forget<'a>(&'a EndedMembers);
-        impl Drop for Forget<'_> {
-            fn drop(&mut self) {
-                self.0.forget_waker();
-            }
-        }
-
-        let _forget = Forget(&self.ended);
         self.abort_all();
     }
 }
