@@ -10,7 +10,7 @@
 //! transfer clears the readiness at once. This spares the system call that would only return
 //! `WouldBlock`, so a message costs one `recv` and one `send`. tokio does the same. What arrives
 //! later is a new edge, and the tick keeps the clear from erasing it. A read is also short in front
-//! of urgent data, so the shortcut is not taken while a source has any. It is taken on epoll and
+//! of urgent data, so the shortcut is not taken once a source has had any. It is taken on epoll and
 //! kqueue only.
 
 use std::io;
@@ -217,7 +217,7 @@ impl<S: system::Source> IoSource<S> {
         len: usize,
     ) -> usize {
         let short = count > 0 && count < len;
-        if SHORT_MEANS_DRAINED && short && !event.ready().is_priority() {
+        if SHORT_MEANS_DRAINED && short && !event.has_urgent_mark() {
             self.registration.clear(event, direction.interest());
         }
         count

@@ -493,36 +493,53 @@ fn options_are_the_sockets_own() {
 }
 
 /// A read is short in front of urgent data although more bytes have arrived. It must not count as
-/// drained.
+/// drained, whether or not the urgent data itself was awaited and received.
 #[cfg(target_os = "linux")]
 #[test]
 fn urgent_data_does_not_hide_what_follows_it() {
-    use std::os::fd::AsRawFd;
+    for is_received in [false, true] {
+        Reactor::new().run(async {
+            let (client, server) = pair().await;
+            client.write_all(b"before").await.unwrap();
+            let urgent = socket2::SockRef::from(&client).send_out_of_band(b"!");
+            assert_eq!(urgent.unwrap(), 1);
+            client.write_all(b"after").await.unwrap();
+            // All bytes have arrived before the first read.
+            let mut buffer = [0; 64];
+            while server.peek(&mut buffer).await.unwrap() < 6 {
+                std::thread::yield_now();
+            }
+            if is_received {
+                receive_urgent(&server).await;
+            }
+            let mut received = Vec::new();
+            while received.len() < 11 {
+                let count = server.read(&mut buffer).await.unwrap();
+                received.extend_from_slice(&buffer[..count]);
+            }
+            assert_eq!(received, b"beforeafter");
+        });
+    }
+}
 
-    Reactor::new().run(async {
-        let (client, server) = pair().await;
-        client.write_all(b"before").await.unwrap();
-        // SAFETY: the pointer and the length are those of a constant, and the descriptor is open.
-        let sent =
-            unsafe { libc::send(client.as_raw_fd(), b"!".as_ptr().cast(), 1, libc::MSG_OOB) };
-        assert_eq!(sent, 1);
-        client.write_all(b"after").await.unwrap();
-        // All bytes have arrived before the first read.
-        let mut buffer = [0; 64];
-        while !server
-            .ready(Interest::READABLE)
-            .await
-            .unwrap()
-            .is_readable()
-            || server.peek(&mut buffer).await.unwrap() < 6
-        {}
-        let mut received = Vec::new();
-        while received.len() < 11 {
-            let count = server.read(&mut buffer).await.unwrap();
-            received.extend_from_slice(&buffer[..count]);
-        }
-        assert_eq!(received, b"beforeafter");
+/// Receives one byte of urgent data, and finds that there is no more.
+#[cfg(target_os = "linux")]
+async fn receive_urgent(stream: &TcpStream) {
+    let ready = stream.ready(Interest::PRIORITY).await.unwrap();
+    assert!(ready.is_priority() && !ready.is_readable());
+    let mut byte = [std::mem::MaybeUninit::uninit()];
+    let socket = socket2::SockRef::from(stream);
+    let received = stream.try_io(Interest::PRIORITY, || socket.recv_out_of_band(&mut byte));
+    assert_eq!(received.unwrap(), 1);
+    let none = stream.try_io(Interest::PRIORITY, || {
+        Err::<(), _>(std::io::ErrorKind::WouldBlock.into())
     });
+    assert!(none.is_err());
+    let wait = std::pin::pin!(stream.ready(Interest::PRIORITY));
+    assert!(
+        futures::poll!(wait).is_pending(),
+        "the urgent data is received"
+    );
 }
 
 #[test]

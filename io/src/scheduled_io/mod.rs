@@ -32,19 +32,26 @@
 //! | 1 | `WRITABLE` | a write would not block |
 //! | 2 | `READ_CLOSED` | the peer has stopped writing |
 //! | 3 | `WRITE_CLOSED` | the peer has stopped reading |
-//! | 4 | `ERROR` | an error was reported; never cleared |
-//! | 5 | `PRIORITY` | urgent data was reported; never cleared |
+//! | 4 | `ERROR` | an error is pending |
+//! | 5 | `PRIORITY` | urgent data has arrived |
 //! | 6 | `SHUTDOWN` | the driver is gone, no event will come; never cleared |
+//! | 7 | `URGENT_MARK` | urgent data was reported once; never cleared |
 //! | 8 | `READ_WAITERS` | a waiter may wait to read, and no setter is about to notify it |
 //! | 9 | `WRITE_WAITERS` | the same for writing |
 //! | 10 | `CALLBACKS` | the source may have callbacks |
+//! | 12 | `ERROR_WAITERS` | like `READ_WAITERS`, for an error |
+//! | 13 | `PRIORITY_WAITERS` | the same for urgent data |
 //! | 16..64 | tick | the number of events, modulo 2^48 |
 //!
-//! Bits 7 and 11 to 15 are always zero. An operation carries the whole tick in its
+//! An interest has the bits of the readiness that satisfies it, and its waiters bits are 8 above.
+//! Only `READ_CLOSED` satisfies two interests: reading, and urgent data, which does not come after
+//! it. `ERROR` and `PRIORITY` are cleared by operations that wait for them, and by no other.
+//!
+//! Bits 11, 14 and 15 are always zero. An operation carries the whole tick in its
 //! [`ReadyEvent`](readiness::ReadyEvent), so an old one passes for new only if one source gets 2^48
 //! events during one system call.
 //!
-//! # The states of one direction (`W`: its waiters bit, `R`: its readiness)
+//! # The states of one interest (`W`: its waiters bit, `R`: its readiness)
 //!
 //! ```text
 //!        1 register_interest
@@ -66,14 +73,14 @@
 //!    in the list, and still holds the list's lock, turns its waiters bits on. The result says
 //!    whether an event came first.
 //! 2. [`set`](readiness::ReadinessWord::set): the driver adds the readiness that an event reports
-//!    and increments the tick. It turns off the waiters bits of the event's directions. For each
-//!    one that was on, it then locks the list and takes out all waiters of the direction, including
-//!    those that were inserted in the meantime.
+//!    and increments the tick. It turns off the waiters bits of the interests that the event
+//!    satisfies. For each one that was on, it then locks the list and takes out all waiters for the
+//!    interest, including those that were inserted in the meantime.
 //! 3. [`clear`](readiness::ReadinessWord::clear): an operation has drained the source.
 //! 4. [`clear_if_would_block`](readiness::ReadinessWord::clear_if_would_block): the operating
 //!    system said that the operation would block.
 //! 5. [`clear_waiters`](readiness::ReadinessWord::clear_waiters): the list, which is locked, has no
-//!    waiter for the direction.
+//!    waiter for the interest.
 //!
 //! # A waiter is always notified
 //!
@@ -82,7 +89,7 @@
 //! waiter does not wait. If `register_interest` is first, `set` finds the waiters bit on and locks
 //! the list. The waiter is in there, since it held the lock over both of its steps.
 //!
-//! If the waiters bit of an entry's direction is off, a setter is about to take the entry out:
+//! If the waiters bit of an entry's interest is off, a setter is about to take the entry out:
 //! only `set` turns the bit off while the list has a waiter for it (`clear_waiters` holds the lock
 //! and sees that there is none). So a setter that finds the bit off does not lock the list.
 //!

@@ -11,8 +11,10 @@ use framewise_sync::atomic::{AtomicU64, Ordering};
 use crate::ready::{Interest, Ready};
 
 const SHUTDOWN: u64 = 1 << 6;
-/// The shift from an interest's bits to `READ_WAITERS` and `WRITE_WAITERS`.
+const URGENT_MARK: u64 = 1 << 7;
+/// The shift from an interest's bits to its waiters bits.
 const WAITERS_SHIFT: u32 = 8;
+/// Between the waiters bits: no interest has this bit.
 const CALLBACKS: u64 = 1 << 10;
 const TICK_SHIFT: u32 = 16;
 const TICK_ONE: u64 = 1 << TICK_SHIFT;
@@ -25,7 +27,7 @@ pub struct ReadyEvent(u64);
 impl ReadyEvent {
     const fn from_word(word: u64) -> ReadyEvent {
         // Without the bits of waiters and callbacks.
-        ReadyEvent(word & (TICK_MASK | SHUTDOWN | Ready::ALL.bits() as u64))
+        ReadyEvent(word & (TICK_MASK | URGENT_MARK | SHUTDOWN | Ready::ALL.bits() as u64))
     }
 
     const fn tick(self) -> u64 {
@@ -42,6 +44,12 @@ impl ReadyEvent {
     #[inline]
     pub const fn is_shutdown(self) -> bool {
         self.0 & SHUTDOWN != 0
+    }
+
+    /// Returns `true` if urgent data was ever reported. Unlike the readiness it is never cleared.
+    #[inline]
+    pub const fn has_urgent_mark(self) -> bool {
+        self.0 & URGENT_MARK != 0
     }
 
     /// Returns `true` if a waiter for `interest` does not have to wait.
@@ -65,7 +73,7 @@ impl fmt::Debug for ReadyEvent {
 #[must_use = "waiters that are not notified sleep forever"]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notify {
-    /// The waiters of these directions. No other setter will notify them.
+    /// The waiters for these interests. No other setter will notify them.
     pub waiters: Option<Interest>,
     /// The callbacks.
     pub callbacks: bool,
@@ -88,14 +96,14 @@ pub struct ReadinessWord(AtomicU64);
 impl ReadinessWord {
     /// Creates a word without waiters. `initial` holds until an operation clears it.
     pub fn new(initial: Ready) -> Self {
-        Self(AtomicU64::new(u64::from(initial.bits())))
+        Self(AtomicU64::new(ready_bits(initial)))
     }
 
     /// Like [`new`](Self::new), with a tick that wraps at the next event.
     #[cfg(any(test, framewise_loom, framewise_shuttle))]
     pub fn new_before_wrap(initial: Ready) -> Self {
         let tick = u64::MAX << TICK_SHIFT;
-        Self(AtomicU64::new(tick | u64::from(initial.bits())))
+        Self(AtomicU64::new(tick | ready_bits(initial)))
     }
 
     /// Loads the readiness and the tick.
@@ -115,17 +123,17 @@ impl ReadinessWord {
     /// Edge 2: adds the readiness that an event reports, and increments the tick.
     #[inline]
     pub fn set(&self, ready: Ready) -> Notify {
-        self.set_bits(u64::from(ready.bits()), ready)
+        self.set_bits(ready_bits(ready), ready)
     }
 
-    /// Edge 2 at the driver's shutdown: notifies the waiters of both directions.
+    /// Edge 2 at the driver's shutdown: notifies all waiters.
     pub fn set_shutdown(&self) -> Notify {
         self.set_bits(SHUTDOWN, Ready::ALL)
     }
 
     #[inline]
     fn set_bits(&self, bits: u64, notified: Ready) -> Notify {
-        let waiters = u64::from(notified.directions()) << WAITERS_SHIFT;
+        let waiters = u64::from(notified.interests()) << WAITERS_SHIFT;
         // Ordering: Relaxed, the exchange below decides.
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
@@ -154,7 +162,13 @@ impl ReadinessWord {
     /// Does nothing if an event came after `observed`. A closed direction stays closed.
     #[inline]
     pub fn clear(&self, observed: ReadyEvent, interest: Interest) {
-        self.remove(observed, interest.mask().without(Ready::CLOSED));
+        self.clear_ready(observed, interest.mask());
+    }
+
+    /// Edge 3: like [`clear`](Self::clear), for a set of readiness.
+    #[inline]
+    pub fn clear_ready(&self, observed: ReadyEvent, ready: Ready) {
+        self.remove(observed, ready.without(Ready::CLOSED));
     }
 
     /// Edge 4: clears the readiness for `interest`, since the operating system said that the
@@ -166,7 +180,7 @@ impl ReadinessWord {
     /// would retry forever. If the direction is closed later, another event reports it.
     #[inline]
     pub fn clear_if_would_block(&self, observed: ReadyEvent, interest: Interest) {
-        self.remove(observed, interest.mask());
+        self.remove(observed, interest.blocked_mask());
     }
 
     #[inline]
@@ -231,6 +245,11 @@ impl ReadinessWord {
         // none.
         self.0.fetch_and(!CALLBACKS, Ordering::Relaxed);
     }
+}
+
+const fn ready_bits(ready: Ready) -> u64 {
+    let mark = if ready.is_priority() { URGENT_MARK } else { 0 };
+    ready.bits() as u64 | mark
 }
 
 const fn waiters_bits(interest: Interest) -> u64 {

@@ -39,8 +39,9 @@ pub struct Waiters<W> {
     first: Option<Entry<W>>,
     more: Vec<Option<Entry<W>>>,
     vacant: Vec<usize>,
-    /// The number of entries in `more` for each direction. An entry for both counts twice.
-    more_waiting: [usize; 2],
+    /// The number of entries in `more` for [each interest](Interest::EACH). An entry for several
+    /// counts for each of them.
+    more_waiting: [usize; Interest::EACH.len()],
     last_id: u64,
 }
 
@@ -52,7 +53,7 @@ impl<W> Waiters<W> {
             first: None,
             more: Vec::new(),
             vacant: Vec::new(),
-            more_waiting: [0, 0],
+            more_waiting: [0; Interest::EACH.len()],
             last_id: 0,
         }
     }
@@ -126,9 +127,8 @@ impl<W> Waiters<W> {
     /// Adds `change` to the numbers of entries in `more` for `interest` (`usize::MAX`: subtracts
     /// one).
     fn count(&mut self, interest: Interest, change: usize) {
-        for direction in [Direction::Read, Direction::Write] {
-            if interest.overlaps(direction.interest()) {
-                let waiting = &mut self.more_waiting[direction as usize];
+        for (one, waiting) in Interest::EACH.into_iter().zip(&mut self.more_waiting) {
+            if interest.overlaps(one) {
                 *waiting = waiting.wrapping_add(change);
             }
         }
@@ -136,7 +136,7 @@ impl<W> Waiters<W> {
 
     /// Frees the memory of many entries once they are all gone.
     fn tidy(&mut self) {
-        if self.more_waiting == [0, 0] {
+        if self.more_waiting == [0; Interest::EACH.len()] {
             self.vacant.clear();
             self.more.clear();
             // Unnoticed: always and `>` is `>=`, because memory of that size or less is not freed.
@@ -147,7 +147,7 @@ impl<W> Waiters<W> {
         }
     }
 
-    /// Takes out all wakers that wait for a direction of `interest`.
+    /// Takes out all wakers that wait for a part of `interest`.
     #[inline]
     pub fn take(&mut self, interest: Interest, into: &mut Vec<W>) {
         if let Some(entry) = self
@@ -186,14 +186,15 @@ impl<W> Waiters<W> {
         self.tidy();
     }
 
-    /// Returns `true` if an entry in `more` waits for a direction of `interest`.
+    /// Returns `true` if an entry in `more` waits for a part of `interest`.
     fn is_awaited_by_more(&self, interest: Interest) -> bool {
         // Unnoticed: returns true, because the scan then goes on to the end.
-        [Direction::Read, Direction::Write]
+        Interest::EACH
             .into_iter()
-            .any(|direction| {
+            .zip(self.more_waiting)
+            .any(|(one, waiting)| {
                 // Unnoticed: left out and `>` is `>=`, because the scan then goes on to the end.
-                interest.overlaps(direction.interest()) && self.more_waiting[direction as usize] > 0
+                interest.overlaps(one) && waiting > 0
             })
     }
 
@@ -203,23 +204,21 @@ impl<W> Waiters<W> {
         usize::from(self.first.is_some()) + self.more.len()
     }
 
-    /// Returns the directions without a waiter.
+    /// Returns the interests without a waiter.
     #[inline]
     pub fn idle(&self) -> Option<Interest> {
-        let mut idle = 0;
+        let mut awaited = self.first.as_ref().map_or(0, |entry| entry.interest.bits());
         for direction in [Direction::Read, Direction::Write] {
-            let interest = direction.interest();
-            let is_awaited = self.slots[direction as usize].is_some()
-                || self
-                    .first
-                    .as_ref()
-                    .is_some_and(|entry| entry.interest.overlaps(interest))
-                || self.more_waiting[direction as usize] > 0;
-            if !is_awaited {
-                idle |= interest.bits();
+            if self.slots[direction as usize].is_some() {
+                awaited |= direction.interest().bits();
             }
         }
-        Interest::from_bits(idle)
+        for (one, waiting) in Interest::EACH.into_iter().zip(self.more_waiting) {
+            if waiting > 0 {
+                awaited |= one.bits();
+            }
+        }
+        Interest::from_bits(!awaited)
     }
 }
 

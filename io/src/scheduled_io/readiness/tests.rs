@@ -1,5 +1,8 @@
 use super::*;
 
+/// `Interest::PRIORITY`, which is not public on all systems.
+const PRIORITY: Interest = Interest::EACH[3];
+
 #[test]
 fn an_event_is_added_and_counted() {
     let word = ReadinessWord::new(Ready::WRITABLE);
@@ -72,6 +75,48 @@ fn only_the_waiters_of_the_direction_are_notified() {
     assert_eq!(notified(Ready::READABLE), None);
     assert_eq!(notified(Ready::WRITABLE), Some(Interest::WRITABLE));
     assert_eq!(notified(Ready::ALL), None);
+}
+
+/// Each interest has its waiters bit, and the bits lie beside the one of the callbacks.
+#[test]
+fn each_interest_is_notified_of_its_readiness() {
+    for interest in Interest::EACH {
+        for bit in 0..6 {
+            let ready = Ready::from_bits(1 << bit);
+            let word = ReadinessWord::new(Ready::EMPTY);
+            let _ = word.register_callbacks();
+            assert_eq!(word.register_interest(interest), Registered::Waiting);
+            let notify = word.set(ready);
+            let expected = ready.satisfies(interest).then_some(interest);
+            assert_eq!(notify.waiters, expected, "{ready:?} for {interest:?}");
+            assert!(notify.callbacks);
+            assert_eq!(word.has_waiters(interest), expected.is_none());
+            assert_eq!(word.load().ends_wait(interest), expected.is_some());
+        }
+    }
+}
+
+#[test]
+fn what_an_interest_clears_is_its_own() {
+    for interest in Interest::EACH {
+        let word = ReadinessWord::new(Ready::ALL);
+        word.clear(word.load(), interest);
+        let open = Ready::from_bits(interest.bits());
+        assert_eq!(word.load().ready(), Ready::ALL.without(open));
+    }
+    let word = ReadinessWord::new(Ready::READ_CLOSED | Ready::PRIORITY);
+    word.clear_if_would_block(word.load(), PRIORITY);
+    assert_eq!(word.load().ready(), Ready::READ_CLOSED);
+}
+
+#[test]
+fn the_mark_of_urgent_data_is_not_cleared() {
+    let word = ReadinessWord::new(Ready::EMPTY);
+    assert!(!word.load().has_urgent_mark());
+    let _ = word.set(Ready::PRIORITY);
+    word.clear(word.load(), PRIORITY);
+    assert!(word.load().has_urgent_mark() && word.load().ready().is_empty());
+    assert!(ReadinessWord::new(Ready::ALL).load().has_urgent_mark());
 }
 
 #[test]
