@@ -14,6 +14,7 @@
 //! - `driver`, with `timerfd` and `unpark`: waits for events and sets the readiness of their
 //!   sources.
 //! - `registration`, `source`: a socket's registration with the driver, and operations that wait.
+//! - `async_fd`: any other descriptor, public as `unix::AsyncFd`.
 //! - [`net`]: the sockets. `traits`: the I/O traits of other crates, for them.
 //!
 //! The crate knows no tasks, timers or executor. An executor installs the handle in its threads.
@@ -23,6 +24,8 @@
     expect(unreachable_pub, reason = "public in a model's build")
 )]
 
+#[cfg(unix)]
+mod async_fd;
 mod callback;
 mod driver;
 mod handle;
@@ -41,6 +44,14 @@ mod timerfd;
 #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
 mod traits;
 mod unpark;
+
+/// Asynchronous I/O on any file descriptor.
+#[cfg(unix)]
+pub mod unix {
+    pub use crate::async_fd::{
+        AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard, AsyncFdRegisterError, TryIoError,
+    };
+}
 
 pub use callback::ReadyCallback;
 pub use driver::{Batch, EndedWaits, IoDriver, TurnReport};

@@ -21,15 +21,32 @@ use crate::scheduled_io::wait::ReadinessWait;
 use crate::slab::SourceKey;
 use crate::system;
 
-/// Returns the interest with which every source is registered, once: both directions.
+/// Returns the interest with which a socket is registered, once: both directions.
 ///
-/// It includes urgent data. While a source has any, a short read does not mean that the source is
-/// drained (see [`crate::source`]).
+/// It includes urgent data. Once a source has had any, a short read does not mean that the source
+/// is drained (see [`crate::source`]).
 fn both_directions() -> system::Interest {
     let both = system::Interest::READABLE | system::Interest::WRITABLE;
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let both = both | system::Interest::PRIORITY;
     both
+}
+
+/// Returns the interest with which a descriptor of the user is registered.
+#[cfg(unix)]
+fn directions_of(interest: Interest) -> system::Interest {
+    let parts = [
+        (interest.is_readable(), system::Interest::READABLE),
+        (interest.is_writable(), system::Interest::WRITABLE),
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        (interest.is_priority(), system::Interest::PRIORITY),
+    ];
+    parts
+        .into_iter()
+        .filter_map(|(is_included, part)| is_included.then_some(part))
+        .reduce(|some, part| some | part)
+        // Errors are reported in any case, but mio has no empty interest.
+        .unwrap_or(system::Interest::READABLE)
 }
 
 /// A source's registration. See the module docs.
@@ -46,15 +63,30 @@ impl Registration {
         source: &mut impl system::Source,
         initial: Ready,
     ) -> io::Result<Self> {
+        Self::register(handle, source, initial, both_directions())
+    }
+
+    /// Registers a source, edge-triggered, for `interest` alone.
+    #[cfg(unix)]
+    pub(crate) fn with_interest(
+        handle: IoHandle,
+        source: &mut impl system::Source,
+        interest: Interest,
+    ) -> io::Result<Self> {
+        Self::register(handle, source, Ready::EMPTY, directions_of(interest))
+    }
+
+    fn register(
+        handle: IoHandle,
+        source: &mut impl system::Source,
+        initial: Ready,
+        interest: system::Interest,
+    ) -> io::Result<Self> {
         let state = Arc::new(ScheduledIo::new(initial));
         // The table first, then the system, so that an event finds its source.
         let key = handle.insert(&state)?;
         let token = system::Token(key.to_token());
-        if let Err(error) = handle
-            .shared()
-            .registry
-            .register(source, token, both_directions())
-        {
+        if let Err(error) = handle.shared().registry.register(source, token, interest) {
             handle.remove(key);
             return Err(error);
         }
@@ -81,6 +113,21 @@ impl Registration {
     #[inline]
     pub(crate) fn clear(&self, observed: ReadyEvent, interest: Interest) {
         self.state.readiness().word().clear(observed, interest);
+    }
+
+    /// Clears a set of readiness, since an operation has used it up.
+    #[cfg(unix)]
+    pub(crate) fn clear_ready(&self, observed: ReadyEvent, ready: Ready) {
+        self.state.readiness().word().clear_ready(observed, ready);
+    }
+
+    /// Clears the readiness for `interest`, since an operation would have blocked.
+    #[cfg(unix)]
+    pub(crate) fn clear_if_would_block(&self, observed: ReadyEvent, interest: Interest) {
+        self.state
+            .readiness()
+            .word()
+            .clear_if_would_block(observed, interest);
     }
 
     /// Waits in the slot of `direction`.

@@ -362,7 +362,8 @@ unsupported!(
     mio::net::UnixListener,
     mio::net::UnixDatagram,
     mio::unix::pipe::Sender,
-    mio::unix::pipe::Receiver
+    mio::unix::pipe::Receiver,
+    mio::unix::SourceFd<'_>
 );
 
 /// Like [`mio::Events`].
