@@ -37,6 +37,7 @@
 //! - [`task`]: spawning, joining, aborting, yielding, blocking, tasks that stay on one thread.
 //! - [`runtime`]: the runtime, its settings, handles to it.
 //! - [`net`]: TCP and name look-up.
+//! - [`io`]: readiness of any file descriptor (`AsyncFd`).
 //! - [`time`]: sleeping, limits, ticks, callbacks.
 #![cfg_attr(unix, doc = "- [`signal`]: signals of the operating system.")]
 #![cfg_attr(feature = "hyper", doc = "- [`hyper`]: hyper's executor and timer.")]
@@ -112,6 +113,54 @@ pub mod context {
         FrameScope, FrameStats, LocationStats, Scope, WithFrame, bind, catch_unwind, contract,
         coop, frame_stats,
     };
+}
+
+/// Readiness of any file descriptor.
+///
+/// # Examples
+///
+/// A socket of `std`, which a task awaits in its own frame:
+///
+/// ```
+/// # #[cfg(unix)] fn main() -> std::io::Result<()> {
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// use framewise::ContextVar;
+/// use framewise::io::Interest;
+/// use framewise::io::unix::AsyncFd;
+///
+/// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+///
+/// framewise::block_on(async {
+///     let (end, mut peer) = UnixStream::pair()?;
+///     end.set_nonblocking(true)?;
+///     let end = AsyncFd::new(end)?;
+///     let read = REQUEST_ID.scope(7, async move {
+///         let mut buffer = [0; 16];
+///         end.async_io(Interest::READABLE, |mut end| {
+///             assert_eq!(REQUEST_ID.get(), Some(7));
+///             end.read(&mut buffer)
+///         })
+///         .await
+///     });
+///     let reading = framewise::spawn(read);
+///     peer.write_all(b"hello")?;
+///     assert_eq!(reading.await.expect("it neither panics nor is aborted")?, 5);
+///     Ok(())
+/// })
+/// # }
+/// # #[cfg(not(unix))] fn main() {}
+/// ```
+pub mod io {
+    pub use framewise_io::{Interest, Ready};
+
+    /// File descriptors of other libraries.
+    #[cfg(unix)]
+    pub mod unix {
+        pub use framewise_io::unix::{
+            AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard, AsyncFdRegisterError, TryIoError,
+        };
+    }
 }
 
 /// TCP, and looking names up.
