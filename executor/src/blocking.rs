@@ -21,7 +21,7 @@ use framewise_context::Frame;
 use framewise_sync::atomic::AtomicUsize;
 use framewise_sync::{Condvar, Mutex, MutexGuard};
 
-pub(crate) use self::host::{CoreWork, Host, start_thread};
+pub(crate) use self::host::{Host, start_thread};
 pub(crate) use self::job::Job;
 use self::job::{BlockingCall, BlockingSchedule};
 use self::pool_state::PoolState;
@@ -49,7 +49,7 @@ struct Pool<H: Host> {
 }
 
 /// A job that the pool did not take, with the reason; `None` if the pool is closed.
-type Unqueued<H> = (Job<<H as Host>::Core>, Option<io::Error>);
+type Unqueued<H> = (Job<H>, Option<io::Error>);
 
 impl<H: Host> BlockingPool<H> {
     pub(crate) fn new(
@@ -107,25 +107,26 @@ impl<H: Host> BlockingPool<H> {
         Err(reason.unwrap_or_else(|| io::Error::other("the runtime is shutting down")))
     }
 
-    /// Hands a worker's core off to a thread, at once: the pool's limit does not apply.
-    pub(crate) fn run_core(&self, job: H::Core, host: &H) -> Result<(), H::Core> {
+    /// Works with a core on another thread ([`Host::work`]), at once: the pool's limit does not
+    /// apply. Returns the core if the pool is closed, or can start no thread.
+    pub(crate) fn run_core(&self, core: H::Core, host: &H) -> Result<(), H::Core> {
         let mut state = self.lock();
         if state.closed {
-            return Err(job);
+            return Err(core);
         }
         state.cores += 1;
         if state.idle > 0 {
-            state.push(Job::Core(job));
+            state.push(Job::Core(core));
             self.notify(state);
             return Ok(());
         }
         state.count_start();
         drop(state);
-        match self.start_thread(host, Job::Core(job)) {
-            Err((Job::Core(job), _)) => {
+        match self.start_thread(host, Job::Core(core)) {
+            Err((Job::Core(core), _)) => {
                 // No job relied on this thread: it was counted with a core from the start.
                 self.count_out_unstarted().cores -= 1;
-                Err(job)
+                Err(core)
             }
             _ => Ok(()),
         }
@@ -147,13 +148,13 @@ impl<H: Host> BlockingPool<H> {
         let stranded = state.queue.split_off(0);
         drop(state);
         for call in stranded {
-            Job::<H::Core>::Task(call).fail(Some(error));
+            Job::<H>::Task(call).fail(Some(error));
         }
     }
 
     /// Queues a job and makes sure that a thread will take it. Returns it if the pool is closed
     /// (without an error), or has no thread and can start none (with the reason).
-    fn push(&self, job: Job<H::Core>, host: &H) -> Result<(), Unqueued<H>> {
+    fn push(&self, job: Job<H>, host: &H) -> Result<(), Unqueued<H>> {
         let mut state = self.lock();
         if state.closed {
             return Err((job, None));
@@ -223,7 +224,7 @@ impl<H: Host> BlockingPool<H> {
                 let _ = call.header().state.abort();
             }
             for call in cancelled {
-                Job::<H::Core>::Task(call).fail(None);
+                Job::<H>::Task(call).fail(None);
             }
         });
     }

@@ -17,9 +17,7 @@ use crate::scheduler::worker::CoreHandoff;
 /// The runtime, as a pool sees it.
 pub(crate) trait Host: Clone + Send + 'static {
     /// What `block_in_place` hands off to another thread.
-    type Core: CoreWork;
-    /// Keeps a thread in the runtime.
-    type Entered;
+    type Core: Send + 'static;
 
     /// Starts a thread. If it cannot be started, `body` is dropped.
     fn start(
@@ -30,13 +28,10 @@ pub(crate) trait Host: Clone + Send + 'static {
     ) -> io::Result<thread::JoinHandle<()>>;
 
     /// Makes the calling thread one of the runtime's, until the guard is dropped.
-    fn enter(&self) -> Self::Entered;
-}
+    fn enter(&self) -> impl Sized;
 
-/// A worker's core on its way to another thread.
-pub(crate) trait CoreWork: Send + 'static {
     /// Works with the core until it is handed off again, or the runtime closes.
-    fn work(self);
+    fn work(core: Self::Core);
 }
 
 /// Starts a thread. Returns an error if the start panics, too: the panic hook has printed it, and
@@ -62,7 +57,6 @@ pub(crate) fn start_thread(
 
 impl Host for Arc<Spawner> {
     type Core = CoreHandoff;
-    type Entered = enter::Entered;
 
     fn start(
         &self,
@@ -73,13 +67,11 @@ impl Host for Arc<Spawner> {
         start_thread(name, stack_size, body)
     }
 
-    fn enter(&self) -> enter::Entered {
+    fn enter(&self) -> impl Sized {
         enter::enter(self, self.shared.outside())
     }
-}
 
-impl CoreWork for CoreHandoff {
-    fn work(self) {
-        self.run();
+    fn work(core: CoreHandoff) {
+        core.run();
     }
 }

@@ -3,26 +3,26 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use framewise_context::coop;
 
-use super::{BlockingPool, CoreWork, Host};
-use crate::scheduler::spawner::report_unhandled;
-use crate::scheduler::worker::CoreHandoff;
+use super::{BlockingPool, Host};
+use crate::scheduler::spawner::{Spawner, report_unhandled};
 use crate::seeded::hooks;
 use crate::task::JoinError;
 use crate::task::cell::Schedule;
 use crate::task::header::{RunResult, TaskRef};
 
 /// What the pool is asked to do.
-pub(crate) enum Job<C = CoreHandoff> {
+pub(crate) enum Job<H: Host = Arc<Spawner>> {
     Task(TaskRef),
     /// A worker's core that is handed off to another thread.
-    Core(C),
+    Core(H::Core),
 }
 
-impl<C: CoreWork> Job<C> {
+impl<H: Host> Job<H> {
     /// Runs the job.
     pub(crate) fn run(self) {
         match self {
@@ -35,7 +35,7 @@ impl<C: CoreWork> Job<C> {
                     "a blocking call is polled once"
                 );
             }
-            Self::Core(job) => job.work(),
+            Self::Core(core) => H::work(core),
         }
     }
 
@@ -55,8 +55,8 @@ impl<C: CoreWork> Job<C> {
                 unsafe { task.complete_with_error(error) }
             }
             // Its destructor lets the worker leave.
-            // Unnoticed: skipped, because the job is dropped at the end of the arm, too.
-            Self::Core(job) => drop(job),
+            // Unnoticed: skipped, because the core is dropped at the end of the arm, too.
+            Self::Core(core) => drop(core),
         }
     }
 }

@@ -43,7 +43,7 @@ impl<H: Host> PoolState<H> {
         }
     }
 
-    pub(super) fn push(&mut self, job: Job<H::Core>) {
+    pub(super) fn push(&mut self, job: Job<H>) {
         match job {
             Job::Task(call) => self.queue.push_back(call),
             // Unnoticed: `push_back` is `push_front`, because each core that waits has a thread
@@ -52,7 +52,7 @@ impl<H: Host> PoolState<H> {
         }
     }
 
-    pub(crate) fn pop(&mut self) -> Option<Job<H::Core>> {
+    pub(crate) fn pop(&mut self) -> Option<Job<H>> {
         // Unnoticed: `pop_front` is `pop_back`, because each core that waits has a thread that was
         // notified.
         match self.waiting_cores.pop_front() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use framewise_context::Frame;
 use framewise_sync::thread;
 
-use super::{BlockingPool, CoreWork, Host};
+use super::{BlockingPool, Host};
 use crate::task::{JoinError, JoinHandle};
 
 type Start = Box<dyn FnOnce() + Send>;
@@ -20,15 +20,8 @@ type Start = Box<dyn FnOnce() + Send>;
 #[derive(Clone, Default)]
 struct FailingHost(Arc<Mutex<VecDeque<Start>>>);
 
-struct NoCore;
-
-impl CoreWork for NoCore {
-    fn work(self) {}
-}
-
 impl Host for FailingHost {
-    type Core = NoCore;
-    type Entered = ();
+    type Core = ();
 
     fn start(
         &self,
@@ -41,7 +34,9 @@ impl Host for FailingHost {
         Err(io::Error::other("no thread is left"))
     }
 
-    fn enter(&self) {}
+    fn enter(&self) -> impl Sized {}
+
+    fn work((): ()) {}
 }
 
 #[derive(Clone)]
@@ -121,8 +116,7 @@ fn a_call_whose_start_fails_in_a_pool_that_is_closed_meanwhile_is_cancelled() {
 struct LateHost(BlockingPool<LateHost>);
 
 impl Host for LateHost {
-    type Core = NoCore;
-    type Entered = ();
+    type Core = ();
 
     fn start(
         &self,
@@ -139,7 +133,9 @@ impl Host for LateHost {
         }))
     }
 
-    fn enter(&self) {}
+    fn enter(&self) -> impl Sized {}
+
+    fn work((): ()) {}
 }
 
 /// The wait for the end joins the threads with no lock held.
@@ -195,7 +191,7 @@ fn an_idle_thread_outlives_wake_ups_that_notify_it_of_nothing() {
 fn a_pool_that_is_closed_starts_no_thread() {
     let bench = Bench::new();
     bench.pool.close();
-    assert!(bench.pool.run_core(NoCore, &bench.host).is_err());
+    assert!(bench.pool.run_core((), &bench.host).is_err());
     assert!(error_of(bench.spawn(|| ())).is_cancelled());
 }
 

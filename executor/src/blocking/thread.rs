@@ -20,11 +20,7 @@ framewise_sync::thread_local! {
 impl<H: Host> BlockingPool<H> {
     /// Starts a thread, which the caller has counted, for a first job. Returns the job if it
     /// cannot.
-    pub(super) fn start_thread(
-        &self,
-        host: &H,
-        job: Job<H::Core>,
-    ) -> Result<(), (Job<H::Core>, io::Error)> {
+    pub(super) fn start_thread(&self, host: &H, job: Job<H>) -> Result<(), (Job<H>, io::Error)> {
         // Ordering: Relaxed. The number only has to be unique.
         // Survives: skipped, because it is part of a thread's name and nothing else.
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +54,7 @@ impl<H: Host> BlockingPool<H> {
         }
     }
 
-    fn work(&self, host: &H, first: Option<Job<H::Core>>) {
+    fn work(&self, host: &H, first: Option<Job<H>>) {
         /// Counts the thread out, also if a bug of the runtime unwinds.
         struct Ended<H: Host> {
             pool: BlockingPool<H>,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use framewise_context::Frame;
 use framewise_sync::thread;
 
-use crate::blocking::{BlockingPool, CoreWork, Host};
+use crate::blocking::{BlockingPool, Host};
 use crate::task::JoinHandle;
 
 /// A pool of a model's threads.
@@ -35,18 +35,8 @@ struct ModelHost {
 /// The panic of a core that unwinds its thread, like a worker's whose driver fails.
 pub const CORE_PANIC: &str = "the model's core unwinds";
 
-/// A core of a model, which `block_in_place` hands off: a closure.
-pub(crate) struct ModelCore(Box<dyn FnOnce() + Send>);
-
-impl CoreWork for ModelCore {
-    fn work(self) {
-        (self.0)();
-    }
-}
-
 impl Host for ModelHost {
-    type Core = ModelCore;
-    type Entered = ();
+    type Core = Box<dyn FnOnce() + Send>;
 
     fn start(
         &self,
@@ -76,7 +66,11 @@ impl Host for ModelHost {
         })
     }
 
-    fn enter(&self) {}
+    fn enter(&self) -> impl Sized {}
+
+    fn work(core: Self::Core) {
+        core();
+    }
 }
 
 impl ModelPool {
@@ -112,8 +106,7 @@ impl ModelPool {
 
     /// Hands a core off like `block_in_place`. Returns `false` if the pool gave it back.
     pub fn hand_off_core(&self, core: impl FnOnce() + Send + 'static) -> bool {
-        let core = ModelCore(Box::new(core));
-        self.pool.run_core(core, &self.host).is_ok()
+        self.pool.run_core(Box::new(core), &self.host).is_ok()
     }
 
     /// Returns the number of threads that were started, or failed to start.

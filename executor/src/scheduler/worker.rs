@@ -164,12 +164,10 @@ impl Drop for CoreHandoff {
     }
 }
 
-/// Hands this worker's core off to another thread, by `start`, which gives the core back if no
-/// thread can be started. In a runtime that is closing the core ends instead. Does nothing on a
-/// thread without a core.
-pub(crate) fn hand_off_core(
-    start: impl FnOnce(&Arc<Spawner>, CoreHandoff) -> Result<(), CoreHandoff>,
-) {
+/// Hands this worker's core off to a thread of the blocking pool, which calls [`CoreHandoff::run`].
+/// Takes the core back if no thread can be started. In a runtime that is closing the core ends
+/// instead. Does nothing on a thread without a core.
+pub(crate) fn hand_off_core() {
     with_worker(|worker| {
         let Some(worker) = worker else { return };
         let Some(core) = worker.core.borrow_mut().take() else {
@@ -181,7 +179,8 @@ pub(crate) fn hand_off_core(
             shared: Arc::clone(shared),
             core: Some(core),
         };
-        let Err(mut handoff) = start(&worker.spawner, handoff) else {
+        // In the worker's runtime: the current one may be another.
+        let Err(mut handoff) = shared.blocking.run_core(handoff, &worker.spawner) else {
             return;
         };
         if shared.is_closing() {

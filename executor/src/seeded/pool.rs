@@ -14,13 +14,13 @@ impl<H: Host> BlockingPool<H> {
     }
 
     /// Takes every job that waits.
-    pub(crate) fn take_queue(&self) -> VecDeque<Job<H::Core>> {
+    pub(crate) fn take_queue(&self) -> VecDeque<Job<H>> {
         let mut state = self.lock();
         std::iter::from_fn(|| state.pop()).collect()
     }
 }
 
-impl<C> Job<C> {
+impl<H: Host> Job<H> {
     /// Returns the task, if the job is one.
     pub(crate) fn task(&self) -> Option<TaskRef> {
         match self {

@@ -162,8 +162,7 @@ pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,
 {
-    // Not in the current runtime, which may be another one, but in the worker's own.
-    worker::hand_off_core(|spawner, job| spawner.shared.blocking.run_core(job, spawner));
+    worker::hand_off_core();
     coop::with_unconstrained(|| ending::while_blocking(|| hooks::blocking(f)))
 }
 

@@ -6,7 +6,7 @@ use std::future::{pending, poll_fn};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use framewise_io::Batch;
 
 use super::{Bench, Close};
 use crate::scheduler::idle::state::SchedulerOps;
-use crate::scheduler::worker::{Core, CoreHandoff, Dispatch, Random, WorkerThread, hand_off_core};
+use crate::scheduler::worker::{Core, Dispatch, Random, WorkerThread, hand_off_core};
 use crate::task::yield_now;
 use crate::time::set_timeout;
 
@@ -253,8 +253,9 @@ fn a_core_that_comes_back_counts_again() {
     let close = Close(bench.clone());
     bench.shared.register_worker();
     let first = bench.spawn(async move {
-        hand_off_core(|_, job| Err(job));
         let shared = &close.0.shared;
+        shared.blocking.close();
+        hand_off_core();
         shared.close();
         // In the injector, where the end would find it.
         let outside = thread::spawn({
@@ -272,23 +273,29 @@ fn a_core_that_comes_back_counts_again() {
 fn a_thread_leaves_without_the_core_that_it_gave_away() {
     let (bench, core) = Bench::new();
     let shared = Arc::clone(&bench.shared);
-    let gone: Arc<Mutex<Option<CoreHandoff>>> = Arc::default();
+    let (polled, is_polled) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
     shared.register_worker();
     let first = bench.spawn({
-        let gone = Arc::clone(&gone);
+        let bench = bench.clone();
         async move {
-            hand_off_core(|_, job| {
-                *gone.lock().expect("no panic") = Some(job);
-                Ok(())
-            });
+            // In the LIFO slot, so it goes with the core.
+            drop(bench.spawn(async move {
+                polled.send(()).expect("the test waits");
+                let _ = released.recv();
+            }));
+            hand_off_core();
         }
     });
     bench.clone().work(core, first);
+    is_polled.recv().expect("the other thread works");
     let task = bench.spawn(pending::<()>());
     shared.close();
     shared.deregister_worker(true);
-    assert!(!task.is_finished(), "a core is on its way");
-    drop(gone.lock().expect("no panic").take());
+    assert!(!task.is_finished(), "the other thread has a core");
+    drop(release);
+    shared.blocking.close();
+    assert!(shared.blocking.wait_for_end(None));
     assert!(task.is_finished());
 }
 
