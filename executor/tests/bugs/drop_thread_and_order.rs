@@ -53,7 +53,7 @@ pub(crate) const CLASS: Class = Class {
                     "c81_in_the_destructor_of_a_workers_thread_local_a_spawned_task_is_cancelled",
                 ),
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/threads.rs",
                     "workers_threads_are_gone_when_the_drop_returns_with_their_thread_locals",
                 ),
             ]),
@@ -67,7 +67,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_local_set_is_dropped_before_during_and_after_its_runtime",
                 ),
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/after.rs",
                     "wakers_timers_and_sockets_that_outlive_the_runtime_are_harmless",
                 ),
             ]),
@@ -79,7 +79,7 @@ pub(crate) const CLASS: Class = Class {
                     dangling pointer.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/kinds.rs",
                     "a_runtime_may_be_dropped_by_its_own_task_call_or_callback",
                 ),
                 (

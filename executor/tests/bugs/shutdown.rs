@@ -23,7 +23,7 @@ pub(crate) const CLASS: Class = Class {
                     that woke another task acquired the same lock.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/tasks.rs",
                     "destructors_at_shutdown_may_spawn_wake_abort_and_arm",
                 ),
                 (
@@ -38,11 +38,11 @@ pub(crate) const CLASS: Class = Class {
                     cancellation of a task.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/tasks.rs",
                     "destructors_at_shutdown_may_spawn_wake_abort_and_arm",
                 ),
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/kinds.rs",
                     "a_runtime_may_be_dropped_by_its_own_task_call_or_callback",
                 ),
                 ("loom-tests/tests/owned.rs", "a_spawn_meets_the_closing"),
@@ -54,7 +54,7 @@ pub(crate) const CLASS: Class = Class {
                     (framewise has TCP: tasks that share a socket use it in their destructors.)",
             here: Here::Tests(&[
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/after.rs",
                     "wakers_timers_and_sockets_that_outlive_the_runtime_are_harmless",
                 ),
                 (
@@ -69,7 +69,7 @@ pub(crate) const CLASS: Class = Class {
             story: "A shutdown that raced with block_in_place deadlocked occasionally.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/threads.rs",
                     "a_shutdown_ends_what_block_in_place_left_behind",
                 ),
                 (
@@ -93,7 +93,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_shutdown_ends_block_on_within_block_in_place",
                 ),
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/after.rs",
                     "a_block_on_in_another_thread_sees_the_end_of_what_it_waits_for",
                 ),
             ]),
@@ -109,7 +109,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_blocking_call_during_the_shutdown_runs_or_reports_that_it_did_not",
                 ),
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/after.rs",
                     "a_handle_outlives_its_runtime_and_cancels_what_it_is_given",
                 ),
             ]),

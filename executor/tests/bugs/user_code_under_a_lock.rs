@@ -83,7 +83,7 @@ pub(crate) const CLASS: Class = Class {
             story: crate::UNREAD,
             here: Here::Tests(&[
                 (
-                    "executor/tests/shutdown.rs",
+                    "executor/tests/shutdown/tasks.rs",
                     "destructors_at_shutdown_may_spawn_wake_abort_and_arm",
                 ),
                 (

@@ -2,16 +2,12 @@
 //! panic that is reported, and so does the runtime. (Issue 8, A1.) A table of the code that the
 //! shutdown runs, the awaited object, and the way of waiting.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-use std::fmt;
 use std::future::{Future, pending};
 use std::net::TcpListener as StdListener;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
-use std::thread;
 use std::time::Duration;
+use std::{fmt, thread};
 
 use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
 use framewise::runtime::{Builder, Handle, Runtime};
@@ -20,9 +16,7 @@ use framewise::time::{set_timeout, sleep};
 use framewise::{ContextVar, JoinHandle, spawn_blocking};
 use framewise_test_support::{DropCall, call_waker, on_drop};
 
-const HOUR: Duration = Duration::from_secs(3600);
-/// The timeout after which a cell counts as hanging. No test measures time with it.
-const HANG: Duration = Duration::from_secs(20);
+use crate::{HANG, HOUR, run_cells};
 
 static VALUE: ContextVar<Arc<DropCall>> = ContextVar::new("value");
 
@@ -82,14 +76,14 @@ const WAITS: [Wait; 8] = [
 
 /// The way of waiting.
 #[derive(Clone, Copy, Debug)]
-enum How {
+pub(crate) enum How {
     BlockOn,
     BlockOnInPlace,
     Foreign,
     ForeignInPlace,
 }
 
-const HOWS: [How; 4] = [
+pub(crate) const HOWS: [How; 4] = [
     How::BlockOn,
     How::BlockOnInPlace,
     How::Foreign,
@@ -113,7 +107,7 @@ struct Resources {
     own: Mutex<Option<JoinHandle<()>>>,
 }
 
-fn block<F: Future>(how: How, handle: &Handle, future: F) -> F::Output {
+pub(crate) fn block<F: Future>(how: How, handle: &Handle, future: F) -> F::Output {
     match how {
         How::BlockOn => handle.block_on(future),
         How::BlockOnInPlace => block_in_place(|| handle.block_on(future)),
@@ -338,30 +332,6 @@ fn once_waker(code: impl FnMut() + Send + 'static) -> Waker {
     })
 }
 
-/// Runs cells, each with a timeout, and reports all that hang or fail.
-fn run(cells: impl Iterator<Item = Cell>) {
-    let mut failed = Vec::new();
-    for cell in cells {
-        let name = cell.to_string();
-        let (ended, has_ended) = mpsc::channel();
-        thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || {
-                let result = catch_unwind(AssertUnwindSafe(|| cell.run()));
-                let _ = ended.send(result.is_ok());
-            })
-            .unwrap();
-        match has_ended.recv_timeout(HANG) {
-            Ok(true) => {}
-            Ok(false) => failed.push(format!("fails: {name}")),
-            Err(_) => failed.push(format!("hangs: {name}")),
-        }
-        // Stop early, because each hang takes the whole timeout.
-        assert!(failed.len() < 3, "{failed:#?}");
-    }
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
 fn cells(place: Place, end: End) -> impl Iterator<Item = Cell> {
     WAITS.into_iter().flat_map(move |wait| {
         HOWS.into_iter().flat_map(move |how| {
@@ -378,157 +348,29 @@ fn cells(place: Place, end: End) -> impl Iterator<Item = Cell> {
 
 #[test]
 fn every_wait_of_every_code_that_a_drop_runs_ends() {
-    run(PLACES.into_iter().flat_map(|place| cells(place, End::Drop)));
+    run_cells(
+        PLACES.into_iter().flat_map(|place| cells(place, End::Drop)),
+        Cell::run,
+    );
 }
 
 #[test]
 fn every_wait_of_every_code_that_a_limited_shutdown_runs_ends() {
-    run(PLACES
-        .into_iter()
-        .filter(|place| !matches!(place, Place::QueuedCall))
-        .flat_map(|place| cells(place, End::Timeout)));
+    run_cells(
+        PLACES
+            .into_iter()
+            .filter(|place| !matches!(place, Place::QueuedCall))
+            .flat_map(|place| cells(place, End::Timeout)),
+        Cell::run,
+    );
 }
 
 #[test]
 fn every_wait_of_every_code_that_a_shutdown_in_the_background_runs_ends() {
-    run(PLACES
-        .into_iter()
-        .flat_map(|place| cells(place, End::Background)));
-}
-
-/// The code of the bug report, verbatim.
-#[test]
-fn a_destructor_that_sleeps_in_block_on_ends_and_says_why() {
-    for (workers, in_place) in [(1, false), (2, false), (1, true), (2, true)] {
-        let (reported, reports) = mpsc::channel();
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .on_unhandled_panic(move |error| reported.send(error.to_string()).unwrap())
-            .build()
-            .unwrap();
-        let sleeps = || Handle::current().block_on(sleep(Duration::from_millis(20)));
-        let value = on_drop(move || match in_place {
-            false => sleeps(),
-            true => block_in_place(sleeps),
-        });
-        drop(runtime.spawn(async move {
-            let _value = value;
-            pending::<()>().await;
-        }));
-        let (dropped, is_dropped) = mpsc::channel();
-        thread::spawn(move || {
-            drop(runtime);
-            dropped.send(()).unwrap();
-        });
-        is_dropped.recv_timeout(HANG).expect("the drop hangs");
-        let report = reports.try_recv().unwrap();
-        assert!(report.contains("was shut down"), "{report}");
-    }
-}
-
-/// A task that is aborted in its last poll completes with its output, which a destructor can join
-/// at the shutdown.
-#[test]
-fn a_destructor_gets_the_output_of_a_task_that_was_aborted_too_late() {
-    let runtime = framewise_test_support::runtime(1);
-    let (polled, is_polled) = mpsc::channel();
-    let (release, released) = mpsc::channel();
-    let finished = runtime.spawn(async move {
-        polled.send(()).unwrap();
-        released.recv().unwrap();
-        5
-    });
-    is_polled.recv().unwrap();
-    finished.abort();
-    release.send(()).unwrap();
-    while !finished.is_finished() {
-        thread::yield_now();
-    }
-    let (result, results) = mpsc::channel();
-    let finished = Mutex::new(Some(finished));
-    let value = on_drop(move || {
-        let finished = finished.lock().unwrap().take().unwrap();
-        let joined = Handle::current().block_on(finished);
-        result.send(joined.unwrap()).unwrap();
-    });
-    drop(runtime.spawn(async move {
-        let _value = value;
-        pending::<()>().await;
-    }));
-    drop(runtime);
-    assert_eq!(results.try_recv(), Ok(5));
-}
-
-/// A destructor may do at the shutdown everything that does not wait.
-#[test]
-fn a_destructor_may_write_to_its_socket_and_join_what_is_finished() {
-    use std::io::Read;
-
-    for workers in [1, 2] {
-        let runtime = framewise_test_support::runtime(workers);
-        let listener = StdListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (result, results) = mpsc::channel();
-        let finished = runtime.spawn(async { 5 });
-        while !finished.is_finished() {
-            thread::yield_now();
-        }
-        let stream = runtime.block_on(TcpStream::connect(address)).unwrap();
-        runtime.block_on(stream.writable()).unwrap();
-        let finished = Mutex::new(Some(finished));
-        let value = on_drop(move || {
-            let wrote = stream.try_write(b"bye").unwrap();
-            let finished = finished.lock().unwrap().take().unwrap();
-            let joined = Handle::current().block_on(finished).unwrap();
-            result.send((wrote, joined)).unwrap();
-        });
-        drop(runtime.spawn(async move {
-            let _value = value;
-            pending::<()>().await;
-        }));
-        drop(runtime);
-        assert_eq!(results.try_recv(), Ok((3, 5)));
-        let mut said = String::new();
-        let (mut peer, _) = listener.accept().unwrap();
-        peer.read_to_string(&mut said).unwrap();
-        assert_eq!(said, "bye");
-    }
-}
-
-/// Two destructors that wait for each other's tasks.
-#[test]
-fn destructors_that_join_each_others_tasks_end() {
-    for (workers, how) in [1, 2]
-        .into_iter()
-        .flat_map(|workers| HOWS.map(|how| (workers, how)))
-    {
-        let runtime = framewise_test_support::runtime(workers);
-        let slots: [Arc<Mutex<Option<JoinHandle<()>>>>; 2] = Default::default();
-        let (result, results) = mpsc::channel();
-        for number in 0..2 {
-            let (slot, result) = (Arc::clone(&slots[1 - number]), result.clone());
-            let handle = runtime.handle().clone();
-            let value = on_drop(move || {
-                let joined = slot.lock().unwrap().take().unwrap();
-                let joined = block(how, &handle, joined);
-                result
-                    .send(joined.map_err(|error| error.is_cancelled()))
-                    .unwrap();
-            });
-            let task = runtime.spawn(async move {
-                let _value = value;
-                pending::<()>().await;
-            });
-            *slots[number].lock().unwrap() = Some(task);
-        }
-        let (dropped, is_dropped) = mpsc::channel();
-        thread::spawn(move || {
-            drop(runtime);
-            dropped.send(()).unwrap();
-        });
-        is_dropped.recv_timeout(HANG).expect("the drop hangs");
-        drop(result);
-        let results: Vec<_> = results.iter().collect();
-        assert_eq!(results, [Err(true); 2], "{workers} workers, {how:?}");
-    }
+    run_cells(
+        PLACES
+            .into_iter()
+            .flat_map(|place| cells(place, End::Background)),
+        Cell::run,
+    );
 }

@@ -2,21 +2,18 @@
 //! wait ends with an error or a panic, and then the shutdown completes. A table of the awaited
 //! object, the place of the waiting code, and the kind of shutdown.
 //!
-//! The runtime cannot detect that such a poll blocks. `shutdown_waits.rs` covers the code that the
-//! shutdown itself runs, and `shutdown.rs` covers `block_in_place`.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The runtime cannot detect that such a poll blocks. [`waits`](crate::waits) covers the code that
+//! the shutdown itself runs, and [`threads`](crate::threads) covers `block_in_place`.
 
 use std::any::Any;
-use std::fmt;
 use std::future::{Future, pending, poll_fn};
 use std::net::TcpListener as StdListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll};
-use std::thread;
 use std::time::Duration;
+use std::{fmt, thread};
 
 use framewise::net::{Interest, TcpListener, TcpStream};
 use framewise::runtime::{Builder, Handle, Runtime};
@@ -25,9 +22,7 @@ use framewise::time::{interval, set_timeout, sleep};
 use framewise::{JoinHandle, spawn, spawn_blocking};
 use framewise_test_support::{call_waker, on_drop, poll_once};
 
-const HOUR: Duration = Duration::from_secs(3600);
-/// The timeout after which a step counts as hanging. No test measures time with it.
-const HANG: Duration = Duration::from_secs(20);
+use crate::{HANG, HOUR, run_cells};
 
 /// The object for which the poll waits.
 #[derive(Clone, Copy, Debug)]
@@ -371,30 +366,6 @@ fn place(
     }
 }
 
-/// Runs cells, each with a timeout, and reports all that hang or fail.
-fn run(cells: impl Iterator<Item = Cell>) {
-    let mut failed = Vec::new();
-    for cell in cells {
-        let name = cell.to_string();
-        let (ended, has_ended) = mpsc::channel();
-        thread::Builder::new()
-            .name(name.clone())
-            .spawn(move || {
-                let result = catch_unwind(AssertUnwindSafe(|| cell.run()));
-                let _ = ended.send(result.is_ok());
-            })
-            .unwrap();
-        match has_ended.recv_timeout(2 * HANG) {
-            Ok(true) => {}
-            Ok(false) => failed.push(format!("fails: {name}")),
-            Err(_) => failed.push(format!("hangs: {name}")),
-        }
-        // Stop early, because each hang takes the whole timeout.
-        assert!(failed.len() < 3, "{failed:#?}");
-    }
-    assert!(failed.is_empty(), "{failed:#?}");
-}
-
 /// Returns the cells. `blocked` has pairs of the number of workers and the number of blocked ones.
 fn cells(end: End, blocked: &'static [(usize, usize)]) -> impl Iterator<Item = Cell> {
     let places = [Place::Task, Place::Timer, Place::Ready, Place::Waker];
@@ -423,22 +394,22 @@ fn cells(end: End, blocked: &'static [(usize, usize)]) -> impl Iterator<Item = C
 
 #[test]
 fn a_drop_ends_the_waits_of_polls_that_block() {
-    run(cells(End::Drop, &[(1, 1), (2, 1), (2, 2)]));
+    run_cells(cells(End::Drop, &[(1, 1), (2, 1), (2, 2)]), Cell::run);
 }
 
 #[test]
 fn a_limited_shutdown_ends_the_waits_of_polls_that_block() {
-    run(cells(End::Timeout, &[(1, 1), (2, 1), (2, 2)]));
+    run_cells(cells(End::Timeout, &[(1, 1), (2, 1), (2, 2)]), Cell::run);
 }
 
 #[test]
 fn a_shutdown_in_the_background_ends_the_waits_of_polls_that_block() {
-    run(cells(End::Background, &[(1, 1), (2, 1), (2, 2)]));
+    run_cells(cells(End::Background, &[(1, 1), (2, 1), (2, 2)]), Cell::run);
 }
 
 #[test]
 fn a_poll_that_drops_its_runtime_can_block_afterwards() {
-    run(cells(End::Own, &[(1, 1), (2, 1)]));
+    run_cells(cells(End::Own, &[(1, 1), (2, 1)]), Cell::run);
 }
 
 /// Another worker polls the task that the blocked code joins while all tasks are aborted, and the
