@@ -1,6 +1,5 @@
 //! The public behavior of the runtime: settings, entering, worker threads. Blocking on a future is
-//! in `block_on.rs`, shutdown in `shutdown`, the blocking pool in `blocking.rs`, joining in
-//! `join.rs`.
+//! in `block_on.rs`, shutdown in `shutdown/`, the blocking pool in `blocking/`, joining in `join/`.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,7 +1,7 @@
 //! Signals: listeners in one runtime and in several, in their frames. Signals are process-wide, so
 //! one test runs at a time, and each raises its signals on its own thread: the handler has then run
 //! when `raise` returns. (A forked child's signals are in `bugs/fork.rs`, how signals count for the
-//! budget is in `budget.rs`.)
+//! budget is in `budget/`.)
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

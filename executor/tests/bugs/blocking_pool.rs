@@ -11,15 +11,15 @@ pub(crate) const CLASS: Class = Class {
                     even with a single shard; it was reverted.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/threads.rs",
                     "a_call_that_races_the_end_of_an_idle_thread_is_made",
                 ),
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/calls.rs",
                     "calls_from_many_threads_at_once_are_all_made",
                 ),
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/threads.rs",
                     "an_idle_thread_ends_after_its_keep_alive_and_serves_until_then",
                 ),
             ]),
@@ -31,23 +31,23 @@ pub(crate) const CLASS: Class = Class {
                     pool's queue.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/no_thread.rs",
                     "a_call_is_refused_and_its_closure_dropped_in_its_frame",
                 ),
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/no_thread.rs",
                     "a_call_waits_for_the_threads_that_there_are",
                 ),
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/no_thread.rs",
                     "many_calls_at_once_are_all_rejected_and_none_waits_forever",
                 ),
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/no_thread.rs",
                     "block_in_place_calls_where_it_is_and_look_ups_fail",
                 ),
                 (
-                    "executor/tests/blocking.rs",
+                    "executor/tests/blocking/threads.rs",
                     "no_more_threads_are_started_than_the_limit_says_and_every_call_is_made",
                 ),
             ]),

@@ -1,13 +1,10 @@
 //! Cancel safety: the documented behavior of a future that is dropped before it is ready.
 //!
-//! [`SECTIONS`] lists every section `# Cancel safety` of the public docs with its test;
-//! `index_every_section_on_cancel_safety_has_its_test` finds the sections in the sources.
+//! [`cancel_sections`](crate::cancel_sections) lists every section `# Cancel safety` of the public
+//! docs with its test.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::future::{Future, poll_fn};
 use std::io::{IoSlice, IoSliceMut, Read, Write};
-use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,12 +16,11 @@ use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
 use framewise::task::{LocalSet, consume_budget, coop, unconstrained, yield_now};
 use framewise::test::{Preemptible, preempt};
 use framewise::time::{sleep, timeout, timeout_at};
-
-use crate::index::{Tests, workspace};
-use crate::{Bug, Class, Here, connection};
 use framewise_test_support::{HangWatch, OnDrop, on_workers, runtime};
 
-const HERE: &str = "executor/tests/bugs/cancel_safety.rs";
+use crate::{Bug, Class, Here, connection};
+
+pub(crate) const HERE: &str = "executor/tests/bugs/cancel_safety.rs";
 
 pub(crate) const CLASS: Class = Class {
     name: "cancel safety",
@@ -33,7 +29,10 @@ pub(crate) const CLASS: Class = Class {
         story: "(We have not read the report; it is listed for docs on cancel safety.) The docs' \
                 statements on dropped futures must be tested; each section here has its test.",
         here: Here::Tests(&[
-            (HERE, "index_every_section_on_cancel_safety_has_its_test"),
+            (
+                "executor/tests/bugs/cancel_sections.rs",
+                "index_every_section_on_cancel_safety_has_its_test",
+            ),
             (HERE, "a_dropped_read_or_peek_has_read_nothing"),
             (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
             (HERE, "a_dropped_write_has_written_nothing"),
@@ -54,298 +53,6 @@ pub(crate) const CLASS: Class = Class {
         ]),
     }],
 };
-
-/// Each section: the file, the documented item, and its test.
-const SECTIONS: &[(&str, &str, (&str, &str))] = &[
-    (
-        "executor/src/signal/mod.rs",
-        "ctrl_c",
-        (
-            "executor/tests/signals.rs",
-            "ctrl_c_is_sigint_from_the_first_poll_on",
-        ),
-    ),
-    (
-        "executor/src/signal/unix.rs",
-        "recv",
-        ("executor/tests/signals.rs", "a_dropped_recv_loses_nothing"),
-    ),
-    (
-        "context/src/coop.rs",
-        "consume_budget",
-        (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
-    ),
-    (
-        "context/src/coop/wrappers.rs",
-        "coop",
-        (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
-    ),
-    (
-        "context/src/coop/wrappers.rs",
-        "unconstrained",
-        (HERE, "a_dropped_wait_for_the_budget_loses_nothing"),
-    ),
-    (
-        "executor/src/task/join.rs",
-        "JoinHandle",
-        (
-            "executor/tests/join.rs",
-            "a_dropped_joiner_lets_its_waker_go_and_the_task_run_on",
-        ),
-    ),
-    (
-        "executor/src/task/local.rs",
-        "run_until",
-        (
-            HERE,
-            "a_dropped_run_until_drops_its_future_and_keeps_the_tasks",
-        ),
-    ),
-    (
-        "executor/src/task/yield_now.rs",
-        "yield_now",
-        (HERE, "a_dropped_yield_leaves_the_task_as_it_was"),
-    ),
-    (
-        "executor/src/test/preempt.rs",
-        "preempt",
-        (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
-    ),
-    (
-        "executor/src/test/preempt.rs",
-        "PreemptibleFuture",
-        (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
-    ),
-    (
-        "io/src/net/listener.rs",
-        "bind",
-        (HERE, "a_dropped_bind_leaves_the_address_free"),
-    ),
-    (
-        "io/src/net/listener.rs",
-        "accept",
-        (HERE, "a_dropped_accept_has_accepted_nothing"),
-    ),
-    (
-        "io/src/net/listener.rs",
-        "readable",
-        (HERE, "a_dropped_accept_has_accepted_nothing"),
-    ),
-    (
-        "io/src/net/addr.rs",
-        "lookup_host",
-        (HERE, "a_dropped_look_up_goes_on_and_others_are_served"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "connect",
-        (HERE, "a_dropped_connect_closes_its_socket"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "read",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "read_vectored",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "read_exact",
-        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "peek",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "write",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "write_vectored",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "write_all",
-        (HERE, "a_dropped_write_all_has_written_some"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "ready",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "readable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "writable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "read",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "read_vectored",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "read_exact",
-        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "peek",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "readable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "write",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "write_vectored",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "write_all",
-        (HERE, "a_dropped_write_all_has_written_some"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "writable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/registration.rs",
-        "AsyncIo",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/scheduled_io/wait.rs",
-        "ReadinessWait",
-        (
-            "loom-tests/tests/readiness.rs",
-            "a_dropped_waiter_takes_no_event_along",
-        ),
-    ),
-    (
-        "timers/src/interval.rs",
-        "tick",
-        ("timers/tests/futures.rs", "dropping_a_tick_loses_none"),
-    ),
-    (
-        "timers/src/sleep.rs",
-        "sleep",
-        (
-            "timers/tests/sleep.rs",
-            "a_dropped_sleep_leaves_nothing_behind",
-        ),
-    ),
-    (
-        "timers/src/sleep.rs",
-        "sleep_until",
-        (
-            "timers/tests/sleep.rs",
-            "a_dropped_sleep_leaves_nothing_behind",
-        ),
-    ),
-    (
-        "timers/src/timeout.rs",
-        "timeout",
-        (HERE, "a_dropped_timeout_drops_its_future"),
-    ),
-    (
-        "timers/src/timeout.rs",
-        "timeout_at",
-        (HERE, "a_dropped_timeout_drops_its_future"),
-    ),
-];
-
-/// Returns the item that the docs above `lines` belong to: the next function or type.
-fn item(lines: &[&str]) -> String {
-    let declaration = lines
-        .iter()
-        .map(|line| line.trim_start())
-        .find(|line| {
-            let is_docs = line.starts_with("//") || line.starts_with('#') || line.is_empty();
-            !is_docs && (line.contains("fn ") || line.contains("struct "))
-        })
-        .expect("docs stand on an item");
-    let keyword = if declaration.contains("fn ") {
-        "fn "
-    } else {
-        "struct "
-    };
-    let name = declaration.split(keyword).nth(1).unwrap_or_default();
-    let end = name.find(|c: char| !c.is_alphanumeric() && c != '_');
-    name[..end.unwrap_or(name.len())].to_owned()
-}
-
-fn sections_in(directory: &Path, found: &mut BTreeSet<(String, String)>) {
-    for entry in fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sections_in(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            let source = fs::read_to_string(&path).unwrap();
-            let lines: Vec<_> = source.lines().collect();
-            for (index, line) in lines.iter().enumerate() {
-                if line.trim_start() == "/// # Cancel safety" {
-                    let file = path.strip_prefix(workspace()).unwrap();
-                    let file = file.to_string_lossy().replace('\\', "/");
-                    let is_new = found.insert((file, item(&lines[index + 1..])));
-                    assert!(is_new, "{}: two of one name", path.display());
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn index_every_section_on_cancel_safety_has_its_test() {
-    let mut found = BTreeSet::new();
-    for package in ["sync", "context", "timers", "io", "macros", "executor"] {
-        sections_in(&workspace().join(package).join("src"), &mut found);
-    }
-    let listed: BTreeSet<_> = SECTIONS
-        .iter()
-        .map(|(file, item, _)| ((*file).to_owned(), (*item).to_owned()))
-        .collect();
-    assert_eq!(found, listed);
-    let mut tests = Tests::default();
-    for (file, item, (test_file, test)) in SECTIONS {
-        assert!(
-            tests.has(test_file, test),
-            "{file}, {item}: {test} is not in {test_file}"
-        );
-    }
-    let line = format!(
-        "cancel safety: {} sections, each with its test\n",
-        found.len()
-    );
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
-}
 
 /// Polls a future once, checks that it is pending, and drops it.
 fn give_up<F: Future>(future: F) {

@@ -76,7 +76,7 @@ pub(crate) const CLASS: Class = Class {
                     "c90_a_pooled_connection_shows_each_request_itself_and_keeps_none",
                 ),
                 (
-                    "io/tests/frames.rs",
+                    "io/tests/frames/wakers.rs",
                     "c56_an_idle_connection_keeps_no_frame",
                 ),
             ]),
@@ -95,7 +95,7 @@ pub(crate) const CLASS: Class = Class {
                     "c60_an_initializer_goes_on_for_its_second_user_when_the_first_is_aborted",
                 ),
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/races.rs",
                     "requests_over_sockets_never_mix",
                 ),
             ]),

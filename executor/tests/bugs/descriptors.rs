@@ -84,7 +84,7 @@ pub(crate) const CLASS: Class = Class {
                     later one.",
             here: Here::Tests(&[
                 (
-                    "io/tests/tcp.rs",
+                    "io/tests/tcp/connections.rs",
                     "the_end_is_read_after_what_was_sent_before_it",
                 ),
                 (

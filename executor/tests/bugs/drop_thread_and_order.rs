@@ -87,7 +87,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_runtime_that_its_own_task_drops_is_whole_until_the_task_ends",
                 ),
                 (
-                    "executor/tests/join.rs",
+                    "executor/tests/join/handles.rs",
                     "an_abort_handle_outlives_task_handle_and_runtime",
                 ),
             ]),

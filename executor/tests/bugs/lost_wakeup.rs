@@ -26,7 +26,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 ("loom-tests/tests/idle.rs", "two_pushes_meet_a_park"),
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/wakeups.rs",
                     "as_many_blocking_tasks_as_workers_run_at_once_spawned_from_outside",
                 ),
             ]),
@@ -57,7 +57,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_notification_meets_a_time_out",
                 ),
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/wakeups.rs",
                     "work_of_every_kind_wakes_sleeping_workers",
                 ),
                 (
@@ -81,7 +81,7 @@ pub(crate) const CLASS: Class = Class {
                     "register_against_set_in_the_list",
                 ),
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/wakeups.rs",
                     "every_wake_is_followed_by_a_poll",
                 ),
             ]),
@@ -111,7 +111,7 @@ pub(crate) const CLASS: Class = Class {
             story: crate::UNREAD,
             here: Here::Tests(&[
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/wakeups.rs",
                     "a_task_woken_from_another_thread_as_it_parks_is_polled_again",
                 ),
                 (

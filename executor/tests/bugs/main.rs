@@ -9,6 +9,7 @@
 
 mod blocking_pool;
 mod cancel_safety;
+mod cancel_sections;
 mod context;
 mod descriptors;
 mod drop_thread_and_order;

@@ -41,7 +41,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_worker_runs_the_task_spawned_last_first_and_the_others_in_order",
                 ),
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/races.rs",
                     "floods_from_inside_and_outside_run_every_task_once",
                 ),
             ]),

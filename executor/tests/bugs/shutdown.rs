@@ -73,7 +73,7 @@ pub(crate) const CLASS: Class = Class {
                     "a_shutdown_ends_what_block_in_place_left_behind",
                 ),
                 (
-                    "executor/tests/stress.rs",
+                    "executor/tests/stress/races.rs",
                     "block_in_place_everywhere_strands_nothing",
                 ),
                 (

@@ -39,11 +39,11 @@ pub(crate) const CLASS: Class = Class {
                     never polled its queue.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/fairness.rs",
+                    "executor/tests/fairness/busy.rs",
                     "a_ping_pong_pair_starves_no_task",
                 ),
                 (
-                    "executor/tests/fairness.rs",
+                    "executor/tests/fairness/busy.rs",
                     "a_chain_of_spawns_starves_nobody",
                 ),
             ]),
@@ -54,10 +54,13 @@ pub(crate) const CLASS: Class = Class {
                     slot. A limit for the slot must also hold for timers and I/O.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/fairness.rs",
+                    "executor/tests/fairness/busy.rs",
                     "self_waking_tasks_starve_no_task",
                 ),
-                ("executor/tests/fairness.rs", "io_is_seen_within_ten_yields"),
+                (
+                    "executor/tests/fairness/busy.rs",
+                    "io_is_seen_within_ten_yields",
+                ),
                 (
                     "executor/tests/bugs/starvation.rs",
                     "a_pair_that_fills_the_slot_leaves_the_queue_timers_and_io_their_turn",
@@ -71,11 +74,11 @@ pub(crate) const CLASS: Class = Class {
                     more.",
             here: Here::Tests(&[
                 (
-                    "executor/tests/fairness.rs",
+                    "executor/tests/fairness/blocked.rs",
                     "a_worker_that_blocks_freezes_neither_io_nor_timers_of_the_others",
                 ),
                 (
-                    "executor/tests/fairness.rs",
+                    "executor/tests/fairness/blocked.rs",
                     "a_task_that_blocks_right_after_its_own_io_or_timer_freezes_no_others",
                 ),
                 (

@@ -115,7 +115,7 @@ pub(crate) const CLASS: Class = Class {
                 ),
                 ("timers/tests/sleep.rs", "reset_to_the_furthest_future"),
                 (
-                    "executor/tests/fairness.rs",
+                    "executor/tests/fairness/busy.rs",
                     "timers_in_every_state_go_on_beside_each_other",
                 ),
             ]),

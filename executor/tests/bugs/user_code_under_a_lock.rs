@@ -13,11 +13,11 @@ use crate::{Bug, Class, Here, connection};
 use framewise_test_support::{call_waker, on_drop, on_workers, poll_once};
 
 const WAKERS: (&str, &str) = (
-    "executor/tests/fairness.rs",
+    "executor/tests/fairness/reentry.rs",
     "wakers_that_call_back_into_the_runtime_meet_no_lock",
 );
 const DESTRUCTORS: (&str, &str) = (
-    "executor/tests/fairness.rs",
+    "executor/tests/fairness/reentry.rs",
     "destructors_that_call_back_into_the_runtime_meet_no_lock",
 );
 
@@ -72,10 +72,13 @@ pub(crate) const CLASS: Class = Class {
             here: Here::Tests(&[
                 DESTRUCTORS,
                 (
-                    "io/tests/frames.rs",
+                    "io/tests/frames/callbacks.rs",
                     "c59_a_callback_may_cancel_itself_and_register_another",
                 ),
-                ("io/tests/frames.rs", "c59_a_callback_may_drop_its_source"),
+                (
+                    "io/tests/frames/callbacks.rs",
+                    "c59_a_callback_may_drop_its_source",
+                ),
             ]),
         },
         Bug {

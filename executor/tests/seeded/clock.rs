@@ -1,0 +1,69 @@
+//! Virtual time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use framewise::task::yield_now;
+use framewise::test::{Explorer, preempt};
+use framewise::{spawn, test, time};
+
+use crate::MS;
+
+#[test]
+fn virtual_hours_pass_at_once() {
+    let day = Duration::from_secs(24 * 60 * 60);
+    let real = Instant::now();
+    let run = Explorer::new().run(0, || async {
+        let start = time::now();
+        let mut interval = time::interval(day / 24);
+        for _ in 0..24 {
+            interval.tick().await;
+        }
+        time::sleep(day).await;
+        let passed = time::now() - start;
+        let late = passed - day - 23 * (day / 24);
+        assert!(late < MS, "{passed:?}");
+        assert!(time::now() - real > day, "the clock has gone on");
+    });
+    assert!(run.elapsed() > day);
+    assert!(run.steps() < 200, "time costs no steps");
+    run.unwrap();
+    assert!(
+        time::now() - real < day,
+        "the thread's clock is the system's again"
+    );
+}
+
+#[test]
+fn time_stands_still_while_anything_can_run() {
+    test::check(|| async {
+        let start = time::now();
+        for _ in 0..100 {
+            yield_now().await;
+            let spawned = spawn(async {});
+            spawned.await.unwrap();
+        }
+        assert_eq!(time::now(), start);
+        let quick = time::timeout(MS, async {
+            for _ in 0..100 {
+                preempt().await;
+            }
+        });
+        assert!(quick.await.is_ok(), "nothing waited");
+        let slow = time::timeout(MS, time::sleep(2 * MS));
+        assert!(slow.await.is_err());
+    });
+}
+
+#[test]
+fn a_task_may_spin_until_a_timer_has_fired() {
+    test::check(|| async {
+        let done = Arc::new(AtomicBool::new(false));
+        let sets = Arc::clone(&done);
+        time::set_timeout(MS, move || sets.store(true, Ordering::Relaxed));
+        while !done.load(Ordering::Relaxed) {
+            yield_now().await;
+        }
+    });
+}
