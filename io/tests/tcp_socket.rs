@@ -3,8 +3,11 @@
 
 mod common;
 
+use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use common::Reactor;
@@ -96,6 +99,28 @@ fn two_listeners_share_a_port() {
             alone.bind(address).unwrap_err().kind(),
             ErrorKind::AddrInUse
         );
+    });
+}
+
+/// What arrives of it at the listener is closed; it may not arrive at all.
+#[test]
+fn a_dropped_connect_closes_its_socket() {
+    Reactor::new().run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let dropped = TcpSocket::new_v4().unwrap();
+        dropped.bind(any_port()).unwrap();
+        let port = dropped.local_addr().unwrap();
+        let _ = pin!(dropped.connect(address)).poll(&mut Context::from_waker(Waker::noop()));
+        let last = TcpSocket::new_v4().unwrap().connect(address).await.unwrap();
+        loop {
+            let (stream, peer) = listener.accept().await.unwrap();
+            if peer == last.local_addr().unwrap() {
+                break;
+            }
+            assert_eq!(peer, port);
+            assert!(!matches!(stream.read(&mut [0; 1]).await, Ok(1..)));
+        }
     });
 }
 

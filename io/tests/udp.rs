@@ -3,9 +3,12 @@
 
 mod common;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
+use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use common::Reactor;
 use framewise_context::ContextVar;
@@ -164,17 +167,53 @@ fn a_call_of_the_system_goes_through_async_io() {
     });
 }
 
+/// Polls a future once, checks that it is pending, and drops it.
+fn give_up<F: Future>(future: F) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
+}
+
 #[test]
 fn a_dropped_receive_has_received_nothing() {
     Reactor::new().run(async {
         let (one, other) = connected_pair().await;
         let mut buffer = [0; 16];
+        give_up(other.recv(&mut buffer));
+        give_up(other.recv_from(&mut buffer));
+        give_up(other.peek(&mut buffer));
+        give_up(other.peek_from(&mut buffer));
+        give_up(other.peek_sender());
+        give_up(other.async_io(Interest::READABLE, || {
+            socket2::SockRef::from(&other).recv(&mut [MaybeUninit::uninit(); 16])
+        }));
         {
-            let receive = std::pin::pin!(other.recv(&mut buffer));
-            assert!(futures::poll!(receive).is_pending());
+            let mut wait = pin!(other.recv(&mut buffer));
+            assert!(futures::poll!(wait.as_mut()).is_pending());
+            one.send(b"kept").await.unwrap();
+            // The wait has been notified by now, and is dropped.
+            other.readable().await.unwrap();
         }
-        one.send(b"kept").await.unwrap();
         assert_eq!(other.recv(&mut buffer).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_dropped_future_has_bound_connected_and_sent_nothing() {
+    Reactor::new().run(async {
+        let (socket, address) = socket().await;
+        let (receiver, receiver_address) = self::socket().await;
+        drop(socket.connect(receiver_address));
+        assert_eq!(
+            socket.peer_addr().unwrap_err().kind(),
+            ErrorKind::NotConnected
+        );
+        drop(socket.send_to(b"dropped", receiver_address));
+        socket.send_to(b"sent", receiver_address).await.unwrap();
+        let mut buffer = [0; 16];
+        assert_eq!(receiver.recv(&mut buffer).await.unwrap(), 4);
+        drop(socket);
+        drop(UdpSocket::bind(address));
+        UdpSocket::bind(address).await.unwrap();
     });
 }
 

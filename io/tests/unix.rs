@@ -4,11 +4,13 @@
 
 mod common;
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
 
 use common::Reactor;
 use framewise_context::ContextVar;
@@ -197,6 +199,76 @@ fn sending_to_a_full_queue_waits() {
         });
         one.send(&[7; 1024]).await.unwrap();
         reader.join().unwrap();
+    });
+}
+
+/// Polls a future once, checks that it is pending, and drops it.
+fn give_up<F: Future>(future: F) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
+}
+
+#[test]
+fn a_dropped_send_has_sent_nothing() {
+    Reactor::new().run(async {
+        let path = FreshPath::new();
+        let (one, other) = (
+            UnixDatagram::unbound().unwrap(),
+            UnixDatagram::bind(&path).unwrap(),
+        );
+        one.connect(&path).unwrap();
+        let mut queued = 0;
+        while one.try_send(b"queued").is_ok() {
+            queued += 1;
+        }
+        give_up(one.send(b"dropped"));
+        give_up(one.send_to(b"dropped", &path));
+        let mut buffer = [0; 16];
+        for _ in 0..queued {
+            other.recv(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..6], b"queued");
+        }
+        one.send(b"last").await.unwrap();
+        assert_eq!(other.recv(&mut buffer).await.unwrap(), 4);
+    });
+}
+
+#[test]
+fn a_dropped_receive_or_accept_has_taken_nothing() {
+    Reactor::new().run(async {
+        let (one, other) = UnixDatagram::pair().unwrap();
+        let mut buffer = [0; 16];
+        give_up(other.recv_from(&mut buffer));
+        one.send(b"kept").await.unwrap();
+        other.readable().await.unwrap();
+        assert_eq!(other.recv_from(&mut buffer).await.unwrap().0, 4);
+
+        let path = FreshPath::new();
+        let listener = UnixListener::bind(&path).unwrap();
+        give_up(listener.accept());
+        let client = UnixStream::connect(&path).await.unwrap();
+        listener.readable().await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        client.write_all(b"x").await.unwrap();
+        server.read_exact(&mut [0; 1]).await.unwrap();
+    });
+}
+
+/// Such a connect is complete at once; its future only waits for the event that says so.
+#[test]
+fn a_dropped_connect_closes_its_socket() {
+    Reactor::new().run(async {
+        let path = FreshPath::new();
+        let listener = UnixListener::bind(&path).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        // The driver's event may arrive before the poll. That connection is dropped, too.
+        let _ = pin!(UnixStream::connect(&path)).poll(&mut cx);
+        let _ = pin!(UnixStream::connect_addr(&address)).poll(&mut cx);
+        for _ in 0..2 {
+            let (stream, _) = listener.accept().await.unwrap();
+            assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+        }
     });
 }
 

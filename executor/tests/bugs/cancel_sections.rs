@@ -72,6 +72,250 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         (HERE, "a_dropped_point_of_a_seeded_run_loses_nothing"),
     ),
     (
+        "io/src/net/methods.rs",
+        "read",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "read_vectored",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "peek",
+        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "read_exact",
+        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "write",
+        (HERE, "a_dropped_write_has_written_nothing"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "write_vectored",
+        (HERE, "a_dropped_write_has_written_nothing"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "write_all",
+        (HERE, "a_dropped_write_all_has_written_some"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "ready",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "readable",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "writable",
+        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
+    ),
+    (
+        "io/src/net/methods.rs",
+        "async_io",
+        ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/datagram.rs",
+        "recv",
+        ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/datagram.rs",
+        "send",
+        ("io/tests/unix.rs", "a_dropped_send_has_sent_nothing"),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "peek",
+        ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "peek_from",
+        ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "peek_sender",
+        ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "recv_from",
+        ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "bind",
+        (
+            "io/tests/udp.rs",
+            "a_dropped_future_has_bound_connected_and_sent_nothing",
+        ),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "connect",
+        (
+            "io/tests/udp.rs",
+            "a_dropped_future_has_bound_connected_and_sent_nothing",
+        ),
+    ),
+    (
+        "io/src/net/udp.rs",
+        "send_to",
+        (
+            "io/tests/udp.rs",
+            "a_dropped_future_has_bound_connected_and_sent_nothing",
+        ),
+    ),
+    (
+        "io/src/net/tcp_socket.rs",
+        "connect",
+        (
+            "io/tests/tcp_socket.rs",
+            "a_dropped_connect_closes_its_socket",
+        ),
+    ),
+    (
+        "io/src/net/unix/datagram.rs",
+        "recv_from",
+        (
+            "io/tests/unix.rs",
+            "a_dropped_receive_or_accept_has_taken_nothing",
+        ),
+    ),
+    (
+        "io/src/net/unix/datagram.rs",
+        "send_to",
+        ("io/tests/unix.rs", "a_dropped_send_has_sent_nothing"),
+    ),
+    (
+        "io/src/net/unix/listener.rs",
+        "accept",
+        (
+            "io/tests/unix.rs",
+            "a_dropped_receive_or_accept_has_taken_nothing",
+        ),
+    ),
+    (
+        "io/src/net/unix/stream.rs",
+        "connect",
+        ("io/tests/unix.rs", "a_dropped_connect_closes_its_socket"),
+    ),
+    (
+        "io/src/net/unix/stream.rs",
+        "connect_addr",
+        ("io/tests/unix.rs", "a_dropped_connect_closes_its_socket"),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "ready",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "ready_mut",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "readable",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "readable_mut",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "writable",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "writable_mut",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "async_io",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "io/src/async_fd/waits.rs",
+        "async_io_mut",
+        (
+            "io/tests/async_fd/main.rs",
+            "a_wait_that_is_dropped_with_its_descriptor_leaves_nothing",
+        ),
+    ),
+    (
+        "executor/src/task/join_set.rs",
+        "join_next",
+        (
+            "executor/tests/join_set/waits.rs",
+            "a_dropped_wait_loses_no_output",
+        ),
+    ),
+    (
+        "executor/src/task/join_set.rs",
+        "join_next_with_id",
+        (
+            "executor/tests/join_set/waits.rs",
+            "a_dropped_wait_loses_no_output",
+        ),
+    ),
+    (
+        "executor/src/task/join_set.rs",
+        "shutdown",
+        (
+            "executor/tests/join_set/waits.rs",
+            "a_dropped_shutdown_leaves_the_aborted_tasks_in_the_set",
+        ),
+    ),
+    (
+        "executor/src/task/join_set.rs",
+        "join_all",
+        (
+            "executor/tests/join_set/waits.rs",
+            "a_dropped_join_all_drops_the_set",
+        ),
+    ),
+    (
         "io/src/net/listener.rs",
         "bind",
         (HERE, "a_dropped_bind_leaves_the_address_free"),
@@ -79,11 +323,6 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
         "io/src/net/listener.rs",
         "accept",
-        (HERE, "a_dropped_accept_has_accepted_nothing"),
-    ),
-    (
-        "io/src/net/listener.rs",
-        "readable",
         (HERE, "a_dropped_accept_has_accepted_nothing"),
     ),
     (
@@ -95,101 +334,6 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         "io/src/net/stream.rs",
         "connect",
         (HERE, "a_dropped_connect_closes_its_socket"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "read",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "read_vectored",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "read_exact",
-        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "peek",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "write",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "write_vectored",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "write_all",
-        (HERE, "a_dropped_write_all_has_written_some"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "ready",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "readable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/stream.rs",
-        "writable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "read",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "read_vectored",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "read_exact",
-        (HERE, "a_dropped_read_exact_has_taken_what_was_there"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "peek",
-        (HERE, "a_dropped_read_or_peek_has_read_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "readable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "write",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "write_vectored",
-        (HERE, "a_dropped_write_has_written_nothing"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "write_all",
-        (HERE, "a_dropped_write_all_has_written_some"),
-    ),
-    (
-        "io/src/net/half.rs",
-        "writable",
-        (HERE, "a_dropped_wait_for_readiness_consumes_none"),
     ),
     (
         "io/src/registration.rs",

@@ -63,6 +63,42 @@ fn a_dropped_wait_loses_no_output() {
 }
 
 #[test]
+fn a_dropped_shutdown_leaves_the_aborted_tasks_in_the_set() {
+    on_workers(|runtime| {
+        let mut set = JoinSet::new();
+        for _ in 0..3 {
+            set.spawn_on(pending::<()>(), runtime.handle());
+        }
+        // Polled once, and dropped. (It may be ready already.)
+        let is_pending = poll(pin!(set.shutdown()), Waker::noop()).is_pending();
+        assert!(set.len() == 3 || !is_pending, "{set:?}");
+        runtime.block_on(async {
+            while let Some(joined) = set.join_next().await {
+                assert!(joined.unwrap_err().is_cancelled());
+            }
+        });
+    });
+}
+
+#[test]
+fn a_dropped_join_all_drops_the_set() {
+    on_workers(|runtime| {
+        let (kept, mut set) = (Arc::new(()), JoinSet::new());
+        let held = Arc::clone(&kept);
+        let endless = async move {
+            let _held = held;
+            pending::<()>().await;
+        };
+        let abort = set.spawn_on(endless, runtime.handle());
+        assert!(poll(pin!(set.join_all()), Waker::noop()).is_pending());
+        while !abort.is_finished() {
+            thread::yield_now();
+        }
+        assert_eq!(Arc::strong_count(&kept), 1);
+    });
+}
+
+#[test]
 fn c48_a_wait_that_is_over_keeps_nothing_in_the_set() {
     on_workers(|runtime| {
         let kept = Arc::new(());
