@@ -89,7 +89,25 @@ fn the_end_meets_a_listener() {
             thread::spawn(move || signals.close())
         };
         assert_eq!(TestWaker::new().block_on(&mut listener.recv()), None);
+        assert!(signals.is_closed(), "the listener was told before");
         closing.join().unwrap();
+    });
+}
+
+/// Race: a signal against a wait that is dropped, and the next one. Failure: the signal went to the
+/// dropped wait, and the next one waits forever.
+#[test]
+fn a_signal_meets_a_wait_that_is_dropped() {
+    model("signals: raise × drop a wait × receive", || {
+        let (signals, notified) = (ModelSignals::new(), Notified::default());
+        let mut listener = signals.listen();
+        let raising = raise_elsewhere(&signals, &notified, 1);
+        if TestWaker::new().poll(&mut listener.recv()).is_pending() {
+            listener.release();
+            assert_eq!(TestWaker::new().block_on(&mut listener.recv()), Some(()));
+        }
+        assert_eq!(notified.received(), 1, "it does not see what came before");
+        raising.join().unwrap();
     });
 }
 

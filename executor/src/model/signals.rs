@@ -40,6 +40,11 @@ impl ModelSignals {
         assert!(wake_all(self.listeners.close()).is_empty());
     }
 
+    /// Returns `true` after the end of the runtime: no listener is made any more.
+    pub fn is_closed(&self) -> bool {
+        self.listeners.is_closed()
+    }
+
     /// Creates a listener.
     pub fn listen(&self) -> ModelListener {
         ModelListener {
@@ -65,5 +70,10 @@ impl ModelListener {
     /// Like `Signal::recv`; the end of the wait releases no waker.
     pub fn recv(&mut self) -> impl Future<Output = Option<()>> + Unpin {
         poll_fn(|cx| self.listeners.poll_recv(&mut self.listener, cx))
+    }
+
+    /// Does what the end of a wait does.
+    pub fn release(&self) {
+        self.listeners.release(&self.listener);
     }
 }

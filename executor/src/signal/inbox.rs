@@ -13,12 +13,11 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream as StdUnixStream;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use framewise_context::{CaughtPanic, Frame, FramedWaker, catch_unwind};
 use framewise_io::net::UnixStream;
 use framewise_io::{Interest, Ready};
-use framewise_sync::Mutex;
 use signal_hook_registry::SigId;
 
 use super::listeners::{SignalCount, SignalListener, SignalListeners};
@@ -39,7 +38,7 @@ impl RuntimeSignals {
             return Vec::new();
         };
         let woken = inbox.listeners.close();
-        let pipe = inbox.pipe.lock().take();
+        let pipe = inbox.pipe().take();
         drop(pipe);
         woken
     }
@@ -72,7 +71,7 @@ impl Inbox {
                 pipe: Mutex::new(None),
             })
         });
-        let mut pipe = inbox.pipe.lock();
+        let mut pipe = inbox.pipe();
         if inbox.listeners.is_closed() {
             return Err(io::Error::other("the runtime is shutting down"));
         }
@@ -91,6 +90,11 @@ impl Inbox {
             }
         };
         Ok((Arc::clone(inbox), listener))
+    }
+
+    /// Locks the pipe. (It is `std`'s lock, since it guards system calls, which no model can make.)
+    fn pipe(&self) -> MutexGuard<'_, Option<SignalPipe>> {
+        self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Empties the pipe, and wakes the listeners whose signals have come.
