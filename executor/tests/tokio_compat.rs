@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::future::pending;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use framewise::ContextVar;
@@ -192,6 +192,18 @@ fn a_runtime_can_be_dropped_on_a_thread_of_any_of_both() {
         sender.send(()).unwrap();
     });
     ended.recv().unwrap();
+}
+
+#[test]
+fn c90_a_runtime_that_has_ended_is_released() {
+    let kept = Arc::new(());
+    let held = Arc::clone(&kept);
+    let builder = Builder::new().worker_threads(1).tokio_compat();
+    let runtime = builder.on_unhandled_panic(move |_| drop(Arc::clone(&held)));
+    let runtime = runtime.build().unwrap();
+    runtime.block_on(async { tokio::task::spawn_blocking(|| ()).await.unwrap() });
+    drop(runtime);
+    assert_eq!(Arc::strong_count(&kept), 1);
 }
 
 #[test]

@@ -60,12 +60,15 @@ impl TokioCompat {
             .thread_keep_alive(settings.keep_alive)
             .thread_name(format!("{}-tokio", settings.thread_name))
             .on_thread_start({
-                let (own, spawner) = (Arc::clone(&token), Arc::clone(spawner));
+                // tokio's handles, and so our runtime, keep this callback: it must not keep ours.
+                let (own, spawner) = (Arc::clone(&token), Arc::downgrade(spawner));
                 move || {
                     OWN_RUNTIME.set(Arc::as_ptr(&own));
                     let none = TokioHandle::default();
-                    let entered = enter_with(&spawner, spawner.shared.outside(), &none);
-                    ENTERED.set(Some(entered));
+                    let enter = |spawner: Arc<Spawner>| {
+                        enter_with(&spawner, spawner.shared.outside(), &none)
+                    };
+                    ENTERED.set(spawner.upgrade().map(enter));
                 }
             })
             .on_thread_stop(|| drop(ENTERED.take()))
