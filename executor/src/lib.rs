@@ -36,9 +36,11 @@
 //!   any executor.
 //! - [`task`]: spawning, joining, aborting, yielding, blocking, tasks that stay on one thread.
 //! - [`runtime`]: the runtime, its settings, handles to it.
-//! - [`net`]: TCP and name look-up.
+//! - [`net`]: TCP, UDP, Unix sockets, pipes and name look-up.
 //! - [`io`]: readiness of any file descriptor (`AsyncFd`).
 //! - [`time`]: sleeping, limits, ticks, callbacks.
+//! - `#[framewise::main]` and `#[framewise::test]` (feature `macros`): an async function with a
+//!   runtime of its own.
 #![cfg_attr(unix, doc = "- [`signal`]: signals of the operating system.")]
 #![cfg_attr(feature = "hyper", doc = "- [`hyper`]: hyper's executor and timer.")]
 #![cfg_attr(
@@ -163,7 +165,7 @@ pub mod io {
     }
 }
 
-/// TCP, and looking names up.
+/// Sockets, and looking names up.
 pub mod net {
     pub use framewise_io::net::{
         OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream, TcpListener, TcpSocket,

@@ -1,4 +1,4 @@
-//! Readiness, registrations and TCP over [mio], for the framewise runtime.
+//! Readiness, registrations and sockets over [mio], for the framewise runtime.
 //!
 //! Applications use this crate through `framewise`, whose `net` module is [`net`] and which owns
 //! the driver. Another executor can use it alone: one of its threads turns the [`IoDriver`], and
