@@ -1,5 +1,5 @@
 //! `#[framewise::main]` and `#[framewise::test]`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::num::ParseIntError;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! A tokio runtime beside ours (feature `tokio-compat`): its sockets, timers and tasks in our
 //! tasks, with their frames.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::pending;
 use std::sync::{Arc, mpsc};

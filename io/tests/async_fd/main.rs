@@ -1,7 +1,7 @@
 //! `AsyncFd`: any descriptor, with the driver on the test's own thread where the order of an event
 //! and a step matters.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/mod.rs"]
 mod common;
