@@ -207,6 +207,16 @@ fn c90_a_runtime_that_has_ended_is_released() {
 }
 
 #[test]
+fn a_thread_of_tokio_that_cannot_start_is_an_error() {
+    let builder = Builder::new().worker_threads(1).tokio_compat();
+    let error = builder.thread_stack_size(1 << 50).build().unwrap_err();
+    assert!(
+        error.to_string().contains("could not be started"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_shutdown_with_a_limit_does_not_wait_longer_for_tokio() {
     let runtime = runtime(1);
     let (started, waits) = mpsc::channel();

@@ -4,7 +4,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -76,7 +77,13 @@ impl TokioCompat {
         if let Some(stack_size) = settings.stack_size {
             builder.thread_stack_size(stack_size);
         }
-        let runtime = builder.build()?;
+        // tokio panics where a thread cannot be started.
+        let built = catch_unwind(AssertUnwindSafe(|| builder.build()));
+        let runtime = built.unwrap_or_else(|payload| {
+            // Its destructor might panic again.
+            mem::forget(payload);
+            Err(io::Error::other("a thread of tokio's could not be started"))
+        })?;
         let handle = Arc::new(runtime.handle().clone());
         assert!(
             spawner.shared.tokio.0.set(handle).is_ok(),
@@ -123,7 +130,7 @@ impl TokioCompat {
 
     /// Forgets the runtime in a forked child: its threads are the parent's.
     pub(crate) fn forget(&mut self) {
-        std::mem::forget(self.runtime.take());
+        mem::forget(self.runtime.take());
     }
 }
 
