@@ -4,7 +4,7 @@
 //! How a worker parks, returns from park and searches is the shipped code
 //! (`executor/src/scheduler/idle/state.rs`), run on a [`MockScheduler`] instead of the scheduler's
 //! shared state. The models of a whole runtime are in `tests/runtime.rs`, those of the queues in
-//! `tests/deque.rs`; here the queues and the kernel are so small that loom exhausts two workers.
+//! `tests/deque/`; here the queues and the kernel are so small that loom exhausts two workers.
 
 use std::time::Duration;
 

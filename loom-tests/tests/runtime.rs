@@ -2,7 +2,7 @@
 //! model deque and a kernel of plain data.
 //!
 //! The runtimes have one worker, and the threads that take its core over, because loom does not
-//! exhaust two workers within a minute. `idle.rs`, `monitor.rs` and `deque.rs` have two workers,
+//! exhaust two workers within a minute. `idle.rs`, `monitor.rs` and `deque/` have two workers,
 //! and `shuttle_runtime.rs` has whole runtimes with several.
 //!
 //! A lost task is a deadlock, since a thread waits for its end. `DropTracker` detects a task that

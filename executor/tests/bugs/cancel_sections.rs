@@ -344,7 +344,7 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         "io/src/scheduled_io/wait.rs",
         "ReadinessWait",
         (
-            "loom-tests/tests/readiness.rs",
+            "loom-tests/tests/readiness/waiters.rs",
             "a_dropped_waiter_takes_no_event_along",
         ),
     ),

@@ -36,11 +36,11 @@ pub(crate) const CLASS: Class = Class {
                     "a_stream_is_registered_again_after_into_std",
                 ),
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/sources.rs",
                     "a_late_event_of_a_reused_slot_finds_no_waiter",
                 ),
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/sources.rs",
                     "negative_a_slot_reused_without_generations",
                 ),
             ]),

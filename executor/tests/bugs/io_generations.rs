@@ -22,15 +22,15 @@ pub(crate) const CLASS: Class = Class {
                     and the edge was lost.",
             here: Here::Tests(&[
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/word.rs",
                     "clear_never_erases_a_newer_event",
                 ),
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/word.rs",
                     "clear_never_erases_a_newer_event_when_the_tick_wraps",
                 ),
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/word.rs",
                     "negative_clear_by_a_tick_observed_too_late",
                 ),
                 (
@@ -60,7 +60,7 @@ pub(crate) const CLASS: Class = Class {
                     never clear its readiness: it is woken, finds that it would block, and is \
                     woken again.",
             here: Here::Tests(&[
-                ("loom-tests/tests/readiness.rs", "both_directions"),
+                ("loom-tests/tests/readiness/waiters.rs", "both_directions"),
                 (
                     "executor/tests/bugs/io_generations.rs",
                     "events_of_the_other_direction_wake_a_reader_only_while_they_come",

@@ -36,8 +36,14 @@ pub(crate) const CLASS: Class = Class {
             story: "A worker was parked in epoll until a far deadline, and an earlier timer that \
                     another worker armed did not interrupt it.",
             here: Here::Tests(&[
-                ("loom-tests/tests/timers.rs", "arming_against_parking"),
-                ("loom-tests/tests/timers.rs", "two_wheels_against_parking"),
+                (
+                    "loom-tests/tests/timers/arming.rs",
+                    "arming_against_parking",
+                ),
+                (
+                    "loom-tests/tests/timers/arming.rs",
+                    "two_wheels_against_parking",
+                ),
                 ("io/tests/driver.rs", "a_wake_timer_ends_a_wait_in_time"),
                 (
                     "executor/tests/bugs/lost_wakeup.rs",
@@ -73,11 +79,11 @@ pub(crate) const CLASS: Class = Class {
                     as an old one.",
             here: Here::Tests(&[
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/waiters.rs",
                     "register_against_set_in_the_slot",
                 ),
                 (
-                    "loom-tests/tests/readiness.rs",
+                    "loom-tests/tests/readiness/waiters.rs",
                     "register_against_set_in_the_list",
                 ),
                 (
@@ -93,11 +99,11 @@ pub(crate) const CLASS: Class = Class {
                     the task was queued, and did nothing.",
             here: Here::Tests(&[
                 (
-                    "loom-tests/tests/task.rs",
+                    "loom-tests/tests/task/run.rs",
                     "a_wake_during_a_poll_means_another_poll",
                 ),
                 (
-                    "loom-tests/tests/task.rs",
+                    "loom-tests/tests/task/run.rs",
                     "a_wake_leads_to_a_poll_that_sees_what_the_waker_wrote",
                 ),
                 (

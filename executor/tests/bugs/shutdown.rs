@@ -61,7 +61,10 @@ pub(crate) const CLASS: Class = Class {
                     "executor/tests/bugs/shutdown.rs",
                     "sockets_that_tasks_share_end_with_the_runtime",
                 ),
-                ("loom-tests/tests/readiness.rs", "shutdown_against_wait"),
+                (
+                    "loom-tests/tests/readiness/waiters.rs",
+                    "shutdown_against_wait",
+                ),
             ]),
         },
         Bug {

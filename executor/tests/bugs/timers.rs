@@ -89,8 +89,14 @@ pub(crate) const CLASS: Class = Class {
             id: "tokio 8252",
             story: crate::UNREAD,
             here: Here::Tests(&[
-                ("loom-tests/tests/timers.rs", "cancelling_against_firing"),
-                ("loom-tests/tests/timers.rs", "rearming_against_firing"),
+                (
+                    "loom-tests/tests/timers/firing.rs",
+                    "cancelling_against_firing",
+                ),
+                (
+                    "loom-tests/tests/timers/firing.rs",
+                    "rearming_against_firing",
+                ),
                 (
                     "timers/tests/driving.rs",
                     "many_threads_arm_and_cancel_while_a_driver_fires",

@@ -1,7 +1,7 @@
 //! Checks crossbeam's deque and the model queues against one contract (`sync/src/deque/mod.rs`).
 //!
 //! The tests run real threads and check the recorded histories afterwards;
-//! `loom-tests/tests/deque.rs` runs the same bodies in models. `broken.rs` shows that the checks
+//! `loom-tests/tests/deque/` runs the same bodies in models. `broken.rs` shows that the checks
 //! detect what they are for.
 #![cfg(not(any(framewise_loom, framewise_shuttle)))]
 

@@ -1,4 +1,4 @@
-//! The queue on one thread; its interleavings are in `loom-tests/tests/timers.rs`.
+//! The queue on one thread; its interleavings are in `loom-tests/tests/timers/`.
 
 use super::{ArmError, BATCH_LEN, Found, Rearmed, TimerQueue};
 use crate::park_state::{NEVER, Published};

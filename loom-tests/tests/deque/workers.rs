@@ -1,11 +1,4 @@
-//! The workers' queues: each pushed task is taken once, by the owner or a thief, and none is left
-//! behind.
-//!
-//! The shipped `LocalQueue`, search and scan before the park, on the model deque
-//! (`sync/src/deque/`), and the model deque itself under the tests that also check crossbeam's
-//! against the contract. A failure is a task that is dropped twice or never, a race on the task, a
-//! history that the contract does not allow, or a worker that finds no task although there is one.
-#![cfg(framewise_loom)]
+//! The shipped queues of two workers: pops, steals, overflow, the search and the park.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,25 +6,13 @@ use std::task::{Context, Poll};
 
 use framewise::Frame;
 use framewise::model::{Idle, ModelScheduler, ModelWorker, ModelWorkers, Runnable};
-use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, model};
-use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use framewise_sync::deque::{self as facade, Steal, retry_next};
+use framewise_loom_tests::{DropObserver, DropTracker, model};
+use framewise_sync::atomic::{AtomicBool, Ordering};
+use framewise_sync::deque::{Steal, retry_next};
 use framewise_sync::{Arc, thread};
 
-use self::bodies::Size;
-use self::queues::{Item, Queues, Stolen};
-
-#[path = "../../sync/tests/deque/bodies.rs"]
-mod bodies;
-#[path = "../../sync/tests/deque/history.rs"]
-mod history;
-#[path = "../../sync/tests/deque/queues.rs"]
-mod queues;
-
-#[global_allocator]
-static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
-
-queues::queues!(ModelQueues, facade);
+use crate::ModelQueues;
+use crate::queues::{Item, Queues, Stolen};
 
 /// Ready when it is polled.
 struct Task(DropTracker);
@@ -410,111 +391,6 @@ fn a_push_and_a_scan_before_the_park_do_not_miss_each_other() {
     a_push_meets_a_park("push to a deque × park", false);
 }
 
-/// The contract's own tests, on the model deque: histories of a deque and of an injector.
-#[test]
-fn the_model_deque_keeps_its_histories() {
-    let size = Size {
-        items: 3,
-        burst: 3,
-        takers: 1,
-        attempts: 2,
-        asks: false,
-    };
-    model("contract: deque, one thief", move || {
-        let calls = bodies::deque::<ModelQueues>(size);
-        history::check(&calls, 1, size.items).expect("the contract");
-    });
-    let asks = Size {
-        items: 2,
-        attempts: 1,
-        asks: true,
-        ..size
-    };
-    model(
-        "contract: deque, one thief, lengths and checks",
-        move || {
-            let calls = bodies::deque::<ModelQueues>(asks);
-            history::check(&calls, 1, asks.items).expect("the contract");
-        },
-    );
-    let of_injector = Size { items: 2, ..size };
-    model("contract: injector, one pusher, one taker", move || {
-        let calls = bodies::injector::<ModelQueues>(1, of_injector);
-        history::check(&calls, 1, of_injector.items).expect("the contract");
-    });
-    let two_pushers = Size {
-        items: 1,
-        attempts: 1,
-        ..size
-    };
-    model("contract: injector, two pushers, one taker", move || {
-        let calls = bodies::injector::<ModelQueues>(2, two_pushers);
-        history::check(&calls, 2, 1).expect("the contract");
-    });
-}
-
-/// An item comes with its payload through up to three queues, and nothing else orders it (D2).
-#[test]
-fn the_model_deque_publishes_through_hops() {
-    model("contract: hops through three queues", || {
-        // Enough items for the rest of a batch to have a rest again.
-        let mut taken = bodies::hops::<ModelQueues>(7, 1);
-        taken.sort_unstable();
-        assert!(taken.into_iter().eq(0..7));
-    });
-}
-
-/// The two sides of D5, without the fence in a control.
-fn both_sides(name: &str, fences: bool) {
-    model(name, move || {
-        let worker = ModelQueues::worker();
-        let stealer = ModelQueues::stealer(&worker);
-        let flag = Arc::new(AtomicBool::new(false));
-        let looker = thread::spawn({
-            let flag = flag.clone();
-            move || {
-                if fences {
-                    return bodies::flag_and_check(|| ModelQueues::is_empty(&stealer), &flag);
-                }
-                flag.store(true, Ordering::Relaxed);
-                ModelQueues::is_empty(&stealer)
-            }
-        });
-        let saw_flag = if fences {
-            bodies::push_and_check(|| ModelQueues::push(&worker, Item::new(1)), &flag)
-        } else {
-            ModelQueues::push(&worker, Item::new(1));
-            flag.load(Ordering::Relaxed)
-        };
-        let seemed_empty = looker.join().expect("no panic");
-        assert!(saw_flag || !seemed_empty, "both sides missed the other");
-    });
-}
-
-#[test]
-fn a_push_and_a_check_do_not_miss_each_other() {
-    both_sides("contract: the fence, deque", true);
-    model("contract: the fence, injector", || {
-        let injector = Arc::new(ModelQueues::injector());
-        let flag = Arc::new(AtomicBool::new(false));
-        let looker = thread::spawn({
-            let (injector, flag) = (injector.clone(), flag.clone());
-            move || bodies::flag_and_check(|| ModelQueues::is_injector_empty(&injector), &flag)
-        });
-        let push = || ModelQueues::inject(&injector, Item::new(1));
-        let saw_flag = bodies::push_and_check(push, &flag);
-        let seemed_empty = looker.join().expect("no panic");
-        assert!(saw_flag || !seemed_empty, "both sides missed the other");
-    });
-}
-
-/// Control: the model deque orders so little that a missing fence is noticed.
-#[test]
-#[should_panic(expected = "both sides missed the other")]
-fn control_a_missing_fence_is_noticed() {
-    both_sides("control: no fence", false);
-}
-
 /// Control: a steal that takes `Retry` for an empty queue.
 #[test]
 #[should_panic(expected = "there is one for the thief")]
@@ -537,102 +413,6 @@ fn control_a_retry_that_is_taken_for_empty_is_noticed() {
         run_left(&common, [owner, thief]);
         all_ended(&ends);
         assert!(found, "there is one for the thief");
-    });
-}
-
-/// A deque whose owner and thieves take in two steps, a load and a store.
-struct TwoSteps;
-
-struct Counts {
-    taken: AtomicUsize,
-    pushed: AtomicUsize,
-}
-
-impl Counts {
-    fn take(&self) -> Option<Item> {
-        let taken = self.taken.load(Ordering::Acquire);
-        if taken == self.pushed.load(Ordering::Acquire) {
-            return None;
-        }
-        self.taken.store(taken + 1, Ordering::Release);
-        Some(Item::new(taken))
-    }
-
-    fn len(&self) -> usize {
-        let taken = self.taken.load(Ordering::Acquire);
-        self.pushed.load(Ordering::Acquire).saturating_sub(taken)
-    }
-}
-
-impl Queues for TwoSteps {
-    type Worker = Arc<Counts>;
-    type Stealer = Arc<Counts>;
-    type Injector = ();
-
-    fn worker() -> Arc<Counts> {
-        Arc::new(Counts {
-            taken: AtomicUsize::new(0),
-            pushed: AtomicUsize::new(0),
-        })
-    }
-
-    fn stealer(worker: &Arc<Counts>) -> Arc<Counts> {
-        worker.clone()
-    }
-
-    fn push(worker: &Arc<Counts>, item: Item) {
-        worker.pushed.store(item.open() + 1, Ordering::Release);
-    }
-
-    fn pop(worker: &Arc<Counts>) -> Option<Item> {
-        worker.take()
-    }
-
-    fn len(worker: &Arc<Counts>) -> usize {
-        worker.len()
-    }
-
-    fn steal(victim: &Arc<Counts>, _own: &Arc<Counts>) -> Stolen {
-        victim.take().map_or(Stolen::Empty, Stolen::Item)
-    }
-
-    fn is_empty(victim: &Arc<Counts>) -> bool {
-        victim.len() == 0
-    }
-
-    fn injector() {}
-
-    fn inject((): &(), _item: Item) {
-        unreachable!("only the deque is a control");
-    }
-
-    fn steal_one((): &()) -> Stolen {
-        Stolen::Empty
-    }
-
-    fn steal_injected((): &(), _own: &Arc<Counts>, _limit: usize) -> Stolen {
-        Stolen::Empty
-    }
-
-    fn is_injector_empty((): &()) -> bool {
-        true
-    }
-}
-
-/// Control: the histories find an item that was taken twice.
-#[test]
-#[should_panic(expected = "was taken twice")]
-fn control_a_take_in_two_steps_is_noticed() {
-    let size = Size {
-        items: 1,
-        burst: 1,
-        takers: 1,
-        attempts: 1,
-        asks: false,
-    };
-    model("control: takes in two steps", move || {
-        let calls = bodies::deque::<TwoSteps>(size);
-        history::check(&calls, 1, size.items).expect("the contract");
     });
 }
 
