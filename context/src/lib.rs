@@ -188,6 +188,8 @@ pub use default_var::DefaultVar;
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 pub use panic::{CaughtPanic, catch_unwind};
+#[doc(hidden)]
+pub use panic::{catch_unwind_of, current_owner, with_owner};
 pub use scope::{FrameScope, Scope};
 pub use var::ContextVar;
 pub use waker::{

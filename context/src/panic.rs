@@ -11,6 +11,10 @@
 //!
 //! A discarded record may be the last holder of a value, whose `Drop` is user code. This happens
 //! during a catch, a bind or an unwinding: see [`discard`].
+//!
+//! An executor that polls a task inside of a catch names the task there ([`catch_unwind_of`]). So
+//! the word that says that code runs inside of a catch says which task's code it is, and knowing
+//! the task that runs costs a poll nothing.
 
 use std::any::Any;
 use std::fmt;
@@ -29,8 +33,8 @@ use crate::frame::{FrameId, id_of};
 /// The record of the last panic. Plain cells without a destructor, like in
 /// [`current`](crate::current): `frame` owns a reference if `known` is set.
 struct Record {
-    /// Set inside a [`catch_unwind`].
-    asked: Cell<bool>,
+    /// The task whose code runs, or null, and the bit [`NOT_ASKED`].
+    owner: Cell<*const ()>,
     known: Cell<bool>,
     frame: Cell<*const Block>,
     /// An id and not an address: nothing keeps that frame alive until the comparison.
@@ -40,12 +44,50 @@ struct Record {
 framewise_sync::thread_local! {
     static RECORD: Record = const {
         Record {
-            asked: Cell::new(false),
+            owner: Cell::new(ptr::without_provenance(NOT_ASKED)),
             known: Cell::new(false),
             frame: Cell::new(ptr::null()),
             restored: Cell::new(FrameId::ROOT),
         }
     };
+}
+
+/// Set in `Record::owner` outside of every [`catch_unwind`]. Addresses of tasks are even.
+const NOT_ASKED: usize = 1;
+
+/// Returns the task whose code runs on this thread, or null: the innermost that was passed to
+/// [`catch_unwind_of`] or [`with_owner`]. It is alive until the caller of this function has
+/// returned.
+#[doc(hidden)]
+#[inline]
+pub fn current_owner() -> *const () {
+    RECORD
+        .with(|record| record.owner.get())
+        .map_addr(|owner| owner & !NOT_ASKED)
+}
+
+/// Calls `body`, which is code of the task `owner`, and restores the previous owner.
+///
+/// # Safety
+///
+/// See [`catch_unwind_of`].
+#[doc(hidden)]
+#[inline]
+pub unsafe fn with_owner<R>(owner: *const (), body: impl FnOnce() -> R) -> R {
+    struct Restore(*const ());
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            RECORD.with(|record| record.owner.set(self.0));
+        }
+    }
+
+    let _restore = RECORD.with(|record| {
+        let before = record.owner.get();
+        let asked = before.addr() & NOT_ASKED;
+        record.owner.set(owner.map_addr(|owner| owner | asked));
+        Restore(before)
+    });
+    body()
 }
 
 /// A panic's record, taken out of the thread-local.
@@ -80,12 +122,16 @@ fn put_record(taken: Taken) {
 /// panic, which goes no further and does not overwrite an existing record.
 fn discard(taken: Taken) {
     let Some((frame, _)) = taken else { return };
-    let asked = RECORD.with(|record| record.asked.replace(false));
+    let owner = RECORD.with(|record| {
+        let owner = record.owner.get();
+        record.owner.set(owner.map_addr(|owner| owner | NOT_ASKED));
+        owner
+    });
     if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(frame))) {
         // Dropping the payload might panic again.
         mem::forget(payload);
     }
-    RECORD.with(|record| record.asked.set(asked));
+    RECORD.with(|record| record.owner.set(owner));
 }
 
 /// Records that a panic leaves `left`, which is still current, for `restored`.
@@ -94,7 +140,7 @@ pub(crate) fn leave(left: *const Block, restored: *const Block) {
     // SAFETY: (rule 4) `left` is current and `restored` will be, so both are held.
     let (left_id, restored) = unsafe { (id_of(left), id_of(restored)) };
     let continues = RECORD.with(|record| {
-        if !record.asked.get() {
+        if record.owner.get().addr() & NOT_ASKED != 0 {
             return true;
         }
         let continues = record.known.get() && record.restored.get() == left_id;
@@ -190,12 +236,33 @@ impl fmt::Debug for CaughtPanic {
 /// ```
 #[inline]
 pub fn catch_unwind<R>(body: impl FnOnce() -> R) -> Result<R, CaughtPanic> {
+    // SAFETY: the owner is the one that the thread has, alive for longer than this.
+    unsafe { catch_unwind_of(current_owner(), body) }
+}
+
+/// Like [`catch_unwind`], for code of the task `owner`, or of none where it is null:
+/// [`current_owner`] returns it inside of `body`.
+///
+/// # Safety
+///
+/// `owner` is null, or the address of a task of the crate `framewise`, which is even, and the task
+/// is alive until this returns.
+///
+/// # Errors
+///
+/// See [`catch_unwind`].
+#[doc(hidden)]
+#[inline]
+pub unsafe fn catch_unwind_of<R>(
+    owner: *const (),
+    body: impl FnOnce() -> R,
+) -> Result<R, CaughtPanic> {
     // An outer record belongs to a panic that unwinds right now and whose unwinding runs a
     // destructor that called us: it is not ours, and is put back.
     let outer = if is_known() { take_record() } else { None };
-    let asked = RECORD.with(|record| record.asked.replace(true));
+    let before = RECORD.with(|record| record.owner.replace(owner));
     let result = std::panic::catch_unwind(AssertUnwindSafe(body));
-    RECORD.with(|record| record.asked.set(asked));
+    RECORD.with(|record| record.owner.set(before));
     match result {
         Ok(value) => {
             if is_known() || outer.is_some() {

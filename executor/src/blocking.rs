@@ -29,6 +29,7 @@ use crate::scheduler::ending;
 use crate::scheduler::spawner::{PanicHook, Spawner};
 use crate::seeded::hooks;
 use crate::task::cell;
+use crate::task::label::Label;
 use crate::task::{JoinError, JoinHandle};
 
 /// The threads for blocking calls, and the calls that wait for one.
@@ -74,13 +75,19 @@ impl<H: Host> BlockingPool<H> {
 
     /// Runs `f` on a thread of the pool, in `frame`.
     #[track_caller]
-    pub(crate) fn spawn<F, R>(&self, f: F, frame: Frame, host: &H) -> JoinHandle<R>
+    pub(crate) fn spawn<F, R>(
+        &self,
+        f: F,
+        frame: Frame,
+        label: impl Label,
+        host: &H,
+    ) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
         let schedule = BlockingSchedule(self.clone());
-        let task = cell::allocate(BlockingCall(Some(f)), frame, schedule, true);
+        let task = cell::allocate(BlockingCall(Some(f)), frame, schedule, label, true);
         hooks::spawned(task);
         // SAFETY: the handle's reference is ours to pass on; a large result is in a box (T1).
         let handle = unsafe { JoinHandle::new(task) };
@@ -99,7 +106,7 @@ impl<H: Host> BlockingPool<H> {
     /// destructor notifies the task that waits for it.
     pub(crate) fn run_internal(&self, job: Box<dyn FnOnce() + Send>, host: &H) -> io::Result<()> {
         let schedule = BlockingSchedule(self.clone());
-        let call = cell::allocate(BlockingCall(Some(job)), Frame::root(), schedule, false);
+        let call = cell::allocate(BlockingCall(Some(job)), Frame::root(), schedule, (), false);
         let Err((job, reason)) = self.push(Job::Task(call), host) else {
             return Ok(());
         };

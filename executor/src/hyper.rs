@@ -95,7 +95,7 @@ where
         } else {
             Frame::root()
         };
-        drop(boxed_if_large!(F, future => Handle::current().spawner.spawn(future, frame)));
+        drop(boxed_if_large!(F, future => Handle::current().spawner.spawn(future, frame, ())));
     }
 }
 

@@ -116,7 +116,7 @@ mod of_tasks {
         /// Like a runtime's `spawn`: a task that the closed list rejects is cancelled on this
         /// thread.
         pub fn spawn<F: Future + 'static>(&self, future: F, frame: Frame) -> JoinHandle<F::Output> {
-            let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), true);
+            let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), (), true);
             // SAFETY: the handle's reference is ours to pass on.
             let handle = unsafe { JoinHandle::new(task) };
             if self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)) {
@@ -139,7 +139,7 @@ mod of_tasks {
 
         /// Like `spawn`, for a task without a join handle, which the caller holds.
         pub fn spawn_detached<F: Future + 'static>(&self, future: F, frame: Frame) -> Runnable {
-            let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), false);
+            let task = cell::allocate(future, frame, TaskScheduler::new(&self.0), (), false);
             assert!(
                 self.0.owned.as_ref().is_none_or(|owned| owned.insert(task)),
                 "a model spawns detached tasks before it closes"

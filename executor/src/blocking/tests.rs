@@ -60,7 +60,7 @@ impl Bench {
     }
 
     fn spawn(&self, call: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
-        self.pool.spawn(call, Frame::root(), &self.host)
+        self.pool.spawn(call, Frame::root(), (), &self.host)
     }
 }
 
@@ -144,7 +144,7 @@ fn a_thread_that_ends_may_call_the_pool_that_waits_for_it() {
     let pool = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
     let host = LateHost(pool.clone());
     let (release, released) = mpsc::channel();
-    let call = pool.spawn(move || released.recv(), Frame::root(), &host);
+    let call = pool.spawn(move || released.recv(), Frame::root(), (), &host);
     // The pool has the thread's handle by now, so the thread ends after wait_for_end has taken it.
     release.send(()).expect("the call waits");
     pool.close();
@@ -157,7 +157,7 @@ fn with_an_idle_thread() -> (BlockingPool<LateHost>, LateHost) {
     let hour = Duration::from_secs(3_600);
     let pool = BlockingPool::new(1, hour, "test".to_owned(), None, None);
     let host = LateHost(pool.clone());
-    drop(pool.spawn(|| (), Frame::root(), &host));
+    drop(pool.spawn(|| (), Frame::root(), (), &host));
     while pool.lock().idle == 0 {
         thread::yield_now();
     }
@@ -168,7 +168,7 @@ fn with_an_idle_thread() -> (BlockingPool<LateHost>, LateHost) {
 fn the_thread_that_a_job_notifies_takes_the_notification() {
     let (pool, host) = with_an_idle_thread();
     let (ran, has_run) = mpsc::channel();
-    drop(pool.spawn(move || ran.send(()), Frame::root(), &host));
+    drop(pool.spawn(move || ran.send(()), Frame::root(), (), &host));
     has_run.recv().expect("the thread runs it");
     assert_eq!(pool.lock().notified, 0);
     pool.close();

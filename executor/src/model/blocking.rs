@@ -101,7 +101,7 @@ impl ModelPool {
         &self,
         f: impl FnOnce() -> R + Send + 'static,
     ) -> JoinHandle<R> {
-        self.pool.spawn(f, Frame::root(), &self.host)
+        self.pool.spawn(f, Frame::root(), (), &self.host)
     }
 
     /// Hands a core off like `block_in_place`. Returns `false` if the pool gave it back.

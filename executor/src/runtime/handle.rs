@@ -12,6 +12,7 @@ use super::block_on::block_on;
 use super::enter::{self, Entered};
 use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
+use crate::task::label::Label;
 use crate::task::large::{BoxOutput, boxed_call_if_large, boxed_if_large, is_large};
 
 /// A handle to a [`Runtime`](crate::runtime::Runtime), by which any thread can spawn on it.
@@ -111,7 +112,7 @@ impl Handle {
         F::Output: Send + 'static,
     {
         boxed_if_large!(F, future => {
-            Arc::clone(&self.spawner).spawn(future, Frame::current().inherited())
+            Arc::clone(&self.spawner).spawn(future, Frame::current().inherited(), ())
         })
     }
 
@@ -142,7 +143,7 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        boxed_if_large!(F, future => Arc::clone(&self.spawner).spawn(future, Frame::root()))
+        boxed_if_large!(F, future => Arc::clone(&self.spawner).spawn(future, Frame::root(), ()))
     }
 
     /// Runs a call that blocks on the blocking pool; see
@@ -173,18 +174,21 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        boxed_call_if_large!(F, f => self.spawn_call(f))
+        boxed_call_if_large!(F, f => self.spawn_call(f, ()))
     }
 
     /// Like [`spawn_blocking`](Self::spawn_blocking), of a closure that may be passed by value.
     #[track_caller]
-    pub(crate) fn spawn_call<F, R>(&self, f: F) -> JoinHandle<R>
+    pub(crate) fn spawn_call<F, R>(&self, f: F, label: impl Label) -> JoinHandle<R>
     where
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
         let frame = Frame::current().inherited();
-        self.spawner.shared.blocking.spawn(f, frame, &self.spawner)
+        self.spawner
+            .shared
+            .blocking
+            .spawn(f, frame, label, &self.spawner)
     }
 
     /// Runs `future` on this thread until it is ready, inside of the runtime.

@@ -212,7 +212,7 @@ impl Runtime {
     {
         boxed_if_large!(F, future => {
             let spawner = Arc::clone(&self.handle.spawner);
-            spawner.spawn(future, Frame::current().inherited())
+            spawner.spawn(future, Frame::current().inherited(), ())
         })
     }
 
@@ -224,7 +224,7 @@ impl Runtime {
         F::Output: Send + 'static,
     {
         boxed_if_large!(F, future => {
-            Arc::clone(&self.handle.spawner).spawn(future, Frame::root())
+            Arc::clone(&self.handle.spawner).spawn(future, Frame::root(), ())
         })
     }
 
@@ -235,7 +235,7 @@ impl Runtime {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        boxed_call_if_large!(F, f => self.handle.spawn_call(f))
+        boxed_call_if_large!(F, f => self.handle.spawn_call(f, ()))
     }
 
     /// See [`Handle::enter`].

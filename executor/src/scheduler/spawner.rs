@@ -12,6 +12,7 @@ use crate::seeded::hooks;
 use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
+use crate::task::label::Label;
 use crate::task::{JoinError, JoinHandle};
 
 /// The user's hook, called with each panic that no joiner takes; only by [`report_unhandled`].
@@ -43,13 +44,18 @@ impl Spawner {
 
     /// Makes a task that carries `frame`, and schedules it.
     #[track_caller]
-    pub(crate) fn spawn<F>(self: Arc<Self>, future: F, frame: Frame) -> JoinHandle<F::Output>
+    pub(crate) fn spawn<F>(
+        self: Arc<Self>,
+        future: F,
+        frame: Frame,
+        label: impl Label,
+    ) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         // SAFETY: nothing is borrowed, and any thread may run the future.
-        unsafe { self.spawn_borrowing(future, frame) }
+        unsafe { self.spawn_borrowing(future, frame, label) }
     }
 
     /// Like [`spawn`](Self::spawn), for a future that may borrow and need not be `Send`.
@@ -65,9 +71,10 @@ impl Spawner {
         self: Arc<Self>,
         future: F,
         frame: Frame,
+        label: impl Label,
     ) -> JoinHandle<F::Output> {
         let spawner = Arc::as_ptr(&self);
-        let task = cell::allocate(future, frame, self, true);
+        let task = cell::allocate(future, frame, self, label, true);
         hooks::spawned(task);
         // SAFETY: the handle's reference is ours to pass on.
         let handle = unsafe { JoinHandle::new(task) };

@@ -60,7 +60,7 @@ pub(crate) fn finish<F: Future>(
     // dropped or taken from, and that is before this function returns or unwinds.
     let handle = unsafe {
         let future = local_set::in_current_set(future);
-        Arc::clone(spawner).spawn_borrowing(future, Frame::current())
+        Arc::clone(spawner).spawn_borrowing(future, Frame::current(), ())
     };
     let mut scoped = Scoped { run, handle };
     run.adopt(scoped.handle.task(), site);

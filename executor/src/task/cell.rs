@@ -8,15 +8,16 @@ use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::ptr::{self, NonNull};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use framewise_context::{Frame, catch_unwind, coop};
+use framewise_context::{Frame, catch_unwind_of, coop, with_owner};
 use framewise_sync::cell::UnsafeCell;
 
 use super::catch::catch_and_discard;
 use super::error::JoinError;
 use super::header::{Header, Links, RunResult, TaskRef, Vtable};
-use super::id::Id;
+use super::label::Label;
 use super::large::{BoxOutput, is_large};
 use super::state::{FinishAction, OutputOwner, PollEndAction, StartAction, TaskState, WakeAction};
 use super::waker::BorrowedWaker;
@@ -48,9 +49,10 @@ pub(crate) trait Schedule: 'static {
 
 /// A task's one allocation.
 #[repr(C)]
-struct Core<F: Future, S: Schedule> {
+struct Core<F: Future, S: Schedule, L: Label> {
     header: Header,
     scheduler: S,
+    label: L,
     stage: UnsafeCell<Stage<F>>,
 }
 
@@ -64,23 +66,25 @@ enum Stage<F: Future> {
 /// (where `joined`) and the task's own. A large output is stored in a box, as the join handle
 /// expects (T1).
 #[inline]
-pub(crate) fn allocate<F: Future, S: Schedule>(
+pub(crate) fn allocate<F: Future, S: Schedule, L: Label>(
     future: F,
     frame: Frame,
     scheduler: S,
+    label: L,
     joined: bool,
 ) -> TaskRef {
     if const { is_large::<F::Output>() } {
-        allocate_core(BoxOutput(future), frame, scheduler, joined)
+        allocate_core(BoxOutput(future), frame, scheduler, label, joined)
     } else {
-        allocate_core(future, frame, scheduler, joined)
+        allocate_core(future, frame, scheduler, label, joined)
     }
 }
 
-fn allocate_core<F: Future, S: Schedule>(
+fn allocate_core<F: Future, S: Schedule, L: Label>(
     future: F,
     frame: Frame,
     scheduler: S,
+    label: L,
     joined: bool,
 ) -> TaskRef {
     let core = Box::new(Core {
@@ -90,12 +94,13 @@ fn allocate_core<F: Future, S: Schedule>(
             } else {
                 TaskState::new_detached()
             },
-            vtable: &Core::<F, S>::VTABLE,
+            vtable: &Core::<F, S, L>::VTABLE,
             frame: UnsafeCell::new(frame),
             links: UnsafeCell::new(Links::default()),
             join_waker: UnsafeCell::new(None),
         },
         scheduler,
+        label,
         stage: UnsafeCell::new(Stage::Future(future)),
     });
     let pointer = NonNull::from(Box::leak(core)).cast();
@@ -103,13 +108,14 @@ fn allocate_core<F: Future, S: Schedule>(
     unsafe { TaskRef::new(pointer) }
 }
 
-impl<F: Future, S: Schedule> Core<F, S> {
+impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
     const VTABLE: Vtable = Vtable {
         run: Self::run,
         complete_with_error: Self::complete_with_error,
         schedule: Self::schedule,
         remove_queued: Self::remove_queued,
         owner: Self::owner,
+        name: Self::name,
         take_output: Self::take_output,
         drop_output: Self::drop_output,
         free: Self::free,
@@ -137,7 +143,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
                 },
                 Poll::Ready(output) => output,
             },
-            StartAction::Cancel => core.cancel(task.id()),
+            StartAction::Cancel => core.cancel(task),
         };
         // SAFETY: we run the task, and `core` is not used any more.
         unsafe { Self::end(pointer, output) }
@@ -154,7 +160,9 @@ impl<F: Future, S: Schedule> Core<F, S> {
         debug_assert_eq!(wake, WakeAction::Nothing, "the caller is the holder");
         let start = core.header.state.start();
         debug_assert_eq!(start, StartAction::Cancel, "it was aborted just now");
-        let output = core.in_frame(|| Err(core.drop_stage(error.id()).err().unwrap_or(error)));
+        // SAFETY: the task is alive.
+        let task = unsafe { TaskRef::new(pointer) };
+        let output = core.in_frame(|| Err(core.drop_stage(task).err().unwrap_or(error)));
         // SAFETY: we run the task, and `core` is not used any more.
         unsafe { Self::end(pointer, output) }
     }
@@ -165,7 +173,7 @@ impl<F: Future, S: Schedule> Core<F, S> {
         self.frame().run_poll(|| {
             let waker = BorrowedWaker::new(task);
             let mut cx = Context::from_waker(&waker);
-            let polled = catch_unwind(|| {
+            let poll = || {
                 self.stage.with_mut(|stage| {
                     // SAFETY: rule T2: we run the task, so the stage is ours.
                     let Stage::Future(future) = (unsafe { &mut *stage }) else {
@@ -180,12 +188,13 @@ impl<F: Future, S: Schedule> Core<F, S> {
                     }
                     polled
                 })
-            });
-            match polled {
+            };
+            // SAFETY: we run the task, so it is alive.
+            match unsafe { catch_unwind_of(task.owner_address(), poll) } {
                 Ok(polled) => polled.map(Ok),
                 Err(panic) => {
                     // The panic was first, and is what the joiner hears of.
-                    catch_and_discard(|| drop(self.drop_stage(task.id())));
+                    catch_and_discard(|| drop(self.drop_stage(task)));
                     Poll::Ready(Err(JoinError::panicked(task.id(), panic)))
                 }
             }
@@ -196,24 +205,31 @@ impl<F: Future, S: Schedule> Core<F, S> {
     /// budget; that of a poll around it is restored.
     #[cold]
     #[inline(never)]
-    fn cancel(&self, id: Id) -> Result<F::Output, JoinError> {
+    fn cancel(&self, task: TaskRef) -> Result<F::Output, JoinError> {
         coop::with_unconstrained(|| {
             self.in_frame(|| {
-                let panic = self.drop_stage(id).err();
-                Err(panic.unwrap_or_else(|| JoinError::cancelled(id)))
+                let panic = self.drop_stage(task).err();
+                Err(panic.unwrap_or_else(|| JoinError::cancelled(task.id())))
             })
         })
     }
 
     /// Drops what the stage holds, in the caller's frame; an error is the panic of a destructor.
-    fn drop_stage(&self, id: Id) -> Result<(), JoinError> {
-        catch_unwind(|| {
+    fn drop_stage(&self, task: TaskRef) -> Result<(), JoinError> {
+        let drop_value = || {
             // SAFETY: the stage is the caller's (T2). The assignment drops the old value in place
             // and stores the new one even where that unwinds.
             self.stage
                 .with_mut(|stage| unsafe { *stage = Stage::Consumed });
-        })
-        .map_err(|panic| JoinError::panicked(id, panic))
+        };
+        // SAFETY: the caller keeps the task alive.
+        unsafe { catch_unwind_of(task.owner_address(), drop_value) }
+            .map_err(|panic| JoinError::panicked(task.id(), panic))
+    }
+
+    /// The address by which [`current`](super::current) knows the task.
+    fn owner_address(&self) -> *const () {
+        ptr::from_ref(self).cast()
     }
 
     fn in_frame<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -233,9 +249,14 @@ impl<F: Future, S: Schedule> Core<F, S> {
     /// # Safety
     ///
     /// The caller runs the task (T2).
-    unsafe fn end(pointer: NonNull<Header>, output: Result<F::Output, JoinError>) {
+    unsafe fn end(pointer: NonNull<Header>, mut output: Result<F::Output, JoinError>) {
         // SAFETY: alive until our own reference is given up, below.
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
+        if const { L::MAY_HAVE_NAME }
+            && let Err(error) = &mut output
+        {
+            error.set_name(core.label.name());
+        }
         core.scheduler.release(task);
         let state = &core.header.state;
         // Unnoticed: never, because the output is then stored, and discarded when the task is
@@ -335,7 +356,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
         if !mem::needs_drop::<F::Output>() && output.is_ok() {
             return;
         }
-        catch_and_discard(|| drop(output));
+        // SAFETY: the caller keeps the task alive.
+        unsafe { with_owner(self.owner_address(), || catch_and_discard(|| drop(output))) }
     }
 
     /// Like [`discard`](Self::discard), for an output that was stored already, or never.
@@ -373,6 +395,15 @@ impl<F: Future, S: Schedule> Core<F, S> {
     unsafe fn owner(pointer: NonNull<Header>) -> *const () {
         // SAFETY: by the contract.
         unsafe { Self::of(pointer) }.scheduler.owner()
+    }
+
+    /// # Safety
+    ///
+    /// The task is alive.
+    unsafe fn name(pointer: NonNull<Header>) -> Option<NonNull<Arc<str>>> {
+        // SAFETY: by the contract.
+        let name = unsafe { Self::of(pointer) }.label.name();
+        name.map(NonNull::from)
     }
 
     /// # Safety
@@ -416,7 +447,8 @@ impl<F: Future, S: Schedule> Core<F, S> {
             {
                 core.scheduler.unhandled_panic(error);
             }
-            drop(output);
+            // SAFETY: the caller's reference keeps the task alive.
+            unsafe { with_owner(core.owner_address(), || drop(output)) }
         }
     }
 

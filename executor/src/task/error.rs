@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use framewise_context::{CaughtPanic, Frame};
 
@@ -35,6 +35,7 @@ pub struct JoinError(Box<Failure>);
 struct Failure {
     /// `None` for the panic of a callback or a waker, which belongs to no task.
     id: Option<Id>,
+    name: Option<Arc<str>>,
     reason: Reason,
 }
 
@@ -47,7 +48,11 @@ enum Reason {
 
 impl JoinError {
     fn new(id: Option<Id>, reason: Reason) -> Self {
-        Self(Box::new(Failure { id, reason }))
+        Self(Box::new(Failure {
+            id,
+            name: None,
+            reason,
+        }))
     }
 
     pub(crate) fn cancelled(id: Id) -> Self {
@@ -93,6 +98,16 @@ impl JoinError {
     /// ```
     pub fn id(&self) -> Id {
         self.0.id.unwrap_or_else(|| Id::of_no_task(&*self.0))
+    }
+
+    /// Gives the error the name of its task.
+    pub(crate) fn set_name(&mut self, name: Option<&Arc<str>>) {
+        self.0.name = name.cloned();
+    }
+
+    /// Returns the name of the task, if [`task::Builder`](super::Builder) gave it one.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
     }
 
     /// Returns `true` if the task was aborted, or cancelled by the runtime's shutdown.
@@ -190,12 +205,12 @@ impl JoinError {
     /// });
     /// ```
     pub fn try_into_panic(self) -> Result<Box<dyn Any + Send>, Self> {
-        let Failure { id, reason } = *self.0;
+        let Failure { id, name, reason } = *self.0;
         match reason {
             Reason::Panic(payload, _) => Ok(payload
                 .into_inner()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)),
-            other => Err(Self::new(id, other)),
+            reason => Err(Self(Box::new(Failure { id, name, reason }))),
         }
     }
 
@@ -213,17 +228,17 @@ impl JoinError {
 
 impl fmt::Display for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.name().map(|name| format!(" `{name}`"));
+        let name = name.unwrap_or_default();
         match &self.0.reason {
-            Reason::Cancelled => f.write_str("the task was cancelled"),
-            Reason::Rejected(error) => {
-                write!(
-                    f,
-                    "no thread could be started for the blocking call: {error}"
-                )
-            }
+            Reason::Cancelled => write!(f, "the task{name} was cancelled"),
+            Reason::Rejected(error) => write!(
+                f,
+                "no thread could be started for the blocking call{name}: {error}"
+            ),
             Reason::Panic(payload, _) => match Self::message(payload) {
-                Some(message) => write!(f, "the task panicked: {message}"),
-                None => f.write_str("the task panicked"),
+                Some(message) => write!(f, "the task{name} panicked: {message}"),
+                None => write!(f, "the task{name} panicked"),
             },
         }
     }

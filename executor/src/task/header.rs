@@ -5,8 +5,8 @@
 //!
 //! # The safety argument
 //!
-//! - **T1. Shape.** A task is one allocation of `cell::Core<F, S>`, a `repr(C)` struct that begins
-//!   with `Header`. The header's vtable was made for that `F` and `S`, so its functions may cast
+//! - **T1. Shape.** A task is one allocation of `cell::Core<F, S, L>`, a `repr(C)` struct that
+//!   begins with `Header`. The header's vtable was made for these types, so its functions may cast
 //!   the pointer back. If the output `T` of the future that was spawned is large, `F` is a
 //!   `BoxOutput`, or a blocking call that does the same, so the task's output is a
 //!   `LargeOutput<T>`. Only the join handle, which knows `T`, differs by that.
@@ -28,6 +28,7 @@
 
 use std::fmt;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::Waker;
 
 use framewise_context::Frame;
@@ -70,6 +71,8 @@ pub(crate) struct Vtable {
     pub(crate) remove_queued: unsafe fn(NonNull<Header>),
     /// The address of the runtime or pool that the task ends with.
     pub(crate) owner: unsafe fn(NonNull<Header>) -> *const (),
+    /// The task's name, which is in the task's memory and does not change.
+    pub(crate) name: unsafe fn(NonNull<Header>) -> Option<NonNull<Arc<str>>>,
     /// Moves the output to `*mut Option<Result<F::Output, JoinError>>`. The task is finished.
     pub(crate) take_output: unsafe fn(NonNull<Header>, *mut ()),
     /// Drops the output, if it is still there. The caller owns it.
@@ -126,6 +129,18 @@ impl TaskRef {
 
     pub(crate) fn id(self) -> Id {
         Id::of(self.0)
+    }
+
+    /// Returns the task's name, if it has one.
+    pub(crate) fn name(&self) -> Option<&Arc<str>> {
+        // SAFETY: rule T2, by the contract of `new`; the name is alive as long as the task.
+        unsafe { (self.header().vtable.name)(self.0).map(|name| name.as_ref()) }
+    }
+
+    /// Returns the address by which [`current`](super::current) knows the task.
+    #[inline]
+    pub(crate) fn owner_address(self) -> *const () {
+        self.0.as_ptr().cast_const().cast()
     }
 
     #[inline]

@@ -117,6 +117,11 @@ impl<T> JoinHandle<T> {
         self.task.id()
     }
 
+    /// Returns the task's name, if [`task::Builder`](super::Builder) gave it one.
+    pub fn name(&self) -> Option<&str> {
+        self.task.name().map(|name| &**name)
+    }
+
     /// Returns `true` if the task is over, so that joining it does not wait.
     pub fn is_finished(&self) -> bool {
         self.task.header().state.is_finished()
@@ -244,7 +249,9 @@ impl<T> Future for JoinHandle<T> {
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
         // at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
-            return ready_with_error(JoinError::cancelled(self.id()));
+            let mut error = JoinError::cancelled(self.id());
+            error.set_name(self.task.name());
+            return ready_with_error(error);
         }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
@@ -302,6 +309,8 @@ impl<T> Drop for JoinHandle<T> {
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
+            .field("id", &self.id())
+            .field("name", &self.name())
             .field("is_finished", &self.is_finished())
             .finish()
     }
@@ -318,6 +327,11 @@ impl AbortHandle {
     /// Returns the task's id.
     pub fn id(&self) -> Id {
         self.task.id()
+    }
+
+    /// See [`JoinHandle::name`].
+    pub fn name(&self) -> Option<&str> {
+        self.task.name().map(|name| &**name)
     }
 
     /// See [`JoinHandle::abort`].
@@ -350,6 +364,8 @@ impl RefUnwindSafe for AbortHandle {}
 impl fmt::Debug for AbortHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AbortHandle")
+            .field("id", &self.id())
+            .field("name", &self.name())
             .field("is_finished", &self.is_finished())
             .finish()
     }

@@ -8,8 +8,11 @@
 //! next poll, with whatever an external waker holds (C-48), and its queue may look empty while
 //! another thread is about to push.
 
+mod builder;
 mod ended;
 mod spawn;
+
+pub use self::builder::Builder;
 
 use std::fmt;
 use std::future::poll_fn;

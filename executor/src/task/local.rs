@@ -113,7 +113,7 @@ impl LocalSet {
         F: Future + 'static,
         F::Output: 'static,
     {
-        boxed_if_large!(F, future => spawn_on(&self.shared, future))
+        boxed_if_large!(F, future => spawn_on(&self.shared, future, ()))
     }
 
     /// Runs the set's tasks beside `future`, until that is ready.

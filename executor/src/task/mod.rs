@@ -8,7 +8,7 @@
 //! A poll of a task has a budget of 128 operations that are ready; after that, an operation of the
 //! runtime returns `Pending` once, so that other tasks, timers and I/O have their turn.
 //! [`context::coop`](crate::context::coop) has the rules. Channels and locks come from crates that
-//! do not know of it: [`coop`] makes their futures and streams take part, [`consume_budget`] does
+//! do not know of it: [`coop()`] makes their futures and streams take part, [`consume_budget`] does
 //! so for a loop, and [`unconstrained`] exempts a future.
 //!
 //! ```
@@ -32,18 +32,47 @@
 //! # });
 //! ```
 
+/// The cooperative budget, under tokio's names; [`context::coop`](crate::context::coop) has the
+/// rules.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::task::coop::{cooperative, has_budget_remaining, unconstrained};
+///
+/// framewise::block_on(async {
+///     let task = framewise::spawn(async {
+///         // Operations of other crates take no unit, unless they are wrapped.
+///         while has_budget_remaining() {
+///             cooperative(std::future::ready(())).await;
+///         }
+///         unconstrained(async { has_budget_remaining() }).await
+///     });
+///     assert_eq!(task.await.ok(), Some(true));
+/// });
+/// ```
+pub mod coop {
+    pub use framewise_context::coop::{
+        Coop, RestoreOnPending, Unconstrained, consume_budget, coop as cooperative,
+        has_budget_remaining, poll_proceed, unconstrained,
+    };
+}
+
 // Reading order: `spawn` (how code gets in), `header` (what every task looks like, and the safety
 // argument), `state` (the protocol), `cell` (what the protocol's actions do to future, output and
 // frame), `waker`, `join`, `owned`. Nothing here knows a worker: a scheduler is anything that
 // implements `cell::Schedule`.
 
+mod builder;
 pub(crate) mod catch;
 pub(crate) mod cell;
+mod current;
 mod error;
 pub(crate) mod header;
 mod id;
 mod join;
-mod join_set;
+pub mod join_set;
+pub(crate) mod label;
 pub(crate) mod large;
 pub(crate) mod local;
 pub(crate) mod owned;
@@ -52,6 +81,8 @@ pub(crate) mod state;
 pub(crate) mod waker;
 mod yield_now;
 
+pub use builder::Builder;
+pub use current::{id, name, try_id};
 pub use error::JoinError;
 pub use framewise_context::coop::{
     Coop, Unconstrained, consume_budget, coop, has_budget_remaining, unconstrained,

@@ -54,7 +54,7 @@ where
 {
     boxed_if_large!(F, future => {
         let spawner = Handle::current().spawner;
-        spawner.spawn(future, Frame::current().inherited())
+        spawner.spawn(future, Frame::current().inherited(), ())
     })
 }
 
@@ -89,7 +89,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    boxed_if_large!(F, future => Handle::current().spawner.spawn(future, Frame::root()))
+    boxed_if_large!(F, future => Handle::current().spawner.spawn(future, Frame::root(), ()))
 }
 
 /// Runs a call that blocks (a file, a database, a long computation) on a thread of the blocking
@@ -127,7 +127,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    boxed_call_if_large!(F, f => Handle::current().spawn_call(f))
+    boxed_call_if_large!(F, f => Handle::current().spawn_call(f, ()))
 }
 
 /// Runs a call that blocks on this thread; the worker's core is handed off to another thread.

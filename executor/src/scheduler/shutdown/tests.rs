@@ -60,6 +60,7 @@ fn task_with(shared: &Arc<Shared>, at_end: impl FnMut() + Send + 'static) -> Joi
             future::pending::<()>().await;
         },
         Frame::root(),
+        (),
     )
 }
 

@@ -57,7 +57,7 @@ impl Bench {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        Arc::clone(&self.spawner).spawn(future, Frame::root())
+        Arc::clone(&self.spawner).spawn(future, Frame::root(), ())
     }
 
     /// Returns `true` if the sibling was notified since the last time; it is parked again.

@@ -46,7 +46,7 @@ impl<T: 'static> JoinSet<T> {
     {
         boxed_if_large!(F, future => {
             let spawner = Handle::current().spawner;
-            self.insert(spawner.spawn(future, Frame::current().inherited()))
+            self.insert(spawner.spawn(future, Frame::current().inherited(), ()))
         })
     }
 
@@ -77,7 +77,7 @@ impl<T: 'static> JoinSet<T> {
     {
         boxed_if_large!(F, future => {
             let spawner = Arc::clone(&handle.spawner);
-            self.insert(spawner.spawn(future, Frame::current().inherited()))
+            self.insert(spawner.spawn(future, Frame::current().inherited(), ()))
         })
     }
 
@@ -97,7 +97,7 @@ impl<T: 'static> JoinSet<T> {
         F: Future<Output = T> + 'static,
     {
         let local_set = current::running_set();
-        boxed_if_large!(F, future => self.insert(shared::spawn_on(&local_set, future)))
+        boxed_if_large!(F, future => self.insert(shared::spawn_on(&local_set, future, ())))
     }
 
     /// Like [`spawn_local`](Self::spawn_local), onto `local_set`, which need not be running.
@@ -123,7 +123,7 @@ impl<T: 'static> JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        boxed_if_large!(F, future => self.insert(shared::spawn_on(&local_set.shared, future)))
+        boxed_if_large!(F, future => self.insert(shared::spawn_on(&local_set.shared, future, ())))
     }
 
     /// Runs a call that blocks on the blocking pool, and adds it to the set; see
@@ -158,7 +158,7 @@ impl<T: 'static> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        boxed_call_if_large!(F, f => self.insert(Handle::current().spawn_call(f)))
+        boxed_call_if_large!(F, f => self.insert(Handle::current().spawn_call(f, ())))
     }
 
     /// Like [`spawn_blocking`](Self::spawn_blocking), on the blocking pool of `handle`'s runtime.
@@ -172,7 +172,7 @@ impl<T: 'static> JoinSet<T> {
         F: FnOnce() -> T + Send + 'static,
         T: Send,
     {
-        boxed_call_if_large!(F, f => self.insert(handle.spawn_call(f)))
+        boxed_call_if_large!(F, f => self.insert(handle.spawn_call(f, ())))
     }
 }
 

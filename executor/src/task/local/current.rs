@@ -66,7 +66,7 @@ where
     F::Output: 'static,
 {
     let shared = running_set();
-    boxed_if_large!(F, future => spawn_on(&shared, future))
+    boxed_if_large!(F, future => spawn_on(&shared, future, ()))
 }
 
 /// Returns the set that is being polled on this thread.

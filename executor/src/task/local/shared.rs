@@ -14,6 +14,7 @@ use crate::seeded::hooks;
 use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
+use crate::task::label::Label;
 use crate::task::owned::OwnedTasks;
 use crate::task::{JoinError, JoinHandle};
 
@@ -134,7 +135,11 @@ fn wake_all(mut wakers: impl Iterator<Item = (PollerId, FramedWaker)>) {
 
 /// Makes a task of the set that carries the current frame, and schedules it.
 #[track_caller]
-pub(in crate::task) fn spawn_on<F>(shared: &Arc<LocalShared>, future: F) -> JoinHandle<F::Output>
+pub(in crate::task) fn spawn_on<F, L: Label>(
+    shared: &Arc<LocalShared>,
+    future: F,
+    label: L,
+) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -143,6 +148,7 @@ where
         future,
         Frame::current().inherited(),
         Arc::clone(shared),
+        label,
         true,
     );
     hooks::spawned(task);

@@ -30,7 +30,7 @@ impl Scheduler {
             let _dropped = dropped;
             pending::<()>().await;
         };
-        cell::allocate(future, Frame::root(), self.clone(), false)
+        cell::allocate(future, Frame::root(), self.clone(), (), false)
     }
 
     /// Makes a task in the list that has had its first poll, and waits.
