@@ -4,13 +4,35 @@ use std::cell::Cell;
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
-use framewise_test_support::CountingWaker;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::*;
 use crate::{ContextVar, Frame};
+
+/// A waker that counts its calls; test-support's is not in the package, and these tests are.
+#[derive(Default)]
+struct CountingWaker(AtomicUsize);
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl CountingWaker {
+    fn new() -> (Arc<Self>, Waker) {
+        let counter = Arc::<Self>::default();
+        (Arc::clone(&counter), Waker::from(counter))
+    }
+
+    fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// Polls `future` once with a full budget; also returns the number of wake-ups meanwhile.
 fn poll_as_task<F: Future>(future: Pin<&mut F>) -> (Poll<F::Output>, usize) {

@@ -1,11 +1,30 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{RawWaker, RawWakerVTable, Waker};
-
-use framewise_test_support::{CountingWaker, call_waker};
+use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::*;
+
+/// A waker that counts its calls; test-support's is not in the package, and these tests are.
+#[derive(Default)]
+struct CountingWaker(AtomicUsize);
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+impl CountingWaker {
+    fn new() -> (Arc<Self>, Waker) {
+        let counter = Arc::<Self>::default();
+        (Arc::clone(&counter), Waker::from(counter))
+    }
+
+    fn wakes(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// Sets the readiness and wakes the waiters. Returns how many were woken.
 fn drive(readiness: &Readiness, ready: Ready) -> usize {
@@ -296,8 +315,14 @@ fn a_waker_that_panics_keeps_no_slot_from_being_released() {
             panic!("expected: a payload's destructor");
         }
     }
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            std::panic::panic_any(Payload);
+        }
+    }
     let readiness = Readiness::new(Ready::EMPTY);
-    let waker = call_waker(|| std::panic::panic_any(Payload));
+    let waker = Waker::from(Arc::new(Panics));
     let mut cx = Context::from_waker(&waker);
     assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
     readiness.release_slot(Direction::Read);
