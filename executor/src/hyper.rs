@@ -127,16 +127,16 @@ impl Timer for FramewiseTimer {
     }
 
     fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        Box::pin(HyperSleep(time::sleep_until(deadline)))
+        Box::pin(HyperSleep(time::sleep_until(deadline.into())))
     }
 
     fn now(&self) -> Instant {
-        time::now()
+        time::Instant::now().into_std()
     }
 
     fn reset(&self, sleep: &mut Pin<Box<dyn Sleep>>, deadline: Instant) {
         match sleep.as_mut().downcast_mut_pin::<HyperSleep>() {
-            Some(mut ours) => ours.0.reset(deadline),
+            Some(mut ours) => ours.0.reset(deadline.into()),
             None => *sleep = self.sleep_until(deadline),
         }
     }

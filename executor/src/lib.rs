@@ -178,10 +178,13 @@ pub mod net {
 
 /// Sleeping, limits, ticks and timer callbacks.
 pub mod time {
+    #[doc(no_inline)]
+    pub use std::time::Duration;
+
     pub use framewise_timers::{
-        Elapsed, Interval, MissedTickBehavior, PanicPolicy, Sleep, Timeout, TimerCallback,
-        interval, interval_at, now, set_interval, set_interval_with, set_timeout, sleep,
-        sleep_until, timeout, timeout_at,
+        Elapsed, Instant, Interval, MissedTickBehavior, PanicPolicy, Sleep, Timeout, TimerCallback,
+        interval, interval_at, set_interval, set_interval_with, set_timeout, sleep, sleep_until,
+        timeout, timeout_at,
     };
 }
 

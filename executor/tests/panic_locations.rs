@@ -5,12 +5,14 @@ use std::cell::RefCell;
 use std::future::pending;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::runtime::{Builder, Handle};
 use framewise::task::{JoinSet, LocalSet, block_on, spawn_local};
 use framewise::test::{self, Explorer};
-use framewise::time::{interval, interval_at, set_interval, set_timeout, sleep, sleep_until};
+use framewise::time::{
+    Instant, interval, interval_at, set_interval, set_timeout, sleep, sleep_until,
+};
 use framewise::time::{timeout, timeout_at};
 use framewise::{spawn, spawn_blocking, spawn_root};
 use framewise_test_support::{at_once, on_workers, runtime};

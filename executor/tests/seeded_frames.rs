@@ -287,7 +287,7 @@ fn c48_a_wait_leaves_nothing_when_it_ends_or_is_dropped() {
             ends(time::sleep(ms), &kept, dropped, "sleep").await;
             let limited = async { assert!(time::timeout(ms, pending::<()>()).await.is_err()) };
             ends(limited, &kept, dropped, "timeout").await;
-            let mut interval = time::interval_at(time::now() + ms, ms);
+            let mut interval = time::interval_at(time::Instant::now() + ms, ms);
             let tick = async {
                 interval.tick().await;
             };

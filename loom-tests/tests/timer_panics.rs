@@ -7,8 +7,6 @@
 //! passed to the hook.
 #![cfg(framewise_loom)]
 
-use std::time::Instant;
-
 use framewise_context::ContextVar;
 use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, model_with_panics};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +14,7 @@ use framewise_sync::cell::UnsafeCell;
 use framewise_sync::{Arc, thread};
 use framewise_timers::model::TICK;
 use framewise_timers::model_clock::ModelClock;
-use framewise_timers::{PanicPolicy, TimerCallback, Timers, enter, now, set_interval_with};
+use framewise_timers::{Instant, PanicPolicy, TimerCallback, Timers, enter, set_interval_with};
 
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
@@ -72,7 +70,9 @@ impl Panicking {
                 held.touch();
                 HELD.with(|held| held.expect("the interval's frame is current").touch());
                 // SAFETY: loom reports a concurrent access.
-                calls.0.with_mut(|calls| unsafe { (*calls).push(now()) });
+                calls
+                    .0
+                    .with_mut(|calls| unsafe { (*calls).push(Instant::now()) });
                 counted.fetch_add(1, Ordering::Relaxed);
                 panic!("{PLANNED}");
             })
@@ -81,7 +81,7 @@ impl Panicking {
         Self {
             timers,
             clock,
-            begun: now(),
+            begun: Instant::now(),
             callback: Some(callback),
             calls,
             counted,

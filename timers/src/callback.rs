@@ -8,13 +8,14 @@
 //! while it holds a wheel's lock: the wheel returns its due entries first.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_context::Frame;
 use framewise_sync::{Arc, Mutex};
 
-use crate::clock::{Clock, add_saturating, multiple_after};
+use crate::clock::multiple_after;
 use crate::current;
+use crate::instant::Instant;
 use crate::sleep::NO_RUNTIME;
 use crate::timers::{TimerEntry, TimerHandle};
 use crate::wheel::Key;
@@ -218,7 +219,7 @@ fn register(
     let Some(handle) = current::current() else {
         panic!("{NO_RUNTIME}")
     };
-    let due = add_saturating(Clock::now(), after);
+    let due = Instant::now().saturating_add(after);
     let slot = Mutex::new(CallbackSlot::Taken);
     let state = Arc::new(CallbackState {
         handle,
@@ -278,7 +279,7 @@ impl CallbackState {
                 let body = CallbackBody::Repeat(callback);
                 match this.period {
                     Some(period) if returned || this.on_panic == PanicPolicy::Continue => {
-                        let next = multiple_after(due, period, Clock::now());
+                        let next = multiple_after(due, period, Instant::now());
                         Self::arm(this, body, frame, next);
                     }
                     _ => {

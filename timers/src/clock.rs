@@ -14,8 +14,9 @@
 #[cfg(test)]
 mod tests;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::instant::Instant;
 use crate::wheel::FAR_TICK;
 
 /// The binary logarithm of the nanoseconds in a tick.
@@ -24,6 +25,23 @@ const TICK_SHIFT: u32 = 15;
 /// The length of a tick of the wheel.
 #[cfg(any(test, framewise_loom, framewise_shuttle))]
 pub const TICK: Duration = Duration::from_nanos(1 << TICK_SHIFT);
+
+/// Returns the current time: the system's, or this thread's virtual time.
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+#[inline]
+pub(crate) fn now() -> Instant {
+    #[cfg(feature = "test-util")]
+    if let Some(now) = crate::virtual_time::now() {
+        return now;
+    }
+    Instant::from_std(std::time::Instant::now())
+}
+
+/// Returns the model's time, which only the model advances.
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub(crate) fn now() -> Instant {
+    crate::model_clock::now()
+}
 
 /// Counts ticks from zero since it was made. It never goes backwards.
 #[derive(Clone, Copy, Debug)]
@@ -34,29 +52,12 @@ pub struct Clock {
 impl Clock {
     /// Makes a clock whose tick 0 is now.
     pub fn start() -> Self {
-        Self { start: Self::now() }
-    }
-
-    /// Returns the current time: the system's, or this thread's virtual time.
-    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
-    #[inline]
-    pub fn now() -> Instant {
-        #[cfg(feature = "test-util")]
-        if let Some(now) = crate::virtual_time::now() {
-            return now;
-        }
-        Instant::now()
-    }
-
-    /// Returns the model's time, which only the model advances.
-    #[cfg(any(framewise_loom, framewise_shuttle))]
-    pub fn now() -> Instant {
-        crate::model_clock::now()
+        Self { start: now() }
     }
 
     /// Returns the last tick that has begun.
     pub fn now_ticks(&self) -> u64 {
-        self.ticks_begun(Self::now())
+        self.ticks_begun(now())
     }
 
     /// Returns the last tick that has begun at `instant`, rounding down. An instant before the
@@ -77,7 +78,7 @@ impl Clock {
     fn nanos(&self, instant: Instant) -> u64 {
         const FAR_NANOS: u64 = FAR_TICK << TICK_SHIFT;
         const FAR_SECONDS: u64 = FAR_NANOS / 1_000_000_000;
-        let since = instant.saturating_duration_since(self.start);
+        let since = instant.duration_since(self.start);
         if since.as_secs() >= FAR_SECONDS {
             return FAR_NANOS;
         }
@@ -87,42 +88,22 @@ impl Clock {
     /// Returns the instant at which tick `ticks` begins.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn instant(&self, ticks: u64) -> Instant {
-        add_saturating(
-            self.start,
-            Duration::from_nanos(ticks.min(FAR_TICK) << TICK_SHIFT),
-        )
+        self.start
+            .saturating_add(Duration::from_nanos(ticks.min(FAR_TICK) << TICK_SHIFT))
     }
 
     /// Returns the time from now until tick `ticks` begins; zero if it has begun.
     pub fn until(&self, ticks: u64) -> Duration {
         // 2⁴⁸ ticks are 2⁶³ nanoseconds: no overflow.
         let begins = Duration::from_nanos(ticks.min(FAR_TICK) << TICK_SHIFT);
-        begins.saturating_sub(Self::now().saturating_duration_since(self.start))
+        begins.saturating_sub(now().duration_since(self.start))
     }
-}
-
-/// Returns `instant + duration`, or the furthest instant that the platform can represent.
-pub(crate) fn add_saturating(instant: Instant, duration: Duration) -> Instant {
-    instant
-        .checked_add(duration)
-        .unwrap_or_else(|| furthest(instant))
-}
-
-/// Finds the furthest instant by adding steps of whole seconds, each half of the previous one.
-#[cold]
-fn furthest(from: Instant) -> Instant {
-    let steps = (0..u64::BITS)
-        .rev()
-        .map(|bit| Duration::from_secs(1 << bit));
-    steps.fold(from, |instant, step| {
-        instant.checked_add(step).unwrap_or(instant)
-    })
 }
 
 /// Returns the first of `due + period`, `due + 2 * period`, … that is after `now`.
 pub(crate) fn multiple_after(due: Instant, period: Duration, now: Instant) -> Instant {
-    let missed = now.saturating_duration_since(due).as_nanos() / period.as_nanos();
+    let missed = now.duration_since(due).as_nanos() / period.as_nanos();
     let nanos = (missed + 1).saturating_mul(period.as_nanos());
     let seconds = u64::try_from(nanos / 1_000_000_000).unwrap_or(u64::MAX);
-    add_saturating(due, Duration::new(seconds, (nanos % 1_000_000_000) as u32))
+    due.saturating_add(Duration::new(seconds, (nanos % 1_000_000_000) as u32))
 }

@@ -5,11 +5,12 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_core::Stream;
 
-use crate::clock::{Clock, add_saturating, multiple_after};
+use crate::clock::multiple_after;
+use crate::instant::Instant;
 use crate::sleep::{Sleep, sleep_until};
 
 /// The delay up to which [`MissedTickBehavior::Delay`] does not treat a tick as missed; at most
@@ -38,7 +39,7 @@ const LATE_MAX: Duration = Duration::from_millis(5);
 /// ```
 #[track_caller]
 pub fn interval(period: Duration) -> Interval {
-    interval_at(Clock::now(), period)
+    interval_at(Instant::now(), period)
 }
 
 /// Makes an interval that ticks at `start` and then every `period`.
@@ -101,7 +102,7 @@ impl Interval {
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let due = self.sleep.deadline();
-        let now = Clock::now();
+        let now = Instant::now();
         let next = self.next_deadline(due, now);
         self.sleep.restart(next, next > now);
         Poll::Ready(due)
@@ -114,12 +115,12 @@ impl Interval {
 
     /// Makes the next tick due now.
     pub fn reset_immediately(&mut self) {
-        self.reset_at(Clock::now());
+        self.reset_at(Instant::now());
     }
 
     /// Sets the next tick to `after` from now.
     pub fn reset_after(&mut self, after: Duration) {
-        self.reset_at(add_saturating(Clock::now(), after));
+        self.reset_at(Instant::now().saturating_add(after));
     }
 
     /// Sets the next tick to `deadline`.
@@ -146,11 +147,11 @@ impl Interval {
         let late_max = LATE_MAX.min(self.period / 2);
         match self.missed {
             MissedTickBehavior::Skip => multiple_after(due, self.period, now),
-            MissedTickBehavior::Delay if now.saturating_duration_since(due) > late_max => {
-                add_saturating(now, self.period)
+            MissedTickBehavior::Delay if now.duration_since(due) > late_max => {
+                now.saturating_add(self.period)
             }
             MissedTickBehavior::Delay | MissedTickBehavior::Burst => {
-                add_saturating(due, self.period)
+                due.saturating_add(self.period)
             }
         }
     }

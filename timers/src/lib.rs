@@ -28,6 +28,7 @@
 mod callback;
 mod clock;
 mod current;
+mod instant;
 mod interval;
 mod park_state;
 mod queue;
@@ -57,6 +58,7 @@ pub mod model {
 
 pub use callback::{PanicPolicy, TimerCallback, set_interval, set_interval_with, set_timeout};
 pub use current::{EnterTimers, enter};
+pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
@@ -64,19 +66,3 @@ pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 #[doc(hidden)]
 pub use timers::DueTimer;
 pub use timers::{ClosedTimers, TimerHandle, Timers};
-
-/// Returns the time that this thread's timers use.
-///
-/// It is [`Instant::now`](std::time::Instant::now), except in a seeded run of the runtime's test
-/// tool. There the time is virtual: it stands still while anything can run, and jumps to the next
-/// timer when nothing can. Code that measures durations or computes deadlines should use this
-/// function, so that it can be tested there.
-///
-/// # Examples
-/// ```
-/// let before = framewise_timers::now();
-/// assert!(framewise_timers::now() >= before);
-/// ```
-pub fn now() -> std::time::Instant {
-    clock::Clock::now()
-}

@@ -10,9 +10,11 @@
 
 use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_sync::atomic::{AtomicU64, Ordering};
+
+use crate::instant::Instant;
 
 std::thread_local! {
     // `std`'s thread-local and not the facade's, which is one for each thread of the model.
@@ -22,7 +24,7 @@ std::thread_local! {
 /// Returns the start of every model's time. Only here a model reads the system's clock.
 fn beginning() -> Instant {
     static BEGINNING: OnceLock<Instant> = OnceLock::new();
-    *BEGINNING.get_or_init(Instant::now)
+    *BEGINNING.get_or_init(|| Instant::from_std(std::time::Instant::now()))
 }
 
 /// Returns the time of the model on this thread. Without a [`ModelClock`] it is always the start,
@@ -57,7 +59,7 @@ impl ModelClock {
 
     /// Advances the clock to an instant, unless that has passed.
     pub fn advance_to(&self, instant: Instant) {
-        let since = instant.saturating_duration_since(beginning());
+        let since = instant.duration_since(beginning());
         let nanos = u64::try_from(since.as_nanos()).expect("a model lasts less than 500 years");
         // Ordering: Relaxed, as in `now`.
         self.0.fetch_max(nanos, Ordering::Relaxed);

@@ -5,14 +5,14 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fmt, mem};
 
 use framewise_context::FramedWaker;
 use framewise_context::coop;
 
-use crate::clock::{Clock, add_saturating};
 use crate::current;
+use crate::instant::Instant;
 use crate::queue::{ArmError, Found, Rearmed};
 use crate::timers::{TimerEntry, TimerHandle};
 use crate::wheel::Key;
@@ -41,7 +41,7 @@ use crate::wheel::Key;
 /// ```
 pub fn sleep(duration: Duration) -> Sleep {
     // Read the clock now: a time cached before a long poll would end the sleep early.
-    let deadline = add_saturating(Clock::now(), duration);
+    let deadline = Instant::now().saturating_add(duration);
     Sleep::new(deadline, !duration.is_zero())
 }
 
@@ -113,7 +113,7 @@ impl Sleep {
 
     /// Returns `true` if the deadline has passed, even if no poll has noticed yet.
     pub fn is_elapsed(&self) -> bool {
-        matches!(self.state, SleepState::Elapsed) || Clock::now() >= self.deadline
+        matches!(self.state, SleepState::Elapsed) || Instant::now() >= self.deadline
     }
 
     /// Sets another deadline, earlier or later, in any state of the sleep.
@@ -183,7 +183,7 @@ impl Sleep {
 
     #[track_caller]
     fn poll_idle(&mut self, certain: bool, waker: &Waker) -> Poll<()> {
-        if !certain && Clock::now() >= self.deadline {
+        if !certain && Instant::now() >= self.deadline {
             return self.elapse();
         }
         current::use_local_wheel(&mut self.handle);

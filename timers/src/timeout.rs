@@ -5,12 +5,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{error, fmt, io};
 
 use framewise_context::coop;
 use pin_project_lite::pin_project;
 
+use crate::instant::Instant;
 use crate::sleep::{Sleep, sleep, sleep_until};
 
 /// Limits `future` to `duration`, counted from this call.

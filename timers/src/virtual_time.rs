@@ -9,9 +9,10 @@
 
 use std::marker::PhantomData;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use framewise_sync::cell::Cell;
+
+use crate::instant::Instant;
 
 #[derive(Clone, Copy)]
 struct Virtual {
@@ -53,7 +54,7 @@ impl VirtualTime {
     /// Stops this thread's clock at the current time. `preempts` decides at each poll of a timer's
     /// future whether other tasks run first.
     pub fn start(preempts: fn() -> bool) -> Self {
-        let now = Instant::now();
+        let now = Instant::from_std(std::time::Instant::now());
         Self {
             previous: VIRTUAL.with(|time| time.replace(Some(Virtual { now, preempts }))),
             not_send: PhantomData,

@@ -6,9 +6,9 @@ mod common;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use framewise_timers::{enter, set_interval, set_timeout};
+use framewise_timers::{Instant, enter, set_interval, set_timeout};
 
 use common::{LONG, LONG_AFTER, TestRuntime, undriven};
 

@@ -8,10 +8,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_test_support::{CountingWaker, call_waker};
-use framewise_timers::{Sleep, Timers, enter, set_timeout, sleep};
+use framewise_timers::{Instant, Sleep, Timers, enter, set_timeout, sleep};
 use futures::future::{Either, select};
 
 use common::{LONG, LONG_AFTER, TestRuntime, poll, undriven};

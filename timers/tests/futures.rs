@@ -6,10 +6,10 @@ mod common;
 
 use std::io;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_timers::{
-    Interval, MissedTickBehavior, enter, interval, interval_at, sleep, timeout, timeout_at,
+    Instant, Interval, MissedTickBehavior, enter, interval, interval_at, sleep, timeout, timeout_at,
 };
 use futures::StreamExt;
 

@@ -6,10 +6,10 @@ mod common;
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_test_support::{CountingWaker, call_waker, poll_once};
-use framewise_timers::{Sleep, enter, interval, sleep, sleep_until, timeout};
+use framewise_timers::{Instant, Sleep, enter, interval, sleep, sleep_until, timeout};
 
 use common::{LONG, LONG_AFTER, TestRuntime, poll, undriven};
 

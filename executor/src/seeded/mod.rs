@@ -31,12 +31,12 @@ use std::cell::{Cell, RefCell};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_context::{Frame, coop};
 use framewise_sync::deque::Steal;
-use framewise_timers::DueTimer;
 use framewise_timers::virtual_time::VirtualTime;
+use framewise_timers::{DueTimer, Instant};
 
 use self::choice::Chooser;
 use self::current::MayBlock;
@@ -113,7 +113,7 @@ impl Run {
             names: RefCell::default(),
             runnable: RefCell::default(),
             time,
-            start: framewise_timers::now(),
+            start: Instant::now(),
             steps: Cell::new(0),
             steps_max,
             own_pushes: Cell::new(0),
@@ -144,7 +144,7 @@ impl Run {
         RunReport {
             steps: self.steps.get(),
             digest: self.chooser.borrow().digest(),
-            elapsed: framewise_timers::now().saturating_duration_since(self.start),
+            elapsed: Instant::now().duration_since(self.start),
             trace: self.names.borrow().trace(),
             has_foreign_threads: self.has_foreign_threads.get(),
             is_blocked_by_nesting: self.levels.is_blocked_by_nesting(),
@@ -259,7 +259,7 @@ impl Run {
         // The next timer may be a cancelled one: then the time advances again.
         while let Some(next) = self.shared.timers.next_due() {
             self.time.advance_to(next);
-            self.note(Step::Jump(next.saturating_duration_since(self.start)));
+            self.note(Step::Jump(next.duration_since(self.start)));
             let due = self.shared.timers.take_due();
             if !due.is_empty() {
                 for timer in due {

@@ -101,7 +101,7 @@
 //! Time is virtual. It does not advance while anything can run, and advances to the next timer when
 //! nothing can: hours pass at once, and a time limit does not depend on the machine. (It also
 //! advances after a thousand steps in which tasks did nothing but yield.) Code that measures time
-//! should call [`time::now`](crate::time::now); `std::time::Instant::now` is the real clock.
+//! should use [`time::Instant`](crate::time::Instant); `std::time::Instant::now` is the real clock.
 //!
 //! # How a run ends
 //!

@@ -12,10 +12,10 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::net::{TcpListener, TcpStream};
-use framewise::time::{Interval, interval_at};
+use framewise::time::{Instant, Interval, interval_at};
 
 /// The number of operations that one poll of a task may complete.
 const UNITS: usize = 128;

@@ -3,12 +3,12 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
 use framewise::runtime::Runtime;
 use framewise::task::{consume_budget, coop, has_budget_remaining, yield_now};
-use framewise::time::{sleep, sleep_until, timeout};
+use framewise::time::{Instant, sleep, sleep_until, timeout};
 use framewise::{JoinHandle, spawn};
 use framewise_test_support::{on_workers, runtime};
 use futures::FutureExt;

@@ -3,11 +3,11 @@
 use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::spawn;
 use framewise::task::{LocalSet, consume_budget, coop, spawn_local};
-use framewise::time::{sleep, sleep_until, timeout, timeout_at};
+use framewise::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use framewise_test_support::{HangWatch, runtime};
 use futures::StreamExt;
 

@@ -10,12 +10,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
 use framewise::task::{LocalSet, consume_budget, coop, unconstrained, yield_now};
 use framewise::test::{Preemptible, preempt};
-use framewise::time::{sleep, timeout, timeout_at};
+use framewise::time::{Instant, sleep, timeout, timeout_at};
 use framewise_test_support::{HangWatch, OnDrop, on_workers, runtime};
 
 use crate::{Bug, Class, Here, connection};

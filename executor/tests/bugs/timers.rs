@@ -3,12 +3,12 @@
 //! Jumps of the wall clock are not a class here, because deadlines are `Instant`s, which are
 //! monotonic.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::spawn;
 use framewise::time::{
-    MissedTickBehavior, interval, interval_at, set_interval, set_timeout, sleep, sleep_until,
-    timeout,
+    Instant, MissedTickBehavior, interval, interval_at, set_interval, set_timeout, sleep,
+    sleep_until, timeout,
 };
 
 use crate::{Bug, Class, Here};

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::task::{Poll, Waker};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::runtime::Runtime;
 use framewise::task::yield_now;
-use framewise::time::{set_interval, sleep, timeout};
+use framewise::time::{Instant, set_interval, sleep, timeout};
 use framewise::{JoinHandle, spawn};
 use framewise_test_support::{HangWatch, on_workers, pause, runtime, with_workers};
 

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::net::Interest;
-use framewise::time::{set_interval, set_timeout, sleep};
+use framewise::time::{Instant, set_interval, set_timeout, sleep};
 use framewise::{ContextVar, spawn};
 use framewise_test_support::{DropCall, ID, call_waker, on_drop, on_workers, pause, poll_once};
 

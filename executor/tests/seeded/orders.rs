@@ -160,7 +160,7 @@ fn timers_of_equal_deadlines_fire_in_every_order() {
         order.clone()
     });
     assert_eq!(callbacks.len(), 6, "{callbacks:?}");
-    let deadline = || time::now() + MS;
+    let deadline = || time::Instant::now() + MS;
     let sleeps = orders(|| async {
         let deadline = deadline();
         let order = Arc::new(Mutex::new(Vec::new()));

@@ -4,13 +4,13 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Waker;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::net::{TcpListener, TcpStream};
 use framewise::runtime::Handle;
 use framewise::spawn;
 use framewise::task::LocalSet;
-use framewise::time::{interval, set_interval, set_timeout, sleep};
+use framewise::time::{Instant, interval, set_interval, set_timeout, sleep};
 use framewise_test_support::{
     ID, KEPT, Log, at_once, call_waker, on_drop, panic_message, pause, poll_once, runtime,
     with_workers,

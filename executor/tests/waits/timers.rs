@@ -2,12 +2,14 @@
 
 use std::io::Write;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise::context::bind;
 use framewise::net::Interest;
 use framewise::task::yield_now;
-use framewise::time::{interval_at, set_interval, set_timeout, sleep, sleep_until, timeout};
+use framewise::time::{
+    Instant, interval_at, set_interval, set_timeout, sleep, sleep_until, timeout,
+};
 use futures::lock::Mutex;
 
 use crate::row::{End, Leaves, SHORT, made, row, wait_until_released};

@@ -14,12 +14,12 @@ mod controls;
 mod panicking;
 mod parking;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use framewise_loom_tests::{PoisoningAllocator, TestWaker};
 use framewise_sync::{Arc, Condvar, Mutex, thread};
 use framewise_timers::model_clock::ModelClock;
-use framewise_timers::{Sleep, Timers, enter, now};
+use framewise_timers::{Instant, Sleep, Timers, enter};
 
 #[global_allocator]
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
@@ -92,7 +92,7 @@ impl Kernel {
                 state = self.changed.wait(state);
                 continue;
             };
-            let (begun, until) = (now(), now() + limit);
+            let (begun, until) = (Instant::now(), Instant::now() + limit);
             // The thread of a timer that has elapsed may not have been woken yet.
             let is_missed = |armed: &Instant| begun < *armed && *armed < until;
             if state.armed.iter().any(is_missed) {
@@ -163,7 +163,7 @@ fn sleeper(
             kernel.expect(deadline);
             test_waker.wait();
             kernel.expect_no_more(deadline);
-            assert!(now() >= deadline, "it was woken too early");
+            assert!(Instant::now() >= deadline, "it was woken too early");
             assert!(
                 test_waker.poll(&mut sleep).is_ready(),
                 "it was woken for nothing"

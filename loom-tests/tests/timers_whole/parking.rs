@@ -5,7 +5,7 @@ use framewise_sync::atomic::{AtomicUsize, Ordering};
 use framewise_sync::{Arc, thread};
 use framewise_timers::model::TICK;
 use framewise_timers::model_clock::ModelClock;
-use framewise_timers::{Timers, enter, now, set_interval, set_timeout, sleep};
+use framewise_timers::{Instant, Timers, enter, set_interval, set_timeout, sleep};
 
 use crate::{Kernel, drive, sleeper, timers};
 
@@ -84,11 +84,11 @@ fn a_reset_meets_the_parking_driver() {
         assert!(test_waker.poll(&mut waiting).is_pending());
         drop(entered);
         let resetting = thread::spawn({
-            let (kernel, begun) = (Arc::clone(&kernel), now());
+            let (kernel, begun) = (Arc::clone(&kernel), Instant::now());
             move || {
                 let deadline = begun + TICK * 5;
                 waiting.reset(deadline);
-                if now() < deadline {
+                if Instant::now() < deadline {
                     kernel.expect(deadline);
                 }
                 test_waker.block_on(&mut waiting);
@@ -178,14 +178,14 @@ fn an_interval_meets_the_parking_driver() {
     model("timers: set_interval × park × fire × arm again", || {
         let kernel = Kernel::new(1);
         let timers = timers(2, &kernel);
-        let begun = now();
+        let begun = Instant::now();
         let making = thread::spawn({
             let (timers, kernel) = (Arc::clone(&timers), Arc::clone(&kernel));
             move || {
                 let _entered = enter(&timers.handle(1));
                 let mut calls = Vec::new();
                 set_interval(TICK * 5, move || {
-                    calls.push(now());
+                    calls.push(Instant::now());
                     if calls.len() == 2 {
                         assert_eq!(calls, [begun + TICK * 5, begun + TICK * 10]);
                         kernel.leave();

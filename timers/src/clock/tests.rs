@@ -1,8 +1,9 @@
 //! Conversions at the limits of their ranges.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::{Clock, TICK, add_saturating};
+use super::{Clock, TICK};
+use crate::instant::Instant;
 use crate::wheel::FAR_TICK;
 
 #[test]
@@ -45,13 +46,9 @@ fn until_never_ends_before_the_tick_begins() {
 #[test]
 fn far_futures_saturate() {
     let clock = Clock::start();
-    let far = add_saturating(clock.start, Duration::MAX);
+    let far = clock.start.saturating_add(Duration::MAX);
     assert!(far > clock.start + Duration::from_secs(86_400 * 365 * 30));
-    assert_eq!(
-        add_saturating(far, Duration::MAX),
-        add_saturating(far, Duration::MAX)
-    );
-    assert!(add_saturating(far, Duration::MAX) >= far);
+    assert!(far.saturating_add(Duration::MAX) >= far);
     if far > clock.start + Duration::from_secs(86_400 * 365 * 300) {
         assert_eq!(clock.ticks_reached(far), FAR_TICK);
         assert_eq!(clock.ticks_begun(far), FAR_TICK);

@@ -4,11 +4,10 @@
 //! Owns a due timer between the wheel and its firing. Only the runtime's seeded runs use it
 //! (feature `test-util`): the ordinary runtime fires batches.
 
-use std::time::Instant;
-
 use framewise_sync::Arc;
 
 use super::{TimerEntry, TimerShard, Timers};
+use crate::instant::Instant;
 use crate::park_state::NEVER;
 
 impl Timers {
