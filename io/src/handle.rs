@@ -141,7 +141,11 @@ impl IoHandle {
     }
 
     /// Like [`try_current`](Self::try_current), with an `io::Error` that says why there is none.
-    pub(crate) fn for_io() -> io::Result<IoHandle> {
+    ///
+    /// # Errors
+    ///
+    /// Fails outside of a runtime, and with the reason of [`reject`](Self::reject).
+    pub fn for_io() -> io::Result<IoHandle> {
         match CURRENT.get() {
             Some(Ok(handle)) => Ok(handle),
             Some(Err(why)) => Err(io::Error::new(io::ErrorKind::Unsupported, why)),

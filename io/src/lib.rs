@@ -15,7 +15,8 @@
 //!   sources.
 //! - `registration`, `source`: a socket's registration with the driver, and operations that wait.
 //! - `async_fd`: any other descriptor, public as `unix::AsyncFd`.
-//! - [`net`]: the sockets. `traits`: the I/O traits of other crates, for them.
+//! - [`net`]: the sockets. `process`: the pipes of child processes. `traits`: the I/O traits of
+//!   other crates, for both.
 //!
 //! The crate knows no tasks, timers or executor. An executor installs the handle in its threads.
 
@@ -51,6 +52,12 @@ pub mod unix {
     pub use crate::async_fd::{
         AsyncFd, AsyncFdReadyGuard, AsyncFdReadyMutGuard, AsyncFdRegisterError, TryIoError,
     };
+}
+
+/// The pipes of child processes.
+#[cfg(unix)]
+pub mod process {
+    pub use crate::net::unix::child::{ChildStderr, ChildStdin, ChildStdout};
 }
 
 pub use callback::ReadyCallback;

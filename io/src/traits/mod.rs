@@ -130,28 +130,44 @@ impl<S: SplitStream> Writable for OwnedWriteHalf<S> {
     }
 }
 
+/// Implements one of the traits for the ends of pipes.
 #[cfg(unix)]
-impl Readable for crate::net::unix::pipe::Receiver {
-    type Io = mio::unix::pipe::Receiver;
+macro_rules! impl_pipes {
+    (Readable: $($receiver:ident)::+) => {
+        impl Readable for crate::net::unix::$($receiver)::+ {
+            type Io = mio::unix::pipe::Receiver;
 
-    fn read_io(&self) -> &IoSource<Self::Io> {
-        self.io()
-    }
+            fn read_io(&self) -> &IoSource<Self::Io> {
+                self.io()
+            }
+        }
+    };
+    (Writable: $($sender:ident)::+) => {
+        impl Writable for crate::net::unix::$($sender)::+ {
+            type Io = mio::unix::pipe::Sender;
+
+            fn write_io(&self) -> &IoSource<Self::Io> {
+                self.io()
+            }
+
+            /// The end is sent when the sender is dropped.
+            fn end_writing(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+    };
 }
 
 #[cfg(unix)]
-impl Writable for crate::net::unix::pipe::Sender {
-    type Io = mio::unix::pipe::Sender;
-
-    fn write_io(&self) -> &IoSource<Self::Io> {
-        self.io()
-    }
-
-    /// The end is sent when the sender is dropped.
-    fn end_writing(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
+impl_pipes!(Readable: pipe::Receiver);
+#[cfg(unix)]
+impl_pipes!(Readable: child::ChildStdout);
+#[cfg(unix)]
+impl_pipes!(Readable: child::ChildStderr);
+#[cfg(unix)]
+impl_pipes!(Writable: pipe::Sender);
+#[cfg(unix)]
+impl_pipes!(Writable: child::ChildStdin);
 
 /// Calls a macro for each type that can be read, with its generic parameters.
 macro_rules! for_each_readable {
@@ -166,6 +182,10 @@ macro_rules! for_each_readable {
         $implement!([S: $crate::net::SplitStream] $crate::net::OwnedReadHalf<S>);
         #[cfg(unix)]
         $implement!([] $crate::net::unix::pipe::Receiver);
+        #[cfg(unix)]
+        $implement!([] $crate::net::unix::child::ChildStdout);
+        #[cfg(unix)]
+        $implement!([] $crate::net::unix::child::ChildStderr);
     };
 }
 
@@ -182,6 +202,8 @@ macro_rules! for_each_writable {
         $implement!([S: $crate::net::SplitStream] $crate::net::OwnedWriteHalf<S>);
         #[cfg(unix)]
         $implement!([] $crate::net::unix::pipe::Sender);
+        #[cfg(unix)]
+        $implement!([] $crate::net::unix::child::ChildStdin);
     };
 }
 

@@ -1,5 +1,6 @@
 //! Unix sockets and pipes.
 
+pub(crate) mod child;
 mod datagram;
 mod listener;
 pub mod pipe;
