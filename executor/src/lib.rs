@@ -42,6 +42,7 @@
 //! - `#[framewise::main]` and `#[framewise::test]` (feature `macros`): an async function with a
 //!   runtime of its own.
 #![cfg_attr(unix, doc = "- [`signal`]: signals of the operating system.")]
+#![cfg_attr(unix, doc = "- [`process`]: child processes.")]
 #![cfg_attr(feature = "hyper", doc = "- [`hyper`]: hyper's executor and timer.")]
 #![cfg_attr(
     not(feature = "hyper"),
@@ -86,6 +87,8 @@ pub mod hyper;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
 pub mod model;
+#[cfg(all(unix, not(any(framewise_loom, framewise_shuttle))))]
+pub mod process;
 pub mod runtime;
 mod scheduler;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]

@@ -87,6 +87,17 @@ fn every_operation_that_is_ready_at_once_yields_after_128() {
             }
         });
 
+        #[cfg(unix)]
+        yields_after_128("Child::wait", runtime, || {
+            let child = framewise::process::Command::new("true").spawn().unwrap();
+            let child = Arc::new(tokio::sync::Mutex::new(child));
+            runtime.block_on(async { child.lock().await.wait().await.unwrap() });
+            move || {
+                let child = Arc::clone(&child);
+                async move { child.lock().await.wait().await.unwrap() }
+            }
+        });
+
         let (stream, peer) = runtime.block_on(readable_stream());
         let stream = Arc::new(stream);
         macro_rules! on_stream {

@@ -13,6 +13,46 @@ use crate::index::{Tests, workspace};
 /// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
+        "executor/src/process/child.rs",
+        "kill",
+        (
+            "executor/tests/process/children.rs",
+            "a_dropped_wait_loses_no_status",
+        ),
+    ),
+    (
+        "executor/src/process/child.rs",
+        "wait",
+        (
+            "executor/tests/process/children.rs",
+            "a_dropped_wait_loses_no_status",
+        ),
+    ),
+    (
+        "executor/src/process/child.rs",
+        "wait_with_output",
+        (
+            "executor/tests/process/children.rs",
+            "a_dropped_wait_for_output_drops_the_child",
+        ),
+    ),
+    (
+        "executor/src/process/command.rs",
+        "status",
+        (
+            "executor/tests/process/children.rs",
+            "a_dropped_wait_for_output_drops_the_child",
+        ),
+    ),
+    (
+        "executor/src/process/command.rs",
+        "output",
+        (
+            "executor/tests/process/children.rs",
+            "a_dropped_wait_for_output_drops_the_child",
+        ),
+    ),
+    (
         "executor/src/signal/mod.rs",
         "ctrl_c",
         (

@@ -7,6 +7,8 @@
 
 mod block_on;
 mod datagrams;
+#[cfg(unix)]
+mod processes;
 mod row;
 mod sockets;
 mod tasks;
