@@ -62,7 +62,7 @@ pub(super) fn adopt(mut exit: Exit) {
             _ => home,
         };
         // Its handle is dropped: there is no result.
-        drop(runtime.spawn(Orphan(Some(exit)).collect(), Frame::root()));
+        drop(runtime.spawn(Orphan(Some(exit)).collect(), Frame::root(), ()));
     }
 }
 
