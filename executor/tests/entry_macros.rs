@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::num::ParseIntError;
+use std::rc::Rc;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use framewise::runtime::Handle;
+use framewise::runtime::{Handle, RuntimeFlavor};
+use framewise::task::spawn_local;
 use framewise::{ContextVar, time};
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
@@ -50,6 +53,47 @@ fn a_main_runs_on_a_runtime_with_its_settings_and_in_the_callers_frame() {
         REQUEST.get()
     }
     assert_eq!(REQUEST.run(7, request), Some(7));
+}
+
+#[framewise::main(flavor = "current_thread")]
+async fn on_this_thread() -> (RuntimeFlavor, ThreadId) {
+    let task = framewise::spawn(async { thread::current().id() });
+    (Handle::current().runtime_flavor(), task.await.unwrap())
+}
+
+#[framewise::main(flavor = "multi_thread", worker_threads = 1)]
+async fn on_a_worker() -> (RuntimeFlavor, ThreadId) {
+    let task = framewise::spawn(async { thread::current().id() });
+    (Handle::current().runtime_flavor(), task.await.unwrap())
+}
+
+#[framewise::main(flavor = "local")]
+async fn on_a_local_runtime() -> u64 {
+    let shared = Rc::new(7);
+    spawn_local(async move { *shared }).await.unwrap()
+}
+
+#[test]
+fn a_main_has_the_runtime_of_its_flavor() {
+    let here = thread::current().id();
+    assert_eq!(on_this_thread(), (RuntimeFlavor::CurrentThread, here));
+    let (flavor, worker) = on_a_worker();
+    assert_eq!(flavor, RuntimeFlavor::MultiThread);
+    assert_ne!(worker, here);
+    assert_eq!(on_a_local_runtime(), 7);
+}
+
+#[framewise::test(flavor = "current_thread")]
+async fn a_test_may_run_on_its_own_thread() {
+    let here = thread::current().id();
+    let task = framewise::spawn(async { thread::current().id() });
+    assert_eq!(task.await.unwrap(), here);
+}
+
+#[framewise::test(flavor = "local")]
+async fn a_test_may_spawn_local_tasks() {
+    let shared = Rc::new(7);
+    assert_eq!(spawn_local(async move { *shared }).await.unwrap(), 7);
 }
 
 #[framewise::test]

@@ -22,8 +22,17 @@ struct Settings {
     /// The path of the crate `framewise`, as tokens.
     path: String,
     worker_threads: Option<String>,
+    flavor: Flavor,
     tokio_compat: bool,
     seeds: Option<String>,
+}
+
+/// The kind of the runtime.
+#[derive(Clone, Copy, PartialEq)]
+enum Flavor {
+    MultiThread,
+    CurrentThread,
+    Local,
 }
 
 /// An error at a place in the user's code.
@@ -53,9 +62,11 @@ impl Settings {
             is_default: arguments.is_empty(),
             path: "::framewise".to_owned(),
             worker_threads: None,
+            flavor: Flavor::MultiThread,
             tokio_compat: false,
             seeds: None,
         };
+        let mut has_flavor = false;
         let mut tokens = arguments.into_iter().peekable();
         while let Some(token) = tokens.next() {
             let TokenTree::Ident(name) = &token else {
@@ -77,6 +88,10 @@ impl Settings {
                 value.map(|value| value.to_string()),
             ) {
                 ("worker_threads", Some(count)) => settings.worker_threads = Some(count),
+                ("flavor", Some(name)) => {
+                    settings.flavor = Flavor::parse(&name, span)?;
+                    has_flavor = true;
+                }
                 ("tokio_compat", None) => settings.tokio_compat = true,
                 ("seeds", Some(count)) if entry == Entry::Test => settings.seeds = Some(count),
                 ("crate", Some(path)) => settings.path = unquoted(&path, span)?,
@@ -88,9 +103,14 @@ impl Settings {
                 Some(other) => return Err(Error(other.span(), "expected a comma".into())),
             }
         }
-        if settings.seeds.is_some() && (settings.worker_threads.is_some() || settings.tokio_compat)
+        if settings.seeds.is_some()
+            && (settings.worker_threads.is_some() || settings.tokio_compat || has_flavor)
         {
             let message = "a seeded test has one thread, so `seeds` stands alone";
+            return Err(Error(Span::call_site(), message.into()));
+        }
+        if settings.flavor != Flavor::MultiThread && settings.worker_threads.is_some() {
+            let message = "a runtime of this flavor has no worker threads";
             return Err(Error(Span::call_site(), message.into()));
         }
         Ok(settings)
@@ -102,29 +122,60 @@ impl Settings {
             is_default: _,
             path,
             worker_threads,
+            flavor,
             tokio_compat,
             seeds,
         } = self;
         if let Some(seeds) = seeds {
             return format!("{path}::test::Explorer::new().runs({seeds}).check(|| {body})");
         }
+        let (new, build) = match flavor {
+            Flavor::MultiThread => ("new_multi_thread", "build()"),
+            Flavor::CurrentThread => ("new_current_thread", "build()"),
+            Flavor::Local => (
+                "new_current_thread",
+                "build_local(::core::default::Default::default())",
+            ),
+        };
         let workers = match (worker_threads, entry) {
             (Some(workers), _) => format!(".worker_threads({workers})"),
-            (None, Entry::Test) => ".worker_threads(2)".to_owned(),
-            (None, Entry::Main) => String::new(),
+            (None, Entry::Test) if *flavor == Flavor::MultiThread => {
+                ".worker_threads(2)".to_owned()
+            }
+            (None, _) => String::new(),
         };
         let tokio_compat = if *tokio_compat { ".tokio_compat()" } else { "" };
         format!(
-            "{path}::runtime::Builder::new(){workers}{tokio_compat}.build()\
+            "{path}::runtime::Builder::{new}(){workers}{tokio_compat}.{build}\
              .expect(\"the runtime could not be started\").block_on({body})"
         )
     }
 }
 
+impl Flavor {
+    fn parse(literal: &str, span: Span) -> Result<Self, Error> {
+        match literal {
+            "\"multi_thread\"" => Ok(Self::MultiThread),
+            "\"current_thread\"" => Ok(Self::CurrentThread),
+            "\"local\"" => Ok(Self::Local),
+            _ => {
+                let message = "a flavor is \"multi_thread\", \"current_thread\" or \"local\"";
+                Err(Error(span, message.into()))
+            }
+        }
+    }
+}
+
 fn unknown(entry: Entry, name: &str) -> String {
     let known = match entry {
-        Entry::Main => "`worker_threads = 4`, `tokio_compat` and `crate = \"path\"`",
-        Entry::Test => "`worker_threads = 4`, `tokio_compat`, `seeds = 100` and `crate = \"path\"`",
+        Entry::Main => {
+            "`flavor = \"current_thread\"`, `worker_threads = 4`, `tokio_compat` and \
+             `crate = \"path\"`"
+        }
+        Entry::Test => {
+            "`flavor = \"current_thread\"`, `worker_threads = 4`, `tokio_compat`, `seeds = 100` \
+             and `crate = \"path\"`"
+        }
     };
     format!("`{name}` is not a setting in this form: the settings are {known}")
 }

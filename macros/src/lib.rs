@@ -16,6 +16,7 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 ///
 /// | setting | |
 /// | --- | --- |
+/// | `flavor = "multi_thread"` | the kind of the runtime: this, the default, `"current_thread"` or `"local"` |
 /// | `worker_threads = 4` | the number of workers, an integer; by default one for each processor |
 /// | `tokio_compat` | [`Builder::tokio_compat`], which needs the feature `tokio-compat` |
 /// | `crate = "path"` | the path of the crate `framewise`, where it has another name |

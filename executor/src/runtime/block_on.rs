@@ -1,6 +1,7 @@
 //! Running one future on the thread that calls, until it is ready.
 //!
-//! Owns the waker of such a thread. The workers run tasks, timers and I/O meanwhile.
+//! Owns the waker of such a thread. The workers run tasks, timers and I/O meanwhile. In a
+//! current-thread runtime the thread that has the core does that itself (`current_thread.rs`).
 
 use std::future::Future;
 use std::mem::{self, ManuallyDrop};
@@ -12,6 +13,7 @@ use framewise_context::{coop, defer_wake, suspend_deferred_wakes};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::thread::{self, Thread};
 
+use crate::scheduler::idle::state;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::{ending, worker};
 use crate::seeded::hooks;
@@ -24,33 +26,72 @@ pub(crate) static WAKER_VTABLE: RawWakerVTable =
 
 /// Wakes a thread out of `block_on`. (Held by `std`'s `Arc`, since loom's does not convert to a
 /// pointer.)
-struct ThreadWaker {
-    thread: Thread,
+pub(super) struct ThreadWaker {
+    parks_as: ParksAs,
     woken: AtomicBool,
 }
 
+/// How the thread waits.
+enum ParksAs {
+    /// By its token.
+    Thread(Thread),
+    /// As the only worker of a current-thread runtime.
+    Worker(Arc<Shared>),
+}
+
 impl ThreadWaker {
+    /// Creates the waker of this thread, which will wait by its token.
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            parks_as: ParksAs::Thread(thread::current()),
+            woken: AtomicBool::new(false),
+        })
+    }
+
+    /// Creates the waker of the thread that drives a current-thread runtime.
+    pub(super) fn of_worker(shared: &Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self {
+            parks_as: ParksAs::Worker(Arc::clone(shared)),
+            woken: AtomicBool::new(false),
+        })
+    }
+
     /// Makes a waker, which holds a reference of its own.
-    fn waker(self: &Arc<Self>) -> Waker {
+    pub(super) fn waker(self: &Arc<Self>) -> Waker {
         let data = Arc::into_raw(Arc::clone(self)).cast();
         // SAFETY: the functions of the vtable, below, keep the contract of RawWaker.
         unsafe { Waker::new(data, &WAKER_VTABLE) }
     }
 
     /// Parks the thread until there was a wake since the last call. On this waker's own thread.
-    fn wait(&self) {
-        // Ordering: Acquire, pairs with wake.
-        while !self.woken.swap(false, Ordering::Acquire) {
+    pub(super) fn wait(&self) {
+        while !self.take_wake() {
             thread::park();
         }
     }
 
-    fn wake(&self) {
-        // Ordering: Release, pairs with wait: the poll sees what was done before the
+    /// Returns `true` if there was a wake since the last call. On this waker's own thread.
+    pub(super) fn take_wake(&self) -> bool {
+        // Ordering: Acquire, pairs with wake.
+        self.woken.swap(false, Ordering::Acquire)
+    }
+
+    /// Returns `true` if there was a wake since the last [`take_wake`](Self::take_wake).
+    pub(super) fn is_woken(&self) -> bool {
+        // Ordering: Relaxed. A wake that is not seen here unparks the worker afterwards, and
+        // take_wake acquires.
+        self.woken.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn wake(&self) {
+        // Ordering: Release, pairs with take_wake: the poll sees what was done before the
         // wake. Only the first wake since the last poll makes a system call.
         // Unnoticed: always, because another unpark only costs a system call.
         if !self.woken.swap(true, Ordering::Release) {
-            self.thread.unpark();
+            match &self.parks_as {
+                ParksAs::Thread(thread) => thread.unpark(),
+                ParksAs::Worker(shared) => state::unpark(&**shared, 0),
+            }
         }
     }
 }
@@ -111,12 +152,27 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
         Ok(output) => return output,
         Err(future) => future,
     };
+    assert_not_on_worker();
+    wait_for(future, Some(shared))
+}
+
+#[track_caller]
+pub(super) fn assert_not_on_worker() {
     assert!(
         !worker::is_on_worker(),
         "block_on was called on a worker of a runtime, whose other tasks would stall: \
          use .await, or wrap the call in block_in_place or spawn_blocking"
     );
-    wait_for(future, Some(shared))
+}
+
+/// Checks that the threads exist that could wake this one. (A system call.)
+#[track_caller]
+pub(super) fn assert_not_in_forked_child(shared: &Shared) {
+    assert!(
+        !shared.is_in_forked_child(),
+        "block_on would wait forever: this process was forked from the one that made the \
+         runtime, and has none of its threads; make a new runtime in the child"
+    );
 }
 
 /// Polls `future` on this thread until it is ready. A model has no runtime, and so no `shared`.
@@ -125,10 +181,7 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
     // A user-supplied waker that calls `block_on` must not wait here for a wake that it has
     // deferred.
     let _suspended = suspend_deferred_wakes();
-    let thread_waker = Arc::new(ThreadWaker {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    let thread_waker = ThreadWaker::new();
     let waker = thread_waker.waker();
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
@@ -147,11 +200,9 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
                  destructor calls while the runtime shuts down: wait before the shutdown, or wrap the \
                  call in block_in_place"
             );
-            assert!(
-                !shared.is_some_and(Shared::is_in_forked_child),
-                "block_on would wait forever: this process was forked from the one that made the \
-                 runtime, and has none of its threads; make a new runtime in the child"
-            );
+            if let Some(shared) = shared {
+                assert_not_in_forked_child(shared);
+            }
         }
         thread_waker.wait();
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::runtime::Runtime;
+use crate::runtime::{Flavor, LocalOptions, LocalRuntime, Runtime};
 use crate::scheduler::spawner::PanicHook;
 use crate::task::JoinError;
 
@@ -28,6 +28,7 @@ use crate::task::JoinError;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
+    pub(crate) is_current_thread: bool,
     pub(crate) workers: Option<usize>,
     pub(crate) thread_name: String,
     pub(crate) blocking_threads_max: usize,
@@ -39,9 +40,10 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Creates a builder with the settings of [`Runtime::new`].
+    /// Creates a builder with the settings of [`Runtime::new`]: of a multi-thread runtime.
     pub fn new() -> Self {
         Self {
+            is_current_thread: false,
             workers: None,
             thread_name: "framewise".to_owned(),
             blocking_threads_max: 512,
@@ -53,8 +55,38 @@ impl Builder {
         }
     }
 
+    /// Creates a builder of a multi-thread runtime, like [`new`](Self::new).
+    pub fn new_multi_thread() -> Self {
+        Self::new()
+    }
+
+    /// Creates a builder of a [current-thread runtime](Runtime#current-thread-runtimes), which runs
+    /// its tasks on the thread that is in [`Runtime::block_on`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::thread;
+    /// use framewise::runtime::Builder;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let task = runtime.spawn(async { thread::current().id() });
+    /// assert!(!task.is_finished()); // no thread runs it yet
+    /// assert_eq!(runtime.block_on(task).ok(), Some(thread::current().id()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn new_current_thread() -> Self {
+        Self {
+            is_current_thread: true,
+            ..Self::new()
+        }
+    }
+
     /// Sets the number of workers: threads that run tasks. By default what the environment variable
-    /// `FRAMEWISE_WORKER_THREADS` says, or else one for each processor that the process may use.
+    /// `FRAMEWISE_WORKER_THREADS` says, or else one for each processor that the process may use. A
+    /// current-thread runtime has none, whatever this says.
     ///
     /// # Panics
     ///
@@ -234,7 +266,48 @@ impl Builder {
     /// has a zero byte, the size of their stacks is out of range, or `FRAMEWISE_WORKER_THREADS` is
     /// needed and no number above zero.
     pub fn build(self) -> io::Result<Runtime> {
-        Runtime::start(self)
+        let flavor = if self.is_current_thread {
+            Flavor::CurrentThread
+        } else {
+            Flavor::MultiThread
+        };
+        Runtime::start(self, flavor)
+    }
+
+    /// Starts a [`LocalRuntime`], which stays on this thread.
+    ///
+    /// # Errors
+    ///
+    /// See [`build`](Self::build).
+    ///
+    /// # Panics
+    ///
+    /// Panics unless the builder was made by [`new_current_thread`](Self::new_current_thread).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use framewise::runtime::{Builder, LocalOptions};
+    /// use framewise::task::spawn_local;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new_current_thread().build_local(LocalOptions::default())?;
+    /// let answer = runtime.block_on(async {
+    ///     let shared = Rc::new(41); // not Send
+    ///     spawn_local(async move { *shared + 1 }).await
+    /// });
+    /// assert_eq!(answer.ok(), Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn build_local(self, options: LocalOptions) -> io::Result<LocalRuntime> {
+        assert!(
+            self.is_current_thread,
+            "a local runtime has no workers: use Builder::new_current_thread"
+        );
+        LocalRuntime::start(self, options)
     }
 
     /// Returns the number of workers.
@@ -286,6 +359,7 @@ impl Default for Builder {
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
+            .field("is_current_thread", &self.is_current_thread)
             .field("worker_threads", &self.workers)
             .field("thread_name", &self.thread_name)
             .field("max_blocking_threads", &self.blocking_threads_max)

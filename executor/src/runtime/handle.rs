@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use framewise_context::Frame;
 
+use super::RuntimeFlavor;
 use super::block_on::block_on;
 use super::enter::{self, Entered};
 use crate::scheduler::spawner::Spawner;
@@ -191,7 +192,29 @@ impl Handle {
             .spawn(f, frame, label, &self.spawner)
     }
 
+    /// Returns the kind of the runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::{Builder, Handle, RuntimeFlavor};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let flavor = runtime.block_on(async { Handle::current().runtime_flavor() });
+    /// assert_eq!(flavor, RuntimeFlavor::CurrentThread);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn runtime_flavor(&self) -> RuntimeFlavor {
+        self.spawner.shared.flavor.public()
+    }
+
     /// Runs `future` on this thread until it is ready, inside of the runtime.
+    ///
+    /// Drives no current-thread runtime: while no thread is in that
+    /// [runtime's `block_on`](crate::runtime::Runtime::block_on), no task, timer or socket makes
+    /// progress, and the future must not wait for one.
     ///
     /// # Panics
     ///

@@ -5,8 +5,11 @@
 
 pub(crate) mod block_on;
 mod builder;
+mod current_thread;
 pub(crate) mod enter;
+mod flavor;
 mod handle;
+mod local;
 #[cfg(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle))))]
 mod tokio_compat;
 #[cfg(not(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle)))))]
@@ -14,7 +17,10 @@ mod tokio_compat;
 mod tokio_compat;
 
 pub use builder::Builder;
+pub(crate) use flavor::Flavor;
+pub use flavor::RuntimeFlavor;
 pub use handle::{EnterGuard, Handle};
+pub use local::{LocalOptions, LocalRuntime};
 
 use std::fmt;
 use std::future::Future;
@@ -27,14 +33,16 @@ use framewise_context::Frame;
 use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
+use self::current_thread::WorkerSlot;
 use self::tokio_compat::TokioCompat;
 pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle};
 use crate::blocking::{BlockingPool, start_thread};
 use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::{Spawner, report_unhandled};
+use crate::scheduler::worker::driving::RestingWorker;
 use crate::scheduler::worker::{self, Core};
-use crate::task::large::{boxed_call_if_large, boxed_if_large};
+use crate::task::large::{BoxOutput, boxed_call_if_large, boxed_if_large, is_large};
 use crate::task::{JoinError, JoinHandle};
 
 /// A running runtime.
@@ -46,6 +54,21 @@ use crate::task::{JoinError, JoinHandle};
 /// [`shutdown_timeout`](Self::shutdown_timeout) limits the wait;
 /// [`shutdown_background`](Self::shutdown_background) does not wait. A runtime that is dropped by
 /// one of its own tasks or blocking calls does not wait either, since it would wait for itself.
+///
+/// # Current-thread runtimes
+///
+/// A runtime of [`Builder::new_current_thread`] has no workers. The thread that is in
+/// [`block_on`](Self::block_on) **drives** it: it runs the tasks, the timers and the I/O beside its
+/// own future, which has its turn after 61 polls of tasks at most. While no thread is in
+/// `block_on`, spawned tasks wait. If several threads are, the first one drives, and the others
+/// poll their own futures only; when it leaves, also by a panic, one of them goes on.
+/// [`Handle::block_on`] does not drive. The blocking pool is as with any runtime.
+/// [`block_in_place`](crate::task::block_in_place) panics on the driving thread, since no other
+/// thread can run the tasks meanwhile.
+///
+/// The thread that drops the runtime, or shuts it down, drops the tasks that are left before the
+/// call returns, whatever its limit is: the limit is for the calls on the blocking pool. Otherwise
+/// the sections below hold for it, too.
 ///
 /// # Shutdown and blocking code
 ///
@@ -103,6 +126,8 @@ pub struct Runtime {
     handle: Handle,
     tokio: TokioCompat,
     threads: Vec<thread::JoinHandle<()>>,
+    /// The worker of a current-thread runtime, while no thread drives it.
+    resting: Option<WorkerSlot>,
     thread_name: String,
     stack_size: Option<usize>,
     /// Set by a shutdown with a limit: the drop does not wait again.
@@ -119,7 +144,7 @@ impl Runtime {
         Builder::new().build()
     }
 
-    pub(crate) fn start(settings: Builder) -> io::Result<Self> {
+    pub(crate) fn start(settings: Builder, flavor: Flavor) -> io::Result<Self> {
         if settings.thread_name.contains('\0') {
             // std would panic at the start of each thread.
             return Err(io::Error::new(
@@ -131,7 +156,11 @@ impl Runtime {
             builder::check_stack_size(stack_size)?;
         }
         register_wakers();
-        let workers = settings.workers()?;
+        let workers = if flavor.is_current_thread() {
+            1
+        } else {
+            settings.workers()?
+        };
         let hook = settings.unhandled_panic.clone();
         let blocking = BlockingPool::new(
             settings.blocking_threads_max,
@@ -143,7 +172,7 @@ impl Runtime {
         // The driver is made before the runtime that its name look-ups use.
         let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
         let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
-        let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone());
+        let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone(), flavor);
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {
                 // Called in the frame in which the panic began.
@@ -159,12 +188,18 @@ impl Runtime {
         let mut runtime = Self {
             handle: Handle { spawner },
             tokio,
-            threads: Vec::with_capacity(workers),
+            threads: Vec::new(),
+            resting: None,
             thread_name: settings.thread_name.clone(),
             stack_size: settings.stack_size,
             is_shut_down: false,
         };
         for (index, queue) in queues.into_iter().enumerate() {
+            if flavor.is_current_thread() {
+                let worker = RestingWorker::new(&shared, queue);
+                runtime.resting = Some(WorkerSlot::new(worker));
+                break;
+            }
             shared.register_worker();
             let core = Core::new(queue);
             let name = format!("{}-worker-{index}", settings.thread_name);
@@ -193,14 +228,47 @@ impl Runtime {
         &self.handle
     }
 
-    /// See [`Handle::block_on`].
+    /// Runs `future` on this thread until it is ready, inside of the runtime; drives a
+    /// [current-thread runtime](Self#current-thread-runtimes). Otherwise see [`Handle::block_on`].
     ///
     /// # Panics
     ///
     /// See [`Handle::block_on`].
+    ///
+    /// # Frame
+    ///
+    /// See [`Handle::block_on`]. Tasks that this thread runs have their own frames.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Builder;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new_current_thread().build()?;
+    /// let answer = runtime.block_on(async { framewise::spawn(async { 6 * 7 }).await });
+    /// assert_eq!(answer.ok(), Some(42));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[track_caller]
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
-        boxed_if_large!(F, future => self.handle.enter_and_block_on(future))
+        boxed_if_large!(F, future => self.enter_and_block_on(future))
+    }
+
+    /// Like [`block_on`](Self::block_on), of a future that may be passed by value.
+    #[track_caller]
+    pub(crate) fn enter_and_block_on<F: Future>(&self, future: F) -> F::Output {
+        let Some(slot) = &self.resting else {
+            return self.handle.enter_and_block_on(future);
+        };
+        let _entered = self.enter();
+        let shared = &self.handle.spawner.shared;
+        if const { is_large::<F::Output>() } {
+            current_thread::block_on(BoxOutput(future), slot, shared).into_output()
+        } else {
+            current_thread::block_on(future, slot, shared)
+        }
     }
 
     /// See [`Handle::spawn`].
@@ -294,10 +362,16 @@ impl Runtime {
             // The threads are the parent's, as are the events that the driver would take out of
             // epoll.
             self.threads.drain(..).for_each(std::mem::forget);
+            std::mem::forget(self.resting.take());
             self.tokio.forget();
             return false;
         }
         shared.close();
+        if let Some(slot) = &self.resting {
+            // Each thread that drives borrows the runtime, so none is left.
+            let worker = slot.take();
+            worker.expect("no thread drives the runtime").end();
+        }
         let waits_for_itself = worker::is_worker_of(shared) || shared.blocking.is_own_thread();
         let limit = if waits_for_itself {
             Some(Duration::ZERO)

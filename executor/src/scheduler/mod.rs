@@ -5,9 +5,16 @@
 //! takes tasks out and polls them), [`idle`] (how a worker without tasks searches and parks, and
 //! which one a push wakes), [`shutdown`] (what the last worker does), [`blocked_polls`] (the end
 //! while a poll blocks its worker), [`ending`] (what a thread that ends a runtime must not wait
-//! for). In a seeded run, `crate::seeded` takes the place of the workers.
+//! for). In a current-thread runtime the worker is the thread that is in `block_on`
+//! ([`worker::driving`]), and [`core_slot`] says which thread that is. In a seeded run,
+//! `crate::seeded` takes the place of the workers.
 
 pub(crate) mod blocked_polls;
+#[cfg_attr(
+    not(any(framewise_loom, framewise_shuttle)),
+    expect(unreachable_pub, reason = "public for the models")
+)]
+pub(crate) mod core_slot;
 pub(crate) mod ending;
 #[cfg_attr(
     not(any(framewise_loom, framewise_shuttle)),

@@ -23,7 +23,7 @@ use super::shutdown::Lifecycle;
 use super::spawner::PanicHook;
 use super::worker;
 use crate::blocking::BlockingPool;
-use crate::runtime::TokioHandle;
+use crate::runtime::{Flavor, TokioHandle};
 use crate::seeded::hooks;
 #[cfg(unix)]
 use crate::signal::inbox::RuntimeSignals;
@@ -33,6 +33,7 @@ use crate::task::waker::is_of_ending_task;
 
 /// The state that the workers of a runtime share.
 pub(crate) struct Shared {
+    pub(crate) flavor: Flavor,
     pub(crate) queues: Arc<Queues>,
     parkers: Box<[CachePadded<Parker>]>,
     /// A list of tasks for each worker, and one for spawns from other threads.
@@ -58,6 +59,7 @@ impl Shared {
         io: IoHandle,
         blocking: BlockingPool,
         unhandled_panic: Option<PanicHook>,
+        flavor: Flavor,
     ) -> (Arc<Self>, Vec<LocalQueue>) {
         let (queues, locals) = Queues::new(workers);
         let timers = Timers::new(workers + 1, {
@@ -66,6 +68,7 @@ impl Shared {
         });
         timers.on_poll_when_closed(is_of_ending_task);
         let shared = Self {
+            flavor,
             queues,
             parkers: (0..workers)
                 .map(|_| CachePadded::new(Parker::new()))

@@ -12,6 +12,8 @@
 //!    poll blocks no longer than a grace period (`blocked_polls.rs`).
 //! 4. The last thread to leave drops the aborted tasks, until the lists are empty. Its
 //!    waits end with an error or a panic (`ending.rs`).
+//!    (The worker of a current-thread runtime is counted from the start. The thread that shuts the
+//!    runtime down is the last: `worker/driving.rs`.)
 //! 5. Only then [`wait_for_end`](Shared::wait_for_end) returns; the runtime joins the threads and
 //!    closes the blocking pool (`runtime/mod.rs`).
 
@@ -265,7 +267,8 @@ impl Shared {
             let wake = task.header().state.abort();
             debug_assert_eq!(wake, WakeAction::Nothing, "the caller is the task's holder");
             // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler
-            // may run on any thread. The task is aborted, so this drops the future.
+            // may run on any thread, or a local runtime is ended on its own. The task is aborted,
+            // so this drops the future.
             let result = unsafe { task.run() };
             debug_assert!(matches!(result, RunResult::Done));
         }

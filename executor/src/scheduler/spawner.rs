@@ -63,7 +63,7 @@ impl Spawner {
     /// # Safety
     ///
     /// The task is complete, and its output taken or dropped, before what they borrow ends. If they
-    /// are not `Send`, only this thread runs the tasks of this runtime (rule T6 in
+    /// are not `Send`, only this thread runs the tasks of this runtime and ends it (rule T6 in
     /// `task/header.rs`).
     #[inline]
     #[track_caller]

@@ -23,6 +23,8 @@ use super::spawner::Spawner;
 use crate::runtime::enter;
 use crate::task::header::{RunResult, TaskRef};
 
+pub(crate) mod driving;
+
 /// Polls between two ticks: checks of the injector, the driver and the clock by a busy worker.
 const POLLS_PER_TICK: u32 = 61;
 
@@ -88,16 +90,19 @@ pub(crate) struct WorkerThread {
     /// What the driver found, between the wait and the dispatch. Kept for its buffers.
     batch: Cell<Batch>,
     dispatch: Cell<Dispatch>,
+    /// What this thread was before, further down on its stack: a worker without a core.
+    outer: *const WorkerThread,
 }
 
 framewise_sync::thread_local! {
-    /// The worker that this thread is, on the stack of `run`.
+    /// The worker that this thread is, on the stack of `run` or `drive`.
     static WORKER: Cell<*const WorkerThread> = const { Cell::new(ptr::null()) };
 }
 
 fn with_worker<R>(f: impl FnOnce(Option<&WorkerThread>) -> R) -> R {
     WORKER.with(|worker| {
-        // SAFETY: `run` sets the pointer to a value on its stack and clears it before it returns.
+        // SAFETY: `run` and `drive` set the pointer to a value on their stack and put the previous
+        // one back before they return.
         f(unsafe { worker.get().as_ref() })
     })
 }
@@ -133,9 +138,18 @@ pub(crate) fn is_on_worker() -> bool {
     with_worker(|worker| worker.is_some_and(|worker| worker.core.borrow().is_some()))
 }
 
-/// Returns `true` on a thread that works for that runtime.
+/// Returns `true` on a thread that works for that runtime, also if it drives another one within
+/// `block_in_place`.
 pub(crate) fn is_worker_of(shared: &Shared) -> bool {
-    with_worker(|worker| worker.is_some_and(|worker| ptr::eq(&*worker.shared, shared)))
+    let mut next = WORKER.with(Cell::get);
+    // SAFETY: like in `with_worker`, and the outer worker is further down on the stack.
+    while let Some(worker) = unsafe { next.as_ref() } {
+        if ptr::eq(&*worker.shared, shared) {
+            return true;
+        }
+        next = worker.outer;
+    }
+    false
 }
 
 /// A worker's core on its way to another thread.
@@ -167,7 +181,19 @@ impl Drop for CoreHandoff {
 /// Hands this worker's core off to a thread of the blocking pool, which calls [`CoreHandoff::run`].
 /// Takes the core back if no thread can be started. In a runtime that is closing the core ends
 /// instead. Does nothing on a thread without a core.
+///
+/// # Panics
+///
+/// Panics on the thread that drives a current-thread runtime.
+#[track_caller]
 pub(crate) fn hand_off_core() {
+    let is_driving =
+        with_worker(|worker| worker.is_some_and(|worker| worker.shared.flavor.is_current_thread()));
+    assert!(
+        !is_driving,
+        "block_in_place was called on the thread that drives a current-thread runtime, whose tasks \
+         no other thread can run: use spawn_blocking, or a multi-thread runtime"
+    );
     with_worker(|worker| {
         let Some(worker) = worker else { return };
         let Some(core) = worker.core.borrow_mut().take() else {
@@ -220,15 +246,9 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
         has_core: true,
         entered: None,
     };
-    let spawner = Spawner::new(Arc::clone(&shared), core.index);
+    let spawner = Spawner::new(shared, core.index);
     leave.entered = Some(enter::enter(&spawner, core.index));
-    let worker = WorkerThread {
-        shared,
-        spawner,
-        core: RefCell::new(Some(core)),
-        batch: Cell::default(),
-        dispatch: Cell::new(Dispatch::None),
-    };
+    let worker = WorkerThread::new(spawner, core, Batch::default());
     WORKER.with(|current| current.set(&worker));
     worker.work();
     leave.has_core = worker.core.borrow().is_some();
@@ -239,7 +259,7 @@ impl Drop for WorkerThread {
     /// or a driver that fails, unwinds the worker, so that a shutdown does not wait forever.
     fn drop(&mut self) {
         // Unnoticed: moved behind the next, because draining the queue runs no user code.
-        WORKER.with(|worker| worker.set(ptr::null()));
+        WORKER.with(|worker| worker.set(self.outer));
         if let Some(mut core) = self.core.get_mut().take() {
             core.queue.drain();
         }
@@ -247,6 +267,17 @@ impl Drop for WorkerThread {
 }
 
 impl WorkerThread {
+    fn new(spawner: Arc<Spawner>, core: Box<Core>, batch: Batch) -> Self {
+        Self {
+            shared: Arc::clone(&spawner.shared),
+            spawner,
+            core: RefCell::new(Some(core)),
+            batch: Cell::new(batch),
+            dispatch: Cell::new(Dispatch::None),
+            outer: WORKER.with(Cell::get),
+        }
+    }
+
     fn work(&self) {
         while !self.shared.is_closing() {
             let Some(task) = self.next_task() else {
@@ -257,13 +288,18 @@ impl WorkerThread {
                 self.park();
                 continue;
             };
-            self.before_user_code();
-            // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler
-            // may run on any thread.
-            match unsafe { task.run() } {
-                RunResult::Done => {}
-                RunResult::Reschedule(task) => self.reschedule(task),
-            }
+            self.run(task);
+        }
+    }
+
+    #[inline(always)]
+    fn run(&self, task: TaskRef) {
+        self.before_user_code();
+        // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may
+        // run on any thread; or this is the thread of a local runtime, which alone drives it.
+        match unsafe { task.run() } {
+            RunResult::Done => {}
+            RunResult::Reschedule(task) => self.reschedule(task),
         }
     }
 

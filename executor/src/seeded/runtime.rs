@@ -16,7 +16,7 @@ use framewise_timers::virtual_time::VirtualTime;
 use super::{InRun, Run, RunReport, Stop, hooks};
 use crate::blocking::BlockingPool;
 use crate::runtime::enter::{self, NO_IO};
-use crate::runtime::register_wakers;
+use crate::runtime::{Flavor, register_wakers};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::{PanicHook, Spawner, report_unhandled};
 use crate::scheduler::worker;
@@ -99,7 +99,14 @@ fn threadless(hook: &PanicHook) -> Arc<Shared> {
     let (driver, io) = IoDriver::new(reject)
         .unwrap_or_else(|error| panic!("no runtime could be made for a seeded run: {error}"));
     let blocking = BlockingPool::without_threads(Some(Arc::clone(hook)));
-    let (shared, _no_queues) = Shared::new(0, driver, io, blocking, Some(Arc::clone(hook)));
+    let (shared, _no_queues) = Shared::new(
+        0,
+        driver,
+        io,
+        blocking,
+        Some(Arc::clone(hook)),
+        Flavor::MultiThread,
+    );
     let hook = Arc::clone(hook);
     shared.timers.on_callback_panic(move |payload| {
         let error = JoinError::panic(payload, Frame::current());

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use framewise_context::Frame;
 
 use super::large::{boxed_call_if_large, boxed_if_large};
-use super::local::{current, shared};
+use super::local::current::LocalSpawner;
+use super::local::shared;
 use super::{JoinHandle, LocalSet};
 use crate::runtime::Handle;
 
@@ -32,7 +33,7 @@ use crate::runtime::Handle;
 /// # Panics
 ///
 /// [`spawn`](Self::spawn) and [`spawn_blocking`](Self::spawn_blocking) panic outside of a runtime,
-/// [`spawn_local`](Self::spawn_local) outside of a running [`LocalSet`].
+/// [`spawn_local`](Self::spawn_local) where [the function](super::spawn_local) does.
 ///
 /// # Examples
 ///
@@ -111,8 +112,8 @@ impl<'a> Builder<'a> {
         })
     }
 
-    /// Spawns onto the [`LocalSet`] that runs on this thread; see
-    /// [`spawn_local`](super::spawn_local).
+    /// Spawns a task that stays on this thread; see [`spawn_local`](super::spawn_local), which says
+    /// where.
     ///
     /// # Errors
     ///
@@ -123,8 +124,8 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let set = current::running_set();
-        boxed_if_large!(F, future => Ok(shared::spawn_on(&set, future, self.label())))
+        let spawner = LocalSpawner::current();
+        boxed_if_large!(F, future => Ok(spawner.spawn(future, self.label())))
     }
 
     /// Spawns onto `set`; see [`LocalSet::spawn_local`].

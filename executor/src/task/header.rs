@@ -23,8 +23,9 @@
 //!   owner's, from `insert` until just before it completes, or, for a blocking call, the pool's
 //!   queue, from `push_back` until it is taken out.
 //! - **T6. The right thread.** The future is polled and dropped only by `run`, which is called by
-//!   the scheduler that owns the task. A scheduler whose tasks are not `Send` calls it on its own
-//!   thread only. The output is `Send` where the handle that carries it away is.
+//!   the scheduler that owns the task. A scheduler whose tasks are not `Send` (a set, a local
+//!   runtime) calls it on its own thread only. The output is `Send` where the handle that carries
+//!   it away is.
 
 use std::fmt;
 use std::ptr::NonNull;

@@ -13,9 +13,9 @@
 //! `local/shared.rs` has the queue and the list, `local/current.rs` the set that a thread polls.
 
 pub(crate) mod current;
-pub(super) mod shared;
+pub(crate) mod shared;
 
-pub use current::spawn_local;
+pub use current::{LocalEnterGuard, spawn_local};
 
 use std::fmt;
 use std::future::Future;
@@ -116,6 +116,27 @@ impl LocalSet {
         boxed_if_large!(F, future => spawn_on(&self.shared, future, ()))
     }
 
+    /// Makes the set the one onto which [`spawn_local`] spawns on this thread, until the guard is
+    /// dropped. The tasks run when the set does.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use framewise::task::{LocalSet, spawn_local};
+    ///
+    /// let set = LocalSet::new();
+    /// let entered = set.enter();
+    /// let shared = Rc::new(41); // not Send
+    /// let task = spawn_local(async move { *shared + 1 });
+    /// drop(entered);
+    /// let answer = framewise::block_on(set.run_until(task));
+    /// assert_eq!(answer.ok(), Some(42));
+    /// ```
+    pub fn enter(&self) -> LocalEnterGuard {
+        LocalEnterGuard::new(&self.shared)
+    }
+
     /// Runs the set's tasks beside `future`, until that is ready.
     ///
     /// Several such futures may be polled at once: each of them runs the set's tasks, and they run
@@ -187,11 +208,10 @@ impl LocalSet {
     #[track_caller]
     pub fn block_on<F: Future>(&self, runtime: &Runtime, future: F) -> F::Output {
         boxed_if_large!(F, future => {
-            let handle = runtime.handle();
             if const { is_large::<F::Output>() } {
-                handle.enter_and_block_on(self.run_until(BoxOutput(future))).into_output()
+                runtime.enter_and_block_on(self.run_until(BoxOutput(future))).into_output()
             } else {
-                handle.enter_and_block_on(self.run_until(future))
+                runtime.enter_and_block_on(self.run_until(future))
             }
         })
     }

@@ -90,6 +90,6 @@ pub use framewise_context::coop::{
 pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
 pub use join_set::JoinSet;
-pub use local::{LocalSet, spawn_local};
+pub use local::{LocalEnterGuard, LocalSet, spawn_local};
 pub use spawn::{block_in_place, block_on, spawn, spawn_blocking, spawn_root};
 pub use yield_now::yield_now;

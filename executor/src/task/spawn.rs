@@ -138,7 +138,9 @@ where
 ///
 /// # Panics
 ///
-/// Passes a panic of `f` on.
+/// Panics on the thread that drives a [current-thread
+/// runtime](crate::runtime::Runtime#current-thread-runtimes), where no other thread could take
+/// over. Passes a panic of `f` on.
 ///
 /// # Frame
 ///
@@ -158,6 +160,7 @@ where
 ///     assert_eq!(task.await.ok(), Some(55));
 /// });
 /// ```
+#[track_caller]
 pub fn block_in_place<F, R>(f: F) -> R
 where
     F: FnOnce() -> R,

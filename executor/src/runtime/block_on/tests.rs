@@ -5,8 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 
-use framewise_sync::atomic::{AtomicBool, Ordering};
-use framewise_sync::thread;
+use framewise_sync::atomic::Ordering;
 
 use super::{ThreadWaker, block_on, borrowed};
 use crate::runtime::Builder;
@@ -14,10 +13,7 @@ use crate::scheduler::ending;
 
 #[test]
 fn each_way_to_use_a_waker_up_gives_its_reference_back() {
-    let thread_waker = Arc::new(ThreadWaker {
-        thread: thread::current(),
-        woken: AtomicBool::new(false),
-    });
+    let thread_waker = ThreadWaker::new();
     let waker = thread_waker.waker();
     let clone = waker.clone();
     assert_eq!(Arc::strong_count(&thread_waker), 3);

@@ -12,6 +12,7 @@ use framewise_io::IoDriver;
 
 use super::Shared;
 use crate::blocking::BlockingPool;
+use crate::runtime::Flavor;
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
@@ -22,7 +23,7 @@ fn shared_with_queues() -> (Arc<Shared>, Vec<LocalQueue>) {
     let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
     let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
     let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
-    Shared::new(2, driver, io, blocking, None)
+    Shared::new(2, driver, io, blocking, None, Flavor::MultiThread)
 }
 
 fn shared() -> Arc<Shared> {

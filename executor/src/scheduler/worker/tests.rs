@@ -17,6 +17,7 @@ use framewise_io::{Batch, IoDriver};
 
 use super::{Core, WORKER, run};
 use crate::blocking::BlockingPool;
+use crate::runtime::Flavor;
 use crate::scheduler::idle::state::SchedulerOps;
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::{shared::Shared, spawner::Spawner};
@@ -42,7 +43,7 @@ impl Bench {
         let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
         let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
         let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
-        let (shared, queues) = Shared::new(2, driver, io, blocking, None);
+        let (shared, queues) = Shared::new(2, driver, io, blocking, None, Flavor::MultiThread);
         let mut queues = queues.into_iter();
         let (queue, siblings) = (queues.next(), queues.next());
         shared.idle.register_parked(SIBLING, false);

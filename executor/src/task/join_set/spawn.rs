@@ -8,7 +8,8 @@ use framewise_context::Frame;
 use super::JoinSet;
 use crate::runtime::Handle;
 use crate::task::large::{boxed_call_if_large, boxed_if_large};
-use crate::task::local::{current, shared};
+use crate::task::local::current::LocalSpawner;
+use crate::task::local::shared;
 use crate::task::{AbortHandle, LocalSet};
 
 impl<T: 'static> JoinSet<T> {
@@ -81,12 +82,12 @@ impl<T: 'static> JoinSet<T> {
         })
     }
 
-    /// Spawns a task onto the [`LocalSet`] that is running on this thread, and adds it to the set;
-    /// see [`spawn_local`](crate::task::spawn_local).
+    /// Spawns a task that stays on this thread, and adds it to the set; see
+    /// [`spawn_local`](crate::task::spawn_local), which says where.
     ///
     /// # Panics
     ///
-    /// Panics outside of a running local set.
+    /// Panics where `spawn_local` does.
     ///
     /// # Frame
     ///
@@ -96,8 +97,8 @@ impl<T: 'static> JoinSet<T> {
     where
         F: Future<Output = T> + 'static,
     {
-        let local_set = current::running_set();
-        boxed_if_large!(F, future => self.insert(shared::spawn_on(&local_set, future, ())))
+        let spawner = LocalSpawner::current();
+        boxed_if_large!(F, future => self.insert(spawner.spawn(future, ())))
     }
 
     /// Like [`spawn_local`](Self::spawn_local), onto `local_set`, which need not be running.

@@ -1,7 +1,6 @@
 //! The steps of the loop that only show in which order a worker does what: as single calls on the
 //! test's thread, or as counts.
 
-use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
@@ -15,20 +14,14 @@ use framewise_io::Batch;
 
 use super::{Bench, Close};
 use crate::scheduler::idle::state::SchedulerOps;
-use crate::scheduler::worker::{Core, Dispatch, Random, WorkerThread, hand_off_core};
+use crate::scheduler::worker::{Core, Random, WorkerThread, hand_off_core};
 use crate::task::yield_now;
 use crate::time::set_timeout;
 
 impl Bench {
     /// The worker between two steps of its loop.
     fn worker(&self, core: Box<Core>) -> WorkerThread {
-        WorkerThread {
-            shared: Arc::clone(&self.shared),
-            spawner: Arc::clone(&self.spawner),
-            core: RefCell::new(Some(core)),
-            batch: Cell::default(),
-            dispatch: Cell::new(Dispatch::None),
-        }
+        WorkerThread::new(Arc::clone(&self.spawner), core, Batch::default())
     }
 
     /// A worker that searches beside a task in the injector: when it leaves its idle state, it

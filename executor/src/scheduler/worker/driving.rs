@@ -1,0 +1,159 @@
+//! The worker of a current-thread runtime: the thread that is in `Runtime::block_on`.
+//!
+//! Owns the loop that gives the future of `block_on`, the **main future**, its turn between tasks,
+//! and what is left of the worker while no thread drives the runtime. It takes tasks, ticks and
+//! parks like any worker (`worker.rs`). Which thread drives is decided in `core_slot.rs`; the main
+//! future's waker is in `runtime/block_on.rs`.
+//!
+//! The order is tokio's: the main future first, then up to 61 tasks, then the main future again if
+//! it was woken. A worker that has no task parks, unless the main future was woken.
+
+use std::ptr;
+use std::sync::Arc;
+
+use framewise_context::{Frame, coop, suspend_deferred_wakes, with_owner};
+use framewise_io::Batch;
+
+use super::{Core, POLLS_PER_TICK, WORKER, WorkerThread};
+use crate::runtime::enter;
+use crate::scheduler::queue::LocalQueue;
+use crate::scheduler::shared::Shared;
+use crate::scheduler::spawner::Spawner;
+use crate::task::local::current::MadeCurrent;
+
+/// The worker of a current-thread runtime, without a thread.
+pub(crate) struct RestingWorker {
+    spawner: Arc<Spawner>,
+    core: Box<Core>,
+    batch: Batch,
+}
+
+/// The future of `block_on`, as the loop sees it.
+pub(crate) trait MainFuture {
+    type Output;
+
+    /// Polls the future, in its frame. Returns `None` if it is pending.
+    fn poll(&mut self) -> Option<Self::Output>;
+
+    /// Returns `true` if the future was woken since the last call.
+    fn take_wake(&mut self) -> bool;
+
+    /// Returns `true` if the future was woken since the last `take_wake`.
+    fn is_woken(&self) -> bool;
+
+    /// Called once, before the first task is run or the thread waits.
+    fn before_tasks(&self);
+}
+
+impl RestingWorker {
+    /// Creates the worker of a runtime that no thread drives yet.
+    pub(crate) fn new(shared: &Arc<Shared>, queue: LocalQueue) -> Self {
+        shared.register_worker();
+        let core = Core::new(queue);
+        Self {
+            spawner: Spawner::new(Arc::clone(shared), core.index),
+            core,
+            batch: Batch::default(),
+        }
+    }
+
+    /// Runs `main` and the runtime's tasks, timers and I/O on this thread, until `main` is ready.
+    /// Then calls `put_back`, also if `main` panics. The loop is at the root.
+    pub(crate) fn drive<M: MainFuture>(
+        self,
+        main: &mut M,
+        put_back: impl FnOnce(RestingWorker),
+    ) -> M::Output {
+        /// Ends the thread's time as the worker.
+        struct Leave<'a, P: FnOnce(RestingWorker)> {
+            worker: &'a WorkerThread,
+            put_back: Option<P>,
+        }
+        impl<P: FnOnce(RestingWorker)> Drop for Leave<'_, P> {
+            fn drop(&mut self) {
+                let worker = self.worker;
+                // Before another thread can have the core.
+                WORKER.with(|current| current.set(worker.outer));
+                if let Some(core) = worker.core.borrow_mut().take()
+                    && let Some(put_back) = self.put_back.take()
+                {
+                    put_back(RestingWorker {
+                        spawner: Arc::clone(&worker.spawner),
+                        core,
+                        batch: worker.batch.take(),
+                    });
+                }
+            }
+        }
+
+        let _entered = enter::enter(&self.spawner, self.core.index);
+        let worker = WorkerThread::new(self.spawner, self.core, self.batch);
+        WORKER.with(|current| current.set(&worker));
+        let leave = Leave {
+            worker: &worker,
+            put_back: Some(put_back),
+        };
+        // A user-supplied waker that calls `block_on` must not wait here for a wake that it has
+        // deferred.
+        let _suspended = suspend_deferred_wakes();
+        outside_of_tasks(|| leave.worker.drive(main))
+    }
+
+    /// Ends the runtime: drops its tasks on this thread, each in its own frame.
+    pub(crate) fn end(self) {
+        let Self {
+            spawner, mut core, ..
+        } = self;
+        let shared = &spawner.shared;
+        // The destructors that the end runs find the runtime.
+        let _entered = enter::enter(&spawner, core.index);
+        core.queue.drain();
+        outside_of_tasks(|| shared.deregister_worker(true));
+    }
+}
+
+/// Calls `f` at the root, outside of the task, the poll and the set that this thread may be in, as
+/// on a thread of its own.
+fn outside_of_tasks<R>(f: impl FnOnce() -> R) -> R {
+    let _no_set = MadeCurrent::new(ptr::null());
+    // SAFETY: no task is named.
+    unsafe {
+        with_owner(ptr::null(), || {
+            coop::with_unconstrained(|| Frame::root().run(f))
+        })
+    }
+}
+
+impl WorkerThread {
+    fn drive<M: MainFuture>(&self, main: &mut M) -> M::Output {
+        self.before_user_code();
+        if let Some(output) = main.poll() {
+            return output;
+        }
+        main.before_tasks();
+        loop {
+            self.run_turn(|| main.is_woken());
+            if main.take_wake() {
+                self.before_user_code();
+                if let Some(output) = main.poll() {
+                    return output;
+                }
+            }
+        }
+    }
+
+    /// Runs the tasks that have their turn before the main future, or parks if there is none.
+    fn run_turn(&self, is_main_woken: impl Fn() -> bool) {
+        for _ in 0..POLLS_PER_TICK {
+            let Some(task) = self.next_task() else {
+                // A wake that comes from here on unparks this worker.
+                // Unnoticed: always, because a wake unparks the worker before it parks, too.
+                if !is_main_woken() {
+                    self.park();
+                }
+                return;
+            };
+            self.run(task);
+        }
+    }
+}
