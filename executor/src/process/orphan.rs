@@ -68,7 +68,9 @@ pub(super) fn adopt(mut exit: Exit) {
 
 /// Collects those that have outlived their runtimes and have ended.
 pub(super) fn collect_left() {
-    let left = &mut *lock();
-    let running = |mut exit: Exit| is_running(exit.try_wait()).then_some(exit);
-    *left = mem::take(left).into_iter().filter_map(running).collect();
+    // Dropped without the lock: a process may hold the memory of an ended runtime, whose hooks are
+    // user code.
+    let mut left = mem::take(&mut *lock());
+    left.retain_mut(|exit| is_running(exit.try_wait()));
+    lock().append(&mut left);
 }
