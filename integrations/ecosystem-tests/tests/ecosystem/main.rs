@@ -7,10 +7,16 @@
 
 mod axum_tower_http;
 mod channels;
+mod postgres;
+mod quinn;
+mod redis;
 mod reqwest;
 mod rustls;
+mod services;
 mod sqlx;
 mod tokio_util;
+mod tonic;
+mod websockets;
 
 use std::future::Future;
 
