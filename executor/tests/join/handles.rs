@@ -32,10 +32,18 @@ fn awaiting_gives_the_output_and_is_finished_says_so_before() {
         let (release, released) = oneshot::channel::<u64>();
         let task = runtime.spawn(released);
         assert!(!task.is_finished());
-        assert_eq!(format!("{task:?}"), "JoinHandle { is_finished: false }");
+        let shown = format!(
+            "JoinHandle {{ id: {:?}, name: None, is_finished: false }}",
+            task.id()
+        );
+        assert_eq!(format!("{task:?}"), shown);
         release.send(7).unwrap();
         wait_until_finished(&task);
-        assert_eq!(format!("{task:?}"), "JoinHandle { is_finished: true }");
+        let shown = format!(
+            "JoinHandle {{ id: {:?}, name: None, is_finished: true }}",
+            task.id()
+        );
+        assert_eq!(format!("{task:?}"), shown);
         assert_eq!(framewise_test_support::at_once(task).unwrap(), Ok(7));
     });
 }
@@ -134,7 +142,11 @@ fn an_abort_handle_outlives_task_handle_and_runtime() {
         twin.abort();
         assert!(runtime.block_on(task).unwrap_err().is_cancelled());
         assert!(abort.is_finished());
-        assert_eq!(format!("{abort:?}"), "AbortHandle { is_finished: true }");
+        let shown = format!(
+            "AbortHandle {{ id: {:?}, name: None, is_finished: true }}",
+            abort.id()
+        );
+        assert_eq!(format!("{abort:?}"), shown);
         let left = runtime.spawn(pending::<()>()).abort_handle();
         drop(runtime);
         assert!(left.is_finished());
