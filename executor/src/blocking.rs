@@ -24,7 +24,10 @@ use framewise_sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use self::host::{Host, start_thread};
 pub(crate) use self::job::Job;
 use self::job::{BlockingCall, BlockingSchedule};
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+use self::pool_state::PoolCounts;
 use self::pool_state::PoolState;
+use crate::runtime::ThreadSettings;
 use crate::scheduler::ending;
 use crate::scheduler::spawner::{PanicHook, Spawner};
 use crate::seeded::hooks;
@@ -42,8 +45,7 @@ struct Pool<H: Host> {
     ended: Condvar,
     threads_max: usize,
     keep_alive: Duration,
-    thread_name: String,
-    stack_size: Option<usize>,
+    threads: ThreadSettings,
     unhandled_panic: Option<PanicHook>,
     /// How many threads were started so far, for their names.
     started: AtomicUsize,
@@ -56,8 +58,7 @@ impl<H: Host> BlockingPool<H> {
     pub(crate) fn new(
         threads_max: usize,
         keep_alive: Duration,
-        thread_name: String,
-        stack_size: Option<usize>,
+        threads: ThreadSettings,
         unhandled_panic: Option<PanicHook>,
     ) -> Self {
         Self(Arc::new(Pool {
@@ -66,11 +67,15 @@ impl<H: Host> BlockingPool<H> {
             ended: Condvar::new(),
             threads_max,
             keep_alive,
-            thread_name,
-            stack_size,
+            threads,
             unhandled_panic,
             started: AtomicUsize::new(0),
         }))
+    }
+
+    /// Returns the settings of the runtime's threads.
+    pub(crate) fn threads(&self) -> &ThreadSettings {
+        &self.0.threads
     }
 
     /// Runs `f` on a thread of the pool, in `frame`.
@@ -111,7 +116,7 @@ impl<H: Host> BlockingPool<H> {
             return Ok(());
         };
         job.fail(None);
-        Err(reason.unwrap_or_else(|| io::Error::other("the runtime is shutting down")))
+        Err(reason.unwrap_or_else(framewise_io::shutdown_error))
     }
 
     /// Works with a core on another thread ([`Host::work`]), at once: the pool's limit does not
@@ -277,6 +282,12 @@ impl<H: Host> BlockingPool<H> {
             let _ = handle.join();
         }
         true
+    }
+
+    /// Counts threads and calls.
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub(crate) fn counts(&self) -> PoolCounts {
+        self.lock().counts()
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, PoolState<H>> {

@@ -196,7 +196,26 @@ pub struct EnterIo {
     _current: CurrentGuard<Result<IoHandle, &'static str>>,
 }
 
-/// Returns the error of waits and registrations after the driver's shutdown.
-pub(crate) fn shutdown_error() -> io::Error {
-    io::Error::other("the runtime is shutting down: its I/O driver is gone")
+/// Why there is no I/O any more.
+#[derive(Debug)]
+struct ShutDown;
+
+impl fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the runtime is shutting down: its I/O driver is gone")
+    }
+}
+
+impl std::error::Error for ShutDown {}
+
+/// Returns the error of waits, registrations and look-ups after the driver's shutdown.
+#[doc(hidden)]
+pub fn shutdown_error() -> io::Error {
+    io::Error::other(ShutDown)
+}
+
+/// Returns `true` if `error` was made by [`shutdown_error`].
+#[doc(hidden)]
+pub fn is_shutdown_error(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<ShutDown>())
 }

@@ -64,5 +64,7 @@ pub use callback::ReadyCallback;
 pub use driver::{Batch, EndedWaits, IoDriver, TurnReport};
 pub use handle::{BlockingSpawner, EnterIo, IoHandle};
 #[doc(hidden)]
+pub use handle::{is_shutdown_error, shutdown_error};
+#[doc(hidden)]
 pub use ready::Direction;
 pub use ready::{Interest, Ready};

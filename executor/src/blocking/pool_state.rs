@@ -28,7 +28,25 @@ pub(crate) struct PoolState<H: Host> {
     pub(super) handles: Vec<thread::JoinHandle<()>>,
 }
 
+/// What a pool's metrics tell.
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+pub(crate) struct PoolCounts {
+    pub(crate) threads: usize,
+    pub(crate) idle: usize,
+    /// The calls that wait for a thread.
+    pub(crate) queued: usize,
+}
+
 impl<H: Host> PoolState<H> {
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub(super) fn counts(&self) -> PoolCounts {
+        PoolCounts {
+            threads: self.threads,
+            idle: self.idle,
+            queued: self.queue.len(),
+        }
+    }
+
     pub(super) fn new() -> Self {
         Self {
             queue: CallQueue::default(),

@@ -43,6 +43,17 @@ impl CallQueue {
         is_queued
     }
 
+    /// Counts the calls.
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub(super) fn len(&self) -> usize {
+        let next = |call: &TaskRef| {
+            let next = with_links(*call, |links| links.next);
+            // SAFETY: a neighbor in the queue is alive, see `unlink`.
+            next.map(|next| unsafe { TaskRef::new(next) })
+        };
+        std::iter::successors(self.head, next).count()
+    }
+
     /// Keeps the first `kept` calls and removes the others. The caller is their holder from now on.
     pub(super) fn split_off(&mut self, kept: usize) -> Vec<TaskRef> {
         let mut first = Self::default();

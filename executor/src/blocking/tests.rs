@@ -12,6 +12,7 @@ use framewise_context::Frame;
 use framewise_sync::thread;
 
 use super::{BlockingPool, Host};
+use crate::runtime::ThreadSettings;
 use crate::task::{JoinError, JoinHandle};
 
 type Start = Box<dyn FnOnce() + Send>;
@@ -49,7 +50,7 @@ impl Bench {
     /// A pool of one thread at most.
     fn new() -> Self {
         Self {
-            pool: BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None),
+            pool: BlockingPool::new(1, Duration::ZERO, ThreadSettings::default(), None),
             host: FailingHost::default(),
         }
     }
@@ -141,7 +142,7 @@ impl Host for LateHost {
 /// The wait for the end joins the threads with no lock held.
 #[test]
 fn a_thread_that_ends_may_call_the_pool_that_waits_for_it() {
-    let pool = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
+    let pool = BlockingPool::new(1, Duration::ZERO, ThreadSettings::default(), None);
     let host = LateHost(pool.clone());
     let (release, released) = mpsc::channel();
     let call = pool.spawn(move || released.recv(), Frame::root(), (), &host);
@@ -155,7 +156,7 @@ fn a_thread_that_ends_may_call_the_pool_that_waits_for_it() {
 /// A pool of one thread, which is idle.
 fn with_an_idle_thread() -> (BlockingPool<LateHost>, LateHost) {
     let hour = Duration::from_secs(3_600);
-    let pool = BlockingPool::new(1, hour, "test".to_owned(), None, None);
+    let pool = BlockingPool::new(1, hour, ThreadSettings::default(), None);
     let host = LateHost(pool.clone());
     drop(pool.spawn(|| (), Frame::root(), (), &host));
     while pool.lock().idle == 0 {

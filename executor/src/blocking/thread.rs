@@ -26,14 +26,16 @@ impl<H: Host> BlockingPool<H> {
         let number = self.0.started.fetch_add(1, Ordering::Relaxed);
         // A thread that is not started drops its closure, so the job is kept outside of it.
         let hands = Arc::new(Mutex::new(Some(job)));
-        let name = format!("{}-blocking-{number}", self.0.thread_name);
-        let started = host.start(name, self.0.stack_size, {
+        let body = {
             let (pool, host, hands) = (self.clone(), host.clone(), Arc::clone(&hands));
             move || {
                 let job = hands.lock().take();
                 pool.work(&host, job);
             }
-        });
+        };
+        let threads = &self.0.threads;
+        let name = threads.name(format_args!("blocking-{number}"));
+        let started = name.and_then(|name| host.start(name, threads.stack_size, body));
         match started {
             Ok(thread) => {
                 let mut state = self.lock();
@@ -95,6 +97,7 @@ impl<H: Host> BlockingPool<H> {
         };
         let _entered = host.enter();
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
+        let _started = self.0.threads.started();
         let mut next = first;
         let mut state = self.lock();
         loop {

@@ -13,6 +13,7 @@ use framewise_context::Frame;
 use framewise_sync::thread;
 
 use crate::blocking::{BlockingPool, Host};
+use crate::runtime::ThreadSettings;
 use crate::task::JoinHandle;
 
 /// A pool of a model's threads.
@@ -79,7 +80,7 @@ impl ModelPool {
     /// number is set in `failing`.
     pub fn new(threads_max: usize, failing: usize) -> Self {
         Self {
-            pool: BlockingPool::new(threads_max, Duration::ZERO, String::new(), None, None),
+            pool: BlockingPool::new(threads_max, Duration::ZERO, ThreadSettings::default(), None),
             host: ModelHost {
                 failing,
                 starts: Arc::default(),

@@ -8,7 +8,7 @@ use framewise_io::IoDriver;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 
 use crate::blocking::BlockingPool;
-use crate::runtime::{Flavor, enter};
+use crate::runtime::{Flavor, ThreadSettings, enter};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::{PanicHook, Spawner};
 
@@ -32,7 +32,7 @@ impl ModelRuntime {
         });
         let reject = Arc::new(|_| Err(io::Error::other("the model looks up no names")));
         let (driver, io) = IoDriver::new(reject).expect("the kernel of the model does not fail");
-        let blocking = BlockingPool::new(0, Duration::ZERO, String::new(), None, None);
+        let blocking = BlockingPool::new(0, Duration::ZERO, ThreadSettings::default(), None);
         let (shared, _no_queues) =
             Shared::new(0, driver, io, blocking, Some(hook), Flavor::MultiThread);
         let outside = shared.outside();

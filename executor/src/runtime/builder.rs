@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::runtime::{Flavor, LocalOptions, LocalRuntime, Runtime};
-use crate::scheduler::spawner::PanicHook;
+use crate::runtime::{Flavor, LocalOptions, LocalRuntime, Runtime, ThreadSettings};
+use crate::scheduler::ticks::Intervals;
 use crate::task::JoinError;
+
+mod threads;
 
 /// Creates a [`Runtime`] with other settings than [`Runtime::new`].
 ///
@@ -30,11 +32,10 @@ use crate::task::JoinError;
 pub struct Builder {
     pub(crate) is_current_thread: bool,
     pub(crate) workers: Option<usize>,
-    pub(crate) thread_name: String,
+    pub(crate) threads: ThreadSettings,
+    pub(crate) intervals: Intervals,
     pub(crate) blocking_threads_max: usize,
     pub(crate) keep_alive: Duration,
-    pub(crate) stack_size: Option<usize>,
-    pub(crate) unhandled_panic: Option<PanicHook>,
     #[cfg(feature = "tokio-compat")]
     pub(crate) tokio_compat: bool,
 }
@@ -45,11 +46,13 @@ impl Builder {
         Self {
             is_current_thread: false,
             workers: None,
-            thread_name: "framewise".to_owned(),
+            threads: ThreadSettings {
+                name: "framewise".to_owned(),
+                ..ThreadSettings::default()
+            },
+            intervals: Intervals::default(),
             blocking_threads_max: 512,
             keep_alive: Duration::from_secs(10),
-            stack_size: None,
-            unhandled_panic: None,
             #[cfg(feature = "tokio-compat")]
             tokio_compat: false,
         }
@@ -101,7 +104,7 @@ impl Builder {
     /// Sets what the names of the runtime's threads begin with. By default `framewise`. A name with
     /// a zero byte makes [`build`](Self::build) fail.
     pub fn thread_name(mut self, name: impl Into<String>) -> Self {
-        self.thread_name = name.into();
+        self.threads.name = name.into();
         self
     }
 
@@ -152,7 +155,7 @@ impl Builder {
     /// # }
     /// ```
     pub fn thread_stack_size(mut self, bytes: usize) -> Self {
-        self.stack_size = Some(bytes);
+        self.threads.stack_size = Some(bytes);
         self
     }
 
@@ -201,7 +204,7 @@ impl Builder {
     /// # }
     /// ```
     pub fn on_unhandled_panic(mut self, hook: impl Fn(&JoinError) + Send + Sync + 'static) -> Self {
-        self.unhandled_panic = Some(Arc::new(hook));
+        self.threads.unhandled_panic = Some(Arc::new(hook));
         self
     }
 
@@ -361,10 +364,10 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("is_current_thread", &self.is_current_thread)
             .field("worker_threads", &self.workers)
-            .field("thread_name", &self.thread_name)
+            .field("thread_name", &self.threads.name)
             .field("max_blocking_threads", &self.blocking_threads_max)
             .field("thread_keep_alive", &self.keep_alive)
-            .field("thread_stack_size", &self.stack_size)
+            .field("thread_stack_size", &self.threads.stack_size)
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,11 @@ mod current_thread;
 pub(crate) mod enter;
 mod flavor;
 mod handle;
+mod id;
 mod local;
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+mod metrics;
+mod threads;
 #[cfg(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle))))]
 mod tokio_compat;
 #[cfg(not(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle)))))]
@@ -20,7 +24,10 @@ pub use builder::Builder;
 pub(crate) use flavor::Flavor;
 pub use flavor::RuntimeFlavor;
 pub use handle::{EnterGuard, Handle};
+pub use id::Id;
 pub use local::{LocalOptions, LocalRuntime};
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+pub use metrics::RuntimeMetrics;
 
 use std::fmt;
 use std::future::Future;
@@ -34,9 +41,10 @@ use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use self::current_thread::WorkerSlot;
+pub(crate) use self::threads::ThreadSettings;
 use self::tokio_compat::TokioCompat;
 pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle};
-use crate::blocking::{BlockingPool, start_thread};
+use crate::blocking::BlockingPool;
 use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::{Spawner, report_unhandled};
@@ -128,8 +136,6 @@ pub struct Runtime {
     threads: Vec<thread::JoinHandle<()>>,
     /// The worker of a current-thread runtime, while no thread drives it.
     resting: Option<WorkerSlot>,
-    thread_name: String,
-    stack_size: Option<usize>,
     /// Set by a shutdown with a limit: the drop does not wait again.
     is_shut_down: bool,
 }
@@ -145,14 +151,14 @@ impl Runtime {
     }
 
     pub(crate) fn start(settings: Builder, flavor: Flavor) -> io::Result<Self> {
-        if settings.thread_name.contains('\0') {
+        if settings.threads.name.contains('\0') {
             // std would panic at the start of each thread.
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "a thread's name must not contain a zero byte",
             ));
         }
-        if let Some(stack_size) = settings.stack_size {
+        if let Some(stack_size) = settings.threads.stack_size {
             builder::check_stack_size(stack_size)?;
         }
         register_wakers();
@@ -161,12 +167,11 @@ impl Runtime {
         } else {
             settings.workers()?
         };
-        let hook = settings.unhandled_panic.clone();
+        let hook = settings.threads.unhandled_panic.clone();
         let blocking = BlockingPool::new(
             settings.blocking_threads_max,
             settings.keep_alive,
-            settings.thread_name.clone(),
-            settings.stack_size,
+            settings.threads.clone(),
             hook.clone(),
         );
         // The driver is made before the runtime that its name look-ups use.
@@ -190,22 +195,19 @@ impl Runtime {
             tokio,
             threads: Vec::new(),
             resting: None,
-            thread_name: settings.thread_name.clone(),
-            stack_size: settings.stack_size,
             is_shut_down: false,
         };
         for (index, queue) in queues.into_iter().enumerate() {
             if flavor.is_current_thread() {
-                let worker = RestingWorker::new(&shared, queue);
+                let worker = RestingWorker::new(&shared, queue, settings.intervals);
                 runtime.resting = Some(WorkerSlot::new(worker));
                 break;
             }
             shared.register_worker();
-            let core = Core::new(queue);
-            let name = format!("{}-worker-{index}", settings.thread_name);
-            let started = start_thread(name, settings.stack_size, {
+            let core = Core::new(queue, settings.intervals);
+            let started = settings.threads.start(format_args!("worker-{index}"), {
                 let shared = Arc::clone(&shared);
-                move || worker::run(shared, core)
+                move || worker::run_thread(shared, core)
             });
             match started {
                 Ok(thread) => runtime.threads.push(thread),
@@ -380,8 +382,7 @@ impl Runtime {
         };
         let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
         let ender = end_without_blocked_polls(&self.handle.spawner, deadline, |end| {
-            let name = format!("{}-shutdown", self.thread_name);
-            start_thread(name, self.stack_size, end)
+            shared.blocking.threads().start("shutdown", end)
         });
         let ended = shared.wait_for_end(deadline);
         if ended {
@@ -397,6 +398,50 @@ impl Runtime {
         self.tokio.shut_down(left);
         ended
     }
+}
+
+/// Returns the number of the worker that this thread is, from 0; `None` on every other thread, also
+/// in a blocking call and within [`block_in_place`](crate::task::block_in_place).
+///
+/// A task may be on another worker after each `.await`.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::runtime::{self, Builder};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Builder::new().worker_threads(1).build()?;
+/// let on_worker = runtime.spawn(async { runtime::worker_index() });
+/// assert_eq!(runtime.block_on(on_worker)?, Some(0));
+/// assert_eq!(runtime.block_on(async { runtime::worker_index() }), None);
+/// # Ok(())
+/// # }
+/// ```
+pub fn worker_index() -> Option<usize> {
+    worker::index()
+}
+
+/// Returns `true` if `error` says that the runtime of a socket, a descriptor or a name look-up has
+/// shut down.
+///
+/// # Examples
+///
+/// ```
+/// use framewise::net::UdpSocket;
+/// use framewise::runtime::{Runtime, is_rt_shutdown_err};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Runtime::new()?;
+/// let socket = runtime.block_on(UdpSocket::bind("127.0.0.1:0"))?;
+/// drop(runtime);
+/// let received = framewise::block_on(socket.recv(&mut [0; 8]));
+/// assert!(is_rt_shutdown_err(&received.expect_err("no driver is left")));
+/// # Ok(())
+/// # }
+/// ```
+pub fn is_rt_shutdown_err(error: &io::Error) -> bool {
+    framewise_io::is_shutdown_error(error)
 }
 
 /// Declares that the runtime's wakers run no user code, so that timers and I/O keep no frame for
@@ -431,6 +476,6 @@ fn spawn_look_ups_on(spawner: &Arc<OnceLock<Weak<Spawner>>>) -> BlockingSpawner 
     let spawner = Arc::clone(spawner);
     Arc::new(move |job| match spawner.get().and_then(Weak::upgrade) {
         Some(spawner) => spawner.shared.blocking.run_internal(job, &spawner),
-        None => Err(io::Error::other("the runtime is shutting down")),
+        None => Err(framewise_io::shutdown_error()),
     })
 }

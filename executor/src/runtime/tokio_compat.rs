@@ -59,7 +59,6 @@ impl TokioCompat {
             .worker_threads(1)
             .max_blocking_threads(settings.blocking_threads_max)
             .thread_keep_alive(settings.keep_alive)
-            .thread_name(format!("{}-tokio", settings.thread_name))
             .on_thread_start({
                 // tokio's handles, and so our runtime, keep this callback: it must not keep ours.
                 let (own, spawner) = (Arc::clone(&token), Arc::downgrade(spawner));
@@ -74,7 +73,8 @@ impl TokioCompat {
             })
             .on_thread_stop(|| drop(ENTERED.take()))
             .enable_all();
-        if let Some(stack_size) = settings.stack_size {
+        builder.thread_name(settings.threads.name("tokio")?);
+        if let Some(stack_size) = settings.threads.stack_size {
             builder.thread_stack_size(stack_size);
         }
         // tokio panics where a thread cannot be started.

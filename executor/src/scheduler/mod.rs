@@ -25,4 +25,5 @@ pub(crate) mod queue;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod spawner;
+pub(crate) mod ticks;
 pub(crate) mod worker;

@@ -121,6 +121,12 @@ impl Shared {
         self.queues.workers()
     }
 
+    /// Counts the tasks that have not ended.
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub(crate) fn alive_tasks(&self) -> usize {
+        self.owned.iter().map(|owned| owned.len()).sum()
+    }
+
     /// Returns the number of the list of tasks, and of the timer wheel, for threads that are no
     /// workers.
     pub(crate) fn outside(&self) -> usize {

@@ -4,8 +4,8 @@
 //! The current frame is the root here, between polls and on the driver; `task/cell.rs` swaps the
 //! task's in. A polled task goes on in `task/cell.rs`, an idle worker in `idle/state.rs`.
 //!
-//! The loop is tokio's: a LIFO slot before the deque, and every 61 polls, a number that is also
-//! Go's, a look at the injector, the driver and the clock.
+//! The loop is tokio's: a LIFO slot before the deque, and every 61 polls (`ticks.rs`) a look at the
+//! injector, the driver and the clock.
 
 use std::cell::{Cell, RefCell};
 use std::ptr;
@@ -20,13 +20,12 @@ use super::idle::state::{IdleState, SchedulerOps};
 use super::queue::{LocalQueue, Push};
 use super::shared::Shared;
 use super::spawner::Spawner;
+use super::ticks::{Intervals, Ticks};
 use crate::runtime::enter;
 use crate::task::header::{RunResult, TaskRef};
 
 pub(crate) mod driving;
-
-/// Polls between two ticks: checks of the injector, the driver and the clock by a busy worker.
-const POLLS_PER_TICK: u32 = 61;
+mod parking;
 
 /// Rounds through the yield queue between two ticks.
 const YIELD_ROUNDS_PER_TICK: u32 = 8;
@@ -35,7 +34,7 @@ const YIELD_ROUNDS_PER_TICK: u32 = 8;
 pub(crate) struct Core {
     index: usize,
     queue: LocalQueue,
-    polls_to_tick: u32,
+    ticks: Ticks,
     yield_rounds: u32,
     idle_state: IdleState,
     random: Random,
@@ -43,12 +42,12 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(queue: LocalQueue) -> Box<Self> {
+    pub(crate) fn new(queue: LocalQueue, intervals: Intervals) -> Box<Self> {
         let index = queue.index();
         Box::new(Self {
             index,
             queue,
-            polls_to_tick: POLLS_PER_TICK,
+            ticks: Ticks::new(intervals),
             yield_rounds: 0,
             idle_state: IdleState::new(),
             random: Random(0x9E37_79B9 ^ (index as u32).wrapping_mul(0x85EB_CA6B)),
@@ -225,6 +224,19 @@ pub(crate) fn hand_off_core() {
     });
 }
 
+/// Like [`run`], on a thread that was started for it: calls the user's callbacks around.
+pub(crate) fn run_thread(shared: Arc<Shared>, core: Box<Core>) {
+    let spawner = Spawner::new(Arc::clone(&shared), core.index);
+    let _entered = enter::enter(&spawner, core.index);
+    let _started = spawner.shared.blocking.threads().started();
+    run(shared, core);
+}
+
+/// Returns the number of the worker that this thread is, if it is one.
+pub(crate) fn index() -> Option<usize> {
+    with_worker(|worker| Some(worker?.core.borrow().as_ref()?.index))
+}
+
 /// Works until the runtime closes, or until the core has been handed off. The caller has called
 /// `register_worker`, or `register_replacement`.
 pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
@@ -317,19 +329,18 @@ impl WorkerThread {
     /// Returns the next task, from any queue. Returns `None` if there is none, or if this thread
     /// has no core.
     fn next_task(&self) -> Option<TaskRef> {
-        let tick = {
+        let due = {
             let mut core = self.core.borrow_mut();
             let core = core.as_mut()?;
-            core.polls_to_tick -= 1;
-            let tick = core.polls_to_tick == 0;
-            if tick {
-                core.polls_to_tick = POLLS_PER_TICK;
-            }
-            if !tick && let Some(task) = core.queue.pop() {
+            let due = core.ticks.count();
+            if due.is_none()
+                && let Some(task) = core.queue.pop()
+            {
                 return Some(task);
             }
-            tick
+            due
         };
+        let tick = due.is_some_and(|due| due.events);
         if tick {
             self.before_user_code();
             self.tick();
@@ -345,6 +356,13 @@ impl WorkerThread {
             shared.queues.ticks(core.index).count();
             found = core.stall_detector.check(&core.queue);
         }
+        // Only the events were due.
+        if due.is_some_and(|due| !due.injector)
+            && found.is_none()
+            && let Some(task) = core.queue.pop()
+        {
+            return Some(task);
+        }
         if found.is_none() {
             found = core.queue.pop_injector();
         }
@@ -358,7 +376,9 @@ impl WorkerThread {
         }
         // Unnoticed: left out and moved behind the next, because the own queue is empty where this
         // is no tick, and the yield queue where it is one.
-        if tick && let Some(task) = core.queue.pop() {
+        if due.is_some()
+            && let Some(task) = core.queue.pop()
+        {
             return Some(task);
         }
         if core.queue.has_yielded() {
@@ -374,7 +394,7 @@ impl WorkerThread {
         // Unnoticed: moved behind the next, because the two have nothing in common.
         if core.yield_rounds.is_multiple_of(YIELD_ROUNDS_PER_TICK) {
             // The next call of next_task is a tick.
-            core.polls_to_tick = 1;
+            core.ticks.hurry();
         }
         // Unnoticed: left out `self.shared.idle.would_notify()`, because notify_one finds out the
         // same, at the price of a fence.
@@ -460,20 +480,6 @@ impl WorkerThread {
         // same, at the price of a fence.
         if self.has_backlog() && self.shared.idle.would_notify() {
             self.shared.notify_one();
-        }
-    }
-
-    /// Blocks until there is something to do, or to search for.
-    fn park(&self) {
-        let mut batch = self.batch.take();
-        if let Some(core) = self.core.borrow_mut().as_mut() {
-            core.idle_state.park(&*self.shared, core.index, &mut batch);
-        }
-        // Unnoticed: moved behind the next, because events and timers have no promised order.
-        self.dispatch_events(batch);
-        if self.shared.timers.has_due() {
-            self.before_user_code();
-            self.fire();
         }
     }
 }

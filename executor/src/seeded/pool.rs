@@ -4,13 +4,19 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::blocking::{BlockingPool, Host, Job};
+use crate::runtime::ThreadSettings;
 use crate::scheduler::spawner::PanicHook;
 use crate::task::header::TaskRef;
 
 impl<H: Host> BlockingPool<H> {
     /// Creates a pool that starts no thread: its creator takes the jobs out and runs them.
     pub(crate) fn without_threads(unhandled_panic: Option<PanicHook>) -> Self {
-        Self::new(0, Duration::ZERO, String::new(), None, unhandled_panic)
+        Self::new(
+            0,
+            Duration::ZERO,
+            ThreadSettings::default(),
+            unhandled_panic,
+        )
     }
 
     /// Takes every job that waits.

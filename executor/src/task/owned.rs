@@ -77,6 +77,19 @@ impl OwnedTasks {
         }
     }
 
+    /// Counts the tasks, one by one.
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub(crate) fn len(&self) -> usize {
+        let list = self.0.lock();
+        let next = |task: &TaskRef| {
+            // SAFETY: rule T5: the lock is held, and what is in the list is alive.
+            task.header()
+                .links
+                .with(|links| unsafe { (*links).next.map(|next| TaskRef::new(next)) })
+        };
+        std::iter::successors(list.head, next).count()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().head.is_none()
     }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 use framewise_context::{FramedWaker, coop};
 use framewise_sync::{Arc, Mutex};
 
-use crate::handle::IoHandle;
+use crate::handle::{IoHandle, shutdown_error};
 
 type LookupResult = io::Result<std::vec::IntoIter<SocketAddr>>;
 
@@ -43,9 +43,7 @@ impl Responder {
 impl Drop for Responder {
     fn drop(&mut self) {
         // Has no effect after a result. If the result was taken, no task polls again.
-        self.complete(Err(io::Error::other(
-            "the look-up was not run: the runtime is shutting down",
-        )));
+        self.complete(Err(shutdown_error()));
     }
 }
 

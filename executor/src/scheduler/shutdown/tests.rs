@@ -12,7 +12,7 @@ use framewise_io::IoDriver;
 
 use super::Shared;
 use crate::blocking::BlockingPool;
-use crate::runtime::Flavor;
+use crate::runtime::{Flavor, ThreadSettings};
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
@@ -20,7 +20,7 @@ use crate::task::header::TaskRef;
 
 /// The common state of two workers, which are not started, and their queues.
 fn shared_with_queues() -> (Arc<Shared>, Vec<LocalQueue>) {
-    let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
+    let blocking = BlockingPool::new(1, Duration::ZERO, ThreadSettings::default(), None);
     let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
     let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
     Shared::new(2, driver, io, blocking, None, Flavor::MultiThread)

@@ -5,8 +5,9 @@
 //! parks like any worker (`worker.rs`). Which thread drives is decided in `core_slot.rs`; the main
 //! future's waker is in `runtime/block_on.rs`.
 //!
-//! The order is tokio's: the main future first, then up to 61 tasks, then the main future again if
-//! it was woken. A worker that has no task parks, unless the main future was woken.
+//! The order is tokio's: the main future first, then up to 61 tasks (the interval of events), then
+//! the main future again if it was woken. A worker that has no task parks, unless the main future
+//! was woken.
 
 use std::ptr;
 use std::sync::Arc;
@@ -14,11 +15,12 @@ use std::sync::Arc;
 use framewise_context::{Frame, coop, suspend_deferred_wakes, with_owner};
 use framewise_io::Batch;
 
-use super::{Core, POLLS_PER_TICK, WORKER, WorkerThread};
+use super::{Core, WORKER, WorkerThread};
 use crate::runtime::enter;
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::Spawner;
+use crate::scheduler::ticks::Intervals;
 use crate::task::local::current::MadeCurrent;
 
 /// The worker of a current-thread runtime, without a thread.
@@ -47,9 +49,9 @@ pub(crate) trait MainFuture {
 
 impl RestingWorker {
     /// Creates the worker of a runtime that no thread drives yet.
-    pub(crate) fn new(shared: &Arc<Shared>, queue: LocalQueue) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, queue: LocalQueue, intervals: Intervals) -> Self {
         shared.register_worker();
-        let core = Core::new(queue);
+        let core = Core::new(queue, intervals);
         Self {
             spawner: Spawner::new(Arc::clone(shared), core.index),
             core,
@@ -142,9 +144,15 @@ impl WorkerThread {
         }
     }
 
+    /// Returns the number of tasks that have their turn before the main future.
+    fn polls_in_turn(&self) -> u32 {
+        let core = self.core.borrow();
+        core.as_ref().map_or(1, |core| core.ticks.event_interval())
+    }
+
     /// Runs the tasks that have their turn before the main future, or parks if there is none.
     fn run_turn(&self, is_main_woken: impl Fn() -> bool) {
-        for _ in 0..POLLS_PER_TICK {
+        for _ in 0..self.polls_in_turn() {
             let Some(task) = self.next_task() else {
                 // A wake that comes from here on unparks this worker.
                 // Unnoticed: always, because a wake unparks the worker before it parks, too.

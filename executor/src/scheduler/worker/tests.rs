@@ -17,9 +17,10 @@ use framewise_io::{Batch, IoDriver};
 
 use super::{Core, WORKER, run};
 use crate::blocking::BlockingPool;
-use crate::runtime::Flavor;
+use crate::runtime::{Flavor, ThreadSettings};
 use crate::scheduler::idle::state::SchedulerOps;
 use crate::scheduler::queue::LocalQueue;
+use crate::scheduler::ticks::Intervals;
 use crate::scheduler::{shared::Shared, spawner::Spawner};
 use crate::task::{JoinHandle, yield_now};
 use crate::time::set_timeout;
@@ -40,7 +41,7 @@ impl Bench {
     }
 
     fn with_siblings_queue() -> (Self, Box<Core>, LocalQueue) {
-        let blocking = BlockingPool::new(1, Duration::ZERO, "test".to_owned(), None, None);
+        let blocking = BlockingPool::new(1, Duration::ZERO, ThreadSettings::default(), None);
         let no_look_ups = Arc::new(|_| Err(io::Error::other("no look-ups here")));
         let (driver, io) = IoDriver::new(no_look_ups).expect("descriptors are left");
         let (shared, queues) = Shared::new(2, driver, io, blocking, None, Flavor::MultiThread);
@@ -48,7 +49,7 @@ impl Bench {
         let (queue, siblings) = (queues.next(), queues.next());
         shared.idle.register_parked(SIBLING, false);
         let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
-        let core = Core::new(queue.expect("there are two"));
+        let core = Core::new(queue.expect("there are two"), Intervals::default());
         let siblings = siblings.expect("there are two");
         (Self { shared, spawner }, core, siblings)
     }

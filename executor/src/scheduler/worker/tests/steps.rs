@@ -29,7 +29,7 @@ impl Bench {
     fn searcher(&self, mut core: Box<Core>) -> WorkerThread {
         drop(self.spawn(async {}));
         assert!(self.was_notified());
-        core.polls_to_tick = 1;
+        core.ticks.hurry();
         assert!(core.idle_state.start_searching(&*self.shared));
         self.worker(core)
     }
