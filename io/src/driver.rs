@@ -7,6 +7,7 @@
 //! is called with no lock held. Underneath is mio.
 
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use framewise_context::{CaughtPanic, Frame, FramedWaker, catch_unwind};
@@ -137,6 +138,7 @@ impl IoDriver {
             wake_timer: WakeTimer::new(poll.registry()).ok(),
             initial_callbacks: Mutex::new(Vec::new()),
             blocking,
+            delay: OnceLock::new(),
         });
         let driver = IoDriver {
             #[cfg(target_os = "linux")]

@@ -5,11 +5,13 @@
 
 use std::fmt;
 use std::io;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use framewise_sync::current::CurrentGuard;
 use framewise_sync::{Arc, Mutex};
 
+use crate::net::connect::DelayFunction;
 use crate::scheduled_io::{Call, ScheduledIo};
 use crate::slab::{Slab, SourceKey};
 use crate::system;
@@ -44,6 +46,8 @@ pub(crate) struct IoShared {
     /// readiness again, so the driver calls them once without one.
     pub(crate) initial_callbacks: Mutex<Vec<Call>>,
     pub(crate) blocking: BlockingSpawner,
+    /// What the runtime's timers do for connections. (`std`'s cell, since it is set at the start.)
+    pub(crate) delay: OnceLock<DelayFunction>,
 }
 
 /// A handle to an I/O driver. Sockets register through it, and it unparks the thread that waits in
@@ -104,6 +108,20 @@ impl IoHandle {
             .map_or(0, WakeTimer::settings);
         #[cfg(not(target_os = "linux"))]
         0
+    }
+
+    /// Sets the function by which sockets wait for a time. Without one they do not.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it was set before.
+    pub fn set_delay(&self, delay: DelayFunction) {
+        let set = self.shared.delay.set(delay);
+        set.expect("a driver belongs to one runtime");
+    }
+
+    pub(crate) fn delay(&self) -> Option<DelayFunction> {
+        self.shared.delay.get().copied()
     }
 
     /// Makes this the thread's current handle until the guard is dropped.

@@ -65,6 +65,7 @@ pub use driver::{Batch, EndedWaits, IoDriver, TurnReport};
 pub use handle::{BlockingSpawner, EnterIo, IoHandle};
 #[doc(hidden)]
 pub use handle::{is_shutdown_error, shutdown_error};
+pub use net::connect::{Delay, DelayFunction};
 #[doc(hidden)]
 pub use ready::Direction;
 pub use ready::{Interest, Ready};

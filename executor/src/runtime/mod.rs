@@ -177,6 +177,7 @@ impl Runtime {
         // The driver is made before the runtime that its name look-ups use.
         let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
         let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
+        io.set_delay(|time| Box::pin(framewise_timers::sleep(time)));
         let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone(), flavor);
         if let Some(hook) = hook {
             shared.timers.on_callback_panic(move |payload| {

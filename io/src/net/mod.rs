@@ -13,6 +13,7 @@
 //! callback keeps the frame in which it was registered.
 
 mod addr;
+pub(crate) mod connect;
 mod datagram;
 mod listener;
 pub(crate) mod lookup;

@@ -10,8 +10,9 @@ use std::task::{Context, Poll};
 use socket2::SockRef;
 
 use crate::callback::ReadyCallback;
-use crate::net::addr::{ToSocketAddrs, resolve};
-use crate::net::listener::no_address;
+use crate::handle::IoHandle;
+use crate::net::addr::{Addresses, ToSocketAddrs, resolve};
+use crate::net::connect;
 use crate::net::methods::{
     peek_methods, read_methods, readable_methods, ready_methods, writable_methods, write_methods,
 };
@@ -50,23 +51,46 @@ pub struct TcpStream {
 impl TcpStream {
     /// Connects to the first address that accepts the connection.
     ///
+    /// Several addresses are tried by RFC 8305 ("Happy Eyeballs"): IPv6 and IPv4 in turn, the next
+    /// 250 ms after the one before, or as soon as one fails; the first connection wins, and the
+    /// others are closed. So an address that does not answer costs a quarter of a second. Each of
+    /// several attempts fails after 30 seconds. A single address has no limit but the system's: use
+    /// a `timeout`.
+    ///
     /// # Errors
     ///
-    /// Fails with the last address's error if no connection succeeds, with `InvalidInput` if there
-    /// is no address, and outside of a runtime.
+    /// If no connection succeeds, fails with the last error of an address that could be reached, or
+    /// else with the last error. Fails with `InvalidInput` if there is no address, and outside of a
+    /// runtime.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future closes the socket.
+    /// Dropping the future closes the sockets.
+    ///
+    /// # Frame
+    ///
+    /// The awaiting task's, in each attempt.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::net::SocketAddr;
+    /// use framewise_io::net::TcpStream;
+    ///
+    /// async fn connect() -> std::io::Result<TcpStream> {
+    ///     let addresses: [SocketAddr; 2] = ["[2001:db8::1]:80", "192.0.2.1:80"]
+    ///         .map(|address| address.parse().expect("they are well formed"));
+    ///     TcpStream::connect(&addresses[..]).await
+    /// }
+    /// ```
     pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
-        let mut last_error = None;
-        for address in resolve(address).await? {
-            match Self::connect_one(address).await {
-                Ok(stream) => return Ok(stream),
-                Err(error) => last_error = Some(error),
+        match resolve(address).await? {
+            Addresses::One(Some(address)) => Self::connect_one(address).await,
+            addresses => {
+                let delay = IoHandle::for_io()?.delay();
+                connect::first_of(addresses.collect(), Self::connect_one, delay).await
             }
         }
-        Err(last_error.unwrap_or_else(no_address))
     }
 
     async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
