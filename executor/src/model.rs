@@ -6,6 +6,7 @@
 //! take runnable tasks out of it on threads of their choice, and wake, abort and join them through
 //! the shipped wakers and handles.
 
+pub use crate::scheduler::core_slot::{CoreSlot, WakeWaiting};
 pub use crate::scheduler::idle::Idle;
 pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
 pub use crate::scheduler::idle::parker::{Parker, Unparked};
@@ -14,6 +15,7 @@ pub use crate::scheduler::idle::state::{IdleState, SchedulerOps, notify_one, unp
 pub use self::of_tasks::{ModelLifoSlot, ModelScheduler, Runnable};
 
 mod blocking;
+mod core_slot;
 mod runnables;
 mod runtime;
 #[cfg(unix)]
@@ -21,6 +23,8 @@ mod signals;
 mod workers;
 
 pub use self::blocking::{CORE_PANIC, ModelPool};
+
+pub use self::core_slot::ModelSlot;
 
 pub use self::runtime::ModelRuntime;
 

@@ -26,7 +26,7 @@ pub(crate) static WAKER_VTABLE: RawWakerVTable =
 
 /// Wakes a thread out of `block_on`. (Held by `std`'s `Arc`, since loom's does not convert to a
 /// pointer.)
-pub(super) struct ThreadWaker {
+pub(crate) struct ThreadWaker {
     parks_as: ParksAs,
     woken: AtomicBool,
 }

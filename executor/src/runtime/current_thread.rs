@@ -6,6 +6,7 @@
 //! `scheduler/core_slot.rs`.
 
 use std::future::Future;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::ptr;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(super) fn block_on<F: Future>(future: F, slot: &WorkerSlot, shared: &Arc<Sha
     let mut future = pin!(future);
     let worker = match slot.take() {
         Some(worker) => worker,
-        None => match wait_for_core(future.as_mut(), slot, shared) {
+        None => match wait_for_core(future.as_mut(), slot, Some(shared)) {
             Ok(worker) => worker,
             Err(output) => return output,
         },
@@ -70,18 +71,19 @@ pub(super) fn block_on<F: Future>(future: F, slot: &WorkerSlot, shared: &Arc<Sha
     worker.drive(&mut main, |worker| slot.put_back(worker))
 }
 
-/// Polls `future` until this thread gets the core. Returns the output if it is ready before.
-fn wait_for_core<F: Future>(
+/// Polls `future` until this thread gets the core. Returns the output if it is ready before. A
+/// model has a core of its own, and no `shared`.
+pub(crate) fn wait_for_core<C, F: Future>(
     mut future: Pin<&mut F>,
-    slot: &WorkerSlot,
-    shared: &Shared,
-) -> Result<RestingWorker, F::Output> {
+    slot: &CoreSlot<C, ThreadWaker>,
+    shared: Option<&Shared>,
+) -> Result<C, F::Output> {
     /// A thread that waits for the core, until it leaves.
-    struct Waiting<'a> {
-        slot: &'a WorkerSlot,
+    struct Waiting<'a, C> {
+        slot: &'a CoreSlot<C, ThreadWaker>,
         thread_waker: Arc<ThreadWaker>,
     }
-    impl Drop for Waiting<'_> {
+    impl<C> Drop for Waiting<'_, C> {
         fn drop(&mut self) {
             self.slot.stop_waiting(&self.thread_waker);
         }
@@ -96,14 +98,16 @@ fn wait_for_core<F: Future>(
     let mut cx = Context::from_waker(&waker);
     let mut may_wait = false;
     loop {
-        if let Some(worker) = slot.take_or_wait(&waiting.thread_waker) {
-            return Ok(worker);
+        if let Some(core) = slot.take_or_wait(&waiting.thread_waker) {
+            return Ok(core);
         }
         let polled = coop::with_budget(|| future.as_mut().poll(&mut cx));
         if let Poll::Ready(output) = polled {
             return Err(output);
         }
-        if !std::mem::replace(&mut may_wait, true) {
+        if !mem::replace(&mut may_wait, true)
+            && let Some(shared) = shared
+        {
             assert_not_in_forked_child(shared);
         }
         waiting.thread_waker.wait();

@@ -5,7 +5,7 @@
 
 pub(crate) mod block_on;
 mod builder;
-mod current_thread;
+pub(crate) mod current_thread;
 pub(crate) mod enter;
 mod flavor;
 mod handle;
