@@ -1,6 +1,10 @@
-//! hyper on framewise: its executor and its timer.
+//! hyper on framewise: its executor and its timer, and with the feature `http` a connector and a
+//! pooled client for hyper-util.
 //!
 //! The streams of [`net`](crate::net) implement hyper's `Read` and `Write` themselves.
+
+#[cfg(feature = "http")]
+mod client;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,6 +13,9 @@ use std::time::{Duration, Instant};
 
 use framewise_context::Frame;
 use hyper::rt::{Executor, Sleep, Timer};
+
+#[cfg(feature = "http")]
+pub use client::{Connector, client, client_builder};
 
 use crate::runtime::Handle;
 use crate::task::large::boxed_if_large;

@@ -49,6 +49,14 @@
     doc = "- `hyper` (a feature): hyper's executor and timer."
 )]
 #![cfg_attr(
+    feature = "http",
+    doc = "- [`serve`](mod@serve): an HTTP server; [`hyper::client`]: a pooled HTTP client."
+)]
+#![cfg_attr(
+    not(feature = "http"),
+    doc = "- `serve` (feature `http`): an HTTP server; `hyper::client`: a pooled HTTP client."
+)]
+#![cfg_attr(
     feature = "tower",
     doc = "- [`tower`]: layers that carry a request's frame into the bodies of HTTP and gRPC."
 )]
@@ -68,7 +76,8 @@
 //! # Features
 //!
 //! `futures-io` and `tokio` (both default) implement these families' I/O traits for the streams,
-//! `hyper` hyper's. The traits come without the runtimes. `http-body` wraps HTTP bodies
+//! `hyper` hyper's. The traits come without the runtimes. `http` has an HTTP server and a pooled
+//! client, by hyper-util. `http-body` wraps HTTP bodies
 //! (`Frame::scope_body`), and `tower` has the layers that do so for whole servers and clients.
 //! `frame-stats` counts the live frames by the place that bound them, as builds with debug
 //! assertions do without it: see [`context::frame_stats`]. `test-util` is for dev-dependencies:
@@ -98,6 +107,8 @@ mod seeded {
     #[path = "plain_hooks.rs"]
     pub(crate) mod hooks;
 }
+#[cfg(feature = "http")]
+pub mod serve;
 #[cfg(unix)]
 pub mod signal;
 pub mod task;
@@ -109,6 +120,8 @@ pub use framewise_context::tower;
 pub use framewise_context::{ContextVar, DefaultVar, Frame, bind};
 #[cfg(feature = "macros")]
 pub use framewise_macros::{main, test};
+#[cfg(feature = "http")]
+pub use serve::serve;
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};
 
 /// Frames and variables: what "the current request" consists of.

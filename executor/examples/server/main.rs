@@ -103,10 +103,11 @@ async fn run(options: &Options, store: Arc<Store>) -> Result<(), String> {
     recover(&app).await?;
 
     let failed = |error| format!("cannot serve: {error}");
-    let internal = Server::start(internal, web::prices(app.clone()), options.read_within);
-    let internal = internal.map_err(failed)?;
-    let public = Server::start(public, web::public(app.clone()), options.read_within);
-    let public = public.map_err(failed)?;
+    let serve = |listener, router, drain_within| {
+        Server::start(listener, router, options.read_within, drain_within).map_err(failed)
+    };
+    let internal = serve(internal, web::prices(app.clone()), Duration::from_secs(1))?;
+    let public = serve(public, web::public(app.clone()), options.drain_within)?;
     announce(public.address());
 
     let signal = signals.first().await;
@@ -183,14 +184,7 @@ async fn stop(
 ) -> Result<(), String> {
     let deadline = Instant::now() + within;
     let left = || deadline.saturating_duration_since(Instant::now());
-    let cut = public.stop(left()).await;
-    if cut > 0 {
-        log(
-            Site::Server,
-            None,
-            format_args!("{cut} connections cut off after {within:?}"),
-        );
-    }
+    public.stop().await;
     let open = app.expiry.stop();
     // Writes that have begun are finished, even if the connections have used up the time.
     let grace = |left: Duration| left.max(Duration::from_secs(5));
@@ -199,7 +193,7 @@ async fn stop(
     let confirmed = framewise::time::timeout(grace(left()), worker)
         .await
         .is_ok();
-    internal.stop(Duration::from_secs(1)).await;
+    internal.stop().await;
     if !(finished && confirmed) {
         return Err("stopped with work undone; the next start takes it up".to_owned());
     }

@@ -5,21 +5,14 @@
 //! they belong to no request.
 
 use std::fmt;
-use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::http::{Request, StatusCode, Uri};
-use framewise::hyper::{FramewiseExecutor, FramewiseTimer};
-use framewise::net::TcpStream;
+use axum::http::{Request, StatusCode};
+use framewise::hyper::{Connector, client_builder};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 
 use crate::context::{REQUEST_ID, TENANT};
 use crate::price_service::Price;
@@ -68,11 +61,10 @@ impl Prices {
     /// last use, which must be shorter than the service keeps them open, so that no call uses a
     /// connection that is just being closed.
     pub(crate) fn new(address: SocketAddr, within: Duration, idle: Duration) -> Prices {
-        let client = Client::builder(FramewiseExecutor::at_root())
-            .pool_timer(FramewiseTimer::new())
+        let client = client_builder()
             .pool_idle_timeout(idle)
             .pool_max_idle_per_host(CALLS_MAX)
-            .build(Connector { address });
+            .build(Connector::new());
         Prices {
             client,
             address,
@@ -124,79 +116,5 @@ impl Prices {
             StatusCode::NOT_FOUND => Err(PriceError::Unknown),
             other => Err(failed(&format_args!("it replied {other}"))),
         }
-    }
-}
-
-/// Opens connections for the pool.
-#[derive(Clone)]
-struct Connector {
-    address: SocketAddr,
-}
-
-impl tower::Service<Uri> for Connector {
-    type Response = PriceStream;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<PriceStream>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let address = self.address;
-        Box::pin(async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(PriceStream(stream))
-        })
-    }
-}
-
-/// A stream of framewise with what hyper-util's pool requires of a connection.
-struct PriceStream(TcpStream);
-
-impl Connection for PriceStream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for PriceStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Read::poll_read(Pin::new(&mut self.0), cx, buffer)
-    }
-}
-
-impl Write for PriceStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Write::poll_write(Pin::new(&mut self.0), cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_flush(Pin::new(&mut self.0), cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_shutdown(Pin::new(&mut self.0), cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        Write::is_write_vectored(&self.0)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Write::poll_write_vectored(Pin::new(&mut self.0), cx, slices)
     }
 }

@@ -69,17 +69,6 @@ impl Work {
             .map(Token)
     }
 
-    /// Returns the number of tokens.
-    pub(crate) fn unfinished(&self) -> usize {
-        let own = usize::from(
-            self.open
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .is_some(),
-        );
-        self.done.sender_count() - own
-    }
-
     /// Lets no more work begin and waits for the work that has begun, for `within` at most. Returns
     /// `true` if all of it finished.
     pub(crate) async fn finish(&self, within: Duration) -> bool {
@@ -112,12 +101,9 @@ mod tests {
     #[test]
     fn work_is_counted_until_its_token_drops() {
         let work = Work::new();
-        assert_eq!(work.unfinished(), 0);
         let token = work.begin().expect("open");
-        assert_eq!(work.unfinished(), 1);
         let runtime = framewise::runtime::Runtime::new().expect("a runtime");
         assert!(!runtime.block_on(work.finish(Duration::from_millis(1))));
-        assert_eq!(work.unfinished(), 1);
         assert!(work.begin().is_none());
         drop(token);
         assert!(runtime.block_on(work.finish(Duration::from_secs(10))));

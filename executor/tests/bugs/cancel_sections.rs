@@ -53,6 +53,14 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         ),
     ),
     (
+        "executor/src/serve/server.rs",
+        "Serve",
+        (
+            "executor/tests/http/shutdown.rs",
+            "a_dropped_server_closes_its_listener_and_lets_requests_finish",
+        ),
+    ),
+    (
         "executor/src/signal/mod.rs",
         "ctrl_c",
         (

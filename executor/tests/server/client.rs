@@ -1,20 +1,14 @@
 //! Clients: hyper on framewise with pooled connections, HTTP/1 or HTTP/2; and raw bytes for
 //! requests that no real client sends.
 
-use std::future::Future;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use framewise::hyper::FramewiseExecutor;
-use framewise::net::TcpStream;
+use framewise::hyper::{Connector, client, client_builder};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper::{Request, StatusCode, Uri};
+use hyper::{Request, StatusCode};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, Connection};
 use serde_json::Value;
 
 use crate::process::LONG;
@@ -50,15 +44,12 @@ impl Reply {
 
 impl Client {
     pub(crate) fn http1(address: SocketAddr) -> Client {
-        let http =
-            legacy::Client::builder(FramewiseExecutor::at_root()).build(Connector { address });
+        let http = client();
         Client { http, address }
     }
 
     pub(crate) fn http2(address: SocketAddr) -> Client {
-        let http = legacy::Client::builder(FramewiseExecutor::at_root())
-            .http2_only(true)
-            .build(Connector { address });
+        let http = client_builder().http2_only(true).build(Connector::new());
         Client { http, address }
     }
 
@@ -193,64 +184,4 @@ pub(crate) fn raw_exchange(address: SocketAddr, bytes: &[u8]) -> String {
         Err(error) => panic!("the connection is not closed: {error}"),
     }
     String::from_utf8_lossy(&reply).into_owned()
-}
-
-#[derive(Clone)]
-struct Connector {
-    address: SocketAddr,
-}
-
-impl tower::Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        let address = self.address;
-        Box::pin(async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(Stream(stream))
-        })
-    }
-}
-
-struct Stream(TcpStream);
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Read::poll_read(Pin::new(&mut self.0), cx, buffer)
-    }
-}
-
-impl Write for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Write::poll_write(Pin::new(&mut self.0), cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_flush(Pin::new(&mut self.0), cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_shutdown(Pin::new(&mut self.0), cx)
-    }
 }

@@ -80,7 +80,7 @@ fn a_client_that_does_not_finish_is_cut_off_in_the_end() {
     let server = Server::start(&["--drain-within", "300ms", "--read-within", "1h"]);
     let mut stream = begin_order(&server, "never", &order("ada", &["A-1"]));
     server.signal("TERM");
-    server.wait_for_line(|line| line.message == "1 connections cut off after 300ms");
+    server.wait_for_line(|line| line.message == "1 connections were cut off after 300ms");
     let (status, ..) = server.wait();
     assert_eq!(status.code(), Some(0));
     let mut rest = Vec::new();

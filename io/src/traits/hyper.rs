@@ -1,4 +1,4 @@
-//! hyper's `rt::Read` and `rt::Write`.
+//! hyper's `rt::Read` and `rt::Write`, and hyper-util's `Connection`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -76,3 +76,21 @@ macro_rules! impl_write {
 
 for_each_readable!(impl_read);
 for_each_writable!(impl_write);
+
+#[cfg(feature = "hyper-util")]
+mod pooled {
+    use hyper_util::client::legacy::connect::{Connected, Connection};
+
+    impl Connection for crate::net::TcpStream {
+        fn connected(&self) -> Connected {
+            Connected::new()
+        }
+    }
+
+    #[cfg(unix)]
+    impl Connection for crate::net::UnixStream {
+        fn connected(&self) -> Connected {
+            Connected::new()
+        }
+    }
+}

@@ -61,7 +61,7 @@ fn c89_ten_thousand_messages_of_axums_streams_and_events_see_their_requests() {
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let counted = runtime.block_on(async {
-                let server = serve(protocol, routes()).await;
+                let server = serve(routes()).await;
                 let mut connection = connect::<Empty<Bytes>>(protocol, server.address).await;
                 let (mut all, mut right) = (0, 0);
                 for id in 1..=REQUESTS {

@@ -75,21 +75,17 @@ async fn handler(
 }
 
 /// Starts a server with one layer, which binds the values.
-pub(crate) async fn server_that_binds(
-    protocol: Protocol,
-    drops: &DropTracker,
-    bound: &Bound,
-) -> Server {
+pub(crate) async fn server_that_binds(drops: &DropTracker, bound: &Bound) -> Server {
     let (drops, bound) = (drops.clone(), bound.clone());
     let handler = service_fn(move |request| handler(request, drops.clone()));
     let bindings =
         move |request: &Parts| bind(&ID, id_in(request) + SERVERS).and(&KEPT, bound.value());
-    serve(protocol, FrameLayer::bind(bindings).layer(handler)).await
+    serve(FrameLayer::bind(bindings).layer(handler)).await
 }
 
 /// Starts a server with middleware that binds a value, in the two common forms: around a call that
 /// is made inside the scope (like axum's `next.run(request)`), or before it.
-async fn server_with_middleware(protocol: Protocol, drops: &DropTracker, lazy: bool) -> Server {
+async fn server_with_middleware(drops: &DropTracker, lazy: bool) -> Server {
     let drops = drops.clone();
     let handler =
         FrameLayer::new().layer(service_fn(move |request| handler(request, drops.clone())));
@@ -106,7 +102,7 @@ async fn server_with_middleware(protocol: Protocol, drops: &DropTracker, lazy: b
             }
         }
     });
-    serve(protocol, middleware).await
+    serve(middleware).await
 }
 
 /// Sends one request and reads its response, in the current frame. Returns the server's count and
@@ -206,7 +202,7 @@ fn check_all((sent, received): (Count, Count), requests: usize, drops: &DropTrac
 fn ten_thousand_messages_each_way(runtime: &Runtime, protocol: Protocol) {
     let (drops, bound) = (DropTracker::default(), Bound::default());
     let counted = runtime.block_on(async {
-        let server = server_that_binds(protocol, &drops, &bound).await;
+        let server = server_that_binds(&drops, &bound).await;
         exchange_all(protocol, server.address, REQUESTS, &drops).await
     });
     assert_eq!((counted.0.messages, counted.1.messages), (10_000, 10_000));
@@ -231,7 +227,7 @@ fn c89_a_layer_within_middleware_takes_what_the_middleware_bound() {
             for lazy in [false, true] {
                 let drops = DropTracker::default();
                 let counted = runtime.block_on(async {
-                    let server = server_with_middleware(protocol, &drops, lazy).await;
+                    let server = server_with_middleware(&drops, lazy).await;
                     exchange_all(protocol, server.address, FEW, &drops).await
                 });
                 check_all(counted, FEW, &drops);
@@ -258,7 +254,7 @@ fn without_the_layers_every_message_is_at_the_root() {
                         handler(Request::from_parts(parts, body), handlers.clone()),
                     )
                 });
-                let server = serve(protocol, server).await;
+                let server = serve(server).await;
                 let mut client: Connection<Messages> = connect(protocol, server.address).await;
                 ID.scope(7, exchange(&mut client, &drops, 7)).await
             });
@@ -275,7 +271,7 @@ fn c90_an_open_connection_keeps_no_requests_values() {
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let (drops, bound) = (DropTracker::default(), Bound::default());
-            let server = runtime.block_on(server_that_binds(protocol, &drops, &bound));
+            let server = runtime.block_on(server_that_binds(&drops, &bound));
             let address = server.address;
             let mut client = None;
             for id in 1..=3 {
@@ -311,7 +307,7 @@ fn c89_a_body_that_is_not_read_is_dropped_in_its_frame() {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let (drops, bound) = (DropTracker::default(), Bound::default());
             runtime.block_on(async {
-                let server = server_that_binds(protocol, &drops, &bound).await;
+                let server = server_that_binds(&drops, &bound).await;
                 let mut client = in_frames(connect(protocol, server.address).await);
                 let request = Request::post("http://localhost/")
                     .header("host", "localhost")

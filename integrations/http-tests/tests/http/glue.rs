@@ -1,18 +1,18 @@
-//! hyper's servers and clients on framewise, as tower services.
+//! `framewise::serve`, and hyper's clients on framewise as tower services.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use framewise::hyper::{FramewiseExecutor, FramewiseTimer};
+use framewise::hyper::FramewiseExecutor;
 use framewise::net::{TcpListener, TcpStream};
 use framewise::task::JoinHandle;
 use framewise::{spawn_root, tower as layers};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, client, server};
-use hyper_util::service::TowerToHyperService;
+use hyper::{Request, Response, client};
 use tower::{BoxError, Layer, Service};
 
 /// h2 accounts 256 bytes for each small unread message, and limits the total to half of the window.
@@ -27,20 +27,20 @@ pub(crate) enum Protocol {
     Http2,
 }
 
-/// A server. Dropping it stops the accept loop; its connections end with their clients.
+/// A server. Dropping it closes its listener; its connections end when they are idle.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    accepting: JoinHandle<()>,
+    serving: JoinHandle<io::Result<()>>,
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.serving.abort();
     }
 }
 
-/// Serves on a free port, each connection in a task in the root frame.
-pub(crate) async fn serve<S, B>(protocol: Protocol, service: S) -> Server
+/// Serves on a free port, in the root frame.
+pub(crate) async fn serve<S, B>(service: S) -> Server
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -50,34 +50,11 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let accepting = spawn_root(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
-            stream.set_nodelay(true).unwrap();
-            let service = TowerToHyperService::new(service.clone());
-            drop(spawn_root(async move {
-                // A client that disconnects without a shutdown causes an error.
-                let _ = match protocol {
-                    Protocol::Http1 => {
-                        server::conn::http1::Builder::new()
-                            .timer(FramewiseTimer::new())
-                            .serve_connection(stream, service)
-                            .with_upgrades()
-                            .await
-                    }
-                    Protocol::Http2 => {
-                        server::conn::http2::Builder::new(FramewiseExecutor::new())
-                            .timer(FramewiseTimer::new())
-                            .initial_connection_window_size(WINDOW)
-                            .enable_connect_protocol()
-                            .serve_connection(stream, service)
-                            .await
-                    }
-                };
-            }));
-        }
+    let server = framewise::serve(listener, service).configure(|http| {
+        http.http2().initial_connection_window_size(WINDOW);
     });
-    Server { address, accepting }
+    let serving = spawn_root(server.into_future());
+    Server { address, serving }
 }
 
 /// A client's connection.

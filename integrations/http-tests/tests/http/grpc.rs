@@ -117,7 +117,7 @@ async fn route(request: Request<Incoming>) -> Result<Response<tonic::body::Body>
 async fn server() -> Server {
     let bindings = |request: &Parts| bind(&ID, id_in(request) + SERVERS);
     let service = FrameLayer::bind(bindings).layer(service_fn(route));
-    serve(Protocol::Http2, service).await
+    serve(service).await
 }
 
 /// Makes one call in the current frame. Returns how many messages were sent or received, and how

@@ -1,105 +1,45 @@
 //! hyper-util's pooled client on framewise (C-56, C-57, C-90): a connection that the first request
 //! opened neither exposes the first request's frame to the second one nor keeps its values alive.
 
-use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use framewise::bind;
-use framewise::hyper::{FramewiseExecutor, FramewiseTimer};
-use framewise::net::TcpStream;
+use framewise::hyper::{Connector, FramewiseExecutor, FramewiseTimer};
 use framewise::runtime::Runtime;
 use hyper::Uri;
 use hyper::body::Body;
-use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::client::legacy;
-use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::client::legacy::connect::Connect;
+use tower::ServiceExt;
 
 use crate::bodies::{Bound, MESSAGES, exchange, server_that_binds};
 use crate::glue::{Protocol, in_frames};
 use crate::messages::{DropTracker, Messages};
 use framewise_test_support::{ID, KEPT, everywhere};
 
-/// Opens connections and counts them.
-#[derive(Clone)]
-struct Connector {
-    address: SocketAddr,
-    opened: Arc<AtomicUsize>,
-}
-
-impl tower::Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = io::Error;
-    type Future = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Uri) -> Self::Future {
-        self.opened.fetch_add(1, Ordering::SeqCst);
-        let address = self.address;
-        Box::pin(async move { Ok(Stream(TcpStream::connect(address).await?)) })
-    }
-}
-
-struct Stream(TcpStream);
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl Read for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Read::poll_read(Pin::new(&mut self.0), cx, buffer)
-    }
-}
-
-impl Write for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Write::poll_write(Pin::new(&mut self.0), cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_flush(Pin::new(&mut self.0), cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Write::poll_shutdown(Pin::new(&mut self.0), cx)
-    }
-}
-
 /// Creates a pool with everything that hyper-util spawns for it: the drivers, and the task that
-/// closes idle connections.
+/// closes idle connections. Its connections lead to `address`, and are counted.
 fn pool<B>(
     protocol: Protocol,
     address: SocketAddr,
     executor: FramewiseExecutor,
-) -> (legacy::Client<Connector, B>, Arc<AtomicUsize>)
+) -> (
+    legacy::Client<impl Connect + Clone + Send + Sync + 'static, B>,
+    Arc<AtomicUsize>,
+)
 where
     B: Body + Send + Unpin + 'static,
     B::Data: Send,
 {
     let opened = Arc::new(AtomicUsize::new(0));
-    let connector = Connector {
-        address,
-        opened: Arc::clone(&opened),
-    };
+    let count = Arc::clone(&opened);
+    let connector = Connector::new().map_request(move |_: Uri| {
+        count.fetch_add(1, Ordering::SeqCst);
+        Uri::try_from(format!("http://{address}/")).unwrap()
+    });
     let client = legacy::Client::builder(executor)
         .http2_only(protocol == Protocol::Http2)
         .pool_timer(FramewiseTimer::new())
@@ -112,7 +52,7 @@ where
 /// connections.
 fn check_pooled(runtime: &Runtime, protocol: Protocol) {
     let (drops, bound) = (DropTracker::default(), Bound::default());
-    let server = runtime.block_on(server_that_binds(protocol, &drops, &bound));
+    let server = runtime.block_on(server_that_binds(&drops, &bound));
     let (client, opened) = pool(protocol, server.address, FramewiseExecutor::new());
     for id in 1..=4 {
         let (kept, drops) = (Arc::new(()), drops.clone());
@@ -160,7 +100,7 @@ fn without_the_layer_a_pools_bodies_are_those_of_the_drivers_frame() {
         ] {
             let (drops, bound) = (DropTracker::default(), Bound::default());
             let protocol = Protocol::Http2;
-            let server = runtime.block_on(server_that_binds(protocol, &drops, &bound));
+            let server = runtime.block_on(server_that_binds(&drops, &bound));
             let (client, _) = pool::<Messages>(protocol, server.address, executor);
             let mut trailers = Vec::new();
             for id in [7, 8] {

@@ -87,9 +87,8 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>
     Ok(response.body(Empty::new()).unwrap())
 }
 
-/// The client's side of a socket: sends all messages and reads the replies. Returns how many
-/// replies were correct.
-async fn exchange(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
+/// Opens a socket to the server.
+async fn open(protocol: Protocol, address: SocketAddr, id: u64) -> Socket {
     let mut connection = connect::<Empty<Bytes>>(protocol, address).await;
     let request = match protocol {
         Protocol::Http1 => Request::get("/")
@@ -114,7 +113,13 @@ async fn exchange(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
     };
     assert_eq!(response.status(), expected);
     let upgraded = hyper::upgrade::on(response).await.unwrap();
-    let (mut sink, mut replies) = socket(upgraded, Role::Client).await.split();
+    socket(upgraded, Role::Client).await
+}
+
+/// The client's side of a socket: sends all messages and reads the replies. Returns how many
+/// replies were correct.
+async fn exchange(protocol: Protocol, address: SocketAddr, id: u64) -> usize {
+    let (mut sink, mut replies) = open(protocol, address, id).await.split();
     let sending = spawn(async move {
         for _ in 0..MESSAGES / BATCH {
             for _ in 0..BATCH {
@@ -152,8 +157,31 @@ fn c89_ten_thousand_messages_of_websockets_by_hypers_upgrade_see_their_requests(
     everywhere(|runtime, _| {
         for protocol in [Protocol::Http1, Protocol::Http2] {
             let service = FrameLayer::bind(bindings).layer(service_fn(upgrade));
-            let server = runtime.block_on(serve(protocol, service));
+            let server = runtime.block_on(serve(service));
             assert_eq!(exchange_all(runtime, protocol, server.address), 10_000);
+        }
+    });
+}
+
+/// A server's end does not wait for sockets that were upgraded, nor close them.
+#[test]
+fn an_upgraded_connection_goes_on_after_its_server_has_ended() {
+    everywhere(|runtime, _| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            runtime.block_on(async {
+                let service = FrameLayer::bind(bindings).layer(service_fn(upgrade));
+                let server = serve(service).await;
+                let mut socket = open(protocol, server.address, 7).await;
+                drop(server);
+                for _ in 0..BATCH {
+                    socket.feed(message(7)).await.unwrap();
+                }
+                socket.flush().await.unwrap();
+                for _ in 0..BATCH {
+                    let reply = socket.next().await.unwrap().unwrap();
+                    assert_eq!(number(&reply.into_data()), 7 + SERVERS);
+                }
+            });
         }
     });
 }
@@ -195,7 +223,7 @@ fn c89_a_wrapped_callback_of_axums_on_upgrade_sees_its_request_in_tokios_task() 
             };
             let routes: Router = Router::new().route("/", any(upgrade));
             let routes = routes.layer(FrameLayer::bind(bindings));
-            let server = runtime.block_on(serve(Protocol::Http1, routes));
+            let server = runtime.block_on(serve(routes));
             let right = exchange_all(runtime, Protocol::Http1, server.address);
             assert_eq!(right, expected, "wrapped: {wrapped}");
         }
