@@ -202,6 +202,8 @@ pub mod time {
         interval, interval_at, set_interval, set_interval_with, set_timeout, sleep, sleep_until,
         timeout, timeout_at,
     };
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub use framewise_timers::{advance, pause, resume};
 }
 
 /// The README's examples, compiled and run.

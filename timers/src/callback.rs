@@ -279,7 +279,7 @@ impl CallbackState {
                 let body = CallbackBody::Repeat(callback);
                 match this.period {
                     Some(period) if returned || this.on_panic == PanicPolicy::Continue => {
-                        let next = multiple_after(due, period, Instant::now());
+                        let next = multiple_after(due, period, this.handle.clock().now());
                         Self::arm(this, body, frame, next);
                     }
                     _ => {

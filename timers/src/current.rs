@@ -33,6 +33,12 @@ pub(crate) fn current() -> Option<TimerHandle> {
     CURRENT.get()
 }
 
+/// Calls `f` with this thread's handle. `f` must not enter one.
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+pub(crate) fn with<R>(f: impl FnOnce(Option<&TimerHandle>) -> Option<R>) -> Option<R> {
+    CURRENT.with(f)
+}
+
 /// Replaces a timer's handle with this thread's, if the timer has no handle yet or one of the same
 /// runtime. Arming then locks this thread's own wheel, which is mostly uncontended.
 pub(crate) fn use_local_wheel(handle: &mut Option<TimerHandle>) {

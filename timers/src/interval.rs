@@ -102,7 +102,7 @@ impl Interval {
     pub fn poll_tick(&mut self, cx: &mut Context<'_>) -> Poll<Instant> {
         ready!(Pin::new(&mut self.sleep).poll(cx));
         let due = self.sleep.deadline();
-        let now = Instant::now();
+        let now = self.sleep.now();
         let next = self.next_deadline(due, now);
         self.sleep.restart(next, next > now);
         Poll::Ready(due)
@@ -115,12 +115,12 @@ impl Interval {
 
     /// Makes the next tick due now.
     pub fn reset_immediately(&mut self) {
-        self.reset_at(Instant::now());
+        self.reset_at(self.sleep.now());
     }
 
     /// Sets the next tick to `after` from now.
     pub fn reset_after(&mut self, after: Duration) {
-        self.reset_at(Instant::now().saturating_add(after));
+        self.reset_at(self.sleep.now().saturating_add(after));
     }
 
     /// Sets the next tick to `deadline`.

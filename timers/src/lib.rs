@@ -39,8 +39,7 @@ mod timers;
 mod wheel;
 
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-#[doc(hidden)]
-pub mod virtual_time;
+mod test_clock;
 
 #[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
@@ -61,6 +60,8 @@ pub use current::{EnterTimers, enter};
 pub use instant::Instant;
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use sleep::{Sleep, sleep, sleep_until};
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+pub use test_clock::{advance, pause, resume};
 pub use timeout::{Elapsed, Timeout, timeout, timeout_at};
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 #[doc(hidden)]

@@ -231,6 +231,15 @@ impl<P> TimerQueue<P> {
         batch
     }
 
+    /// Publishes the tick of the next entry, and not that of one that was canceled.
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub(crate) fn settle_next(&self) {
+        let locked = self.locked.lock();
+        let next = locked.wheel.next_entry().unwrap_or(NEVER);
+        // Ordering: Relaxed. It only increases, like in `take_due`.
+        self.next.store(next, Ordering::Relaxed);
+    }
+
     /// Rejects entries from now on, and takes out all entries.
     pub fn close(&self) -> Vec<P> {
         let mut locked = self.locked.lock();

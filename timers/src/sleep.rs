@@ -11,6 +11,7 @@ use std::{fmt, mem};
 use framewise_context::FramedWaker;
 use framewise_context::coop;
 
+use crate::clock::Clock;
 use crate::current;
 use crate::instant::Instant;
 use crate::queue::{ArmError, Found, Rearmed};
@@ -105,15 +106,40 @@ impl Sleep {
         }
     }
 
+    /// Makes a sleep that is due at `now` and waits nevertheless, until its timer fires: after those
+    /// of all earlier deadlines.
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub(crate) fn due_now(handle: TimerHandle, now: Instant) -> Self {
+        Self {
+            deadline: now,
+            handle: Some(handle),
+            state: SleepState::Idle { certain: true },
+        }
+    }
+
     /// Returns the deadline. For a sleep of [`Duration::MAX`] it is the furthest instant that can
     /// be represented.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Returns `true` if the deadline has passed, even if no poll has noticed yet.
+    /// Returns `true` if the wait is over: the timer has fired, or a poll found its deadline passed.
+    ///
+    /// Until the first poll it is `false`, whatever the deadline.
     pub fn is_elapsed(&self) -> bool {
-        matches!(self.state, SleepState::Elapsed) || Instant::now() >= self.deadline
+        match (self.state, &self.handle) {
+            (SleepState::Elapsed, _) => true,
+            (SleepState::Armed(key), Some(handle)) => {
+                handle.queue().inspect(key, |_| ()) == Found::Fired
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns the time of the runtime that the sleep belongs to.
+    pub(crate) fn now(&self) -> Instant {
+        let clock = self.handle.as_ref().map(TimerHandle::clock);
+        clock.map_or_else(Instant::now, Clock::now)
     }
 
     /// Sets another deadline, earlier or later, in any state of the sleep.
@@ -183,7 +209,7 @@ impl Sleep {
 
     #[track_caller]
     fn poll_idle(&mut self, certain: bool, waker: &Waker) -> Poll<()> {
-        if !certain && Instant::now() >= self.deadline {
+        if !certain && self.now() >= self.deadline {
             return self.elapse();
         }
         current::use_local_wheel(&mut self.handle);
@@ -212,11 +238,12 @@ impl Sleep {
     #[track_caller]
     fn poll_closed(&mut self, waker: &Waker) -> Poll<()> {
         let common = self.handle.as_ref().map(TimerHandle::common);
-        if !self.is_elapsed() && common.is_some_and(|common| common.is_ending(waker)) {
+        let has_passed = self.now() >= self.deadline;
+        if !has_passed && common.is_some_and(|common| common.is_ending(waker)) {
             return Poll::Pending;
         }
         assert!(
-            self.is_elapsed(),
+            has_passed,
             "the runtime of this timer was shut down before the timer's deadline: \
              await timers on a runtime that is running"
         );
@@ -235,7 +262,7 @@ impl Future for Sleep {
     #[track_caller]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-        ready!(crate::virtual_time::poll_preempt(cx));
+        ready!(crate::test_clock::poll_preempt(cx));
         let this = self.get_mut();
         ready!(match this.state {
             SleepState::Idle { certain } => this.poll_idle(certain, cx.waker()),

@@ -111,9 +111,17 @@ impl Timers {
     /// # Panics
     /// If `wheels` is 0.
     pub fn new(wheels: usize, unpark: impl Fn() + Send + Sync + 'static) -> Arc<Self> {
+        Self::with_clock(wheels, Clock::start(), unpark)
+    }
+
+    fn with_clock(
+        wheels: usize,
+        clock: Clock,
+        unpark: impl Fn() + Send + Sync + 'static,
+    ) -> Arc<Self> {
         assert!(wheels > 0, "timers need at least one wheel");
         let common = Arc::new(TimerCommon {
-            clock: Clock::start(),
+            clock,
             park_state: CachePadded::new(DriverParkState::new()),
             unpark: Box::new(unpark),
             panic_hook: Mutex::new(None),
@@ -390,6 +398,12 @@ impl TimerHandle {
     pub(crate) fn notify_driver(&self, published: Published) {
         let common = &*self.shard.common;
         common.park_state.armed(published, || (common.unpark)());
+    }
+
+    /// Wakes the driver, whose wait the clock has made wrong.
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub(crate) fn wake_driver(&self) {
+        (self.shard.common.unpark)();
     }
 
     pub(crate) fn is_same_wheel(&self, other: &Self) -> bool {

@@ -10,7 +10,7 @@
 //! Eight levels of 64 slots. A tick is written in base 64. An entry sits on the level of the
 //! highest digit in which its tick differs from [`elapsed`](Wheel::elapsed), in the slot that this
 //! digit names. So a slot is one tick on level 0, 64 ticks on level 1, and so on: 2⁴⁸ ticks in all.
-//! Two properties follow, and the algorithm rests on them:
+//! (With the feature `test-util` there are eleven levels.) Two properties follow, and the algorithm rests on them:
 //!
 //! 1. every entry of a level is due before every entry of a higher one;
 //! 2. within a level the order of the slots is the order of time, and no slot wraps around: the
@@ -37,10 +37,14 @@ use crate::slab::{EntrySlab, NIL};
 /// The number of bits of a tick that one level covers.
 const LEVEL_BITS: u32 = 6;
 const SLOTS: usize = 1 << LEVEL_BITS;
-const LEVELS: usize = 8;
+/// With the feature `test-util` there are clocks whose ticks are nanoseconds.
+const LEVELS: usize = if cfg!(feature = "test-util") { 11 } else { 8 };
 
 /// The last tick of the wheel. An entry with this tick or a later one never fires.
-pub(crate) const FAR_TICK: u64 = (1 << (LEVEL_BITS * LEVELS as u32)) - 1;
+pub(crate) const FAR_TICK: u64 = (1 << TICK_BITS) - 1;
+
+/// The number of bits of a tick: eight levels, or 292 years of nanoseconds.
+const TICK_BITS: u32 = if cfg!(feature = "test-util") { 63 } else { 48 };
 
 /// Identifies an entry of one wheel. Keys are never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,6 +191,17 @@ impl<P> Wheel<P> {
         (earliest < FAR_TICK).then_some(earliest)
     }
 
+    /// Like [`next_deadline`](Self::next_deadline), but exact. Visits the entries of one slot.
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub(crate) fn next_entry(&self) -> Option<u64> {
+        let (level, slot) = self.first_slot()?;
+        let entry = |index| self.entries.get(index);
+        let head = entry(self.levels[level].slots[slot].head);
+        let entries = std::iter::successors(head, |linked| entry(linked.next));
+        let earliest = entries.map(|linked| linked.when).min()?;
+        (earliest < FAR_TICK).then_some(earliest)
+    }
+
     /// Takes out one entry that is due at tick `now` or earlier.
     ///
     /// Earlier ticks come first. When this returns `None`, the wheel's time has reached `now`. An
@@ -225,7 +240,8 @@ impl<P> Wheel<P> {
     /// Returns the first tick of a slot. At level 0 it may be `elapsed` itself.
     fn slot_start(&self, level: usize, slot: usize) -> u64 {
         let shift = LEVEL_BITS * level as u32;
-        let above = self.elapsed >> (shift + LEVEL_BITS);
+        // In two steps, since the highest of eleven levels ends beyond the last bit.
+        let above = self.elapsed >> shift >> LEVEL_BITS;
         (above << LEVEL_BITS | slot as u64) << shift
     }
 

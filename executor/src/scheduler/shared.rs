@@ -62,10 +62,18 @@ impl Shared {
         flavor: Flavor,
     ) -> (Arc<Self>, Vec<LocalQueue>) {
         let (queues, locals) = Queues::new(workers);
-        let timers = Timers::new(workers + 1, {
+        let wake_driver = {
             let io = io.clone();
             move || io.unpark()
-        });
+        };
+        #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+        let timers = if workers == 0 {
+            Timers::new_stoppable(1, wake_driver)
+        } else {
+            Timers::new(workers + 1, wake_driver)
+        };
+        #[cfg(not(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle)))))]
+        let timers = Timers::new(workers + 1, wake_driver);
         timers.on_poll_when_closed(is_of_ending_task);
         let shared = Self {
             flavor,

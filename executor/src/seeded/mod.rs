@@ -35,7 +35,6 @@ use std::time::Duration;
 
 use framewise_context::{Frame, coop};
 use framewise_sync::deque::Steal;
-use framewise_timers::virtual_time::VirtualTime;
 use framewise_timers::{DueTimer, Instant};
 
 use self::choice::Chooser;
@@ -67,7 +66,6 @@ pub(crate) struct Run {
     chooser: RefCell<Chooser>,
     names: RefCell<Names>,
     runnable: RefCell<Vec<Runnable>>,
-    time: VirtualTime,
     start: Instant,
     steps: Cell<u64>,
     steps_max: u64,
@@ -99,21 +97,16 @@ enum What {
 }
 
 impl Run {
-    /// Creates the run of a runtime that was made under `time`.
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        time: VirtualTime,
-        seed: u64,
-        steps_max: u64,
-    ) -> Rc<Self> {
+    /// Creates the run of a runtime whose clock it moves.
+    pub(crate) fn new(shared: Arc<Shared>, seed: u64, steps_max: u64) -> Rc<Self> {
+        let start = shared.timers.now();
         Rc::new(Self {
             seed,
             shared,
             chooser: RefCell::new(Chooser::new(seed)),
             names: RefCell::default(),
             runnable: RefCell::default(),
-            time,
-            start: Instant::now(),
+            start,
             steps: Cell::new(0),
             steps_max,
             own_pushes: Cell::new(0),
@@ -144,7 +137,7 @@ impl Run {
         RunReport {
             steps: self.steps.get(),
             digest: self.chooser.borrow().digest(),
-            elapsed: Instant::now().duration_since(self.start),
+            elapsed: self.shared.timers.now().duration_since(self.start),
             trace: self.names.borrow().trace(),
             has_foreign_threads: self.has_foreign_threads.get(),
             is_blocked_by_nesting: self.levels.is_blocked_by_nesting(),
@@ -256,19 +249,16 @@ impl Run {
 
     /// Advances the time to the next timer. Returns `false` if there is none.
     fn advance(&self) -> bool {
-        // The next timer may be a cancelled one: then the time advances again.
-        while let Some(next) = self.shared.timers.next_due() {
-            self.time.advance_to(next);
-            self.note(Step::Jump(next.duration_since(self.start)));
-            let due = self.shared.timers.take_due();
-            if !due.is_empty() {
-                for timer in due {
-                    self.add(What::Timer(timer), None);
-                }
-                return true;
-            }
+        let timers = &self.shared.timers;
+        let Some(next) = timers.next_due() else {
+            return false;
+        };
+        timers.advance_to(next);
+        self.note(Step::Jump(timers.now().duration_since(self.start)));
+        for timer in timers.take_due(next) {
+            self.add(What::Timer(timer), None);
         }
-        false
+        true
     }
 
     fn add(&self, what: What, priority: Option<i64>) {

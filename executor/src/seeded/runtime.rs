@@ -11,7 +11,6 @@ use std::sync::Arc;
 
 use framewise_context::Frame;
 use framewise_io::IoDriver;
-use framewise_timers::virtual_time::VirtualTime;
 
 use super::{InRun, Run, RunReport, Stop, hooks};
 use crate::blocking::BlockingPool;
@@ -63,10 +62,10 @@ pub(crate) fn run<F: Future>(
             super::with_run(|run| run.stop(Stop::Unhandled(message)));
         }
     });
-    let time = VirtualTime::start(hooks::interrupts);
     let shared = threadless(&hook);
+    shared.timers.drive_clock(hooks::interrupts);
     let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
-    let run = Run::new(shared, time, settings.seed, settings.steps_max);
+    let run = Run::new(shared, settings.seed, settings.steps_max);
     let _entered = enter::enter(&spawner, spawner.shared.outside());
     let in_run = InRun::enter(&run);
     let mut report = None;

@@ -418,6 +418,14 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         ),
     ),
     (
+        "timers/src/test_clock.rs",
+        "advance",
+        (
+            "timers/tests/test_clock.rs",
+            "advance_has_moved_the_time_after_its_first_poll",
+        ),
+    ),
+    (
         "timers/src/timeout.rs",
         "timeout",
         (HERE, "a_dropped_timeout_drops_its_future"),

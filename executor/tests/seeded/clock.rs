@@ -1,7 +1,7 @@
 //! Virtual time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use framewise::task::yield_now;
@@ -22,9 +22,7 @@ fn virtual_hours_pass_at_once() {
             interval.tick().await;
         }
         time::sleep(day).await;
-        let passed = start.elapsed();
-        let late = passed - day - 23 * (day / 24);
-        assert!(late < MS, "{passed:?}");
+        assert_eq!(start.elapsed(), day + 23 * (day / 24), "exactly");
         assert!(real.elapsed() > day, "the clock has gone on");
     });
     assert!(run.elapsed() > day);
@@ -67,4 +65,31 @@ fn a_task_may_spin_until_a_timer_has_fired() {
             yield_now().await;
         }
     });
+}
+
+/// It moves the time, and what has become due runs in the order of the deadlines.
+#[test]
+fn advance_moves_the_virtual_time() {
+    test::check(|| async {
+        let start = Instant::now();
+        let order = Arc::new(Mutex::new(Vec::new()));
+        for after in [3, 1, 2, 5] {
+            let order = Arc::clone(&order);
+            time::set_timeout(after * MS, move || order.lock().unwrap().push(after));
+        }
+        time::advance(4 * MS).await;
+        assert_eq!(*order.lock().unwrap(), [1, 2, 3]);
+        assert_eq!(start.elapsed(), 4 * MS);
+        time::sleep(MS).await;
+        assert_eq!(start.elapsed(), 5 * MS);
+    });
+}
+
+#[test]
+fn virtual_time_is_neither_paused_nor_resumed() {
+    for change in [time::pause, time::resume] {
+        let run = Explorer::new().run(0, || async move { change() });
+        let failure = run.into_result().expect_err("it panics");
+        assert!(failure.to_string().contains("virtual"), "{failure}");
+    }
 }

@@ -6,10 +6,18 @@ use super::{Clock, TICK};
 use crate::instant::Instant;
 use crate::wheel::FAR_TICK;
 
+/// Returns a clock that was started at `start`.
+fn starting(start: Instant) -> Clock {
+    Clock {
+        start,
+        ..Clock::start()
+    }
+}
+
 #[test]
 fn a_deadline_rounds_up_and_the_time_rounds_down() {
     let start = Instant::now();
-    let clock = Clock { start };
+    let clock = starting(start);
     let nano = Duration::from_nanos(1);
     assert_eq!(clock.ticks_reached(start), 0);
     assert_eq!(clock.ticks_reached(start + nano), 1);
@@ -24,9 +32,7 @@ fn a_deadline_rounds_up_and_the_time_rounds_down() {
 #[test]
 fn an_instant_before_the_start_has_elapsed() {
     let now = Instant::now();
-    let clock = Clock {
-        start: now + Duration::from_secs(1),
-    };
+    let clock = starting(now + Duration::from_secs(1));
     assert_eq!(clock.ticks_reached(now), 0);
     assert_eq!(clock.ticks_begun(now), 0);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::{FAR_TICK, Key, SLOTS, Wheel};
+use super::{FAR_TICK, Key, SLOTS, TICK_BITS, Wheel};
 
 /// Takes out everything that is due at `now`, in order.
 fn due<P>(wheel: &mut Wheel<P>, now: u64) -> Vec<P> {
@@ -14,7 +14,7 @@ fn due<P>(wheel: &mut Wheel<P>, now: u64) -> Vec<P> {
 #[test]
 fn an_entry_comes_out_at_its_tick_and_not_before() {
     // Every power of two and its neighbors: where levels begin and end.
-    let edges = (0..48).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+    let edges = (0..TICK_BITS).flat_map(|bit| [(1_u64 << bit) - 1, 1 << bit, (1 << bit) + 1]);
     for when in edges.filter(|when| *when > 0) {
         let mut wheel = Wheel::new();
         wheel.insert(when, when).unwrap();
@@ -154,7 +154,8 @@ fn short_timers_come_out_in_time_where_each_level_wraps() {
     let mut step = 1_u64;
     while step < FAR_TICK {
         // The last slot of a level, the slot before it, and the first slot after the wrap.
-        for start in [step * 62, step * 63, step * 64 - 1, step * 64] {
+        let slots = |count| step.saturating_mul(count);
+        for start in [slots(62), slots(63), slots(64) - 1, slots(64)] {
             if start >= FAR_TICK - 100 * SLOTS as u64 {
                 continue;
             }
@@ -171,7 +172,7 @@ fn short_timers_come_out_in_time_where_each_level_wraps() {
                 now = when + 1;
             }
         }
-        step *= SLOTS as u64;
+        step = step.saturating_mul(SLOTS as u64);
     }
 }
 
@@ -263,6 +264,8 @@ proptest! {
             if let (Some(published), Some(next)) = (published, next) {
                 prop_assert!(now < published && published <= next);
             }
+            #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+            prop_assert_eq!(wheel.next_entry(), next);
             prop_assert_eq!(wheel.len(), model.len());
         }
     }
