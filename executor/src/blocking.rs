@@ -184,6 +184,7 @@ impl<H: Host> BlockingPool<H> {
             return Ok(());
         };
         let mut state = self.count_out_unstarted();
+        host.after_calls();
         if state.closed {
             return Err((job, None));
         }

@@ -81,7 +81,7 @@
 //! (`Frame::scope_body`), and `tower` has the layers that do so for whole servers and clients.
 //! `frame-stats` counts the live frames by the place that bound them, as builds with debug
 //! assertions do without it: see [`context::frame_stats`]. `test-util` is for dev-dependencies:
-//! seeded runs, `framewise::test`.
+//! seeded runs, `framewise::test`, and paused time, `time::pause`.
 //!
 //! # What a frame costs
 //!
@@ -193,6 +193,38 @@ pub mod net {
 }
 
 /// Sleeping, limits, ticks and timer callbacks.
+#[cfg_attr(
+    feature = "test-util",
+    doc = r#"
+# Paused time
+
+A test of code that waits need not wait (feature `test-util`). In a current-thread runtime the time can
+be paused ([`pause`](pause()), [`Builder::start_paused`](crate::runtime::Builder::start_paused)). It then
+stands still while anything can run, and jumps to the next timer when nothing can:
+
+```
+use framewise::time::{self, Duration, Instant};
+
+# #[cfg(feature = "macros")]
+#[framewise::main(start_paused = true)] // or #[framewise::test(start_paused = true)]
+async fn main() {
+    let start = Instant::now();
+    let task = framewise::spawn(time::sleep(Duration::from_secs(3600)));
+    task.await.expect("it neither panics nor is aborted"); // returns at once
+    assert_eq!(start.elapsed(), Duration::from_secs(3600));
+
+    time::advance(Duration::from_millis(5)).await;
+    assert_eq!(start.elapsed(), Duration::from_millis(3_600_005));
+
+    time::resume();
+    time::sleep(Duration::from_millis(1)).await; // takes a millisecond
+    time::pause();
+}
+# #[cfg(not(feature = "macros"))] fn main() {}
+```
+
+[`framewise::test`](mod@crate::test) has virtual time, too, and runs a test in many orders."#
+)]
 pub mod time {
     #[doc(no_inline)]
     pub use std::time::Duration;

@@ -11,7 +11,7 @@ use framewise::runtime::{Builder, Handle};
 use framewise::task::{JoinSet, LocalSet, block_on, spawn_local};
 use framewise::test::{self, Explorer};
 use framewise::time::{
-    Instant, interval, interval_at, set_interval, set_timeout, sleep, sleep_until,
+    Instant, interval, interval_at, pause, resume, set_interval, set_timeout, sleep, sleep_until,
 };
 use framewise::time::{timeout, timeout_at};
 use framewise::{spawn, spawn_blocking, spawn_root};
@@ -68,6 +68,8 @@ fn a_call_outside_of_a_runtime() {
         set.spawn_local(async {});
         set_timeout(second, || ());
         set_interval(second, || ());
+        pause();
+        resume();
     }
     reported_here! {
         at_once(async { sleep(second).await });
@@ -101,6 +103,19 @@ fn a_wrong_argument() {
         Explorer::new().runs(0);
         test::run(0, pending::<()>);
     }
+    let paused = Builder::new_current_thread().start_paused(true).build();
+    paused.unwrap().block_on(async {
+        reported_here! {
+            pause();
+            { resume(); resume(); };
+        }
+    });
+    runtime(1).block_on(async {
+        reported_here! {
+            pause();
+            resume();
+        }
+    });
 }
 
 #[test]

@@ -69,6 +69,12 @@ impl Batch {
         self.wakers.is_empty() && self.calls.is_empty()
     }
 
+    /// Returns `true` if the driver found no event and was not unparked. For tools of tests.
+    #[doc(hidden)]
+    pub fn found_nothing(&self) -> bool {
+        self.report.events == 0 && !self.report.unparked && self.is_empty()
+    }
+
     /// Calls all wakers, then all callbacks, so a slow callback delays no waiter.
     ///
     /// # Frame

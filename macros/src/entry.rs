@@ -23,6 +23,7 @@ struct Settings {
     path: String,
     worker_threads: Option<String>,
     flavor: Flavor,
+    start_paused: bool,
     tokio_compat: bool,
     seeds: Option<String>,
 }
@@ -63,6 +64,7 @@ impl Settings {
             path: "::framewise".to_owned(),
             worker_threads: None,
             flavor: Flavor::MultiThread,
+            start_paused: false,
             tokio_compat: false,
             seeds: None,
         };
@@ -92,6 +94,8 @@ impl Settings {
                     settings.flavor = Flavor::parse(&name, span)?;
                     has_flavor = true;
                 }
+                ("start_paused", Some(value)) if value == "true" => settings.start_paused = true,
+                ("start_paused", Some(value)) if value == "false" => settings.start_paused = false,
                 ("tokio_compat", None) => settings.tokio_compat = true,
                 ("seeds", Some(count)) if entry == Entry::Test => settings.seeds = Some(count),
                 ("crate", Some(path)) => settings.path = unquoted(&path, span)?,
@@ -103,10 +107,23 @@ impl Settings {
                 Some(other) => return Err(Error(other.span(), "expected a comma".into())),
             }
         }
+        let Settings {
+            start_paused,
+            tokio_compat,
+            ..
+        } = settings;
         if settings.seeds.is_some()
-            && (settings.worker_threads.is_some() || settings.tokio_compat || has_flavor)
+            && (settings.worker_threads.is_some() || start_paused || tokio_compat || has_flavor)
         {
-            let message = "a seeded test has one thread, so `seeds` stands alone";
+            let message = "a seeded test has one thread and virtual time, so `seeds` stands alone";
+            return Err(Error(Span::call_site(), message.into()));
+        }
+        if start_paused && !has_flavor {
+            settings.flavor = Flavor::CurrentThread;
+        }
+        if start_paused && settings.flavor == Flavor::MultiThread {
+            let message = "the time can be paused in a current-thread runtime only: use \
+                 `flavor = \"current_thread\"`, or leave the flavor out";
             return Err(Error(Span::call_site(), message.into()));
         }
         if settings.flavor != Flavor::MultiThread && settings.worker_threads.is_some() {
@@ -123,6 +140,7 @@ impl Settings {
             path,
             worker_threads,
             flavor,
+            start_paused,
             tokio_compat,
             seeds,
         } = self;
@@ -144,9 +162,14 @@ impl Settings {
             }
             (None, _) => String::new(),
         };
+        let start_paused = if *start_paused {
+            ".start_paused(true)"
+        } else {
+            ""
+        };
         let tokio_compat = if *tokio_compat { ".tokio_compat()" } else { "" };
         format!(
-            "{path}::runtime::Builder::{new}(){workers}{tokio_compat}.{build}\
+            "{path}::runtime::Builder::{new}(){workers}{start_paused}{tokio_compat}.{build}\
              .expect(\"the runtime could not be started\").block_on({body})"
         )
     }
@@ -169,12 +192,12 @@ impl Flavor {
 fn unknown(entry: Entry, name: &str) -> String {
     let known = match entry {
         Entry::Main => {
-            "`flavor = \"current_thread\"`, `worker_threads = 4`, `tokio_compat` and \
-             `crate = \"path\"`"
+            "`flavor = \"current_thread\"`, `worker_threads = 4`, `start_paused = true`, \
+             `tokio_compat` and `crate = \"path\"`"
         }
         Entry::Test => {
-            "`flavor = \"current_thread\"`, `worker_threads = 4`, `tokio_compat`, `seeds = 100` \
-             and `crate = \"path\"`"
+            "`flavor = \"current_thread\"`, `worker_threads = 4`, `start_paused = true`, \
+             `tokio_compat`, `seeds = 100` and `crate = \"path\"`"
         }
     };
     format!("`{name}` is not a setting in this form: the settings are {known}")

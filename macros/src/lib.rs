@@ -18,6 +18,7 @@ use proc_macro::{Delimiter, Group, TokenStream, TokenTree};
 /// | --- | --- |
 /// | `flavor = "multi_thread"` | the kind of the runtime: this, the default, `"current_thread"` or `"local"` |
 /// | `worker_threads = 4` | the number of workers, an integer; by default one for each processor |
+/// | `start_paused = true` | starts with the time paused (`framewise::time::pause`), which needs the feature `test-util`; the flavor is then `"current_thread"` by default, and not `"multi_thread"` |
 /// | `tokio_compat` | [`Builder::tokio_compat`], which needs the feature `tokio-compat` |
 /// | `crate = "path"` | the path of the crate `framewise`, where it has another name |
 ///
@@ -78,6 +79,14 @@ pub fn main(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// #[framewise::test]
 /// async fn a_task_answers() {
 ///     assert_eq!(framewise::spawn(async { 6 * 7 }).await.ok(), Some(42));
+/// }
+///
+/// #[framewise::test(start_paused = true)]
+/// async fn it_gives_up_after_an_hour() {
+///     use framewise::time::{Duration, Instant, timeout};
+///     let (start, hour) = (Instant::now(), Duration::from_secs(3600));
+///     assert!(timeout(hour, std::future::pending::<()>()).await.is_err()); // at once
+///     assert_eq!(start.elapsed(), hour);
 /// }
 ///
 /// #[framewise::test(seeds = 100)]

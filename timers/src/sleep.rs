@@ -106,8 +106,8 @@ impl Sleep {
         }
     }
 
-    /// Makes a sleep that is due at `now` and waits nevertheless, until its timer fires: after those
-    /// of all earlier deadlines.
+    /// Makes a sleep that is due at `now` but waits until its timer fires, after those of all
+    /// earlier deadlines.
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) fn due_now(handle: TimerHandle, now: Instant) -> Self {
         Self {
@@ -123,9 +123,9 @@ impl Sleep {
         self.deadline
     }
 
-    /// Returns `true` if the wait is over: the timer has fired, or a poll found its deadline passed.
+    /// Returns `true` if the wait is over: the timer fired, or a poll found the deadline passed.
     ///
-    /// Until the first poll it is `false`, whatever the deadline.
+    /// Before the first poll it is `false`, whatever the deadline.
     pub fn is_elapsed(&self) -> bool {
         match (self.state, &self.handle) {
             (SleepState::Elapsed, _) => true,

@@ -210,6 +210,7 @@ pub(crate) fn poll_preempt(cx: &mut Context<'_>) -> Poll<()> {
 ///
 /// Deadlines are met exactly: a task that slept for 5 ms sees 5 ms passed. (tokio rounds up to
 /// milliseconds.) A wait without end, such as a sleep of `Duration::MAX`, ends after thirty years.
+/// What other threads will do, those of `Builder::tokio_compat` for example, is not waited for.
 ///
 /// The clock of the system, `std::time::Instant`, goes on.
 ///
@@ -274,10 +275,10 @@ pub fn resume() {
 
 /// Moves the paused time of this thread's runtime forward.
 ///
-/// All timers that are due by then fire in the order of their deadlines, and the tasks that wait
-/// for them run, before the future is ready. Each of them sees the new time. To see each timer at
-/// its own deadline, [`sleep`](crate::sleep()) for the duration instead: auto-advance then stops at
-/// each.
+/// All timers that are due by then fire in the order of their deadlines before the future is ready,
+/// and the tasks that they wake have had a turn. (Awaited in a task of a `LocalSet`, it gives a
+/// turn to that set's tasks alone.) All of them see the new time. To see each timer at its own
+/// deadline, [`sleep`](crate::sleep()) for the duration instead: auto-advance then stops at each.
 ///
 /// In a seeded run the time moves, too. There timers of equal deadlines, and the tasks, run in the
 /// order of the seed.

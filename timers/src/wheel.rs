@@ -10,7 +10,8 @@
 //! Eight levels of 64 slots. A tick is written in base 64. An entry sits on the level of the
 //! highest digit in which its tick differs from [`elapsed`](Wheel::elapsed), in the slot that this
 //! digit names. So a slot is one tick on level 0, 64 ticks on level 1, and so on: 2⁴⁸ ticks in all.
-//! (With the feature `test-util` there are eleven levels.) Two properties follow, and the algorithm rests on them:
+//! (With the feature `test-util` there are eleven levels.) Two properties follow, and the algorithm
+//! rests on them:
 //!
 //! 1. every entry of a level is due before every entry of a higher one;
 //! 2. within a level the order of the slots is the order of time, and no slot wraps around: the

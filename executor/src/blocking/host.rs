@@ -32,6 +32,10 @@ pub(crate) trait Host: Clone + Send + 'static {
 
     /// Works with the core until it is handed off again, or the runtime closes.
     fn work(core: Self::Core);
+
+    /// Called, with the pool's lock held, when a thread has ended its calls and counted itself
+    /// idle.
+    fn after_calls(&self) {}
 }
 
 /// Starts a thread. Returns an error if the start panics, too: the panic hook has printed it, and
@@ -73,5 +77,13 @@ impl Host for Arc<Spawner> {
 
     fn work(core: CoreHandoff) {
         core.run();
+    }
+
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    fn after_calls(&self) {
+        // The clock may jump to the next timer now (`scheduler/paused.rs`).
+        if self.shared.timers.is_clock_stopped() {
+            self.shared.io.unpark();
+        }
     }
 }

@@ -79,6 +79,12 @@ impl<H: Host> PoolState<H> {
         }
     }
 
+    /// Returns `true` if a thread is to run a call, or runs one. Calls are queued only then.
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub(crate) fn is_busy(&self) -> bool {
+        self.threads - self.cores > self.idle
+    }
+
     /// Counts a thread that is about to be started.
     pub(super) fn count_start(&mut self) {
         self.threads += 1;

@@ -120,6 +120,7 @@ impl<H: Host> BlockingPool<H> {
                 return ended.count_out(state);
             }
             state.idle += 1;
+            host.after_calls();
             let until = Instant::now().checked_add(self.0.keep_alive);
             loop {
                 let left = until.map(|until| until.saturating_duration_since(Instant::now()));

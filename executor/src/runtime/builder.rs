@@ -36,6 +36,8 @@ pub struct Builder {
     pub(crate) intervals: Intervals,
     pub(crate) blocking_threads_max: usize,
     pub(crate) keep_alive: Duration,
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub(crate) start_paused: bool,
     #[cfg(feature = "tokio-compat")]
     pub(crate) tokio_compat: bool,
 }
@@ -53,6 +55,8 @@ impl Builder {
             intervals: Intervals::default(),
             blocking_threads_max: 512,
             keep_alive: Duration::from_secs(10),
+            #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+            start_paused: false,
             #[cfg(feature = "tokio-compat")]
             tokio_compat: false,
         }
@@ -208,6 +212,33 @@ impl Builder {
         self
     }
 
+    /// Makes a current-thread runtime start with its time [paused](crate::time::pause()), if
+    /// `start_paused` is `true`. By default it is `false`.
+    ///
+    /// With it a multi-thread runtime cannot be built.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::Builder;
+    /// use framewise::time::{Duration, Instant, sleep};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new_current_thread().start_paused(true).build()?;
+    /// runtime.block_on(async {
+    ///     let start = Instant::now();
+    ///     sleep(Duration::from_secs(3600)).await; // returns at once
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3600));
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+    pub fn start_paused(mut self, start_paused: bool) -> Self {
+        self.start_paused = start_paused;
+        self
+    }
+
     /// Keeps a tokio runtime beside this one, for crates that insist on tokio's, such as reqwest,
     /// sqlx with its `runtime-tokio`, redis or tonic's transport.
     ///
@@ -267,8 +298,17 @@ impl Builder {
     /// Fails if the system gives no event queue or no thread. Threads that were started by then are
     /// stopped again. Fails with [`InvalidInput`](io::ErrorKind::InvalidInput) if the threads' name
     /// has a zero byte, the size of their stacks is out of range, or `FRAMEWISE_WORKER_THREADS` is
-    /// needed and no number above zero.
+    /// needed and no number above zero. Fails likewise if a multi-thread runtime was to start with
+    /// its time paused (feature `test-util`).
     pub fn build(self) -> io::Result<Runtime> {
+        #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+        if self.start_paused && !self.is_current_thread {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the time can be paused in a current-thread runtime only: use \
+                 Builder::new_current_thread with start_paused",
+            ));
+        }
         let flavor = if self.is_current_thread {
             Flavor::CurrentThread
         } else {

@@ -6,8 +6,9 @@
 //! which one a push wakes), [`shutdown`] (what the last worker does), [`blocked_polls`] (the end
 //! while a poll blocks its worker), [`ending`] (what a thread that ends a runtime must not wait
 //! for). In a current-thread runtime the worker is the thread that is in `block_on`
-//! ([`worker::driving`]), and [`core_slot`] says which thread that is. In a seeded run,
-//! `crate::seeded` takes the place of the workers.
+//! ([`worker::driving`]), and [`core_slot`] says which thread that is. While its time is paused,
+//! `paused` decides when that jumps to the next timer. In a seeded run, `crate::seeded` takes the
+//! place of the workers.
 
 pub(crate) mod blocked_polls;
 #[cfg_attr(
@@ -21,6 +22,8 @@ pub(crate) mod ending;
     expect(unreachable_pub, reason = "public for the models")
 )]
 pub(crate) mod idle;
+#[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+mod paused;
 pub(crate) mod queue;
 pub(crate) mod shared;
 pub(crate) mod shutdown;

@@ -248,6 +248,14 @@ impl LocalQueue {
         }
     }
 
+    /// Moves the task in the LIFO slot behind those that it displaced, so that tasks which were
+    /// woken in an order run in that order.
+    pub(crate) fn keep_order(&self) {
+        if let Some(task) = self.remote.lifo_slot.take() {
+            self.push_deque(task);
+        }
+    }
+
     /// Puts a task that was woken while it ran behind all others.
     pub(crate) fn push_yielded(&mut self, task: TaskRef) {
         self.yield_queue.push_back(task);

@@ -67,11 +67,7 @@ impl Shared {
             move || io.unpark()
         };
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-        let timers = if workers == 0 {
-            Timers::new_stoppable(1, wake_driver)
-        } else {
-            Timers::new(workers + 1, wake_driver)
-        };
+        let timers = super::paused::timers(workers, flavor, wake_driver);
         #[cfg(not(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle)))))]
         let timers = Timers::new(workers + 1, wake_driver);
         timers.on_poll_when_closed(is_of_ending_task);
@@ -189,6 +185,10 @@ impl SchedulerOps for Shared {
         limit: Option<Duration>,
         batch: &mut Batch,
     ) {
+        #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
+        if self.timers.is_clock_stopped() {
+            return super::paused::wait_on_driver(self, driver, limit, batch);
+        }
         let until_due = self.timers.before_park();
         let timeout = match (limit, until_due) {
             (Some(limit), Some(until_due)) => Some(limit.min(until_due)),
@@ -207,7 +207,7 @@ impl SchedulerOps for Shared {
     }
 }
 
-fn wait(driver: &mut IoDriver, timeout: Option<Duration>, batch: &mut Batch) {
+pub(super) fn wait(driver: &mut IoDriver, timeout: Option<Duration>, batch: &mut Batch) {
     if let Err(error) = driver.wait(timeout, batch) {
         // No call of ours makes epoll fail, and without it no I/O event would ever arrive.
         panic!("the I/O driver failed: {error}");

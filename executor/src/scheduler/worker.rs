@@ -467,6 +467,12 @@ impl WorkerThread {
         self.dispatch(|| {
             self.shared.timers.fire(index);
         });
+        // With one thread, the order of the deadlines is that of the tasks.
+        if self.shared.flavor.is_current_thread()
+            && let Some(core) = self.core.borrow().as_ref()
+        {
+            core.queue.keep_order();
+        }
     }
 
     /// Runs code that wakes tasks, and notifies a sibling at its end if there is enough for two.
