@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::pending;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use framewise::ContextVar;
-use framewise::runtime::{Builder, Runtime};
+use framewise::runtime::{Builder, Runtime, RuntimeFlavor};
 use framewise::task::{self, LocalSet};
+use framewise_test_support::HangWatch;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
@@ -231,4 +234,90 @@ fn a_shutdown_with_a_limit_does_not_wait_longer_for_tokio() {
     // Returns although the call of tokio's pool still waits.
     runtime.shutdown_timeout(Duration::from_millis(20));
     release.send(()).unwrap();
+}
+
+/// Finds its channel ready each time, until `stop` is set by something else that runs.
+async fn always_ready(stop: Arc<AtomicBool>) {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    while !stop.load(Ordering::Relaxed) {
+        sender.send(()).unwrap();
+        receiver.recv().await.unwrap();
+    }
+}
+
+/// Two such futures beside each other: the second one lets the first one go.
+async fn always_ready_beside_another(other: impl AsyncFnOnce(Arc<AtomicBool>)) {
+    let stop = Arc::new(AtomicBool::new(false));
+    let busy = framewise::spawn(always_ready(Arc::clone(&stop)));
+    other(stop).await;
+    busy.await.unwrap();
+}
+
+#[test]
+fn a_task_that_finds_tokios_channels_always_ready_starves_no_other() {
+    let builders = [
+        Builder::new().worker_threads(1),
+        Builder::new_current_thread(),
+    ];
+    for builder in builders {
+        let _watch = HangWatch::new(format!("{builder:?}"));
+        let runtime = builder.tokio_compat().build().unwrap();
+        runtime.block_on(always_ready_beside_another(async |stop| {
+            let other = framewise::spawn(async move { stop.store(true, Ordering::Relaxed) });
+            other.await.unwrap();
+        }));
+        // The future of `block_on` itself, and a local task.
+        let stop = Arc::new(AtomicBool::new(false));
+        let set = LocalSet::new();
+        set.spawn_local({
+            let stop = Arc::clone(&stop);
+            async move { stop.store(true, Ordering::Relaxed) }
+        });
+        runtime.block_on(set.run_until(always_ready(stop)));
+        let stop = Arc::new(AtomicBool::new(false));
+        set.spawn_local(always_ready(Arc::clone(&stop)));
+        runtime.block_on(set.run_until(async move {
+            task::yield_now().await;
+            stop.store(true, Ordering::Relaxed);
+        }));
+    }
+}
+
+/// A call of tokio's that blocks, and is told so by a panic where others would wait for the thread.
+fn blocks() -> std::thread::Result<Option<u64>> {
+    let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
+    sender.try_send(7).unwrap();
+    catch_unwind(AssertUnwindSafe(|| receiver.blocking_recv()))
+}
+
+#[test]
+fn tokios_blocking_calls_panic_in_polls_and_work_where_blocking_is_allowed() {
+    for builder in [
+        Builder::new().worker_threads(2),
+        Builder::new_current_thread(),
+    ] {
+        let runtime = builder.tokio_compat().build().unwrap();
+        let handle = runtime.handle().clone();
+        let blocked = blocks().expect("no runtime polls this thread");
+        assert_eq!(blocked, Some(7));
+        runtime.block_on(async move {
+            assert!(blocks().is_err());
+            assert!(framewise::spawn(async { blocks().is_err() }).await.unwrap());
+            let blocking = framewise::spawn_blocking(|| blocks().unwrap());
+            assert_eq!(blocking.await.unwrap(), Some(7));
+            if handle.runtime_flavor() == RuntimeFlavor::MultiThread {
+                let in_place = async {
+                    let blocked = task::block_in_place(|| {
+                        // Also within a nested `block_on`, whose future is polled again.
+                        assert!(framewise::block_on(async { blocks().is_err() }));
+                        blocks().unwrap()
+                    });
+                    assert!(blocks().is_err(), "it is over");
+                    blocked
+                };
+                assert_eq!(framewise::spawn(in_place).await.unwrap(), Some(7));
+            }
+        });
+        assert_eq!(blocks().unwrap(), Some(7));
+    }
 }

@@ -13,6 +13,7 @@ use framewise_context::{coop, defer_wake, suspend_deferred_wakes};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::thread::{self, Thread};
 
+use crate::runtime::with_tokio_budget;
 use crate::scheduler::idle::state;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::{ending, worker};
@@ -153,6 +154,10 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
         Err(future) => future,
     };
     assert_not_on_worker();
+    if shared.tokio.is_on() {
+        return shared.tokio.run(|| wait_for(future, Some(shared)));
+    }
+    // Not in a closure, so that a panic names the caller.
     wait_for(future, Some(shared))
 }
 
@@ -187,8 +192,8 @@ pub(crate) fn wait_for<F: Future>(future: F, shared: Option<&Shared>) -> F::Outp
     let mut future = pin!(future);
     let mut may_wait = false;
     loop {
-        let polled = coop::with_budget(|| future.as_mut().poll(&mut cx));
-        if let Poll::Ready(output) = polled {
+        let poll = || coop::with_budget(|| future.as_mut().poll(&mut cx));
+        if let Poll::Ready(output) = with_tokio_budget(poll) {
             return output;
         }
         // Checked once, before a wait, where one more system call does not matter.

@@ -253,6 +253,12 @@ impl Builder {
     /// running". Prefer a crate's own choice of a runtime where it has one: each wait on a socket
     /// of tokio costs a switch of threads.
     ///
+    /// What is polled here is to tokio as what it polls itself. Its channels, sockets and timers
+    /// count a budget for each poll, so that a task that always finds them ready does not starve
+    /// the others; its blocking calls (`blocking_recv`, `block_on`) panic in a poll, and work in
+    /// [`block_in_place`](crate::task::block_in_place) and
+    /// [`spawn_blocking`](crate::spawn_blocking).
+    ///
     /// The tokio runtime ends last, when this one is dropped: within the limit of a
     /// [shutdown](crate::runtime::Runtime::shutdown_timeout), whose result does not tell of it.
     ///
@@ -265,7 +271,9 @@ impl Builder {
     /// # Panics
     ///
     /// With this option, guards of [`enter`](crate::runtime::Handle::enter) that are dropped in
-    /// another order than the reverse of their making panic, as tokio's do.
+    /// another order than the reverse of their making panic, as tokio's do; and so does a
+    /// [`block_on`](crate::runtime::Runtime::block_on) on a thread that another, current-thread
+    /// runtime of tokio's is polling on.
     ///
     /// # Examples
     ///

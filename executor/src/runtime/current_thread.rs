@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker};
 use framewise_context::{Frame, coop, current_owner, suspend_deferred_wakes, with_owner};
 
 use super::block_on::{ThreadWaker, assert_not_in_forked_child, assert_not_on_worker};
+use crate::runtime::with_tokio_budget;
 use crate::scheduler::core_slot::{CoreSlot, WakeWaiting};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker::driving::{MainFuture, RestingWorker};
@@ -44,6 +45,14 @@ pub(super) fn block_on<F: Future>(future: F, slot: &WorkerSlot, shared: &Arc<Sha
         Err(future) => future,
     };
     assert_not_on_worker();
+    if shared.tokio.is_on() {
+        return shared.tokio.run(|| drive_or_wait(future, slot, shared));
+    }
+    drive_or_wait(future, slot, shared)
+}
+
+#[track_caller]
+fn drive_or_wait<F: Future>(future: F, slot: &WorkerSlot, shared: &Arc<Shared>) -> F::Output {
     let mut future = pin!(future);
     let worker = match slot.take() {
         Some(worker) => worker,
@@ -101,8 +110,8 @@ pub(crate) fn wait_for_core<C, F: Future>(
         if let Some(core) = slot.take_or_wait(&waiting.thread_waker) {
             return Ok(core);
         }
-        let polled = coop::with_budget(|| future.as_mut().poll(&mut cx));
-        if let Poll::Ready(output) = polled {
+        let poll = || coop::with_budget(|| future.as_mut().poll(&mut cx));
+        if let Poll::Ready(output) = with_tokio_budget(poll) {
             return Err(output);
         }
         if !mem::replace(&mut may_wait, true)
@@ -135,7 +144,7 @@ impl<F: Future> MainFuture for Main<'_, F> {
         let _set = MadeCurrent::new(self.set);
         let mut cx = Context::from_waker(&self.waker);
         let future = self.future.as_mut();
-        let poll = || coop::with_budget(|| future.poll(&mut cx));
+        let poll = || with_tokio_budget(|| coop::with_budget(|| future.poll(&mut cx)));
         // SAFETY: the caller is further down on this thread's stack, in the code of that task.
         match unsafe { with_owner(self.owner, || self.frame.run(poll)) } {
             Poll::Ready(output) => Some(output),

@@ -43,7 +43,7 @@ use framewise_sync::thread;
 use self::current_thread::WorkerSlot;
 pub(crate) use self::threads::ThreadSettings;
 use self::tokio_compat::TokioCompat;
-pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle};
+pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle, block_in_tokio, with_tokio_budget};
 use crate::blocking::BlockingPool;
 use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::Shared;

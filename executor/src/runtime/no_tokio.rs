@@ -29,4 +29,29 @@ impl TokioHandle {
     pub(crate) fn enter(&self) -> TokioEntered {
         TokioEntered
     }
+
+    #[inline(always)]
+    pub(crate) fn is_on(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+
+    #[inline(always)]
+    pub(crate) fn poll<R>(&self, f: impl FnOnce() -> R) -> R {
+        f()
+    }
+}
+
+#[inline(always)]
+pub(crate) fn block_in_tokio<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+#[inline(always)]
+pub(crate) fn with_tokio_budget<R>(f: impl FnOnce() -> R) -> R {
+    f()
 }

@@ -1,16 +1,26 @@
 //! A tokio runtime beside ours, for crates that insist on tokio's (feature `tokio-compat`).
 //!
 //! Owns that runtime, entering it on our threads, and its end. Nothing else of this crate knows it.
+//!
+//! Where we poll, tokio must take the thread for one of its own: its channels and sockets count a
+//! budget for each poll, without which a task that always finds them ready would starve the
+//! others, and its blocking calls panic instead of blocking a worker. tokio has no call for either.
+//! So our loops run within tokio's `block_on`, which gives the thread a budget once
+//! ([`TokioHandle::run`]); and each poll takes a unit before it begins and gives it back when it
+//! ends, by which tokio puts the budget back to what it was before ([`with_tokio_budget`]).
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{Handle, Runtime};
+use tokio::task::coop;
 
 use super::Builder;
 use super::enter::{Entered, enter_with};
@@ -18,6 +28,9 @@ use crate::blocking::start_thread;
 use crate::scheduler::spawner::Spawner;
 
 thread_local! {
+    /// The thread is within [`TokioHandle::run`], and not within [`block_in_tokio`].
+    static IS_RUNNING: Cell<bool> = const { Cell::new(false) };
+
     /// The tokio runtime that this thread belongs to; compared, never read through.
     static OWN_RUNTIME: Cell<*const Token> = const { Cell::new(ptr::null()) };
 
@@ -149,6 +162,68 @@ impl TokioHandle {
             _handle: handle.cloned(),
         }
     }
+
+    /// Returns `true` if there is a tokio runtime.
+    #[inline]
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.get().is_some()
+    }
+
+    /// Calls `f`, which polls futures, as tokio's `block_on` would.
+    pub(crate) fn run<R>(&self, f: impl FnOnce() -> R) -> R {
+        let Some(handle) = self.0.get() else {
+            return f();
+        };
+        let _running = Running::set(true);
+        let mut f = Some(f);
+        let mut f = || f.take().expect("it is called once")();
+        // The thread may be within another call of this, or of tokio's.
+        tokio::task::block_in_place(|| handle.block_on(poll_fn(|_| Poll::Ready(f()))))
+    }
+
+    /// Calls `f`, one poll, with a budget of its own if [`run`](Self::run) is under way.
+    #[inline]
+    pub(crate) fn poll<R>(&self, f: impl FnOnce() -> R) -> R {
+        if self.is_on() {
+            with_tokio_budget(f)
+        } else {
+            f()
+        }
+    }
+}
+
+/// Says that this thread is within [`TokioHandle::run`], or is not; restores what was before.
+struct Running(bool);
+
+impl Running {
+    fn set(running: bool) -> Self {
+        Self(IS_RUNNING.replace(running))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        IS_RUNNING.set(self.0);
+    }
+}
+
+/// Calls `f`, which may block, for example in a blocking call of tokio's.
+pub(crate) fn block_in_tokio<R>(f: impl FnOnce() -> R) -> R {
+    if !IS_RUNNING.get() {
+        return f();
+    }
+    let _running = Running::set(false);
+    tokio::task::block_in_place(f)
+}
+
+/// Calls `f`, one poll, and restores tokio's budget afterwards. Does nothing else on a thread
+/// without such a budget.
+#[inline]
+pub(crate) fn with_tokio_budget<R>(f: impl FnOnce() -> R) -> R {
+    let unit = coop::poll_proceed(&mut Context::from_waker(Waker::noop()));
+    let output = f();
+    drop(unit);
+    output
 }
 
 impl Drop for TokioEntered {

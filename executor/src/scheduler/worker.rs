@@ -262,7 +262,7 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     leave.entered = Some(enter::enter(&spawner, core.index));
     let worker = WorkerThread::new(spawner, core, Batch::default());
     WORKER.with(|current| current.set(&worker));
-    worker.work();
+    worker.shared.tokio.run(|| worker.work());
     leave.has_core = worker.core.borrow().is_some();
 }
 
@@ -309,7 +309,7 @@ impl WorkerThread {
         self.before_user_code();
         // SAFETY: a task that comes out of a queue is runnable, and the tasks of this scheduler may
         // run on any thread; or this is the thread of a local runtime, which alone drives it.
-        match unsafe { task.run() } {
+        match self.shared.tokio.poll(|| unsafe { task.run() }) {
             RunResult::Done => {}
             RunResult::Reschedule(task) => self.reschedule(task),
         }

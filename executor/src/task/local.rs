@@ -33,7 +33,7 @@ use self::shared::{LocalShared, PollerId, SET_ITSELF, spawn_on};
 use super::JoinHandle;
 use super::header::{RunResult, TaskRef};
 use super::large::{BoxOutput, boxed_if_large, is_large};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, with_tokio_budget};
 use crate::scheduler::ending;
 use crate::seeded::hooks;
 
@@ -271,7 +271,8 @@ impl LocalSet {
     fn run(&self, task: TaskRef) {
         // SAFETY: what comes out of the queue is runnable, and this is the set's thread: the set is
         // not Send. The task has a budget of its own; that of the set's poller is restored.
-        match coop::with_budget(|| unsafe { task.run() }) {
+        let run = || coop::with_budget(|| unsafe { task.run() });
+        match with_tokio_budget(run) {
             RunResult::Done => {}
             RunResult::Reschedule(task) => self.shared.push(task),
         }

@@ -7,7 +7,7 @@ use framewise_context::{Frame, coop};
 
 use super::JoinHandle;
 use super::large::{boxed_call_if_large, boxed_if_large};
-use crate::runtime::{Handle, Runtime};
+use crate::runtime::{Handle, Runtime, block_in_tokio};
 use crate::scheduler::{ending, worker};
 use crate::seeded::hooks;
 
@@ -166,7 +166,7 @@ where
     F: FnOnce() -> R,
 {
     worker::hand_off_core();
-    coop::with_unconstrained(|| ending::while_blocking(|| hooks::blocking(f)))
+    coop::with_unconstrained(|| ending::while_blocking(|| hooks::blocking(|| block_in_tokio(f))))
 }
 
 /// Runs `future` on this thread until it is ready: in the runtime that the thread is in, or else in
