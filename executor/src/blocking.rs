@@ -5,8 +5,10 @@
 //!
 //! This file has what callers use. `job.rs` has what a thread runs, `pool_state.rs` and `queue.rs`
 //! what the lock guards, `thread.rs` the life of a thread, `host.rs` what the pool needs of its
-//! runtime.
+//! runtime, `call.rs` the calls of the runtime's own.
 
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+pub(crate) mod call;
 mod host;
 mod job;
 mod pool_state;

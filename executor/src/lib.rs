@@ -38,6 +38,7 @@
 //! - [`runtime`]: the runtime, its settings, handles to it.
 //! - [`net`]: TCP, UDP, Unix sockets, pipes and name look-up.
 //! - [`io`]: readiness of any file descriptor (`AsyncFd`).
+//! - [`fs`]: files and directories.
 //! - [`time`]: sleeping, limits, ticks, callbacks.
 //! - `#[framewise::main]` and `#[framewise::test]` (feature `macros`): an async function with a
 //!   runtime of its own.
@@ -89,6 +90,8 @@
 //! binding raises one count; at the root it does nothing. Binding is one allocation.
 
 mod blocking;
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+pub mod fs;
 #[cfg(any(doc, doctest))]
 pub mod guide;
 #[cfg(feature = "hyper")]

@@ -37,6 +37,16 @@ where
     assert_eq!(most, UNITS, "{name}");
 }
 
+/// Returns an empty file without a name.
+fn tempfile(runtime: &Runtime) -> Arc<tokio::sync::Mutex<framewise::fs::File>> {
+    use framewise::fs::{File, remove_file};
+    let name = format!("framewise-budget-{}", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let file = runtime.block_on(File::create_new(&path)).unwrap();
+    runtime.block_on(remove_file(&path)).unwrap();
+    Arc::new(tokio::sync::Mutex::new(file))
+}
+
 /// Covers every awaitable operation of the runtime that can be ready repeatedly.
 #[test]
 fn every_operation_that_is_ready_at_once_yields_after_128() {
@@ -95,6 +105,37 @@ fn every_operation_that_is_ready_at_once_yields_after_128() {
             move || {
                 let child = Arc::clone(&child);
                 async move { child.lock().await.wait().await.unwrap() }
+            }
+        });
+
+        let file = tempfile(runtime);
+        macro_rules! on_file {
+            ($name:literal, $file:ident => $operation:expr) => {
+                yields_after_128($name, runtime, || {
+                    let file = Arc::clone(&file);
+                    move || {
+                        let file = Arc::clone(&file);
+                        async move {
+                            let $file = &mut *file.lock().await;
+                            $operation.unwrap()
+                        }
+                    }
+                });
+            };
+        }
+        on_file!("File's flush", f => f.flush().await);
+        on_file!("File's read of nothing", f => f.read(&mut []).await);
+        on_file!("File's write of nothing", f => f.write(&[]).await);
+        on_file!("File's poll_complete", f => {
+            poll_fn(|cx| tokio::io::AsyncSeek::poll_complete(Pin::new(&mut *f), cx)).await
+        });
+        yields_after_128("ReadDir's end", runtime, || {
+            let mut entries = runtime.block_on(framewise::fs::read_dir(".")).unwrap();
+            runtime.block_on(async { while entries.next_entry().await.unwrap().is_some() {} });
+            let entries = Arc::new(tokio::sync::Mutex::new(entries));
+            move || {
+                let entries = Arc::clone(&entries);
+                async move { assert!(entries.lock().await.next_entry().await.unwrap().is_none()) }
             }
         });
 

@@ -7,6 +7,7 @@
 
 mod block_on;
 mod datagrams;
+mod files;
 #[cfg(unix)]
 mod processes;
 mod row;
