@@ -1,4 +1,4 @@
-//! framewise on one, two and eight workers.
+//! framewise on one, two and eight workers, and on the thread that is in `block_on`.
 
 #[path = "support/framewise.rs"]
 mod support;
@@ -18,4 +18,9 @@ mod two_workers {
 mod eight_workers {
     use super::Framewise;
     framewise_conformance::executor_tests!(Framewise::new(8));
+}
+
+mod current_thread {
+    use super::Framewise;
+    framewise_conformance::executor_tests!(Framewise::current_thread());
 }

@@ -15,20 +15,32 @@ use framewise_conformance::{
 };
 use futures::stream;
 
-/// A runtime with that many workers.
+/// A runtime with that many workers, or a current-thread runtime.
 pub(crate) struct Framewise {
     workers: usize,
-    runtime: Mutex<Option<Runtime>>,
+    is_current_thread: bool,
+    runtime: Mutex<Option<Arc<Runtime>>>,
     handle: framewise::runtime::Handle,
     hook: Arc<Mutex<Option<PanicHook>>>,
 }
 
 impl Framewise {
     pub(crate) fn new(workers: usize) -> Self {
+        Self::build(workers, Builder::new().worker_threads(workers))
+    }
+
+    #[allow(dead_code, reason = "not each suite has this subject")]
+    pub(crate) fn current_thread() -> Self {
+        Self {
+            is_current_thread: true,
+            ..Self::build(1, Builder::new_current_thread())
+        }
+    }
+
+    fn build(workers: usize, builder: Builder) -> Self {
         let hook = Arc::<Mutex<Option<PanicHook>>>::default();
         let own_hook = Arc::clone(&hook);
-        let runtime = Builder::new()
-            .worker_threads(workers)
+        let runtime = builder
             .max_blocking_threads(BLOCKING_THREADS)
             .on_unhandled_panic(move |error| {
                 let hook = own_hook
@@ -43,8 +55,9 @@ impl Framewise {
             .expect("a runtime can be started");
         Self {
             workers,
+            is_current_thread: false,
             handle: runtime.handle().clone(),
-            runtime: Mutex::new(Some(runtime)),
+            runtime: Mutex::new(Some(Arc::new(runtime))),
             hook,
         }
     }
@@ -58,7 +71,14 @@ impl Executor for Framewise {
     }
 
     fn block_on(&self, future: LocalBoxFuture<'_, ()>) {
-        self.handle.block_on(LocalSet::new().run_until(future));
+        let set = LocalSet::new();
+        let future = set.run_until(future);
+        // The runtime's own `block_on` drives it, if it is a current-thread one.
+        let runtime = Option::clone(&self.runtime.lock().unwrap_or_else(PoisonError::into_inner));
+        match runtime {
+            Some(runtime) => runtime.block_on(future),
+            None => self.handle.block_on(future),
+        }
     }
 
     fn spawn_root(&self, task: BoxFuture<'static, ()>) {
@@ -191,8 +211,11 @@ impl Blocking for Framewise {
     }
 
     fn block_in_place(&self, call: &mut dyn FnMut()) -> bool {
-        task::block_in_place(call);
-        true
+        // It panics on the thread that drives.
+        if !self.is_current_thread {
+            task::block_in_place(call);
+        }
+        !self.is_current_thread
     }
 }
 
