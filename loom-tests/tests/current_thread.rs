@@ -9,13 +9,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::{Future, pending, poll_fn};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::{Poll, Waker};
+use std::task::{Poll, Wake, Waker};
 
-use framewise::model::{CoreSlot, ModelSlot, WakeWaiting};
+use framewise::model::ModelSlot;
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::yield_now;
-use framewise_loom_tests::{DropTracker, Notified, model, model_with_panics};
+use framewise_loom_tests::{DropTracker, Notified, TestWaker, model, model_with_panics};
 use framewise_sync::atomic::{AtomicBool, Ordering};
 use framewise_sync::cell::UnsafeCell;
 use framewise_sync::thread::{self, JoinHandle};
@@ -101,8 +102,7 @@ fn a_waiting_thread_takes_the_core_over() {
     });
 }
 
-/// Race: two threads that wait for one core: each gets it, the second from the first or from the
-/// main thread.
+/// Race: two threads that wait for one core: each gets it.
 #[test]
 fn two_waiting_threads_take_turns() {
     model("core: wait × wait × put back", || {
@@ -117,10 +117,10 @@ fn two_waiting_threads_take_turns() {
     });
 }
 
-/// Race: a thread that waits is woken for its future and for the core; if it leaves with its
+/// Race: a thread that waits is woken for its future and for the core. If it leaves with its
 /// output, the next one gets the core.
 #[test]
-fn a_thread_that_leaves_passes_the_core_on() {
+fn a_thread_that_leaves_leaves_the_core_to_others() {
     model("core: wake, leave × wait × put back", || {
         let slot = Arc::new(ModelSlot::new(Core::new()));
         let core = slot.take().unwrap();
@@ -150,6 +150,59 @@ fn a_wake_meets_the_notification() {
         leaving.join().unwrap();
         waking.join().unwrap();
         slot.take().unwrap().drive();
+    });
+}
+
+/// Race: a wait within the poll of another one, on one thread, while the core comes to rest: the
+/// inner one gets it, though the outer one is in the list as well, and was there first.
+#[test]
+fn a_nested_wait_gets_the_core() {
+    model("core: nested wait × put back", || {
+        let slot = Arc::new(ModelSlot::new(Core::new()));
+        let core = slot.take().unwrap();
+        let inner = Arc::clone(&slot);
+        let outer = drive_or(
+            &slot,
+            poll_fn(move |_| {
+                let core = inner.wait_for_core(pending::<()>());
+                inner.put_back(core.unwrap_or_else(|()| unreachable!()));
+                Poll::Ready(())
+            }),
+        );
+        core.drive();
+        slot.put_back(core);
+        outer.join().unwrap();
+        slot.take().unwrap().drive();
+    });
+}
+
+/// Race: a thread that waits for the core is in a poll that blocks until another one has the core,
+/// which waits for it, too.
+#[test]
+fn a_poll_that_blocks_keeps_the_core_from_none() {
+    model("core: wait, a poll that blocks × wait × put back", || {
+        let slot = Arc::new(ModelSlot::new(Core::new()));
+        let core = slot.take().unwrap();
+        let has_driven = TestWaker::new();
+        let blocks = {
+            let has_driven = std::sync::Arc::clone(&has_driven);
+            drive_or(
+                &slot,
+                poll_fn(move |_| {
+                    has_driven.wait();
+                    Poll::Ready(())
+                }),
+            )
+        };
+        let own = Arc::clone(&slot);
+        let drives = thread::spawn(move || {
+            let core = own.wait_for_core(pending::<()>());
+            own.put_back(core.unwrap_or_else(|()| unreachable!()));
+            Wake::wake(has_driven);
+        });
+        slot.put_back(core);
+        drives.join().unwrap();
+        blocks.join().unwrap();
     });
 }
 
@@ -324,49 +377,34 @@ fn a_panic_of_the_main_future_meets_a_thread_that_waits() {
     });
 }
 
-// ---- the list of threads that wait, and controls ----
+// ---- controls ----
 
-/// A thread that waits, which the model plays itself.
-#[derive(Default)]
-struct Waiter(AtomicBool);
-
-impl WakeWaiting for Waiter {
-    fn wake_waiting(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// Two threads wait; the core comes to rest while the first one leaves by `leave`.
-fn core_meets_a_thread_that_leaves(leave: fn(&CoreSlot<Core, Waiter>, &std::sync::Arc<Waiter>)) {
-    let slot = Arc::new(CoreSlot::new(Core::new()));
-    let core = slot.take().unwrap();
-    let [first, second] = [(); 2].map(|()| std::sync::Arc::new(Waiter::default()));
-    assert!(slot.take_or_wait(&first).is_none());
-    assert!(slot.take_or_wait(&second).is_none());
-    let leaving = {
-        let slot = Arc::clone(&slot);
-        thread::spawn(move || leave(&slot, &first))
-    };
-    slot.put_back(core);
-    leaving.join().unwrap();
-    let is_notified = second.0.load(Ordering::Relaxed);
-    assert!(is_notified, "the core rests while a thread waits");
-}
-
-/// Race: the core comes to rest while the thread that is first in the list leaves it.
-#[test]
-fn the_next_thread_is_notified_when_the_first_one_leaves() {
-    model("core: leave × put back", || {
-        core_meets_a_thread_that_leaves(|slot, first| slot.stop_waiting(first));
-    });
-}
-
-/// Control: a thread that was notified leaves, and does not notify the next one.
+/// Control: a thread looks for the core, and enters the list of those that wait afterwards.
 #[test]
 #[should_panic(expected = "the core rests while a thread waits")]
-fn control_a_thread_that_leaves_silently_is_noticed() {
-    model("core: control, leave × put back", || {
-        core_meets_a_thread_that_leaves(|_, _| ());
+fn control_a_thread_that_enters_the_list_late_is_noticed() {
+    model("core: control, look, wait × put back", || {
+        let resting = Arc::new(Mutex::new(None));
+        let waiting = Arc::new(Mutex::new(Vec::new()));
+        let thread = {
+            let (resting, waiting) = (Arc::clone(&resting), Arc::clone(&waiting));
+            thread::spawn(move || {
+                let core: Option<Core> = resting.lock().take();
+                let woken = Arc::new(AtomicBool::new(false));
+                if core.is_none() {
+                    waiting.lock().push(Arc::clone(&woken));
+                }
+                (core.is_some(), woken)
+            })
+        };
+        *resting.lock() = Some(Core::new());
+        let woken: Vec<Arc<AtomicBool>> = mem::take(&mut *waiting.lock());
+        for waiter in woken {
+            waiter.store(true, Ordering::Relaxed);
+        }
+        let (has_core, woken) = thread.join().unwrap();
+        let looks_again = has_core || woken.load(Ordering::Relaxed);
+        assert!(looks_again, "the core rests while a thread waits");
     });
 }
 
@@ -380,7 +418,7 @@ fn control_a_wake_before_its_word_is_noticed() {
         let mut waking = None;
         let mut first = true;
         let received = runtime.block_on(poll_fn(|cx| {
-            if !std::mem::take(&mut first) {
+            if !mem::take(&mut first) {
                 return Poll::Ready(notified.received());
             }
             let (notified, waker) = (notified.clone(), cx.waker().clone());

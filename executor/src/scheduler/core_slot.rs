@@ -6,11 +6,12 @@
 //! does is in `worker/driving.rs`, and how a thread waits in `runtime/block_on.rs`. That a waiting
 //! thread takes the scheduler over is tokio's idea.
 //!
-//! **No core rests while a thread waits.** A waiting thread is in the list, or was notified: it was
-//! taken out of the list and woken, because the core came to rest. A notified thread looks for the
-//! core again or leaves, and a thread that leaves while the core rests notifies the next one.
+//! A thread enters the list of those that wait only while the core is taken. When the core comes to
+//! rest, the list is emptied, and each thread that was in it is woken and looks again. All of them,
+//! because a thread may be unable to look: its future's poll may block, or wait in a `block_on`
+//! within the first, for what only a driving thread can do.
 
-use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use framewise_sync::Mutex;
@@ -28,8 +29,8 @@ pub struct CoreSlot<C, W>(Mutex<Slot<C, W>>);
 #[derive(Debug)]
 struct Slot<C, W> {
     resting: Option<C>,
-    /// The threads that wait and were not notified, in the order in which they came.
-    waiting: VecDeque<Arc<W>>,
+    /// The threads that wait. Empty while the core rests.
+    waiting: Vec<Arc<W>>,
 }
 
 impl<C, W: WakeWaiting> CoreSlot<C, W> {
@@ -37,7 +38,7 @@ impl<C, W: WakeWaiting> CoreSlot<C, W> {
     pub fn new(core: C) -> Self {
         Self(Mutex::new(Slot {
             resting: Some(core),
-            waiting: VecDeque::new(),
+            waiting: Vec::new(),
         }))
     }
 
@@ -46,46 +47,32 @@ impl<C, W: WakeWaiting> CoreSlot<C, W> {
         self.0.lock().resting.take()
     }
 
-    /// Takes the core if it rests. Otherwise the thread of `waiter` waits for it, until
-    /// [`stop_waiting`](Self::stop_waiting).
+    /// Takes the core if it rests. Otherwise `waiter` is woken when it does, once.
     pub fn take_or_wait(&self, waiter: &Arc<W>) -> Option<C> {
         let mut slot = self.0.lock();
         let core = slot.resting.take();
         if core.is_none() && !slot.waiting.iter().any(|other| Arc::ptr_eq(other, waiter)) {
-            slot.waiting.push_back(Arc::clone(waiter));
+            slot.waiting.push(Arc::clone(waiter));
         }
         core
     }
 
-    /// Lets the core rest, and notifies a waiting thread.
+    /// Takes a thread out of the list. It may have been woken meanwhile.
+    pub fn stop_waiting(&self, waiter: &Arc<W>) {
+        let waiting = &mut self.0.lock().waiting;
+        waiting.retain(|other| !Arc::ptr_eq(other, waiter));
+    }
+
+    /// Lets the core rest, and wakes the threads that wait.
     pub fn put_back(&self, core: C) {
-        let next = {
+        let waiting = {
             let mut slot = self.0.lock();
             debug_assert!(slot.resting.is_none(), "a runtime has one core");
             slot.resting = Some(core);
-            slot.waiting.pop_front()
+            mem::take(&mut slot.waiting)
         };
-        wake(next);
-    }
-
-    /// Takes a thread out of the list, whether it was notified or not. If the core rests, the
-    /// thread may have been notified for it, so the next one is notified instead.
-    pub fn stop_waiting(&self, waiter: &Arc<W>) {
-        let next = {
-            let mut slot = self.0.lock();
-            slot.waiting.retain(|other| !Arc::ptr_eq(other, waiter));
-            if slot.resting.is_some() {
-                slot.waiting.pop_front()
-            } else {
-                None
-            }
-        };
-        wake(next);
-    }
-}
-
-fn wake<W: WakeWaiting>(next: Option<Arc<W>>) {
-    if let Some(next) = next {
-        next.wake_waiting();
+        for waiter in waiting {
+            waiter.wake_waiting();
+        }
     }
 }

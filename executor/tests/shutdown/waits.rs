@@ -145,6 +145,7 @@ struct Cell {
     place: Place,
     wait: Wait,
     how: How,
+    /// 0: a current-thread runtime.
     workers: usize,
     end: End,
 }
@@ -173,8 +174,11 @@ impl Cell {
         let waits: Arc<Mutex<Option<Code>>> = Arc::default();
         let in_hook = Arc::clone(&waits);
         let is_hook = matches!(self.place, Place::Hook);
-        let runtime = Builder::new()
-            .worker_threads(self.workers)
+        let builder = match self.workers {
+            0 => Builder::new_current_thread(),
+            workers => Builder::new().worker_threads(workers),
+        };
+        let runtime = builder
             .max_blocking_threads(1)
             .on_unhandled_panic(move |error| {
                 let _ = reported.send(error.to_string());
@@ -254,7 +258,7 @@ impl Cell {
             *resources.own.lock().unwrap() = Some(task);
             // The first task has been polled when the worker runs a task that was spawned later.
             let after = handle.spawn(async {});
-            handle.block_on(after).unwrap();
+            runtime.block_on(after).unwrap();
         };
         match self.place {
             Place::Future => {
@@ -335,7 +339,7 @@ fn once_waker(code: impl FnMut() + Send + 'static) -> Waker {
 fn cells(place: Place, end: End) -> impl Iterator<Item = Cell> {
     WAITS.into_iter().flat_map(move |wait| {
         HOWS.into_iter().flat_map(move |how| {
-            [1, 2].map(|workers| Cell {
+            [0, 1, 2].map(|workers| Cell {
                 place,
                 wait,
                 how,
