@@ -80,6 +80,7 @@
 //! `hyper` hyper's. The traits come without the runtimes. `http` has an HTTP server and a pooled
 //! client, by hyper-util. `http-body` wraps HTTP bodies
 //! (`Frame::scope_body`), and `tower` has the layers that do so for whole servers and clients.
+//! `bytes` receives into `bytes::BufMut` (`read_buf`, `recv_buf`).
 //! `frame-stats` counts the live frames by the place that bound them, as builds with debug
 //! assertions do without it: see [`context::frame_stats`]. `test-util` is for dev-dependencies:
 //! seeded runs, `framewise::test`, and paused time, `time::pause`.
@@ -191,7 +192,7 @@ pub mod net {
         TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
     };
     #[cfg(unix)]
-    pub use framewise_io::net::{UnixDatagram, UnixListener, UnixStream, unix};
+    pub use framewise_io::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream, unix};
     pub use framewise_io::{Interest, Ready, ReadyCallback};
 }
 

@@ -198,6 +198,14 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     ),
     (
         "io/src/net/methods.rs",
+        "read_buf",
+        (
+            "io/tests/buffers.rs",
+            "a_stream_that_is_not_readable_leaves_the_buffer_as_it_is",
+        ),
+    ),
+    (
+        "io/src/net/methods.rs",
         "read_vectored",
         (HERE, "a_dropped_read_or_peek_has_read_nothing"),
     ),
@@ -250,6 +258,22 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         "io/src/net/datagram.rs",
         "recv",
         ("io/tests/udp.rs", "a_dropped_receive_has_received_nothing"),
+    ),
+    (
+        "io/src/net/datagram.rs",
+        "recv_buf",
+        (
+            "io/tests/buffers.rs",
+            "a_datagram_of_a_unix_socket_is_received_with_its_sender",
+        ),
+    ),
+    (
+        "io/src/net/datagram.rs",
+        "recv_buf_from",
+        (
+            "io/tests/buffers.rs",
+            "a_datagram_of_a_unix_socket_is_received_with_its_sender",
+        ),
     ),
     (
         "io/src/net/datagram.rs",
@@ -327,6 +351,14 @@ const SECTIONS: &[(&str, &str, (&str, &str))] = &[
         (
             "io/tests/unix.rs",
             "a_dropped_receive_or_accept_has_taken_nothing",
+        ),
+    ),
+    (
+        "io/src/net/unix/socket.rs",
+        "connect",
+        (
+            "io/tests/unix_socket.rs",
+            "a_dropped_connect_closes_its_socket",
         ),
     ),
     (

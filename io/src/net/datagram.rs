@@ -65,6 +65,76 @@ macro_rules! datagram_methods {
             self.io().try_io(Direction::Read, |io| io.recv(buffer))
         }
 
+        /// Receives a datagram of the connected peer into the spare memory of `buffer`, and
+        /// returns the number of its bytes. What does not fit is discarded, also if the buffer
+        /// could grow: reserve before.
+        ///
+        /// # Errors
+        ///
+        /// See [`recv`](Self::recv).
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: if the future is dropped before it completes, nothing was received.
+        #[cfg(feature = "bytes")]
+        pub async fn recv_buf<B: bytes::BufMut + ?Sized>(
+            &self,
+            buffer: &mut B,
+        ) -> io::Result<usize> {
+            self.io()
+                .async_io(Direction::Read, |io| crate::net::buf::receive(io, buffer))
+                .await
+        }
+
+        /// Like [`recv_buf`](Self::recv_buf) if the driver knows the socket to be readable; else
+        /// fails with `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// See [`try_recv`](Self::try_recv).
+        #[cfg(feature = "bytes")]
+        pub fn try_recv_buf<B: bytes::BufMut + ?Sized>(&self, buffer: &mut B) -> io::Result<usize> {
+            self.io()
+                .try_io(Direction::Read, |io| crate::net::buf::receive(io, buffer))
+        }
+
+        /// Like [`recv_buf`](Self::recv_buf), from any peer, whose address it returns, too.
+        ///
+        /// # Errors
+        ///
+        /// See [`recv`](Self::recv).
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: if the future is dropped before it completes, nothing was received.
+        #[cfg(feature = "bytes")]
+        pub async fn recv_buf_from<B: bytes::BufMut + ?Sized>(
+            &self,
+            buffer: &mut B,
+        ) -> io::Result<(usize, SocketAddr)> {
+            self.io()
+                .async_io(Direction::Read, |io| {
+                    crate::net::buf::receive_from(io, buffer)
+                })
+                .await
+        }
+
+        /// Like [`recv_buf_from`](Self::recv_buf_from) if the driver knows the socket to be
+        /// readable; else fails with `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// See [`try_recv`](Self::try_recv).
+        #[cfg(feature = "bytes")]
+        pub fn try_recv_buf_from<B: bytes::BufMut + ?Sized>(
+            &self,
+            buffer: &mut B,
+        ) -> io::Result<(usize, SocketAddr)> {
+            self.io().try_io(Direction::Read, |io| {
+                crate::net::buf::receive_from(io, buffer)
+            })
+        }
+
         /// Like [`recv`](Self::recv), as a poll function; see
         /// [`poll_recv_ready`](Self::poll_recv_ready).
         pub fn poll_recv(

@@ -80,6 +80,40 @@ macro_rules! read_methods {
                 .try_transfer(Direction::Read, buffer.len(), |io| io.receive(buffer))
         }
 
+        /// Reads into the spare memory of `buffer` and returns the number of bytes. A buffer that
+        /// grows is given some if it has none.
+        ///
+        /// # Errors
+        ///
+        /// See [`read`](Self::read).
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe: if the future is dropped before it completes, nothing was read.
+        #[cfg(feature = "bytes")]
+        pub async fn read_buf<B: bytes::BufMut + ?Sized>(
+            &self,
+            buffer: &mut B,
+        ) -> io::Result<usize> {
+            let len = buffer.chunk_mut().len();
+            self.io()
+                .transfer(Direction::Read, len, |io| crate::net::buf::read(io, buffer))
+                .await
+        }
+
+        /// Like [`read_buf`](Self::read_buf) if the driver knows the stream to be readable; else
+        /// fails with `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// See [`try_read`](Self::try_read).
+        #[cfg(feature = "bytes")]
+        pub fn try_read_buf<B: bytes::BufMut + ?Sized>(&self, buffer: &mut B) -> io::Result<usize> {
+            let len = buffer.chunk_mut().len();
+            self.io()
+                .try_transfer(Direction::Read, len, |io| crate::net::buf::read(io, buffer))
+        }
+
         /// Like [`try_read`](Self::try_read), into several buffers.
         ///
         /// # Errors
@@ -318,6 +352,29 @@ macro_rules! ready_methods {
     };
 }
 
+/// A half of a stream that has addresses.
+macro_rules! address_methods {
+    () => {
+        /// Returns the local address of the stream.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error.
+        pub fn local_addr(&self) -> io::Result<S::Address> {
+            crate::net::split::sealed::Parts::local_addr(self.as_stream())
+        }
+
+        /// Returns the address of the stream's peer.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error, which is `NotConnected` if the peer is gone.
+        pub fn peer_addr(&self) -> io::Result<S::Address> {
+            crate::net::split::sealed::Parts::peer_addr(self.as_stream())
+        }
+    };
+}
+
 /// A socket of TCP.
 macro_rules! peek_methods {
     () => {
@@ -359,5 +416,6 @@ macro_rules! peek_methods {
 }
 
 pub(crate) use {
-    peek_methods, read_methods, readable_methods, ready_methods, writable_methods, write_methods,
+    address_methods, peek_methods, read_methods, readable_methods, ready_methods, writable_methods,
+    write_methods,
 };

@@ -13,6 +13,8 @@
 //! callback keeps the frame in which it was registered.
 
 mod addr;
+#[cfg(feature = "bytes")]
+mod buf;
 pub(crate) mod connect;
 mod datagram;
 mod listener;
@@ -38,4 +40,4 @@ pub use stream::TcpStream;
 pub use tcp_socket::TcpSocket;
 pub use udp::UdpSocket;
 #[cfg(unix)]
-pub use unix::{UnixDatagram, UnixListener, UnixStream};
+pub use unix::{UnixDatagram, UnixListener, UnixSocket, UnixStream};

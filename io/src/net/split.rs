@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use crate::callback::ReadyCallback;
 use crate::net::TcpStream;
 use crate::net::methods::{
-    peek_methods, read_methods, readable_methods, ready_methods, writable_methods, write_methods,
+    address_methods, peek_methods, read_methods, readable_methods, ready_methods, writable_methods,
+    write_methods,
 };
 use crate::net::stream_io::{ReadIo, WriteIo};
 use crate::ready::{Direction, Interest, Ready};
@@ -26,10 +27,15 @@ pub(crate) mod sealed {
 
     pub trait Parts: fmt::Debug + Send + Sync + 'static {
         type Io: ReadIo + WriteIo;
+        type Address;
 
         fn io(&self) -> &IoSource<Self::Io>;
 
         fn shutdown(&self, how: Shutdown) -> io::Result<()>;
+
+        fn local_addr(&self) -> io::Result<Self::Address>;
+
+        fn peer_addr(&self) -> io::Result<Self::Address>;
 
         /// Shuts writing down. If the peer is already gone, there is nothing to shut down: that is
         /// no error.
@@ -68,6 +74,8 @@ impl<S: SplitStream> ReadHalf<'_, S> {
         self.0
     }
 
+    address_methods!();
+
     read_methods!();
     readable_methods!();
     ready_methods!();
@@ -86,6 +94,8 @@ impl<S: SplitStream> WriteHalf<'_, S> {
     pub fn as_stream(&self) -> &S {
         self.0
     }
+
+    address_methods!();
 
     #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
     pub(crate) fn end_writing(&mut self) -> io::Result<()> {

@@ -10,7 +10,8 @@ use framewise_sync::Arc;
 use crate::callback::ReadyCallback;
 use crate::net::TcpStream;
 use crate::net::methods::{
-    peek_methods, read_methods, readable_methods, ready_methods, writable_methods, write_methods,
+    address_methods, peek_methods, read_methods, readable_methods, ready_methods, writable_methods,
+    write_methods,
 };
 use crate::net::split::SplitStream;
 use crate::net::stream_io::{ReadIo, WriteIo};
@@ -68,6 +69,8 @@ impl<S: SplitStream> OwnedReadHalf<S> {
         &self.0
     }
 
+    address_methods!();
+
     /// Joins the halves to the whole stream.
     ///
     /// # Errors
@@ -95,6 +98,8 @@ impl<S: SplitStream> OwnedWriteHalf<S> {
     pub fn as_stream(&self) -> &S {
         &self.stream
     }
+
+    address_methods!();
 
     /// Joins the halves to the whole stream.
     ///

@@ -210,6 +210,7 @@ impl TcpStream {
 
 impl sealed::Parts for TcpStream {
     type Io = mio::net::TcpStream;
+    type Address = SocketAddr;
 
     fn io(&self) -> &IoSource<mio::net::TcpStream> {
         &self.io
@@ -217,6 +218,14 @@ impl sealed::Parts for TcpStream {
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         TcpStream::shutdown(self, how)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        TcpStream::local_addr(self)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        TcpStream::peer_addr(self)
     }
 }
 
@@ -237,6 +246,12 @@ fn connected(io: &mio::net::TcpStream) -> io::Result<()> {
 }
 
 impl_descriptor!(TcpStream);
+
+impl AsRef<TcpStream> for TcpStream {
+    fn as_ref(&self) -> &TcpStream {
+        self
+    }
+}
 
 impl TryFrom<std::net::TcpStream> for TcpStream {
     type Error = io::Error;

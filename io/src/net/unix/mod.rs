@@ -4,6 +4,7 @@ pub(crate) mod child;
 mod datagram;
 mod listener;
 pub mod pipe;
+mod socket;
 mod stream;
 mod ucred;
 
@@ -12,5 +13,6 @@ pub use std::os::unix::net::SocketAddr;
 
 pub use datagram::UnixDatagram;
 pub use listener::UnixListener;
+pub use socket::UnixSocket;
 pub use stream::UnixStream;
 pub use ucred::UCred;

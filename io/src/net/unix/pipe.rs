@@ -168,6 +168,26 @@ impl Sender {
         Self::from_owned_fd(file.into())
     }
 
+    /// Like [`from_owned_fd`](Self::from_owned_fd), without a check. The descriptor must be set to
+    /// non-blocking, or operations block the thread.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, and outside of a runtime.
+    pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<Sender> {
+        // SAFETY: the descriptor is open, and its owner is consumed.
+        Sender::from_mio(unsafe { system_pipe::Sender::from_raw_fd(fd.into_raw_fd()) })
+    }
+
+    /// Like [`from_owned_fd_unchecked`](Self::from_owned_fd_unchecked).
+    ///
+    /// # Errors
+    ///
+    /// See [`from_owned_fd_unchecked`](Self::from_owned_fd_unchecked).
+    pub fn from_file_unchecked(file: File) -> io::Result<Sender> {
+        Self::from_owned_fd_unchecked(file.into())
+    }
+
     /// Converts to a descriptor, which stays non-blocking.
     ///
     /// # Errors
@@ -228,6 +248,26 @@ impl Receiver {
     /// See [`from_owned_fd`](Self::from_owned_fd).
     pub fn from_file(file: File) -> io::Result<Receiver> {
         Self::from_owned_fd(file.into())
+    }
+
+    /// Like [`from_owned_fd`](Self::from_owned_fd), without a check. The descriptor must be set to
+    /// non-blocking, or operations block the thread.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the system's error, and outside of a runtime.
+    pub fn from_owned_fd_unchecked(fd: OwnedFd) -> io::Result<Receiver> {
+        // SAFETY: the descriptor is open, and its owner is consumed.
+        Receiver::from_mio(unsafe { system_pipe::Receiver::from_raw_fd(fd.into_raw_fd()) })
+    }
+
+    /// Like [`from_owned_fd_unchecked`](Self::from_owned_fd_unchecked).
+    ///
+    /// # Errors
+    ///
+    /// See [`from_owned_fd_unchecked`](Self::from_owned_fd_unchecked).
+    pub fn from_file_unchecked(file: File) -> io::Result<Receiver> {
+        Self::from_owned_fd_unchecked(file.into())
     }
 
     /// Converts to a descriptor, which stays non-blocking.

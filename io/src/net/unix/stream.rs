@@ -67,7 +67,7 @@ impl UnixStream {
         Self::connecting(mio::net::UnixStream::connect_addr(address)?).await
     }
 
-    async fn connecting(stream: mio::net::UnixStream) -> io::Result<UnixStream> {
+    pub(super) async fn connecting(stream: mio::net::UnixStream) -> io::Result<UnixStream> {
         // Not ready at first: the stream is connected when it becomes writable.
         let stream = UnixStream {
             io: IoSource::new(stream, Ready::EMPTY)?,
@@ -183,6 +183,7 @@ impl UnixStream {
 
 impl sealed::Parts for UnixStream {
     type Io = mio::net::UnixStream;
+    type Address = SocketAddr;
 
     fn io(&self) -> &IoSource<mio::net::UnixStream> {
         &self.io
@@ -191,9 +192,23 @@ impl sealed::Parts for UnixStream {
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         UnixStream::shutdown(self, how)
     }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        UnixStream::local_addr(self)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        UnixStream::peer_addr(self)
+    }
 }
 
 impl_descriptor!(UnixStream);
+
+impl AsRef<UnixStream> for UnixStream {
+    fn as_ref(&self) -> &UnixStream {
+        self
+    }
+}
 
 impl TryFrom<std::os::unix::net::UnixStream> for UnixStream {
     type Error = io::Error;
