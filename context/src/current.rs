@@ -3,7 +3,8 @@
 //!
 //! The pointer is *borrowed*: the caller of [`enter`] holds the frame while it is current, so
 //! entering and leaving a frame changes no reference count. Only [`Frame::run`](crate::Frame::run)
-//! changes the pointer, through [`enter`], and restores it also when it unwinds.
+//! changes the pointer, through [`enter`], and restores it also when it unwinds; and the hooks that
+//! tokio calls around a poll (`tokio/hooks.rs`), through [`replace`].
 //!
 //! The budget lies beside the pointer, because a task's poll sets both: the thread-local's address
 //! is computed once for the two. [`coop`] defines the budget's values.
@@ -79,6 +80,17 @@ pub(crate) unsafe fn enter_with_budget<R>(block: *const Block, body: impl FnOnce
         current.frame.replace(block)
     });
     run(previous, body)
+}
+
+/// Makes `block` current; returns the previous frame, which the caller makes current again.
+///
+/// # Safety
+///
+/// `block` is null or alive until then. In between, the thread leaves no frame that it was in
+/// before this call.
+#[cfg(all(feature = "tokio", tokio_unstable))]
+pub(crate) unsafe fn replace(block: *const Block) -> *const Block {
+    CURRENT.with(|current| current.frame.replace(block))
 }
 
 /// Runs `body`, and makes `previous` current afterwards.

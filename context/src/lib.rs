@@ -68,6 +68,9 @@
 //! a frame. The layers of the module `tower` (feature `tower`) do so for each response of a server
 //! and each request of a client.
 //!
+//! On tokio: its `spawn` starts a task at the root. Those of the module `tokio` (feature `tokio`)
+//! inherit the frame.
+//!
 //! # Costs
 //!
 //! The root frame is a null pointer. Reading costs a thread-local load, two tests and an indexed
@@ -171,6 +174,8 @@ mod scope;
 mod statics;
 mod stream;
 mod tables;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 #[cfg(feature = "tower")]
 pub mod tower;
 mod var;

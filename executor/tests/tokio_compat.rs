@@ -321,3 +321,17 @@ fn tokios_blocking_calls_panic_in_polls_and_work_where_blocking_is_allowed() {
         assert_eq!(blocks().unwrap(), Some(7));
     }
 }
+
+/// What a crate spawns on tokio: at the root, or where tokio has its hooks, in its spawner's frame.
+#[test]
+fn a_task_of_tokio_inherits_where_it_has_hooks() {
+    let expected = cfg!(tokio_unstable).then_some(7);
+    let seen = runtime(2).block_on(REQUEST.scope(7, async {
+        tokio::spawn(async {
+            tokio::task::yield_now().await;
+            REQUEST.get()
+        })
+        .await
+    }));
+    assert_eq!(seen.unwrap(), expected);
+}

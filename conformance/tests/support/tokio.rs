@@ -1,4 +1,5 @@
-//! tokio's multi-threaded runtime, as its users use it; wrapped or bare.
+//! tokio's multi-threaded runtime, as its users use it: by the functions of
+//! `framewise_context::tokio`, or bare.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -9,6 +10,7 @@ use framewise_conformance::{
     Blocking, BoxFuture, BoxStream, Duplex, Ended, Executor, JoinHandle, Joining, Listener, Local,
     LocalBoxFuture, Net, Output, Shutdown, Timers,
 };
+use framewise_context::tokio as context;
 use futures::stream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -43,6 +45,13 @@ impl Tokio {
         }
     }
 
+    fn start<T: Send + 'static>(&self, task: BoxFuture<'static, T>) -> task::JoinHandle<T> {
+        match self.wrapping {
+            Wrapping::Wrapped => context::spawn_on(task, &self.handle),
+            Wrapping::Bare => self.handle.spawn(task),
+        }
+    }
+
     fn runtime(&self) -> Option<Runtime> {
         let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
         runtime.take()
@@ -60,7 +69,7 @@ impl Drop for Tokio {
 
 impl Executor for Tokio {
     fn spawn(&self, task: BoxFuture<'static, ()>) {
-        drop(self.handle.spawn(self.wrapping.task(task)));
+        drop(self.start(task));
     }
 
     fn block_on(&self, future: LocalBoxFuture<'_, ()>) {
@@ -98,7 +107,7 @@ impl Executor for Tokio {
 
 impl Joining for Tokio {
     fn spawn_joinable(&self, task: BoxFuture<'static, Output>) -> Box<dyn JoinHandle> {
-        Box::new(Joined(self.handle.spawn(self.wrapping.task(task))))
+        Box::new(Joined(self.start(task)))
     }
 }
 
@@ -122,7 +131,10 @@ impl JoinHandle for Joined {
 
 impl Local for Tokio {
     fn spawn_local(&self, task: LocalBoxFuture<'static, ()>) {
-        drop(task::spawn_local(self.wrapping.local(task)));
+        drop(match self.wrapping {
+            Wrapping::Wrapped => context::spawn_local(task),
+            Wrapping::Bare => task::spawn_local(task),
+        });
     }
 }
 
@@ -154,7 +166,11 @@ impl Timers for Tokio {
 
 impl Blocking for Tokio {
     fn spawn_blocking(&self, call: Box<dyn FnOnce() -> Output + Send>) -> Box<dyn JoinHandle> {
-        Box::new(Joined(self.handle.spawn_blocking(self.wrapping.call(call))))
+        let _entered = self.handle.enter();
+        Box::new(Joined(match self.wrapping {
+            Wrapping::Wrapped => context::spawn_blocking(call),
+            Wrapping::Bare => task::spawn_blocking(call),
+        }))
     }
 
     fn threads_max(&self) -> Option<usize> {

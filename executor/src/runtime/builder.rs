@@ -266,7 +266,9 @@ impl Builder {
     ///
     /// What is spawned on tokio runs at the root: its work is a connection's, or a pool's, more
     /// often than a request's. Wrap it in [`Frame::scope`](crate::Frame::scope) where it belongs to
-    /// a request. `spawn` of this crate inherits, as everywhere.
+    /// a request. `spawn` of this crate inherits, as everywhere. Where tokio is built with
+    /// `--cfg tokio_unstable`, its tasks inherit too, by tokio's hooks: then a driver that a crate
+    /// spawns for a pooled connection keeps the frame of the request that opened it.
     ///
     /// # Panics
     ///

@@ -90,6 +90,8 @@ impl TokioCompat {
         if let Some(stack_size) = settings.threads.stack_size {
             builder.thread_stack_size(stack_size);
         }
+        #[cfg(tokio_unstable)]
+        framewise_context::tokio::install(&mut builder);
         // tokio panics where a thread cannot be started.
         let built = catch_unwind(AssertUnwindSafe(|| builder.build()));
         let runtime = built.unwrap_or_else(|payload| {
