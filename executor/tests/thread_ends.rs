@@ -100,10 +100,10 @@ fn everything_at_an_end(handle: &Handle) {
     });
     {
         let _entered = handle.enter();
-        assert!(Handle::try_current().is_some());
+        assert!(Handle::try_current().is_ok());
         block_on(sleep(Duration::from_millis(1)));
     }
-    assert!(Handle::try_current().is_none());
+    assert!(Handle::try_current().is_err());
     block_in_place(|| ());
     drop(handle.spawn(async {}));
     // A new runtime, built here.
@@ -190,7 +190,7 @@ fn c81_in_the_destructor_of_a_workers_thread_local_a_spawned_task_is_cancelled()
                 let at_end = on_drop(move || {
                     let in_run = ID.run(2, || ID.get());
                     let spawned = ID.run(3, || handle.spawn(std::future::pending::<()>()));
-                    let entered = Handle::try_current().is_some();
+                    let entered = Handle::try_current().is_ok();
                     let seen = (ID.get(), in_run, entered);
                     sender.lock().unwrap().send((seen, spawned)).unwrap();
                 });

@@ -64,24 +64,31 @@ impl Handle {
     /// ```
     #[track_caller]
     pub fn current() -> Self {
-        Self::try_current().expect(
-            "there is no framewise runtime here: call this inside of one, or within \
-             `Runtime::enter`",
-        )
+        match Self::try_current() {
+            Ok(handle) => handle,
+            Err(error) => panic!("{error}"),
+        }
     }
 
-    /// Returns the handle of the runtime that this thread is in, if it is in one.
+    /// Returns the handle of the runtime that this thread is in.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is in none.
     ///
     /// # Examples
     ///
     /// ```
     /// use framewise::runtime::Handle;
     ///
-    /// assert!(Handle::try_current().is_none());
-    /// framewise::block_on(async { assert!(Handle::try_current().is_some()) });
+    /// assert!(Handle::try_current().is_err());
+    /// framewise::block_on(async { assert!(Handle::try_current().is_ok()) });
     /// ```
-    pub fn try_current() -> Option<Self> {
-        enter::current().map(|spawner| Self { spawner })
+    pub fn try_current() -> Result<Self, TryCurrentError> {
+        match enter::current() {
+            Some(spawner) => Ok(Self { spawner }),
+            None => Err(TryCurrentError(())),
+        }
     }
 
     /// Spawns a task; see [`framewise::spawn`](crate::spawn).
@@ -294,6 +301,33 @@ impl fmt::Debug for Handle {
             .finish()
     }
 }
+
+/// The error of [`Handle::try_current`]: the thread is in no runtime.
+#[derive(Debug)]
+pub struct TryCurrentError(());
+
+impl TryCurrentError {
+    /// Returns `true`: the thread is in no runtime.
+    pub fn is_missing_context(&self) -> bool {
+        true
+    }
+
+    /// Returns `false`. A thread whose thread-locals are destroyed is in no runtime.
+    pub fn is_thread_local_destroyed(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Display for TryCurrentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "there is no framewise runtime here: call this inside of one, or within \
+             `Runtime::enter`",
+        )
+    }
+}
+
+impl std::error::Error for TryCurrentError {}
 
 /// Keeps a thread in a runtime; made by [`Handle::enter`].
 ///

@@ -23,7 +23,7 @@ mod tokio_compat;
 pub use builder::Builder;
 pub(crate) use flavor::Flavor;
 pub use flavor::RuntimeFlavor;
-pub use handle::{EnterGuard, Handle};
+pub use handle::{EnterGuard, Handle, TryCurrentError};
 pub use id::Id;
 pub use local::{LocalOptions, LocalRuntime};
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]

@@ -188,8 +188,8 @@ where
 #[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     boxed_if_large!(F, future => match Handle::try_current() {
-        Some(handle) => handle.enter_and_block_on(future),
-        None => match Runtime::new() {
+        Ok(handle) => handle.enter_and_block_on(future),
+        Err(_) => match Runtime::new() {
             Ok(runtime) => runtime.handle().enter_and_block_on(future),
             Err(error) => panic!("no runtime could be started: {error}"),
         },

@@ -29,7 +29,7 @@ fn a_panic_of_the_main_future_leaves_the_runtime_usable() {
             })
         });
         assert_eq!(message, "planned");
-        assert!(Handle::try_current().is_none());
+        assert!(Handle::try_current().is_err());
         assert!(ID.get().is_none());
     }
     assert_eq!(runtime.block_on(task).unwrap(), 7);

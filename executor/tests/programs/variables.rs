@@ -181,7 +181,7 @@ impl Drop for Value {
             ));
         }
         if self.spawns
-            && let Some(handle) = Handle::try_current()
+            && let Ok(handle) = Handle::try_current()
         {
             let held = self.run.busy();
             let task = handle.spawn(async move { drop(held) });

@@ -123,7 +123,7 @@ fn handles_work_within_a_run_and_refuse_after_it() {
         handle
     });
     assert!(handle.spawn(async {}).is_finished());
-    assert!(Handle::try_current().is_none());
+    assert!(Handle::try_current().is_err());
 }
 
 #[test]

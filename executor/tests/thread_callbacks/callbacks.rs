@@ -101,7 +101,7 @@ fn c32_callbacks_of_threads_run_at_the_root_within_the_runtime() {
             let sender = sender.clone();
             move || {
                 // The runtime, the frame; and operations are not limited by a poll's budget.
-                let inside = Handle::try_current().is_some();
+                let inside = Handle::try_current().is_ok();
                 let _ = sender.send((what, inside, Frame::current().is_root()));
             }
         };
