@@ -28,8 +28,9 @@ fn the_streams_own_methods_come_first() {
         server_read.read_exact(&mut [0; 2]).await.unwrap();
         server_write.write(b"two").await.unwrap();
         let mut answer = [0; 3];
-        read.read_exact(&mut answer).await.unwrap();
-        server.shutdown(std::net::Shutdown::Both).unwrap();
+        // Its result is that of tokio's `read_exact`.
+        assert_eq!(read.read_exact(&mut answer).await.unwrap(), 3);
+        server.shut_down(std::net::Shutdown::Both).unwrap();
     });
 }
 
@@ -53,6 +54,21 @@ mod tokio_traits {
         let mut received = Vec::with_capacity(4);
         read.read_to_end(&mut received).await.unwrap();
         assert_eq!(received, b"hello world!");
+    }
+
+    /// Code that was written for tokio's streams calls the methods of its extension traits: no
+    /// method of a stream's own is in the way with another meaning.
+    #[test]
+    fn a_stream_is_shut_down_by_the_method_of_the_trait() {
+        Reactor::new().run(async {
+            let (mut client, mut server) = pair().await;
+            client.write_all(b"x").await.unwrap();
+            client.shutdown().await.unwrap();
+            assert_eq!(server.read_exact(&mut [0; 1]).await.unwrap(), 1);
+            assert_eq!(server.read(&mut [0; 1]).await.unwrap(), 0);
+            server.shutdown().await.unwrap();
+            assert_eq!(client.read_to_end(&mut Vec::new()).await.unwrap(), 0);
+        });
     }
 
     #[test]

@@ -43,7 +43,7 @@ macro_rules! read_methods {
                 .await
         }
 
-        /// Fills the whole of `buffer`.
+        /// Fills the whole of `buffer`, and returns its length.
         ///
         /// # Errors
         ///
@@ -54,7 +54,7 @@ macro_rules! read_methods {
         ///
         /// Not safe: if the future is dropped, the buffer contains the bytes that were read so far,
         /// and their number is lost.
-        pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<()> {
+        pub async fn read_exact(&self, buffer: &mut [u8]) -> io::Result<usize> {
             let mut filled = 0;
             while filled < buffer.len() {
                 match self.read(&mut buffer[filled..]).await {
@@ -64,7 +64,7 @@ macro_rules! read_methods {
                     Err(error) => return Err(error),
                 }
             }
-            Ok(())
+            Ok(filled)
         }
 
         /// Reads if the driver knows the stream to be readable; else fails with `WouldBlock`.

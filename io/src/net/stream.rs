@@ -143,12 +143,13 @@ impl TcpStream {
     }
 
     /// Shuts down reading, writing or both, at once, like [`std::net::TcpStream::shutdown`]. Bytes
-    /// that were written are still sent.
+    /// that were written are still sent. (`shutdown` is the method of the I/O traits, which shuts
+    /// down writing.)
     ///
     /// # Errors
     ///
     /// Fails with the system's error, which is `NotConnected` if the peer is already gone.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    pub fn shut_down(&self, how: Shutdown) -> io::Result<()> {
         self.io.source().shutdown(how)
     }
 
@@ -217,7 +218,7 @@ impl sealed::Parts for TcpStream {
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        TcpStream::shutdown(self, how)
+        TcpStream::shut_down(self, how)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -37,7 +37,7 @@ fn the_end_is_read_after_what_was_sent_before_it() {
 fn a_half_closed_stream_is_written_to_still() {
     Reactor::new().run(async {
         let (client, server) = pair().await;
-        client.shutdown(Shutdown::Write).unwrap();
+        client.shut_down(Shutdown::Write).unwrap();
         assert_eq!(server.read(&mut [0; 4]).await.unwrap(), 0);
         server.write_all(b"bye").await.unwrap();
         let mut buffer = [0; 3];

@@ -108,11 +108,12 @@ impl UnixStream {
     socket_methods!();
 
     /// Shuts down reading, writing or both, at once. Bytes that were written are still received.
+    /// (`shutdown` is the method of the I/O traits, which shuts down writing.)
     ///
     /// # Errors
     ///
     /// Fails with the system's error, which is `NotConnected` if the peer is already gone.
-    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+    pub fn shut_down(&self, how: Shutdown) -> io::Result<()> {
         self.io.source().shutdown(how)
     }
 
@@ -190,7 +191,7 @@ impl sealed::Parts for UnixStream {
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        UnixStream::shutdown(self, how)
+        UnixStream::shut_down(self, how)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
