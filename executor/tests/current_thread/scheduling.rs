@@ -182,7 +182,7 @@ fn wakes_from_other_threads_end_the_park() {
         }
     });
     sending.join().unwrap();
-    assert_eq!(answer, (0..2_000).sum());
+    assert_eq!(answer, (0..2_000).sum::<u64>());
 }
 
 #[test]

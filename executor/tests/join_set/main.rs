@@ -39,7 +39,7 @@ fn a_set_may_go_where_its_outputs_may_go_and_starts_empty() {
         assert!(set.is_empty());
         assert!(set.try_join_next().is_none());
         assert!(at_once(set.join_next()).is_none());
-        assert_eq!(at_once(JoinSet::<u64>::new().join_all()), []);
+        assert_eq!(at_once(JoinSet::<u64>::new().join_all()), [0_u64; 0]);
         set.spawn_on(pending::<()>(), runtime.handle());
         assert_eq!((set.len(), set.is_empty()), (1, false));
         assert_eq!(format!("{set:?}"), "JoinSet { len: 1 }");
@@ -419,7 +419,7 @@ fn thousands_of_tasks_are_joined_while_others_are_added() {
             }
             sum
         });
-        assert_eq!(sum, (0..20_000).sum());
+        assert_eq!(sum, (0..20_000).sum::<u64>());
     });
 }
 

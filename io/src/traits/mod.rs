@@ -11,6 +11,8 @@
 //! the waker, and the frame of a user-supplied waker, until the next event or poll, or until the
 //! stream or an owned half is dropped.
 
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "futures-io")]
 mod futures;
 #[cfg(feature = "hyper")]
