@@ -7,7 +7,8 @@ use crate::workspace;
 
 /// The documented import graph of the crates.
 const DRAWN: &str = "sync <- context <- {io, timers} <- executor <- \
-                     {loom-tests, benches, test-support}, macros <- executor, context <- conformance";
+                     {loom-tests, benches, test-support, integrations/tokio}, macros <- executor, \
+                     context <- conformance";
 
 /// The crates that each crate may import. (Its tests may import any crate.)
 const ARROWS: &[(&str, &[&str])] = &[
@@ -40,6 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("integrations/ecosystem-tests", &[]),
     ("integrations/http-tests", &[]),
+    ("integrations/tokio", &["executor"]),
+    ("tools/tokio-tests", &[]),
 ];
 
 /// Returns the keys of a manifest's tables of normal dependencies, including those of targets.

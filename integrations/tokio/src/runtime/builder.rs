@@ -1,0 +1,176 @@
+//! `Builder`: tokio's, whose methods borrow it.
+
+use std::io;
+use std::time::Duration;
+
+use super::{LocalOptions, LocalRuntime, Runtime};
+
+/// Makes a [`Runtime`].
+///
+/// # Examples
+///
+/// ```
+/// use framewise_tokio::runtime::Builder;
+///
+/// # fn main() -> std::io::Result<()> {
+/// let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+/// assert_eq!(runtime.block_on(async { 6 * 7 }), 42);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Builder(framewise::runtime::Builder);
+
+impl Builder {
+    /// A runtime whose tasks run on the thread that blocks on it.
+    pub fn new_current_thread() -> Self {
+        Self::with_compat(framewise::runtime::Builder::new_current_thread())
+    }
+
+    /// A runtime with workers, which share its tasks.
+    #[cfg(feature = "rt-multi-thread")]
+    pub fn new_multi_thread() -> Self {
+        Self::with_compat(framewise::runtime::Builder::new_multi_thread())
+    }
+
+    fn with_compat(builder: framewise::runtime::Builder) -> Self {
+        #[cfg(feature = "compat")]
+        let builder = builder.tokio_compat();
+        Self(builder)
+    }
+
+    fn set(
+        &mut self,
+        change: impl FnOnce(framewise::runtime::Builder) -> framewise::runtime::Builder,
+    ) -> &mut Self {
+        self.0 = change(self.0.clone());
+        self
+    }
+
+    /// Does nothing: framewise's runtimes have I/O and time.
+    pub fn enable_all(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Does nothing: framewise's runtimes have I/O.
+    pub fn enable_io(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Does nothing: framewise's runtimes have time.
+    pub fn enable_time(&mut self) -> &mut Self {
+        self
+    }
+
+    /// Sets the number of workers.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `workers` is zero.
+    #[track_caller]
+    pub fn worker_threads(&mut self, workers: usize) -> &mut Self {
+        self.set(|builder| builder.worker_threads(workers))
+    }
+
+    /// Sets the largest number of threads in the blocking pool.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `threads` is zero.
+    #[track_caller]
+    pub fn max_blocking_threads(&mut self, threads: usize) -> &mut Self {
+        self.set(|builder| builder.max_blocking_threads(threads))
+    }
+
+    /// Sets what the names of the runtime's threads begin with.
+    pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.set(|builder| builder.thread_name(name))
+    }
+
+    /// Names each thread by what `function` returns.
+    pub fn thread_name_fn<F>(&mut self, function: F) -> &mut Self
+    where
+        F: Fn() -> String + Send + Sync + 'static,
+    {
+        self.set(|builder| builder.thread_name_fn(function))
+    }
+
+    /// Sets the size of the threads' stacks, in bytes.
+    pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Self {
+        self.set(|builder| builder.thread_stack_size(bytes))
+    }
+
+    /// Sets how long a thread of the blocking pool waits for another job before it ends.
+    pub fn thread_keep_alive(&mut self, keep_alive: Duration) -> &mut Self {
+        self.set(|builder| builder.thread_keep_alive(keep_alive))
+    }
+
+    /// Calls `callback` on each thread of the runtime when it starts.
+    pub fn on_thread_start<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
+        self.set(|builder| builder.on_thread_start(callback))
+    }
+
+    /// Calls `callback` on each thread of the runtime before it ends.
+    pub fn on_thread_stop<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
+        self.set(|builder| builder.on_thread_stop(callback))
+    }
+
+    /// Calls `callback` before a worker parks.
+    pub fn on_thread_park<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
+        self.set(|builder| builder.on_thread_park(callback))
+    }
+
+    /// Calls `callback` after a worker was parked.
+    pub fn on_thread_unpark<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
+        self.set(|builder| builder.on_thread_unpark(callback))
+    }
+
+    /// Sets after how many polls a worker looks at the driver and the clock.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `polls` is zero.
+    #[track_caller]
+    pub fn event_interval(&mut self, polls: u32) -> &mut Self {
+        self.set(|builder| builder.event_interval(polls))
+    }
+
+    /// Sets after how many polls a worker looks at the queue that all workers share.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `polls` is zero.
+    #[track_caller]
+    pub fn global_queue_interval(&mut self, polls: u32) -> &mut Self {
+        self.set(|builder| builder.global_queue_interval(polls))
+    }
+
+    /// Does nothing: the driver of framewise takes as many events at once as it chooses.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `events` is zero.
+    #[track_caller]
+    pub fn max_io_events_per_tick(&mut self, events: usize) -> &mut Self {
+        assert!(events > 0, "a driver takes at least one event at once");
+        self
+    }
+
+    /// Starts a runtime whose tasks need not be `Send`.
+    ///
+    /// # Errors
+    ///
+    /// See framewise's [`Builder::build_local`](framewise::runtime::Builder::build_local).
+    pub fn build_local(&mut self, options: LocalOptions) -> io::Result<LocalRuntime> {
+        self.0.clone().build_local(options).map(LocalRuntime)
+    }
+
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    ///
+    /// See framewise's [`Builder::build`](framewise::runtime::Builder::build).
+    pub fn build(&mut self) -> io::Result<Runtime> {
+        self.0.clone().build().map(Runtime)
+    }
+}
