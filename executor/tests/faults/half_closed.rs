@@ -59,7 +59,7 @@ fn a_closed_reading_half_reads_the_end_and_writes_still() {
     on_workers(|runtime| {
         runtime.block_on(async {
             let (first, second) = tcp().await;
-            first.shutdown(Shutdown::Read).unwrap();
+            first.shut_down(Shutdown::Read).unwrap();
             assert_eq!(first.read(&mut [0; 4]).await.unwrap(), 0);
             first.write_all(b"hello").await.unwrap();
             let mut heard = [0; 5];
@@ -78,7 +78,7 @@ fn a_read_that_waits_ends_when_its_own_half_is_closed() {
             let mut buffer = [0; 4];
             let mut reading = std::pin::pin!(first.read(&mut buffer));
             assert!(futures::poll!(&mut reading).is_pending());
-            first.shutdown(Shutdown::Read).unwrap();
+            first.shut_down(Shutdown::Read).unwrap();
             assert_eq!(reading.await.unwrap(), 0);
         });
     });
