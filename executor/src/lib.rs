@@ -37,7 +37,7 @@
 //! - [`task`]: spawning, joining, aborting, yielding, blocking, tasks that stay on one thread.
 //! - [`runtime`]: the runtime, its settings, handles to it.
 //! - [`net`]: TCP, UDP, Unix sockets, pipes and name look-up.
-//! - [`io`]: readiness of any file descriptor (`AsyncFd`).
+//! - [`io`]: readiness of any file descriptor (`AsyncFd`), the standard streams.
 //! - [`fs`]: files and directories.
 //! - [`time`]: sleeping, limits, ticks, callbacks.
 //! - `#[framewise::main]` and `#[framewise::test]` (feature `macros`): an async function with a
@@ -115,6 +115,8 @@ mod seeded {
 pub mod serve;
 #[cfg(unix)]
 pub mod signal;
+#[cfg(not(any(framewise_loom, framewise_shuttle)))]
+mod stdio;
 pub mod task;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;
@@ -137,7 +139,7 @@ pub mod context {
     };
 }
 
-/// Readiness of any file descriptor.
+/// Readiness of any file descriptor, and the standard streams.
 ///
 /// # Examples
 ///
@@ -174,6 +176,8 @@ pub mod context {
 /// # #[cfg(not(unix))] fn main() {}
 /// ```
 pub mod io {
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub use crate::stdio::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
     pub use framewise_io::{Interest, Ready};
 
     /// File descriptors of other libraries.

@@ -123,6 +123,9 @@ fn every_operation_that_is_ready_at_once_yields_after_128() {
                 });
             };
         }
+        yields_after_128("Stdout's flush", runtime, || {
+            || async { framewise::io::stdout().flush().await.unwrap() }
+        });
         on_file!("File's flush", f => f.flush().await);
         on_file!("File's read of nothing", f => f.read(&mut []).await);
         on_file!("File's write of nothing", f => f.write(&[]).await);

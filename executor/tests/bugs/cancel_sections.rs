@@ -13,6 +13,38 @@ use crate::index::{Tests, workspace};
 /// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
+        "executor/src/stdio.rs",
+        "read",
+        (
+            "executor/tests/stdio.rs",
+            "c48_a_dropped_read_loses_nothing_and_keeps_no_frame",
+        ),
+    ),
+    (
+        "executor/src/stdio.rs",
+        "write",
+        (
+            "executor/tests/stdio.rs",
+            "what_was_accepted_is_written_although_the_runtime_ends",
+        ),
+    ),
+    (
+        "executor/src/stdio.rs",
+        "write_all",
+        (
+            "executor/tests/stdio.rs",
+            "a_dropped_write_all_has_written_some",
+        ),
+    ),
+    (
+        "executor/src/stdio.rs",
+        "flush",
+        (
+            "executor/tests/stdio.rs",
+            "what_was_accepted_is_written_although_the_runtime_ends",
+        ),
+    ),
+    (
         "executor/src/fs/file.rs",
         "into_std",
         (
