@@ -60,3 +60,6 @@ pub(super) fn wait_on_driver(
         shared.timers.jump();
     }
 }
+
+#[cfg(test)]
+mod tests;
