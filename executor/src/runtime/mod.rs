@@ -368,16 +368,17 @@ impl Runtime {
         if shared.is_in_forked_child() {
             // The threads are the parent's, as are the events that the driver would take out of
             // epoll.
-            self.threads.drain(..).for_each(std::mem::forget);
-            std::mem::forget(self.resting.take());
-            self.tokio.forget();
-            return false;
+            return self.leave_as_it_is();
+        }
+        let resting = self.resting.as_ref().map(WorkerSlot::take);
+        if let Some(None) = resting {
+            // A thread that drives borrows the runtime. So its code has called `process::exit`,
+            // which runs the destructors of thread-locals.
+            return self.leave_as_it_is();
         }
         shared.close();
-        if let Some(slot) = &self.resting {
-            // Each thread that drives borrows the runtime, so none is left.
-            let worker = slot.take();
-            worker.expect("no thread drives the runtime").end();
+        if let Some(worker) = resting.flatten() {
+            worker.end();
         }
         let waits_for_itself = worker::is_worker_of(shared) || shared.blocking.is_own_thread();
         let limit = if waits_for_itself {
@@ -402,6 +403,14 @@ impl Runtime {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         self.tokio.shut_down(left);
         ended
+    }
+
+    /// Ends nothing.
+    fn leave_as_it_is(&mut self) -> bool {
+        self.threads.drain(..).for_each(std::mem::forget);
+        std::mem::forget(self.resting.take());
+        self.tokio.forget();
+        false
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use framewise::runtime::{Handle, Runtime};
+use framewise::runtime::{Handle, LocalRuntime, Runtime};
 use framewise::task::yield_now;
 use framewise::time::{set_timeout, sleep};
 use framewise::{spawn, spawn_blocking};
@@ -246,4 +246,39 @@ fn a_shutdown_while_a_panic_unwinds_is_a_shutdown() {
     });
     assert_eq!(message, "expected");
     assert_eq!(drops.count(), 1);
+}
+
+thread_local! {
+    static OF_THREAD: (Runtime, LocalRuntime) = (runtime(), LocalRuntime::new().unwrap());
+}
+
+/// `process::exit` runs the destructors of this thread's thread-locals, so it drops a runtime that
+/// is driven further down on the stack.
+#[test]
+fn a_task_may_end_the_process_while_a_thread_local_has_the_runtime() {
+    const PLACE: &str = "FRAMEWISE_PLACE_OF_EXIT";
+    const TEST: &str = "shutdown::a_task_may_end_the_process_while_a_thread_local_has_the_runtime";
+    let exit = async || -> () {
+        yield_now().await;
+        std::process::exit(7)
+    };
+    match std::env::var(PLACE).as_deref() {
+        Ok("main") => OF_THREAD.with(|(runtime, _)| runtime.block_on(exit())),
+        Ok("task") => {
+            OF_THREAD.with(|(runtime, _)| runtime.block_on(runtime.spawn(exit())).unwrap())
+        }
+        Ok("local") => {
+            OF_THREAD.with(|(_, local)| local.block_on(local.spawn_local(exit())).unwrap())
+        }
+        _ => {
+            for place in ["main", "task", "local"] {
+                let output = std::process::Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", TEST, "--nocapture"])
+                    .env(PLACE, place)
+                    .output()
+                    .unwrap();
+                assert_eq!(output.status.code(), Some(7), "{place}: {output:?}");
+            }
+        }
+    }
 }
