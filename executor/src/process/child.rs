@@ -96,17 +96,17 @@ impl Child {
         self.kill_on_drop = kill_on_drop;
     }
 
-    /// Returns the process id, or `None` after a wait has returned the status: the id may belong to
-    /// another process then.
+    /// Returns the process id, or `None` after a wait has returned the status, or failed with
+    /// `ECHILD`: the id may belong to another process then.
     pub fn id(&self) -> Option<u32> {
         match &self.state {
-            State::Running(exit) => Some(exit.id()),
+            State::Running(exit) => exit.id(),
             State::Ended(_) => None,
         }
     }
 
     /// Begins to kill the process (by SIGKILL), without waiting for its exit. Does nothing after a
-    /// wait has returned the status.
+    /// wait has returned the status, or failed with `ECHILD`.
     ///
     /// # Errors
     ///

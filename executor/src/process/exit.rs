@@ -32,6 +32,8 @@ pub(super) struct Exit {
     home: Arc<Spawner>,
     /// `None` before the first wait.
     watch: Option<Watch>,
+    /// Other code has taken the exit, so the system may give the id to another process.
+    is_taken: bool,
 }
 
 /// What tells that the process may have ended, in the runtime in which it was last awaited.
@@ -52,15 +54,26 @@ impl Exit {
             process,
             home,
             watch: None,
+            is_taken: false,
         }
     }
 
-    pub(super) fn id(&self) -> u32 {
-        self.process.id()
+    /// Returns the process id, unless other code has taken the exit.
+    pub(super) fn id(&self) -> Option<u32> {
+        (!self.is_taken).then(|| self.process.id())
     }
 
+    /// Kills the process, unless other code has taken the exit.
     pub(super) fn kill(&mut self) -> io::Result<()> {
+        if self.is_taken {
+            return Ok(());
+        }
         self.process.kill()
+    }
+
+    /// Returns the process alone, which keeps nothing of a runtime.
+    pub(super) fn into_process(self) -> StdChild {
+        self.process
     }
 
     /// Returns the runtime in which the process was started.
@@ -70,7 +83,11 @@ impl Exit {
 
     /// Asks the system for the status. After the process's exit this is always the same.
     pub(super) fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.process.try_wait()
+        let asked = self.process.try_wait();
+        if let Err(error) = &asked {
+            self.is_taken = error.raw_os_error() == Some(libc::ECHILD);
+        }
+        asked
     }
 
     /// Waits for the exit. If it is dropped, a later wait goes on.
@@ -99,7 +116,7 @@ impl Exit {
             let _entered = enter::enter(&runtime, runtime.shared.outside());
             // The old one goes first: a descriptor is registered once.
             self.watch = None;
-            let event = Event::new(self.id())?;
+            let event = Event::new(self.process.id())?;
             self.watch = Some(Watch { runtime, event });
         }
         Ok((self.watch.as_mut().expect("it was just made"), is_new))

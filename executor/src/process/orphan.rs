@@ -5,9 +5,9 @@
 //! current one if that has ended. If this runtime ends first, or there is none, the process goes to
 //! a list, which the program's next start or drop of a child looks through.
 
-use std::process::ExitStatus;
+use std::io;
+use std::process::{Child as StdChild, ExitStatus};
 use std::sync::{Mutex, PoisonError};
-use std::{io, mem};
 
 use framewise_context::Frame;
 
@@ -15,9 +15,9 @@ use super::exit::Exit;
 use crate::runtime::enter;
 use crate::scheduler::idle::state::SchedulerOps;
 
-/// Processes that have outlived their runtimes. (It is `std`'s lock, since what it guards is
-/// `waitpid`, which no model can call.)
-static LEFT: Mutex<Vec<Exit>> = Mutex::new(Vec::new());
+/// Processes that have outlived their runtimes. Nothing of a runtime is kept. (It is `std`'s lock,
+/// since what it guards is `waitpid`, which no model can call.)
+static LEFT: Mutex<Vec<StdChild>> = Mutex::new(Vec::new());
 
 /// A process that no task waits for, until it is collected.
 struct Orphan(Option<Exit>);
@@ -37,7 +37,10 @@ impl Drop for Orphan {
         if let Some(mut exit) = self.0.take()
             && is_running(exit.try_wait())
         {
-            lock().push(exit);
+            // Before the lock is taken: with the runtime's memory its hooks may go, which are user
+            // code.
+            let process = exit.into_process();
+            lock().push(process);
         }
     }
 }
@@ -48,7 +51,7 @@ fn is_running(asked: io::Result<Option<ExitStatus>>) -> bool {
     matches!(asked, Ok(None))
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Vec<Exit>> {
+fn lock() -> std::sync::MutexGuard<'static, Vec<StdChild>> {
     LEFT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -68,9 +71,5 @@ pub(super) fn adopt(mut exit: Exit) {
 
 /// Collects those that have outlived their runtimes and have ended.
 pub(super) fn collect_left() {
-    // Dropped without the lock: a process may hold the memory of an ended runtime, whose hooks are
-    // user code.
-    let mut left = mem::take(&mut *lock());
-    left.retain_mut(|exit| is_running(exit.try_wait()));
-    lock().append(&mut left);
+    lock().retain_mut(|process| is_running(process.try_wait()));
 }

@@ -1,9 +1,12 @@
 //! Children that are dropped before their exits are known: no zombie stays.
 
+use std::pin::pin;
 use std::process::Stdio;
+use std::task::Waker;
 
 use framewise::process::{Child, Command};
-use framewise_test_support::{runtime, with_workers};
+use framewise::runtime::Builder;
+use framewise_test_support::{Drops, poll_once, runtime, with_workers};
 
 use crate::{both_ways, exists, sh, wait_until_collected, waiting};
 
@@ -107,6 +110,33 @@ fn an_orphan_that_outlives_its_runtime_is_collected_at_the_next_start() {
         while exists(id) {
             third.block_on(async { drop(sh("exit 0").spawn().unwrap()) });
         }
+    });
+}
+
+/// The list of those that have outlived their runtimes keeps no descriptor and no memory of one.
+#[test]
+fn an_orphan_keeps_nothing_of_its_ended_runtime() {
+    both_ways(|_| {
+        let drops = Drops::default();
+        let tracked = drops.tracked();
+        let ends = Builder::new()
+            .worker_threads(1)
+            .on_unhandled_panic(move |_| {
+                let _ = &tracked;
+            })
+            .build()
+            .unwrap();
+        let mut child = ends.block_on(async { waiting() });
+        let id = child.id().unwrap();
+        let input = held_by_its_input(&mut child).into_owned_fd().unwrap();
+        ends.block_on(async {
+            assert!(poll_once(&mut pin!(child.wait()), Waker::noop()).is_pending());
+        });
+        drop(child);
+        drop(ends);
+        assert!(exists(id));
+        assert_eq!(drops.count(), 1);
+        drop(input);
     });
 }
 
