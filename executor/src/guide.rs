@@ -41,3 +41,7 @@ pub mod from_async_local_storage {}
 #[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/ecosystem.md")]
 pub mod ecosystem {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/migration.md")]
+pub mod migration {}

@@ -41,6 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("integrations/ecosystem-tests", &[]),
     ("integrations/http-tests", &[]),
+    ("integrations/migration/after", &["context"]),
+    ("integrations/migration/before", &["context"]),
     ("integrations/tokio", &["executor"]),
     ("tools/tokio-tests", &[]),
 ];
