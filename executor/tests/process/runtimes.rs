@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
 use framewise::process::Command;
-use framewise::runtime::Runtime;
+use framewise::runtime::{Builder, LocalOptions, Runtime};
 use framewise::task::LocalSet;
 use framewise_test_support::{poll_once, runtime, while_occupied};
 
@@ -62,6 +62,30 @@ fn a_wait_in_an_ending_runtime_fails() {
             wait.await.unwrap_err()
         });
         assert!(error.to_string().contains("shutting down"), "{error}");
+    });
+}
+
+/// Their driver runs only while the thread is in `block_on`; so does the collection of a dropped
+/// child.
+#[test]
+fn children_in_a_current_thread_and_in_a_local_runtime() {
+    async fn use_children() {
+        assert_eq!(sh("exit 3").status().await.unwrap().code(), Some(3));
+        assert_eq!(sh("echo 1").output().await.unwrap().stdout, b"1\n");
+        let mut child = waiting();
+        let (id, input) = (child.id().unwrap(), child.stdin.take());
+        drop(child);
+        drop(input);
+        while crate::exists(id) {
+            framewise::task::yield_now().await;
+        }
+    }
+    both_ways(|_| {
+        let current = Builder::new_current_thread().build().unwrap();
+        current.block_on(use_children());
+        let local = Builder::new_current_thread();
+        let local = local.build_local(LocalOptions::default()).unwrap();
+        local.block_on(use_children());
     });
 }
 
