@@ -207,7 +207,7 @@ pub mod net {
 # Paused time
 
 A test of code that waits need not wait (feature `test-util`). In a current-thread runtime the time can
-be paused ([`pause`](pause()), [`Builder::start_paused`](crate::runtime::Builder::start_paused)). It then
+be paused ([`pause`](time::pause()), [`Builder::start_paused`](crate::runtime::Builder::start_paused)). It then
 stands still while anything can run, and jumps to the next timer when nothing can:
 
 ```
