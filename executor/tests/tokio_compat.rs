@@ -17,12 +17,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
 
 fn runtime(workers: usize) -> Runtime {
-    let builder = Builder::new().worker_threads(workers).tokio_compat();
-    builder.build().unwrap()
+    let builder = match workers {
+        0 => Builder::new_current_thread(),
+        workers => Builder::new().worker_threads(workers),
+    };
+    builder.tokio_compat().build().unwrap()
 }
 
+/// Also on a current-thread runtime, which has none.
 fn on_each_number_of_workers(test: impl Fn(&Runtime)) {
-    for workers in [1, 2, 8] {
+    for workers in [0, 1, 2, 8] {
         test(&runtime(workers));
     }
 }
@@ -82,7 +86,12 @@ fn every_thread_of_the_runtime_is_in_tokios() {
             let replaced = framewise::spawn(async move { is_in_tokio() });
             task::block_in_place(|| framewise::block_on(replaced)).unwrap() && is_in_tokio()
         });
-        assert!(runtime.block_on(in_place).unwrap());
+        let in_place = runtime.block_on(in_place);
+        // No other thread could run the tasks of a current-thread runtime meanwhile.
+        match runtime.handle().runtime_flavor() {
+            RuntimeFlavor::MultiThread => assert!(in_place.unwrap()),
+            _ => assert!(in_place.unwrap_err().is_panic()),
+        }
         let local = LocalSet::new();
         let in_set =
             local.run_until(async move { task::spawn_local(async move { is_in_tokio() }).await });

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use framewise::runtime::Runtime;
+use framewise::runtime::{Builder, Runtime};
 use framewise::signal::unix::{SignalKind, signal};
 use framewise::time::sleep;
 use framewise::{spawn, spawn_blocking};
@@ -112,6 +112,10 @@ fn in_a_forked_child(body: impl FnOnce()) {
     assert_eq!(status, 0, "the child hung (14: the alarm) or panicked");
 }
 
+fn current_thread_runtime() -> Runtime {
+    Builder::new_current_thread().build().unwrap()
+}
+
 /// Uses all parts of a runtime once.
 fn works(runtime: &Runtime) {
     let seen = runtime.block_on(ID.scope(7, async {
@@ -184,17 +188,20 @@ fn in_a_child_block_on_says_what_is_wrong_instead_of_waiting_for_ever() {
     alone(
         "in_a_child_block_on_says_what_is_wrong_instead_of_waiting_for_ever",
         || {
-            let parents = runtime(2);
-            works(&parents);
-            in_a_forked_child(|| {
-                // A future that is ready at once needs no worker.
-                assert_eq!(parents.block_on(async { 7 }), 7);
-                let message = panic_message(|| parents.block_on(async { spawn(async {}).await }));
-                assert!(message.contains("fork"), "{message}");
-                let message = panic_message(|| parents.block_on(sleep(Duration::from_millis(1))));
-                assert!(message.contains("fork"), "{message}");
-                std::mem::forget(parents);
-            });
+            for parents in [runtime(2), current_thread_runtime()] {
+                works(&parents);
+                in_a_forked_child(|| {
+                    // A future that is ready at once needs no worker.
+                    assert_eq!(parents.block_on(async { 7 }), 7);
+                    let message =
+                        panic_message(|| parents.block_on(async { spawn(async {}).await }));
+                    assert!(message.contains("fork"), "{message}");
+                    let message =
+                        panic_message(|| parents.block_on(sleep(Duration::from_millis(1))));
+                    assert!(message.contains("fork"), "{message}");
+                });
+                works(&parents);
+            }
         },
     );
 }
@@ -204,15 +211,19 @@ fn in_a_child_a_runtime_may_be_dropped_and_the_parent_goes_on() {
     alone(
         "in_a_child_a_runtime_may_be_dropped_and_the_parent_goes_on",
         || {
-            for how in 0..3 {
-                let parents = runtime(2);
+            for how in 0..6 {
+                let parents = if how < 3 {
+                    runtime(2)
+                } else {
+                    current_thread_runtime()
+                };
                 works(&parents);
                 let (stream, mut peer) = parents.block_on(connection());
                 let reader = parents.spawn(async move { stream.read(&mut [0; 8]).await.unwrap() });
                 let mut runtime = Some(parents);
                 in_a_forked_child(|| {
                     let parents = runtime.take().unwrap();
-                    match how {
+                    match how % 3 {
                         0 => drop(parents),
                         1 => assert!(!parents.shutdown_timeout(Duration::from_secs(3_600))),
                         _ => parents.shutdown_background(),
