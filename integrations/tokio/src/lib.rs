@@ -30,7 +30,7 @@
 //! | --- | --- |
 //! | `sync`, `select!`, `join!`, `try_join!`, `pin!`, `task_local!`, the attributes `main` and `test` | `spawn`, `task`, `runtime` |
 //! | `io`: the traits, `AsyncReadExt` and the like, `copy`, `split`, `duplex`, buffers | `io::{Interest, Ready}`, `io::unix::AsyncFd` |
-//! | | `net`, `time`, `process`, `signal` |
+//! | | `fs`, `net`, `time`, `process`, `signal` |
 //!
 //! The attributes expand to `tokio::runtime::Builder`, which is [`runtime::Builder`] in a crate
 //! with the line above.
@@ -45,6 +45,8 @@
 //! The package's README has the differences from tokio, with their reasons, and how many of tokio's
 //! own tests pass.
 
+#[cfg(feature = "fs")]
+pub mod fs;
 pub mod io;
 pub mod net;
 #[cfg(all(unix, feature = "process"))]

@@ -4,7 +4,7 @@ pub use framewise::net::ToSocketAddrs;
 #[cfg(feature = "net")]
 pub use framewise::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, lookup_host};
 #[cfg(all(unix, feature = "net"))]
-pub use framewise::net::{UnixDatagram, UnixListener, UnixStream};
+pub use framewise::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream};
 
 /// The halves of a [`TcpStream`].
 #[cfg(feature = "net")]

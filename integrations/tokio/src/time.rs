@@ -4,6 +4,8 @@ pub use framewise::time::{
     Instant, Interval, MissedTickBehavior, Sleep, Timeout, interval, interval_at, sleep,
     sleep_until, timeout, timeout_at,
 };
+#[cfg(feature = "test-util")]
+pub use framewise::time::{advance, pause, resume};
 pub use std::time::Duration;
 
 /// Errors of timers.

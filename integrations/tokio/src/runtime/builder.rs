@@ -39,14 +39,6 @@ impl Builder {
         Self(builder)
     }
 
-    fn set(
-        &mut self,
-        change: impl FnOnce(framewise::runtime::Builder) -> framewise::runtime::Builder,
-    ) -> &mut Self {
-        self.0 = change(self.0.clone());
-        self
-    }
-
     /// Does nothing: framewise's runtimes have I/O and time.
     pub fn enable_all(&mut self) -> &mut Self {
         self
@@ -69,7 +61,8 @@ impl Builder {
     /// Panics if `workers` is zero.
     #[track_caller]
     pub fn worker_threads(&mut self, workers: usize) -> &mut Self {
-        self.set(|builder| builder.worker_threads(workers))
+        self.0 = self.0.clone().worker_threads(workers);
+        self
     }
 
     /// Sets the largest number of threads in the blocking pool.
@@ -79,12 +72,14 @@ impl Builder {
     /// Panics if `threads` is zero.
     #[track_caller]
     pub fn max_blocking_threads(&mut self, threads: usize) -> &mut Self {
-        self.set(|builder| builder.max_blocking_threads(threads))
+        self.0 = self.0.clone().max_blocking_threads(threads);
+        self
     }
 
     /// Sets what the names of the runtime's threads begin with.
     pub fn thread_name(&mut self, name: impl Into<String>) -> &mut Self {
-        self.set(|builder| builder.thread_name(name))
+        self.0 = self.0.clone().thread_name(name);
+        self
     }
 
     /// Names each thread by what `function` returns.
@@ -92,37 +87,44 @@ impl Builder {
     where
         F: Fn() -> String + Send + Sync + 'static,
     {
-        self.set(|builder| builder.thread_name_fn(function))
+        self.0 = self.0.clone().thread_name_fn(function);
+        self
     }
 
     /// Sets the size of the threads' stacks, in bytes.
     pub fn thread_stack_size(&mut self, bytes: usize) -> &mut Self {
-        self.set(|builder| builder.thread_stack_size(bytes))
+        self.0 = self.0.clone().thread_stack_size(bytes);
+        self
     }
 
     /// Sets how long a thread of the blocking pool waits for another job before it ends.
     pub fn thread_keep_alive(&mut self, keep_alive: Duration) -> &mut Self {
-        self.set(|builder| builder.thread_keep_alive(keep_alive))
+        self.0 = self.0.clone().thread_keep_alive(keep_alive);
+        self
     }
 
     /// Calls `callback` on each thread of the runtime when it starts.
     pub fn on_thread_start<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
-        self.set(|builder| builder.on_thread_start(callback))
+        self.0 = self.0.clone().on_thread_start(callback);
+        self
     }
 
     /// Calls `callback` on each thread of the runtime before it ends.
     pub fn on_thread_stop<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
-        self.set(|builder| builder.on_thread_stop(callback))
+        self.0 = self.0.clone().on_thread_stop(callback);
+        self
     }
 
     /// Calls `callback` before a worker parks.
     pub fn on_thread_park<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
-        self.set(|builder| builder.on_thread_park(callback))
+        self.0 = self.0.clone().on_thread_park(callback);
+        self
     }
 
     /// Calls `callback` after a worker was parked.
     pub fn on_thread_unpark<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
-        self.set(|builder| builder.on_thread_unpark(callback))
+        self.0 = self.0.clone().on_thread_unpark(callback);
+        self
     }
 
     /// Sets after how many polls a worker looks at the driver and the clock.
@@ -132,7 +134,8 @@ impl Builder {
     /// Panics if `polls` is zero.
     #[track_caller]
     pub fn event_interval(&mut self, polls: u32) -> &mut Self {
-        self.set(|builder| builder.event_interval(polls))
+        self.0 = self.0.clone().event_interval(polls);
+        self
     }
 
     /// Sets after how many polls a worker looks at the queue that all workers share.
@@ -142,7 +145,8 @@ impl Builder {
     /// Panics if `polls` is zero.
     #[track_caller]
     pub fn global_queue_interval(&mut self, polls: u32) -> &mut Self {
-        self.set(|builder| builder.global_queue_interval(polls))
+        self.0 = self.0.clone().global_queue_interval(polls);
+        self
     }
 
     /// Does nothing: the driver of framewise takes as many events at once as it chooses.
@@ -153,6 +157,23 @@ impl Builder {
     #[track_caller]
     pub fn max_io_events_per_tick(&mut self, events: usize) -> &mut Self {
         assert!(events > 0, "a driver takes at least one event at once");
+        self
+    }
+
+    /// Like [`max_io_events_per_tick`](Self::max_io_events_per_tick).
+    ///
+    /// # Panics
+    ///
+    /// Panics if `events` is zero.
+    #[track_caller]
+    pub fn max_io_events_per_busy_tick(&mut self, events: usize) -> &mut Self {
+        self.max_io_events_per_tick(events)
+    }
+
+    /// Starts the runtime with its clock paused.
+    #[cfg(feature = "test-util")]
+    pub fn start_paused(&mut self, start_paused: bool) -> &mut Self {
+        self.0 = self.0.clone().start_paused(start_paused);
         self
     }
 

@@ -1,0 +1,3 @@
+//! Files and directories: framewise's.
+
+pub use framewise::fs::*;
