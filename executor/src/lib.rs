@@ -192,8 +192,8 @@ pub mod io {
 /// Sockets, and looking names up.
 pub mod net {
     pub use framewise_io::net::{
-        OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream, TcpListener, TcpSocket,
-        TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
+        DatagramBuffer, OwnedReadHalf, OwnedWriteHalf, ReadHalf, ReuniteError, SplitStream,
+        TcpListener, TcpSocket, TcpStream, ToSocketAddrs, UdpSocket, WriteHalf, lookup_host,
     };
     #[cfg(unix)]
     pub use framewise_io::net::{UnixDatagram, UnixListener, UnixSocket, UnixStream, unix};

@@ -301,3 +301,33 @@ fn c59_a_callback_of_a_socket_runs_in_the_registering_frame() {
         }));
     });
 }
+
+/// The poll functions with tokio's buffer, as code that was written for tokio calls them.
+#[cfg(feature = "tokio")]
+#[test]
+fn the_poll_functions_fill_a_buffer_that_counts() {
+    use tokio::io::ReadBuf;
+
+    Reactor::new().run(async {
+        let (one, other) = connected_pair().await;
+        let mut memory = [0; 16];
+        let mut buffer = ReadBuf::new(&mut memory);
+        one.send(b"one").await.unwrap();
+        poll_fn(|cx| other.poll_peek(cx, &mut buffer))
+            .await
+            .unwrap();
+        assert_eq!(buffer.filled(), b"one");
+        poll_fn(|cx| other.poll_recv(cx, &mut buffer))
+            .await
+            .unwrap();
+        assert_eq!(buffer.filled(), b"oneone");
+        one.send(b"two").await.unwrap();
+        let sender = one.local_addr().unwrap();
+        buffer.clear();
+        let peeked = poll_fn(|cx| other.poll_peek_from(cx, &mut buffer)).await;
+        assert_eq!(peeked.unwrap(), sender);
+        let received = poll_fn(|cx| other.poll_recv_from(cx, &mut buffer)).await;
+        assert_eq!(received.unwrap(), sender);
+        assert_eq!(buffer.filled(), b"twotwo");
+    });
+}

@@ -291,6 +291,20 @@ fn a_pipe_ends_when_its_sender_is_dropped() {
     });
 }
 
+/// An end has one direction, so `try_io` needs no interest.
+#[test]
+fn an_end_of_a_pipe_tries_an_operation_in_its_direction() {
+    Reactor::new().run(async {
+        let (sender, receiver) = pipe::pipe().unwrap();
+        let nothing = receiver.try_io(|| -> std::io::Result<()> { panic!("it is not readable") });
+        assert_eq!(nothing.unwrap_err().kind(), ErrorKind::WouldBlock);
+        assert_eq!(sender.try_io(|| Ok(7)).unwrap(), 7);
+        sender.write_all(b"x").await.unwrap();
+        receiver.readable().await.unwrap();
+        assert_eq!(receiver.try_io(|| Ok(8)).unwrap(), 8);
+    });
+}
+
 #[test]
 fn a_pipe_with_a_path_is_opened_from_both_ends() {
     Reactor::new().run(async {

@@ -137,12 +137,14 @@ macro_rules! datagram_methods {
 
         /// Like [`recv`](Self::recv), as a poll function; see
         /// [`poll_recv_ready`](Self::poll_recv_ready).
-        pub fn poll_recv(
+        pub fn poll_recv<B: DatagramBuffer + ?Sized>(
             &self,
             cx: &mut Context<'_>,
-            buffer: &mut [u8],
-        ) -> Poll<io::Result<usize>> {
-            self.io().poll_io(cx, Direction::Read, |io| io.recv(buffer))
+            buffer: &mut B,
+        ) -> Poll<io::Result<B::Received>> {
+            self.io().poll_io(cx, Direction::Read, |io| {
+                buffer.receive(|bytes| io.recv(bytes))
+            })
         }
 
         /// Like [`readable`](Self::readable), as a poll function. Each direction has one slot for

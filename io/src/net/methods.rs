@@ -270,6 +270,27 @@ macro_rules! writable_methods {
 /// What has a registration.
 macro_rules! ready_methods {
     () => {
+        ready_methods!(common);
+
+        /// Calls `operation` if the driver knows the source to be ready for any part of `interest`;
+        /// else fails with `WouldBlock`. For system calls on the descriptor that this type has no
+        /// method for.
+        ///
+        /// `operation` must try one operation on this descriptor, without waiting. If it fails with
+        /// `WouldBlock`, the readiness is cleared, and a later wait ends at the next event.
+        ///
+        /// # Errors
+        ///
+        /// Fails with `WouldBlock` and with the errors of `operation`.
+        pub fn try_io<R>(
+            &self,
+            interest: Interest,
+            operation: impl FnOnce() -> io::Result<R>,
+        ) -> io::Result<R> {
+            self.io().try_operation(interest, operation)
+        }
+    };
+    (common) => {
         /// Waits until the stream is ready for any part of `interest`, and returns for which.
         ///
         /// Readiness is a hint: the operation that follows may still block. The `try_` functions
@@ -314,24 +335,6 @@ macro_rules! ready_methods {
             self.io().on_ready(interest, call)
         }
 
-        /// Calls `operation` if the driver knows the source to be ready for any part of `interest`;
-        /// else fails with `WouldBlock`. For system calls on the descriptor that this type has no
-        /// method for.
-        ///
-        /// `operation` must try one operation on this descriptor, without waiting. If it fails with
-        /// `WouldBlock`, the readiness is cleared, and a later wait ends at the next event.
-        ///
-        /// # Errors
-        ///
-        /// Fails with `WouldBlock` and with the errors of `operation`.
-        pub fn try_io<R>(
-            &self,
-            interest: Interest,
-            operation: impl FnOnce() -> io::Result<R>,
-        ) -> io::Result<R> {
-            self.io().try_operation(interest, operation)
-        }
-
         /// Like [`try_io`](Self::try_io), but waits and calls `operation` again until it does not
         /// fail with `WouldBlock`.
         ///
@@ -348,6 +351,23 @@ macro_rules! ready_methods {
             operation: impl FnMut() -> io::Result<R>,
         ) -> io::Result<R> {
             self.io().async_operation(interest, operation).await
+        }
+    };
+    ($interest:ident) => {
+        ready_methods!(common);
+
+        /// Calls `operation` if the driver knows the source to be ready; else fails with
+        /// `WouldBlock`. For system calls on the descriptor that this type has no
+        /// method for.
+        ///
+        /// `operation` must try one operation on this descriptor, without waiting. If it fails with
+        /// `WouldBlock`, the readiness is cleared, and a later wait ends at the next event.
+        ///
+        /// # Errors
+        ///
+        /// Fails with `WouldBlock` and with the errors of `operation`.
+        pub fn try_io<R>(&self, operation: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+            self.io().try_operation(Interest::$interest, operation)
         }
     };
 }

@@ -17,6 +17,7 @@ mod addr;
 mod buf;
 pub(crate) mod connect;
 mod datagram;
+mod datagram_buffer;
 mod listener;
 pub(crate) mod lookup;
 mod methods;
@@ -33,6 +34,7 @@ mod udp;
 pub mod unix;
 
 pub use addr::{ToSocketAddrs, lookup_host};
+pub use datagram_buffer::DatagramBuffer;
 pub use listener::TcpListener;
 pub use split::{ReadHalf, SplitStream, WriteHalf};
 pub use split_owned::{OwnedReadHalf, OwnedWriteHalf, ReuniteError};

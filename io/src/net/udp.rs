@@ -9,6 +9,7 @@ use socket2::SockRef;
 use crate::callback::ReadyCallback;
 use crate::net::addr::{ToSocketAddrs, resolve};
 use crate::net::datagram::datagram_methods;
+use crate::net::datagram_buffer::DatagramBuffer;
 use crate::net::listener::no_address;
 use crate::net::methods::{readable_methods, ready_methods, writable_methods};
 use crate::net::options::{impl_descriptor, option_methods, socket_methods};
@@ -170,13 +171,14 @@ impl UdpSocket {
 
     /// Like [`recv_from`](Self::recv_from), as a poll function; see
     /// [`poll_recv_ready`](Self::poll_recv_ready).
-    pub fn poll_recv_from(
+    pub fn poll_recv_from<B: DatagramBuffer + ?Sized>(
         &self,
         cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.io
-            .poll_io(cx, Direction::Read, |io| io.recv_from(buffer))
+        buffer: &mut B,
+    ) -> Poll<io::Result<B::ReceivedFrom<SocketAddr>>> {
+        self.io.poll_io(cx, Direction::Read, |io| {
+            buffer.receive_from(|bytes| io.recv_from(bytes))
+        })
     }
 
     /// Like [`recv`](Self::recv), without removing the datagram.
@@ -206,8 +208,14 @@ impl UdpSocket {
 
     /// Like [`peek`](Self::peek), as a poll function; see
     /// [`poll_recv_ready`](Self::poll_recv_ready).
-    pub fn poll_peek(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.io.poll_io(cx, Direction::Read, |io| io.peek(buffer))
+    pub fn poll_peek<B: DatagramBuffer + ?Sized>(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut B,
+    ) -> Poll<io::Result<B::Received>> {
+        self.io.poll_io(cx, Direction::Read, |io| {
+            buffer.receive(|bytes| io.peek(bytes))
+        })
     }
 
     /// Like [`recv_from`](Self::recv_from), without removing the datagram.
@@ -237,13 +245,14 @@ impl UdpSocket {
 
     /// Like [`peek_from`](Self::peek_from), as a poll function; see
     /// [`poll_recv_ready`](Self::poll_recv_ready).
-    pub fn poll_peek_from(
+    pub fn poll_peek_from<B: DatagramBuffer + ?Sized>(
         &self,
         cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.io
-            .poll_io(cx, Direction::Read, |io| io.peek_from(buffer))
+        buffer: &mut B,
+    ) -> Poll<io::Result<B::ReceivedFrom<SocketAddr>>> {
+        self.io.poll_io(cx, Direction::Read, |io| {
+            buffer.receive_from(|bytes| io.peek_from(bytes))
+        })
     }
 
     /// Returns the sender of the next datagram, without removing it.

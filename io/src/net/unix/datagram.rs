@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use super::SocketAddr;
 use crate::callback::ReadyCallback;
 use crate::net::datagram::datagram_methods;
+use crate::net::datagram_buffer::DatagramBuffer;
 use crate::net::methods::{readable_methods, ready_methods, writable_methods};
 use crate::net::options::{impl_descriptor, socket_methods};
 use crate::net::stream_io::socket;
@@ -169,13 +170,14 @@ impl UnixDatagram {
 
     /// Like [`recv_from`](Self::recv_from), as a poll function; see
     /// [`poll_recv_ready`](Self::poll_recv_ready).
-    pub fn poll_recv_from(
+    pub fn poll_recv_from<B: DatagramBuffer + ?Sized>(
         &self,
         cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<(usize, SocketAddr)>> {
-        self.io
-            .poll_io(cx, Direction::Read, |io| io.recv_from(buffer))
+        buffer: &mut B,
+    ) -> Poll<io::Result<B::ReceivedFrom<SocketAddr>>> {
+        self.io.poll_io(cx, Direction::Read, |io| {
+            buffer.receive_from(|bytes| io.recv_from(bytes))
+        })
     }
 
     /// Shuts down receiving, sending or both.

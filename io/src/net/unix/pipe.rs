@@ -145,7 +145,7 @@ impl Sender {
 
     write_methods!();
     writable_methods!();
-    ready_methods!();
+    ready_methods!(WRITABLE);
 
     /// Converts a descriptor of a pipe that is open for writing, and sets it to non-blocking.
     ///
@@ -227,7 +227,7 @@ impl Receiver {
 
     read_methods!();
     readable_methods!();
-    ready_methods!();
+    ready_methods!(READABLE);
 
     /// Converts a descriptor of a pipe that is open for reading, and sets it to non-blocking.
     ///
