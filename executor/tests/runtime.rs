@@ -460,3 +460,20 @@ fn debug_shows_what_a_runtime_is() {
     assert_eq!(format!("{:?}", runtime.handle()), "Handle { workers: 3 }");
     assert!(format!("{runtime:?}").starts_with("Runtime { handle: Handle { workers: 3 }"));
 }
+
+#[test]
+fn a_runtime_has_the_name_that_it_was_given() {
+    let builder = Builder::new().worker_threads(1);
+    let unnamed = builder.clone().build().unwrap();
+    assert_eq!(unnamed.handle().name(), None);
+    let runtime = builder.name("orders").build().unwrap();
+    assert_eq!(runtime.handle().name(), Some("orders"));
+    let name = runtime.spawn(async { Handle::current().name().map(str::to_owned) });
+    assert_eq!(runtime.block_on(name).unwrap().as_deref(), Some("orders"));
+}
+
+#[test]
+#[should_panic(expected = "a runtime's name must not be empty")]
+fn a_blank_name_is_rejected() {
+    let _ = Builder::new().name(" ");
+}

@@ -30,6 +30,7 @@ mod threads;
 #[derive(Clone)]
 #[must_use = "a builder does nothing until `build`"]
 pub struct Builder {
+    pub(crate) name: Option<Box<str>>,
     pub(crate) is_current_thread: bool,
     pub(crate) workers: Option<usize>,
     pub(crate) threads: ThreadSettings,
@@ -46,6 +47,7 @@ impl Builder {
     /// Creates a builder with the settings of [`Runtime::new`]: of a multi-thread runtime.
     pub fn new() -> Self {
         Self {
+            name: None,
             is_current_thread: false,
             workers: None,
             threads: ThreadSettings {

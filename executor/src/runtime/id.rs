@@ -1,10 +1,10 @@
-//! `Id`: what tells runtimes apart.
+//! What tells runtimes apart: their `Id`s, and the names that users give them.
 
 use std::fmt;
 use std::num::NonZero;
 use std::ptr::NonNull;
 
-use super::{Handle, Runtime};
+use super::{Builder, Handle, Runtime};
 
 /// Identifies a runtime among all that exist at the same time.
 ///
@@ -38,6 +38,43 @@ impl Handle {
     /// Returns the id of the runtime.
     pub fn id(&self) -> Id {
         Id(NonNull::from(&*self.spawner.shared).addr())
+    }
+
+    /// Returns the name of the runtime, if it has one; see [`Builder::name`].
+    pub fn name(&self) -> Option<&str> {
+        self.spawner.shared.name.get().map(|name| &**name)
+    }
+}
+
+impl Builder {
+    /// Names the runtime, for code that finds itself in one of several. By default it has no name.
+    /// (The names of its threads are another setting: [`thread_name`](Self::thread_name).)
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is empty, or has only blanks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::runtime::{Builder, Handle};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new().name("orders").build()?;
+    /// let name = runtime.block_on(async { Handle::current().name().map(str::to_owned) });
+    /// assert_eq!(name.as_deref(), Some("orders"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        assert!(
+            !name.trim().is_empty(),
+            "a runtime's name must not be empty"
+        );
+        self.name = Some(name.into_boxed_str());
+        self
     }
 }
 

@@ -179,6 +179,9 @@ impl Runtime {
         let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
         io.set_delay(|time| Box::pin(framewise_timers::sleep(time)));
         let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone(), flavor);
+        if let Some(name) = &settings.name {
+            shared.name.set(name.clone()).expect("it is set here only");
+        }
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
         if settings.start_paused {
             shared.timers.stop_clock();

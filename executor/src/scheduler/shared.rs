@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) timers: framewise_sync::Arc<Timers>,
     pub(crate) blocking: BlockingPool,
     pub(crate) tokio: TokioHandle,
+    /// The runtime's name. `std`'s, since it is set before a second thread knows of this.
+    pub(crate) name: std::sync::OnceLock<Box<str>>,
     #[cfg(unix)]
     pub(crate) signals: RuntimeSignals,
     pub(super) unhandled_panic: Option<PanicHook>,
@@ -87,6 +89,7 @@ impl Shared {
             timers,
             blocking,
             tokio: TokioHandle::default(),
+            name: std::sync::OnceLock::new(),
             #[cfg(unix)]
             signals: RuntimeSignals::default(),
             unhandled_panic,

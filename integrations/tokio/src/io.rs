@@ -5,6 +5,8 @@
 
 #[cfg(feature = "net")]
 pub use framewise::io::{Interest, Ready};
+#[cfg(feature = "io-std")]
+pub use framewise::io::{Stderr, Stdin, Stdout, stderr, stdin, stdout};
 pub use std::io::{Error, ErrorKind, Result, SeekFrom};
 pub use upstream::io::{AsyncBufRead, AsyncRead, AsyncSeek, AsyncWrite, ReadBuf};
 #[cfg(feature = "io-util")]

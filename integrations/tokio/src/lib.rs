@@ -29,7 +29,7 @@
 //! | tokio's own, re-exported | framewise's |
 //! | --- | --- |
 //! | `sync`, `select!`, `join!`, `try_join!`, `pin!`, `task_local!`, the attributes `main` and `test` | `spawn`, `task`, `runtime` |
-//! | `io`: the traits, `AsyncReadExt` and the like, `copy`, `split`, `duplex`, buffers | `io::{Interest, Ready}`, `io::unix::AsyncFd` |
+//! | `io`: the traits, `AsyncReadExt` and the like, `copy`, `split`, `duplex`, buffers | `io::{stdin, stdout, stderr, Interest, Ready}`, `io::unix::AsyncFd` |
 //! | | `fs`, `net`, `time`, `process`, `signal` |
 //!
 //! The attributes expand to `tokio::runtime::Builder`, which is [`runtime::Builder`] in a crate

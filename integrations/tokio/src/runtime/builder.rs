@@ -82,6 +82,17 @@ impl Builder {
         self
     }
 
+    /// Names the runtime.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is empty.
+    #[track_caller]
+    pub fn name(&mut self, name: impl Into<String>) -> &mut Self {
+        self.0 = self.0.clone().name(name);
+        self
+    }
+
     /// Names each thread by what `function` returns.
     pub fn thread_name_fn<F>(&mut self, function: F) -> &mut Self
     where
