@@ -331,3 +331,19 @@ fn the_poll_functions_fill_a_buffer_that_counts() {
         assert_eq!(buffer.filled(), b"twotwo");
     });
 }
+
+/// The refusal is an event without a direction: `EPOLLERR`, and not `EPOLLIN`.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_refused_datagram_ends_a_wait_for_the_answer() {
+    Reactor::new().run(async {
+        let gone = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let target = gone.local_addr().unwrap();
+        drop(gone);
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        socket.connect(target).await.unwrap();
+        socket.send(b"hello").await.unwrap();
+        let error = socket.recv(&mut [0; 16]).await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
+    });
+}

@@ -50,8 +50,10 @@ macro_rules! datagram_methods {
         ///
         /// Safe: if the future is dropped before it completes, nothing was received.
         pub async fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.io()
-                .async_io(Direction::Read, |io| io.recv(buffer))
+            // An error that the peer's system reported, which is in no direction, is the result.
+            let io = self.io();
+            let interest = Interest::READABLE | Interest::ERROR;
+            io.async_operation(interest, || io.source().recv(buffer))
                 .await
         }
 
