@@ -388,3 +388,17 @@ fn c59_a_callback_of_a_unix_socket_runs_in_the_registering_frame() {
         }));
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_path_that_begins_with_zero_is_an_abstract_name() {
+    use std::os::linux::net::SocketAddrExt;
+
+    Reactor::new().run(async {
+        let name = format!("framewise-io-{}", std::process::id());
+        let listener = UnixListener::bind(format!("\0{name}")).unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(address.as_abstract_name(), Some(name.as_bytes()));
+        UnixStream::connect(format!("\0{name}")).await.unwrap();
+    });
+}

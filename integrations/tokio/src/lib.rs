@@ -62,6 +62,8 @@ pub mod time;
 
 #[cfg(feature = "rt")]
 pub use framewise::spawn;
+#[doc(hidden)]
+pub use upstream::macros;
 pub use upstream::pin;
 #[cfg(feature = "sync")]
 pub use upstream::sync;

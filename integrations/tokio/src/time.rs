@@ -11,4 +11,5 @@ pub use std::time::Duration;
 /// Errors of timers.
 pub mod error {
     pub use framewise::time::Elapsed;
+    pub use upstream::time::error::Error;
 }

@@ -167,18 +167,19 @@ impl Builder {
     /// Panics if `events` is zero.
     #[track_caller]
     pub fn max_io_events_per_tick(&mut self, events: usize) -> &mut Self {
-        assert!(events > 0, "a driver takes at least one event at once");
+        assert!(events > 0, "max_io_events_per_tick must be non-zero");
         self
     }
 
-    /// Like [`max_io_events_per_tick`](Self::max_io_events_per_tick).
+    /// Does nothing; see [`max_io_events_per_tick`](Self::max_io_events_per_tick).
     ///
     /// # Panics
     ///
     /// Panics if `events` is zero.
     #[track_caller]
     pub fn max_io_events_per_busy_tick(&mut self, events: usize) -> &mut Self {
-        self.max_io_events_per_tick(events)
+        assert!(events > 0, "max_io_events_per_busy_tick must be non-zero");
+        self
     }
 
     /// Starts the runtime with its clock paused.

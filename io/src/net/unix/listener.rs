@@ -35,14 +35,15 @@ pub struct UnixListener {
 }
 
 impl UnixListener {
-    /// Binds a listener to `path`, which must not exist.
+    /// Binds a listener to `path`, which must not exist. On Linux a path that begins with a zero
+    /// byte is a name in the abstract namespace.
     ///
     /// # Errors
     ///
     /// Fails with the system's error, which is `AddrInUse` if the path exists, and outside of a
     /// runtime.
     pub fn bind(path: impl AsRef<Path>) -> io::Result<UnixListener> {
-        Self::from_mio(mio::net::UnixListener::bind(path)?)
+        Self::bind_addr(&super::address_of(path.as_ref())?)
     }
 
     /// Like [`bind`](Self::bind), to an address, which may be in Linux's abstract namespace.

@@ -40,7 +40,8 @@ pub struct UnixStream {
 }
 
 impl UnixStream {
-    /// Connects to the socket at `path`.
+    /// Connects to the socket at `path`. On Linux a path that begins with a zero byte is a name in
+    /// the abstract namespace.
     ///
     /// # Errors
     ///
@@ -51,7 +52,7 @@ impl UnixStream {
     ///
     /// Dropping the future closes the socket.
     pub async fn connect(path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        Self::connecting(mio::net::UnixStream::connect(path)?).await
+        Self::connect_addr(&super::address_of(path.as_ref())?).await
     }
 
     /// Like [`connect`](Self::connect), to an address, which may be in Linux's abstract namespace.
