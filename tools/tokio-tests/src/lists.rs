@@ -110,6 +110,8 @@ pub(crate) enum Kind {
     Differs,
     /// It does not compile.
     Lacks,
+    /// It passes or fails, by chance.
+    Varies,
 }
 
 impl Kind {
@@ -118,6 +120,7 @@ impl Kind {
             Self::LeftOut => "left-out",
             Self::Differs => "differs",
             Self::Lacks => "lacks",
+            Self::Varies => "varies",
         }
     }
 }
@@ -137,7 +140,7 @@ impl Known {
             let (entry, reason) = line.split_once('|').ok_or_else(wrong)?;
             let (kind, name) = entry.trim().split_once(' ').ok_or_else(wrong)?;
             let (file, test) = name.trim().split_once("::").ok_or_else(wrong)?;
-            let kind = [Kind::LeftOut, Kind::Differs, Kind::Lacks]
+            let kind = [Kind::LeftOut, Kind::Differs, Kind::Lacks, Kind::Varies]
                 .into_iter()
                 .find(|known| known.name() == kind)
                 .ok_or_else(wrong)?;
@@ -170,7 +173,8 @@ impl Known {
     pub(crate) fn learn(&mut self, results: &BTreeMap<String, Outcomes>, ran: &BTreeSet<String>) {
         let old = std::mem::take(&mut self.tests);
         for (key, (kind, reason)) in &old {
-            if *kind == Kind::LeftOut || !ran.contains(&key.0) {
+            let stays = matches!(kind, Kind::LeftOut | Kind::Varies);
+            if stays || !ran.contains(&key.0) {
                 self.tests
                     .insert(key.clone(), (kind.clone(), reason.clone()));
             }
@@ -185,7 +189,7 @@ impl Known {
                 let key = (file.clone(), test.clone());
                 if self
                     .of(file, test)
-                    .is_some_and(|(kind, _)| *kind == Kind::LeftOut)
+                    .is_some_and(|(kind, _)| matches!(kind, Kind::LeftOut | Kind::Varies))
                 {
                     continue;
                 }
