@@ -17,8 +17,8 @@ pub use socket::UnixSocket;
 pub use stream::UnixStream;
 pub use ucred::UCred;
 
-/// Returns the address with that path. On Linux a path that begins with a zero byte is a name in the
-/// abstract namespace.
+/// Returns the address with that path. On Linux a path that begins with a zero byte is a name in
+/// the abstract namespace.
 fn address_of(path: &std::path::Path) -> std::io::Result<SocketAddr> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     {
