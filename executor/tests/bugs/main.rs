@@ -62,5 +62,8 @@ async fn connection() -> (TcpStream, StdStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = StdStream::connect(listener.local_addr().unwrap()).unwrap();
     peer.set_nodelay(true).unwrap();
-    (listener.accept().await.unwrap().0, peer)
+    let (stream, _) = listener.accept().await.unwrap();
+    // A stream that was accepted is taken to be readable until a read finds nothing.
+    stream.try_read(&mut [0]).unwrap_err();
+    (stream, peer)
 }

@@ -33,6 +33,8 @@ fn wakers_timers_and_sockets_that_outlive_the_runtime_are_harmless() {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (stream, _) = listener.accept().await.unwrap();
+            // It is taken to be readable until a read finds nothing.
+            stream.try_read(&mut [0]).unwrap_err();
             let day = Duration::from_secs(86_400);
             (sleep(day), sleep(day), interval(day), stream, peer)
         });

@@ -107,11 +107,12 @@ impl TcpStream {
         Ok(stream)
     }
 
-    /// Returns a stream that a listener accepted. It is writable.
+    /// Returns a stream that a listener accepted. It is writable, and taken to be readable until a
+    /// read finds nothing: a client's first message is mostly there, and needs no event then.
     pub(crate) fn accepted(stream: mio::net::TcpStream) -> io::Result<TcpStream> {
         disable_sigpipe(&stream)?;
         Ok(TcpStream {
-            io: IoSource::new(stream, Ready::WRITABLE)?,
+            io: IoSource::new(stream, Ready::READABLE | Ready::WRITABLE)?,
         })
     }
 

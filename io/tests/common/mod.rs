@@ -87,10 +87,14 @@ fn drive(mut driver: IoDriver, stop: &AtomicBool, panics: &Sender<TurnReport>) {
     driver.shutdown();
 }
 
-/// Returns the two ends of a connection.
+/// Returns the two ends of a connection. Neither is taken to be readable.
 pub async fn pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (client, server) = futures::join!(TcpStream::connect(address), listener.accept());
-    (client.unwrap(), server.unwrap().0)
+    let server = server.unwrap().0;
+    // An accepted stream is taken to be readable until a read finds nothing.
+    let nothing = server.try_read(&mut [0; 1]).unwrap_err();
+    assert_eq!(nothing.kind(), std::io::ErrorKind::WouldBlock);
+    (client.unwrap(), server)
 }

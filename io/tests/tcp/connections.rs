@@ -238,3 +238,23 @@ fn after_shutdown_waits_and_registrations_fail() {
         assert!(server.on_ready(Interest::READABLE, |_| {}).is_err());
     });
 }
+
+/// A client's first message is mostly there when its connection is accepted: no event is needed.
+#[test]
+fn an_accepted_stream_is_taken_to_be_readable() {
+    use std::io::Write;
+
+    Reactor::new().run(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(b"hello").unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        // Nothing has driven the stream's events between the two.
+        assert_eq!(server.try_read(&mut [0; 16]).unwrap(), 5);
+
+        let _silent = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let error = server.try_read(&mut [0; 16]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    });
+}

@@ -78,11 +78,12 @@ impl UnixStream {
         Ok(stream)
     }
 
-    /// Returns a stream that a listener accepted. It is writable.
+    /// Returns a stream that a listener accepted. It is writable, and taken to be readable until a
+    /// read finds nothing: a client's first message is mostly there, and needs no event then.
     pub(super) fn accepted(stream: mio::net::UnixStream) -> io::Result<UnixStream> {
         disable_sigpipe(&stream)?;
         Ok(UnixStream {
-            io: IoSource::new(stream, Ready::WRITABLE)?,
+            io: IoSource::new(stream, Ready::READABLE | Ready::WRITABLE)?,
         })
     }
 
