@@ -344,3 +344,26 @@ fn a_task_of_tokio_inherits_where_it_has_hooks() {
     }));
     assert_eq!(seen.unwrap(), expected);
 }
+
+/// tokio's thread-locals are destroyed before one that is older. tokio panics at their use, and a
+/// panic in such a destructor aborts the process.
+#[test]
+fn a_runtime_that_a_thread_local_drops_ends_without_tokios_thread_locals() {
+    use framewise::runtime::{Builder, Runtime};
+    use std::cell::RefCell;
+
+    thread_local! {
+        static KEPT: RefCell<Option<Runtime>> = const { RefCell::new(None) };
+    }
+
+    let thread = std::thread::spawn(|| {
+        KEPT.with(|kept| {
+            let mut kept = kept.borrow_mut();
+            assert!(kept.is_none());
+            let runtime = Builder::new_current_thread().tokio_compat().build();
+            let runtime = kept.insert(runtime.unwrap());
+            runtime.block_on(async { assert!(tokio::runtime::Handle::try_current().is_ok()) });
+        });
+    });
+    thread.join().unwrap();
+}

@@ -152,7 +152,8 @@ impl TokioCompat {
 impl TokioHandle {
     /// Enters the tokio runtime, if there is one, until the guard is dropped.
     pub(crate) fn enter(&self) -> TokioEntered {
-        let handle = self.0.get();
+        // A runtime may be dropped by a thread-local's destructor, after tokio's own are gone.
+        let handle = self.0.get().filter(|_| !is_destroyed());
         let guard = handle.map(|handle| {
             // SAFETY: only the lifetime changes. The handle is in an `Arc` that is kept beside the
             // guard, and is dropped after it.
@@ -192,6 +193,11 @@ impl TokioHandle {
             f()
         }
     }
+}
+
+/// Returns `true` if tokio's thread-locals of this thread are destroyed already: tokio panics then.
+fn is_destroyed() -> bool {
+    Handle::try_current().is_err_and(|error| error.is_thread_local_destroyed())
 }
 
 /// Says that this thread is within [`TokioHandle::run`], or is not; restores what was before.
