@@ -306,6 +306,7 @@ impl LocalQueue {
 
     /// Moves the yield queue into the deque, in order. Returns `true` if siblings may take some of
     /// it.
+    #[inline(always)]
     pub(crate) fn drain_yield_queue(&mut self) -> bool {
         let many = self.yield_queue.len() > 1;
         while let Some(task) = self.yield_queue.pop_front() {

@@ -20,7 +20,7 @@ use super::idle::state::{IdleState, SchedulerOps};
 use super::queue::{LocalQueue, Push};
 use super::shared::Shared;
 use super::spawner::Spawner;
-use super::ticks::{Intervals, Ticks};
+use super::ticks::{Due, Intervals, Ticks};
 use crate::runtime::enter;
 use crate::task::header::{RunResult, TaskRef};
 
@@ -328,6 +328,8 @@ impl WorkerThread {
 
     /// Returns the next task, from any queue. Returns `None` if there is none, or if this thread
     /// has no core.
+    // Inlined into both loops: a call costs each poll twenty instructions.
+    #[inline(always)]
     fn next_task(&self) -> Option<TaskRef> {
         let due = {
             let mut core = self.core.borrow_mut();
@@ -340,45 +342,14 @@ impl WorkerThread {
             }
             due
         };
-        let tick = due.is_some_and(|due| due.events);
-        if tick {
-            self.before_user_code();
-            self.tick();
-        }
-        let mut core = self.core.borrow_mut();
-        let core = core.as_mut()?;
-        let shared = &*self.shared;
-        let mut found = None;
-        if tick {
-            // Unnoticed: moved behind the next, because only siblings read the count.
-            core.queue.drain_yield_queue();
-            // Unnoticed: moved behind the next, because a worker does not check its own count.
-            shared.queues.ticks(core.index).count();
-            found = core.stall_detector.check(&core.queue);
-        }
-        // Only the events were due.
-        if due.is_some_and(|due| !due.injector)
-            && found.is_none()
-            && let Some(task) = core.queue.pop()
+        if let Some(due) = due
+            && let Some(task) = self.next_when_due(due)
         {
             return Some(task);
         }
-        if found.is_none() {
-            found = core.queue.pop_injector();
-        }
-        if found.is_some() {
-            // The rest of the batch was in no queue for a moment, and a searcher may have parked
-            // over that.
-            if core.queue.has_backlog() {
-                shared.notify_one();
-            }
-            return found;
-        }
-        // Unnoticed: left out and moved behind the next, because the own queue is empty where this
-        // is no tick, and the yield queue where it is one.
-        if due.is_some()
-            && let Some(task) = core.queue.pop()
-        {
+        let mut core = self.core.borrow_mut();
+        let core = core.as_mut()?;
+        if let Some(task) = self.pop_injector(core) {
             return Some(task);
         }
         if core.queue.has_yielded() {
@@ -387,8 +358,52 @@ impl WorkerThread {
         self.search(core)
     }
 
+    /// Gives what is due its turn, and returns the next task of the worker's own queues and the
+    /// injector.
+    #[inline(never)]
+    fn next_when_due(&self, due: Due) -> Option<TaskRef> {
+        if due.events {
+            self.before_user_code();
+            self.tick();
+        }
+        let mut core = self.core.borrow_mut();
+        let core = core.as_mut()?;
+        if due.events {
+            // Unnoticed: moved behind the next, because only siblings read the count.
+            core.queue.drain_yield_queue();
+            // Unnoticed: moved behind the next, because a worker does not check its own count.
+            self.shared.queues.ticks(core.index).count();
+            if let Some(task) = core.stall_detector.check(&core.queue) {
+                self.notify_of_backlog(core);
+                return Some(task);
+            }
+        }
+        if due.injector
+            && let Some(task) = self.pop_injector(core)
+        {
+            return Some(task);
+        }
+        core.queue.pop()
+    }
+
+    /// Takes a share of the injector, and returns one of its tasks.
+    fn pop_injector(&self, core: &Core) -> Option<TaskRef> {
+        let task = core.queue.pop_injector()?;
+        self.notify_of_backlog(core);
+        Some(task)
+    }
+
+    /// Notifies a sibling if it could steal: what was taken together with the next task was in no
+    /// queue for a moment, and a searcher may have parked over that.
+    fn notify_of_backlog(&self, core: &Core) {
+        if core.queue.has_backlog() {
+            self.shared.notify_one();
+        }
+    }
+
     /// Returns the next task if only the yield queue has any. Every few rounds the driver has its
     /// turn first.
+    #[inline(always)]
     fn next_yielded(&self, core: &mut Core) -> Option<TaskRef> {
         core.yield_rounds = core.yield_rounds.wrapping_add(1);
         // Unnoticed: moved behind the next, because the two have nothing in common.

@@ -228,6 +228,16 @@ impl<T> JoinHandle<T> {
     }
 }
 
+impl<T> JoinHandle<T> {
+    /// Returns what `poll` returns where the runtime's end has aborted the task.
+    #[cold]
+    fn cancelled_at_end(&self) -> Poll<Result<T, JoinError>> {
+        let mut error = JoinError::cancelled(self.id());
+        error.set_name(self.task.name());
+        ready_with_error(error)
+    }
+}
+
 /// A function of its own, because a result with room for a large output is in its stack frame.
 #[cold]
 fn ready_with_error<T>(error: JoinError) -> Poll<Result<T, JoinError>> {
@@ -249,9 +259,7 @@ impl<T> Future for JoinHandle<T> {
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
         // at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
-            let mut error = JoinError::cancelled(self.id());
-            error.set_name(self.task.name());
-            return ready_with_error(error);
+            return self.cancelled_at_end();
         }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
