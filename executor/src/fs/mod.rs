@@ -2,9 +2,9 @@
 //!
 //! The names and meanings are tokio's. Operating systems have no readiness of files, so each
 //! operation is a blocking call on the runtime's [pool](crate::spawn_blocking), and many small
-//! operations are slow: read and write in large pieces, use [`read`] and [`write`] for whole files,
-//! or do several steps in one [`spawn_blocking`](crate::spawn_blocking) with `std::fs`. For pipes
-//! and devices, which may block for long, use [`net::unix::pipe`](crate::net::unix) and
+//! operations are slow: read and write in large pieces, use [`read`] and [`write()`] for whole
+//! files, or do several steps in one [`spawn_blocking`](crate::spawn_blocking) with `std::fs`. For
+//! pipes and devices, which may block for long, use [`net::unix::pipe`](crate::net::unix) and
 //! [`AsyncFd`](crate::io::unix::AsyncFd) instead: a blocked thread of the pool delays the shutdown.
 //!
 //! # Errors
