@@ -21,6 +21,12 @@ use crate::time;
 ///
 /// See [`client_builder`] for other settings.
 ///
+/// A request needs a limit of its own, such as [`time::timeout`]. hyper can lose a request that is
+/// sent at the moment at which its connection ends, on any runtime: the request's future then never
+/// completes. The message stays in the connection's channel of tokio, which drops what it holds
+/// when its receiver is dropped, but not a message whose sending is under way then. A server that
+/// shuts down under load makes this likelier.
+///
 /// # Frame
 ///
 /// A request's future, and the body of its response, run in the task that awaits them. The
