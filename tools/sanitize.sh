@@ -29,7 +29,7 @@ mkdir -p "$aside"
 write_suppressions() {
     cat >"$aside/lsan.supp" <<'END'
 # Forgetting what the API hands out is what the test is about.
-leak:c24_forgetting_what_the_api_hands_out
+leak:c24_forgetting_values_of_the_api
 # A panic's payload whose destructor might panic again, or the second of two panics, is forgotten
 # by design; each of these tests throws such payloads.
 leak:c77_a_value_whose_drop_panics
