@@ -53,7 +53,7 @@ fn a_deadlock_of_the_stack_is_distinguished_from_others() {
 /// Returns the panic message of `spawn_local`, if it panicked.
 fn try_spawn_local() -> Option<String> {
     let panic = catch_unwind(|| drop(spawn_local(async {}))).err()?;
-    panic.downcast::<&str>().ok().map(|text| (*text).to_owned())
+    panic.downcast::<String>().ok().map(|text| *text)
 }
 
 /// A worker's tasks are in no set, although they run above a set on the stack; the future of

@@ -20,7 +20,7 @@ pub(super) struct Core {
     #[cfg(unix)]
     pub(super) descriptor: RawFd,
     /// (It is `std`'s lock, since what it guards is system calls, which no model can make.)
-    state: Mutex<State>,
+    guarded: Mutex<State>,
 }
 
 pub(super) struct State {
@@ -89,7 +89,7 @@ impl Core {
         Self {
             #[cfg(unix)]
             descriptor: file.as_raw_fd(),
-            state: Mutex::new(State {
+            guarded: Mutex::new(State {
                 file: Some(file),
                 buffer: Buffer::default(),
                 unfinished: None,
@@ -101,12 +101,12 @@ impl Core {
 
     /// Locks the state; on threads that may block.
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.guarded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the state unless a call has it, or something is unfinished.
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, State>> {
-        let state = match self.state.try_lock() {
+        let state = match self.guarded.try_lock() {
             Ok(state) => state,
             Err(TryLockError::Poisoned(state)) => state.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
@@ -129,7 +129,7 @@ impl Drop for WriteCall {
     fn drop(&mut self) {
         // The lock is taken if the pool rejects the call at once, by the task that makes it; or by
         // an operation that writes first.
-        if let Ok(mut state) = self.0.state.try_lock() {
+        if let Ok(mut state) = self.0.guarded.try_lock() {
             state.finish();
         }
     }

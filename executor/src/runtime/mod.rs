@@ -67,7 +67,8 @@ use crate::task::{JoinError, JoinHandle};
 ///
 /// A runtime of [`Builder::new_current_thread`] has no workers. The thread that is in
 /// [`block_on`](Self::block_on) **drives** it: it runs the tasks, the timers and the I/O beside its
-/// own future, which has its turn after 61 polls of tasks at most. While no thread is in
+/// own future, which has its turn after an [event interval](Builder::event_interval) of polls (61)
+/// at most. While no thread is in
 /// `block_on`, spawned tasks wait. If several threads are, the first one drives, and the others
 /// poll their own futures only; when it leaves, also by a panic, one of them goes on.
 /// [`Handle::block_on`] does not drive. The blocking pool is as with any runtime.
@@ -418,7 +419,8 @@ impl Runtime {
 }
 
 /// Returns the number of the worker that this thread is, from 0; `None` on every other thread, also
-/// in a blocking call and within [`block_in_place`](crate::task::block_in_place).
+/// in a blocking call and within [`block_in_place`](crate::task::block_in_place). The thread that
+/// drives a current-thread runtime is worker 0, in the future of its `block_on`, too.
 ///
 /// A task may be on another worker after each `.await`.
 ///

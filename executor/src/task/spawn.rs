@@ -170,7 +170,8 @@ where
 }
 
 /// Runs `future` on this thread until it is ready: in the runtime that the thread is in, or else in
-/// a new one, which is shut down afterwards.
+/// a new one, which is shut down afterwards. Like [`Handle::block_on`], it drives no current-thread
+/// runtime that the thread has only entered.
 ///
 /// # Panics
 ///

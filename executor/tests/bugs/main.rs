@@ -63,7 +63,9 @@ async fn connection() -> (TcpStream, StdStream) {
     let peer = StdStream::connect(listener.local_addr().unwrap()).unwrap();
     peer.set_nodelay(true).unwrap();
     let (stream, _) = listener.accept().await.unwrap();
-    // A stream that was accepted is taken to be readable until a read finds nothing.
-    stream.try_read(&mut [0]).unwrap_err();
+    // It is taken to be readable until a read finds nothing, and no event comes meanwhile.
+    while futures::FutureExt::now_or_never(stream.readable()).is_some() {
+        stream.try_read(&mut [0]).unwrap_err();
+    }
     (stream, peer)
 }

@@ -43,15 +43,16 @@ fn a_full_disk_is_an_error_of_the_next_write_or_flush() {
 fn at_the_limit_of_a_files_size_nothing_else_is_lost() {
     const LIMITED: &str = "FRAMEWISE_LIMITED";
     if env::var_os(LIMITED).is_none() {
-        let status = std::process::Command::new(env::current_exe().unwrap())
+        // Its standard output must not be a file.
+        let output = std::process::Command::new(env::current_exe().unwrap())
             .args([
                 "--exact",
                 "failures::at_the_limit_of_a_files_size_nothing_else_is_lost",
             ])
             .env(LIMITED, "1")
-            .status()
+            .output()
             .unwrap();
-        return assert!(status.success());
+        return assert!(output.status.success(), "{output:?}");
     }
     let limit = libc::rlimit {
         rlim_cur: 1000,

@@ -194,8 +194,10 @@ impl Cell {
         let resources = runtime.block_on(async {
             let listener = TcpListener::from_std(listener).unwrap();
             let (stream, _) = listener.accept().await.unwrap();
-            // It is taken to be readable until a read finds nothing.
-            stream.try_read(&mut [0]).unwrap_err();
+            // It is taken to be readable until a read finds nothing, and no event comes meanwhile.
+            while futures::FutureExt::now_or_never(stream.readable()).is_some() {
+                stream.try_read(&mut [0]).unwrap_err();
+            }
             Arc::new(Resources {
                 handle: Handle::current(),
                 stream,

@@ -178,6 +178,7 @@ fn places(tokens: &[Token]) -> (Vec<Place>, Vec<String>) {
         scopes: vec![Scope::default()],
         pending: None,
         unshipped_next: false,
+        without_models: false,
         unshipped_modules: Vec::new(),
     };
     let mut places: Vec<Place> = Vec::with_capacity(tokens.len());
@@ -202,6 +203,8 @@ struct Walk<'a> {
     pending: Option<Scope>,
     /// `true` if the next item is behind a `cfg` that no user sets.
     unshipped_next: bool,
+    /// ... and one that the models do not have.
+    without_models: bool,
     unshipped_modules: Vec<String>,
 }
 
@@ -252,7 +255,11 @@ impl Walk<'_> {
                 self.pending = Some(Scope { owner, ..scope });
             }
             ("mod", Some(name)) => {
-                if self.unshipped_next && self.tokens.get(at + 2).is_some_and(|t| t.is(";")) {
+                // A file that the models do not have in this place they may have in another.
+                if self.unshipped_next
+                    && !self.without_models
+                    && self.tokens.get(at + 2).is_some_and(|t| t.is(";"))
+                {
                     self.unshipped_modules.push(name.text.clone());
                 }
                 self.pending = Some(scope);
@@ -282,13 +289,17 @@ impl Walk<'_> {
         let for_models =
             |word: &&str| *word == "test" || word.ends_with("_loom") || word.ends_with("_shuttle");
         // Under `any(…)`, every condition must be for a model or a test.
+        let is_any_or_for_models = |word: &&str| *word == "any" || for_models(word);
         let unshipped = words.first() == Some(&"cfg")
-            && !words.contains(&"not")
-            && match words.contains(&"any") {
-                true => words[1..]
-                    .iter()
-                    .all(|word| *word == "any" || for_models(word)),
-                false => words.iter().any(for_models),
+            && match words.iter().position(|word| *word == "not") {
+                // `all(…, not(any(…)))`: the models do not have it, and so cannot reach it.
+                Some(not) => {
+                    !words[..not].contains(&"any")
+                        && !words[not..].contains(&"test")
+                        && words[not + 1..].iter().all(is_any_or_for_models)
+                }
+                None if words.contains(&"any") => words[1..].iter().all(is_any_or_for_models),
+                None => words.iter().any(for_models),
             };
         if unshipped && inner {
             self.scopes
@@ -297,6 +308,7 @@ impl Walk<'_> {
                 .unshipped = true;
         } else {
             self.unshipped_next |= unshipped;
+            self.without_models = words.contains(&"not");
         }
         end
     }

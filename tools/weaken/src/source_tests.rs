@@ -35,7 +35,10 @@ fn code_behind_a_test_cfg_is_not_shipped() {
          #[cfg(not(test))] fn h() { d }
          #[cfg(test)] mod other; fn i() { e }
          #[cfg(any(framewise_loom, framewise_shuttle))] fn j() { f }
-         #[cfg(any(framewise_loom, unix))] fn k() { z }",
+         #[cfg(any(framewise_loom, unix))] fn k() { z }
+         #[cfg(all(unix, not(any(framewise_loom, framewise_shuttle))))] fn l() { y }
+         #[cfg(not(unix))] fn m() { w }
+         #[cfg(not(any(framewise_loom, framewise_shuttle)))] mod elsewhere;",
     );
     for (name, unshipped) in [
         ("a", true),
@@ -45,6 +48,8 @@ fn code_behind_a_test_cfg_is_not_shipped() {
         ("e", false),
         ("f", true),
         ("z", false),
+        ("y", true),
+        ("w", false),
     ] {
         assert_eq!(place(&source, name).1, unshipped, "{name}");
     }

@@ -165,9 +165,10 @@ pub(crate) fn postgres() -> Option<Service> {
     let made = command(&initdb)
         .args(["--auth=trust", "--username=tests", "--no-sync", "-D"])
         .arg(&data)
-        .status()
+        .stderr(Stdio::piped())
+        .output()
         .unwrap();
-    assert!(made.success(), "initdb failed: {made}");
+    assert!(made.status.success(), "initdb failed: {made:?}");
     let process = command(&postgres)
         .args(["-c", "listen_addresses=", "-c", "fsync=off", "-k"])
         .arg(&directory)
