@@ -140,7 +140,7 @@ impl Stdin {
 type Pending = Arc<Mutex<Option<Vec<u8>>>>;
 
 /// A call that writes. If the pool drops it because the runtime ends, the thread that drops it
-/// writes: the task was told that the bytes are accepted.
+/// writes: the task has taken the bytes for accepted.
 struct WriteCall<W: Write>(Pending, fn() -> W);
 
 impl<W: Write> WriteCall<W> {

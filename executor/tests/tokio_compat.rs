@@ -292,7 +292,7 @@ fn a_task_that_finds_tokios_channels_always_ready_starves_no_other() {
     }
 }
 
-/// A call of tokio's that blocks, and is told so by a panic where others would wait for the thread.
+/// A call of tokio's that blocks. It panics in a poll, where others would wait for the thread.
 fn blocks() -> std::thread::Result<Option<u64>> {
     let (sender, mut receiver) = tokio::sync::mpsc::channel(1);
     sender.try_send(7).unwrap();

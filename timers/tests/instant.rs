@@ -1,6 +1,6 @@
 //! `Instant`: its arithmetic, and that it is `std`'s.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::HashSet;
 use std::panic::catch_unwind;

@@ -4,7 +4,7 @@
 //! The driver here is a loop on the test's thread. What a runtime adds to it is tested in
 //! `executor/tests/paused_time/`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;

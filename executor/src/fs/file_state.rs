@@ -116,7 +116,7 @@ impl Core {
 }
 
 /// A call that writes the buffer. If the pool drops it because the runtime ends, the bytes are
-/// written by the thread that drops it: the task was told that they are.
+/// written by the thread that drops it: the task has taken them for written.
 pub(super) struct WriteCall(pub(super) Arc<Core>);
 
 impl WriteCall {

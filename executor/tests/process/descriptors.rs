@@ -135,7 +135,7 @@ fn a_programs_own_handler_of_sigchld_is_called() {
     );
 }
 
-/// A program that ignores SIGCHLD is told nothing by the system: waiting ends with its error.
+/// The system reports no exit to a program that ignores SIGCHLD: waiting ends with its error.
 #[test]
 fn with_sigchld_ignored_the_wait_ends_with_an_error() {
     in_own_process(
