@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::{pending, poll_fn};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::Poll;
 use std::time::Duration;
@@ -228,18 +229,22 @@ fn a_value_that_panics_when_it_is_dropped_ends_no_worker() {
     on_runtimes(|runtime| {
         for _ in 0..20 {
             let bomb = Arc::new(Bomb(Mutex::new(())));
+            // The task ends after `run`, which would otherwise drop the value, and panic, here.
+            let is_left = Arc::new(AtomicBool::new(false));
             let mut polls = 0;
             let task = BOMB.run(bomb, || {
+                let is_left = Arc::clone(&is_left);
                 runtime.spawn(poll_fn(move |cx| {
                     polls += 1;
                     cx.waker().wake_by_ref();
-                    if polls == 3 {
+                    if polls >= 3 && is_left.load(Ordering::Acquire) {
                         Poll::Ready(())
                     } else {
                         Poll::Pending
                     }
                 }))
             });
+            is_left.store(true, Ordering::Release);
             runtime.block_on(task).unwrap();
             assert_eq!(runtime.block_on(runtime.spawn(seen())).unwrap(), [None; 2]);
         }
