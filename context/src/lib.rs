@@ -158,6 +158,8 @@ mod block;
 #[cfg(feature = "http-body")]
 mod body;
 pub mod contract;
+#[doc(hidden)]
+pub mod control;
 pub mod coop;
 mod current;
 mod default_var;
