@@ -156,9 +156,9 @@ impl Node {
 
     /// Ends the node and those below, and calls what is registered with them. Returns `false` if it
     /// has ended already.
-    pub(super) fn end(self: &Arc<Self>, ended: &Ended, report: Report<'_>) -> bool {
+    pub(super) fn end(this: &Arc<Self>, ended: &Ended, report: Report<'_>) -> bool {
         let mut below = Vec::new();
-        if !self.mark(ended, &mut below) {
+        if !this.mark(ended, &mut below) {
             return false;
         }
         // The whole tree is marked before any user code runs. `mark` appends to the list.
@@ -171,7 +171,7 @@ impl Node {
             }
         }
         drop(below);
-        self.drain(report);
+        this.drain(report);
         marked.iter().for_each(|node| node.drain(report));
         true
     }
@@ -243,11 +243,11 @@ impl Node {
 
     /// Registers `child` with this node and makes it a holder. If this node has ended, so has the
     /// child then.
-    fn adopt(self: &Arc<Self>, child: &Arc<Node>, place: usize) {
-        match self.register(Entry::Child(Arc::clone(child))) {
+    fn adopt(this: &Arc<Self>, child: &Arc<Node>, place: usize) {
+        match this.register(Entry::Child(Arc::clone(child))) {
             Ok(key) => {
-                self.hold();
-                let node = Arc::clone(self);
+                this.hold();
+                let node = Arc::clone(this);
                 child.state.lock().parents[place] = Some(Parent { node, key });
             }
             Err((ended, _)) => {
@@ -258,11 +258,11 @@ impl Node {
 
     /// Returns the innermost scope of this node and those above: the node below which an earlier
     /// deadline belongs. The caller is a holder.
-    fn innermost_scope(self: &Arc<Self>) -> Option<Arc<Node>> {
-        if self.is_scope {
-            return Some(Arc::clone(self));
+    fn innermost_scope(this: &Arc<Self>) -> Option<Arc<Node>> {
+        if this.is_scope {
+            return Some(Arc::clone(this));
         }
-        let state = self.state.lock();
+        let state = this.state.lock();
         let parent = state.parents.iter().flatten().next();
         parent.map(|parent| Arc::clone(&parent.node))
     }
@@ -293,8 +293,8 @@ impl Control {
         };
         let node = Node::new(around.0.deadline, self.0.origin, true);
         let child = Self(Arc::new(node));
-        self.0.adopt(&child.0, 0);
-        around.0.adopt(&child.0, 1);
+        Node::adopt(&self.0, &child.0, 0);
+        Node::adopt(&around.0, &child.0, 1);
         child
     }
 
@@ -316,8 +316,8 @@ impl Control {
             }
         }
         let child = Self(Arc::new(Node::new(Some(deadline), origin, false)));
-        if let Some(scope) = around.and_then(|around| around.0.innermost_scope()) {
-            scope.adopt(&child.0, 0);
+        if let Some(scope) = around.and_then(|around| Node::innermost_scope(&around.0)) {
+            Node::adopt(&scope, &child.0, 0);
         }
         Ok(child)
     }
@@ -408,19 +408,19 @@ impl ControlTarget {
     ///
     /// Wakers and callbacks run on this thread; each panic of theirs is passed to `report`.
     pub fn pass(&self, report: &mut dyn FnMut(CaughtPanic)) -> bool {
-        self.0.end(&Ended::deadline(self.0.origin), report)
+        Node::end(&self.0, &Ended::deadline(self.0.origin), report)
     }
 
     /// Ends the control because the timers that had its deadline are closed; see
     /// [`pass`](Self::pass).
     pub fn shut_down(&self, report: &mut dyn FnMut(CaughtPanic)) -> bool {
-        self.0.end(&Ended::shut_down(self.0.origin), report)
+        Node::end(&self.0, &Ended::shut_down(self.0.origin), report)
     }
 
     /// Ends the control by a cancel. The first panic of a waker or a callback resumes at the end.
     pub fn cancel(&self, cause: Option<Cause>) -> bool {
         let ended = Ended::cancelled(self.0.origin, cause);
-        raising(|report| self.0.end(&ended, report))
+        raising(|report| Node::end(&self.0, &ended, report))
     }
 
     /// Returns the reason if the control has ended.

@@ -93,6 +93,27 @@ impl ControlWait {
         self.0.is_some()
     }
 
+    /// Returns `true` if it is registered with the current frame's control, or neither exists: then
+    /// [`register`](Self::register) with the same waker changes nothing.
+    #[inline]
+    pub fn is_current(&self) -> bool {
+        self.0.is_none() && current::get().is_null() || self.is_current_bound()
+    }
+
+    #[inline(never)]
+    fn is_current_bound(&self) -> bool {
+        with_node(|node| match (&self.0, node) {
+            (Some(own), Some(node)) => Arc::ptr_eq(&own.node, node),
+            (own, node) => own.is_none() && node.is_none(),
+        })
+    }
+
+    /// Returns `true` if it is registered with a control that has ended.
+    pub fn has_ended(&self) -> bool {
+        let registration = self.0.as_ref();
+        registration.is_some_and(|registration| registration.node.check().is_err())
+    }
+
     /// Ends the registration. The waker is dropped, and is not called any more, unless another
     /// thread has begun to call it.
     #[inline]
