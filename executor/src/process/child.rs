@@ -8,7 +8,7 @@ use std::pin::{Pin, pin};
 use std::process::{ExitStatus, Output};
 use std::task::{Context, Poll};
 
-use framewise_context::coop;
+use framewise_context::{control, coop};
 
 use super::exit::Exit;
 use super::orphan;
@@ -206,6 +206,7 @@ impl Child {
     /// # }
     /// ```
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
+        control::check()?;
         drop(self.stdin.take());
         let status = match &mut self.state {
             State::Running(exit) => exit.wait().await?,

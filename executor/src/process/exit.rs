@@ -16,6 +16,7 @@ use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use std::os::fd::{FromRawFd, OwnedFd};
 
+use framewise_context::control::{self, Ended};
 #[cfg(target_os = "linux")]
 use framewise_io::Interest;
 #[cfg(target_os = "linux")]
@@ -90,16 +91,23 @@ impl Exit {
         asked
     }
 
-    /// Waits for the exit. If it is dropped, a later wait goes on.
+    /// Waits for the exit. If it is dropped, or fails because its frame has ended, a later wait
+    /// goes on.
     pub(super) async fn wait(&mut self) -> io::Result<ExitStatus> {
         loop {
+            control::check()?;
             if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
             let (watch, is_new) = self.watch()?;
-            if !is_new && watch.event.next().await.is_err() {
+            if is_new {
+                continue;
+            }
+            match watch.event.next().await {
+                Err(error) if Ended::find(&error).is_some() => return Err(error),
                 // The watch's runtime has ended; this wait may go on in another one.
-                self.watch = None;
+                Err(_) => self.watch = None,
+                Ok(()) => {}
             }
         }
     }
