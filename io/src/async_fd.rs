@@ -54,6 +54,13 @@ pub use self::guard::{AsyncFdReadyGuard, AsyncFdReadyMutGuard, TryIoError};
 /// also if another task registered the descriptor. The inner value is dropped in the frame that is
 /// current where the `AsyncFd` is dropped.
 ///
+/// # Deadlines and cancellation
+///
+/// Waits, poll functions and `async_io` fail when the deadline of the frame in which they are
+/// polled passes ([`TimedOut`](io::ErrorKind::TimedOut)), or when the frame is canceled. The
+/// operation was not done then, and the readiness stays. The `try_io` functions do not wait, and so
+/// do not fail.
+///
 /// # Examples
 ///
 /// An asynchronous reader of a pipe:

@@ -10,13 +10,14 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use framewise_context::{CaughtPanic, Frame, FramedWaker, catch_unwind};
+use framewise_context::{CaughtPanic, Frame, catch_unwind};
 use framewise_sync::{Arc, Mutex};
 
 use crate::callback::CallbackEntry;
 use crate::handle::{BlockingSpawner, IoHandle, IoShared, Sources};
 use crate::ready::Ready;
 use crate::scheduled_io::Call;
+use crate::scheduled_io::controlled::ControlledWaker;
 use crate::slab::{Slab, SourceKey};
 use crate::system;
 #[cfg(target_os = "linux")]
@@ -58,7 +59,7 @@ pub struct IoDriver {
 #[derive(Default)]
 #[must_use = "waiters in a batch wait until it is dispatched"]
 pub struct Batch {
-    wakers: Vec<FramedWaker>,
+    wakers: Vec<ControlledWaker>,
     calls: Vec<Call>,
     report: TurnReport,
 }
@@ -295,7 +296,7 @@ impl IoDriver {
 #[derive(Default)]
 #[must_use = "the waiters wait until `finish`"]
 pub struct EndedWaits {
-    wakers: Vec<FramedWaker>,
+    wakers: Vec<ControlledWaker>,
     callbacks: Vec<Arc<CallbackEntry>>,
     initial_callbacks: Vec<Call>,
 }
@@ -341,12 +342,12 @@ impl std::fmt::Debug for IoDriver {
 }
 
 /// Calls each waker in its frame, even if others panic.
-fn wake_all(wakers: &mut Vec<FramedWaker>, report: &mut TurnReport) {
+fn wake_all(wakers: &mut Vec<ControlledWaker>, report: &mut TurnReport) {
     report.woken += wakers.len();
     let mut wakers = wakers.drain(..);
     // One catch for all of them, and after a panic another for the rest.
     while wakers.len() > 0 {
-        let woken = catch_unwind(|| wakers.by_ref().for_each(FramedWaker::wake));
+        let woken = catch_unwind(|| wakers.by_ref().for_each(ControlledWaker::wake));
         report.panics.extend(woken.err());
     }
 }

@@ -13,8 +13,9 @@ use crate::ready::{Direction, Interest, Ready};
 use crate::source::IoSource;
 
 pub use crate::callback::CallbackEntry;
+pub use crate::scheduled_io::controlled::ControlledWaker;
 pub use crate::scheduled_io::readiness::{Notify, ReadinessWord, ReadyEvent, Registered};
-pub use crate::scheduled_io::wait::{Readiness, ReadinessWait};
+pub use crate::scheduled_io::wait::{Readiness, ReadinessWait, Waited};
 pub use crate::scheduled_io::waiters::{WaiterKey, Waiters};
 pub use crate::scheduled_io::{Call, ScheduledIo};
 pub use crate::slab::{Slab, SourceKey};

@@ -136,7 +136,7 @@ impl Registration {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<ReadyEvent>> {
-        let event = ready!(self.state.readiness().poll_ready(cx, direction));
+        let event = ready!(self.state.readiness().poll_ready(cx, direction))?;
         ready!(coop::poll_spend_remote(cx));
         Poll::Ready(checked(event))
     }
@@ -278,7 +278,7 @@ impl<R, F: FnMut(ReadyEvent) -> io::Result<R>> Future for AsyncIo<'_, F> {
 /// readiness and has no entry in the list: it reads the word again in the next poll.
 #[inline]
 fn poll_wait(wait: &mut ReadinessWait<'_>, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
-    let event = ready!(Pin::new(wait).poll(cx));
+    let event = ready!(Pin::new(wait).poll(cx))?;
     ready!(coop::poll_spend_remote(cx));
     Poll::Ready(checked(event))
 }

@@ -16,7 +16,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use framewise_context::coop;
+use framewise_context::{control, coop};
 
 use crate::callback::ReadyCallback;
 use crate::handle::IoHandle;
@@ -179,6 +179,7 @@ impl<S: system::Source> IoSource<S> {
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if len == 0 {
+            control::check()?;
             return coop::poll_spend(cx).map(|()| Ok(0));
         }
         self.registration.poll_io(cx, direction, |event| {
@@ -196,6 +197,7 @@ impl<S: system::Source> IoSource<S> {
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if len == 0 {
+            control::check()?;
             coop::consume_budget().await;
             return Ok(0);
         }

@@ -4,17 +4,18 @@ use std::pin::pin;
 use std::sync::Arc as StdArc;
 use std::task::{Context, Poll, Waker};
 
-use framewise_context::FramedWaker;
-use framewise_io::model::Readiness;
+use framewise_io::model::{ControlledWaker, Readiness};
 use framewise_io::{Direction, Interest, Ready};
 
 use crate::test_waker::TestWaker;
 
+const NO_CONTROL: &str = "the waiter is at the root, under no deadline";
+
 /// Sets readiness and wakes the waiters, in the driver's order.
 pub fn drive(readiness: &Readiness, ready: Ready) {
-    let mut wakers: Vec<FramedWaker> = Vec::new();
+    let mut wakers: Vec<ControlledWaker> = Vec::new();
     let _ = readiness.set(ready, &mut wakers);
-    wakers.into_iter().for_each(FramedWaker::wake);
+    wakers.into_iter().for_each(ControlledWaker::wake);
 }
 
 /// Waits in the direction's slot until it is ready. Returns `true` if the driver has shut down.
@@ -24,7 +25,7 @@ pub fn wait_in_slot(readiness: &Readiness, direction: Direction) -> bool {
     let mut cx = Context::from_waker(&waker);
     loop {
         match readiness.poll_ready(&mut cx, direction) {
-            Poll::Ready(event) => return event.is_shutdown(),
+            Poll::Ready(event) => return event.expect(NO_CONTROL).is_shutdown(),
             Poll::Pending => test_waker.wait(),
         }
     }
@@ -38,7 +39,7 @@ pub fn wait_in_list(readiness: &Readiness, interest: Interest) -> bool {
     let mut wait = pin!(readiness.wait(interest));
     loop {
         match wait.as_mut().poll(&mut cx) {
-            Poll::Ready(event) => return event.is_shutdown(),
+            Poll::Ready(event) => return event.expect(NO_CONTROL).is_shutdown(),
             Poll::Pending => test_waker.wait(),
         }
     }

@@ -7,7 +7,7 @@
 
 use std::task::{Context, Waker};
 
-use framewise_context::FramedWaker;
+use framewise_io::model::ControlledWaker;
 use framewise_io::model::{CallbackEntry, Readiness, ReadyEvent, Unpark, WakeDevice};
 use framewise_io::{Direction, Interest, Ready};
 use framewise_loom_tests::{
@@ -64,7 +64,7 @@ impl Source {
         } else if self.left.fetch_sub(count, Ordering::Relaxed) == count {
             let mut wakers = Vec::new();
             self.readiness.set_shutdown(&mut wakers);
-            wakers.into_iter().for_each(FramedWaker::wake);
+            wakers.into_iter().for_each(ControlledWaker::wake);
         }
         true
     }

@@ -6,7 +6,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
-use framewise_context::coop;
+use framewise_context::{control, coop};
 
 use crate::net::lookup::lookup;
 
@@ -24,7 +24,8 @@ impl<T: sealed::Resolve + ?Sized> ToSocketAddrs for T {}
 /// # Errors
 ///
 /// Fails with `InvalidInput` if `host` has no port or is otherwise malformed, with the system's
-/// error if the look-up fails, and outside of a runtime if `host` is a name.
+/// error if the look-up fails, and outside of a runtime if `host` is a name. Fails if the frame's
+/// deadline passes or it is canceled.
 ///
 /// # Cancel safety
 ///
@@ -35,6 +36,7 @@ pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<I
 
 /// Like [`lookup_host`], for the sockets.
 pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Addresses> {
+    control::check()?;
     let resolution = host.resolve()?;
     drop(host);
     match resolution {

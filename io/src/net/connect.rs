@@ -15,6 +15,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use framewise_context::control;
+
 use crate::net::listener::no_address;
 
 /// A future that is ready after some time.
@@ -96,6 +98,8 @@ where
 {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
+            // All attempts end with their task's deadline, and no other one begins.
+            control::check()?;
             let mut has_failed = false;
             let mut index = 0;
             while let Some(attempt) = self.running.get_mut(index) {

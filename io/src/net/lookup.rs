@@ -8,17 +8,18 @@ use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::task::{Context, Poll, ready};
 
-use framewise_context::{FramedWaker, coop};
+use framewise_context::{control, coop};
 use framewise_sync::{Arc, Mutex};
 
 use crate::handle::{IoHandle, shutdown_error};
+use crate::scheduled_io::controlled::ControlledWaker;
 
 type LookupResult = io::Result<std::vec::IntoIter<SocketAddr>>;
 
 #[derive(Default)]
 struct Pending {
     result: Option<LookupResult>,
-    waker: Option<FramedWaker>,
+    waker: Option<ControlledWaker>,
 }
 
 /// The pool's end. If it is dropped without a result, the look-up fails.
@@ -47,8 +48,9 @@ impl Drop for Responder {
     }
 }
 
-/// Looks up `host`.
+/// Looks up `host`. If the wait ends early, the look-up goes on in the pool, for no task.
 pub(crate) async fn lookup(host: String, port: u16) -> LookupResult {
+    control::check()?;
     let pending = Arc::new(Mutex::new(Pending::default()));
     let responder = Responder(Arc::clone(&pending));
     let handle = IoHandle::for_io()?;
@@ -72,12 +74,13 @@ impl Drop for Waiting {
 }
 
 fn poll_result(pending: &Mutex<Pending>, cx: &mut Context<'_>) -> Poll<LookupResult> {
+    control::check()?;
     // The result stays where it is until it is taken. No waker is called under the lock.
     let is_complete = pending.lock().result.is_some();
     if is_complete {
         ready!(coop::poll_spend(cx));
     }
-    let waker = FramedWaker::new(cx.waker());
+    let waker = ControlledWaker::new(cx.waker())?;
     let (result, unused) = {
         let mut pending = pending.lock();
         match pending.result.take() {

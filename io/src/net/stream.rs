@@ -7,6 +7,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};
 
+use framewise_context::control;
 use socket2::SockRef;
 
 use crate::callback::ReadyCallback;
@@ -94,6 +95,7 @@ impl TcpStream {
     }
 
     async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
+        control::check()?;
         Self::connecting(mio::net::TcpStream::connect(address)?).await
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
+use framewise_context::control;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::net::options::{linger_methods, option_methods};
@@ -87,6 +88,7 @@ impl TcpSocket {
     ///
     /// Dropping the future closes the socket.
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
+        control::check()?;
         match self.socket.connect(&address.into()) {
             Ok(()) => {}
             Err(error) if connection_has_begun(&error) => {}

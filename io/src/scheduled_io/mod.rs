@@ -7,6 +7,7 @@
 //!
 //! - [`readiness`]: the word and its transitions.
 //! - [`waiters`]: the slots and the list of wakers, plain data.
+//! - [`controlled`]: a waker that obeys its frame's deadline and cancellation.
 //! - [`wait`]: the word and the list together, the future and the poll function.
 //!
 //! The folder knows no mio, descriptor, token or system call, so the models run it as it is. Wakers
@@ -111,16 +112,17 @@
 //! are relaxed read-modify-writes, which continue the release sequence of a `set` and publish
 //! nothing. The waiters and the callbacks are published by their locks.
 
+pub(crate) mod controlled;
 pub(crate) mod readiness;
 pub(crate) mod wait;
 pub(crate) mod waiters;
 
-use framewise_context::FramedWaker;
 use framewise_sync::{Arc, Mutex};
 
 use crate::callback::CallbackEntry;
 use crate::ready::Ready;
 
+use self::controlled::ControlledWaker;
 use self::wait::Readiness;
 
 /// A callback that is to be called, and the readiness that it gets.
@@ -151,7 +153,7 @@ impl ScheduledIo {
     /// Sets the readiness that an event reports. Adds the wakers and callbacks that it notifies to
     /// `wakers` and `calls`, which the driver calls when it holds no lock.
     #[inline]
-    pub fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>, calls: &mut Vec<Call>) {
+    pub fn set(&self, ready: Ready, wakers: &mut Vec<ControlledWaker>, calls: &mut Vec<Call>) {
         if self.readiness.set(ready, wakers) {
             self.collect_calls(ready, calls);
         }

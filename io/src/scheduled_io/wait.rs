@@ -10,6 +10,10 @@
 //! driver's would. Until an event comes, a waiter that is polled again with the same waker in the
 //! same frame clones nothing.
 //!
+//! A wait also ends by the deadline or the cancellation of the frame in which it is polled. This is
+//! checked first, also where the source is ready: a peer that never stops sending must not carry a
+//! request past its deadline. What wakes the waiter then is [`controlled`](super::controlled)'s.
+//!
 //! A future that waited, and then finds the source ready, does not lock the list: its entry has
 //! been taken out, or is about to be. In the latter case its task is woken once more than needed.
 //! So a wait that ends by an event takes the lock twice, once to register and once in the setter.
@@ -18,9 +22,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use framewise_context::{FramedWaker, catch_unwind};
+use framewise_context::catch_unwind;
+use framewise_context::control::{self, Ended};
 use framewise_sync::Mutex;
 
+use super::controlled::ControlledWaker;
 use super::readiness::{Notify, ReadinessWord, ReadyEvent, Registered};
 use super::waiters::{WaiterKey, Waiters};
 use crate::callback;
@@ -30,7 +36,7 @@ use crate::ready::{Direction, Interest, Ready};
 #[derive(Debug)]
 pub struct Readiness {
     word: ReadinessWord,
-    waiters: Mutex<Waiters<FramedWaker>>,
+    waiters: Mutex<Waiters<ControlledWaker>>,
 }
 
 impl Readiness {
@@ -54,18 +60,18 @@ impl Readiness {
     /// Returns `true` if the caller has to notify the callbacks, too.
     #[must_use = "callbacks that are not notified miss the event"]
     #[inline]
-    pub fn set(&self, ready: Ready, wakers: &mut Vec<FramedWaker>) -> bool {
+    pub fn set(&self, ready: Ready, wakers: &mut Vec<ControlledWaker>) -> bool {
         self.take_notified(self.word.set(ready), wakers)
     }
 
     /// Like [`set`](Self::set), at the driver's shutdown: notifies all waiters.
-    pub fn set_shutdown(&self, wakers: &mut Vec<FramedWaker>) {
+    pub fn set_shutdown(&self, wakers: &mut Vec<ControlledWaker>) {
         // Callbacks are canceled at shutdown, not called.
         self.take_notified(self.word.set_shutdown(), wakers);
     }
 
     #[inline]
-    fn take_notified(&self, notify: Notify, wakers: &mut Vec<FramedWaker>) -> bool {
+    fn take_notified(&self, notify: Notify, wakers: &mut Vec<ControlledWaker>) -> bool {
         if let Some(interest) = notify.waiters {
             let mut waiters = self.waiters.lock();
             waiters.take(interest, wakers);
@@ -78,7 +84,7 @@ impl Readiness {
     /// waiter that was registered for both, and a waiter that was dropped or found the source ready
     /// goes without an event. The caller holds the list's lock.
     #[inline]
-    fn clear_idle_waiters(&self, waiters: &Waiters<FramedWaker>) {
+    fn clear_idle_waiters(&self, waiters: &Waiters<ControlledWaker>) {
         // The bits are turned on only under the lock that is held here, so bits that are off stay
         // off. Checking spares a read-modify-write where a setter has turned them off.
         if let Some(idle) = waiters.idle()
@@ -91,14 +97,21 @@ impl Readiness {
     }
 
     /// Waits in the slot of `direction`. An event wakes the waker of the last caller.
-    pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<ReadyEvent> {
+    ///
+    /// # Errors
+    ///
+    /// Fails if the frame's deadline has passed or it is canceled, also if the source is ready.
+    pub fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<Waited> {
         let interest = direction.interest();
+        if let Err(ended) = control::check() {
+            return self.end_in_slot(direction, ended);
+        }
         let event = self.word.load();
         // Unnoticed: never, because register_interest returns the same, at the price of the lock.
         // Unnoticed: moved behind the next, because an event has taken the waker out of the slot,
         // or an event came and was cleared since, and the waker in the slot waits for the next.
         if event.ends_wait(interest) {
-            return Poll::Ready(event);
+            return Poll::Ready(Ok(event));
         }
         // Unnoticed: always, because the slot is then empty, or has a waker that an event is about
         // to take.
@@ -113,7 +126,10 @@ impl Readiness {
                 return Poll::Pending;
             }
         }
-        let waker = FramedWaker::new(cx.waker());
+        let waker = match ControlledWaker::new(cx.waker()) {
+            Ok(waker) => waker,
+            Err(ended) => return self.end_in_slot(direction, ended),
+        };
         let mut waiters = self.waiters.lock();
         let replaced = waiters.put_slot(direction, Some(waker));
         let registered = self.word.register_interest(interest);
@@ -125,9 +141,26 @@ impl Readiness {
         drop(waiters);
         drop((replaced, unused));
         match registered {
-            Registered::Ready(event) => Poll::Ready(event),
+            Registered::Ready(event) => Poll::Ready(Ok(event)),
             Registered::Waiting => Poll::Pending,
         }
+    }
+
+    /// Ends a wait whose frame has ended. A waker in the slot that is registered with an ended
+    /// node is dropped: it was woken by that. Another one, of a poller that waits on, stays.
+    #[cold]
+    fn end_in_slot(&self, direction: Direction, ended: Ended) -> Poll<Waited> {
+        let mut waiters = self.waiters.lock();
+        let has_ended = waiters
+            .slot(direction)
+            .is_some_and(ControlledWaker::has_ended);
+        let unused = has_ended
+            .then(|| waiters.put_slot(direction, None))
+            .flatten();
+        self.clear_idle_waiters(&waiters);
+        drop(waiters);
+        drop(unused);
+        Poll::Ready(Err(ended))
     }
 
     /// Empties the slot of `direction`, because the half that polled is dropped. Wakes the waker
@@ -166,7 +199,11 @@ impl Readiness {
     }
 }
 
-/// A future that waits until a source is ready for an interest, or its driver gone.
+/// The result of a wait: the readiness, or why the wait has ended without one.
+pub type Waited = Result<ReadyEvent, Ended>;
+
+/// A future that waits until a source is ready for an interest, its driver gone, or the frame ended
+/// in which it is polled.
 ///
 /// # Cancel safety
 ///
@@ -183,7 +220,7 @@ pub struct ReadinessWait<'a> {
 impl ReadinessWait<'_> {
     /// Inserts the waiter into the list, unless it is there with the same waker.
     #[inline(never)]
-    fn register(&mut self, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
+    fn register(&mut self, cx: &mut Context<'_>) -> Poll<Waited> {
         let readiness = self.readiness;
         if let Some(key) = &self.key {
             let waiters = readiness.waiters.lock();
@@ -194,7 +231,10 @@ impl ReadinessWait<'_> {
                 return Poll::Pending;
             }
         }
-        let waker = FramedWaker::new(cx.waker());
+        let waker = match ControlledWaker::new(cx.waker()) {
+            Ok(waker) => waker,
+            Err(ended) => return self.end(ended),
+        };
         let mut waiters = readiness.waiters.lock();
         let replaced = self.key.take().and_then(|key| waiters.remove(key));
         let key = waiters.insert(self.interest, waker);
@@ -210,12 +250,21 @@ impl ReadinessWait<'_> {
                 readiness.clear_idle_waiters(&waiters);
                 drop(waiters);
                 drop((replaced, unused));
-                Poll::Ready(event)
+                Poll::Ready(Ok(event))
             }
         }
     }
 
-    /// Removes the entry of a waiter that is dropped.
+    /// Ends the wait, whose frame has ended.
+    #[cold]
+    fn end(&mut self, ended: Ended) -> Poll<Waited> {
+        if let Some(key) = self.key.take() {
+            self.deregister(key);
+        }
+        Poll::Ready(Err(ended))
+    }
+
+    /// Removes the entry of a waiter that is dropped, or whose frame has ended.
     #[cold]
     fn deregister(&self, key: WaiterKey) {
         let mut waiters = self.readiness.waiters.lock();
@@ -227,17 +276,20 @@ impl ReadinessWait<'_> {
 }
 
 impl Future for ReadinessWait<'_> {
-    type Output = ReadyEvent;
+    type Output = Waited;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<ReadyEvent> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Waited> {
+        if let Err(ended) = control::check() {
+            return self.end(ended);
+        }
         let event = self.readiness.word.load();
         // Unnoticed: never, because register returns the same, at the price of the lock.
         if event.ends_wait(self.interest) {
             // If the future has waited, the setter takes its entry out.
             // Unnoticed: skipped, because a key whose entry was taken out matches no other.
             self.key = None;
-            return Poll::Ready(event);
+            return Poll::Ready(Ok(event));
         }
         self.register(cx)
     }

@@ -5,11 +5,12 @@
 //! `axum::serve` accepts in the frame of the task that awaits it, and spawns what serves a
 //! connection on tokio's runtime.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::time::Duration;
 
 use ::axum::serve::Listener;
+use framewise_context::control::Ended;
 
 use crate::net::{TcpListener, TcpStream};
 
@@ -50,10 +51,17 @@ where
         match accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_gone(&error) => {}
+            // The trait has no error for a server whose own deadline has passed.
+            Err(error) if has_ended(&error) => pending().await,
             // `axum::serve` needs tokio's runtime in any case.
             Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
+}
+
+/// Returns `true` if the server's frame has ended.
+fn has_ended(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|cause| cause.is::<Ended>())
 }
 
 /// Returns `true` if the error is about the one connection that was to be accepted.

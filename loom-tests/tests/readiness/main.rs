@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod callbacks;
+mod controls;
 mod sources;
 mod unparks;
 mod waiters;

@@ -3,8 +3,7 @@
 use std::sync::Arc as StdArc;
 use std::task::{Context, Waker};
 
-use framewise_context::FramedWaker;
-use framewise_io::model::{Readiness, ReadinessWord, Registered, Waiters};
+use framewise_io::model::{ControlledWaker, Readiness, ReadinessWord, Registered, Waiters};
 use framewise_io::{Direction, Interest, Ready};
 use framewise_loom_tests::{TestWaker, drive, model, wait_in_list, wait_in_slot};
 use framewise_sync::atomic::Ordering;
@@ -182,7 +181,8 @@ fn a_wait_after_one_that_did_not_check_the_list() {
         let test_waker = TestWaker::new();
         let mut received = 0;
         while received < 2 {
-            let event = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
+            let waited = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
+            let event = waited.unwrap();
             match kernel.receive() {
                 0 => readiness
                     .word()
@@ -232,7 +232,8 @@ fn two_setters() {
             thread::spawn(move || drive(&readiness, ready))
         });
         let test_waker = TestWaker::new();
-        test_waker.block_on(&mut readiness.wait(Interest::READABLE));
+        let waited = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
+        waited.unwrap();
         for driver in drivers {
             driver.join().unwrap();
         }
@@ -383,7 +384,7 @@ fn shutdown_against_wait() {
             thread::spawn(move || {
                 let mut wakers = Vec::new();
                 readiness.set_shutdown(&mut wakers);
-                wakers.into_iter().for_each(FramedWaker::wake);
+                wakers.into_iter().for_each(ControlledWaker::wake);
             })
         };
         let other = {

@@ -249,3 +249,28 @@ fn connecting_that_is_dropped_drops_every_attempt() {
     assert_eq!(dropped, [v4(1), v6(1)]);
     assert_eq!(world.begun().len(), 2);
 }
+
+#[test]
+fn c99_all_attempts_end_with_the_frame_and_no_other_begins() {
+    use framewise_context::control::{Control, Controlled, Ended, Origin};
+    let control = Control::new_scope(Origin {
+        location: std::panic::Location::caller(),
+        label: Some("connecting"),
+    });
+    let world = World::default();
+    let mut poll = world.start(&[v6(1), v4(1), v6(2)], true);
+    let mut poll = || Controlled::from(control.clone()).run(&mut poll);
+    assert!(poll().is_pending());
+    world.pass(ALMOST + REST);
+    assert!(poll().is_pending());
+    assert_eq!(world.begun(), [v6(1), v4(1)]);
+    control.target().cancel(None);
+    world.pass(ALMOST + REST);
+    let Poll::Ready(Err(error)) = poll() else {
+        panic!("it goes on");
+    };
+    let ended = Ended::find(&error).expect("it says why");
+    assert_eq!(ended.label(), Some("connecting"));
+    assert_eq!(world.begun(), [v6(1), v4(1)]);
+    assert_eq!(world.dropped().len(), 2, "both sockets are closed");
+}

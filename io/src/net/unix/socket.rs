@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
 
+use framewise_context::control;
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::{UnixDatagram, UnixListener, UnixStream};
@@ -98,6 +99,7 @@ impl UnixSocket {
     pub async fn connect(self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
         let socket = self.of_kind(false)?;
         let address = SockAddr::unix(path)?;
+        control::check()?;
         match socket.connect(&address) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}

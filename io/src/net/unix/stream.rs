@@ -5,6 +5,8 @@ use std::net::Shutdown;
 use std::path::Path;
 use std::task::{Context, Poll};
 
+use framewise_context::control;
+
 use super::{SocketAddr, UCred, ucred};
 use crate::callback::ReadyCallback;
 use crate::net::methods::{
@@ -65,6 +67,7 @@ impl UnixStream {
     ///
     /// Dropping the future closes the socket.
     pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
+        control::check()?;
         Self::connecting(mio::net::UnixStream::connect_addr(address)?).await
     }
 

@@ -31,7 +31,7 @@ fn drive(readiness: &Readiness, ready: Ready) -> usize {
     let mut wakers = Vec::new();
     let _ = readiness.set(ready, &mut wakers);
     let woken = wakers.len();
-    wakers.into_iter().for_each(FramedWaker::wake);
+    wakers.into_iter().for_each(ControlledWaker::wake);
     woken
 }
 
@@ -145,10 +145,10 @@ fn shutdown_ends_every_wait_and_every_later_one() {
     assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
     let mut wakers = Vec::new();
     readiness.set_shutdown(&mut wakers);
-    wakers.into_iter().for_each(FramedWaker::wake);
+    wakers.into_iter().for_each(ControlledWaker::wake);
     assert_eq!(count.wakes(), 2);
     for direction in [Direction::Read, Direction::Write] {
-        let Poll::Ready(event) = readiness.poll_ready(&mut cx, direction) else {
+        let Poll::Ready(Ok(event)) = readiness.poll_ready(&mut cx, direction) else {
             panic!("the poller waits for a driver that is gone");
         };
         assert!(event.is_shutdown());
@@ -263,8 +263,8 @@ fn an_event_that_comes_while_the_waker_is_cloned_leaves_no_waker() {
     let hooked = Hooked::new(&readiness, true);
     let waker = hooked.waker();
     let mut cx = Context::from_waker(&waker);
-    let assert_ready = |event: Poll<ReadyEvent>| {
-        let Poll::Ready(event) = event else {
+    let assert_ready = |event: Poll<Waited>| {
+        let Poll::Ready(Ok(event)) = event else {
             panic!("the event came before the registration");
         };
         assert_eq!(hooked.live(), 0);
@@ -328,3 +328,5 @@ fn a_waker_that_panics_keeps_no_slot_from_being_released() {
     readiness.release_slot(Direction::Read);
     assert!(!readiness.word.has_waiters(Interest::READABLE));
 }
+
+mod control;
