@@ -16,14 +16,16 @@
 
 mod callback;
 mod ended;
+mod enforce;
 mod node;
 mod scope;
 mod wait;
 
 use std::time::Instant;
 
-pub use self::callback::EndCallback;
+pub use self::callback::OnCancel;
 pub use self::ended::{Cause, Ended, Origin};
+pub use self::enforce::Enforce;
 pub use self::node::{Control, ControlTarget};
 pub use self::scope::{ControlPlan, ControlScope};
 pub use self::wait::ControlWait;

@@ -157,6 +157,7 @@ mod bind;
 mod block;
 #[cfg(feature = "http-body")]
 mod body;
+pub mod cancel;
 pub mod contract;
 #[doc(hidden)]
 pub mod control;

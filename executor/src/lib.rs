@@ -121,11 +121,13 @@ pub mod task;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;
 
+pub use framewise_context::cancel;
 #[cfg(feature = "tower")]
 pub use framewise_context::tower;
 pub use framewise_context::{ContextVar, DefaultVar, Frame, bind};
 #[cfg(feature = "macros")]
 pub use framewise_macros::{main, test};
+pub use framewise_timers::deadline;
 #[cfg(feature = "http")]
 pub use serve::serve;
 pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_root};

@@ -28,6 +28,7 @@
 mod callback;
 mod clock;
 mod current;
+pub mod deadline;
 mod instant;
 mod interval;
 mod park_state;

@@ -16,6 +16,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crossbeam_utils::CachePadded;
+use framewise_context::control::ControlTarget;
 use framewise_context::{CaughtPanic, FramedWaker, catch_unwind};
 use framewise_sync::{Arc, Mutex};
 
@@ -76,6 +77,8 @@ pub(crate) enum TimerEntry {
     Waker(FramedWaker),
     /// A function to call. It keeps its own frame.
     Callback(Arc<CallbackState>),
+    /// The work of a frame, whose deadline this is.
+    Control(ControlTarget),
 }
 
 /// The state that all wheels of a runtime share.
@@ -277,7 +280,8 @@ pub struct ClosedTimers {
 }
 
 impl ClosedTimers {
-    /// Wakes every waiting future, and drops every callback.
+    /// Wakes every waiting future, ends the work of every frame whose deadline is in a wheel, and
+    /// drops every callback.
     ///
     /// # Frame
     /// Each waker is called, and each callback dropped, in the frame that registered it.
@@ -288,6 +292,9 @@ impl ClosedTimers {
                     self.common.catch_and_report(|| waker.wake());
                 }
                 TimerEntry::Callback(state) => state.discard(),
+                TimerEntry::Control(target) => {
+                    target.shut_down(&mut |caught| self.common.report(caught));
+                }
             }
         }
     }
@@ -336,6 +343,9 @@ impl TimerShard {
                 self.common.catch_and_report(|| waker.wake());
             }
             TimerEntry::Callback(state) => CallbackState::fire(&state),
+            TimerEntry::Control(target) => {
+                target.pass(&mut |caught| self.common.report(caught));
+            }
         }
     }
 }
@@ -362,7 +372,7 @@ impl TimerCommon {
     }
 
     #[cold]
-    fn report(&self, caught: CaughtPanic) {
+    pub(crate) fn report(&self, caught: CaughtPanic) {
         let (payload, frame) = caught.into_parts();
         let hook = self.panic_hook.lock().clone();
         let reported = catch_unwind(|| match hook {

@@ -18,15 +18,17 @@ impl Callback {
     }
 }
 
-/// A function that is called once when the control of the registering frame ends, and is withdrawn
-/// when this is dropped.
+/// A function that is called once when the work of the registering frame ends. Made by
+/// [`on_cancel`](crate::cancel::on_cancel).
+///
+/// Dropping it withdraws the function. Leaking it leaks the frame, unless the work ends.
 #[must_use = "dropping it withdraws the callback"]
-pub struct EndCallback(Option<(Arc<Node>, usize)>);
+pub struct OnCancel(Option<(Arc<Node>, usize)>);
 
-impl EndCallback {
+impl OnCancel {
     /// Registers `call` with the current frame's control. If that has ended, calls it at once; if
     /// there is none, drops it.
-    pub fn register(call: impl FnOnce() + Send + 'static) -> Self {
+    pub(crate) fn register(call: impl FnOnce() + Send + 'static) -> Self {
         let Some(node) = with_node(|node| node.map(Arc::clone)) else {
             return Self(None);
         };
@@ -43,7 +45,7 @@ impl EndCallback {
         }
     }
 
-    /// Withdraws the callback; returns `true` if it is not called.
+    /// Withdraws the function; returns `true` if that prevents its call.
     ///
     /// After this returns, it does not start any more. It may be running on another thread. The
     /// function is dropped in its frame.
@@ -59,14 +61,14 @@ impl EndCallback {
     }
 }
 
-impl Drop for EndCallback {
+impl Drop for OnCancel {
     fn drop(&mut self) {
         self.take();
     }
 }
 
-impl fmt::Debug for EndCallback {
+impl fmt::Debug for OnCancel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EndCallback").finish_non_exhaustive()
+        f.debug_struct("OnCancel").finish_non_exhaustive()
     }
 }

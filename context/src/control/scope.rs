@@ -57,9 +57,15 @@ impl<F: Future, P: ControlPlan> ControlScope<F, P> {
             bind_location: BindLocation::here(),
         }
     }
-}
 
-impl<F: Future, P: ControlPlan> ControlScope<F, P> {
+    /// Returns the plan of a scope that was not polled yet.
+    pub fn plan_mut(&mut self) -> Option<&mut P> {
+        match &mut self.state {
+            ScopeState::Unstarted { plan, .. } => Some(plan),
+            _ => None,
+        }
+    }
+
     #[cold]
     fn start(mut state: Pin<&mut ScopeState<F, P>>, bind_location: BindLocation) {
         match state.as_mut().project_replace(ScopeState::Gone) {

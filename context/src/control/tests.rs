@@ -9,7 +9,7 @@ use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
 
 use super::{
-    Control, ControlWait, Controlled, EndCallback, Ended, Origin, check, deadline, end_if_passed,
+    Control, ControlWait, Controlled, Ended, OnCancel, Origin, check, deadline, end_if_passed,
     ended,
 };
 use crate::{ContextVar, Frame};
@@ -307,9 +307,9 @@ fn c98_a_callback_runs_once_in_its_frame_also_after_the_end_but_not_withdrawn() 
     let control = Control::new_scope(origin());
     let target = control.target();
     let registered = || {
-        let kept = EndCallback::register(call);
-        let withdrawn = EndCallback::register(call);
-        drop(EndCallback::register(call));
+        let kept = OnCancel::register(call);
+        let withdrawn = OnCancel::register(call);
+        drop(OnCancel::register(call));
         assert!(withdrawn.withdraw());
         kept
     };
@@ -320,13 +320,11 @@ fn c98_a_callback_runs_once_in_its_frame_also_after_the_end_but_not_withdrawn() 
     assert_eq!(calls(), 1);
     assert!(!kept.withdraw());
 
-    let late = controlled.run(|| REQUEST_ID.run(7, || EndCallback::register(call)));
+    let late = controlled.run(|| REQUEST_ID.run(7, || OnCancel::register(call)));
     assert_eq!(calls(), 2);
     drop(late);
     assert_eq!(calls(), 2);
-    drop(EndCallback::register(|| {
-        unreachable!("there is no control")
-    }));
+    drop(OnCancel::register(|| unreachable!("there is no control")));
 }
 
 #[test]
@@ -337,14 +335,14 @@ fn a_callback_can_withdraw_another_and_a_panic_does_not_prevent_the_rest() {
     Controlled::from(control).run(|| {
         let slot = Arc::new(std::sync::Mutex::new(None));
         let victims = Arc::clone(&slot);
-        let withdraws = EndCallback::register(move || {
+        let withdraws = OnCancel::register(move || {
             drop(victims.lock().expect("not poisoned").take());
             panic!("on purpose");
         });
-        let victim = EndCallback::register(|| unreachable!("it was withdrawn"));
+        let victim = OnCancel::register(|| unreachable!("it was withdrawn"));
         *slot.lock().expect("not poisoned") = Some(victim);
         let counted = Arc::clone(&calls);
-        let last = EndCallback::register(move || {
+        let last = OnCancel::register(move || {
             counted.fetch_add(1, Ordering::Relaxed);
         });
         let unwound = catch_unwind(AssertUnwindSafe(|| target.cancel(None)));

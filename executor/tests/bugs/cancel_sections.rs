@@ -13,6 +13,38 @@ use crate::index::{Tests, workspace};
 /// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
+        "context/src/cancel.rs",
+        "cancelled",
+        (
+            "executor/tests/deadlines/cancels.rs",
+            "c48_a_dropped_wait_for_the_end_leaves_nothing",
+        ),
+    ),
+    (
+        "context/src/cancel.rs",
+        "enforce",
+        (
+            "executor/tests/deadlines/cancels.rs",
+            "c48_a_dropped_wait_for_the_end_leaves_nothing",
+        ),
+    ),
+    (
+        "timers/src/deadline.rs",
+        "within",
+        (
+            "timers/tests/deadline.rs",
+            "a_dropped_deadline_drops_its_future_and_its_timer",
+        ),
+    ),
+    (
+        "timers/src/deadline.rs",
+        "at",
+        (
+            "timers/tests/deadline.rs",
+            "a_dropped_deadline_drops_its_future_and_its_timer",
+        ),
+    ),
+    (
         "executor/src/stdio.rs",
         "read",
         (

@@ -98,8 +98,8 @@ impl Timers {
 
 /// A timer that was taken out of its wheel and has not fired yet.
 ///
-/// Dropping it means that it never fires: a callback is dropped in its frame, like in
-/// [`Timers::close`].
+/// Dropping it means that it never fires: a callback is dropped in its frame, and a frame's work
+/// ends, like in [`Timers::close`].
 #[must_use = "the waiting task is not woken until the timer is fired"]
 pub struct DueTimer {
     shard: Arc<TimerShard>,
@@ -117,8 +117,12 @@ impl DueTimer {
 
 impl Drop for DueTimer {
     fn drop(&mut self) {
-        if let Some(TimerEntry::Callback(state)) = self.entry.take() {
-            state.discard();
+        match self.entry.take() {
+            Some(TimerEntry::Callback(state)) => state.discard(),
+            Some(TimerEntry::Control(target)) => {
+                target.shut_down(&mut |caught| self.shard.common.report(caught));
+            }
+            Some(TimerEntry::Waker(_)) | None => {}
         }
     }
 }
