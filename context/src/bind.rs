@@ -10,6 +10,7 @@ use crate::derive;
 use crate::frame_stats::BindLocation;
 use crate::key;
 use crate::key_group::GROUP_KEYS;
+use crate::mirror::MIRRORED;
 use crate::new_bindings::{Masks, NewBindings};
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
@@ -35,7 +36,8 @@ pub fn bind<T: Send + Sync + 'static>(var: &'static ContextVar<T>, value: T) -> 
     }
 }
 
-/// Variables and values that are not bound yet. Made by [`bind`].
+/// Variables and values that are not bound yet, and variables that are not unbound yet. Made by
+/// [`bind`] and [`without`](crate::without).
 #[must_use = "nothing is bound until `run` is called or the scope is polled"]
 pub struct Bindings<L> {
     pub(crate) list: L,
@@ -145,6 +147,9 @@ pub(crate) fn derive_current<L: BindingList>(list: L, bind_location: BindLocatio
     // SAFETY: (rule 4) the current frame is alive.
     let (frame, replaced) = unsafe { derive::derive(current::get(), false, list, bind_location) };
     drop(replaced);
+    if L::REMOVES && frame.has_no_bindings() {
+        return Frame::root();
+    }
     frame
 }
 
@@ -161,8 +166,8 @@ pub(crate) fn bind_one<T: Send + Sync + 'static>(
     derive_current(Bound::new(var, value), bind_location)
 }
 
-/// The type that [`bind`] and [`Bindings::and`] build: a [`Bound`], or a pair of a list and a
-/// [`Bound`].
+/// The type that [`bind`], [`without`](crate::without) and the methods of [`Bindings`] build: a
+/// [`Bound`] or an [`Unbound`](crate::Unbound), or a pair of a list and one of them.
 ///
 /// The trait is sealed.
 pub trait BindingList: NewBindings {}
@@ -179,7 +184,7 @@ pub struct Bound<T: Send + Sync + 'static> {
 
 impl<T: Send + Sync + 'static> Bound<T> {
     #[inline]
-    fn new(var: &'static ContextVar<T>, value: T) -> Self {
+    pub(crate) fn new(var: &'static ContextVar<T>, value: T) -> Self {
         Self {
             var,
             value,
@@ -198,11 +203,22 @@ impl<T: Send + Sync + 'static> fmt::Debug for Bound<T> {
 
 // SAFETY: the one key is put, with a value of its variable's type, and its cell is added.
 unsafe impl<T: Send + Sync + 'static> NewBindings for Bound<T> {
+    const REMOVES: bool = false;
+
     type Replaced = Option<T>;
 
     #[inline(always)]
     fn tables(&self) -> u32 {
         self.key / GROUP_KEYS
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u16 {
+        if self.var.is_bound_mirrored(self.key) {
+            MIRRORED
+        } else {
+            0
+        }
     }
 
     #[inline(always)]
@@ -215,6 +231,7 @@ unsafe impl<T: Send + Sync + 'static> NewBindings for Bound<T> {
             own,
             inline: if is_inline::<T>() { own } else { 0 },
             not_inherited: if self.var.inherited { 0 } else { own },
+            removed: 0,
         }
     }
 
@@ -237,6 +254,8 @@ unsafe impl<T: Send + Sync + 'static> NewBindings for Bound<T> {
 // SAFETY: `cells` and `fill` both process the last binding first, so that it wins over an earlier
 // one of the same variable, and then the list.
 unsafe impl<L: NewBindings, T: Send + Sync + 'static> NewBindings for (L, Bound<T>) {
+    const REMOVES: bool = L::REMOVES;
+
     type Replaced = (Option<T>, L::Replaced);
 
     #[inline(always)]
@@ -245,8 +264,13 @@ unsafe impl<L: NewBindings, T: Send + Sync + 'static> NewBindings for (L, Bound<
     }
 
     #[inline(always)]
+    fn flags(&self) -> u16 {
+        self.0.flags() | self.1.flags()
+    }
+
+    #[inline(always)]
     fn masks(&self, number: u32) -> Masks {
-        self.0.masks(number).or(self.1.masks(number))
+        self.0.masks(number).then(self.1.masks(number))
     }
 
     #[inline(always)]

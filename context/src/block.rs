@@ -61,7 +61,9 @@ pub(crate) struct Block {
     /// Rule 6.
     pub(crate) parts: AtomicU32,
     /// The number of pointers to tables behind the slots.
-    pub(crate) tables: u32,
+    pub(crate) tables: u16,
+    /// [`MIRRORED`](crate::mirror::MIRRORED) or 0.
+    pub(crate) flags: u16,
     pub(crate) layout: Layout,
     /// The next frame in the list of frames to destroy later; see [`release`](crate::release).
     pub(crate) next: *mut Block,
@@ -147,7 +149,7 @@ impl Block {
     pub(crate) unsafe fn table(block: *const Block, number: u32) -> *mut Table {
         // SAFETY: the caller's promise; the index is below the number of pointers.
         unsafe {
-            if block.is_null() || number > (*block).tables {
+            if block.is_null() || number > u32::from((*block).tables) {
                 return std::ptr::null_mut();
             }
             *Block::table_pointers(block).add(number as usize - 1)

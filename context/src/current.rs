@@ -19,12 +19,18 @@ use framewise_sync::cell::Cell;
 
 use crate::block::Block;
 use crate::coop::{self, Budget};
+use crate::mirror;
 use crate::panic;
 use crate::statics::batches::{Batches, ID_BATCH};
 
 struct Current {
     frame: Cell<*const Block>,
     budget: Cell<Budget>,
+    /// The frame whose mirrored values the callbacks were told, or null; see
+    /// [`mirror`](crate::mirror).
+    announced: Cell<*const Block>,
+    /// `true` while the callbacks of mirrored variables run.
+    announces: Cell<bool>,
 }
 
 framewise_sync::thread_local! {
@@ -32,6 +38,8 @@ framewise_sync::thread_local! {
         Current {
             frame: Cell::new(ptr::null()),
             budget: Cell::new(coop::NO_BUDGET),
+            announced: Cell::new(ptr::null()),
+            announces: Cell::new(false),
         }
     };
     static NEXT_ID: Cell<u64> = const { Cell::new(0) };
@@ -65,10 +73,17 @@ pub(crate) fn set_budget(budget: Budget) -> Budget {
 /// `block` is null or alive until this returns or unwinds.
 #[inline(always)]
 pub(crate) unsafe fn enter<R>(block: *const Block, body: impl FnOnce() -> R) -> R {
-    run(CURRENT.with(|current| current.frame.replace(block)), body)
+    if mirror::is_used() {
+        // SAFETY: the caller's promise: `block` is alive until `run` has announced the previous
+        // frame, which is alive as long as its own call of this function runs (rule 4).
+        unsafe { mirror::switch(block) }
+    }
+    let previous = CURRENT.with(|current| current.frame.replace(block));
+    run::<true, R>(previous, body)
 }
 
-/// Like [`enter`], with a full budget. The budget is not restored.
+/// Like [`enter`], with a full budget. The budget is not restored, and no mirrored variable is
+/// announced.
 ///
 /// # Safety
 ///
@@ -79,7 +94,7 @@ pub(crate) unsafe fn enter_with_budget<R>(block: *const Block, body: impl FnOnce
         current.budget.set(coop::FULL);
         current.frame.replace(block)
     });
-    run(previous, body)
+    run::<false, R>(previous, body)
 }
 
 /// Makes `block` current; returns the previous frame, which the caller makes current again.
@@ -90,31 +105,72 @@ pub(crate) unsafe fn enter_with_budget<R>(block: *const Block, body: impl FnOnce
 /// before this call.
 #[cfg(all(feature = "tokio", tokio_unstable))]
 pub(crate) unsafe fn replace(block: *const Block) -> *const Block {
+    if mirror::is_used() {
+        // SAFETY: the caller's promise.
+        unsafe { mirror::switch(block) }
+    }
     CURRENT.with(|current| current.frame.replace(block))
 }
 
-/// Runs `body`, and makes `previous` current afterwards.
+/// Runs `body`, and makes `previous` current afterwards; announces it, too, where `ANNOUNCES`.
 #[inline(always)]
-fn run<R>(previous: *const Block, body: impl FnOnce() -> R) -> R {
-    let restore = Restore { previous };
+fn run<const ANNOUNCES: bool, R>(previous: *const Block, body: impl FnOnce() -> R) -> R {
+    let restore = Restore::<ANNOUNCES> { previous };
     let result = body();
+    if ANNOUNCES && mirror::is_used() {
+        // SAFETY: (rule 4) the previous frame is alive, and left after this.
+        unsafe { mirror::switch(restore.previous) }
+    }
     CURRENT.with(|current| current.frame.set(restore.previous));
     mem::forget(restore);
     result
 }
 
 /// Restores the previous frame when `enter` unwinds; forgotten when it returns.
-struct Restore {
+struct Restore<const ANNOUNCES: bool> {
     previous: *const Block,
 }
 
-impl Drop for Restore {
+impl<const ANNOUNCES: bool> Drop for Restore<ANNOUNCES> {
     #[cold]
     fn drop(&mut self) {
         // The guards inside have run already, so the current frame is the one that is left now.
         panic::leave(get(), self.previous);
+        if ANNOUNCES && mirror::is_used() {
+            // SAFETY: like in `run`.
+            unsafe { mirror::switch(self.previous) }
+        }
         CURRENT.with(|current| current.frame.set(self.previous));
     }
+}
+
+/// Begins to announce `next`, which is null or has mirrored values; returns the frame that was
+/// announced before. `None` if that is the same one, or if this thread is in a callback of a
+/// mirrored variable: nothing is to be called.
+pub(crate) fn announce(next: *const Block) -> Option<*const Block> {
+    CURRENT.with(|current| {
+        let announced = current.announced.get();
+        if ptr::eq(announced, next) || current.announces.replace(true) {
+            return None;
+        }
+        current.announced.set(next);
+        Some(announced)
+    })
+}
+
+/// Ends what [`announce`] began.
+pub(crate) fn end_announcement() {
+    CURRENT.with(|current| current.announces.set(false));
+}
+
+/// Makes `block` current while `body` runs, which does not unwind. It is not announced.
+///
+/// # Safety
+///
+/// See [`enter`].
+pub(crate) unsafe fn with_unannounced(block: *const Block, body: impl FnOnce()) {
+    let previous = CURRENT.with(|current| current.frame.replace(block));
+    run::<false, ()>(previous, body);
 }
 
 /// Returns an id that no other frame of the process has. Never 0, which is the root's.

@@ -38,6 +38,21 @@ impl<T: Send + Sync + 'static> DefaultVar<T> {
     /// [`ContextVar::not_inherited`].
     pub const fn not_inherited(mut self) -> Self {
         self.var.inherited = false;
+        self.var.role.on_spawn = None;
+        self
+    }
+
+    /// Sets the function that decides what a spawned task gets; see [`ContextVar::inherit_with`].
+    /// It is not asked for the default.
+    pub const fn inherit_with(mut self, on_spawn: fn(&T) -> Option<T>) -> Self {
+        self.var.set_inherit_with(on_spawn);
+        self
+    }
+
+    /// Sets callbacks for the thread on which the value becomes current, or ceases to be; see
+    /// [`ContextVar::mirrored`]. They are not called with the default.
+    pub const fn mirrored(mut self, on_enter: fn(&T), on_leave: fn(&T)) -> Self {
+        self.var.role.set_on_change(on_enter, on_leave);
         self
     }
 

@@ -3,6 +3,9 @@
 //! Values are moved into their cells and slots are copied, which runs no user code. Only
 //! [`next_id`](current::next_id) may, rarely: it discards stale records of panics, and drops values
 //! with them. It does not unwind.
+//!
+//! The flags of a frame are its parent's and those of its new bindings. Where a binding may have
+//! been removed they are computed again.
 
 use std::alloc::{self, Layout};
 use std::mem::size_of;
@@ -16,6 +19,7 @@ use crate::current;
 use crate::frame_stats::BindLocation;
 use crate::key_group::{KeyGroup, Slot};
 use crate::lifetime_check::LifetimeCheck;
+use crate::mirror;
 use crate::new_bindings::{Masks, NewBindings};
 use crate::tables::{fill_tables, tables_size};
 use crate::writer::{Area, Writer, share_slot};
@@ -67,18 +71,22 @@ pub(crate) unsafe fn derive<A: NewBindings>(
     bind_location: BindLocation,
 ) -> (Frame, A::Replaced) {
     // SAFETY: the parent is alive (the caller's promise), so its masks can be read.
-    let (old, id, tables) = unsafe {
+    let (old, id, tables, flags) = unsafe {
         if parent.is_null() {
-            (KeyGroup::EMPTY, 0, 0)
+            (KeyGroup::EMPTY, 0, 0, 0)
         } else {
             (*parent).lifetime.read();
-            (*Block::group(parent), (*parent).id, (*parent).tables)
+            let Block {
+                id, tables, flags, ..
+            } = *parent;
+            (*Block::group(parent), id, u32::from(tables), flags)
         }
     };
     let added = bindings.masks(0);
     let kept = kept(&old, strip, added);
     let group = plan(&old, kept, added);
     let tables = tables.max(bindings.tables());
+    let flags = flags | bindings.flags();
 
     let mut head = size_of::<Block>() + group.width() * size_of::<Slot>();
     if tables != 0 {
@@ -106,7 +114,8 @@ pub(crate) unsafe fn derive<A: NewBindings>(
             parent: id,
             count: AtomicUsize::new(1),
             parts: AtomicU32::new(0),
-            tables,
+            tables: tables as u16,
+            flags,
             layout,
             next: ptr::null_mut(),
             lifetime: LifetimeCheck::new(),
@@ -129,6 +138,9 @@ pub(crate) unsafe fn derive<A: NewBindings>(
         };
         let replaced = bindings.fill(&mut writer);
         (*block).parts = AtomicU32::new(writer.parts);
+        if (strip || A::REMOVES) && flags != 0 {
+            (*block).flags = mirror::flags_of(block);
+        }
         (Frame::from_raw(block), replaced)
     }
 }
@@ -136,5 +148,5 @@ pub(crate) unsafe fn derive<A: NewBindings>(
 /// Returns the keys of an old group that the new one takes over.
 #[inline(always)]
 pub(crate) fn kept(old: &KeyGroup, strip: bool, added: Masks) -> u64 {
-    old.present & !added.own & if strip { !old.not_inherited } else { !0 }
+    old.present & !added.changed() & if strip { !old.not_inherited } else { !0 }
 }

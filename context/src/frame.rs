@@ -9,11 +9,12 @@ use std::ptr;
 
 use crate::block::Block;
 use crate::current;
-use crate::derive;
 use crate::key;
 use crate::key_group::{GROUP_KEYS, KeyGroup};
-use crate::new_bindings::NoBindings;
 use crate::release;
+
+/// The beginning of the names of this library's own variables.
+const INTERNAL: &str = "framewise.";
 
 /// An immutable set of bindings of variables to values: a snapshot that can be held, sent and
 /// entered.
@@ -118,9 +119,19 @@ impl Frame {
     }
 
     /// Returns the frame for a spawned task: this frame without the variables that are declared
-    /// [`not_inherited`](crate::ContextVar::not_inherited).
+    /// [`not_inherited`](crate::ContextVar::not_inherited), and with what others
+    /// [decide](crate::ContextVar::inherit_with) to hand over. The root, if this frame is
+    /// [without flow](Self::without_flow).
     ///
     /// It is a clone of this frame if no such variable is bound.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a function of [`inherit_with`](crate::ContextVar::inherit_with) does.
+    ///
+    /// # Frame
+    ///
+    /// Such functions run in this frame.
     ///
     /// # Examples
     ///
@@ -142,32 +153,6 @@ impl Frame {
         // SAFETY: (rule 3) we hold it.
         let strip = unsafe { (*self.0).group.not_inherited != 0 || (*self.0).tables != 0 };
         if strip { self.strip() } else { self.clone() }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn strip(&self) -> Frame {
-        let (mut present, mut dropped) = (0, 0);
-        self.each_group(|_, group| {
-            present |= group.present & !group.not_inherited;
-            dropped |= group.not_inherited;
-        });
-        if dropped == 0 {
-            self.clone()
-        } else if present == 0 {
-            Frame::root()
-        } else {
-            // SAFETY: (rule 3) we hold the parent.
-            unsafe {
-                derive::derive(
-                    self.0,
-                    true,
-                    NoBindings,
-                    (*self.0).bind_location.inherited(),
-                )
-                .0
-            }
-        }
     }
 
     /// Runs `body` with this frame as the current one, and restores the previous frame afterwards,
@@ -197,12 +182,40 @@ impl Frame {
         unsafe { current::enter(self.0, body) }
     }
 
+    /// Returns the names of the bound variables, in the order in which the program first bound each
+    /// variable.
+    ///
+    /// Names that begin with `framewise.` are left out: they are this library's own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame, bind};
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+    /// static TENANT: ContextVar<&str> = ContextVar::new("tenant");
+    ///
+    /// let frame = bind(&REQUEST_ID, 7).and(&TENANT, "acme").frame();
+    /// assert_eq!(frame.names(), ["request_id", "tenant"]);
+    /// assert!(Frame::root().names().is_empty());
+    /// ```
+    pub fn names(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        self.each_group(|number, group| {
+            let bound = (0..GROUP_KEYS).filter(|bit| group.present >> bit & 1 == 1);
+            let bound = bound.map(|bit| key::name(number * GROUP_KEYS + bit));
+            names.extend(bound.filter(|name| !name.starts_with(INTERNAL)));
+        });
+        names
+    }
+
     /// Runs one poll of a task: like [`run`](Self::run), with a full [budget](crate::coop).
     ///
     /// The budget is not restored, which saves a store in each poll: the remaining budget stays
     /// with the thread until the next poll sets it. A caller that runs inside a poll of another
     /// task, or on a thread that does not belong to the executor, must call this inside
     /// [`with_budget`](crate::coop::with_budget).
+    ///
+    /// Mirrored variables are not announced: see `Frame::announce`.
     #[doc(hidden)]
     #[inline]
     pub fn run_poll<R>(&self, body: impl FnOnce() -> R) -> R {
@@ -244,14 +257,21 @@ impl Frame {
         self.0
     }
 
+    /// Returns `true` if no variable is bound, also if this frame is not the root.
+    pub(crate) fn has_no_bindings(&self) -> bool {
+        let mut present = 0;
+        self.each_group(|_, group| present |= group.present);
+        present == 0
+    }
+
     /// Calls `visit` with each group and its number.
-    fn each_group(&self, mut visit: impl FnMut(u32, &KeyGroup)) {
+    pub(crate) fn each_group(&self, mut visit: impl FnMut(u32, &KeyGroup)) {
         if self.0.is_null() {
             return;
         }
         // SAFETY: (rule 3) we hold the frame, so its tables are alive too.
         unsafe {
-            for number in 0..=(*self.0).tables {
+            for number in 0..=u32::from((*self.0).tables) {
                 let group = Block::group_of(self.0, number);
                 if !group.is_null() {
                     visit(number, &*group);
@@ -306,17 +326,9 @@ impl Default for Frame {
 /// ```
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names = Vec::new();
-        self.each_group(|number, group| {
-            names.extend(
-                (0..GROUP_KEYS)
-                    .filter(|bit| group.present >> bit & 1 == 1)
-                    .map(|bit| key::name(number * GROUP_KEYS + bit)),
-            );
-        });
         f.debug_struct("Frame")
             .field("id", &self.id())
-            .field("bindings", &names)
+            .field("bindings", &self.names())
             .finish()
     }
 }

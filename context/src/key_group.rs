@@ -30,9 +30,10 @@ pub(crate) struct KeyGroup {
     pub(crate) present: u64,
     /// The keys whose slot holds the value itself.
     pub(crate) inline: u64,
-    /// The keys that this frame bound itself, not an ancestor.
+    /// The keys that this frame bound itself, not an ancestor; and those, not present, that it
+    /// removed.
     pub(crate) own: u64,
-    /// The keys whose variable is not inherited by tasks.
+    /// The keys whose variable is not inherited by tasks, or decides what they get.
     pub(crate) not_inherited: u64,
     /// `present` if the slots are at their keys' own positions, otherwise 0. It is the last field,
     /// beside the slots, because `get` reads only this field and a slot.

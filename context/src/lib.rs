@@ -60,6 +60,20 @@
 //! assert_eq!(futures::executor::block_on(later), Some(7));
 //! ```
 //!
+//! Or take one away: for a closure, for a future, or for what is spawned inside:
+//!
+//! ```
+//! use framewise_context::{ContextVar, Frame};
+//! static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
+//!
+//! REQUEST_ID.run(7, || {
+//!     assert_eq!(REQUEST_ID.run_unbound(|| REQUEST_ID.get()), None);
+//!     Frame::without_flow(|| assert!(Frame::current().inherited().is_root()));
+//! });
+//! ```
+//!
+//! With a thread-local of code that knows no frames: [`ContextVar::mirrored`] has it follow.
+//!
 //! With a message: a receiver runs in its own frame, and can open a [`WithFrame`] value in the
 //! sender's frame.
 //!
@@ -167,12 +181,15 @@ mod default_var;
 mod derive;
 mod frame;
 mod frame_stats;
+mod inherit;
 mod key;
 mod key_group;
 mod lifetime_check;
+mod mirror;
 mod new_bindings;
 mod panic;
 mod release;
+mod role;
 mod scope;
 mod statics;
 mod stream;
@@ -181,6 +198,7 @@ mod tables;
 pub mod tokio;
 #[cfg(feature = "tower")]
 pub mod tower;
+mod unbound;
 mod var;
 mod waker;
 mod with_frame;
@@ -195,10 +213,13 @@ pub use bind::{BindingList, Bindings, Bound, bind};
 pub use default_var::DefaultVar;
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
+#[doc(hidden)]
+pub use mirror::{MirrorWith, announce_current, mirror_with};
 pub use panic::{CaughtPanic, catch_unwind};
 #[doc(hidden)]
 pub use panic::{catch_unwind_of, current_owner, with_owner};
 pub use scope::{FrameScope, Scope};
+pub use unbound::{Unbound, without};
 pub use var::ContextVar;
 pub use waker::{
     FramedWaker, SuspendedDeferral, add_context_free_vtable, defer_wake, suspend_deferred_wakes,

@@ -1,5 +1,5 @@
-//! The bindings that a new frame adds to its parent's: values from [`bind`](crate::bind), the own
-//! bindings of another frame, or none.
+//! What a new frame changes in its parent's bindings: it adds values from [`bind`](crate::bind), or
+//! the own bindings of another frame, and it removes variables.
 
 use std::ptr;
 
@@ -8,14 +8,20 @@ use crate::block::Block;
 use crate::key_group::{GROUP_KEYS, KeyGroup};
 use crate::writer::{Area, Writer};
 
-/// The bindings that a new frame adds to its parent's.
+/// The bindings that a new frame adds to its parent's, and those that it removes.
 ///
 /// # Safety
 ///
 /// `fill` puts every key of `masks`, once or more, with a value that satisfies rule 1 of
-/// [`block`](crate::block). `cells` adds the layout of every value put that is not inline, in the
-/// order in which `fill` puts them. `tables` is not less than any group with a key.
+/// [`block`](crate::block), and puts or removes no other key. A key that is removed after a value
+/// was put is removed first by `fill`, which processes later bindings first. `cells` adds the
+/// layout of every value put that is not inline, in the order in which `fill` puts them. `tables`
+/// is not less than any group with a key.
 pub unsafe trait NewBindings: Sized {
+    /// `true` if bindings may be removed.
+    #[doc(hidden)]
+    const REMOVES: bool;
+
     /// Values that a later one for the same variable replaced. The caller drops them when the frame
     /// is complete, because their `Drop` is user code.
     type Replaced;
@@ -24,7 +30,11 @@ pub unsafe trait NewBindings: Sized {
     #[doc(hidden)]
     fn tables(&self) -> u32;
 
-    /// Returns the new bindings in group `number`: `own`, `inline` and `not_inherited`.
+    /// Returns the flags that the new bindings give to the frame.
+    #[doc(hidden)]
+    fn flags(&self) -> u16;
+
+    /// Returns the changes in group `number`.
     #[doc(hidden)]
     fn masks(&self, number: u32) -> Masks;
 
@@ -41,22 +51,32 @@ pub unsafe trait NewBindings: Sized {
     unsafe fn fill(self, writer: &mut Writer) -> Self::Replaced;
 }
 
-/// The keys of a group that get a new binding.
+/// The keys of a group that get a new binding, or lose theirs.
 #[derive(Clone, Copy, Default)]
 pub struct Masks {
     pub(crate) own: u64,
     pub(crate) inline: u64,
     pub(crate) not_inherited: u64,
+    /// The keys that are not bound afterwards, whatever the parent binds.
+    pub(crate) removed: u64,
 }
 
 impl Masks {
+    /// Returns these changes and then `later` ones.
     #[inline(always)]
-    pub(crate) fn or(self, other: Masks) -> Masks {
+    pub(crate) fn then(self, later: Masks) -> Masks {
         Masks {
-            own: self.own | other.own,
-            inline: self.inline | other.inline,
-            not_inherited: self.not_inherited | other.not_inherited,
+            own: self.own & !later.removed | later.own,
+            inline: self.inline & !later.removed | later.inline,
+            not_inherited: self.not_inherited & !later.removed | later.not_inherited,
+            removed: self.removed & !later.own | later.removed,
         }
+    }
+
+    /// Returns the keys that are changed.
+    #[inline(always)]
+    pub(crate) fn changed(self) -> u64 {
+        self.own | self.removed
     }
 }
 
@@ -65,9 +85,15 @@ pub(crate) struct NoBindings;
 
 // SAFETY: there is nothing to put.
 unsafe impl NewBindings for NoBindings {
+    const REMOVES: bool = false;
+
     type Replaced = ();
 
     fn tables(&self) -> u32 {
+        0
+    }
+
+    fn flags(&self) -> u16 {
         0
     }
 
@@ -82,12 +108,13 @@ unsafe impl NewBindings for NoBindings {
     unsafe fn fill(self, _writer: &mut Writer) {}
 }
 
-/// The bindings that a frame made itself, for another parent: the values stay where they are.
+/// The bindings that a frame made itself, and those that it removed, for another parent: the values
+/// stay where they are.
 pub(crate) struct OwnBindings<'a>(pub(crate) &'a Frame);
 
 impl OwnBindings<'_> {
     /// Returns the group `number` with own keys. A table that is shared with an ancestor has none:
-    /// its own keys are the ancestor's.
+    /// its own keys are the ancestor's. An own key that is not present was removed.
     fn own_group(&self, number: u32) -> *const KeyGroup {
         let block = self.0.as_raw();
         // SAFETY: (rule 3) the frame is alive.
@@ -103,9 +130,11 @@ impl OwnBindings<'_> {
     }
 }
 
-// SAFETY: `fill` puts the own keys of each group from the slots of the same keys; the cells exist
-// already, so `cells` adds none.
+// SAFETY: `fill` puts the own keys of each group from the slots of the same keys, or removes them;
+// the cells exist already, so `cells` adds none.
 unsafe impl NewBindings for OwnBindings<'_> {
+    const REMOVES: bool = true;
+
     type Replaced = ();
 
     fn tables(&self) -> u32 {
@@ -114,7 +143,17 @@ unsafe impl NewBindings for OwnBindings<'_> {
             return 0;
         }
         // SAFETY: (rule 3) the frame is alive.
-        unsafe { (*block).tables }
+        unsafe { u32::from((*block).tables) }
+    }
+
+    /// Returns those of the frame; `derive` computes them again.
+    fn flags(&self) -> u16 {
+        let block = self.0.as_raw();
+        if block.is_null() {
+            return 0;
+        }
+        // SAFETY: (rule 3) the frame is alive.
+        unsafe { (*block).flags }
     }
 
     fn masks(&self, number: u32) -> Masks {
@@ -124,10 +163,12 @@ unsafe impl NewBindings for OwnBindings<'_> {
         }
         // SAFETY: (rule 3) the frame is alive.
         let group = unsafe { *group };
+        let own = group.own & group.present;
         Masks {
-            own: group.own,
-            inline: group.inline & group.own,
-            not_inherited: group.not_inherited & group.own,
+            own,
+            inline: group.inline & own,
+            not_inherited: group.not_inherited & own,
+            removed: group.own & !group.present,
         }
     }
 
@@ -147,9 +188,14 @@ unsafe impl NewBindings for OwnBindings<'_> {
                 while rest != 0 {
                     let bit = rest.trailing_zeros();
                     rest &= rest - 1;
+                    let key = number * GROUP_KEYS + bit;
+                    if (*group).present >> bit & 1 == 0 {
+                        writer.remove(key);
+                        continue;
+                    }
                     let from = KeyGroup::slots(group).add((*group).position(bit));
                     let inline = (*group).inline >> bit & 1 == 1;
-                    writer.share(number * GROUP_KEYS + bit, from, inline);
+                    writer.share(key, from, inline);
                 }
             }
         }

@@ -121,13 +121,20 @@ fn put_record(taken: Taken) {
 /// Drops a record. If a value that is dropped with it panics, the panic hook has reported the
 /// panic, which goes no further and does not overwrite an existing record.
 fn discard(taken: Taken) {
-    let Some((frame, _)) = taken else { return };
+    if let Some((frame, _)) = taken {
+        catch_unnoticed(|| drop(frame));
+    }
+}
+
+/// Calls user code between the steps of this crate: catches its panic, of which nothing is
+/// recorded, also while another panic unwinds.
+pub(crate) fn catch_unnoticed(call: impl FnOnce()) {
     let owner = RECORD.with(|record| {
         let owner = record.owner.get();
         record.owner.set(owner.map_addr(|owner| owner | NOT_ASKED));
         owner
     });
-    if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(|| drop(frame))) {
+    if let Err(payload) = std::panic::catch_unwind(AssertUnwindSafe(call)) {
         // Dropping the payload might panic again.
         mem::forget(payload);
     }

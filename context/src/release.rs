@@ -142,7 +142,7 @@ unsafe fn release_contents(block: *mut Block, panic: &mut FirstPanic) {
     // SAFETY: the block's memory lives until its last part is released, which happens last.
     unsafe {
         let mut parts = 1 + release_group(Block::group(block), block, panic);
-        for number in 1..=(*block).tables {
+        for number in 1..=u32::from((*block).tables) {
             let table = Block::table(block, number);
             if !table.is_null() && is_last(&(*table).count) {
                 parts += release_table(table, block, panic);

@@ -37,6 +37,7 @@ mod facade {
 
 pub(crate) mod batches;
 pub(crate) mod context_free;
+pub(crate) mod list;
 #[cfg(any(debug_assertions, feature = "frame-stats"))]
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub(crate) mod location_list;

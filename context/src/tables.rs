@@ -45,9 +45,10 @@ unsafe fn plan_table<A: NewBindings>(
     };
     let added = bindings.masks(number);
     let kept = kept(&old, strip, added);
-    if added.own == 0 && kept == 0 {
+    // A removed key needs a table of the frame's own, in which to remember it.
+    if added.changed() == 0 && kept == 0 {
         TablePlan::None
-    } else if kept == old.present && added.own == 0 {
+    } else if kept == old.present && added.changed() == 0 {
         TablePlan::Shared(table)
     } else {
         TablePlan::New {
@@ -97,7 +98,7 @@ pub(crate) unsafe fn fill_tables<A: NewBindings>(
     // SAFETY: this makes the same plan as `tables_size`, so everything fits. Shared tables are
     // alive, because the parent is.
     unsafe {
-        let tables = (*block).tables;
+        let tables = u32::from((*block).tables);
         let pointers = Block::table_pointers(block);
         let mut place = pointers
             .cast::<u8>()

@@ -9,6 +9,7 @@ use crate::block::{Block, is_inline};
 use crate::current;
 use crate::frame_stats::BindLocation;
 use crate::key::Key;
+use crate::role::Role;
 use crate::scope::Scope;
 
 /// A variable whose value is visible to all work that a binding starts.
@@ -44,6 +45,7 @@ pub struct ContextVar<T: Send + Sync + 'static> {
     pub(crate) key: Key,
     name: &'static str,
     pub(crate) inherited: bool,
+    pub(crate) role: Role<T>,
     /// Invariant in `T` (rule 1 of [`block`](crate::block)): with variance, a variable could be
     /// bound as one type and read as its subtype or supertype.
     exact: PhantomData<fn(T) -> T>,
@@ -56,6 +58,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
             key: Key::new(),
             name,
             inherited: true,
+            role: Role::none(),
             exact: PhantomData,
         }
     }
@@ -76,6 +79,95 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// ```
     pub const fn not_inherited(mut self) -> Self {
         self.inherited = false;
+        self.role.on_spawn = None;
+        self
+    }
+
+    /// Sets the function that decides what a spawned task gets: the value that it returns, or
+    /// nothing. It replaces [`not_inherited`](Self::not_inherited).
+    ///
+    /// It is called for each task once, when the task is spawned, with the spawner's value and in
+    /// the spawner's frame: by [`Frame::inherited`](crate::Frame::inherited). What it drops, the
+    /// task's own tasks do not get either; what it returns goes through it again for them.
+    /// Snapshots have the value as it is.
+    ///
+    /// If it panics, the spawn panics, and nothing is spawned.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::{ContextVar, Frame};
+    /// /// How deep tasks may be nested.
+    /// static DEPTH_LEFT: ContextVar<u32> =
+    ///     ContextVar::new("depth_left").inherit_with(|left| left.checked_sub(1));
+    ///
+    /// // What a spawn does:
+    /// fn in_task<R>(task: impl FnOnce() -> R) -> R {
+    ///     Frame::current().inherited().run(task)
+    /// }
+    /// DEPTH_LEFT.run(1, || {
+    ///     assert_eq!(in_task(|| DEPTH_LEFT.get()), Some(0));
+    ///     assert_eq!(in_task(|| in_task(|| DEPTH_LEFT.get())), None);
+    ///     assert_eq!(DEPTH_LEFT.get(), Some(1));
+    /// });
+    /// ```
+    pub const fn inherit_with(mut self, on_spawn: fn(&T) -> Option<T>) -> Self {
+        self.set_inherit_with(on_spawn);
+        self
+    }
+
+    pub(crate) const fn set_inherit_with(&mut self, on_spawn: fn(&T) -> Option<T>) {
+        // Frames then take the path on which the function is found.
+        self.inherited = false;
+        self.role.set_on_spawn(on_spawn);
+    }
+
+    /// Sets callbacks for code that knows no frames but has a thread-local of its own: a tracing
+    /// library's context, a C library's, a logger's. Where the value that is current on a thread
+    /// changes, because a poll, a scope, a closure or a callback begins or ends there, `on_leave`
+    /// is called with the old value and `on_enter` with the new one, so that the thread-local can
+    /// follow.
+    ///
+    /// They are called in pairs on one thread, also when a panic unwinds. A task that continues on
+    /// another thread leaves the first one when its poll ends there, before the other thread's poll
+    /// can begin. Where the value stays the same they are not called. It is the same if it is the
+    /// same binding, or, for integers, floats, `bool` and `char`, if it has the same bytes. With
+    /// several mirrored variables, all values are left, the last variable's first, before the new
+    /// ones are entered.
+    ///
+    /// A callback should be short. It cannot fail: a panic is caught, after the panic hook has
+    /// printed it, and everything else goes on, the other callbacks included. While a callback
+    /// runs, what it binds and enters itself calls no callbacks.
+    ///
+    /// A frame without a mirrored variable costs nothing more than before, as long as the program
+    /// binds none at all; otherwise entering a frame has a few more instructions, but not a poll.
+    ///
+    /// # Frame
+    ///
+    /// `on_enter` runs in the frame that is entered, and `on_leave` in the one that is left.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise_context::ContextVar;
+    /// use std::cell::Cell;
+    ///
+    /// thread_local! {
+    ///     /// Belongs to a library that knows no frames.
+    ///     static LOGGED_ID: Cell<u64> = const { Cell::new(0) };
+    /// }
+    /// static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id")
+    ///     .mirrored(|id| LOGGED_ID.set(*id), |_| LOGGED_ID.set(0));
+    ///
+    /// REQUEST_ID.run(7, || {
+    ///     assert_eq!(LOGGED_ID.get(), 7);
+    ///     REQUEST_ID.run(8, || assert_eq!(LOGGED_ID.get(), 8));
+    ///     assert_eq!(LOGGED_ID.get(), 7);
+    /// });
+    /// assert_eq!(LOGGED_ID.get(), 0);
+    /// ```
+    pub const fn mirrored(mut self, on_enter: fn(&T), on_leave: fn(&T)) -> Self {
+        self.role.set_on_change(on_enter, on_leave);
         self
     }
 

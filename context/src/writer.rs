@@ -43,21 +43,35 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Returns the slot for `key`, or `None` if a value was put before.
+    /// Returns the group of `key`, which this frame made itself.
+    ///
+    /// # Safety
+    ///
+    /// `key` is among the masks from which the block was planned.
+    #[inline(always)]
+    unsafe fn group(&mut self, key: u32) -> *mut KeyGroup {
+        // SAFETY: the plan has a group for the key, which is not shared.
+        let group = unsafe {
+            if key < GROUP_KEYS {
+                Block::group(self.block)
+            } else {
+                Block::group_of(self.block, key / GROUP_KEYS)
+            }
+        };
+        group.cast_mut()
+    }
+
+    /// Returns the slot for `key`, or `None` if a value was put before, or the key removed.
     ///
     /// # Safety
     ///
     /// `key` is among the masks from which the block was planned.
     #[inline(always)]
     unsafe fn claim(&mut self, key: u32) -> Option<*mut Slot> {
-        // SAFETY: only we have the block (rule 2), and the plan has a slot for the key.
+        // SAFETY: only we have the block (rule 2), and the plan has a slot for the key, unless it
+        // is removed, which sets its bit in `own` first.
         unsafe {
-            let group = if key < GROUP_KEYS {
-                Block::group(self.block)
-            } else {
-                Block::group_of(self.block, key / GROUP_KEYS)
-            };
-            let group = group.cast_mut();
+            let group = self.group(key);
             let bit = key % GROUP_KEYS;
             if (*group).own >> bit & 1 == 1 {
                 return None;
@@ -67,7 +81,19 @@ impl Writer {
         }
     }
 
-    /// Binds `key` to `value`; returns the value if the key was put before.
+    /// Leaves `key` unbound, unless a value was put before. The bit in `own` remembers it, for
+    /// another parent (`OwnBindings`).
+    ///
+    /// # Safety
+    ///
+    /// `key` is among the masks from which the block was planned.
+    #[inline]
+    pub(crate) unsafe fn remove(&mut self, key: u32) {
+        // SAFETY: only we have the block (rule 2), and the plan has the key's group.
+        unsafe { (*self.group(key)).own |= 1 << (key % GROUP_KEYS) }
+    }
+
+    /// Binds `key` to `value`; returns the value if the key was put before, or removed.
     ///
     /// # Safety
     ///

@@ -1,8 +1,8 @@
 //! Random programs of all operations that make, enter, hold and drop frames, checked against a
 //! model that maps variables to values.
 //!
-//! After each step every variable is read and compared; at the end every value must have been
-//! dropped.
+//! After each step every variable is read and compared, and so is what the callbacks of mirrored
+//! variables were told on this thread; at the end every value must have been dropped.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use framewise_test_support as support;
@@ -15,7 +15,7 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::{Context, Poll, Waker};
 
-use framewise_context::{ContextVar, Frame, bind};
+use framewise_context::{ContextVar, Frame, bind, without};
 use proptest::prelude::*;
 use support::{Drops, OnDrop, Tracked};
 
@@ -24,7 +24,7 @@ const VARS: usize = 150;
 /// The number of frames, closures and scopes that a program can hold at once.
 const HOLDS: usize = 6;
 
-/// The index decides: inline or in a cell, inherited or not.
+/// The index decides: inline or in a cell, inherited or not, mirrored or not.
 enum Var {
     Inline(&'static ContextVar<u64>),
     Cell(&'static ContextVar<(u64, Tracked)>),
@@ -32,24 +32,101 @@ enum Var {
 
 static POOL: LazyLock<Vec<Var>> = LazyLock::new(|| (0..VARS).map(make).collect());
 
-fn is_inherited(index: usize) -> bool {
-    index % 5 != 3
+/// What a task gets.
+#[derive(PartialEq)]
+enum Inherits {
+    All,
+    Nothing,
+    /// The next lower value, and at last nothing.
+    Decided,
+}
+
+fn inherits(index: usize) -> Inherits {
+    match index % 10 {
+        3 | 8 => Inherits::Nothing,
+        4 => Inherits::Decided,
+        _ => Inherits::All,
+    }
+}
+
+/// What a task gets of these values.
+fn inherited(values: &Values) -> Values {
+    let task = |(var, value): (&usize, &u64)| match inherits(*var) {
+        Inherits::All => Some((*var, *value)),
+        Inherits::Nothing => None,
+        Inherits::Decided => less(value).map(|less| (*var, less)),
+    };
+    values.iter().filter_map(task).collect()
+}
+
+fn less(value: &u64) -> Option<u64> {
+    value.checked_sub(1)
+}
+
+thread_local! {
+    /// The values of the mirrored variables, as their callbacks were told.
+    static MIRROR: RefCell<Values> = const { RefCell::new(Values::new()) };
+}
+
+/// Values with a number: the variable's own, or a part of it.
+trait Number {
+    fn number(&self) -> u64;
+}
+
+impl Number for u64 {
+    fn number(&self) -> u64 {
+        *self
+    }
+}
+
+impl Number for (u64, Tracked) {
+    fn number(&self) -> u64 {
+        self.0
+    }
+}
+
+fn entered<const INDEX: usize, T: Number>(value: &T) {
+    let before = MIRROR.with_borrow_mut(|mirror| mirror.insert(INDEX, value.number()));
+    assert_eq!(before, None, "the previous value was left");
+}
+
+fn left<const INDEX: usize, T: Number>(value: &T) {
+    let before = MIRROR.with_borrow_mut(|mirror| mirror.remove(&INDEX));
+    assert_eq!(before, Some(value.number()), "this value was entered");
+}
+
+/// Mirrors a few variables in each kind of place.
+fn mirrored<T: Number + Send + Sync>(var: ContextVar<T>, index: usize) -> ContextVar<T> {
+    macro_rules! one_of {
+        ($($mirrored:literal)*) => {
+            match index {
+                $($mirrored => var.mirrored(entered::<$mirrored, T>, left::<$mirrored, T>),)*
+                _ => var,
+            }
+        };
+    }
+    one_of!(2 3 5 14 17 64 65 125 130)
+}
+
+fn is_mirrored(index: usize) -> bool {
+    [2, 3, 5, 14, 17, 64, 65, 125, 130].contains(&index)
 }
 
 fn make(index: usize) -> Var {
-    fn leak<T: Send + Sync>(index: usize) -> &'static ContextVar<T> {
-        let var = ContextVar::new("any");
-        Box::leak(Box::new(if is_inherited(index) {
-            var
-        } else {
-            var.not_inherited()
-        }))
+    fn leak<T: Number + Send + Sync>(var: ContextVar<T>, index: usize) -> &'static ContextVar<T> {
+        let var = match inherits(index) {
+            Inherits::Nothing => var.not_inherited(),
+            _ => var,
+        };
+        Box::leak(Box::new(mirrored(var, index)))
     }
     // Its key equals its index, because nothing else in this process uses variables.
-    let var = if index.is_multiple_of(2) {
-        Var::Inline(leak(index))
+    let var = if inherits(index) == Inherits::Decided {
+        Var::Inline(leak(ContextVar::new("any").inherit_with(less), index))
+    } else if index.is_multiple_of(2) {
+        Var::Inline(leak(ContextVar::new("any"), index))
     } else {
-        Var::Cell(leak(index))
+        Var::Cell(leak(ContextVar::new("any"), index))
     };
     match &var {
         Var::Inline(var) => var.run(0, || ()),
@@ -68,7 +145,11 @@ fn observe() -> Values {
         };
         value.map(|value| (index, value))
     };
-    POOL.iter().enumerate().filter_map(get).collect()
+    let mut values: Values = POOL.iter().enumerate().filter_map(get).collect();
+    let seen = values.clone();
+    values.retain(|index, _| is_mirrored(*index));
+    MIRROR.with_borrow(|mirror| assert_eq!(*mirror, values, "what the callbacks were told"));
+    seen
 }
 
 #[derive(Clone, Debug)]
@@ -76,6 +157,9 @@ enum Step {
     Bind(usize, u64, Vec<Step>),
     /// An inline variable and one in a cell, or the same variable twice.
     BindThree([usize; 3], u64, Vec<Step>),
+    Unbind(usize, Vec<Step>),
+    /// A removal, a binding, the removal of a binding and a binding that was removed.
+    UnbindAmong([usize; 3], u64, Vec<Step>),
     Snapshot(usize),
     Inherit(usize),
     Enter(usize, Vec<Step>),
@@ -83,6 +167,8 @@ enum Step {
     Wrap(usize),
     Call(usize),
     Scope(usize, usize, usize, u64),
+    /// A scope that binds a variable and unbinds others.
+    ScopeWithout(usize, [usize; 3], u64),
     Nest(usize, usize, u64),
     Poll(usize),
     Drop(usize),
@@ -91,11 +177,14 @@ enum Step {
 
 type Watched = Pin<Box<dyn Future<Output = ()>>>;
 
+/// What a scope changes: the values that it binds, and those that it removes.
+type Own = BTreeMap<usize, Option<u64>>;
+
 enum Held {
     Frame(Frame, Values),
     Closure(Box<dyn FnMut() -> Values>, Values),
-    /// A scope, its own bindings, and the list of what it saw.
-    Scope(Watched, Values, Rc<RefCell<Vec<Values>>>),
+    /// A scope, its own bindings and removals, and the list of what it saw.
+    Scope(Watched, Own, Rc<RefCell<Vec<Values>>>),
 }
 
 struct Machine {
@@ -140,17 +229,35 @@ impl Machine {
                 let list = bind(one, first.1).and(two, second).and(three, third.1);
                 list.run(|| self.run(body, &inside));
             }
+            Step::Unbind(var, body) => {
+                let inside = over(now, &Own::from([(*var, None)]));
+                match &POOL[*var] {
+                    Var::Inline(var) => var.run_unbound(|| self.run(body, &inside)),
+                    Var::Cell(var) => var.run_unbound(|| self.run(body, &inside)),
+                }
+            }
+            Step::UnbindAmong(vars, value, body) => {
+                let Triple {
+                    one: (one, first),
+                    two: (two, second),
+                    three: (three, third),
+                } = three_of(*vars, *value);
+                let own = [(first.0, None), (second.0, None), (third.0, Some(third.1))];
+                let inside = over(now, &Own::from(own));
+                let value = self.tracked(second.1);
+                let list = without(one)
+                    .and(two, value)
+                    .without(three)
+                    .without(two)
+                    .and(three, third.1);
+                list.run(|| self.run(body, &inside));
+            }
             Step::Snapshot(slot) => {
                 self.put(*slot, Held::Frame(Frame::current(), now.clone()), now)
             }
             Step::Inherit(slot) => {
-                let mut values = now.clone();
-                values.retain(|var, _| is_inherited(*var));
-                self.put(
-                    *slot,
-                    Held::Frame(Frame::current().inherited(), values),
-                    now,
-                );
+                let frame = Frame::current().inherited();
+                self.put(*slot, Held::Frame(frame, inherited(now)), now);
             }
             Step::Enter(slot, body) => {
                 if let Some(Held::Frame(frame, values)) = &self.held[*slot] {
@@ -179,7 +286,25 @@ impl Machine {
                 let list = bind(one, first.1)
                     .and(two, second_value)
                     .and(three, third.1);
-                let own = with(&Values::new(), [first, second, third]);
+                let own = [first, second, third].map(|(var, value)| (var, Some(value)));
+                let own = own.into_iter().collect();
+                self.put(
+                    *slot,
+                    Held::Scope(Box::pin(list.scope(future)), own, seen),
+                    now,
+                );
+            }
+            Step::ScopeWithout(slot, vars, value) => {
+                let Triple {
+                    one: (one, first),
+                    two: (two, second),
+                    three: (three, third),
+                } = three_of(*vars, *value);
+                let (future, seen) = watcher();
+                let value = self.tracked(second.1);
+                let list = bind(two, value).and(three, third.1).without(one);
+                let own = [(second.0, Some(second.1)), (third.0, Some(third.1))];
+                let own = own.into_iter().chain([(first.0, None)]).collect();
                 self.put(
                     *slot,
                     Held::Scope(Box::pin(list.scope(future)), own, seen),
@@ -188,7 +313,7 @@ impl Machine {
             }
             Step::Nest(slot, var, value) => match (self.held[*slot].take(), &POOL[*var]) {
                 (Some(Held::Scope(future, own, seen)), Var::Inline(key)) => {
-                    let mut outer = with(&Values::new(), [(*var, *value)]);
+                    let mut outer = Own::from([(*var, Some(*value))]);
                     outer.extend(own);
                     let future = Box::pin(key.scope(*value, future));
                     self.held[*slot] = Some(Held::Scope(future, outer, seen));
@@ -276,9 +401,14 @@ fn with<const N: usize>(values: &Values, more: [(usize, u64); N]) -> Values {
     values
 }
 
-fn over(values: &Values, own: &Values) -> Values {
+fn over(values: &Values, own: &Own) -> Values {
     let mut values = values.clone();
-    values.extend(own);
+    for (var, value) in own {
+        match value {
+            Some(value) => values.insert(*var, *value),
+            None => values.remove(var),
+        };
+    }
     values
 }
 
@@ -309,6 +439,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         slot().prop_map(Step::Wrap),
         slot().prop_map(Step::Call),
         (slot(), var(), var(), value()).prop_map(|(slot, a, b, v)| Step::Scope(slot, a, b, v)),
+        (slot(), [var(), var(), var()], value())
+            .prop_map(|(slot, vars, v)| Step::ScopeWithout(slot, vars, v)),
         (slot(), var(), value()).prop_map(|(slot, a, v)| Step::Nest(slot, a, v)),
         slot().prop_map(Step::Poll),
         slot().prop_map(Step::Poll),
@@ -321,6 +453,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             3 => ([var(), var(), var()], value(), body())
                 .prop_map(|(vars, v, body)| Step::BindThree(vars, v, body)),
             3 => (slot(), body()).prop_map(|(slot, body)| Step::Enter(slot, body)),
+            1 => (var(), body()).prop_map(|(a, body)| Step::Unbind(a, body)),
+            1 => ([var(), var(), var()], value(), body())
+                .prop_map(|(vars, v, body)| Step::UnbindAmong(vars, v, body)),
             1 => body().prop_map(Step::Root),
             1 => (var(), body()).prop_map(|(a, body)| Step::Panic(a, body)),
         ]

@@ -136,8 +136,8 @@ pub use task::{JoinError, JoinHandle, block_on, spawn, spawn_blocking, spawn_roo
 pub mod context {
     pub use framewise_context::{
         BindingList, Bindings, Bound, CaughtPanic, ContextVar, DefaultVar, Frame, FrameId,
-        FrameScope, FrameStats, LocationStats, Scope, WithFrame, bind, catch_unwind, contract,
-        coop, frame_stats,
+        FrameScope, FrameStats, LocationStats, Scope, Unbound, WithFrame, bind, catch_unwind,
+        contract, coop, frame_stats, without,
     };
 }
 

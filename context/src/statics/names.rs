@@ -9,6 +9,9 @@ use super::facade::{AtomicU32, Mutex, Ordering, constructor, lock};
 /// with a bound fails for it too.
 const UNASSIGNED: u32 = u32::MAX;
 
+/// The number of indices. A frame counts the groups of 64 keys in 16 bits.
+const KEYS_MAX: usize = 1 << 22;
+
 /// The names of all variables in use, by index. Locked once per variable, and to print.
 pub struct Names(Mutex<Vec<&'static str>>);
 
@@ -63,8 +66,12 @@ impl Key {
     #[inline(never)]
     fn assign(&self, names: &Names, name: &'static str) -> u32 {
         let mut names = lock(&names.0);
-        let next = u32::try_from(names.len()).expect("fewer than 2^32 context variables");
-        assert!(next < UNASSIGNED, "fewer than 2^32 - 1 context variables");
+        let next = names.len();
+        assert!(
+            next < KEYS_MAX,
+            "there are fewer than 2^22 context variables"
+        );
+        let next = next as u32;
         // Ordering: Relaxed, see `peek`. The lock orders the contenders; the compare-exchange makes
         // a second assignment impossible.
         match self
