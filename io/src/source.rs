@@ -105,7 +105,7 @@ impl<S: system::Source> IoSource<S> {
         self.registration.release_slot(direction);
     }
 
-    /// Tries an operation without a length once, if the source is ready.
+    /// Tries an operation once, if the source is ready. Only `WouldBlock` clears the readiness.
     pub(crate) fn try_io<R>(
         &self,
         direction: Direction,
@@ -155,21 +155,8 @@ impl<S: system::Source> IoSource<S> {
         self.registration.async_io(interest, |_| operation()).await
     }
 
-    /// Tries a transfer of up to `len` bytes once, if the source is ready.
-    pub(crate) fn try_transfer(
-        &self,
-        direction: Direction,
-        len: usize,
-        operation: impl FnOnce(&S) -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        self.registration.try_io(direction.interest(), |event| {
-            let count = operation(self.source())?;
-            Ok(self.transferred(direction, event, count, len))
-        })
-    }
-
-    /// Like [`try_transfer`](Self::try_transfer), as a poll function that waits until it does not
-    /// block. If `len` is 0, it does not wait for the source.
+    /// Transfers up to `len` bytes, as a poll function that waits until it does not block. If `len`
+    /// is 0, it does not wait for the source.
     #[cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
     pub(crate) fn poll_transfer(
         &self,
@@ -188,8 +175,8 @@ impl<S: system::Source> IoSource<S> {
         })
     }
 
-    /// Like [`try_transfer`](Self::try_transfer), as a future that waits until it does not block.
-    /// If `len` is 0, it does not wait for the source.
+    /// Transfers up to `len` bytes, as a future that waits until it does not block. If `len` is 0,
+    /// it does not wait for the source.
     pub(crate) async fn transfer(
         &self,
         direction: Direction,

@@ -70,14 +70,14 @@ macro_rules! read_methods {
         /// Reads if the driver knows the stream to be readable; else fails with `WouldBlock`.
         ///
         /// It relies on the events that the driver has fetched. Use it after
-        /// [`readable`](Self::readable) and in a readiness callback.
+        /// [`readable`](Self::readable) and in a readiness callback. Only `WouldBlock` clears the
+        /// readiness: read again until it is returned.
         ///
         /// # Errors
         ///
         /// Fails with the system's error, and with `WouldBlock`.
         pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-            self.io()
-                .try_transfer(Direction::Read, buffer.len(), |io| io.receive(buffer))
+            self.io().try_io(Direction::Read, |io| io.receive(buffer))
         }
 
         /// Reads into the spare memory of `buffer` and returns the number of bytes. A buffer that
@@ -109,9 +109,8 @@ macro_rules! read_methods {
         /// See [`try_read`](Self::try_read).
         #[cfg(feature = "bytes")]
         pub fn try_read_buf<B: bytes::BufMut + ?Sized>(&self, buffer: &mut B) -> io::Result<usize> {
-            let len = buffer.chunk_mut().len();
             self.io()
-                .try_transfer(Direction::Read, len, |io| crate::net::buf::read(io, buffer))
+                .try_io(Direction::Read, |io| crate::net::buf::read(io, buffer))
         }
 
         /// Like [`try_read`](Self::try_read), into several buffers.
@@ -120,9 +119,8 @@ macro_rules! read_methods {
         ///
         /// See [`try_read`](Self::try_read).
         pub fn try_read_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
-            let len = capacity(buffers.iter().map(|buffer| buffer.len()));
             self.io()
-                .try_transfer(Direction::Read, len, |io| io.receive_vectored(buffers))
+                .try_io(Direction::Read, |io| io.receive_vectored(buffers))
         }
 
         /// Like [`readable`](Self::readable), as a poll function. Each direction has one slot for
@@ -208,8 +206,7 @@ macro_rules! write_methods {
         ///
         /// Fails with the system's error, and with `WouldBlock`.
         pub fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
-            self.io()
-                .try_transfer(Direction::Write, buffer.len(), |io| io.send(buffer))
+            self.io().try_io(Direction::Write, |io| io.send(buffer))
         }
 
         /// Like [`try_write`](Self::try_write), from several buffers.
@@ -218,9 +215,8 @@ macro_rules! write_methods {
         ///
         /// See [`try_write`](Self::try_write).
         pub fn try_write_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-            let len = capacity(buffers.iter().map(|buffer| buffer.len()));
             self.io()
-                .try_transfer(Direction::Write, len, |io| io.send_vectored(buffers))
+                .try_io(Direction::Write, |io| io.send_vectored(buffers))
         }
 
         /// Like [`writable`](Self::writable), as a poll function; see

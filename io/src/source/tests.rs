@@ -112,19 +112,6 @@ fn an_event_during_try_io_that_would_block_is_kept() {
 }
 
 #[test]
-fn an_event_during_try_transfer_that_would_block_is_kept() {
-    let rig = Rig::new();
-    let result = rig
-        .source
-        .try_transfer(Direction::Read, 2, |io| rig.read(io));
-    assert_eq!(
-        result.map_err(|error| error.kind()),
-        Err(ErrorKind::WouldBlock)
-    );
-    rig.assert_readable();
-}
-
-#[test]
 fn an_event_during_poll_io_that_would_block_is_kept() {
     let rig = Rig::new();
     let polled = rig
@@ -162,10 +149,8 @@ fn an_event_during_a_transfer_that_would_block_is_kept() {
 fn an_event_during_a_short_read_is_kept() {
     let rig = Rig::new();
     rig.write_byte();
-    let result = rig
-        .source
-        .try_transfer(Direction::Read, 2, |io| rig.read(io));
-    assert_eq!(result.expect("there is a byte"), 1);
+    let future = rig.source.transfer(Direction::Read, 2, |io| rig.read(io));
+    Rig::assert_reads_the_byte(pin!(future).poll(&mut cx()));
     rig.assert_readable();
 }
 
@@ -189,12 +174,30 @@ fn an_operation_that_would_block_is_tried_once() {
 fn a_short_read_clears_the_readiness() {
     let rig = Rig::new();
     rig.write_byte();
-    let result = rig
+    let future = rig
         .source
-        .try_transfer(Direction::Read, 2, |mut io| io.read(&mut [0; 2]));
-    assert_eq!(result.expect("there is a byte"), 1);
+        .transfer(Direction::Read, 2, |mut io| io.read(&mut [0; 2]));
+    Rig::assert_reads_the_byte(pin!(future).poll(&mut cx()));
     let is_readable = rig.source.registration.load().ready().is_readable();
     assert_eq!(is_readable, !SHORT_MEANS_DRAINED);
+}
+
+/// A short try clears nothing: only the one that would block does.
+#[test]
+fn a_short_try_clears_no_readiness() {
+    let rig = Rig::new();
+    rig.write_byte();
+    let is_readable = || rig.source.registration.load().ready().is_readable();
+    let read = |mut io: &mio::net::TcpStream| io.read(&mut [0; 2]);
+    let result = rig.source.try_io(Direction::Read, read);
+    assert_eq!(result.expect("there is a byte"), 1);
+    assert!(is_readable());
+    let result = rig.source.try_io(Direction::Read, read);
+    assert_eq!(
+        result.map_err(|error| error.kind()),
+        Err(ErrorKind::WouldBlock)
+    );
+    assert!(!is_readable());
 }
 
 /// An error of another kind says nothing about the readiness: it is returned, and the next
