@@ -31,6 +31,11 @@
 //! # }
 //! ```
 //!
+//! Channels of tokio's `sync` count in a budget of tokio's, where there is one. With the feature
+//! `tokio` the functions here move both: [`unconstrained`] exempts from both, [`coop`],
+//! [`poll_proceed`] and [`consume_budget`] take a unit of each, and [`has_budget_remaining`] asks
+//! both.
+//!
 //! [`unconstrained`] exempts a future. Blocking closures, timer and readiness callbacks, and the
 //! executor's own code are unconstrained, too.
 //!
@@ -54,6 +59,7 @@
 //!   takes part by polling its tasks inside [`with_budget`].
 
 mod run;
+mod tokio_budget;
 mod wrappers;
 
 pub use run::{with_budget, with_unconstrained};
@@ -226,6 +232,7 @@ impl RestoreOnPending {
     #[inline]
     pub fn made_progress(mut self) {
         self.gives_back = false;
+        tokio_budget::spend();
     }
 }
 
@@ -254,7 +261,7 @@ impl Drop for RestoreOnPending {
 /// ```
 #[inline]
 pub fn has_budget_remaining() -> bool {
-    current::budget() > 0
+    current::budget() > 0 && tokio_budget::has_remaining()
 }
 
 /// Takes a unit of the task's budget, and yields if there is none.
@@ -283,6 +290,7 @@ pub fn has_budget_remaining() -> bool {
 /// ```
 pub async fn consume_budget() {
     poll_fn(poll_spend).await;
+    tokio_budget::spend();
 }
 
 #[cfg(all(test, not(any(framewise_loom, framewise_shuttle))))]

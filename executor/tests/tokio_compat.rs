@@ -2,16 +2,19 @@
 //! tasks, with their frames.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
+use std::task::Poll;
 use std::time::Duration;
 
 use framewise::ContextVar;
 use framewise::runtime::{Builder, Runtime, RuntimeFlavor};
-use framewise::task::{self, LocalSet};
+use framewise::task::{self, LocalSet, coop};
 use framewise_test_support::HangWatch;
+use futures::{FutureExt, StreamExt, stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 static REQUEST: ContextVar<u64> = ContextVar::new("request");
@@ -290,6 +293,73 @@ fn a_task_that_finds_tokios_channels_always_ready_starves_no_other() {
             stop.store(true, Ordering::Relaxed);
         }));
     }
+}
+
+/// Receives until tokio's budget denies it, and returns how many messages that were.
+async fn received_in_one_poll(messages: usize) -> usize {
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    (0..messages).for_each(|_| sender.send(()).unwrap());
+    poll_fn(|cx| {
+        let received = |_: &usize| receiver.poll_recv(cx).is_ready();
+        Poll::Ready((0..messages).take_while(received).count())
+    })
+    .await
+}
+
+/// Calls `test` in a task, in `block_on`'s future and in a local task.
+fn in_each_kind_of_poll<F>(test: impl Fn() -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    on_each_number_of_workers(|runtime| {
+        runtime.block_on(runtime.spawn(test())).unwrap();
+        runtime.block_on(test());
+        let local = LocalSet::new();
+        let task = local.spawn_local(test());
+        runtime.block_on(local.run_until(task)).unwrap();
+    });
+}
+
+#[test]
+fn what_is_unconstrained_is_exempt_from_tokios_budget() {
+    in_each_kind_of_poll(async || {
+        let received = coop::unconstrained(received_in_one_poll(1000)).await;
+        assert_eq!(received, 1000);
+        let limited = received_in_one_poll(1000).await;
+        assert!((1..=128).contains(&limited), "{limited}");
+        let stream = stream::once(received_in_one_poll(1000));
+        let received = pin!(coop::unconstrained(stream)).next().await;
+        assert_eq!(received, Some(1000));
+    });
+}
+
+#[test]
+fn units_that_are_consumed_are_tokios_too() {
+    in_each_kind_of_poll(async || {
+        assert!(coop::has_budget_remaining());
+        while coop::consume_budget().now_or_never().is_some() {}
+        assert!(!coop::has_budget_remaining());
+        assert_eq!(received_in_one_poll(1000).await, 0);
+        task::yield_now().await;
+        // Those that tokio's channels spend count there alone.
+        assert!(received_in_one_poll(1000).await > 0);
+        assert!(!coop::has_budget_remaining());
+        assert!(coop::consume_budget().now_or_never().is_some());
+    });
+}
+
+/// Otherwise the task would have no budget until its next poll.
+#[test]
+fn tokios_budget_is_the_same_after_block_in_place() {
+    let on_worker = async {
+        task::block_in_place(|| assert_eq!(framewise::block_on(async { 7 }), 7));
+        let limited = received_in_one_poll(1000).await;
+        assert!((1..=128).contains(&limited), "{limited}");
+        task::block_in_place(|| ());
+        assert_eq!(received_in_one_poll(1000).await, 0);
+    };
+    let runtime = runtime(2);
+    runtime.block_on(runtime.spawn(on_worker)).unwrap();
 }
 
 /// A call of tokio's that blocks. It panics in a poll, where others would wait for the thread.

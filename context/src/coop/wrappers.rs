@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
+use super::tokio_budget::poll_unconstrained;
 use super::{poll_proceed, with_unconstrained};
 
 /// Makes a future or a stream take part in the budget: each time it is ready it takes a unit, and
@@ -162,7 +163,8 @@ impl<F: Future> Future for Unconstrained<F> {
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        with_unconstrained(|| self.project().poll(cx))
+        let mut inner = self.project();
+        with_unconstrained(|| poll_unconstrained(cx, |cx| inner.as_mut().poll(cx)))
     }
 }
 
@@ -171,7 +173,8 @@ impl<S: Stream> Stream for Unconstrained<S> {
 
     #[inline]
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<S::Item>> {
-        with_unconstrained(|| self.project().poll_next(cx))
+        let mut inner = self.project();
+        with_unconstrained(|| poll_unconstrained(cx, |cx| inner.as_mut().poll_next(cx)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {

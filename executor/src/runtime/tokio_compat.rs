@@ -14,6 +14,7 @@ use std::future::poll_fn;
 use std::io;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::ptr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -215,13 +216,25 @@ impl Drop for Running {
     }
 }
 
-/// Calls `f`, which may block, for example in a blocking call of tokio's.
+/// Calls `f`, which may block, for example in a blocking call of tokio's. Restores tokio's budget
+/// afterwards, which tokio does for its own workers only.
 pub(crate) fn block_in_tokio<R>(f: impl FnOnce() -> R) -> R {
     if !IS_RUNNING.get() {
         return f();
     }
     let _running = Running::set(false);
-    tokio::task::block_in_place(f)
+    let mut f = Some(f);
+    let mut f = || f.take().expect("it is called once")();
+    let mut exempt = pin!(coop::unconstrained(poll_fn(|_| {
+        Poll::Ready(tokio::task::block_in_place(&mut f))
+    })));
+    match exempt
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()))
+    {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("the future is ready when it is polled"),
+    }
 }
 
 /// Calls `f`, one poll, and restores tokio's budget afterwards. Does nothing else on a thread
