@@ -220,13 +220,14 @@ struct ShutDown;
 
 impl fmt::Display for ShutDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the runtime is shutting down: its I/O driver is gone")
+        f.write_str("the runtime is shutting down: it has no I/O driver and runs no calls any more")
     }
 }
 
 impl std::error::Error for ShutDown {}
 
-/// Returns the error of waits, registrations and look-ups after the driver's shutdown.
+/// Returns the error of waits, registrations and look-ups after the driver's shutdown, and of
+/// blocking calls that were not run.
 #[doc(hidden)]
 pub fn shutdown_error() -> io::Error {
     io::Error::other(ShutDown)

@@ -44,7 +44,7 @@ where
 /// Returns the error of a call that was not run.
 pub(crate) fn call_error(error: JoinError) -> io::Error {
     if error.is_cancelled() {
-        return io::Error::other("the runtime is shutting down: the call was not run");
+        return framewise_io::shutdown_error();
     }
     error.into()
 }
