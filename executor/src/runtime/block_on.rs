@@ -16,6 +16,7 @@ use framewise_sync::thread::{self, Thread};
 use crate::runtime::with_tokio_budget;
 use crate::scheduler::idle::state;
 use crate::scheduler::shared::Shared;
+use crate::scheduler::worker::driving;
 use crate::scheduler::{ending, worker};
 use crate::seeded::hooks;
 
@@ -145,8 +146,9 @@ unsafe fn drop_waker(data: *const ()) {
 ///
 /// # Panics
 ///
-/// Panics on a worker, whose other tasks would be stalled. Panics before it waits on the thread
-/// that is ending the runtime, and in a forked child.
+/// Panics on a worker, whose other tasks would be stalled, and within `block_on` of a
+/// current-thread runtime. Panics before it waits on the thread that is ending the runtime, and in
+/// a forked child.
 #[track_caller]
 pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
     let future = match hooks::nested(future) {
@@ -163,6 +165,11 @@ pub(crate) fn block_on<F: Future>(future: F, shared: &Shared) -> F::Output {
 
 #[track_caller]
 pub(super) fn assert_not_on_worker() {
+    assert!(
+        !driving::is_in_current_thread(),
+        "block_on was called in a task, or within another block_on, of a current-thread runtime, \
+         whose tasks would stall: use .await, or wrap the call in spawn_blocking"
+    );
     assert!(
         !worker::is_on_worker(),
         "block_on was called on a worker of a runtime, whose other tasks would stall: \

@@ -18,7 +18,7 @@ use super::block_on::{ThreadWaker, assert_not_in_forked_child, assert_not_on_wor
 use crate::runtime::with_tokio_budget;
 use crate::scheduler::core_slot::{CoreSlot, WakeWaiting};
 use crate::scheduler::shared::Shared;
-use crate::scheduler::worker::driving::{MainFuture, RestingWorker};
+use crate::scheduler::worker::driving::{self, MainFuture, RestingWorker};
 use crate::seeded::hooks;
 use crate::task::local::current::{MadeCurrent, current_set};
 use crate::task::local::shared::LocalShared;
@@ -37,7 +37,9 @@ impl WakeWaiting for ThreadWaker {
 ///
 /// # Panics
 ///
-/// Panics on a worker, whose other tasks would be stalled, and before it waits in a forked child.
+/// Panics on a worker, whose other tasks would be stalled, and within `block_on` of a
+/// current-thread runtime, whether this thread drives it or waits. Panics before it waits in a
+/// forked child.
 #[track_caller]
 pub(super) fn block_on<F: Future>(future: F, slot: &WorkerSlot, shared: &Arc<Shared>) -> F::Output {
     let future = match hooks::nested(future) {
@@ -111,6 +113,7 @@ pub(crate) fn wait_for_core<C, F: Future>(
             return Ok(core);
         }
         let poll = || coop::with_budget(|| future.as_mut().poll(&mut cx));
+        let poll = || driving::while_waiting_for_core(poll);
         if let Poll::Ready(output) = with_tokio_budget(poll) {
             return Err(output);
         }

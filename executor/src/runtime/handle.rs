@@ -225,7 +225,9 @@ impl Handle {
     ///
     /// # Panics
     ///
-    /// Panics on a worker of a runtime. Panics if it would wait on a thread that is [ending this
+    /// Panics on a worker of a runtime, and within a [current-thread
+    /// runtime](crate::runtime::Runtime#current-thread-runtimes). Panics if it would wait on a
+    /// thread that is [ending this
     /// runtime](crate::runtime::Runtime#shutdown-and-destructors-that-wait) (but not within
     /// [`block_in_place`](crate::task::block_in_place)), or in a forked child of the process that
     /// made the runtime. Passes a panic of the future on.

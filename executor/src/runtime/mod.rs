@@ -68,12 +68,15 @@ use crate::task::{JoinError, JoinHandle};
 /// A runtime of [`Builder::new_current_thread`] has no workers. The thread that is in
 /// [`block_on`](Self::block_on) **drives** it: it runs the tasks, the timers and the I/O beside its
 /// own future, which has its turn after an [event interval](Builder::event_interval) of polls (61)
-/// at most. While no thread is in
+/// at most. Tasks run in the order in which they become runnable. While no thread is in
 /// `block_on`, spawned tasks wait. If several threads are, the first one drives, and the others
 /// poll their own futures only; when it leaves, also by a panic, one of them goes on.
 /// [`Handle::block_on`] does not drive. The blocking pool is as with any runtime.
-/// [`block_in_place`](crate::task::block_in_place) panics on the driving thread, since no other
-/// thread can run the tasks meanwhile.
+///
+/// In its tasks, and in the futures of its `block_on`, a nested `block_on`, of whichever runtime,
+/// and [`block_in_place`](crate::task::block_in_place) panic, since no other thread can run the
+/// tasks meanwhile: use `.await` or [`spawn_blocking`](crate::spawn_blocking). This holds also in
+/// the future of a thread that does not drive at the moment.
 ///
 /// The thread that drops the runtime, or shuts it down, drops the tasks that are left before the
 /// call returns, whatever its limit is: the limit is for the calls on the blocking pool. Otherwise
@@ -441,8 +444,8 @@ pub fn worker_index() -> Option<usize> {
     worker::index()
 }
 
-/// Returns `true` if `error` says that the runtime of a socket, a descriptor or a name look-up has
-/// shut down.
+/// Returns `true` if `error` says that the runtime has shut down: that of a socket or a descriptor,
+/// or the one that should have run the call of a name look-up, a file or a standard stream.
 ///
 /// # Examples
 ///

@@ -183,15 +183,13 @@ impl Drop for CoreHandoff {
 ///
 /// # Panics
 ///
-/// Panics on the thread that drives a current-thread runtime.
+/// Panics within `block_on` of a current-thread runtime.
 #[track_caller]
 pub(crate) fn hand_off_core() {
-    let is_driving =
-        with_worker(|worker| worker.is_some_and(|worker| worker.shared.flavor.is_current_thread()));
     assert!(
-        !is_driving,
-        "block_in_place was called on the thread that drives a current-thread runtime, whose tasks \
-         no other thread can run: use spawn_blocking, or a multi-thread runtime"
+        !driving::is_in_current_thread(),
+        "block_in_place can call blocking only when running on the multi-threaded runtime: no other \
+         thread can run the tasks of a current-thread runtime meanwhile; use spawn_blocking"
     );
     with_worker(|worker| {
         let Some(worker) = worker else { return };
@@ -365,6 +363,9 @@ impl WorkerThread {
         if due.events {
             self.before_user_code();
             self.tick();
+            if self.shared.flavor.is_current_thread() {
+                self.keep_order();
+            }
         }
         let mut core = self.core.borrow_mut();
         let core = core.as_mut()?;
@@ -482,12 +483,6 @@ impl WorkerThread {
         self.dispatch(|| {
             self.shared.timers.fire(index);
         });
-        // With one thread, the order of the deadlines is that of the tasks.
-        if self.shared.flavor.is_current_thread()
-            && let Some(core) = self.core.borrow().as_ref()
-        {
-            core.queue.keep_order();
-        }
     }
 
     /// Runs code that wakes tasks, and notifies a sibling at its end if there is enough for two.

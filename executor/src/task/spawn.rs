@@ -138,9 +138,8 @@ where
 ///
 /// # Panics
 ///
-/// Panics on the thread that drives a [current-thread
-/// runtime](crate::runtime::Runtime#current-thread-runtimes), where no other thread could take
-/// over. Passes a panic of `f` on.
+/// Panics within a [current-thread runtime](crate::runtime::Runtime#current-thread-runtimes), where
+/// no other thread could take over. Passes a panic of `f` on.
 ///
 /// # Frame
 ///
@@ -175,7 +174,8 @@ where
 ///
 /// # Panics
 ///
-/// Panics on a worker, and if no runtime can be started; passes a panic of the future on.
+/// Panics on a worker and within a current-thread runtime, and if no runtime can be started; passes
+/// a panic of the future on.
 ///
 /// # Frame
 ///

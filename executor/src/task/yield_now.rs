@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 /// Lets other tasks run before this one goes on.
 ///
 /// The task is put behind all others of its worker. A task that yields in a loop does not keep
-/// I/O and timers waiting: the driver has its turn at least every ten rounds.
+/// I/O and timers waiting: the driver has its turn at least every ten rounds, and in each round in
+/// which the future of a current-thread runtime's `block_on` yields and no task is runnable.
 ///
 /// # Cancel safety
 ///

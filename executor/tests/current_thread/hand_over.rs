@@ -194,45 +194,6 @@ fn threads_take_turns_without_losing_a_task() {
     assert_eq!(ran.load(Ordering::Relaxed), 4 * 200 * 3);
 }
 
-/// A thread that waits for the core calls `block_on` once more, of the runtime or of its handle, in
-/// its future. What that waits for runs when the driving thread leaves: here, or on another thread
-/// that waits.
-#[test]
-fn a_nested_wait_keeps_the_core_from_none() {
-    let _watch = HangWatch::new("a nested wait");
-    for of_handle in [false, true] {
-        let runtime = runtime();
-        thread::scope(|scope| {
-            let (stop, driving) = drive_until!(scope, runtime, ());
-            let (started, has_started) = mpsc::channel();
-            let (started_too, on) = (started.clone(), &runtime);
-            let nested = scope.spawn(move || {
-                on.block_on(async {
-                    started.send(()).unwrap();
-                    let task = spawn(sleep(Duration::from_millis(5)));
-                    if of_handle {
-                        on.handle().block_on(task).unwrap();
-                    } else {
-                        on.block_on(task).unwrap();
-                    }
-                });
-            });
-            has_started.recv().unwrap();
-            let other = scope.spawn(move || {
-                on.block_on(async {
-                    started_too.send(()).unwrap();
-                    spawn(sleep(Duration::from_millis(10))).await.unwrap();
-                });
-            });
-            has_started.recv().unwrap();
-            drop(stop);
-            driving.join().unwrap();
-            nested.join().unwrap();
-            other.join().unwrap();
-        });
-    }
-}
-
 /// With `Handle::block_on` a thread neither drives nor waits for the core.
 #[test]
 fn a_block_on_of_the_handle_does_not_drive() {

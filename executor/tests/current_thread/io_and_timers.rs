@@ -40,6 +40,23 @@ fn timers_fire_in_the_main_future_and_in_tasks() {
     });
 }
 
+/// Code that tries, yields and tries again relies on that.
+#[cfg(unix)]
+#[test]
+fn the_driver_has_its_turn_while_the_main_future_yields() {
+    runtime().block_on(async {
+        let (stream, peer) = framewise::net::UnixStream::pair().unwrap();
+        let mut buffer = [0; 2];
+        assert!(stream.try_read(&mut buffer).is_err());
+        for _ in 0..3 {
+            assert_eq!(peer.try_write(b"a").unwrap(), 1);
+            yield_now().await;
+            assert_eq!(stream.try_read(&mut buffer).unwrap(), 1);
+            assert!(stream.try_read(&mut buffer).is_err());
+        }
+    });
+}
+
 /// A timer that is armed on another thread ends the park of the driving one in time, and a timer
 /// that was due while no thread drove fires at once.
 #[test]

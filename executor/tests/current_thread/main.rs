@@ -7,6 +7,7 @@ mod frames;
 mod hand_over;
 mod io_and_timers;
 mod local;
+mod nested;
 mod panics;
 mod scheduling;
 mod shutdown;

@@ -10,10 +10,10 @@ use std::thread;
 use std::time::Duration;
 
 use framewise::runtime::{Builder, Handle, RuntimeFlavor};
-use framewise::task::{self, LocalSet, block_in_place, spawn_local, yield_now};
+use framewise::task::{self, block_in_place, yield_now};
 use framewise::time::set_timeout;
 use framewise::{block_on, spawn, spawn_blocking};
-use framewise_test_support::{HangWatch, panic_message};
+use framewise_test_support::HangWatch;
 
 use crate::runtime;
 
@@ -99,6 +99,39 @@ fn the_flavor_is_told() {
     let multi = Builder::new_multi_thread().worker_threads(1).build();
     let flavor = multi.unwrap().handle().runtime_flavor();
     assert_eq!(flavor, RuntimeFlavor::MultiThread);
+}
+
+/// Spawned or woken: first in, first out. One thread runs them all, so a task that was woken last
+/// has no reason to be first.
+#[test]
+fn tasks_run_in_the_order_in_which_they_became_runnable() {
+    const TASKS: usize = 100;
+    let runtime = runtime();
+    let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+    runtime.block_on(async {
+        let (mut wakes, mut tasks) = (Vec::new(), Vec::new());
+        for number in 0..TASKS {
+            let order = Arc::clone(&order);
+            let (wake, woken) = tokio::sync::oneshot::channel();
+            wakes.push(wake);
+            tasks.push(spawn(async move {
+                order.lock().unwrap().push(number);
+                woken.await.unwrap();
+                order.lock().unwrap().push(number);
+            }));
+        }
+        while order.lock().unwrap().len() < TASKS {
+            yield_now().await;
+        }
+        for wake in wakes {
+            wake.send(()).unwrap();
+        }
+        for task in tasks {
+            task.await.unwrap();
+        }
+    });
+    let expected: Vec<_> = (0..TASKS).chain(0..TASKS).collect();
+    assert_eq!(*order.lock().unwrap(), expected);
 }
 
 /// The main future is polled after at most 61 tasks, however many there are.
@@ -247,64 +280,6 @@ fn blocking_calls_run_on_the_pool() {
     });
     assert_ne!(there.0, here);
     assert_eq!(there.1, here);
-}
-
-#[test]
-fn block_in_place_panics_in_a_task_and_in_the_main_future() {
-    let runtime = runtime();
-    let (in_main, in_task, in_set) = runtime.block_on(async {
-        let in_main = panic_message(|| block_in_place(|| ()));
-        let task = spawn(async { panic_message(|| block_in_place(|| ())) });
-        let set = LocalSet::new();
-        let in_set = set.run_until(async {
-            spawn_local(async { panic_message(|| block_in_place(|| ())) }).await
-        });
-        (in_main, task.await.unwrap(), in_set.await.unwrap())
-    });
-    for message in [in_main, in_task, in_set] {
-        assert!(message.contains("current-thread runtime"), "{message}");
-        assert!(message.contains("spawn_blocking"), "{message}");
-    }
-    // Elsewhere it blocks nothing of the runtime.
-    let handle = runtime.handle().clone();
-    assert_eq!(handle.block_on(async { block_in_place(|| 7) }), 7);
-    let call = runtime.spawn_blocking(|| block_in_place(|| 8));
-    assert_eq!(runtime.block_on(call).unwrap(), 8);
-}
-
-#[test]
-fn a_nested_block_on_panics_as_on_a_worker() {
-    let runtime = runtime();
-    let other = crate::runtime();
-    let nested = |handle: Handle| {
-        [
-            panic_message(|| handle.block_on(async {})),
-            panic_message(|| block_on(async {})),
-        ]
-    };
-    let messages = runtime.block_on(async {
-        let mut messages = Vec::from(nested(Handle::current()));
-        messages.push(panic_message(|| runtime.block_on(async {})));
-        messages.push(panic_message(|| other.block_on(async {})));
-        let task = spawn(async move { nested(Handle::current()) });
-        messages.extend(task.await.unwrap());
-        messages
-    });
-    for message in messages {
-        assert!(
-            message.contains("block_in_place or spawn_blocking"),
-            "{message}"
-        );
-    }
-    // Nothing is left behind.
-    assert_eq!(
-        runtime.block_on(async { spawn(async { 7 }).await.unwrap() }),
-        7
-    );
-    assert_eq!(
-        other.block_on(async { spawn(async { 8 }).await.unwrap() }),
-        8
-    );
 }
 
 /// Within `block_in_place` a worker of another runtime may drive this one, and is a worker of its

@@ -5,23 +5,54 @@
 //! parks like any worker (`worker.rs`). Which thread drives is decided in `core_slot.rs`; the main
 //! future's waker is in `runtime/block_on.rs`.
 //!
-//! The order is tokio's: the main future first, then up to 61 tasks (the interval of events), then
-//! the main future again if it was woken. A worker that has no task parks, unless the main future
-//! was woken.
+//! The order is tokio's: the main future first, then up to 61 tasks (the interval of events), first
+//! in, first out, then the main future again if it was woken. A worker that has no task parks,
+//! unless the main future was woken.
 
+use std::cell::Cell;
 use std::ptr;
 use std::sync::Arc;
 
 use framewise_context::{Frame, coop, suspend_deferred_wakes, with_owner};
 use framewise_io::Batch;
 
-use super::{Core, WORKER, WorkerThread};
+use super::{Core, WORKER, WorkerThread, with_worker};
 use crate::runtime::enter;
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::spawner::Spawner;
 use crate::scheduler::ticks::Intervals;
 use crate::task::local::current::MadeCurrent;
+
+framewise_sync::thread_local! {
+    /// Set while this thread polls the main future of a current-thread runtime that another thread
+    /// drives.
+    static WAITS_FOR_CORE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Calls `poll`, of a main future on a thread that waits for the core. What must not block on the
+/// driving thread is rejected here, too: which of the threads drives depends on their timing, and
+/// code that works only on some of them would fail by chance. Besides, this thread may be the next
+/// to drive, for which it must return from the poll.
+pub(crate) fn while_waiting_for_core<R>(poll: impl FnOnce() -> R) -> R {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            WAITS_FOR_CORE.with(|waits| waits.set(self.0));
+        }
+    }
+    let _restore = Restore(WAITS_FOR_CORE.with(|waits| waits.replace(true)));
+    poll()
+}
+
+/// Returns `true` on a thread that drives a current-thread runtime, and in the main future of one
+/// that waits for the core.
+pub(crate) fn is_in_current_thread() -> bool {
+    WAITS_FOR_CORE.with(Cell::get)
+        || with_worker(|worker| {
+            worker.is_some_and(|worker| worker.shared.flavor.is_current_thread())
+        })
+}
 
 /// The worker of a current-thread runtime, without a thread.
 pub(crate) struct RestingWorker {
@@ -133,13 +164,15 @@ impl WorkerThread {
             return output;
         }
         main.before_tasks();
+        let mut has_yielded = main.is_woken();
         loop {
-            self.run_turn(|| main.is_woken());
+            self.run_turn(|| main.is_woken(), has_yielded);
             if main.take_wake() {
                 self.before_user_code();
                 if let Some(output) = main.poll() {
                     return output;
                 }
+                has_yielded = main.is_woken();
             }
         }
     }
@@ -150,18 +183,32 @@ impl WorkerThread {
         core.as_ref().map_or(1, |core| core.ticks.event_interval())
     }
 
-    /// Runs the tasks that have their turn before the main future, or parks if there is none.
-    fn run_turn(&self, is_main_woken: impl Fn() -> bool) {
+    /// Runs the tasks that have their turn before the main future, first in, first out. If there is
+    /// none, parks, unless the main future was woken: by its own poll, where it yields, after which
+    /// the driver has its turn; or by another's.
+    fn run_turn(&self, is_main_woken: impl Fn() -> bool, has_main_yielded: bool) {
         for _ in 0..self.polls_in_turn() {
+            self.keep_order();
             let Some(task) = self.next_task() else {
                 // A wake that comes from here on unparks this worker.
                 // Unnoticed: always, because a wake unparks the worker before it parks, too.
                 if !is_main_woken() {
                     self.park();
+                } else if has_main_yielded {
+                    self.before_user_code();
+                    self.tick();
                 }
                 return;
             };
             self.run(task);
+        }
+    }
+
+    /// Takes the task in the LIFO slot behind those that were woken before. One thread runs them
+    /// all, so the slot would save nothing: it would only change the order.
+    pub(super) fn keep_order(&self) {
+        if let Some(core) = self.core.borrow().as_ref() {
+            core.queue.keep_order();
         }
     }
 }
