@@ -123,6 +123,18 @@ impl<T> JoinHandle<T> {
     }
 
     /// Returns `true` if the task is over, so that joining it does not wait.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// framewise::block_on(async {
+    ///     let task = framewise::spawn(async { 42 });
+    ///     while !task.is_finished() {
+    ///         framewise::task::yield_now().await;
+    ///     }
+    ///     assert_eq!(task.await.expect("it does not panic"), 42);
+    /// });
+    /// ```
     pub fn is_finished(&self) -> bool {
         self.task.header().state.is_finished()
     }
@@ -288,7 +300,7 @@ impl<T> Future for JoinHandle<T> {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        /// Gives the reference up even where the output's destructor panics.
+        /// Gives the reference up even where a waker's destructor panics.
         struct Reference(TaskRef);
         impl Drop for Reference {
             fn drop(&mut self) {
@@ -302,7 +314,7 @@ impl<T> Drop for JoinHandle<T> {
         }
         let todo = header.state.drop_handle();
         let _reference = Reference(self.task);
-        // A destructor that panics must not keep the others from running.
+        // Dropped after the output: its destructor may panic.
         let _waker = todo.drop_waker.then(|| {
             // SAFETY: rule T4: the bit is off and the handle dropped, so no other thread reads it.
             header.join_waker.with_mut(|slot| unsafe { (*slot).take() })
