@@ -169,7 +169,7 @@ fn outside_of_a_runtime_everything_says_what_is_missing() {
     }
     let message = panic_message(|| drop(spawn_local(async {})));
     assert!(
-        message.contains("outside of a running LocalSet"),
+        message.contains("called from outside of a `task::LocalSet`"),
         "{message}"
     );
     let message = panic_message(|| set_timeout(Duration::ZERO, || ()));

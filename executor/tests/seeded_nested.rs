@@ -74,7 +74,11 @@ fn only_block_on_is_in_the_set_of_its_caller() {
     };
     for (own, others) in [block_on(program()), test::run(0, program)] {
         assert_eq!(own, None);
-        assert!(others.unwrap().contains("outside of a running LocalSet"));
+        assert!(
+            others
+                .unwrap()
+                .contains("called from outside of a `task::LocalSet`")
+        );
     }
 }
 

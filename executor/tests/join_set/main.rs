@@ -365,7 +365,7 @@ fn tasks_that_are_not_send_are_members() {
         let mut set = JoinSet::new();
         let message = panic_message(|| set.spawn_local(async {}));
         assert!(
-            message.contains("outside of a running LocalSet"),
+            message.contains("called from outside of a `task::LocalSet`"),
             "{message}"
         );
         // Aborted by the set's end, dropped by the local set.

@@ -99,7 +99,7 @@ fn a_set_is_not_current_any_more_after_a_panic_in_run_until() {
     // The set is alive here, so that a spawn does no harm if the set is wrongly current.
     let message = panic_message(|| drop(spawn_local(async {})));
     assert!(
-        message.contains("outside of a running LocalSet"),
+        message.contains("called from outside of a `task::LocalSet`"),
         "{message}"
     );
     drop(set);
@@ -134,7 +134,7 @@ fn a_set_is_not_current_any_more_after_an_external_waker_panicked_in_its_poll() 
     assert_eq!(message, "of the waker");
     let message = panic_message(|| drop(spawn_local(async {})));
     assert!(
-        message.contains("outside of a running LocalSet"),
+        message.contains("called from outside of a `task::LocalSet`"),
         "{message}"
     );
     drop(task);

@@ -131,8 +131,8 @@ impl LocalSpawner {
     #[track_caller]
     pub(in crate::task) fn current() -> Self {
         Self::find().expect(
-            "spawn_local was called outside of a running LocalSet and off the thread of a \
-             LocalRuntime: use LocalSet::run_until, or framewise::spawn for a future that is Send",
+            "`spawn_local` called from outside of a `task::LocalSet` or `runtime::LocalRuntime`, or \
+             off its thread: use LocalSet::run_until, or framewise::spawn for a future that is Send",
         )
     }
 

@@ -82,7 +82,7 @@ impl UnixSocket {
     /// Fails with the system's error, with `InvalidInput` if it is a socket of datagrams, and
     /// outside of a runtime.
     pub fn listen(self, backlog: u32) -> io::Result<UnixListener> {
-        let socket = self.of_kind(false)?;
+        let socket = self.of_kind(false, "listen")?;
         socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
         UnixListener::from_std(OwnedFd::from(socket).into())
     }
@@ -97,7 +97,7 @@ impl UnixSocket {
     ///
     /// Dropping the future closes the socket.
     pub async fn connect(self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
-        let socket = self.of_kind(false)?;
+        let socket = self.of_kind(false, "connect")?;
         let address = SockAddr::unix(path)?;
         control::check()?;
         match socket.connect(&address) {
@@ -116,22 +116,22 @@ impl UnixSocket {
     /// Fails with the system's error, with `InvalidInput` if it is a socket of streams, and outside
     /// of a runtime.
     pub fn datagram(self) -> io::Result<UnixDatagram> {
-        let socket = self.of_kind(true)?;
+        let socket = self.of_kind(true, "datagram")?;
         UnixDatagram::from_std(OwnedFd::from(socket).into())
     }
 
-    fn of_kind(self, is_datagram: bool) -> io::Result<Socket> {
+    fn of_kind(self, is_datagram: bool, method: &str) -> io::Result<Socket> {
         if self.is_datagram == is_datagram {
             return Ok(self.socket);
         }
         let kind = if self.is_datagram {
-            "datagrams"
+            "datagram"
         } else {
-            "streams"
+            "stream"
         };
         Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("a Unix socket of {kind} cannot do this"),
+            format!("{method} cannot be called on a {kind} socket"),
         ))
     }
 }
