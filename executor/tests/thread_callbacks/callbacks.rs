@@ -28,7 +28,7 @@ impl Calls {
 }
 
 #[test]
-fn each_thread_starts_and_stops_once() {
+fn c121_each_thread_starts_and_stops_once() {
     with_workers(|workers| {
         let (starts, stops) = (Calls::default(), Calls::default());
         let runtime = Builder::new()
@@ -94,7 +94,7 @@ fn the_threads_of_a_runtime_that_cannot_start_stop_with_their_callback() {
 }
 
 #[test]
-fn c32_callbacks_of_threads_run_at_the_root_within_the_runtime() {
+fn c121_callbacks_of_threads_run_at_the_root_within_the_runtime() {
     with_workers_in_frames(|workers, _| {
         let (sender, seen) = mpsc::channel();
         let observe = |what| {
@@ -222,7 +222,7 @@ fn the_thread_that_drives_a_runtime_is_not_started_by_it() {
 }
 
 #[test]
-fn parks_and_unparks_alternate_on_each_thread_until_all_are_parked() {
+fn c121_parks_and_unparks_alternate_on_each_thread_until_all_are_parked() {
     with_workers(|workers| {
         let depths: Arc<Mutex<Vec<(ThreadId, isize)>>> = Arc::default();
         let (sender, parks) = mpsc::channel();
@@ -266,7 +266,7 @@ fn parks_and_unparks_alternate_on_each_thread_until_all_are_parked() {
 }
 
 #[test]
-fn a_panic_in_a_callback_is_reported_and_nothing_else_is_lost() {
+fn c121_a_panic_in_a_callback_is_reported_and_nothing_else_is_lost() {
     with_workers(|workers| {
         let (report, reports) = mpsc::channel();
         let bomb = |what: &'static str| move || panic!("{what}");
