@@ -38,7 +38,8 @@ stage() {
 stage "tests" cargo test --locked --workspace --all-features --all-targets --exclude framewise-benches
 stage "documentation tests" cargo test --locked --workspace --all-features --doc
 stage "tokio's hooks" env RUSTFLAGS="${RUSTFLAGS:-} --cfg tokio_unstable" cargo test --locked \
-    --package framewise-context --features tokio --target-dir target/tokio-unstable --test tokio_hooks
+    --package framewise-context --package framewise-conformance --features framewise-context/tokio \
+    --target-dir target/tokio-unstable --test tokio_hooks
 
 printf '\n== the example of the site machine\n'
 if ! tools/weaken/example/run.sh; then

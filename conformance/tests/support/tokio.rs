@@ -32,7 +32,19 @@ const BLOCKING_THREADS: usize = 4;
 
 impl Tokio {
     pub(crate) fn new(wrapping: Wrapping) -> Self {
-        let runtime = Builder::new_multi_thread()
+        Self::with_builder(Builder::new_multi_thread(), wrapping)
+    }
+
+    /// A runtime whose hooks carry the frames of bare tasks.
+    #[cfg(tokio_unstable)]
+    pub(crate) fn with_hooks() -> Self {
+        let mut builder = Builder::new_multi_thread();
+        context::install(&mut builder);
+        Self::with_builder(builder, Wrapping::Bare)
+    }
+
+    fn with_builder(mut builder: Builder, wrapping: Wrapping) -> Self {
+        let runtime = builder
             .worker_threads(WORKERS)
             .max_blocking_threads(BLOCKING_THREADS)
             .enable_all()
