@@ -175,6 +175,27 @@ impl ReadDir {
     /// # Frame
     ///
     /// The awaiting task's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::fs;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-entries", std::process::id()));
+    /// framewise::block_on(async {
+    ///     fs::create_dir(&path).await?;
+    ///     fs::write(path.join("one"), "hello").await?;
+    ///     let mut entries = fs::read_dir(&path).await?;
+    ///     while let Some(entry) = entries.next_entry().await? {
+    ///         assert_eq!(entry.file_name(), "one");
+    ///         assert!(entry.file_type().await?.is_file());
+    ///         assert_eq!(entry.metadata().await?.len(), 5);
+    ///     }
+    ///     fs::remove_dir_all(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn next_entry(&mut self) -> io::Result<Option<DirEntry>> {
         poll_fn(|cx| self.poll_next_entry(cx)).await
     }

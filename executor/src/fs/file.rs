@@ -93,6 +93,23 @@ impl File {
     /// # Errors
     ///
     /// See [`OpenOptions::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::fs::{self, File};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-open", std::process::id()));
+    /// framewise::block_on(async {
+    ///     fs::write(&path, "hello").await?;
+    ///     let mut text = String::new();
+    ///     File::open(&path).await?.read_to_string(&mut text).await?;
+    ///     assert_eq!(text, "hello");
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn open(path: impl AsRef<Path>) -> io::Result<File> {
         Self::options().read(true).open(path).await
     }
@@ -102,6 +119,24 @@ impl File {
     /// # Errors
     ///
     /// See [`OpenOptions::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::fs::{self, File};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-create", std::process::id()));
+    /// framewise::block_on(async {
+    ///     let mut file = File::create(&path).await?;
+    ///     file.write_all(b"hello").await?;
+    ///     // A file that is dropped without a flush may be written a little later.
+    ///     file.flush().await?;
+    ///     assert_eq!(fs::read(&path).await?, b"hello");
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn create(path: impl AsRef<Path>) -> io::Result<File> {
         let mut options = Self::options();
         options.write(true).create(true).truncate(true);
@@ -113,6 +148,23 @@ impl File {
     /// # Errors
     ///
     /// See [`OpenOptions::open`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use framewise::fs::{self, File};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-create-new", std::process::id()));
+    /// framewise::block_on(async {
+    ///     drop(File::create_new(&path).await?);
+    ///     let error = File::create_new(&path).await.unwrap_err();
+    ///     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn create_new(path: impl AsRef<Path>) -> io::Result<File> {
         let mut options = Self::options();
         options.read(true).write(true).create_new(true);
@@ -144,6 +196,23 @@ impl File {
     /// # Frame
     ///
     /// The awaiting task's.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{fs::{self, File}, spawn_blocking};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-into-std", std::process::id()));
+    /// framewise::block_on(async {
+    ///     fs::write(&path, "hello").await?;
+    ///     let mut file = File::open(&path).await?.into_std().await;
+    ///     let text = spawn_blocking(move || std::io::read_to_string(&mut file)).await??;
+    ///     assert_eq!(text, "hello");
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn into_std(self) -> StdFile {
         let core = Arc::clone(&self.core);
         match call(move || core.lock().take()).await {
@@ -221,6 +290,23 @@ impl File {
     /// # Errors
     ///
     /// Fails like [each operation](super#errors).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::fs::{self, File};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-set-len", std::process::id()));
+    /// framewise::block_on(async {
+    ///     let mut file = File::create(&path).await?;
+    ///     file.write_all(b"hello").await?;
+    ///     file.set_len(4).await?;
+    ///     assert_eq!(file.metadata().await?.len(), 4);
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         loop {
             if let Some(call) = self.begin_set_len(len)? {
@@ -313,6 +399,24 @@ impl File {
     /// # Frame
     ///
     /// The awaiting task's, like for all operations of a file.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::fs::{self, File};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-read", std::process::id()));
+    /// framewise::block_on(async {
+    ///     fs::write(&path, "hello").await?;
+    ///     let mut file = File::open(&path).await?;
+    ///     let mut buffer = [0; 16];
+    ///     assert_eq!(file.read(&mut buffer).await?, 5);
+    ///     assert_eq!(file.read(&mut buffer).await?, 0, "the end");
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         poll_fn(|cx| {
             self.poll_read_with(cx, buffer.len(), |bytes| {
@@ -421,6 +525,26 @@ impl File {
     /// # Cancel safety
     ///
     /// Not safe: if the future is dropped, the position may be moved or not.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::SeekFrom;
+    /// use framewise::fs::{self, File};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-seek", std::process::id()));
+    /// framewise::block_on(async {
+    ///     fs::write(&path, "hello").await?;
+    ///     let mut file = File::open(&path).await?;
+    ///     assert_eq!(file.seek(SeekFrom::End(-2)).await?, 3);
+    ///     let mut rest = String::new();
+    ///     file.read_to_string(&mut rest).await?;
+    ///     assert_eq!(rest, "lo");
+    ///     fs::remove_file(&path).await
+    /// })
+    /// # }
+    /// ```
     pub async fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         poll_fn(|cx| self.poll_land(cx)).await?;
         self.start_seek(to)?;

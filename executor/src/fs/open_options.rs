@@ -95,6 +95,22 @@ impl OpenOptions {
     ///
     /// Fails like [each operation](super#errors): with `NotFound`, `AlreadyExists`,
     /// `PermissionDenied`, with `InvalidInput` if the options contradict each other.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use framewise::fs::OpenOptions;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let path = std::env::temp_dir().join(format!("framewise-doc-{}-options-open", std::process::id()));
+    /// framewise::block_on(async {
+    ///     let error = OpenOptions::new().read(true).open(&path).await.unwrap_err();
+    ///     assert_eq!(error.kind(), ErrorKind::NotFound);
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub async fn open(&self, path: impl AsRef<Path>) -> io::Result<File> {
         let (options, path) = (self.0.clone(), path.as_ref().to_owned());
         call(move || options.open(path)).await.map(File::from_std)

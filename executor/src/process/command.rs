@@ -69,6 +69,20 @@ impl Command {
     }
 
     /// Adds an argument.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::process::Command;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// framewise::block_on(async {
+    ///     let output = Command::new("echo").arg("a b").arg("c").output().await?;
+    ///     assert_eq!(output.stdout, b"a b c\n");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn arg<S: AsRef<OsStr>>(&mut self, arg: S) -> &mut Command {
         self.std.arg(arg);
         self
@@ -91,6 +105,21 @@ impl Command {
     }
 
     /// Sets a variable of the environment.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::process::Command;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// framewise::block_on(async {
+    ///     let mut command = Command::new("sh");
+    ///     command.env("GREETING", "hello").args(["-c", "echo $GREETING"]);
+    ///     assert_eq!(command.output().await?.stdout, b"hello\n");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn env<K, V>(&mut self, key: K, value: V) -> &mut Command
     where
         K: AsRef<OsStr>,
@@ -125,12 +154,45 @@ impl Command {
 
     /// Sets the directory in which the process starts. If the program is a relative path with a
     /// slash, whether it is looked up there depends on the system.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::process::Command;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// framewise::block_on(async {
+    ///     let output = Command::new("pwd").current_dir("/").output().await?;
+    ///     assert_eq!(output.stdout, b"/\n");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn current_dir<P: AsRef<Path>>(&mut self, directory: P) -> &mut Command {
         self.std.current_dir(directory);
         self
     }
 
     /// Sets the standard input. [`Stdio::piped`] gives [`Child::stdin`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::process::Stdio;
+    /// use framewise::process::Command;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// framewise::block_on(async {
+    ///     let mut command = Command::new("cat");
+    ///     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    ///     let input = child.stdin.take().expect("it was configured");
+    ///     input.write_all(b"hello").await?;
+    ///     drop(input); // the end of what the child reads
+    ///     assert_eq!(child.wait_with_output().await?.stdout, b"hello");
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
     pub fn stdin<T: Into<Stdio>>(&mut self, config: T) -> &mut Command {
         self.std.stdin(config);
         self
