@@ -1,14 +1,18 @@
 //! axum's own server with tower-http's layers: both wait with tokio, so `Builder::tokio_compat`.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
+use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, StatusCode};
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use framewise::bind;
 use framewise::context::{BindingList, Bindings};
+use framewise::net::{TcpListener, TcpStream};
 use framewise::tower::FrameLayer;
 use futures::StreamExt;
 use tower_http::compression::CompressionLayer;
@@ -141,4 +145,30 @@ fn a_compressed_stream_knows_its_request() {
         let text = get(&inflating).send().await.unwrap().text().await.unwrap();
         assert_eq!(text, "7 ".repeat(50));
     });
+}
+
+/// axum has that extractor for its own listeners, and for any within `tap_io`.
+#[test]
+fn connect_info_tells_the_peer_of_a_connection_to_our_listener() {
+    for workers in [1, 2] {
+        with_tokio(workers).block_on(async {
+            let who = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.to_string() };
+            let app = Router::new().route("/", get(who));
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+            drop(framewise::spawn_root(async {
+                axum::serve(listener, app).await
+            }));
+            let stream = TcpStream::connect(address).await.unwrap();
+            let own = stream.local_addr().unwrap();
+            let request = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            stream.write_all(request).await.unwrap();
+            let mut answer = Vec::new();
+            while stream.read_buf(&mut answer).await.unwrap() > 0 {}
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.ends_with(&own.to_string()), "{answer}");
+        });
+    }
 }
