@@ -179,6 +179,7 @@ pub mod coop;
 mod current;
 mod default_var;
 mod derive;
+mod derived_scope;
 mod frame;
 mod frame_stats;
 mod inherit;
@@ -211,6 +212,8 @@ pub use statics::model as statics_model;
 
 pub use bind::{BindingList, Bindings, Bound, bind};
 pub use default_var::DefaultVar;
+#[doc(hidden)]
+pub use derived_scope::{DerivedScope, MakeValue};
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 #[doc(hidden)]

@@ -280,6 +280,11 @@ impl<F> FrameScope<F> {
         &self.frame
     }
 
+    /// Returns the frame, to be replaced.
+    pub(crate) fn frame_mut(&mut self) -> &mut Frame {
+        &mut self.frame
+    }
+
     /// Calls `f` with the wrapped value, in the frame.
     #[inline]
     pub(crate) fn enter<R>(self: Pin<&mut Self>, f: impl FnOnce(Pin<&mut F>) -> R) -> R {

@@ -29,9 +29,10 @@ use self::job::{BlockingCall, BlockingSchedule};
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 use self::pool_state::PoolCounts;
 use self::pool_state::PoolState;
+use crate::panics::PanicHook;
 use crate::runtime::ThreadSettings;
 use crate::scheduler::ending;
-use crate::scheduler::spawner::{PanicHook, Spawner};
+use crate::scheduler::spawner::Spawner;
 use crate::seeded::hooks;
 use crate::task::cell;
 use crate::task::label::Label;

@@ -35,6 +35,7 @@
 //! - [`context`]: variables, frames, scopes. It is the crate `framewise-context`, which works on
 //!   any executor.
 //! - [`task`]: spawning, joining, aborting, yielding, blocking, tasks that stay on one thread.
+//! - [`panics`]: handlers for the panics that no joiner takes, bound in a frame.
 //! - [`runtime`]: the runtime, its settings, handles to it.
 //! - [`net`]: TCP, UDP, Unix sockets, pipes and name look-up.
 //! - [`io`]: readiness of any file descriptor (`AsyncFd`), the standard streams.
@@ -100,6 +101,7 @@ pub mod hyper;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
 pub mod model;
+pub mod panics;
 #[cfg(all(unix, not(any(framewise_loom, framewise_shuttle))))]
 pub mod process;
 pub mod runtime;

@@ -13,7 +13,7 @@
 //! | a peer goes away before it is accepted | the next one is accepted |
 //! | a peer sends no whole head of a request in time | its connection is closed ([`Serve::with_header_timeout`]) |
 //! | a peer sends no HTTP, or too much of it | hyper answers with 400, 414 or 431, or closes the connection |
-//! | a handler panics | on HTTP/1 its connection is closed; on HTTP/2 its stream alone is reset. The [hook](crate::runtime::Builder::on_unhandled_panic) of the runtime gets the panic |
+//! | a handler panics | on HTTP/1 its connection is closed; on HTTP/2 its stream alone is reset. A [panic handler](crate::panics) of the request gets the panic, or the [hook](crate::runtime::Builder::on_unhandled_panic) of the runtime |
 //!
 //! The functions are here; a server's life is in `serve/server.rs`, its accept loop in
 //! `serve/accept.rs`, a connection's life in `serve/connection.rs`.

@@ -57,6 +57,7 @@ impl Panicking {
             move |_| {
                 HELD.with(|held| held.expect("the panic's frame is current").touch());
                 reports.fetch_add(1, Ordering::Relaxed);
+                false
             }
         });
         let calls = Arc::new(Calls(UnsafeCell::new(Vec::new())));

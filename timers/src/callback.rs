@@ -17,7 +17,7 @@ use crate::clock::multiple_after;
 use crate::current;
 use crate::instant::Instant;
 use crate::sleep::NO_RUNTIME;
-use crate::timers::{TimerEntry, TimerHandle};
+use crate::timers::{CallOutcome, TimerEntry, TimerHandle};
 use crate::wheel::Key;
 
 /// Calls `callback` once, `delay` from now.
@@ -72,8 +72,8 @@ pub fn set_interval(period: Duration, callback: impl FnMut() + Send + 'static) -
     set_interval_with(period, PanicPolicy::Stop, callback)
 }
 
-/// Calls `callback` every `period`, like [`set_interval`], and also after a panic if `on_panic` is
-/// [`PanicPolicy::Continue`].
+/// Calls `callback` every `period`, like [`set_interval`], and also after a panic if `on_panic`
+/// says so.
 ///
 /// The runtime's hook receives each panic. Calls after a panic keep the schedule: they happen at
 /// multiples of the period since the registration. A `cancel` during a call that panics ends the
@@ -124,6 +124,20 @@ pub enum PanicPolicy {
     /// It is the same closure, in the state in which the panic left it. Locks of `std` that it held
     /// are poisoned.
     Continue,
+    /// Like [`Continue`](Self::Continue) if the runtime's hook says that the panic was handled, and
+    /// like [`Stop`](Self::Stop) otherwise. In framewise a panic is handled if a handler of
+    /// `framewise::panics` says so.
+    ContinueIfHandled,
+}
+
+impl PanicPolicy {
+    fn continues_after(self, outcome: CallOutcome) -> bool {
+        match outcome {
+            CallOutcome::Returned => true,
+            CallOutcome::Panicked => self == Self::Continue,
+            CallOutcome::Handled => self != Self::Stop,
+        }
+    }
 }
 
 /// A callback registered by [`set_timeout`], [`set_interval`] or [`set_interval_with`]. Clones
@@ -272,13 +286,13 @@ impl CallbackState {
                 this.handle.common().catch_and_report(|| drop(frame));
             }
             CallbackBody::Repeat(mut callback) => {
-                let returned = this
+                let outcome = this
                     .handle
                     .common()
                     .catch_and_report(|| frame.run(&mut callback));
                 let body = CallbackBody::Repeat(callback);
                 match this.period {
-                    Some(period) if returned || this.on_panic == PanicPolicy::Continue => {
+                    Some(period) if this.on_panic.continues_after(outcome) => {
                         let next = multiple_after(due, period, this.handle.clock().now());
                         Self::arm(this, body, frame, next);
                     }

@@ -91,10 +91,20 @@ pub(crate) struct TimerCommon {
     is_ending: OnceLock<fn(&Waker) -> bool>,
 }
 
+/// The outcome of a call of user code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallOutcome {
+    Returned,
+    /// It panicked, and the hook did not handle that.
+    Panicked,
+    /// It panicked, and the hook handled that.
+    Handled,
+}
+
 /// In a box, because loom's `Arc` cannot hold a trait object. The thread that reports a panic holds
 /// a reference while the hook runs, so a hook that is replaced meanwhile is dropped after its last
 /// call.
-type PanicHook = Arc<Box<dyn Fn(Box<dyn Any + Send>) + Send + Sync>>;
+type PanicHook = Arc<Box<dyn Fn(Box<dyn Any + Send>) -> bool + Send + Sync>>;
 
 /// A handle to one wheel of a runtime's timers.
 ///
@@ -192,9 +202,15 @@ impl Timers {
     /// Sets the hook for the panic of a callback, or of a waker that a timer called. By default the
     /// panic is dropped: the process's panic hook has already printed it.
     ///
+    /// The hook returns `true` if the panic was handled, so that an interval of
+    /// [`PanicPolicy::ContinueIfHandled`](crate::PanicPolicy::ContinueIfHandled) goes on.
+    ///
     /// # Frame
     /// The hook runs in the frame in which the panic began.
-    pub fn on_callback_panic(&self, hook: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static) {
+    pub fn on_callback_panic(
+        &self,
+        hook: impl Fn(Box<dyn Any + Send>) -> bool + Send + Sync + 'static,
+    ) {
         let previous = self
             .common
             .panic_hook
@@ -293,7 +309,7 @@ impl ClosedTimers {
                 }
                 TimerEntry::Callback(state) => state.discard(),
                 TimerEntry::Control(target) => {
-                    target.shut_down(&mut |caught| self.common.report(caught));
+                    target.shut_down(&mut |caught| _ = self.common.report(caught));
                 }
             }
         }
@@ -344,7 +360,7 @@ impl TimerShard {
             }
             TimerEntry::Callback(state) => CallbackState::fire(&state),
             TimerEntry::Control(target) => {
-                target.pass(&mut |caught| self.common.report(caught));
+                target.pass(&mut |caught| _ = self.common.report(caught));
             }
         }
     }
@@ -359,35 +375,38 @@ impl TimerCommon {
     }
 
     /// Runs user code, and passes its panic to the hook instead of unwinding.
-    ///
-    /// Returns `true` if there was no panic.
-    pub(crate) fn catch_and_report(&self, run: impl FnOnce()) -> bool {
+    pub(crate) fn catch_and_report(&self, run: impl FnOnce()) -> CallOutcome {
         match catch_unwind(run) {
-            Ok(()) => true,
-            Err(caught) => {
-                self.report(caught);
-                false
-            }
+            Ok(()) => CallOutcome::Returned,
+            Err(caught) => self.report(caught),
         }
     }
 
     #[cold]
-    pub(crate) fn report(&self, caught: CaughtPanic) {
+    pub(crate) fn report(&self, caught: CaughtPanic) -> CallOutcome {
         let (payload, frame) = caught.into_parts();
         let hook = self.panic_hook.lock().clone();
         let reported = catch_unwind(|| match hook {
             Some(hook) => frame.run(|| hook(payload)),
-            None => drop(payload),
+            None => {
+                drop(payload);
+                false
+            }
         });
+        let outcome = match reported {
+            Ok(true) => CallOutcome::Handled,
+            _ => CallOutcome::Panicked,
+        };
         // A value that is dropped with the frame may panic, too.
         let ended = catch_unwind(|| drop(frame));
-        for again in [reported, ended].into_iter().filter_map(Result::err) {
+        for again in [reported.err(), ended.err()].into_iter().flatten() {
             // The second panic ends here, and its frame is released. A payload that panics when it
             // is dropped is leaked, because dropping the new payload could repeat this forever.
             if let Err(last) = panic::catch_unwind(AssertUnwindSafe(|| drop(again))) {
                 std::mem::forget(last);
             }
         }
+        outcome
     }
 }
 

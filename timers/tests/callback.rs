@@ -120,6 +120,7 @@ fn a_destructor_that_panics_loses_nothing_else() {
     let counting = Arc::clone(&reported);
     timers.on_callback_panic(move |_| {
         counting.fetch_add(1, Ordering::SeqCst);
+        false
     });
     let (captured, second) = (Panicking, Panicking);
     let cancelled = set_timeout(LONG, move || drop(captured));

@@ -357,6 +357,7 @@ fn c53_a_panic_is_reported_in_its_frame() {
         timers.on_callback_panic(move |payload| {
             let message = payload.downcast_ref::<&str>().copied();
             sender.send((REQUEST.get(), message)).unwrap();
+            false
         });
         REQUEST.run(7, || set_timeout(LONG, || panic!("on purpose")));
         REQUEST.run(8, || {
@@ -370,6 +371,35 @@ fn c53_a_panic_is_reported_in_its_frame() {
 }
 
 #[test]
+fn c92_the_hook_s_answer_says_whether_an_interval_goes_on() {
+    in_each_start_frame(|| {
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        // Handled at the first call, and not at the second.
+        let answers = Mutex::new(vec![false, true]);
+        timers.on_callback_panic(move |_| answers.lock().unwrap().pop().unwrap());
+        let (sender, called) = mpsc::channel();
+        let callback = set_interval_with(LONG, PanicPolicy::ContinueIfHandled, move || {
+            sender.send(()).unwrap();
+            panic!("on purpose")
+        });
+        assert_eq!(timers.fire_at(0, LONG_AFTER), 1);
+        assert!(callback.is_active());
+        assert_eq!(timers.fire_at(0, LONG_AFTER * 2), 1);
+        assert!(!callback.is_active() && timers.is_empty());
+        assert_eq!(called.iter().count(), 2);
+        // Without a hook nothing is handled.
+        let (timers, _) = undriven(1);
+        let _entered = enter(&timers.handle(0));
+        let callback = set_interval_with(LONG, PanicPolicy::ContinueIfHandled, || {
+            panic!("on purpose")
+        });
+        assert_eq!(timers.fire_at(0, LONG_AFTER), 1);
+        assert!(!callback.is_active());
+    });
+}
+
+#[test]
 fn c92_an_interval_that_continues_after_a_panic_is_called_again_on_schedule_in_its_frame() {
     in_each_start_frame(|| {
         let (timers, _) = undriven(1);
@@ -378,6 +408,7 @@ fn c92_an_interval_that_continues_after_a_panic_is_called_again_on_schedule_in_i
         timers.on_callback_panic(move |payload| {
             let message = payload.downcast_ref::<&str>().copied();
             sender.send((REQUEST.get(), message)).unwrap();
+            false
         });
         let (sender, called) = mpsc::channel();
         let call = move || {

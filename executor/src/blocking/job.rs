@@ -9,7 +9,8 @@ use std::task::{Context, Poll};
 use framewise_context::coop;
 
 use super::{BlockingPool, Host};
-use crate::scheduler::spawner::{Spawner, report_unhandled};
+use crate::panics::report_unhandled;
+use crate::scheduler::spawner::Spawner;
 use crate::seeded::hooks;
 use crate::task::JoinError;
 use crate::task::cell::Schedule;
@@ -98,8 +99,6 @@ impl<H: Host> Schedule for BlockingSchedule<H> {
     }
 
     fn unhandled_panic(&self, error: &JoinError) {
-        if let Some(hook) = &self.0.0.unhandled_panic {
-            report_unhandled(hook, error);
-        }
+        let _handled = report_unhandled(self.0.0.unhandled_panic.as_ref(), error);
     }
 }

@@ -165,16 +165,18 @@ impl Builder {
         self
     }
 
-    /// Calls `hook` with each panic that no joiner takes. By default nothing is called beyond the
-    /// process's panic hook, which prints.
+    /// Calls `hook` with each panic that no joiner takes and no [panic handler](crate::panics) of
+    /// its frame handles. By default nothing is called beyond the process's panic hook, which
+    /// prints.
     ///
     /// These are the panics of a task, a blocking call or a local task whose [`JoinHandle`] is
     /// dropped, before its end or after; of callbacks of timers and sockets; and of user-supplied
     /// wakers that timers and sockets call. A local task reports to the runtime that last ran its
     /// [`LocalSet`](crate::task::LocalSet) or, if that is gone or there was none, to the runtime
-    /// that the thread is in; outside of every runtime its panic is only printed. Also only printed
-    /// are panics in the destructors of an output that is dropped unread and of a frame's values at
-    /// a task's end, of the wakers of joiners, and of the hook itself.
+    /// that the thread is in; outside of every runtime no hook gets its panic.
+    ///
+    /// No hook and no handler gets panics in the destructors of an output that is dropped unread
+    /// and of a frame's values at a task's end, of the wakers of joiners, and of the hook itself.
     ///
     /// The hook is called on the thread that ends the task, drops the handle or calls the callback.
     /// It must not block.

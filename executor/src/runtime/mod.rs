@@ -45,13 +45,14 @@ pub(crate) use self::threads::ThreadSettings;
 use self::tokio_compat::TokioCompat;
 pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle, block_in_tokio, with_tokio_budget};
 use crate::blocking::BlockingPool;
+use crate::panics::report_callback_panics;
 use crate::scheduler::blocked_polls::end_without_blocked_polls;
 use crate::scheduler::shared::Shared;
-use crate::scheduler::spawner::{Spawner, report_unhandled};
+use crate::scheduler::spawner::Spawner;
 use crate::scheduler::worker::driving::RestingWorker;
 use crate::scheduler::worker::{self, Core};
+use crate::task::JoinHandle;
 use crate::task::large::{BoxOutput, boxed_call_if_large, boxed_if_large, is_large};
-use crate::task::{JoinError, JoinHandle};
 
 /// A running runtime.
 ///
@@ -190,13 +191,7 @@ impl Runtime {
         if settings.start_paused {
             shared.timers.stop_clock();
         }
-        if let Some(hook) = hook {
-            shared.timers.on_callback_panic(move |payload| {
-                // Called in the frame in which the panic began.
-                let error = JoinError::panic(payload, Frame::current());
-                report_unhandled(&hook, &error);
-            });
-        }
+        report_callback_panics(&shared.timers, hook);
         let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
         looked_up
             .set(Arc::downgrade(&spawner))

@@ -13,7 +13,7 @@ use framewise_context::{Frame, catch_unwind, coop};
 use framewise_sync::thread;
 
 use crate::blocking::start_thread;
-use crate::scheduler::spawner::{PanicHook, report_unhandled};
+use crate::panics::{PanicHook, report_unhandled};
 use crate::task::JoinError;
 use crate::task::catch::catch_and_discard;
 
@@ -73,9 +73,7 @@ impl ThreadSettings {
         };
         catch_and_discard(|| {
             let error = JoinError::caught(panic);
-            if let Some(hook) = &self.unhandled_panic {
-                report_unhandled(hook, &error);
-            }
+            let _handled = report_unhandled(self.unhandled_panic.as_ref(), &error);
         });
     }
 }

@@ -20,9 +20,9 @@ use super::idle::parker::Parker;
 use super::idle::state::{self, SchedulerOps};
 use super::queue::{LocalQueue, Push, Queues};
 use super::shutdown::Lifecycle;
-use super::spawner::PanicHook;
 use super::worker;
 use crate::blocking::BlockingPool;
+use crate::panics::PanicHook;
 use crate::runtime::{Flavor, TokioHandle};
 use crate::seeded::hooks;
 #[cfg(unix)]

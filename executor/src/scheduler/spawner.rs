@@ -1,4 +1,4 @@
-//! How a task is made and put into its runtime's list, and where the panics of tasks go.
+//! How a task is made and put into its runtime's list, and that its panics are reported.
 //!
 //! Owns [`Spawner`], which tasks hold instead of the runtime. A new task goes on in `shared.rs`.
 
@@ -8,24 +8,13 @@ use std::sync::Arc;
 use framewise_context::{CaughtPanic, Frame};
 
 use super::shared::Shared;
+use crate::panics::report_unhandled;
 use crate::seeded::hooks;
 use crate::task::catch::catch_and_discard;
 use crate::task::cell::{self, Schedule};
 use crate::task::header::TaskRef;
 use crate::task::label::Label;
 use crate::task::{JoinError, JoinHandle};
-
-/// The user's hook, called with each panic that no joiner takes; only by [`report_unhandled`].
-pub(crate) type PanicHook = Arc<dyn Fn(&JoinError) + Send + Sync>;
-
-/// Calls the hook in the frame in which the panic began, whatever frame is current here. A panic of
-/// the hook itself is printed and goes no further.
-pub(crate) fn report_unhandled(hook: &PanicHook, error: &JoinError) {
-    catch_and_discard(|| match error.frame() {
-        Some(frame) => frame.run(|| hook(error)),
-        None => Frame::root().run(|| hook(error)),
-    });
-}
 
 /// A counted reference to a runtime, one for each worker and each handle that was made outside.
 ///
@@ -110,17 +99,15 @@ impl Schedule for Arc<Spawner> {
 }
 
 impl Shared {
-    /// Reports panics of wakers and callbacks to the user's hook.
+    /// Reports panics of wakers and callbacks.
     pub(crate) fn unhandled_panics(&self, panics: Vec<CaughtPanic>) {
         for panic in panics {
             catch_and_discard(|| self.unhandled_panic(&JoinError::caught(panic)));
         }
     }
 
-    /// Reports a panic that no joiner takes to the user's hook.
+    /// Reports a panic that no joiner takes.
     pub(crate) fn unhandled_panic(&self, error: &JoinError) {
-        if let Some(hook) = &self.unhandled_panic {
-            report_unhandled(hook, error);
-        }
+        let _handled = report_unhandled(self.unhandled_panic.as_ref(), error);
     }
 }

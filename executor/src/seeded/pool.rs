@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::blocking::{BlockingPool, Host, Job};
+use crate::panics::PanicHook;
 use crate::runtime::ThreadSettings;
-use crate::scheduler::spawner::PanicHook;
 use crate::task::header::TaskRef;
 
 impl<H: Host> BlockingPool<H> {

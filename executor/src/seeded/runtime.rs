@@ -9,15 +9,15 @@ use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use framewise_context::Frame;
 use framewise_io::IoDriver;
 
 use super::{InRun, Run, RunReport, Stop, hooks};
 use crate::blocking::BlockingPool;
+use crate::panics::{PanicHook, report_callback_panics};
 use crate::runtime::enter::{self, NO_IO};
 use crate::runtime::{Flavor, register_wakers};
 use crate::scheduler::shared::Shared;
-use crate::scheduler::spawner::{PanicHook, Spawner, report_unhandled};
+use crate::scheduler::spawner::Spawner;
 use crate::scheduler::worker;
 use crate::task::JoinError;
 
@@ -106,10 +106,6 @@ fn threadless(hook: &PanicHook) -> Arc<Shared> {
         Some(Arc::clone(hook)),
         Flavor::MultiThread,
     );
-    let hook = Arc::clone(hook);
-    shared.timers.on_callback_panic(move |payload| {
-        let error = JoinError::panic(payload, Frame::current());
-        report_unhandled(&hook, &error);
-    });
+    report_callback_panics(&shared.timers, Some(Arc::clone(hook)));
     shared
 }

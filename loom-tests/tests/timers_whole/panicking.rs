@@ -46,6 +46,7 @@ fn a_cancel_meets_an_interval_that_panics() {
             let reports = Arc::clone(&reports);
             move |_| {
                 reports.fetch_add(1, Ordering::Relaxed);
+                false
             }
         });
         let entered = enter(&timers.handle(0));
@@ -118,6 +119,7 @@ fn a_panic_meets_another_hook() {
                 assert!(payload.is::<String>());
                 assert_eq!(REQUEST.get(), Some(7));
                 reports.fetch_add(number, Ordering::Relaxed);
+                false
             };
             (hook, watch)
         };

@@ -120,7 +120,7 @@ impl Drop for DueTimer {
         match self.entry.take() {
             Some(TimerEntry::Callback(state)) => state.discard(),
             Some(TimerEntry::Control(target)) => {
-                target.shut_down(&mut |caught| self.shard.common.report(caught));
+                target.shut_down(&mut |caught| _ = self.shard.common.report(caught));
             }
             Some(TimerEntry::Waker(_)) | None => {}
         }

@@ -8,6 +8,7 @@ use std::ptr;
 use framewise_context::{Frame, FramedWaker};
 use framewise_sync::{Arc, Mutex};
 
+use crate::panics::report_unhandled;
 use crate::runtime::enter;
 use crate::scheduler::shared::Shared;
 use crate::seeded::hooks;
@@ -180,8 +181,9 @@ impl Schedule for Arc<LocalShared> {
     fn unhandled_panic(&self, error: &JoinError) {
         let runtime = self.woken.lock().runtime.upgrade();
         let runtime = runtime.or_else(|| Some(enter::current()?.shared.clone()));
-        if let Some(runtime) = runtime {
-            runtime.unhandled_panic(error);
+        match runtime {
+            Some(runtime) => runtime.unhandled_panic(error),
+            None => _ = report_unhandled(None, error),
         }
     }
 }
