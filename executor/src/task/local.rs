@@ -44,7 +44,9 @@ const POLLS_PER_TURN: usize = 61;
 ///
 /// The set runs its tasks while [`run_until`](Self::run_until) or [`block_on`](Self::block_on) is
 /// under way, or while it is awaited itself (until all its tasks are done). Dropping it drops its
-/// tasks, each in its own frame, on this thread.
+/// tasks, each in its own frame, on this thread. While one of its tasks blocks, also in a nested
+/// `block_on`, the others wait: code that waits for one of them there never ends, unless it waits
+/// in the set's own [`block_on`](Self::block_on) or [`run_until`](Self::run_until).
 ///
 /// # Examples
 ///
