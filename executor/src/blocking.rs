@@ -29,13 +29,14 @@ use self::job::{BlockingCall, BlockingSchedule};
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 use self::pool_state::PoolCounts;
 use self::pool_state::PoolState;
+use crate::observe::Observer;
 use crate::panics::PanicHook;
 use crate::runtime::ThreadSettings;
 use crate::scheduler::ending;
 use crate::scheduler::spawner::Spawner;
 use crate::seeded::hooks;
 use crate::task::cell;
-use crate::task::label::Label;
+use crate::task::label::{Internal, Label};
 use crate::task::{JoinError, JoinHandle};
 
 /// The threads for blocking calls, and the calls that wait for one.
@@ -50,6 +51,8 @@ struct Pool<H: Host> {
     keep_alive: Duration,
     threads: ThreadSettings,
     unhandled_panic: Option<PanicHook>,
+    /// What observes the calls. `std`'s, since it is set before there is one.
+    observer: std::sync::OnceLock<Arc<Observer>>,
     /// How many threads were started so far, for their names.
     started: AtomicUsize,
 }
@@ -72,8 +75,15 @@ impl<H: Host> BlockingPool<H> {
             keep_alive,
             threads,
             unhandled_panic,
+            observer: std::sync::OnceLock::new(),
             started: AtomicUsize::new(0),
         }))
+    }
+
+    /// Makes `observer` observe the calls, before there is one.
+    pub(crate) fn observe(&self, observer: &Arc<Observer>) {
+        let unset = self.0.observer.set(Arc::clone(observer));
+        assert!(unset.is_ok(), "a pool's observer is set once");
     }
 
     /// Returns the settings of the runtime's threads.
@@ -114,7 +124,13 @@ impl<H: Host> BlockingPool<H> {
     /// destructor notifies the task that waits for it.
     pub(crate) fn run_internal(&self, job: Box<dyn FnOnce() + Send>, host: &H) -> io::Result<()> {
         let schedule = BlockingSchedule(self.clone());
-        let call = cell::allocate(BlockingCall(Some(job)), Frame::root(), schedule, (), false);
+        let call = cell::allocate(
+            BlockingCall(Some(job)),
+            Frame::root(),
+            schedule,
+            Internal,
+            false,
+        );
         let Err((job, reason)) = self.push(Job::Task(call), host) else {
             return Ok(());
         };

@@ -101,6 +101,7 @@ pub mod hyper;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
 pub mod model;
+mod observe;
 pub mod panics;
 #[cfg(all(unix, not(any(framewise_loom, framewise_shuttle))))]
 pub mod process;

@@ -85,7 +85,7 @@ mod of_tasks {
     use crate::task::cell::{self, Schedule};
     use crate::task::header::{RunResult, TaskRef};
     use crate::task::owned::OwnedTasks;
-    use crate::task::waker::BorrowedWaker;
+    use crate::task::waker::{BorrowedWaker, WAKER_VTABLE};
     use crate::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 
     /// A scheduler with the least queue there is.
@@ -276,7 +276,7 @@ mod of_tasks {
 
         /// Returns a waker of the task, with a reference of its own.
         pub fn waker(&self) -> Waker {
-            BorrowedWaker::new(self.0).clone()
+            BorrowedWaker::new(self.0, &WAKER_VTABLE).clone()
         }
 
         /// Puts the task (back) into the queue.

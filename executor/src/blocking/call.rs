@@ -10,6 +10,7 @@ use framewise_context::Frame;
 
 use crate::runtime::enter;
 use crate::scheduler::spawner::Spawner;
+use crate::task::label::Internal;
 use crate::task::{JoinError, JoinHandle};
 
 /// The runtime on whose pool calls are made.
@@ -29,7 +30,10 @@ impl Caller {
     where
         R: Send + 'static,
     {
-        self.0.shared.blocking.spawn(f, Frame::root(), (), &self.0)
+        self.0
+            .shared
+            .blocking
+            .spawn(f, Frame::root(), Internal, &self.0)
     }
 }
 

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use framewise_context::coop;
 
 use super::{BlockingPool, Host};
+use crate::observe::Observer;
 use crate::panics::report_unhandled;
 use crate::scheduler::spawner::Spawner;
 use crate::seeded::hooks;
@@ -94,11 +95,17 @@ impl<H: Host> Schedule for BlockingSchedule<H> {
         self.0.address()
     }
 
+    const BLOCKS: bool = true;
+
     fn release(&self, task: TaskRef) {
         hooks::ended(task);
     }
 
     fn unhandled_panic(&self, error: &JoinError) {
         let _handled = report_unhandled(self.0.0.unhandled_panic.as_ref(), error);
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        self.0.0.observer.get().map(|observer| &**observer)
     }
 }

@@ -8,9 +8,10 @@ use framewise_io::IoDriver;
 use framewise_sync::atomic::{AtomicUsize, Ordering};
 
 use crate::blocking::BlockingPool;
+use crate::panics::PanicHook;
 use crate::runtime::{Flavor, ThreadSettings, enter};
 use crate::scheduler::shared::Shared;
-use crate::scheduler::spawner::{PanicHook, Spawner};
+use crate::scheduler::spawner::Spawner;
 
 /// The shipped common state of a runtime without workers, with a hook that counts panics.
 pub struct ModelRuntime {

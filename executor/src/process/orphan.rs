@@ -14,6 +14,7 @@ use framewise_context::Frame;
 use super::exit::Exit;
 use crate::runtime::enter;
 use crate::scheduler::idle::state::SchedulerOps;
+use crate::task::label::Internal;
 
 /// Processes that have outlived their runtimes. Nothing of a runtime is kept. (It is `std`'s lock,
 /// since what it guards is `waitpid`, which no model can call.)
@@ -65,7 +66,7 @@ pub(super) fn adopt(mut exit: Exit) {
             _ => home,
         };
         // Its handle is dropped: there is no result.
-        drop(runtime.spawn(Orphan(Some(exit)).collect(), Frame::root(), ()));
+        drop(runtime.spawn(Orphan(Some(exit)).collect(), Frame::root(), Internal));
     }
 }
 

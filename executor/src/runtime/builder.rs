@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crate::observe::Hooks;
 use crate::runtime::{Flavor, LocalOptions, LocalRuntime, Runtime, ThreadSettings};
 use crate::scheduler::ticks::Intervals;
 use crate::task::JoinError;
 
+mod hooks;
 mod threads;
 
 /// Creates a [`Runtime`] with other settings than [`Runtime::new`].
@@ -37,6 +39,8 @@ pub struct Builder {
     pub(crate) intervals: Intervals,
     pub(crate) blocking_threads_max: usize,
     pub(crate) keep_alive: Duration,
+    hooks: Hooks,
+    tracks_wakes: bool,
     #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
     pub(crate) start_paused: bool,
     #[cfg(feature = "tokio-compat")]
@@ -57,6 +61,8 @@ impl Builder {
             intervals: Intervals::default(),
             blocking_threads_max: 512,
             keep_alive: Duration::from_secs(10),
+            hooks: Hooks::default(),
+            tracks_wakes: false,
             #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
             start_paused: false,
             #[cfg(feature = "tokio-compat")]

@@ -29,6 +29,8 @@ pub use local::{LocalOptions, LocalRuntime};
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub use metrics::RuntimeMetrics;
 
+pub use crate::observe::TaskMeta;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -186,6 +188,9 @@ impl Runtime {
         let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone(), flavor);
         if let Some(name) = &settings.name {
             shared.name.set(name.clone()).expect("it is set here only");
+        }
+        if let Some(observer) = settings.observer() {
+            shared.observe(&Arc::new(observer));
         }
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
         if settings.start_paused {
@@ -466,6 +471,7 @@ pub fn is_rt_shutdown_err(error: &io::Error) -> bool {
 pub(crate) fn register_wakers() {
     framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
     framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);
+    framewise_context::add_context_free_vtable(&crate::task::waker::TRACKED_WAKER_VTABLE);
 }
 
 // A panic in user code leaves a runtime as it was: its state changes between calls of such code.

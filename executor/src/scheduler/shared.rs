@@ -22,6 +22,7 @@ use super::queue::{LocalQueue, Push, Queues};
 use super::shutdown::Lifecycle;
 use super::worker;
 use crate::blocking::BlockingPool;
+use crate::observe::Observer;
 use crate::panics::PanicHook;
 use crate::runtime::{Flavor, TokioHandle};
 use crate::seeded::hooks;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) tokio: TokioHandle,
     /// The runtime's name. `std`'s, since it is set before a second thread knows of this.
     pub(crate) name: std::sync::OnceLock<Box<str>>,
+    /// What observes the tasks. Like the name.
+    observer: std::sync::OnceLock<Arc<Observer>>,
     #[cfg(unix)]
     pub(crate) signals: RuntimeSignals,
     pub(super) unhandled_panic: Option<PanicHook>,
@@ -90,12 +93,26 @@ impl Shared {
             blocking,
             tokio: TokioHandle::default(),
             name: std::sync::OnceLock::new(),
+            observer: std::sync::OnceLock::new(),
             #[cfg(unix)]
             signals: RuntimeSignals::default(),
             unhandled_panic,
             lifecycle: Lifecycle::new(),
         };
         (Arc::new(shared), locals)
+    }
+
+    /// Makes `observer` observe the tasks and the blocking calls, before there is one.
+    pub(crate) fn observe(&self, observer: &Arc<Observer>) {
+        let unset = self.observer.set(Arc::clone(observer));
+        assert!(unset.is_ok(), "a runtime's observer is set once");
+        self.blocking.observe(observer);
+    }
+
+    /// Returns what observes the tasks.
+    #[inline]
+    pub(crate) fn observer(&self) -> Option<&Arc<Observer>> {
+        self.observer.get()
     }
 
     /// Puts a runnable task into the queue of the calling worker, or into the injector.

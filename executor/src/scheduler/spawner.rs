@@ -8,6 +8,7 @@ use std::sync::Arc;
 use framewise_context::{CaughtPanic, Frame};
 
 use super::shared::Shared;
+use crate::observe::Observer;
 use crate::panics::report_unhandled;
 use crate::seeded::hooks;
 use crate::task::catch::catch_and_discard;
@@ -95,6 +96,11 @@ impl Schedule for Arc<Spawner> {
 
     fn unhandled_panic(&self, error: &JoinError) {
         self.shared.unhandled_panic(error);
+    }
+
+    #[inline]
+    fn observer(&self) -> Option<&Observer> {
+        self.shared.observer().map(|observer| &**observer)
     }
 }
 

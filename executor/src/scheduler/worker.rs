@@ -106,6 +106,13 @@ fn with_worker<R>(f: impl FnOnce(Option<&WorkerThread>) -> R) -> R {
     })
 }
 
+/// Returns `true` if this thread is a worker that calls wakers and callbacks of events or timers.
+pub(crate) fn is_dispatching() -> bool {
+    with_worker(|worker| {
+        worker.is_some_and(|worker| !matches!(worker.dispatch.get(), Dispatch::None))
+    })
+}
+
 /// Pushes a task to the calling worker's queue. Gives the task back if the thread does not work for
 /// `shared`, or has no core.
 #[inline]

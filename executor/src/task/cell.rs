@@ -2,50 +2,30 @@
 //!
 //! Owns every place where a future is polled or dropped, and so every swap of the current frame.
 //! The order of a task's end is fixed here: future dropped (in its frame), output stored, frame
-//! released, joiner woken. Knows no queue: the scheduler is a type parameter.
+//! released, joiner woken. Knows no queue: the scheduler is a type parameter. `cell/allocate.rs`
+//! makes tasks.
 
 use std::future::Future;
-use std::mem;
+use std::mem::{self, offset_of};
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, RawWakerVTable};
 
 use framewise_context::{Frame, catch_unwind_of, coop, with_owner};
 use framewise_sync::cell::UnsafeCell;
 
+mod allocate;
+
+pub(crate) use self::allocate::allocate;
 use super::catch::catch_and_discard;
 use super::error::JoinError;
-use super::header::{Header, Links, RunResult, TaskRef, Vtable};
+use super::header::{Header, Polled, RunResult, TaskRef, Vtable};
 use super::label::Label;
-use super::large::{BoxOutput, is_large};
-use super::state::{FinishAction, OutputOwner, PollEndAction, StartAction, TaskState, WakeAction};
+pub(crate) use super::schedule::Schedule;
+use super::state::{FinishAction, OutputOwner, StartAction, WakeAction};
 use super::waker::BorrowedWaker;
-
-/// What a task asks of the scheduler that owns it.
-pub(crate) trait Schedule: 'static {
-    /// Puts a woken task into a queue, which is its holder from then on. Called on any thread; runs
-    /// no user code.
-    fn schedule(&self, task: TaskRef);
-
-    /// Takes an aborted task out of the queue that holds it. Returns `true` if the caller is its
-    /// holder now. A scheduler whose queues only its own threads can search leaves the task there.
-    /// Runs no user code.
-    fn remove_queued(&self, _task: TaskRef) -> bool {
-        false
-    }
-
-    /// The address by which [`ending`](crate::scheduler::ending) knows what the task ends with.
-    fn owner(&self) -> *const () {
-        ptr::null()
-    }
-
-    /// Forgets a task that is about to be complete.
-    fn release(&self, task: TaskRef);
-
-    /// Reports a panic without a joiner.
-    fn unhandled_panic(&self, error: &JoinError);
-}
+use crate::observe::{self, Extension};
 
 /// A task's one allocation.
 #[repr(C)]
@@ -56,61 +36,23 @@ struct Core<F: Future, S: Schedule, L: Label> {
     stage: UnsafeCell<Stage<F>>,
 }
 
+/// An observed task's one allocation.
+#[repr(C)]
+struct Observed<F: Future, S: Schedule, L: Label> {
+    extension: Extension,
+    core: Core<F, S, L>,
+}
+
 enum Stage<F: Future> {
     Future(F),
     Output(Result<F::Output, JoinError>),
     Consumed,
 }
 
-/// Allocates a task in `frame`. The caller is its holder, and has the join handle's reference
-/// (where `joined`) and the task's own. A large output is stored in a box, as the join handle
-/// expects (T1).
-#[inline]
-pub(crate) fn allocate<F: Future, S: Schedule, L: Label>(
-    future: F,
-    frame: Frame,
-    scheduler: S,
-    label: L,
-    joined: bool,
-) -> TaskRef {
-    if const { is_large::<F::Output>() } {
-        allocate_core(BoxOutput(future), frame, scheduler, label, joined)
-    } else {
-        allocate_core(future, frame, scheduler, label, joined)
-    }
-}
-
-fn allocate_core<F: Future, S: Schedule, L: Label>(
-    future: F,
-    frame: Frame,
-    scheduler: S,
-    label: L,
-    joined: bool,
-) -> TaskRef {
-    let core = Box::new(Core {
-        header: Header {
-            state: if joined {
-                TaskState::new()
-            } else {
-                TaskState::new_detached()
-            },
-            vtable: &Core::<F, S, L>::VTABLE,
-            frame: UnsafeCell::new(frame),
-            links: UnsafeCell::new(Links::default()),
-            join_waker: UnsafeCell::new(None),
-        },
-        scheduler,
-        label,
-        stage: UnsafeCell::new(Stage::Future(future)),
-    });
-    let pointer = NonNull::from(Box::leak(core)).cast();
-    // SAFETY: the pointer is to a live task, which the caller's references keep alive.
-    unsafe { TaskRef::new(pointer) }
-}
-
 impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
     const VTABLE: Vtable = Vtable {
-        run: Self::run,
+        poll: Self::poll_once,
+        cancel: Self::cancel_started,
         complete_with_error: Self::complete_with_error,
         schedule: Self::schedule,
         remove_queued: Self::remove_queued,
@@ -119,6 +61,19 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         take_output: Self::take_output,
         drop_output: Self::drop_output,
         free: Self::free,
+        extension: 0,
+        plain: None,
+    };
+
+    /// The table of an observed task. What it does more is the same for all types, so the poll is
+    /// compiled once.
+    const OBSERVED: Vtable = Vtable {
+        poll: observe::poll,
+        schedule: observe::schedule,
+        free: Self::free_observed,
+        extension: offset_of!(Observed<F, S, L>, core),
+        plain: Some(&Self::VTABLE),
+        ..Self::VTABLE
     };
 
     /// # Safety
@@ -131,23 +86,31 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
 
     /// # Safety
     ///
-    /// Like [`TaskRef::run`].
-    unsafe fn run(pointer: NonNull<Header>) -> RunResult {
-        // SAFETY: the task is runnable, so it is alive (S3).
+    /// The caller is the task's holder and has started it; the future may run on this thread (T6).
+    /// The table is of task wakers.
+    unsafe fn poll_once(pointer: NonNull<Header>, wakers: &'static RawWakerVTable) -> Polled {
+        // SAFETY: the caller runs the task, so it is alive (S3).
         let (core, task) = unsafe { (Self::of(pointer), TaskRef::new(pointer)) };
-        let output = match core.header.state.start() {
-            StartAction::Poll => match core.poll(task) {
-                Poll::Pending => match core.header.state.finish_poll() {
-                    PollEndAction::Idle => return RunResult::Done,
-                    PollEndAction::Reschedule => return RunResult::Reschedule(task),
-                },
-                Poll::Ready(output) => output,
-            },
-            StartAction::Cancel => core.cancel(task),
-        };
-        // SAFETY: we run the task, and `core` is not used any more.
-        unsafe { Self::end(pointer, output) }
-        RunResult::Done
+        match core.poll(task, wakers) {
+            Poll::Pending => Polled::Pending,
+            Poll::Ready(output) => {
+                // SAFETY: we run the task, and `core` is not used any more.
+                unsafe { Self::end(pointer, output) }
+                Polled::Ended
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Like [`poll_once`](Self::poll_once).
+    #[cold]
+    unsafe fn cancel_started(pointer: NonNull<Header>) {
+        // SAFETY: like in `poll_once`.
+        unsafe {
+            let output = Self::of(pointer).cancel(TaskRef::new(pointer));
+            Self::end(pointer, output);
+        }
     }
 
     /// # Safety
@@ -169,9 +132,13 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
 
     /// One poll, in the task's frame and with a full budget. On `Ready` the future has been
     /// dropped.
-    fn poll(&self, task: TaskRef) -> Poll<Result<F::Output, JoinError>> {
+    fn poll(
+        &self,
+        task: TaskRef,
+        wakers: &'static RawWakerVTable,
+    ) -> Poll<Result<F::Output, JoinError>> {
         self.frame().run_poll(|| {
-            let waker = BorrowedWaker::new(task);
+            let waker = BorrowedWaker::new(task, wakers);
             let mut cx = Context::from_waker(&waker);
             let poll = || {
                 self.stage.with_mut(|stage| {
@@ -203,8 +170,6 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
 
     /// Drops the future of an aborted task, in the task's frame. It is not a poll, so it has no
     /// budget; that of a poll around it is restored.
-    #[cold]
-    #[inline(never)]
     fn cancel(&self, task: TaskRef) -> Result<F::Output, JoinError> {
         coop::with_unconstrained(|| {
             self.in_frame(|| {
@@ -225,11 +190,6 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         // SAFETY: the caller keeps the task alive.
         unsafe { catch_unwind_of(task.owner_address(), drop_value) }
             .map_err(|panic| JoinError::panicked(task.id(), panic))
-    }
-
-    /// The address by which [`current`](super::current) knows the task.
-    fn owner_address(&self) -> *const () {
-        ptr::from_ref(self).cast()
     }
 
     fn in_frame<R>(&self, f: impl FnOnce() -> R) -> R {
@@ -257,12 +217,17 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         {
             error.set_name(core.label.name());
         }
+        let is_observed = task.extension().is_some();
+        if is_observed {
+            // SAFETY: we run the task, and the frame is still there.
+            unsafe { observe::ended(task) }
+        }
         core.scheduler.release(task);
         let state = &core.header.state;
         // Unnoticed: never, because the output is then stored, and discarded when the task is
         // complete.
         if state.is_detached() {
-            core.in_frame(|| core.discard(output));
+            core.in_frame(|| core.discard(task, output));
         } else {
             // SAFETY: rule T2: not complete yet, so the stage is still ours.
             core.stage
@@ -277,7 +242,7 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         let done = if is_root {
             match state.complete_and_finish() {
                 (OutputOwner::Detached, FinishAction::Nothing) => {
-                    core.in_frame(|| core.discard_stage());
+                    core.in_frame(|| core.discard_stage(task));
                     if state.drop_reference() {
                         FinishAction::Free
                     } else {
@@ -285,14 +250,14 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
                     }
                 }
                 (OutputOwner::Detached, done) => {
-                    core.in_frame(|| core.discard_stage());
+                    core.in_frame(|| core.discard_stage(task));
                     done
                 }
                 (OutputOwner::Joined, done) => done,
             }
         } else {
             if state.complete() == OutputOwner::Detached {
-                core.in_frame(|| core.discard_stage());
+                core.in_frame(|| core.discard_stage(task));
             }
             core.release_frame();
             state.finish()
@@ -311,7 +276,13 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         };
         if free {
             // SAFETY: the last reference is gone, so no other thread has the task.
-            unsafe { Self::free(pointer) }
+            unsafe {
+                if is_observed {
+                    Self::free_observed(pointer);
+                } else {
+                    Self::free(pointer);
+                }
+            }
         }
     }
 
@@ -346,7 +317,7 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
     }
 
     /// Drops the output of a task without a joiner, in the caller's frame.
-    fn discard(&self, output: Result<F::Output, JoinError>) {
+    fn discard(&self, task: TaskRef, output: Result<F::Output, JoinError>) {
         // Unnoticed: moved behind the next, because what returns there is no error.
         if let Err(error) = &output
             && error.is_panic()
@@ -357,13 +328,13 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
             return;
         }
         // SAFETY: the caller keeps the task alive.
-        unsafe { with_owner(self.owner_address(), || catch_and_discard(|| drop(output))) }
+        unsafe { with_owner(task.owner_address(), || catch_and_discard(|| drop(output))) }
     }
 
     /// Like [`discard`](Self::discard), for an output that was stored already, or never.
-    fn discard_stage(&self) {
+    fn discard_stage(&self, task: TaskRef) {
         if let Some(output) = self.take_stage() {
-            self.discard(output);
+            self.discard(task, output);
         }
     }
 
@@ -442,19 +413,37 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         // As by the worker, had the handle been dropped earlier: a destructor that panics does not
         // reach the code that drops the handle.
         // SAFETY: by the contract. The caller's reference keeps the task alive.
-        unsafe { Self::of(pointer) }.discard_stage();
+        unsafe { Self::of(pointer).discard_stage(TaskRef::new(pointer)) }
     }
 
     /// # Safety
     ///
     /// No other thread has the task, and its future is dropped.
     unsafe fn free(pointer: NonNull<Header>) {
-        // SAFETY: it came from Box::leak in `allocate`, and no other thread has it.
+        // SAFETY: it came from Box::leak in `allocate_core`, and no other thread has it.
         let core = unsafe { Box::from_raw(pointer.cast::<Self>().as_ptr()) };
-        // By these a model sees a use of the task that is not over yet; they compile to nothing.
-        core.header.frame.with_mut(|_| ());
-        core.header.links.with_mut(|_| ());
-        core.header.join_waker.with_mut(|_| ());
-        core.stage.with_mut(|_| ());
+        core.observe_free();
+    }
+
+    /// # Safety
+    ///
+    /// Like [`free`](Self::free), for an observed task.
+    unsafe fn free_observed(pointer: NonNull<Header>) {
+        // SAFETY: rule T1: the pointer may be used for the whole allocation, which is a
+        // box of this type; no other thread has it. The extension is dropped before the
+        // scheduler, which keeps the observer (T7).
+        let observed = unsafe {
+            let extension = pointer.byte_sub(offset_of!(Observed<F, S, L>, core));
+            Box::from_raw(extension.cast::<Observed<F, S, L>>().as_ptr())
+        };
+        observed.core.observe_free();
+    }
+
+    /// Lets a model see a use of the task that is not over yet; compiles to nothing.
+    fn observe_free(&self) {
+        self.header.frame.with_mut(|_| ());
+        self.header.links.with_mut(|_| ());
+        self.header.join_waker.with_mut(|_| ());
+        self.stage.with_mut(|_| ());
     }
 }

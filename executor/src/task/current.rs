@@ -10,7 +10,7 @@ use super::Id;
 use super::header::{Header, TaskRef};
 
 /// Calls `f` with the task whose code runs here, if there is one.
-fn with<R>(f: impl FnOnce(TaskRef) -> R) -> Option<R> {
+pub(crate) fn with<R>(f: impl FnOnce(TaskRef) -> R) -> Option<R> {
     let owner = framewise_context::current_owner();
     let header = NonNull::new(owner.cast_mut().cast::<Header>())?;
     // SAFETY: owners are tasks, which are alive while their code runs, and so while `f` does.

@@ -7,9 +7,11 @@
 //!
 //! - **T1. Shape.** A task is one allocation of `cell::Core<F, S, L>`, a `repr(C)` struct that
 //!   begins with `Header`. The header's vtable was made for these types, so its functions may cast
-//!   the pointer back. If the output `T` of the future that was spawned is large, `F` is a
-//!   `BoxOutput`, or a blocking call that does the same, so the task's output is a
-//!   `LargeOutput<T>`. Only the join handle, which knows `T`, differs by that.
+//!   the pointer back. An observed task is one allocation of an [`Extension`] and the core behind
+//!   it; its vtable says so, and at which distance. The pointer to a task is to the core in both
+//!   cases, and may be used for the whole allocation. If the output `T` of the future that was
+//!   spawned is large, `F` is a `BoxOutput`, or a blocking call that does the same, so the task's
+//!   output is a `LargeOutput<T>`. Only the join handle, which knows `T`, differs by that.
 //! - **T2. Liveness and the stage.** The thread that drops the last reference frees the task. The
 //!   task keeps one of its own until it is finished, so the holder of a runnable task needs none
 //!   (S3). The stage (future or output) belongs to the runner from `start` until `complete`, and
@@ -26,18 +28,22 @@
 //!   the scheduler that owns the task. A scheduler whose tasks are not `Send` (a set, a local
 //!   runtime) calls it on its own thread only. The output is `Send` where the handle that carries
 //!   it away is.
+//! - **T7. The observer.** An extension points to the observer of the scheduler that owns the task.
+//!   The scheduler, which is in the same allocation, keeps the observer.
 
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::task::Waker;
+use std::task::{RawWakerVTable, Waker};
 
 use framewise_context::Frame;
 use framewise_sync::cell::UnsafeCell;
 
 use super::error::JoinError;
 use super::id::Id;
-use super::state::{TaskState, WakeAction};
+use super::state::{PollEndAction, StartAction, TaskState, WakeAction};
+use super::waker::WAKER_VTABLE;
+use crate::observe::Extension;
 use crate::scheduler::ending;
 
 /// The first 56 bytes of every task. With the scheduler's pointer, which follows, 64.
@@ -62,8 +68,11 @@ pub(crate) struct Links {
 
 /// The functions that know the types of future and scheduler. Each is unsafe by rule T1.
 pub(crate) struct Vtable {
-    /// Runs the task: polls or drops the future, and completes the task if it is ready.
-    pub(crate) run: unsafe fn(NonNull<Header>) -> RunResult,
+    /// Polls the future of a started task, with a waker of this table, and completes the task if
+    /// it is ready.
+    pub(crate) poll: unsafe fn(NonNull<Header>, &'static RawWakerVTable) -> Polled,
+    /// Drops the future of a started task that was aborted, and completes the task.
+    pub(crate) cancel: unsafe fn(NonNull<Header>),
     /// Completes the task with this error instead of running it.
     pub(crate) complete_with_error: unsafe fn(NonNull<Header>, JoinError),
     /// Gives the runnable task to the scheduler.
@@ -80,6 +89,20 @@ pub(crate) struct Vtable {
     pub(crate) drop_output: unsafe fn(NonNull<Header>),
     /// Frees the task, which has no reference left.
     pub(crate) free: unsafe fn(NonNull<Header>),
+    /// The distance from the task's extension to its header, in bytes; 0 if it has none.
+    pub(crate) extension: usize,
+    /// The table that this one differs from in what it observes; `None` in that table.
+    pub(crate) plain: Option<&'static Vtable>,
+}
+
+/// What a poll left behind.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Polled {
+    /// The future is pending. The caller still runs the task, and ends that.
+    Pending,
+    /// The task is complete. Do not touch it again.
+    Ended,
 }
 
 /// What a run of a task asks of its caller.
@@ -158,8 +181,47 @@ impl TaskRef {
     /// (T6).
     #[inline]
     pub(crate) unsafe fn run(self) -> RunResult {
-        // SAFETY: the pointer is to a live task (T2), and the caller is its holder.
-        unsafe { (self.header().vtable.run)(self.0) }
+        let vtable = self.header().vtable;
+        match self.header().state.start() {
+            // SAFETY: the pointer is to a live task (T2), which the caller, its holder, has
+            // started.
+            StartAction::Poll => match unsafe { (vtable.poll)(self.0, &WAKER_VTABLE) } {
+                Polled::Pending => match self.header().state.finish_poll() {
+                    PollEndAction::Idle => RunResult::Done,
+                    PollEndAction::Reschedule => RunResult::Reschedule(self),
+                },
+                Polled::Ended => RunResult::Done,
+            },
+            StartAction::Cancel => {
+                // SAFETY: like for the poll.
+                unsafe { (vtable.cancel)(self.0) }
+                RunResult::Done
+            }
+        }
+    }
+
+    /// Returns the task's extension, if it is observed.
+    #[inline]
+    pub(crate) fn extension(&self) -> Option<&Extension> {
+        let distance = self.header().vtable.extension;
+        if distance == 0 {
+            return None;
+        }
+        // SAFETY: rule T1: the extension is that far in front of the header, in the same
+        // allocation, which is alive (T2).
+        Some(unsafe { &*self.0.as_ptr().byte_sub(distance).cast::<Extension>() })
+    }
+
+    /// Returns the task's frame, for the time of one call of user code by the runner.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the task's holder or runs it, and has not released the frame (T3).
+    pub(crate) unsafe fn frame<'a>(self) -> &'a Frame {
+        // SAFETY: rule T3, by the contract: only the caller changes the frame's cell.
+        unsafe { self.0.as_ref() }
+            .frame
+            .with(|frame| unsafe { &*frame })
     }
 
     /// Completes the task with `error` instead of running it: its future is dropped here, in its

@@ -85,8 +85,10 @@ impl Drop for Poller<'_> {
 impl LocalSet {
     /// Creates an empty set.
     pub fn new() -> Self {
+        let shared = Arc::new(LocalShared::new());
+        shared.remember_runtime();
         Self {
-            shared: Arc::new(LocalShared::new()),
+            shared,
             not_send: PhantomData,
         }
     }

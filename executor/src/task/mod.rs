@@ -66,7 +66,7 @@ pub mod coop {
 mod builder;
 pub(crate) mod catch;
 pub(crate) mod cell;
-mod current;
+pub(crate) mod current;
 mod error;
 pub(crate) mod header;
 mod id;
@@ -76,11 +76,13 @@ pub(crate) mod label;
 pub(crate) mod large;
 pub(crate) mod local;
 pub(crate) mod owned;
+mod schedule;
 mod spawn;
 pub(crate) mod state;
 pub(crate) mod waker;
 mod yield_now;
 
+pub use crate::observe::{Ancestor, Wake, WakeSource, last_wake, lineage};
 pub use builder::Builder;
 pub use current::{id, name, try_id};
 pub use error::JoinError;

@@ -8,6 +8,7 @@ use std::ptr;
 use framewise_context::{Frame, FramedWaker};
 use framewise_sync::{Arc, Mutex};
 
+use crate::observe::Observer;
 use crate::panics::report_unhandled;
 use crate::runtime::enter;
 use crate::scheduler::shared::Shared;
@@ -23,6 +24,9 @@ use crate::task::{JoinError, JoinHandle};
 pub(crate) struct LocalShared {
     pub(super) owned: OwnedTasks,
     pub(super) woken: Mutex<Woken>,
+    /// The observer of the runtime in which the set was made or else first run, if that has one.
+    /// `std`'s, since the set's thread alone sets and reads it.
+    observer: std::sync::OnceLock<std::sync::Arc<Observer>>,
 }
 
 /// The tasks that were woken, and the pollers that wait for one.
@@ -63,6 +67,7 @@ impl LocalShared {
                 wakers: Vec::new(),
                 last_poller: SET_ITSELF.0,
             }),
+            observer: std::sync::OnceLock::new(),
         }
     }
 
@@ -104,6 +109,10 @@ impl LocalShared {
             woken.runtime = std::sync::Arc::downgrade(&spawner.shared);
         }
         drop(woken);
+        if let Some(observer) = spawner.shared.observer() {
+            self.observer
+                .get_or_init(|| std::sync::Arc::clone(observer));
+        }
     }
 
     /// Takes a poller's waker out of the list. It is dropped outside of the lock.
@@ -185,5 +194,9 @@ impl Schedule for Arc<LocalShared> {
             Some(runtime) => runtime.unhandled_panic(error),
             None => _ = report_unhandled(None, error),
         }
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        self.observer.get().map(|observer| &**observer)
     }
 }

@@ -1,0 +1,174 @@
+//! The builder's hooks, which observe tasks.
+
+use std::sync::Arc;
+
+use framewise_context::Frame;
+
+use super::Builder;
+use crate::observe::{Observer, TaskMeta};
+
+impl Builder {
+    /// Calls `hook` with each task that is spawned onto the runtime, before the task is scheduled.
+    ///
+    /// This is one of five hooks. Each is set for itself, and costs nothing where it is not set.
+    ///
+    /// | hook | called | times |
+    /// | --- | --- | --- |
+    /// | `on_task_spawn` | by the function that spawns, on its thread | once, first |
+    /// | [`on_before_poll`](Self::on_before_poll) | before a poll, on its thread | once a poll |
+    /// | [`on_after_poll`](Self::on_after_poll) | after that poll, on the same thread | once a poll |
+    /// | [`on_task_complete`](Self::on_task_complete) | after the last poll, if that returned the task's output or panicked | at most once |
+    /// | [`on_task_drop`](Self::on_task_drop) | when the future is gone, whether it was polled to its end, aborted or rejected | once, last |
+    ///
+    /// The calls for one task do not overlap, and come in the order of the table, on whichever
+    /// thread runs the task. `on_task_complete` and `on_task_drop` come after the future was
+    /// dropped, and before the joiner is woken, the frame released, and the output of a detached
+    /// task dropped. A task that is aborted, also by the end of the runtime, is polled no more:
+    /// what comes is its drop, on the thread that drops the future. That holds for a task that is
+    /// spawned onto a runtime that has shut down, too: it is spawned and dropped in one call. A
+    /// blocking call is a task with one poll; if it is aborted in the queue, or no thread can be
+    /// started, it has none.
+    ///
+    /// **Which tasks.** Those of `spawn`, `spawn_root`, `spawn_blocking`, `spawn_local`, of
+    /// [`JoinSet`](crate::task::JoinSet) and of [`task::Builder`](crate::task::Builder). A
+    /// [`LocalSet`](crate::task::LocalSet) belongs to the runtime in which it was made, or else to
+    /// the first that ran it; what is spawned onto it before that is not observed. The future of a
+    /// `block_on` is no task. The runtime's own calls and tasks (of files, look-ups, standard
+    /// streams and orphaned child processes) are not observed.
+    ///
+    /// **What a hook may do.** What it likes, but not block. What it spawns is a task like others,
+    /// for which no hook is called: so a hook that spawns does not call itself. It changes
+    /// nothing of the task. A panic of a hook is reported like one of
+    /// a task that no joiner takes: to the [handlers](crate::panics) of the frame in which it
+    /// began, and to [`on_unhandled_panic`](Self::on_unhandled_panic). The task goes on. A second
+    /// call of this method replaces the hook.
+    ///
+    /// # Frame
+    ///
+    /// The hook runs in the frame of the task, which is its second argument, on whichever path it
+    /// is called. [`task::id`](crate::task::id) is that of the task there. There is no
+    /// [budget](crate::context::coop).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use framewise::{ContextVar, runtime::Builder};
+    ///
+    /// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (spawned, spawns) = mpsc::channel();
+    /// let dropped = spawned.clone();
+    /// let runtime = Builder::new()
+    ///     .on_task_spawn(move |task, _| drop(spawned.send((task.id(), REQUEST.get()))))
+    ///     .on_task_drop(move |task, _| drop(dropped.send((task.id(), REQUEST.get()))))
+    ///     .build()?;
+    /// let task = REQUEST.run(7, || runtime.spawn(async {}));
+    /// let id = task.id();
+    /// runtime.block_on(task)?;
+    /// assert_eq!(spawns.try_iter().collect::<Vec<_>>(), [(id, Some(7)), (id, Some(7))]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_task_spawn(
+        mut self,
+        hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.spawn = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` before each poll of a task; see [`on_task_spawn`](Self::on_task_spawn).
+    ///
+    /// # Frame
+    ///
+    /// The hook runs in the frame of the task.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use framewise::{runtime::Builder, task};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let polls = Arc::new(AtomicUsize::new(0));
+    /// let counter = Arc::clone(&polls);
+    /// let runtime = Builder::new()
+    ///     .on_before_poll(move |_, _| drop(counter.fetch_add(1, Ordering::Relaxed)))
+    ///     .build()?;
+    /// runtime.block_on(runtime.spawn(task::yield_now()))?;
+    /// assert_eq!(polls.load(Ordering::Relaxed), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_before_poll(
+        mut self,
+        hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.before_poll = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` after each poll of a task; see [`on_task_spawn`](Self::on_task_spawn).
+    ///
+    /// # Frame
+    ///
+    /// The hook runs in the frame of the task.
+    pub fn on_after_poll(
+        mut self,
+        hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.after_poll = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` with each task whose future returned its output or panicked in a poll; see
+    /// [`on_task_spawn`](Self::on_task_spawn).
+    ///
+    /// # Frame
+    ///
+    /// The hook runs in the frame of the task.
+    pub fn on_task_complete(
+        mut self,
+        hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.complete = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` with each task when its future is gone, however the task ends; see
+    /// [`on_task_spawn`](Self::on_task_spawn).
+    ///
+    /// # Frame
+    ///
+    /// The hook runs in the frame of the task, which is released next.
+    pub fn on_task_drop(
+        mut self,
+        hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
+    ) -> Self {
+        self.hooks.drop = Some(Arc::new(hook));
+        self
+    }
+
+    /// Records for each task what woke it last, and which tasks it descends from, if `track` is
+    /// `true`. By default it is `false`. [`task::last_wake`](crate::task::last_wake) and
+    /// [`task::lineage`](crate::task::lineage) read the record.
+    ///
+    /// The record retains nothing: it has ids and locations. It costs each spawn an allocation, and
+    /// each wake a lock that is the task's own.
+    pub fn track_wakes(mut self, track: bool) -> Self {
+        self.tracks_wakes = track;
+        self
+    }
+
+    /// Returns what observes the tasks, if anything does.
+    pub(in crate::runtime) fn observer(&self) -> Option<Observer> {
+        Observer::new(
+            self.hooks.clone(),
+            self.tracks_wakes,
+            self.threads.unhandled_panic.clone(),
+        )
+    }
+}
