@@ -95,6 +95,13 @@ pub fn check() -> Result<(), Ended> {
     check_bound()
 }
 
+/// Returns `true` if the current frame is the root, which has no control. It is for operations that
+/// do more to register than a [`ControlWait`] does.
+#[inline]
+pub fn is_root() -> bool {
+    current::get().is_null()
+}
+
 #[inline(never)]
 fn check_bound() -> Result<(), Ended> {
     with_node(|node| node.map_or(Ok(()), |node| node.check()))

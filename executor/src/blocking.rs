@@ -13,6 +13,7 @@ mod host;
 mod job;
 mod pool_state;
 mod queue;
+mod queued;
 mod thread;
 
 use std::io;
@@ -29,6 +30,7 @@ use self::job::{BlockingCall, BlockingSchedule};
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 use self::pool_state::PoolCounts;
 use self::pool_state::PoolState;
+use self::queued::{QueuedCall, end_unrun};
 use crate::observe::Observer;
 use crate::panics::PanicHook;
 use crate::runtime::ThreadSettings;
@@ -105,10 +107,29 @@ impl<H: Host> BlockingPool<H> {
         R: Send + 'static,
     {
         let schedule = BlockingSchedule(self.clone());
-        let task = cell::allocate(BlockingCall(Some(f)), frame, schedule, label, true);
+        let watched = if frame.is_root() {
+            Ok(None)
+        } else {
+            frame.run(|| QueuedCall::watch(self))
+        };
+        let (watched, ended) = match watched {
+            Ok(watched) => (watched, None),
+            Err(ended) => (None, Some(ended)),
+        };
+        let (guard, queued) = watched.unzip();
+        let call = BlockingCall { f: Some(f), guard };
+        let task = cell::allocate(call, frame, schedule, label, true);
         hooks::spawned(task);
         // SAFETY: the handle's reference is ours to pass on; a large result is in a box (T1).
         let handle = unsafe { JoinHandle::new(task) };
+        if let Some(ended) = ended {
+            // SAFETY: the task was not queued, so the caller is its holder.
+            unsafe { end_unrun(task, ended) }
+            return handle;
+        }
+        if let Some(queued) = &queued {
+            queued.allocated(task);
+        }
         if let Err((Job::Task(task), reason)) = self.push(Job::Task(task), host) {
             let error = match reason {
                 Some(error) => JoinError::rejected(task.id(), error),
@@ -116,6 +137,8 @@ impl<H: Host> BlockingPool<H> {
             };
             // SAFETY: the pool gave the runnable task back, so the caller is its holder.
             unsafe { task.complete_with_error(error) }
+        } else if let Some(queued) = queued {
+            queued.pushed(task);
         }
         handle
     }
@@ -124,13 +147,11 @@ impl<H: Host> BlockingPool<H> {
     /// destructor notifies the task that waits for it.
     pub(crate) fn run_internal(&self, job: Box<dyn FnOnce() + Send>, host: &H) -> io::Result<()> {
         let schedule = BlockingSchedule(self.clone());
-        let call = cell::allocate(
-            BlockingCall(Some(job)),
-            Frame::root(),
-            schedule,
-            Internal,
-            false,
-        );
+        let call = BlockingCall {
+            f: Some(job),
+            guard: None,
+        };
+        let call = cell::allocate(call, Frame::root(), schedule, Internal, false);
         let Err((job, reason)) = self.push(Job::Task(call), host) else {
             return Ok(());
         };

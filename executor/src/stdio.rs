@@ -3,7 +3,7 @@
 //! Owns what is between a task and `std`'s stream: bytes that were read and not taken, and the one
 //! call in flight. `std` owns the streams themselves, with their own buffers and locks.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, Read, Write};
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
@@ -102,7 +102,7 @@ impl Stdin {
     ) -> Poll<io::Result<usize>> {
         loop {
             if let Some(reading) = &mut self.reading {
-                let read = ready!(Pin::new(reading).poll(cx));
+                let read = ready!(reading.poll_regardless(cx));
                 self.reading = None;
                 self.chunk = read.map_err(call_error)??;
                 if self.chunk.bytes.is_empty() {
@@ -182,7 +182,7 @@ impl<W: Write + 'static> Output<W> {
 
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(writing) = &mut self.writing {
-            let written = ready!(Pin::new(writing).poll(cx));
+            let written = ready!(writing.poll_regardless(cx));
             self.writing = None;
             written.map_err(call_error)??;
         }
@@ -213,7 +213,7 @@ impl<W: Write + 'static> Output<W> {
         let mut call = caller.spawn(move || call.run());
         if call.is_finished() {
             *locked = None;
-            let rejected = ready!(Pin::new(&mut call).poll(cx));
+            let rejected = ready!(call.poll_regardless(cx));
             return Poll::Ready(rejected.map_err(call_error).and_then(|end| end).map(|()| 0));
         }
         self.writing = Some(call);

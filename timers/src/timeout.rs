@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{error, fmt, io};
 
+use framewise_context::control::{ControlWait, Ended};
 use framewise_context::coop;
 use pin_project_lite::pin_project;
 
@@ -20,8 +21,12 @@ use crate::sleep::{Sleep, sleep, sleep_until};
 /// lets it be polled once. A future that exhausts the [budget](framewise_context::coop) of its task
 /// cannot prevent the limit from ending it.
 ///
+/// The limit drops the future where it waits, and what it has spawned runs on. The alternative that
+/// does neither is [`deadline::within`](crate::deadline::within()).
+///
 /// # Errors
-/// Returns [`Elapsed`] if the time ran out. The future is dropped with the `Timeout`.
+/// Returns [`Elapsed`] if the time ran out, or the work of the current frame
+/// [ended](crate::deadline) while the future was pending. The future is dropped with the `Timeout`.
 ///
 /// # Panics
 /// Like [`sleep`], if the future is not ready at its first poll.
@@ -46,6 +51,7 @@ pub fn timeout<F: IntoFuture>(duration: Duration, future: F) -> Timeout<F::IntoF
     Timeout {
         future: future.into_future(),
         sleep: sleep(duration),
+        wait: ControlWait::new(),
     }
 }
 
@@ -66,6 +72,7 @@ pub fn timeout_at<F: IntoFuture>(deadline: Instant, future: F) -> Timeout<F::Int
     Timeout {
         future: future.into_future(),
         sleep: sleep_until(deadline),
+        wait: ControlWait::new(),
     }
 }
 
@@ -77,6 +84,7 @@ pin_project! {
         #[pin]
         future: F,
         sleep: Sleep,
+        wait: ControlWait,
     }
 }
 
@@ -111,7 +119,12 @@ impl<F: Future> Future for Timeout<F> {
         let this = self.project();
         let had_budget = coop::has_budget_remaining();
         if let Poll::Ready(output) = this.future.poll(cx) {
+            this.wait.clear();
             return Poll::Ready(Ok(output));
+        }
+        if let Err(ended) = this.wait.register(cx.waker()) {
+            this.sleep.disarm();
+            return Poll::Ready(Err(Elapsed(Some(ended))));
         }
         let sleep = Pin::new(this.sleep);
         ready!(if had_budget && !coop::has_budget_remaining() {
@@ -121,26 +134,59 @@ impl<F: Future> Future for Timeout<F> {
         } else {
             sleep.poll(cx)
         });
-        Poll::Ready(Err(Elapsed(())))
+        this.wait.clear();
+        Poll::Ready(Err(Elapsed(None)))
     }
 }
 
-/// The error of a time limit that ran out.
+/// The error of a time limit that ran out, or that the end of its frame's work came before.
 ///
-/// It converts into an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut), for `?`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Elapsed(());
+/// It converts into an [`io::Error`] of the kind [`TimedOut`](io::ErrorKind::TimedOut), for `?`; or
+/// of the kind [`Other`](io::ErrorKind::Other), if the work was cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Elapsed(Option<Ended>);
+
+impl Elapsed {
+    /// Returns the end of the frame's work, if that came before the limit.
+    ///
+    /// # Examples
+    /// ```
+    /// # async fn example() {
+    /// use std::time::Duration;
+    /// use framewise_timers::{deadline, timeout};
+    ///
+    /// let second = Duration::from_secs(1);
+    /// let work = timeout(60 * second, std::future::pending::<()>());
+    /// let elapsed = deadline::within(second, work).await.unwrap_err();
+    /// assert!(elapsed.ended().is_some_and(|ended| ended.is_deadline()));
+    /// # }
+    /// ```
+    pub fn ended(&self) -> Option<&Ended> {
+        self.0.as_ref()
+    }
+}
 
 impl fmt::Display for Elapsed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the time limit ran out")
+        match &self.0 {
+            None => f.write_str("the time limit ran out"),
+            Some(ended) => ended.fmt(f),
+        }
     }
 }
 
-impl error::Error for Elapsed {}
+impl error::Error for Elapsed {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.0.as_ref().map(|ended| ended as _)
+    }
+}
 
 impl From<Elapsed> for io::Error {
     fn from(elapsed: Elapsed) -> Self {
-        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+        let kind = match &elapsed.0 {
+            Some(ended) if !ended.is_deadline() => io::ErrorKind::Other,
+            _ => io::ErrorKind::TimedOut,
+        };
+        io::Error::new(kind, elapsed)
     }
 }

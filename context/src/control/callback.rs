@@ -4,7 +4,8 @@ use std::fmt;
 
 use framewise_sync::Arc;
 
-use super::node::{Entry, Node};
+use super::ended::Ended;
+use super::node::{Control, Entry, Node};
 use super::with_node;
 use crate::Frame;
 use crate::with_frame::WithFrame;
@@ -24,6 +25,26 @@ impl Callback {
 /// Dropping it withdraws the function. Leaking it leaks the frame, unless the work ends.
 #[must_use = "dropping it withdraws the callback"]
 pub struct OnCancel(Option<(Arc<Node>, usize)>);
+
+impl Control {
+    /// Registers `call`, which runs at the root when this control ends.
+    ///
+    /// # Errors
+    ///
+    /// Returns the reason if the control has ended. Then `call` is dropped.
+    pub fn watch(&self, call: impl FnOnce() + Send + 'static) -> Result<OnCancel, Ended> {
+        let call: Box<dyn FnOnce() + Send> = Box::new(call);
+        let call = Callback(WithFrame::in_frame(Frame::root(), call));
+        let node = self.node();
+        match node.register(Entry::Callback(call)) {
+            Ok(key) => Ok(OnCancel(Some((Arc::clone(node), key)))),
+            Err((ended, call)) => {
+                drop(call);
+                Err(ended)
+            }
+        }
+    }
+}
 
 impl OnCancel {
     /// Registers `call` with the current frame's control. If that has ended, calls it at once; if

@@ -110,6 +110,11 @@ impl Ended {
     }
 }
 
+// It is immutable, and a cause is only read. Whether that is usable after a panic depends on its
+// type, like with a frame's values.
+impl std::panic::UnwindSafe for Ended {}
+impl std::panic::RefUnwindSafe for Ended {}
+
 /// Two are equal if they are the same end.
 impl PartialEq for Ended {
     fn eq(&self, other: &Self) -> bool {

@@ -6,8 +6,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use framewise_context::control::{self, Ended, OnCancel};
 use framewise_context::coop;
 
+use super::queued::end_unrun;
 use super::{BlockingPool, Host};
 use crate::observe::Observer;
 use crate::panics::report_unhandled;
@@ -30,7 +32,13 @@ impl<H: Host> Job<H> {
         match self {
             Self::Task(task) => {
                 // SAFETY: the queue held the runnable task, so the thread that took it out is its
-                // holder; and the closure is Send.
+                // holder.
+                if let Err(ended) = unsafe { check_frame(task) } {
+                    // SAFETY: as above.
+                    unsafe { end_unrun(task, ended) }
+                    return;
+                }
+                // SAFETY: as above; and the closure is Send.
                 let ran = unsafe { task.run() };
                 debug_assert!(
                     matches!(ran, RunResult::Done),
@@ -63,8 +71,28 @@ impl<H: Host> Job<H> {
     }
 }
 
+/// Returns the reason if the work of the task's frame has ended.
+///
+/// # Safety
+///
+/// The caller is the task's holder.
+unsafe fn check_frame(task: TaskRef) -> Result<(), Ended> {
+    // SAFETY: rule T3: the frame is the holder's until the task runs or ends.
+    task.header().frame.with(|frame| unsafe {
+        if (*frame).is_root() {
+            Ok(())
+        } else {
+            (*frame).run(control::check)
+        }
+    })
+}
+
 /// The future of a blocking job: ready at its first poll.
-pub(super) struct BlockingCall<F>(pub(super) Option<F>);
+pub(super) struct BlockingCall<F> {
+    pub(super) f: Option<F>,
+    /// Watches the control of the call's frame while the call waits for a thread.
+    pub(super) guard: Option<OnCancel>,
+}
 
 impl<F> Unpin for BlockingCall<F> {}
 
@@ -72,7 +100,8 @@ impl<F: FnOnce() -> R, R> Future for BlockingCall<F> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<R> {
-        let f = self.0.take().expect("a blocking call is polled once");
+        self.guard = None;
+        let f = self.f.take().expect("a blocking call is polled once");
         // It may block without limit: there is no task that could yield.
         Poll::Ready(coop::with_unconstrained(f))
     }

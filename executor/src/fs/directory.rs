@@ -3,13 +3,12 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, FileType, Metadata};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::mem;
 #[cfg(unix)]
 use std::os::unix::fs::{DirBuilderExt, DirEntryExt};
 use std::path::{Path, PathBuf};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -209,7 +208,7 @@ impl ReadDir {
         loop {
             match &mut self.0 {
                 State::Reading(call) => {
-                    let read = ready!(Pin::new(call).poll(cx));
+                    let read = ready!(call.poll_regardless(cx));
                     self.0 = State::Failed;
                     self.0 = State::Idle(read.map_err(call_error)?);
                 }

@@ -4,12 +4,11 @@
 
 use std::fmt;
 use std::fs::{File as StdFile, FileTimes, Metadata, Permissions};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, SeekFrom};
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
@@ -565,7 +564,7 @@ impl File {
         let Some(flight) = &mut self.flight else {
             return Poll::Ready(None);
         };
-        let result = ready!(Pin::new(&mut flight.call).poll(cx));
+        let result = ready!(flight.call.poll_regardless(cx));
         let kind = flight.kind;
         self.flight = None;
         let result = result.map_err(call_error).and_then(|result| result);
@@ -664,7 +663,7 @@ impl File {
             });
             if call.is_finished() {
                 state.cancel();
-                let rejected = ready!(Pin::new(&mut call).poll(cx));
+                let rejected = ready!(call.poll_regardless(cx));
                 return Poll::Ready(
                     rejected
                         .map_err(call_error)

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use framewise_context::cancel::Ended;
 use framewise_context::{CaughtPanic, Frame};
 
 use super::id::Id;
@@ -13,7 +14,8 @@ use super::id::Id;
 ///
 /// It [panicked](Self::is_panic), it was [cancelled](Self::is_cancelled) by an abort or by the
 /// runtime's shutdown, or it was [rejected](Self::is_rejected): a blocking call for which no thread
-/// could be started.
+/// could be started. Or only the wait for it is over, because the joiner's deadline passed or its
+/// scope was cancelled ([`ended`](Self::ended)): then the task runs on, and can be awaited again.
 ///
 /// # Examples
 ///
@@ -42,6 +44,7 @@ struct Failure {
 enum Reason {
     Cancelled,
     Rejected(io::Error),
+    Ended(Ended),
     // The lock makes the payload `Sync`; it is never contended.
     Panic(Mutex<Box<dyn Any + Send>>, Frame),
 }
@@ -61,6 +64,12 @@ impl JoinError {
 
     pub(crate) fn rejected(id: Id, error: io::Error) -> Self {
         Self::new(Some(id), Reason::Rejected(error))
+    }
+
+    /// The error of a wait whose frame's work has ended, or of a blocking call that was not run
+    /// because of that. `None`: it was a wait for several tasks.
+    pub(crate) fn frame_ended(id: Option<Id>, ended: Ended) -> Self {
+        Self::new(id, Reason::Ended(ended))
     }
 
     /// The error of a task whose code panicked.
@@ -113,6 +122,38 @@ impl JoinError {
     /// Returns `true` if the task was aborted, or cancelled by the runtime's shutdown.
     pub fn is_cancelled(&self) -> bool {
         matches!(self.0.reason, Reason::Cancelled)
+    }
+
+    /// Returns the reason if the work of a frame has ended: that of the frame that joins, whose
+    /// wait is over while the task runs on, or that of a blocking call, which was not run.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use framewise::deadline;
+    ///
+    /// framewise::block_on(async {
+    ///     let mut slow = framewise::spawn(framewise::time::sleep(Duration::from_millis(50)));
+    ///     deadline::within(Duration::from_millis(5), async {
+    ///         let error = (&mut slow).await.expect_err("the deadline passes first");
+    ///         assert!(error.is_timed_out() && error.ended().is_some());
+    ///         assert!(!slow.is_finished());
+    ///         deadline::shield(slow).await.expect("it neither panics nor is aborted");
+    ///     })
+    ///     .await;
+    /// });
+    /// ```
+    pub fn ended(&self) -> Option<&Ended> {
+        match &self.0.reason {
+            Reason::Ended(ended) => Some(ended),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if a deadline passed before the task was joined; see [`ended`](Self::ended).
+    pub fn is_timed_out(&self) -> bool {
+        self.ended().is_some_and(Ended::is_deadline)
     }
 
     /// Returns `true` if the task panicked.
@@ -236,6 +277,7 @@ impl fmt::Display for JoinError {
                 f,
                 "no thread could be started for the blocking call{name}: {error}"
             ),
+            Reason::Ended(ended) => write!(f, "the task{name} was not joined: {ended}"),
             Reason::Panic(payload, _) => match Self::message(payload) {
                 Some(message) => write!(f, "the task{name} panicked: {message}"),
                 None => write!(f, "the task{name} panicked"),
@@ -249,6 +291,7 @@ impl fmt::Debug for JoinError {
         match &self.0.reason {
             Reason::Cancelled => f.write_str("JoinError::Cancelled"),
             Reason::Rejected(error) => f.debug_tuple("JoinError::Rejected").field(error).finish(),
+            Reason::Ended(ended) => f.debug_tuple("JoinError::Ended").field(ended).finish(),
             Reason::Panic(payload, frame) => f
                 .debug_struct("JoinError::Panic")
                 .field("message", &Self::message(payload))
@@ -262,13 +305,19 @@ impl std::error::Error for JoinError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.0.reason {
             Reason::Rejected(error) => Some(error),
+            Reason::Ended(ended) => Some(ended),
             _ => None,
         }
     }
 }
 
+/// The kind is [`TimedOut`](io::ErrorKind::TimedOut) if a deadline passed, else
+/// [`Other`](io::ErrorKind::Other).
 impl From<JoinError> for io::Error {
     fn from(error: JoinError) -> Self {
+        if error.is_timed_out() {
+            return io::Error::new(io::ErrorKind::TimedOut, error);
+        }
         io::Error::other(error)
     }
 }

@@ -10,6 +10,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
+use framewise_context::control::{self, ControlWait, Ended};
 use framewise_context::coop;
 
 use super::error::JoinError;
@@ -31,6 +32,13 @@ use crate::seeded::hooks;
 ///
 /// Awaiting a `&mut JoinHandle` is cancel safe: nothing is lost when the wait is dropped.
 ///
+/// # Deadlines
+///
+/// A wait for a task that is not finished ends with an error when the work of the joiner's frame
+/// ends: [`JoinError::ended`]. The task runs on, and a `&mut JoinHandle` can be awaited again,
+/// under a [shield](crate::deadline::shield). Aborting the task is up to the joiner. A task that
+/// was spawned under the same deadline fails by its own operations.
+///
 /// # Frame
 ///
 /// Awaiting leaves the awaiter's frame as it is. An output that is taken is dropped wherever its
@@ -46,6 +54,9 @@ use crate::seeded::hooks;
 /// ```
 pub struct JoinHandle<T> {
     task: TaskRef,
+    /// The registration with the control of the joiner's frame, once it has waited under one. In a
+    /// box, so that a handle is returned in registers.
+    wait: Option<Box<ControlWait>>,
     output: PhantomData<T>,
 }
 
@@ -65,6 +76,7 @@ impl<T> JoinHandle<T> {
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
         Self {
             task,
+            wait: None,
             output: PhantomData,
         }
     }
@@ -259,13 +271,29 @@ fn ready_with_error<T>(error: JoinError) -> Poll<Result<T, JoinError>> {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.poll_joined(cx, true)
+    }
+}
+
+impl<T> JoinHandle<T> {
+    /// Like `poll`, but waits on when the work of the current frame has ended. It is for calls of
+    /// the runtime's own, whose results must not be lost.
+    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
+    pub(crate) fn poll_regardless(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        self.poll_joined(cx, false)
+    }
+
+    #[inline]
+    fn poll_joined(&mut self, cx: &mut Context<'_>, obeys: bool) -> Poll<Result<T, JoinError>> {
         ready!(hooks::poll(cx));
         let header = self.task.header();
         let state = &header.state;
         if state.is_finished() {
             // A handle that is denied keeps the output.
             ready!(coop::poll_spend(cx));
+            self.wait = None;
             return self.take_joined();
         }
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
@@ -283,7 +311,7 @@ impl<T> Future for JoinHandle<T> {
             });
             // Unnoticed: never, because the waker is then replaced by its equal.
             if same {
-                return Poll::Pending;
+                return self.poll_end(cx, obeys);
             }
             if !state.unset_join_waker() {
                 return self.take_joined();
@@ -291,10 +319,61 @@ impl<T> Future for JoinHandle<T> {
         }
         // SAFETY: the bit is off.
         if unsafe { self.leave_waker(cx.waker().clone()) } {
-            Poll::Pending
+            self.poll_end(cx, obeys)
         } else {
             self.take_joined()
         }
+    }
+
+    /// Returns what `poll` returns for a task that is not finished: `Pending`, unless the work of
+    /// the current frame has ended.
+    #[inline]
+    fn poll_end(&mut self, cx: &mut Context<'_>, obeys: bool) -> Poll<Result<T, JoinError>> {
+        if !obeys || self.wait.is_none() && control::is_root() {
+            return Poll::Pending;
+        }
+        match self.register(cx.waker()) {
+            Ok(()) => Poll::Pending,
+            Err(ended) => self.stop_waiting(ended),
+        }
+    }
+
+    #[cold]
+    fn register(&mut self, waker: &Waker) -> Result<(), Ended> {
+        if let Some(wait) = &mut self.wait {
+            return wait.register(waker);
+        }
+        let mut wait = ControlWait::new();
+        wait.register(waker)?;
+        if wait.is_registered() {
+            self.wait = Some(Box::new(wait));
+        }
+        Ok(())
+    }
+
+    /// Takes the join waker back, and returns the error of a wait that has ended. If the task has
+    /// finished meanwhile, returns its output.
+    #[cold]
+    fn stop_waiting(&mut self, ended: Ended) -> Poll<Result<T, JoinError>> {
+        self.wait = None;
+        if !self.forget_waker() {
+            return self.take_joined();
+        }
+        let mut error = JoinError::frame_ended(Some(self.id()), ended);
+        error.set_name(self.task.name());
+        ready_with_error(error)
+    }
+
+    /// Takes the join waker out. Returns `false` if the task has finished.
+    fn forget_waker(&mut self) -> bool {
+        let header = self.task.header();
+        if header.state.has_join_waker() && !header.state.unset_join_waker() {
+            return false;
+        }
+        // SAFETY: rule T4: the bit is off, so the slot is the handle's.
+        let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+        drop(waker);
+        true
     }
 }
 

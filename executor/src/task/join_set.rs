@@ -20,6 +20,7 @@ use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
+use framewise_context::control::{ControlWait, Ended};
 use framewise_context::coop;
 use slab::Slab;
 
@@ -64,6 +65,10 @@ use crate::seeded::hooks;
 pub struct JoinSet<T> {
     members: Slab<JoinHandle<T>>,
     ended: Arc<EndedMembers>,
+    /// The registration of a wait with the control of the joiner's frame.
+    wait: ControlWait,
+    /// The end of the joiner's work that a wait has reported.
+    reported: Option<Ended>,
 }
 
 impl<T> JoinSet<T> {
@@ -72,6 +77,8 @@ impl<T> JoinSet<T> {
         Self {
             members: Slab::new(),
             ended: Arc::new(EndedMembers::new()),
+            wait: ControlWait::new(),
+            reported: None,
         }
     }
 
@@ -105,7 +112,10 @@ impl<T> JoinSet<T> {
     ///
     /// # Errors
     ///
-    /// The error of the task: see [`JoinError`].
+    /// The error of the task: see [`JoinError`]. When the work of the joiner's frame ends and no
+    /// task has ended, one wait returns an error without a task: see [`JoinError::ended`]. The
+    /// tasks stay in the set, and the next wait waits for them without a limit: they fail by the
+    /// same deadline if they were spawned under it.
     ///
     /// # Cancel safety
     ///
@@ -229,7 +239,7 @@ impl<T> JoinSet<T> {
     /// ```
     pub async fn join_all(mut self) -> Vec<T> {
         let mut outputs = Vec::with_capacity(self.len());
-        while let Some(joined) = self.join_next().await {
+        while let Some(joined) = self.join_next_regardless().await {
             match joined.map_err(JoinError::try_into_panic) {
                 Ok(output) => outputs.push(output),
                 Err(Ok(payload)) => resume_unwind(payload),
@@ -261,7 +271,14 @@ impl<T> JoinSet<T> {
     /// ```
     pub async fn shutdown(&mut self) {
         self.abort_all();
-        while self.join_next().await.is_some() {}
+        while self.join_next_regardless().await.is_some() {}
+    }
+
+    /// Like [`join_next`](Self::join_next), also if the work of the joiner's frame has ended.
+    async fn join_next_regardless(&mut self) -> Option<Result<T, JoinError>> {
+        let waiting = Waiting(self);
+        let member = poll_fn(|cx| waiting.0.poll_ended(cx, false)).await;
+        member.map(|member| output_of(member?))
     }
 
     /// Aborts all tasks; see [`JoinHandle::abort`]. They stay in the set until they are joined.
@@ -343,8 +360,8 @@ impl<T> JoinSet<T> {
     /// });
     /// ```
     pub fn poll_join_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, JoinError>>> {
-        let ended = ready!(self.poll_ended(cx));
-        Poll::Ready(ended.map(output_of))
+        let ended = ready!(self.poll_ended(cx, true));
+        Poll::Ready(ended.map(|member| output_of(member?)))
     }
 
     /// Like [`poll_join_next`](Self::poll_join_next), with the task's id; that of a task that
@@ -353,25 +370,40 @@ impl<T> JoinSet<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<(Id, T), JoinError>>> {
-        let ended = ready!(self.poll_ended(cx));
-        Poll::Ready(ended.map(output_with_id))
+        let ended = ready!(self.poll_ended(cx, true));
+        Poll::Ready(ended.map(|member| output_with_id(member?)))
     }
 
-    fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<Option<JoinHandle<T>>> {
+    /// Takes a member out that has ended. An error is the end of the joiner's work, if the wait
+    /// `obeys` it.
+    fn poll_ended(
+        &mut self,
+        cx: &mut Context<'_>,
+        obeys: bool,
+    ) -> Poll<Option<Result<JoinHandle<T>, JoinError>>> {
         ready!(hooks::poll(cx));
         let unit = ready!(coop::poll_proceed(cx));
         loop {
             let ended = self.take_ended();
             if ended.is_some() || self.members.is_empty() {
                 unit.made_progress();
-                return Poll::Ready(ended);
+                self.wait.clear();
+                return Poll::Ready(ended.map(Ok));
             }
             if ending::is_ending_any()
                 && let Some(cancelled) = self.take_cancelled_here()
             {
-                return Poll::Ready(Some(cancelled));
+                return Poll::Ready(Some(Ok(cancelled)));
             }
             if self.ended.leave_waker(cx.waker()) {
+                if obeys
+                    && let Err(ended) = self.wait.register(cx.waker())
+                    && self.reported.as_ref() != Some(&ended)
+                {
+                    self.ended.forget_waker();
+                    self.reported = Some(ended.clone());
+                    return Poll::Ready(Some(Err(JoinError::frame_ended(None, ended))));
+                }
                 return Poll::Pending;
             }
         }
@@ -418,6 +450,7 @@ struct Waiting<'a, T>(&'a mut JoinSet<T>);
 impl<T> Drop for Waiting<'_, T> {
     fn drop(&mut self) {
         self.0.ended.forget_waker();
+        self.0.wait.clear();
     }
 }
 

@@ -8,9 +8,11 @@
     reason = "a scope starts what outlasts its future"
 )]
 
+mod blocking;
 mod cancels;
 mod ends;
 mod scopes;
+mod waits;
 
 use std::time::Duration;
 
