@@ -217,7 +217,7 @@ pub use derived_scope::{DerivedScope, MakeValue};
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 #[doc(hidden)]
-pub use mirror::{MirrorWith, announce_current, mirror_with};
+pub use mirror::{MirrorWith, announce_current, is_current_mirrored, mirror_with};
 pub use panic::{CaughtPanic, catch_unwind};
 #[doc(hidden)]
 pub use panic::{catch_unwind_of, current_owner, with_owner};

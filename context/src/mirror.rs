@@ -199,6 +199,14 @@ impl Frame {
     }
 }
 
+/// Returns `true` if the current frame binds a variable that is mirrored.
+#[doc(hidden)]
+#[inline]
+pub fn is_current_mirrored() -> bool {
+    // SAFETY: (rule 4) the current frame is alive.
+    unsafe { is_mirrored(current::get()) }
+}
+
 /// Calls the callbacks of mirrored variables for the return to the current frame. For executors,
 /// after [`Frame::announce`].
 #[doc(hidden)]

@@ -22,6 +22,7 @@ pub use self::hooks::TaskMeta;
 pub use self::wakes::{Ancestor, Wake, WakeSource, last_wake, lineage};
 use crate::panics::PanicHook;
 use crate::task::header::{Header, Polled, TaskRef, Vtable};
+use crate::task::mirrored;
 use crate::task::waker::{TRACKED_WAKER_VTABLE, WAKER_VTABLE};
 
 /// What a runtime observes its tasks by. It is made with the runtime, and ends after all of its
@@ -99,7 +100,11 @@ pub(crate) unsafe fn poll(pointer: NonNull<Header>, _wakers: &'static RawWakerVT
             &WAKER_VTABLE
         };
         extension(&task).before_poll(task);
-        let polled = (plain(task).poll)(pointer, wakers);
+        let polled = if task.frame().is_mirrored() {
+            mirrored::poll(pointer, wakers)
+        } else {
+            (plain(task).poll)(pointer, wakers)
+        };
         if polled == Polled::Pending {
             extension(&task).after_poll(task);
         }

@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::task::{Context, Poll, RawWakerVTable};
 
-use framewise_context::{Frame, catch_unwind_of, coop, with_owner};
+use framewise_context::{Frame, announce_current, catch_unwind_of, coop, with_owner};
 use framewise_sync::cell::UnsafeCell;
 
 mod allocate;
@@ -22,6 +22,7 @@ use super::catch::catch_and_discard;
 use super::error::JoinError;
 use super::header::{Header, Polled, RunResult, TaskRef, Vtable};
 use super::label::Label;
+use super::mirrored;
 pub(crate) use super::schedule::Schedule;
 use super::state::{FinishAction, OutputOwner, StartAction, WakeAction};
 use super::waker::BorrowedWaker;
@@ -72,6 +73,14 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         schedule: observe::schedule,
         free: Self::free_observed,
         extension: offset_of!(Observed<F, S, L>, core),
+        plain: Some(&Self::VTABLE),
+        ..Self::VTABLE
+    };
+
+    /// The table of a task in a frame with mirrored variables. That of an observed task serves such
+    /// frames, too.
+    const MIRRORED: Vtable = Vtable {
+        poll: mirrored::poll,
         plain: Some(&Self::VTABLE),
         ..Self::VTABLE
     };
@@ -293,6 +302,10 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
             .header
             .frame
             .with_mut(|frame| unsafe { mem::take(&mut *frame) });
+        if frame.is_mirrored() {
+            // It may be the one that is announced.
+            announce_current();
+        }
         // The panic hook has printed the panic of a destructor; the joiner must not wait forever.
         catch_and_discard(|| drop(frame));
     }

@@ -275,7 +275,7 @@ impl LocalSet {
     fn run(&self, task: TaskRef) {
         // SAFETY: what comes out of the queue is runnable, and this is the set's thread: the set is
         // not Send. The task has a budget of its own; that of the set's poller is restored.
-        let run = || coop::with_budget(|| unsafe { task.run() });
+        let run = || coop::with_budget(|| unsafe { task.run_nested() });
         match with_tokio_budget(run) {
             RunResult::Done => {}
             RunResult::Reschedule(task) => self.shared.push(task),

@@ -75,6 +75,7 @@ pub mod join_set;
 pub(crate) mod label;
 pub(crate) mod large;
 pub(crate) mod local;
+pub(crate) mod mirrored;
 pub(crate) mod owned;
 mod schedule;
 mod spawn;

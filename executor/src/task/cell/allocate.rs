@@ -44,14 +44,12 @@ fn allocate_core<F: Future, S: Schedule, L: Label>(
     if const { L::IS_OBSERVABLE } && scheduler.observer().is_some() {
         return allocate_observed(future, frame, scheduler, label, joined);
     }
-    let core = Core::new(
-        future,
-        frame,
-        scheduler,
-        label,
-        joined,
-        &Core::<F, S, L>::VTABLE,
-    );
+    let vtable = if frame.is_mirrored() {
+        &Core::<F, S, L>::MIRRORED
+    } else {
+        &Core::<F, S, L>::VTABLE
+    };
+    let core = Core::new(future, frame, scheduler, label, joined, vtable);
     let pointer = NonNull::from(Box::leak(Box::new(core))).cast();
     // SAFETY: the pointer is to a live task, which the caller's references keep alive.
     unsafe { TaskRef::new(pointer) }
