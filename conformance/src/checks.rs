@@ -10,6 +10,7 @@ pub(crate) mod composition;
 pub(crate) mod elsewhere;
 pub(crate) mod ends;
 pub(crate) mod errors;
+pub(crate) mod flow;
 pub(crate) mod flowing;
 pub(crate) mod handed_over;
 pub(crate) mod holders;
@@ -78,6 +79,7 @@ macro_rules! __for_each_executor_chapter {
         $crate::__errors_checks!($callback $arguments);
         $crate::__innermost_checks!($callback $arguments);
         $crate::__unhandled_checks!($callback $arguments);
+        $crate::__flow_checks!($callback $arguments);
     };
 }
 

@@ -1,13 +1,14 @@
 //! The items of the contract, by number.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 /// The text of the contract.
 const CONTRACT: &str = framewise_context::contract::TEXT;
 
-/// The number of the last item that the suite knows: it checks C-1 to this one. The later items of
-/// the contract are about features of the `framewise` runtime, or about features to come.
-pub const LAST_ITEM: u8 = 83;
+/// The numbers of the items that the suite knows. The others of the contract are about features of
+/// the `framewise` runtime, or about features to come.
+const KNOWN: [RangeInclusive<u8>; 2] = [1..=83, 93..=96];
 
 /// An item of the contract: `C-25`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,8 +22,8 @@ impl Item {
     /// Panics if the suite does not know the item.
     pub fn new(number: u8) -> Self {
         assert!(
-            (1..=LAST_ITEM).contains(&number),
-            "the suite knows C-1 to C-{LAST_ITEM}, not C-{number}"
+            KNOWN.iter().any(|range| range.contains(&number)),
+            "the suite does not know C-{number}"
         );
         Self(number)
     }
@@ -42,7 +43,7 @@ impl Item {
 
     /// Returns every item that the suite knows.
     pub fn all() -> impl Iterator<Item = Self> {
-        (1..=LAST_ITEM).map(Self)
+        KNOWN.into_iter().flatten().map(Self)
     }
 
     /// Returns the item's number.

@@ -4,7 +4,7 @@
 //! Users of [`framewise_context`] bind a request id, a tenant or a deadline, and expect to read it
 //! in the tasks that they spawn, after each await, in destructors and on every thread. This depends
 //! on the executor and the libraries that run their code. The [contract](context::contract) lists
-//! case by case what users may rely on; this crate checks its items up to number [`LAST_ITEM`].
+//! case by case what users may rely on; this crate checks the items of [`Item::all`].
 //!
 //! Implement [`Executor`], which has two required functions, and run the [`Suite`]. Each check runs
 //! in three start frames (at the root, under a binding, in a captured frame), with a new executor
@@ -207,7 +207,7 @@
 //!   Checks that cannot observe anything after that are not applicable.
 //! - A check that hangs is reported after [`Suite::limit`], and its thread is leaked. An executor
 //!   that aborts the process ends the suite.
-//! - The items after number [`LAST_ITEM`] are not checked: they are about features of the
+//! - The items that [`Item::all`] leaves out are not checked: they are about features of the
 //!   `framewise` runtime, or about features to come.
 
 mod cause;
@@ -236,7 +236,7 @@ pub use executor::{
     Listener, Local, LocalBoxFuture, Net, Output, PanicHook, Shutdown, Timers, UnhandledPanics,
 };
 pub use framewise_context as context;
-pub use item::{Item, LAST_ITEM};
+pub use item::Item;
 pub use pool::{Connection, Connector, Pool, Work};
 pub use report::{Finding, ItemState, Outcome, Report};
 pub use runner::Suite;

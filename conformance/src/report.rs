@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::check_result::{CheckError, CheckResult, Failure};
-use crate::item::{Item, LAST_ITEM};
+use crate::item::Item;
 use crate::start_frame::StartFrame;
 
 /// How one check ended, run in one start frame.
@@ -165,7 +165,7 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |state| self.items(state).len();
-        let all = usize::from(LAST_ITEM);
+        let all = Item::all().count();
         let checked = all - count(ItemState::Unchecked);
         let of_all = if checked == all {
             String::new()

@@ -33,7 +33,7 @@ const CALLS: usize = 4;
 
 type Handle = Box<dyn JoinHandle>;
 
-pub(super) fn spawn_blocking<T: Send + 'static>(
+pub(in crate::checks) fn spawn_blocking<T: Send + 'static>(
     blocking: &dyn Blocking,
     call: impl FnOnce() -> T + Send + 'static,
 ) -> Handle {

@@ -51,6 +51,7 @@ pub(crate) enum Fault {
     CallsHookRunsOutside,
     CallbacksHookRunsOutside,
     FiredSleepsKeepTheFrame,
+    PollsUnannounced,
 }
 
 impl Fault {
@@ -250,5 +251,18 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         Fault::CallbacksHookRunsOutside,
         83,
         "the hook does not run in the frame in which a callback",
+    ),
+    (Fault::PollsUnannounced, 93, "entered by `Frame::run`"),
+    (Fault::CarriesNothing, 94, "no frame is carried"),
+    (Fault::InheritsAtFirstPoll, 95, "at its first poll"),
+    (
+        Fault::NotInheritedIsInherited,
+        95,
+        "Frame::current().inherited()",
+    ),
+    (
+        Fault::NotInheritedIsInherited,
+        96,
+        "Frame::current().inherited()",
     ),
 ];

@@ -65,6 +65,7 @@ fn some_faults_break_one_item_and_no_other() {
         (Fault::CallbacksHookRunsOutside, 83),
         (Fault::FiredSleepsKeepTheFrame, 48),
         (Fault::DroppedSleepsKeepTheFrame, 48),
+        (Fault::PollsUnannounced, 93),
     ];
     std::thread::scope(|scope| {
         for (fault, number) in faults {

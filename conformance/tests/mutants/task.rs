@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, ThreadId};
 
-use framewise_conformance::context::{Frame, catch_unwind};
+use framewise_conformance::context::{Frame, catch_unwind, coop};
 use framewise_conformance::{BoxFuture, Ended};
 
 use crate::executor::{Core, lock};
@@ -143,11 +143,18 @@ impl Task {
             _ => Waker::from(Arc::clone(self)),
         };
         RECORDED.with(|recorded| recorded.replace(Some(frame.clone())));
-        let polled = frame.run(|| {
+        let poll = || {
             catch_unwind(AssertUnwindSafe(|| {
                 future.as_mut().poll(&mut Context::from_waker(&waker))
             }))
-        });
+        };
+        let polled = match self.fault() {
+            // Made current without the callbacks of mirrored variables.
+            Fault::PollsUnannounced => {
+                coop::with_budget(|| Frame::root().run(|| frame.run_poll(poll)))
+            }
+            _ => frame.run(poll),
+        };
         RECORDED.with(|recorded| recorded.replace(None));
         if self.fault().remembers_the_last_frame() {
             let before = LAST.with(|last| last.replace(frame.clone()));
