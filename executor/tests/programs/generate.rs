@@ -114,7 +114,8 @@ impl Filled {
         match op {
             Op::Run | Op::Catch | Op::CatchStd | Op::Enter | Op::Scope | Op::MadeUnder => self,
             Op::Moved | Op::InFrame | Op::Elapse | Op::WithinLimit | Op::Interval => self,
-            Op::BlockInPlace => self,
+            Op::BlockInPlace | Op::RunWithout | Op::WithoutFlow => self,
+            Op::ScopeWithout | Op::ScopeWithoutFlow => self,
             _ => Self([
                 self.0[Slot::Frame as usize],
                 Default::default(),

@@ -116,6 +116,8 @@ pub(crate) struct Model {
 }
 
 const RESTORED: &str = "C-2, C-3: run restores";
+const UNBOUND: &str = "C-94: unbound";
+const WITHOUT_FLOW: &str = "C-96: the code itself keeps its frame";
 const SNAPSHOT: &str = "C-15 to C-17: an entered snapshot";
 
 /// Returns the expected observations of a program.
@@ -147,6 +149,11 @@ fn bound(node: &Node, bindings: &Bindings, first: usize) -> Bindings {
     binds.fold(bindings.clone(), |bindings, (index, bind)| {
         bindings.with(bind.var, node.value(index))
     })
+}
+
+/// Returns `bindings` without the variables that the statement names.
+fn unbound(node: &Node, bindings: &Bindings) -> Bindings {
+    bindings.without(node.binds.iter().map(|bind| bind.var))
 }
 
 impl Model {
@@ -257,6 +264,8 @@ impl Model {
 fn restores(op: Op) -> Option<&'static str> {
     Some(match op {
         Op::Run => RESTORED,
+        Op::RunWithout | Op::ScopeWithout => UNBOUND,
+        Op::WithoutFlow | Op::ScopeWithoutFlow => WITHOUT_FLOW,
         Op::Enter => SNAPSHOT,
         Op::Catch | Op::CatchStd => "C-6, C-21, C-74: a panic restores",
         Op::Call | Op::CallOnThread => "C-18, C-21: a call of a wrapped closure restores",

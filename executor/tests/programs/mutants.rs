@@ -61,7 +61,8 @@ mutants! {
     a_capture_at_the_first_poll CapturesAtFirstPoll [Spawn SpawnLocal] "C-25";
     an_inheritance_of_everything InheritsEverything [Spawn SpawnLocal] "C-37";
     a_frame_lost_on_the_second_poll LosesFrameOnSecondPoll [Spawn SpawnLocal] "C-25 to C-31";
-    a_drop_outside_of_the_frame DropsOutsideOfFrame [AbortParked LeaveParked AbortAtOnce Abort] "C-41";
+    a_drop_outside_of_the_frame DropsOutsideOfFrame
+        [AbortParked LeaveParked AbortAtOnce Abort AbortFromThread] "C-41";
     a_frame_not_restored_after_a_panic ForgetsToRestoreAfterPanic [Catch] "C-6";
     a_scope_that_leaks ScopesLeak [Scope] "C-74";
     a_scope_that_takes_its_frame_when_made ScopesAreEager [MadeUnder] "C-66";
@@ -81,6 +82,9 @@ mutants! {
     a_waker_that_keeps_the_frame WakersKeepFrames [KeepWaker] "C-48";
     a_mix_of_interleaved_tasks MixesInterleaved [Spawn SpawnLocal] "C-25 to C-31";
     a_frame_that_is_never_freed LeaksFrames [Run] "C-19";
+    a_variable_that_stays_bound UnbindsTooLittle [RunWithout ScopeWithout] "C-94";
+    a_flow_that_goes_on FlowsAnyway [WithoutFlow] "C-96";
+    a_poll_that_is_not_announced AnnouncesNoPoll [Spawn SpawnLocal] "C-93";
 }
 
 /// Control: the same programs pass on the unmodified runtime.

@@ -115,6 +115,9 @@ ops! {
     Observe "observe" Sync (0, 0), None, false, &[], 4, Nothing;
     Guard "guard" Sync (0, 0), None, false, &[], 5, Nothing;
     Run "run" Sync (1, 2), None, false, &[Sync], 10, Nothing;
+    // Their bindings say which variables are removed.
+    RunWithout "run without" Sync (1, 2), None, false, &[Sync], 4, Nothing;
+    WithoutFlow "run without flow" Sync (0, 0), None, false, &[Sync], 3, Nothing;
     Catch "catch" Sync (0, 0), None, false, &[Sync], 5, Nothing;
     CatchStd "std catch" Sync (0, 0), None, false, &[Sync], 2, Nothing;
     Panic "panic" Sync (0, 0), None, false, &[], 5, Nothing;
@@ -141,6 +144,8 @@ ops! {
     Yield "yield" Async (0, 0), None, false, &[], 8, Nothing;
     Sleep "sleep" Async (0, 0), None, false, &[], 4, Nothing;
     Scope "scope" Async (1, 2), None, false, &[Async], 14, Nothing;
+    ScopeWithout "scope without" Async (1, 2), None, false, &[Async], 4, Nothing;
+    ScopeWithoutFlow "scope without flow" Async (0, 0), None, false, &[Async], 3, Nothing;
     MadeUnder "made under the first" Async (1, 2), None, false, &[Async], 4, Nothing;
     Moved "begun under the first" Async (1, 2), None, false, &[Sync, Async], 4, Nothing;
     InFrame "in frame" Async (0, 0), FRAME, false, &[Async], 6, Nothing;

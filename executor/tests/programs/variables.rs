@@ -1,22 +1,65 @@
 //! The variables that programs bind, their observed values, and values that report their drop.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Once};
 
+use framewise::context::{BindingList, Bindings as Binding, without};
 use framewise::runtime::Handle;
 use framewise::{ContextVar, DefaultVar, Frame, bind};
 
 use crate::real::run::Run;
 
-static NUMBER: ContextVar<u64> = ContextVar::new("number");
-static SHARED: ContextVar<Value> = ContextVar::new("shared");
+static NUMBER: ContextVar<u64> = ContextVar::new("number").mirrored(
+    |value| entered(&NUMBER_TOLD, *value),
+    |value| left(&NUMBER_TOLD, *value),
+);
+static SHARED: ContextVar<Value> = ContextVar::new("shared").mirrored(
+    |value| entered(&SHARED_TOLD, value.name),
+    |value| left(&SHARED_TOLD, value.name),
+);
 static LIMIT: DefaultVar<u64> = DefaultVar::new("limit", LIMIT_DEFAULT);
 static TOKEN: ContextVar<Value> = ContextVar::new("token").not_inherited();
 static FAR: ContextVar<Value> = ContextVar::new("far");
 static FAR_TOKEN: ContextVar<u64> = ContextVar::new("far_token").not_inherited();
+static HANDED: ContextVar<u64> = ContextVar::new("handed").inherit_with(handed_over);
 
 const LIMIT_DEFAULT: u64 = 3;
+
+/// What is added to the value of `HANDED` for each task; it is handed over once.
+const GENERATION: u64 = 1_000_000;
+
+/// What a task gets of `HANDED`.
+fn handed_over(value: &u64) -> Option<u64> {
+    (*value < GENERATION).then_some(value + GENERATION)
+}
+
+thread_local! {
+    /// What the callbacks of the mirrored variables told this thread.
+    static NUMBER_TOLD: Cell<Option<u64>> = const { Cell::new(None) };
+    static SHARED_TOLD: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+type Told = std::thread::LocalKey<Cell<Option<u64>>>;
+
+/// What a thread was told if a value was entered or left twice.
+const BROKEN: Option<u64> = Some(u64::MAX);
+
+fn entered(told: &'static Told, value: u64) {
+    told.set(match told.get() {
+        None => Some(value),
+        Some(_) => BROKEN,
+    });
+}
+
+fn left(told: &'static Told, value: u64) {
+    told.set(if told.get() == Some(value) {
+        None
+    } else {
+        BROKEN
+    });
+}
 
 /// Padding between the near and the far variables, so that the far ones are in a frame's
 /// second-level tables.
@@ -47,9 +90,10 @@ impl Var {
     pub(crate) const TOKEN: Var = Var(3);
     pub(crate) const FAR: Var = Var(4);
     pub(crate) const FAR_TOKEN: Var = Var(5);
+    pub(crate) const HANDED: Var = Var(6);
 
-    /// Plain or counted, inherited or not, with a default or without, inline in the frame or in a
-    /// second-level table.
+    /// Plain or counted, inherited or not, mirrored or not, with a default or without, inline in
+    /// the frame or in a second-level table.
     pub(crate) const ALL: &'static [Var] = &[
         Self::NUMBER,
         Self::SHARED,
@@ -57,17 +101,32 @@ impl Var {
         Self::TOKEN,
         Self::FAR,
         Self::FAR_TOKEN,
+        Self::HANDED,
     ];
 
     /// The variables whose values report their drop.
     pub(crate) const COUNTED: &'static [Var] = &[Self::SHARED, Self::TOKEN, Self::FAR];
 
     pub(crate) fn name(self) -> &'static str {
-        ["number", "shared", "limit", "token", "far", "far_token"][usize::from(self.0)]
+        let names = [
+            "number",
+            "shared",
+            "limit",
+            "token",
+            "far",
+            "far_token",
+            "handed",
+        ];
+        names[usize::from(self.0)]
     }
 
-    fn is_inherited(self) -> bool {
-        self != Self::TOKEN && self != Self::FAR_TOKEN
+    /// Returns what a task gets of the value.
+    fn inherited(self, value: u64) -> Option<u64> {
+        match self {
+            Self::TOKEN | Self::FAR_TOKEN => None,
+            Self::HANDED => handed_over(&value),
+            _ => Some(value),
+        }
     }
 
     fn default(self) -> Option<u64> {
@@ -82,26 +141,34 @@ impl Var {
             2 => Some(LIMIT.get()),
             3 => TOKEN.with(value),
             4 => FAR.with(value),
-            _ => FAR_TOKEN.get(),
+            5 => FAR_TOKEN.get(),
+            _ => HANDED.get(),
         }
     }
 }
 
 /// The values of all variables at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Seen([Option<u64>; 6]);
+pub(crate) struct Seen {
+    values: [Option<u64>; 7],
+    /// What the callbacks of the mirrored variables told the thread: C-93.
+    told: [Option<u64>; 2],
+}
 
 impl Seen {
     /// Reads the variables in the current frame.
     pub(crate) fn now() -> Self {
-        Self(std::array::from_fn(|index| Var::ALL[index].read()))
+        Self {
+            values: std::array::from_fn(|index| Var::ALL[index].read()),
+            told: [NUMBER_TOLD.get(), SHARED_TOLD.get()],
+        }
     }
 }
 
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut any = false;
-        for (var, value) in Var::ALL.iter().zip(self.0) {
+        for (var, value) in Var::ALL.iter().zip(self.values) {
             if value == var.default() {
                 continue;
             }
@@ -114,40 +181,71 @@ impl fmt::Debug for Seen {
                 None => write!(f, "{}=nothing", var.name())?,
             }
         }
-        if any {
-            Ok(())
-        } else {
-            f.write_str("nothing bound")
+        if !any {
+            f.write_str("nothing bound")?;
         }
+        if self.told != [self.values[0], self.values[1]] {
+            write!(f, " (C-93: the thread was told {:?})", self.told)?;
+        }
+        Ok(())
     }
 }
 
 /// The model of a frame: only its bindings.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Bindings(BTreeMap<Var, u64>);
+pub(crate) struct Bindings {
+    values: BTreeMap<Var, u64>,
+    /// Tasks that are spawned inside inherit nothing.
+    without_flow: bool,
+}
 
 impl Bindings {
     pub(crate) fn with(&self, var: Var, value: u64) -> Self {
         let mut more = self.clone();
-        more.0.insert(var, value);
+        more.values.insert(var, value);
         more
+    }
+
+    pub(crate) fn without(&self, vars: impl IntoIterator<Item = Var>) -> Self {
+        let vars: BTreeSet<Var> = vars.into_iter().collect();
+        let mut fewer = self.clone();
+        fewer.values.retain(|var, _| !vars.contains(var));
+        fewer
+    }
+
+    pub(crate) fn is_without_flow(&self) -> bool {
+        self.without_flow
+    }
+
+    pub(crate) fn without_flow(&self) -> Self {
+        Self {
+            without_flow: true,
+            ..self.clone()
+        }
     }
 
     /// Returns the bindings that a spawned task inherits.
     pub(crate) fn inherited(&self) -> Self {
-        Self(
-            self.0
-                .iter()
-                .filter(|(var, _)| var.is_inherited())
-                .map(|(&k, &v)| (k, v))
-                .collect(),
-        )
+        if self.without_flow {
+            return Self::default();
+        }
+        let task = |(var, value): (&Var, &u64)| Some((*var, var.inherited(*value)?));
+        Self {
+            values: self.values.iter().filter_map(task).collect(),
+            without_flow: false,
+        }
     }
 
     /// Returns the values that are observed with these bindings.
     pub(crate) fn seen(&self) -> Seen {
-        let read = |var: &Var| self.0.get(var).copied().or(var.default());
-        Seen(std::array::from_fn(|index| read(&Var::ALL[index])))
+        let bound = |var: &Var| self.values.get(var).copied();
+        Seen {
+            values: std::array::from_fn(|index| {
+                let var = &Var::ALL[index];
+                bound(var).or(var.default())
+            }),
+            told: [bound(&Var::NUMBER), bound(&Var::SHARED)],
+        }
     }
 }
 
@@ -212,7 +310,8 @@ impl Made {
             2 => Made::Plain(&LIMIT, name),
             3 => Made::Counted(&TOKEN, value()),
             4 => Made::Counted(&FAR, value()),
-            _ => Made::Plain(&FAR_TOKEN, name),
+            5 => Made::Plain(&FAR_TOKEN, name),
+            _ => Made::Plain(&HANDED, name),
         }
     }
 
@@ -292,4 +391,65 @@ pub(crate) fn scoped_stream<'a, S: futures::Stream<Item = ()> + Send + 'a>(
     stream: S,
 ) -> futures::stream::BoxStream<'a, ()> {
     with_list!(made, bindings => Box::pin(bindings.scope_stream(stream)))
+}
+
+/// Calls `then` with a list that removes the variables.
+fn list_without(vars: &[Var], then: impl UseList) {
+    fn and(list: Binding<impl BindingList + Send + 'static>, vars: &[Var], then: impl UseList) {
+        let Some((var, rest)) = vars.split_first() else {
+            return then.call(list);
+        };
+        assert!(rest.is_empty(), "a statement has two bindings at most");
+        match var.0 {
+            0 => then.call(list.without(&NUMBER)),
+            1 => then.call(list.without(&SHARED)),
+            2 => then.call(list.without(&LIMIT)),
+            3 => then.call(list.without(&TOKEN)),
+            4 => then.call(list.without(&FAR)),
+            5 => then.call(list.without(&FAR_TOKEN)),
+            _ => then.call(list.without(&HANDED)),
+        }
+    }
+    let rest = &vars[1..];
+    match vars[0].0 {
+        0 => and(without(&NUMBER), rest, then),
+        1 => and(without(&SHARED), rest, then),
+        2 => and(without(&LIMIT), rest, then),
+        3 => and(without(&TOKEN), rest, then),
+        4 => and(without(&FAR), rest, then),
+        5 => and(without(&FAR_TOKEN), rest, then),
+        _ => and(without(&HANDED), rest, then),
+    }
+}
+
+/// A use of a list of any type.
+trait UseList {
+    fn call<L: BindingList + Send + 'static>(self, list: Binding<L>);
+}
+
+/// Runs `body` without the variables.
+pub(crate) fn run_without(vars: &[Var], body: impl FnOnce()) {
+    struct Run<F>(F);
+    impl<F: FnOnce()> UseList for Run<F> {
+        fn call<L: BindingList + Send + 'static>(self, list: Binding<L>) {
+            list.run(self.0);
+        }
+    }
+    list_without(vars, Run(body));
+}
+
+/// Wraps a future in a scope without the variables.
+pub(crate) fn scoped_without<'a, F: Future<Output = ()> + Send + 'a>(
+    vars: &[Var],
+    future: F,
+) -> futures::future::BoxFuture<'a, ()> {
+    struct Wrap<'o, 'a, F>(F, &'o mut Option<futures::future::BoxFuture<'a, ()>>);
+    impl<'a, F: Future<Output = ()> + Send + 'a> UseList for Wrap<'_, 'a, F> {
+        fn call<L: BindingList + Send + 'static>(self, list: Binding<L>) {
+            *self.1 = Some(Box::pin(list.scope(self.0)));
+        }
+    }
+    let mut scoped = None;
+    list_without(vars, Wrap(future, &mut scoped));
+    scoped.expect("the list was used")
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{At, Closure, Ends, Model, RESTORED, SNAPSHOT, Slots, bound};
+use super::{
+    At, Closure, Ends, Model, RESTORED, SNAPSHOT, Slots, UNBOUND, WITHOUT_FLOW, bound, unbound,
+};
 use crate::expect::Role;
 use crate::program::{Node, Op};
 
@@ -14,6 +16,14 @@ impl Model {
             Op::Observe | Op::Guard => {}
             Op::Run => {
                 let inside = at.under(bound(node, &at.bindings, 0), RESTORED);
+                return self.block(node, 0, &inside, slots);
+            }
+            Op::RunWithout => {
+                let inside = at.under(unbound(node, &at.bindings), UNBOUND);
+                return self.block(node, 0, &inside, slots);
+            }
+            Op::WithoutFlow => {
+                let inside = at.under(at.bindings.without_flow(), WITHOUT_FLOW);
                 return self.block(node, 0, &inside, slots);
             }
             Op::Catch | Op::CatchStd => self.catch(node, at, slots),

@@ -47,6 +47,9 @@ impl Model {
                 let entered = frames[usize::from(node.slot)].inherited();
                 (entered, "C-35, C-63: a task spawned by a thread")
             }
+            _ if at.bindings.is_without_flow() => {
+                (Bindings::default(), "C-96: spawned without flow")
+            }
             Op::SpawnBlocking => (at.bindings.inherited(), "C-61: a blocking call"),
             Op::SpawnLocal if at.local => (at.bindings.inherited(), "C-34: a local task"),
             _ => (

@@ -1,6 +1,6 @@
 //! The model of statements that await.
 
-use super::{At, Ends, Model, Slots, bound};
+use super::{At, Ends, Model, Slots, UNBOUND, WITHOUT_FLOW, bound, unbound};
 use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
 
@@ -14,6 +14,14 @@ impl Model {
             Op::Scope => {
                 let item = "C-67, C-74: a scope's values over the poller's";
                 let inside = at.under(bound(node, &at.bindings, 0), item);
+                return self.scope(node, &inside, slots);
+            }
+            Op::ScopeWithout => {
+                let inside = at.under(unbound(node, &at.bindings), UNBOUND);
+                return self.scope(node, &inside, slots);
+            }
+            Op::ScopeWithoutFlow => {
+                let inside = at.under(at.bindings.without_flow(), WITHOUT_FLOW);
                 return self.scope(node, &inside, slots);
             }
             // The first variable was bound when the scope of the others was created, and is not

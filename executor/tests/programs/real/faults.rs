@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use framewise::Frame;
+use framewise::context::coop::with_budget;
 use futures::future::{BoxFuture, FutureExt};
 
 use super::run::Run;
@@ -65,6 +66,12 @@ pub(crate) enum Fault {
     WakersKeepFrames,
     /// A frame that was bound is never freed.
     LeaksFrames,
+    /// Of two variables that a statement removes, one stays.
+    UnbindsTooLittle,
+    /// Tasks that are spawned without flow inherit.
+    FlowsAnyway,
+    /// Polls are not announced to the callbacks of mirrored variables.
+    AnnouncesNoPoll,
 }
 
 /// Polls and drops a future in a wrong frame.
@@ -85,6 +92,8 @@ enum Polled {
     Again,
     /// A poll after another future was polled on the same thread.
     AfterOthers,
+    /// None, but the callbacks of mirrored variables are not called for the frame.
+    Unannounced,
 }
 
 thread_local! {
@@ -106,16 +115,20 @@ impl<T> Future for Misplaced<'_, T> {
         }
         let others = LAST.replace(this.number) != this.number;
         let is_misplaced = match this.polled {
-            Polled::Never => false,
+            Polled::Never | Polled::Unannounced => false,
             Polled::Again => !is_first,
             Polled::AfterOthers => !is_first && others,
         };
         let inner = this.inner.as_mut().expect("it is there until the drop");
         if is_misplaced {
-            Frame::root().run(|| inner.poll_unpin(cx))
-        } else {
-            inner.poll_unpin(cx)
+            return Frame::root().run(|| inner.poll_unpin(cx));
         }
+        if this.polled == Polled::Unannounced {
+            let frame = Frame::current();
+            let poll = || frame.run_poll(|| inner.poll_unpin(cx));
+            return with_budget(|| Frame::root().run(poll));
+        }
+        inner.poll_unpin(cx)
     }
 }
 
@@ -138,6 +151,7 @@ pub(super) fn task<T: 'static>(
         Fault::LosesFrameOnSecondPoll => (Polled::Again, None),
         Fault::MixesInterleaved => (Polled::AfterOthers, None),
         Fault::DropsOutsideOfFrame => (Polled::Never, Some(Frame::root())),
+        Fault::AnnouncesNoPoll => (Polled::Unannounced, None),
         _ => return Box::pin(future),
     };
     Box::pin(Misplaced {

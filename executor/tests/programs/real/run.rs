@@ -14,7 +14,7 @@ use super::faults::Fault;
 use super::hook;
 use crate::expect::{Note, Observation, Place, Role};
 use crate::program::Node;
-use crate::variables::{Made, Seen};
+use crate::variables::{Made, Seen, Var};
 
 /// The timeout after which live values count as leaked. No test measures time with it.
 const LEAK: Duration = Duration::from_secs(10);
@@ -86,6 +86,16 @@ impl Run {
         binds
             .map(|(index, bind)| Made::new(self, bind.var, node.value(index), bind.chained))
             .collect()
+    }
+
+    /// Returns the variables that the statement removes.
+    pub(crate) fn unbound(&self, node: &Node) -> Vec<Var> {
+        let all = node.binds.iter().map(|bind| bind.var);
+        // A seeded fault removes one too few.
+        all.skip(usize::from(
+            self.is(Fault::UnbindsTooLittle) && node.binds.len() > 1,
+        ))
+        .collect()
     }
 
     /// Returns a serial number for a new value.

@@ -17,7 +17,7 @@ use super::slots::Slots;
 use super::tasks;
 use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
-use crate::variables::{run_under, scoped};
+use crate::variables::{run_under, run_without, scoped};
 
 /// The values that a block drops at its end.
 pub(super) type Guards = Vec<Watched>;
@@ -70,6 +70,15 @@ pub(super) fn statement(
             }
             block(run, node, 0, slots);
         }),
+        Op::RunWithout => run_without(&run.unbound(node), || block(run, node, 0, slots)),
+        Op::WithoutFlow => {
+            let mut body = || block(run, node, 0, slots);
+            if run.is(Fault::FlowsAnyway) {
+                body();
+            } else {
+                Frame::without_flow(body);
+            }
+        }
         Op::Catch | Op::CatchStd => return catch(run, node, slots),
         Op::Panic => std::panic::panic_any(run.message(node.id)),
         Op::Snapshot => slots.frames[slot] = Frame::current(),

@@ -59,8 +59,9 @@ pub(super) fn spawned(run: &Arc<Run>, node: &Node, slots: &Slots) -> JoinHandle<
         _ if local => spawn_local(future(run, node, slots, true)),
         _ => match run.fault {
             Fault::CapturesAtFirstPoll => spawn_root(future(run, node, slots, false)),
+            // The output is dropped in the right frame.
             Fault::InheritsEverything => {
-                spawn_root(Frame::current().scope(future(run, node, slots, false)))
+                spawn(Frame::current().scope(future(run, node, slots, false)))
             }
             _ => spawn(future(run, node, slots, false)),
         },

@@ -21,7 +21,7 @@ use super::steps::{self, Guards};
 use super::tasks;
 use crate::expect::{Note, Place, Role};
 use crate::program::{Node, Op};
-use crate::variables::{run_under, scoped};
+use crate::variables::{run_under, scoped, scoped_without};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -93,6 +93,14 @@ async fn statement(
             let leaked = faults::leaked_scope(run, node);
             scoped(made, kept(run, node, block(run, node, 0, slots))).await;
             return leaked;
+        }
+        Op::ScopeWithout => {
+            let body = kept(run, node, block(run, node, 0, slots));
+            scoped_without(&run.unbound(node), body).await;
+        }
+        Op::ScopeWithoutFlow => {
+            let body = kept(run, node, block(run, node, 0, slots));
+            Frame::scope_without_flow(body).await;
         }
         Op::MadeUnder => made_under(run, node, slots).await,
         Op::Moved => moved(run, node, slots).await,
