@@ -108,10 +108,12 @@ fn every_thread_of_the_runtime_is_in_tokios() {
 
 #[test]
 fn c65_what_is_spawned_on_tokio_is_at_the_root_and_scopes_work_there() {
+    // Where tokio has its hooks, it inherits.
+    let inherited = cfg!(tokio_unstable).then_some(7);
     on_each_number_of_workers(|runtime| {
         runtime.block_on(REQUEST.scope(7, async {
             let bare = tokio::spawn(async { REQUEST.get() });
-            assert_eq!(bare.await.unwrap(), None);
+            assert_eq!(bare.await.unwrap(), inherited);
             let scoped = tokio::spawn(framewise::Frame::current().scope(async {
                 tokio::time::sleep(Duration::from_millis(1)).await;
                 REQUEST.get()
