@@ -177,6 +177,14 @@ impl<T> JoinSet<T> {
         poll_fn(|cx| waiting.0.poll_join_next_with_id(cx)).await
     }
 
+    /// Like [`join_next`](Self::join_next), also after the end of the frame's work, and without
+    /// taking the output: dropping the handle drops it like that of a task without a joiner.
+    pub(crate) async fn next_member(&mut self) -> Option<JoinHandle<T>> {
+        let waiting = Waiting(self);
+        let member = poll_fn(|cx| waiting.0.poll_ended(cx, false)).await;
+        member.map(|member| member.expect("this wait does not obey, so it has no error"))
+    }
+
     /// Takes a task out that has ended, without a wait.
     ///
     /// Returns `None` if no task has ended, or the set is empty. A task that ends on another thread
@@ -276,9 +284,7 @@ impl<T> JoinSet<T> {
 
     /// Like [`join_next`](Self::join_next), also if the work of the joiner's frame has ended.
     async fn join_next_regardless(&mut self) -> Option<Result<T, JoinError>> {
-        let waiting = Waiting(self);
-        let member = poll_fn(|cx| waiting.0.poll_ended(cx, false)).await;
-        member.map(|member| output_of(member?))
+        self.next_member().await.map(output_of)
     }
 
     /// Aborts all tasks; see [`JoinHandle::abort`]. They stay in the set until they are joined.
@@ -431,7 +437,8 @@ impl<T> JoinSet<T> {
     }
 }
 
-fn output_of<T>(mut member: JoinHandle<T>) -> Result<T, JoinError> {
+/// Takes the output of a member that the set has returned.
+pub(crate) fn output_of<T>(mut member: JoinHandle<T>) -> Result<T, JoinError> {
     if member.is_finished() {
         member.take_output()
     } else {

@@ -63,6 +63,7 @@ pub mod coop {
 // frame), `waker`, `join`, `owned`. Nothing here knows a worker: a scheduler is anything that
 // implements `cell::Schedule`.
 
+mod abort_on_drop;
 mod builder;
 pub(crate) mod catch;
 pub(crate) mod cell;
@@ -78,12 +79,14 @@ pub(crate) mod local;
 pub(crate) mod mirrored;
 pub(crate) mod owned;
 mod schedule;
+mod scope;
 mod spawn;
 pub(crate) mod state;
 pub(crate) mod waker;
 mod yield_now;
 
 pub use crate::observe::{Ancestor, Wake, WakeSource, last_wake, lineage};
+pub use abort_on_drop::AbortOnDropHandle;
 pub use builder::Builder;
 pub use current::{id, name, try_id};
 pub use error::JoinError;
@@ -94,5 +97,6 @@ pub use id::Id;
 pub use join::{AbortHandle, JoinHandle};
 pub use join_set::JoinSet;
 pub use local::{LocalEnterGuard, LocalSet, spawn_local};
+pub use scope::{ChildError, TaskScope, scope};
 pub use spawn::{block_in_place, block_on, spawn, spawn_blocking, spawn_root};
 pub use yield_now::yield_now;

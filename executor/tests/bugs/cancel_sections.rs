@@ -13,6 +13,62 @@ use crate::index::{Tests, workspace};
 /// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
+        "executor/src/task/abort_on_drop.rs",
+        "AbortOnDropHandle",
+        (
+            "executor/tests/task_scope/abort_on_drop.rs",
+            "c108_a_handle_joins_and_detaches",
+        ),
+    ),
+    (
+        "executor/src/task/scope.rs",
+        "scope",
+        (
+            "executor/tests/task_scope/dropped.rs",
+            "c107_children_of_a_dropped_scope_are_dropped_in_their_frames",
+        ),
+    ),
+    (
+        "executor/src/task/scope.rs",
+        "join_next",
+        (
+            "executor/tests/task_scope/policies.rs",
+            "a_dropped_wait_for_the_next_child_loses_none",
+        ),
+    ),
+    (
+        "executor/src/task/scope/policies.rs",
+        "results",
+        (
+            "executor/tests/task_scope/policies.rs",
+            "a_dropped_wait_for_all_children_drops_the_outputs_so_far",
+        ),
+    ),
+    (
+        "executor/src/task/scope/policies.rs",
+        "results_by_end",
+        (
+            "executor/tests/task_scope/policies.rs",
+            "a_dropped_wait_for_all_children_drops_the_outputs_so_far",
+        ),
+    ),
+    (
+        "executor/src/task/scope/policies.rs",
+        "try_join_all",
+        (
+            "executor/tests/task_scope/policies.rs",
+            "a_dropped_wait_for_all_children_drops_the_outputs_so_far",
+        ),
+    ),
+    (
+        "executor/src/task/scope/policies.rs",
+        "select_ok",
+        (
+            "executor/tests/task_scope/policies.rs",
+            "a_dropped_wait_for_all_children_drops_the_outputs_so_far",
+        ),
+    ),
+    (
         "context/src/cancel.rs",
         "cancelled",
         (
