@@ -27,6 +27,10 @@ pub mod leaks {}
 pub mod inheritance {}
 
 #[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/deadlines.md")]
+pub mod deadlines {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/from_task_local.md")]
 pub mod from_task_local {}
 

@@ -41,6 +41,7 @@
 //! - [`io`]: readiness of any file descriptor (`AsyncFd`), the standard streams.
 //! - [`fs`]: files and directories.
 //! - [`time`]: sleeping, limits, ticks, callbacks.
+//! - [`deadline`] and [`cancel`]: a request's end, which its operations obey.
 //! - `#[framewise::main]` and `#[framewise::test]` (feature `macros`): an async function with a
 //!   runtime of its own.
 #![cfg_attr(unix, doc = "- [`signal`]: signals of the operating system.")]
