@@ -12,7 +12,7 @@ pub use crate::scheduler::idle::monitor::{MissingMonitor, Monitor};
 pub use crate::scheduler::idle::parker::{Parker, Unparked};
 pub use crate::scheduler::idle::state::{IdleState, SchedulerOps, notify_one, unpark};
 
-pub use self::of_tasks::{ModelLifoSlot, ModelScheduler, Runnable};
+pub use self::of_tasks::{ModelHooks, ModelLifoSlot, ModelScheduler, Runnable};
 
 mod blocking;
 mod core_slot;
@@ -81,11 +81,12 @@ mod of_tasks {
     use framewise_sync::cell::UnsafeCell;
 
     use super::runnables::Runnables;
+    use crate::observe::{Hooks, Observer, TaskHook};
     use crate::scheduler::queue::LifoSlot;
     use crate::task::cell::{self, Schedule};
     use crate::task::header::{RunResult, TaskRef};
     use crate::task::owned::OwnedTasks;
-    use crate::task::waker::{BorrowedWaker, WAKER_VTABLE};
+    use crate::task::waker::{BorrowedWaker, TRACKED_WAKER_VTABLE, WAKER_VTABLE};
     use crate::task::{AbortHandle, JoinError, JoinHandle, JoinSet};
 
     /// A scheduler with the least queue there is.
@@ -95,24 +96,72 @@ mod of_tasks {
     struct Common {
         runnables: Runnables,
         owned: Option<OwnedTasks>,
+        observer: Option<Observer>,
         unhandled_panics: AtomicUsize,
+    }
+
+    /// The hooks that the tasks of a model had called, in order. A cell, so that loom detects calls
+    /// that are not ordered.
+    #[derive(Clone, Default)]
+    pub struct ModelHooks(Arc<Calls>);
+
+    #[derive(Default)]
+    struct Calls(UnsafeCell<Vec<&'static str>>);
+
+    // SAFETY: loom reports accesses that are not ordered.
+    unsafe impl Send for Calls {}
+    // SAFETY: as above.
+    unsafe impl Sync for Calls {}
+
+    impl Calls {
+        fn add(&self, name: &'static str) {
+            // SAFETY: loom reports an access at the same time.
+            self.0.with_mut(|calls| unsafe { (*calls).push(name) });
+        }
+    }
+
+    impl ModelHooks {
+        /// Returns the calls.
+        pub fn calls(&self) -> Vec<&'static str> {
+            // SAFETY: loom reports a write at the same time.
+            self.0.0.with(|calls| unsafe { (*calls).clone() })
+        }
+
+        fn hook(&self, name: &'static str) -> Option<TaskHook> {
+            let calls = self.0.clone();
+            Some(std::sync::Arc::new(move |_, _| calls.add(name)))
+        }
     }
 
     impl ModelScheduler {
         /// Creates a scheduler that keeps no list of its tasks: one lock less.
         pub fn new() -> Self {
-            Self::build(None)
+            Self::build(None, None)
+        }
+
+        /// Creates a scheduler that keeps no list, whose tasks have hooks and track their wakes.
+        pub fn observed() -> (Self, ModelHooks) {
+            let calls = ModelHooks::default();
+            let hooks = Hooks {
+                spawn: calls.hook("spawn"),
+                before_poll: calls.hook("before"),
+                after_poll: calls.hook("after"),
+                complete: calls.hook("complete"),
+                drop: calls.hook("drop"),
+            };
+            (Self::build(None, Observer::new(hooks, true, None)), calls)
         }
 
         /// Creates a scheduler with the list by which a shutdown finds the tasks.
         pub fn with_list() -> Self {
-            Self::build(Some(OwnedTasks::new()))
+            Self::build(Some(OwnedTasks::new()), None)
         }
 
-        fn build(owned: Option<OwnedTasks>) -> Self {
+        fn build(owned: Option<OwnedTasks>, observer: Option<Observer>) -> Self {
             Self(Arc::new(Common {
                 runnables: Runnables::new(),
                 owned,
+                observer,
                 unhandled_panics: AtomicUsize::new(0),
             }))
         }
@@ -241,6 +290,10 @@ mod of_tasks {
             let panics = &self.alive().unhandled_panics;
             panics.fetch_add(1, Ordering::Relaxed);
         }
+
+        fn observer(&self) -> Option<&Observer> {
+            self.common.observer.as_ref()
+        }
     }
 
     /// A runnable task that was taken out of a queue.
@@ -276,7 +329,12 @@ mod of_tasks {
 
         /// Returns a waker of the task, with a reference of its own.
         pub fn waker(&self) -> Waker {
-            BorrowedWaker::new(self.0, &WAKER_VTABLE).clone()
+            let table = if self.0.extension().is_some() {
+                &TRACKED_WAKER_VTABLE
+            } else {
+                &WAKER_VTABLE
+            };
+            BorrowedWaker::new(self.0, table).clone()
         }
 
         /// Puts the task (back) into the queue.

@@ -18,6 +18,8 @@ use std::task::RawWakerVTable;
 
 pub(crate) use self::extension::Extension;
 pub(crate) use self::hooks::Hooks;
+#[cfg(any(framewise_loom, framewise_shuttle))]
+pub(crate) use self::hooks::TaskHook;
 pub use self::hooks::TaskMeta;
 pub use self::wakes::{Ancestor, Wake, WakeSource, last_wake, lineage};
 use crate::panics::PanicHook;

@@ -8,6 +8,7 @@
 
 mod controls;
 mod joining;
+mod observed;
 mod references;
 mod run;
 

@@ -33,6 +33,8 @@ pub(crate) fn allocate<F: Future, S: Schedule, L: Label>(
     }
 }
 
+// Into the function that spawns: it is on the path of each spawn.
+#[inline(always)]
 #[track_caller]
 fn allocate_core<F: Future, S: Schedule, L: Label>(
     future: F,
