@@ -47,5 +47,9 @@ pub mod from_async_local_storage {}
 pub mod ecosystem {}
 
 #[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/watching.md")]
+pub mod watching {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/migration.md")]
 pub mod migration {}

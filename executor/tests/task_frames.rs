@@ -8,9 +8,12 @@ use std::future::pending;
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
-use framewise::task::{JoinHandle, block_in_place, yield_now};
+use framewise::runtime::Builder;
+use framewise::task::{self, JoinHandle, JoinSet, LocalSet, block_in_place, yield_now};
 use framewise::{Frame, bind, spawn_root};
-use framewise_test_support::{ID, KEPT, Log, call_waker, everywhere, poll_once, workers_of};
+use framewise_test_support::{
+    ID, KEPT, Log, call_waker, everywhere, poll_once, with_workers, workers_of,
+};
 use futures::channel::oneshot;
 
 /// Makes the rest of the calling task run on another thread: `block_in_place` hands its worker's
@@ -124,5 +127,37 @@ fn c50_a_joiners_waker_is_called_in_the_workers_frame() {
         ID.run(12, || release.send(()).unwrap());
         assert_eq!(woken.recv().unwrap(), (None, true));
         assert!(poll_once(&mut task, &waker).is_ready());
+    });
+}
+
+#[test]
+fn a_builder_spawns_into_the_frame_that_it_is_given() {
+    with_workers(|workers| {
+        let runtime = Builder::new().worker_threads(workers).build().unwrap();
+        let frame = ID.run(1, Frame::current);
+        let builder = task::Builder::new().name("in a frame").frame(&frame);
+        let seen = || (ID.get(), task::name().as_deref() == Some("in a frame"));
+        let expected = (Some(1), true);
+        ID.run(2, || {
+            let handle = runtime.handle();
+            let task = builder.spawn_on(async move { seen() }, handle).unwrap();
+            assert_eq!(runtime.block_on(task).unwrap(), expected);
+            let call = builder.spawn_blocking_on(seen, handle).unwrap();
+            assert_eq!(runtime.block_on(call).unwrap(), expected);
+            let set = LocalSet::new();
+            let local = builder.spawn_local_on(async move { seen() }, &set).unwrap();
+            assert_eq!(runtime.block_on(set.run_until(local)).unwrap(), expected);
+            let mut joins = JoinSet::new();
+            let of_set = joins.build_task().frame(&frame);
+            of_set.spawn_on(async { ID.get() }, handle).unwrap();
+            let joined = runtime.block_on(joins.join_next()).unwrap();
+            assert_eq!(joined.unwrap(), Some(1));
+            // The root is a frame, too.
+            let at_root = task::Builder::new()
+                .frame(&Frame::root())
+                .spawn_on(async { ID.get() }, handle);
+            assert_eq!(runtime.block_on(at_root.unwrap()).unwrap(), None);
+            assert_eq!(ID.get(), Some(2));
+        });
     });
 }

@@ -192,7 +192,16 @@ impl Handle {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let frame = Frame::current().inherited();
+        self.spawn_call_in(f, Frame::current().inherited(), label)
+    }
+
+    /// Like [`spawn_call`](Self::spawn_call), in `frame`.
+    #[track_caller]
+    pub(crate) fn spawn_call_in<F, R>(&self, f: F, frame: Frame, label: impl Label) -> JoinHandle<R>
+    where
+        F: FnOnce() -> R + Send + 'static,
+        R: Send + 'static,
+    {
         self.spawner
             .shared
             .blocking

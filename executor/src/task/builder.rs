@@ -1,4 +1,4 @@
-//! `task::Builder`: spawning with a name.
+//! `task::Builder`: spawning with a name, or in a frame of the caller's choice.
 
 use std::fmt;
 use std::future::Future;
@@ -13,7 +13,7 @@ use super::local::shared;
 use super::{JoinHandle, LocalSet};
 use crate::runtime::Handle;
 
-/// Spawns tasks that have a name.
+/// Spawns tasks that have a name, or a frame other than the current one.
 ///
 /// The name is seen in [`task::name`](super::name), by a task's handles, and in its
 /// [`JoinError`](super::JoinError). Names need not be unique. A task without one is no larger for
@@ -22,7 +22,7 @@ use crate::runtime::Handle;
 /// # Frame
 ///
 /// Like the function that spawns without a name: the task gets the frame that is current at the
-/// call.
+/// call, unless [`frame`](Self::frame) gives another.
 ///
 /// # Errors
 ///
@@ -61,6 +61,7 @@ use crate::runtime::Handle;
 #[must_use = "a builder does nothing until it spawns"]
 pub struct Builder<'a> {
     name: Option<&'a str>,
+    frame: Option<&'a Frame>,
 }
 
 impl<'a> Builder<'a> {
@@ -71,7 +72,50 @@ impl<'a> Builder<'a> {
 
     /// Gives the task a name.
     pub fn name(&self, name: &'a str) -> Self {
-        Self { name: Some(name) }
+        Self {
+            name: Some(name),
+            ..*self
+        }
+    }
+
+    /// Spawns into `frame` instead of the current frame.
+    ///
+    /// The task gets it as it is: variables that are not inherited are not taken out. The task
+    /// holds the frame until it ends.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use framewise::{ContextVar, Frame, task};
+    ///
+    /// static REQUEST: ContextVar<u64> = ContextVar::new("request");
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// framewise::block_on(async {
+    ///     let of_request = REQUEST.run(7, Frame::current);
+    ///     // Later, in code of another request, for the first one:
+    ///     let audit = REQUEST.run(8, || {
+    ///         let builder = task::Builder::new().name("audit").frame(&of_request);
+    ///         builder.spawn(async { REQUEST.get() })
+    ///     })?;
+    ///     assert_eq!(audit.await?, Some(7));
+    ///     Ok(())
+    /// })
+    /// # }
+    /// ```
+    pub fn frame(&self, frame: &'a Frame) -> Self {
+        Self {
+            frame: Some(frame),
+            ..*self
+        }
+    }
+
+    /// Returns the frame of the task that is spawned now.
+    fn frame_of_task(self) -> Frame {
+        match self.frame {
+            Some(frame) => frame.clone(),
+            None => Frame::current().inherited(),
+        }
     }
 
     fn label(self) -> Option<Arc<str>> {
@@ -91,7 +135,7 @@ impl<'a> Builder<'a> {
     {
         boxed_if_large!(F, future => {
             let spawner = Handle::current().spawner;
-            Ok(spawner.spawn(future, Frame::current().inherited(), self.label()))
+            Ok(spawner.spawn(future, self.frame_of_task(), self.label()))
         })
     }
 
@@ -108,7 +152,7 @@ impl<'a> Builder<'a> {
     {
         boxed_if_large!(F, future => {
             let spawner = Arc::clone(&handle.spawner);
-            Ok(spawner.spawn(future, Frame::current().inherited(), self.label()))
+            Ok(spawner.spawn(future, self.frame_of_task(), self.label()))
         })
     }
 
@@ -125,7 +169,9 @@ impl<'a> Builder<'a> {
         F::Output: 'static,
     {
         let spawner = LocalSpawner::current();
-        boxed_if_large!(F, future => Ok(spawner.spawn(future, self.label())))
+        boxed_if_large!(F, future => {
+            Ok(spawner.spawn_in(future, self.frame_of_task(), self.label()))
+        })
     }
 
     /// Spawns onto `set`; see [`LocalSet::spawn_local`].
@@ -139,7 +185,9 @@ impl<'a> Builder<'a> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        boxed_if_large!(F, future => Ok(shared::spawn_on(&set.shared, future, self.label())))
+        boxed_if_large!(F, future => {
+            Ok(shared::spawn_in(&set.shared, future, self.frame_of_task(), self.label()))
+        })
     }
 
     /// Runs a call that blocks on the blocking pool; see
@@ -154,7 +202,9 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        boxed_call_if_large!(F, f => Ok(Handle::current().spawn_call(f, self.label())))
+        boxed_call_if_large!(F, f => {
+            Ok(Handle::current().spawn_call_in(f, self.frame_of_task(), self.label()))
+        })
     }
 
     /// Runs a call that blocks on the blocking pool of `handle`'s runtime; see
@@ -169,12 +219,17 @@ impl<'a> Builder<'a> {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        boxed_call_if_large!(F, f => Ok(handle.spawn_call(f, self.label())))
+        boxed_call_if_large!(F, f => {
+            Ok(handle.spawn_call_in(f, self.frame_of_task(), self.label()))
+        })
     }
 }
 
 impl fmt::Debug for Builder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("name", &self.name).finish()
+        f.debug_struct("Builder")
+            .field("name", &self.name)
+            .field("frame", &self.frame)
+            .finish()
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 
+use framewise_context::Frame;
+
 use super::JoinSet;
 use crate::runtime::Handle;
 use crate::task::{self, AbortHandle, LocalSet};
@@ -48,6 +50,12 @@ impl<'a, T: 'static> Builder<'a, T> {
     /// Gives the task a name.
     pub fn name(mut self, name: &'a str) -> Self {
         self.builder = self.builder.name(name);
+        self
+    }
+
+    /// Spawns into `frame` instead of the current frame; see [`task::Builder::frame`].
+    pub fn frame(mut self, frame: &'a Frame) -> Self {
+        self.builder = self.builder.frame(frame);
         self
     }
 

@@ -9,7 +9,7 @@ use framewise_context::Frame;
 use framewise_sync::Arc;
 use framewise_sync::current::CurrentGuard;
 
-use super::shared::{LocalShared, spawn_on};
+use super::shared::{LocalShared, spawn_in};
 use crate::runtime::enter;
 use crate::scheduler::spawner::Spawner;
 use crate::task::JoinHandle;
@@ -167,12 +167,25 @@ impl LocalSpawner {
         F: Future + 'static,
         F::Output: 'static,
     {
+        self.spawn_in(future, Frame::current().inherited(), label)
+    }
+
+    /// Spawns a task that carries `frame`.
+    #[track_caller]
+    pub(in crate::task) fn spawn_in<F>(
+        self,
+        future: F,
+        frame: Frame,
+        label: impl Label,
+    ) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
         match self {
-            Self::Set(set) => spawn_on(&set, future, label),
+            Self::Set(set) => spawn_in(&set, future, frame, label),
             // SAFETY: nothing is borrowed, and only this thread drives and ends the runtime (T6).
-            Self::Runtime(spawner) => unsafe {
-                spawner.spawn_borrowing(future, Frame::current().inherited(), label)
-            },
+            Self::Runtime(spawner) => unsafe { spawner.spawn_borrowing(future, frame, label) },
         }
     }
 }

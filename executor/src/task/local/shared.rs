@@ -154,13 +154,22 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    let task = cell::allocate(
-        future,
-        Frame::current().inherited(),
-        Arc::clone(shared),
-        label,
-        true,
-    );
+    spawn_in(shared, future, Frame::current().inherited(), label)
+}
+
+/// Makes a task of the set that carries `frame`, and schedules it.
+#[track_caller]
+pub(in crate::task) fn spawn_in<F, L: Label>(
+    shared: &Arc<LocalShared>,
+    future: F,
+    frame: Frame,
+    label: L,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let task = cell::allocate(future, frame, Arc::clone(shared), label, true);
     hooks::spawned(task);
     // SAFETY: the handle's reference is ours to pass on.
     let handle = unsafe { JoinHandle::new(task) };

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use super::{LocalOptions, LocalRuntime, Runtime};
+use super::{LocalOptions, LocalRuntime, Runtime, TaskMeta};
 
 /// Makes a [`Runtime`].
 ///
@@ -135,6 +135,65 @@ impl Builder {
     /// Calls `callback` after a worker was parked.
     pub fn on_thread_unpark<F: Fn() + Send + Sync + 'static>(&mut self, callback: F) -> &mut Self {
         self.0 = self.0.clone().on_thread_unpark(callback);
+        self
+    }
+
+    /// Calls `callback` with each task that is spawned. In tokio this and the three that follow are
+    /// unstable.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    /// use framewise_tokio as tokio;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (sender, events) = mpsc::channel();
+    /// let terminated = sender.clone();
+    /// let runtime = tokio::runtime::Builder::new_current_thread()
+    ///     .on_task_spawn(move |task| drop(sender.send(("spawned", task.id()))))
+    ///     .on_task_terminate(move |task| drop(terminated.send(("terminated", task.id()))))
+    ///     .build()?;
+    /// let task = runtime.spawn(async {});
+    /// let id = task.id();
+    /// runtime.block_on(task)?;
+    /// drop(runtime);
+    /// assert_eq!(events.iter().collect::<Vec<_>>(), [("spawned", id), ("terminated", id)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn on_task_spawn<F>(&mut self, callback: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.0 = self.0.clone().on_task_spawn(move |task, _| callback(task));
+        self
+    }
+
+    /// Calls `callback` before each poll of a task; framewise's `on_before_poll`.
+    pub fn on_before_task_poll<F>(&mut self, callback: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.0 = self.0.clone().on_before_poll(move |task, _| callback(task));
+        self
+    }
+
+    /// Calls `callback` after each poll of a task; framewise's `on_after_poll`.
+    pub fn on_after_task_poll<F>(&mut self, callback: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.0 = self.0.clone().on_after_poll(move |task, _| callback(task));
+        self
+    }
+
+    /// Calls `callback` when a task has ended, also if it was aborted; framewise's `on_task_drop`.
+    pub fn on_task_terminate<F>(&mut self, callback: F) -> &mut Self
+    where
+        F: Fn(&TaskMeta<'_>) + Send + Sync + 'static,
+    {
+        self.0 = self.0.clone().on_task_drop(move |task, _| callback(task));
         self
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 pub use builder::Builder;
 pub use framewise::runtime::{
-    EnterGuard, Handle, Id, LocalOptions, RuntimeFlavor, RuntimeMetrics, TryCurrentError,
+    EnterGuard, Handle, Id, LocalOptions, RuntimeFlavor, RuntimeMetrics, TaskMeta, TryCurrentError,
     is_rt_shutdown_err, worker_index,
 };
 
