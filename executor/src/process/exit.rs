@@ -16,6 +16,7 @@ use std::sync::Arc;
 #[cfg(target_os = "linux")]
 use std::os::fd::{FromRawFd, OwnedFd};
 
+use framewise_context::cancel;
 use framewise_context::control::{self, Ended};
 #[cfg(target_os = "linux")]
 use framewise_io::Interest;
@@ -143,7 +144,7 @@ impl Event {
         signal(SignalKind::child()).map(Self::Signal)
     }
 
-    /// Waits until the process may have ended. Fails if the runtime has.
+    /// Waits until the process may have ended. Fails if the runtime or the frame has.
     async fn next(&mut self) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
@@ -152,7 +153,7 @@ impl Event {
                 descriptor.readable().await?.clear_ready();
                 Ok(())
             }
-            Self::Signal(signal) => match signal.recv().await {
+            Self::Signal(signal) => match cancel::enforce(signal.recv()).await? {
                 Some(()) => Ok(()),
                 None => Err(io::Error::other("the runtime is shutting down")),
             },

@@ -26,6 +26,14 @@
 //! A child has no frame, and keeps none. The waits and the pipes are awaited in the frame of the
 //! task that awaits them. The child process inherits nothing of a frame: pass it what it needs.
 //!
+//! # Deadlines and cancellation
+//!
+//! Waits and pipes obey the frame in which they are awaited: they fail when its deadline passes
+//! ([`TimedOut`](std::io::ErrorKind::TimedOut)) or it is cancelled. The process goes on, and the
+//! child can be awaited again, for example in a [`shield`](crate::deadline::shield) after
+//! [`start_kill`](Child::start_kill). [`Child::kill`] kills in any case.
+//! [`Child::wait_with_output`] drops its child, as if its future had been dropped.
+//!
 //! In a seeded run (`framewise::test`) processes cannot be started.
 //!
 //! # Examples

@@ -26,6 +26,8 @@ pub mod unix;
 
 use std::io;
 
+use framewise_context::cancel;
+
 /// Waits for the next ctrl-c (`SIGINT`).
 ///
 /// It begins to listen when it is first polled. A signal that comes between two calls is not seen
@@ -35,7 +37,8 @@ use std::io;
 ///
 /// # Errors
 ///
-/// See [`unix::signal`]. Fails if the runtime shuts down.
+/// See [`unix::signal`]. Fails if the runtime shuts down, and if the frame's deadline passes or it
+/// is cancelled.
 ///
 /// # Cancel safety
 ///
@@ -60,7 +63,7 @@ use std::io;
 /// ```
 pub async fn ctrl_c() -> io::Result<()> {
     let mut interrupts = unix::signal(unix::SignalKind::interrupt())?;
-    match interrupts.recv().await {
+    match cancel::enforce(interrupts.recv()).await? {
         Some(()) => Ok(()),
         None => Err(io::Error::other("the runtime is shutting down")),
     }

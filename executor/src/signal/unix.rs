@@ -162,6 +162,9 @@ impl Signal {
     /// Waits until the signal has come since the last call, or since the listener was made. Returns
     /// `None` if the runtime has ended.
     ///
+    /// It could not say that a deadline has passed, so it waits on then, like a sleep. Put it into
+    /// [`enforce`](crate::cancel::enforce) if it should not.
+    ///
     /// # Cancel safety
     ///
     /// Safe: a signal is received by the poll that returns it, so dropping the future loses none.

@@ -11,7 +11,10 @@
 mod blocking;
 mod cancels;
 mod ends;
+mod obeys;
+mod others;
 mod scopes;
+mod sockets;
 mod waits;
 
 use std::time::Duration;

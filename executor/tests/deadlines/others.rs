@@ -1,0 +1,132 @@
+//! The rows of connects, look-ups, processes and signals; and what waits on.
+
+use std::cell::RefCell;
+use std::pin::pin;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use framewise::net::{TcpSocket, TcpStream, lookup_host};
+use framewise::process::Command;
+use framewise::runtime::Builder;
+use framewise::signal::ctrl_c;
+use framewise::signal::unix::{SignalKind, signal};
+use framewise::{cancel, deadline};
+
+use crate::obeys::Row;
+use crate::{HOUR, MS, paused};
+
+#[test]
+fn c99_connects() {
+    paused().block_on(async {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        // Until the queue is full: the system does not answer then.
+        let mut queued = Vec::new();
+        while let Ok(stream) = deadline::within(HOUR, TcpStream::connect(address)).await {
+            queued.push(stream);
+        }
+        let accept = async || {
+            for _ in 0..queued.len() {
+                drop(listener.accept().await.unwrap());
+            }
+        };
+        let connect = async || TcpStream::connect(&[address, address][..]).await.map(drop);
+        let several = Row {
+            name: "TcpStream::connect",
+            wait: connect,
+            allow: accept,
+            // The first attempt runs, and the second; each has 30 s.
+            limit: 1000 * MS,
+        };
+        several.check().await;
+    });
+}
+
+#[test]
+fn c99_look_ups() {
+    let builder = Builder::new_multi_thread().worker_threads(1);
+    let runtime = builder.max_blocking_threads(1).build().unwrap();
+    runtime.block_on(async {
+        let (release, released) = mpsc::channel::<()>();
+        let occupied = framewise::spawn_blocking(move || released.recv());
+        let row = Row {
+            name: "lookup_host",
+            wait: async || lookup_host("localhost:80").await.map(drop),
+            allow: async || {
+                drop(release);
+                occupied.await.unwrap().unwrap_err();
+            },
+            limit: 5 * MS,
+        };
+        row.check().await;
+    });
+}
+
+#[test]
+#[expect(clippy::await_holding_refcell_ref, reason = "there is one task")]
+fn c99_processes() {
+    paused().block_on(async {
+        let child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let child = RefCell::new(child);
+        let row = Row {
+            name: "Child::wait",
+            wait: async || child.borrow_mut().wait().await.map(drop),
+            allow: async || child.borrow_mut().start_kill().unwrap(),
+            limit: HOUR,
+        };
+        row.check().await;
+
+        let mut child = Command::new("cat")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let row = Row {
+            name: "ChildStdout::read",
+            wait: async || stdout.read(&mut [0]).await.map(drop),
+            allow: async || stdin.write_all(b"x").await.unwrap(),
+            limit: HOUR,
+        };
+        row.check().await;
+        drop(stdin);
+
+        // The signal is sent in any case.
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        let killed = deadline::within(Duration::ZERO, child.kill()).await;
+        assert!(deadline::is(&killed.unwrap_err()));
+        assert!(!child.wait().await.unwrap().success());
+
+        let child = Command::new("sleep")
+            .arg("1000")
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let output = deadline::within(HOUR, child.wait_with_output()).await;
+        assert!(deadline::is(&output.unwrap_err()));
+    });
+}
+
+#[test]
+fn signals_end_a_result_and_wait_on_without_one() {
+    paused().block_on(async {
+        let error = deadline::within(HOUR, ctrl_c()).await.unwrap_err();
+        assert!(deadline::is(&error));
+        let (handle, scope) = cancel::scope();
+        handle.cancel();
+        assert!(cancel::is(&scope.scope(ctrl_c()).await.unwrap_err()));
+
+        let mut signals = signal(SignalKind::user_defined2()).unwrap();
+        let waiting = deadline::within(Duration::ZERO, signals.recv());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(pin!(waiting).poll(&mut cx).is_pending());
+        let enforced = cancel::enforce(signals.recv());
+        assert!(deadline::within(HOUR, enforced).await.is_err());
+    });
+}
