@@ -61,11 +61,11 @@
 )]
 #![cfg_attr(
     feature = "tower",
-    doc = "- [`tower`]: layers that carry a request's frame into the bodies of HTTP and gRPC."
+    doc = "- [`tower`]: layers that carry a request's frame into the bodies of HTTP and gRPC, and its deadline from and to the wire."
 )]
 #![cfg_attr(
     not(feature = "tower"),
-    doc = "- `tower` (a feature): layers that carry a request's frame into the bodies of HTTP and gRPC."
+    doc = "- `tower` (a feature): layers that carry a request's frame into the bodies of HTTP and gRPC, and its deadline from and to the wire."
 )]
 #![cfg_attr(
     feature = "test-util",
@@ -124,10 +124,10 @@ mod stdio;
 pub mod task;
 #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
 pub mod test;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 pub use framewise_context::cancel;
-#[cfg(feature = "tower")]
-pub use framewise_context::tower;
 pub use framewise_context::{ContextVar, DefaultVar, Frame, bind};
 #[cfg(feature = "macros")]
 pub use framewise_macros::{main, test};
