@@ -21,6 +21,9 @@ pub(crate) struct App {
     pub(crate) work: Arc<Work>,
     pub(crate) pay_within: Duration,
     pub(crate) price_delay: Duration,
+    /// Prices are those of another server, which `prices` asks.
+    pub(crate) forwards_prices: bool,
+    pub(crate) request_within: Duration,
     pub(crate) read_within: Duration,
 }
 
@@ -40,6 +43,8 @@ impl App {
             work,
             pay_within: options.pay_within,
             price_delay: options.price_delay,
+            forwards_prices: options.prices_at.is_some(),
+            request_within: options.request_within,
             read_within: options.read_within,
         }
     }

@@ -9,6 +9,11 @@
 //! on the blocking pool (`store.rs`), timer callbacks (`expiry.rs`) and a worker behind a channel
 //! (`jobs.rs`), none of which names a request.
 //! `serve.rs` and `signals.rs` begin and end it.
+//!
+//! A request's time is limited in one place, too (a layer in `web.rs`). Everything that it waits
+//! for then fails when that time is over: its price calls, which tell the price service how much
+//! time is left, its turn at a connection, its statements (`pool.rs`). What must not be given up
+//! half done is in a `shield`.
 
 mod app;
 mod context;
@@ -95,8 +100,14 @@ async fn run(options: &Options, store: Arc<Store>) -> Result<(), String> {
     // Prices are served a second time, to ourselves alone: while the server stops, orders under way
     // still need them.
     let internal = listen("127.0.0.1:0").await?;
-    let price_address = internal.local_addr().map_err(|error| error.to_string())?;
-    let prices = Prices::new(price_address, options.price_within, options.read_within / 2);
+    let own = internal.local_addr().map_err(|error| error.to_string())?;
+    let price_address = options.prices_at.unwrap_or(own);
+    let prices = Prices::new(
+        price_address,
+        options.price_calls,
+        options.price_within,
+        options.read_within / 2,
+    );
     let (jobs, worker) = Jobs::start(store.clone());
     let work = Arc::new(Work::new());
     let app = Arc::new(App::new(options, store, prices, jobs, work));

@@ -1,8 +1,9 @@
 //! The command line: its options, and the messages for wrong ones.
 //!
-//! Knows nothing of the server; parses by hand, since six options need no library.
+//! Knows nothing of the server; parses by hand, since a few options need no library.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,8 +19,15 @@ Usage: server [OPTIONS]
   --log json|text        how to write the log, to standard error [text]
   --pay-within TIME      an order not paid in this time expires [15m]
   --price-within TIME    how long the price of an item may take; then 504 [1s]
+  --price-calls N        how many calls of the price service are under way at once;
+                         the others wait for their turn [128]
+  --prices-at HOST:PORT  another server of this kind, whose price service is asked
+                         instead of this one's own
   --price-delay TIME     how long the price service thinks before it answers,
                          to see what a slow one does [0s]
+  --request-within TIME  how long a request may take; then it fails with 504. A
+                         client may ask for less by x-timeout-ms or
+                         grpc-timeout [5m]
   --read-within TIME     how long a client may take to send a request's headers,
                          and then its body; then it is cut off [10s]
   --drain-within TIME    how long what is in flight may take after SIGTERM [10s]
@@ -43,7 +51,7 @@ pub(crate) enum Command {
     /// `--help` was given.
     Help,
     /// Run the server with these options.
-    Run(Options),
+    Run(Box<Options>),
 }
 
 /// The options of the server.
@@ -55,7 +63,10 @@ pub(crate) struct Options {
     pub(crate) log: LogFormat,
     pub(crate) pay_within: Duration,
     pub(crate) price_within: Duration,
+    pub(crate) price_calls: usize,
     pub(crate) price_delay: Duration,
+    pub(crate) prices_at: Option<SocketAddr>,
+    pub(crate) request_within: Duration,
     pub(crate) read_within: Duration,
     pub(crate) drain_within: Duration,
 }
@@ -69,7 +80,10 @@ impl Default for Options {
             log: LogFormat::Text,
             pay_within: Duration::from_secs(15 * 60),
             price_within: Duration::from_secs(1),
+            price_calls: 128,
             price_delay: Duration::ZERO,
+            prices_at: None,
+            request_within: Duration::from_secs(5 * 60),
             read_within: Duration::from_secs(10),
             drain_within: Duration::from_secs(10),
         }
@@ -109,17 +123,20 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             .ok_or_else(|| format!("{name}: the value is not text"))?;
         set(&mut options, &name, value).map_err(|error| format!("{name}: {error}"))?;
     }
-    Ok(Command::Run(options))
+    Ok(Command::Run(Box::new(options)))
 }
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 12] = [
     "--listen",
     "--database",
     "--workers",
     "--log",
     "--pay-within",
     "--price-within",
+    "--price-calls",
     "--price-delay",
+    "--prices-at",
+    "--request-within",
     "--read-within",
     "--drain-within",
 ];
@@ -143,11 +160,14 @@ fn split(argument: &OsString) -> Result<(String, Option<OsString>), String> {
 fn set(options: &mut Options, name: &str, value: &str) -> Result<(), String> {
     match name {
         "--listen" => options.listen = address(value)?,
-        "--workers" => options.workers = Some(workers(value)?),
+        "--workers" => options.workers = Some(count(value, "threads")?),
+        "--price-calls" => options.price_calls = count(value, "calls")?,
         "--log" => options.log = log_format(value)?,
         "--pay-within" => options.pay_within = positive(value)?,
         "--price-within" => options.price_within = positive(value)?,
         "--price-delay" => options.price_delay = duration(value)?,
+        "--prices-at" => options.prices_at = Some(socket_address(value)?),
+        "--request-within" => options.request_within = positive(value)?,
         "--read-within" => options.read_within = positive(value)?,
         "--drain-within" => options.drain_within = duration(value)?,
         _ => return Err("is not known; see --help".to_owned()),
@@ -166,11 +186,18 @@ fn address(value: &str) -> Result<String, String> {
     }
 }
 
-fn workers(value: &str) -> Result<usize, String> {
+fn socket_address(value: &str) -> Result<SocketAddr, String> {
+    let right = "give an IP address and a port, as in 127.0.0.1:8080";
+    value
+        .parse()
+        .map_err(|_| format!("`{value}` is not an address; {right}"))
+}
+
+fn count(value: &str, what: &str) -> Result<usize, String> {
     match value.parse() {
         Ok(count @ 1..=1024) => Ok(count),
         _ => Err(format!(
-            "`{value}` is not a number of threads; give 1 to 1024"
+            "`{value}` is not a number of {what}; give 1 to 1024"
         )),
     }
 }
@@ -224,7 +251,7 @@ mod tests {
 
     #[test]
     fn nothing_given_means_the_defaults() {
-        assert_eq!(parsed(&[]), Ok(Command::Run(Options::default())));
+        assert_eq!(parsed(&[]), Ok(Command::Run(Box::default())));
     }
 
     #[test]
@@ -246,6 +273,12 @@ mod tests {
             "--read-within=1m",
             "--drain-within",
             "1h",
+            "--price-calls",
+            "16",
+            "--prices-at",
+            "127.0.0.1:9",
+            "--request-within",
+            "30s",
         ]) else {
             panic!("refused")
         };
@@ -258,6 +291,9 @@ mod tests {
         assert_eq!(options.price_delay, Duration::ZERO);
         assert_eq!(options.read_within, Duration::from_secs(60));
         assert_eq!(options.drain_within, Duration::from_secs(3600));
+        assert_eq!(options.price_calls, 16);
+        assert_eq!(options.prices_at, Some(([127, 0, 0, 1], 9).into()));
+        assert_eq!(options.request_within, Duration::from_secs(30));
     }
 
     #[test]
@@ -290,6 +326,7 @@ mod tests {
             (&["--pay-within", "0ms"], "no time at all"),
             (&["--pay-within", "99999999999999999999s"], "whole number"),
             (&["--pay-within", "18446744073709551615d"], "365d"),
+            (&["--prices-at", "localhost:80"], "127.0.0.1:8080"),
             (&["--database", ""], "path"),
         ] {
             let error = parsed(arguments).expect_err("accepted");

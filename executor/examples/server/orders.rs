@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
+use framewise::deadline;
 use framewise::task::{AbortHandle, JoinHandle};
 use serde::Deserialize;
 
@@ -95,7 +96,7 @@ pub(crate) async fn pay(
         drop(token);
         payment
     });
-    match paying.await.map_err(Rejection::fault)?? {
+    match deadline::shield(paying).await.map_err(Rejection::fault)?? {
         Payment::Done(order) => {
             log(
                 Site::Handler,
@@ -173,13 +174,20 @@ async fn place(app: Arc<App>, draft: Draft) -> Result<Order, Rejection> {
             pay_within: app.pay_within,
         };
         let order = app.store.insert(new).await?;
-        app.expiry
-            .arm(order.id, order.customer.clone(), app.pay_within);
-        app.jobs.confirm(order.clone()).await;
+        // It is written. What follows from that belongs to the request, and not to its deadline:
+        // the timer and the job keep a frame without one.
+        deadline::shield(async {
+            app.expiry
+                .arm(order.id, order.customer.clone(), app.pay_within);
+            app.jobs.confirm(order.clone()).await;
+        })
+        .await;
         drop(token);
         Ok(order)
     });
-    placing.await.map_err(Rejection::fault)?
+    // The task ends in time by itself. Its answer is awaited in any case: a client that is told
+    // that it is too late must not have an order.
+    deadline::shield(placing).await.map_err(Rejection::fault)?
 }
 
 /// Fetches all prices at once, in a task each.
@@ -244,7 +252,7 @@ fn no_price(place: usize, sku: &str, error: &PriceError) -> Rejection {
         PriceError::Unknown => Rejection::invalid(format!(
             "items[{place}].sku: there is no item `{sku}`; a sku is {SKU_RULE}"
         )),
-        PriceError::TooSlow(_) => Rejection::new(
+        PriceError::TooSlow(_) | PriceError::TooLate(_) => Rejection::new(
             StatusCode::GATEWAY_TIMEOUT,
             format!("{error}; try again later"),
         ),

@@ -8,10 +8,12 @@ use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use framewise::deadline;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::log::{Site, log};
+use crate::prices::PriceError;
 use crate::reply::Rejection;
 
 /// What a sku looks like, in words for the client.
@@ -32,7 +34,21 @@ pub(crate) async fn price(
 ) -> Result<Json<Price>, Rejection> {
     let sku = path.map_or_else(|_| "(not UTF-8)".to_owned(), |Path(sku)| sku);
     if !app.price_delay.is_zero() {
-        framewise::time::sleep(app.price_delay).await;
+        // By itself a sleep waits on when the request's time is over.
+        let thinking = framewise::time::sleep(app.price_delay);
+        let thought = deadline::enforce(thinking).await;
+        thought.map_err(|ended| Rejection::late(&ended))?;
+    }
+    if app.forwards_prices {
+        let cents = app.prices.cents(&sku).await.map_err(|error| {
+            let status = match error {
+                PriceError::Unknown => StatusCode::NOT_FOUND,
+                PriceError::TooSlow(_) | PriceError::TooLate(_) => StatusCode::GATEWAY_TIMEOUT,
+                PriceError::Failed(_) => StatusCode::BAD_GATEWAY,
+            };
+            Rejection::new(status, format!("`{sku}`: {error}"))
+        })?;
+        return Ok(Json(Price { sku, cents }));
     }
     let Some(cents) = cents(&sku) else {
         let error = format!("there is no item `{sku}`; a sku is {SKU_RULE}");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use framewise::deadline::Ended;
 
 use crate::pool::StoreError;
 
@@ -52,6 +53,11 @@ impl Rejection {
             StatusCode::SERVICE_UNAVAILABLE,
             "the server is stopping; try another one",
         )
+    }
+
+    /// 504: the request's time is over.
+    pub(crate) fn late(ended: &Ended) -> Rejection {
+        Rejection::new(StatusCode::GATEWAY_TIMEOUT, format!("too late: {ended}"))
     }
 
     pub(crate) fn about(mut self, customer: &Arc<str>) -> Rejection {

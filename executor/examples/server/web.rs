@@ -14,8 +14,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use framewise::cancel;
 use framewise::context::{BindingList, Bindings};
-use framewise::tower::FrameLayer;
+use framewise::tower::{DeadlineLayer, FrameLayer};
 use http_body_util::BodyExt;
 
 use crate::app::App;
@@ -36,7 +37,7 @@ const BODY_MAX: usize = 64 * 1024;
 const DISCARD_MAX: usize = 1024 * 1024;
 
 const ROUTES: &str = "POST /orders, GET /orders/{id}, POST /orders/{id}/pay, GET /orders/export, \
-                      GET /prices/{sku}, GET /healthz";
+                      GET /prices/{sku}, GET /frames, GET /healthz";
 
 /// All routes.
 pub(crate) fn public(app: Arc<App>) -> Router {
@@ -57,6 +58,7 @@ pub(crate) fn public(app: Arc<App>) -> Router {
             "/orders/{id}/pay",
             post(orders::pay).fallback(|| wrong_method("POST")),
         )
+        .route("/frames", get(frames).fallback(|| wrong_method("GET")))
         .route("/healthz", get(healthz).fallback(|| wrong_method("GET")))
         .merge(price_routes())
         .fallback(no_route);
@@ -78,13 +80,25 @@ fn price_routes() -> Router<Arc<App>> {
 fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .layer(middleware::from_fn_with_state(app.clone(), check))
-        // The outermost: what is added last.
         .layer(FrameLayer::bind(identify))
+        // The outermost: what is added last. So the bodies of replies are under the deadline, too.
+        .layer(DeadlineLayer::new().with_cap(app.request_within))
         .with_state(app)
 }
 
 async fn healthz() -> Response {
     axum::Json(serde_json::json!({ "status": "ok" })).into_response()
+}
+
+/// The live frames of this process, by the place that bound them: work that is not finished, or a
+/// leak. This request has some, too.
+async fn frames() -> Response {
+    let Some(stats) = framewise::context::frame_stats() else {
+        let error = "frames are not counted; build with debug assertions or frame-stats";
+        return Rejection::new(StatusCode::NOT_FOUND, error).into_response();
+    };
+    axum::Json(serde_json::json!({ "live": stats.total(), "shown": stats.to_string() }))
+        .into_response()
 }
 
 async fn no_route(method: Method, uri: Uri) -> Rejection {
@@ -118,7 +132,16 @@ async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
         .find_map(|header| name(request.headers(), header).err());
     let mut response = match rejected {
         Some(rejection) => logged(rejection.into_response()),
-        None => logged(answer(request, next, app.read_within).await),
+        None => {
+            let response = answer(request, next, app.read_within).await;
+            // Whatever failed because the request's time is over: the reply says that.
+            match cancel::cause() {
+                Some(ended) if !response.status().is_success() => {
+                    logged(Rejection::late(&ended).into_response())
+                }
+                _ => logged(response),
+            }
+        }
     };
     // An id is plain ASCII, so this does not fail.
     if let Some(Ok(id)) = REQUEST_ID.get().map(|id| HeaderValue::from_str(&id)) {

@@ -5,6 +5,7 @@
 //! pass.
 
 mod client;
+mod deadlines;
 mod end_to_end;
 #[path = "../support/example.rs"]
 mod example;
