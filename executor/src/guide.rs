@@ -31,6 +31,10 @@ pub mod inheritance {}
 pub mod deadlines {}
 
 #[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/zones.md")]
+pub mod zones {}
+
+#[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/from_task_local.md")]
 pub mod from_task_local {}
 

@@ -5,7 +5,8 @@
 //! innermost first; what none of them handles goes to the runtime's hook,
 //! [`on_unhandled_panic`](crate::runtime::Builder::on_unhandled_panic). So code that starts work on
 //! behalf of a request, a tenant or a plugin decides in one place what its failures mean, wherever
-//! they happen and whichever code started the work.
+//! they happen and whichever code started the work. [The guide](crate::guide::zones) shows it
+//! beside Dart's and zone.js's zones.
 //!
 //! - A handler is bound like a value: [`handle`]`(handler)` is followed by
 //!   [`scope`](PanicHandler::scope) or [`run`](PanicHandler::run). Tasks, callbacks and blocking

@@ -128,6 +128,23 @@ fn hello_logs_the_id_of_the_request_in_its_task_its_child_and_its_blocking_call(
 }
 
 #[test]
+fn zone_s_failures_come_to_the_handler_of_their_plugin() {
+    let expected = [
+        "[clock -] starts",
+        "[clock display] the task panicked: no battery",
+        "[weather -] starts",
+        "[weather station] the task panicked: no wind",
+        "[weather -] has its second reading",
+        "[stove -] starts",
+        "[cook -] lights the oven",
+        "[stove oven] the task panicked: fire",
+        "[stove oven] not handled: the task panicked: fire",
+        "[host -] goes on",
+    ];
+    assert_eq!(Example::start("zone", &[]).finish(), expected);
+}
+
+#[test]
 fn timeouts_drop_what_they_cancel_in_its_own_frame() {
     let expected = [
         "[Some(1)] the quick query is closed",

@@ -96,7 +96,7 @@ use super::catch::catch_and_discard;
 /// ```
 ///
 /// Outputs of different types: an `enum`, a scope within the scope, or a task each whose handle
-/// [aborts it when dropped](JoinHandle::abort_on_drop).
+/// [aborts it when dropped](super::JoinHandle::abort_on_drop).
 ///
 /// The body must not let its [`TaskScope`] go: neither return it nor send it elsewhere. A scope
 /// panics if it has gone when the body has returned; its children are then cancelled and aborted
@@ -242,8 +242,8 @@ impl<T> TaskScope<T> {
         self.children().cancel.clone()
     }
 
-    /// Aborts all children; see [`JoinHandle::abort`]. They stay in the scope until they are
-    /// joined.
+    /// Aborts all children; see [`JoinHandle::abort`](super::JoinHandle::abort). They stay in the
+    /// scope until they are joined.
     pub fn abort_all(&self) {
         self.children().set.abort_all();
     }
