@@ -15,7 +15,7 @@ pub mod work;
 mod workload;
 
 pub use runtime::{BenchRuntime, WORKERS};
-pub use runtimes::{Framewise, Smol, SmolExecutor, Tokio};
+pub use runtimes::{Framewise, FramewiseAccount, Smol, SmolExecutor, Tokio};
 pub use workload::{Keys, Workload};
 
 /// Calls a function that is generic over [`BenchRuntime`] with the runtime of that name.
@@ -26,6 +26,7 @@ macro_rules! with_runtime {
     ($name:expr, $function:ident($($argument:expr),*)) => {
         match $name {
             "framewise" => Some($function::<$crate::Framewise>($($argument),*)),
+            "framewise-account" => Some($function::<$crate::FramewiseAccount>($($argument),*)),
             "tokio" => Some($function::<$crate::Tokio>($($argument),*)),
             "smol" => Some($function::<$crate::Smol>($($argument),*)),
             "smol-executor" => Some($function::<$crate::SmolExecutor>($($argument),*)),

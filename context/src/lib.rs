@@ -180,6 +180,7 @@ mod current;
 mod default_var;
 mod derive;
 mod derived_scope;
+mod follow;
 mod frame;
 mod frame_stats;
 mod inherit;
@@ -214,6 +215,8 @@ pub use bind::{BindingList, Bindings, Bound, bind};
 pub use default_var::DefaultVar;
 #[doc(hidden)]
 pub use derived_scope::{DerivedScope, MakeValue};
+#[doc(hidden)]
+pub use follow::follow_frames;
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 #[doc(hidden)]

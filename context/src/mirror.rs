@@ -20,6 +20,7 @@ use framewise_sync::statics::{AtomicU32, Ordering};
 
 use crate::block::{Block, is_inline};
 use crate::current;
+use crate::follow;
 use crate::key;
 use crate::key_group::Slot;
 use crate::panic;
@@ -41,7 +42,8 @@ struct Mirror {
 
 static MIRRORS: List<Mirror> = List::new();
 
-/// Not zero from the first bind of a mirrored variable on.
+/// Not zero from the first bind of a mirrored variable on, or the first
+/// [follower](crate::follow).
 static IS_USED: AtomicU32 = AtomicU32::new(0);
 
 /// What is called when a variable's current value changes on a thread.
@@ -138,12 +140,18 @@ fn enlist<T: 'static>(key: u32, by: TypeId, callbacks: Box<dyn Callbacks>) {
     MIRRORS.append(mirror, |one, other| {
         (one.key, one.by) == (other.key, other.by)
     });
+    begin_use();
+}
+
+/// Makes [`enter`](crate::current::enter) call [`switch`].
+pub(crate) fn begin_use() {
     // Ordering: Relaxed. A thread that enters a frame with a mirrored variable received the frame
-    // through synchronization, which also carried this.
+    // through synchronization, which also carried this. So did the threads of an executor that has
+    // set a follower.
     IS_USED.store(1, Ordering::Relaxed);
 }
 
-/// Returns `true` if a mirrored variable was ever bound.
+/// Returns `true` if a mirrored variable was ever bound, or frames are followed.
 #[inline(always)]
 pub(crate) fn is_used() -> bool {
     // Ordering: Relaxed, see `enlist`.
@@ -224,6 +232,8 @@ pub fn announce_current() {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn switch(next: *const Block) {
+    // SAFETY: the caller's promise.
+    unsafe { follow::tell(next) }
     // SAFETY: the caller's promise.
     let next = if unsafe { is_mirrored(next) } {
         next

@@ -4,6 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
 
+use crate::Frame;
 use crate::bind::{bind, bind_one};
 use crate::block::{Block, is_inline};
 use crate::current;
@@ -233,11 +234,31 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         !self.bound().is_null()
     }
 
+    /// Like [`with`](Self::with), for a frame that need not be current.
+    #[doc(hidden)]
+    #[inline]
+    pub fn with_in<R>(&'static self, frame: &Frame, read: impl FnOnce(Option<&T>) -> R) -> R {
+        // SAFETY: (rule 3) the frame is borrowed until this returns, and its value is a `T`
+        // (rule 1).
+        read(unsafe { self.bound_in(frame.as_raw()).as_ref() })
+    }
+
     /// Returns the value bound in the current frame, or null.
     #[inline(always)]
     pub(crate) fn bound(&self) -> *const T {
         // SAFETY: (rule 4) the current frame is alive.
-        let slot = unsafe { Block::slot(current::get(), self.key.peek()) };
+        unsafe { self.bound_in(current::get()) }
+    }
+
+    /// Returns the value bound in `block`, or null.
+    ///
+    /// # Safety
+    ///
+    /// `block` is null or its frame is alive.
+    #[inline(always)]
+    unsafe fn bound_in(&self, block: *const Block) -> *const T {
+        // SAFETY: the caller's promise.
+        let slot = unsafe { Block::slot(block, self.key.peek()) };
         if is_inline::<T>() {
             slot.cast()
         } else if slot.is_null() {

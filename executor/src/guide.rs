@@ -26,6 +26,11 @@ pub mod leaks {}
 #[doc = include_str!("../guide/inheritance.md")]
 pub mod inheritance {}
 
+#[cfg(feature = "account")]
+#[doc = include_str!("../guide/rustdoc-links.md")]
+#[doc = include_str!("../guide/accounting.md")]
+pub mod accounting {}
+
 #[doc = include_str!("../guide/rustdoc-links.md")]
 #[doc = include_str!("../guide/deadlines.md")]
 pub mod deadlines {}

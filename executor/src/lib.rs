@@ -92,6 +92,11 @@
 //! A task's header has a pointer for it. A poll swaps one thread-local pointer. Spawning under a
 //! binding raises one count; at the root it does nothing. Binding is one allocation.
 
+#[cfg(feature = "account")]
+pub mod account;
+#[cfg(not(feature = "account"))]
+#[path = "account/off.rs"]
+mod account;
 mod blocking;
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 pub mod fs;

@@ -14,6 +14,8 @@ pub use crate::scheduler::idle::state::{IdleState, SchedulerOps, notify_one, unp
 
 pub use self::of_tasks::{ModelHooks, ModelLifoSlot, ModelScheduler, Runnable};
 
+#[cfg(feature = "account")]
+mod account;
 mod blocking;
 mod core_slot;
 mod runnables;
@@ -21,6 +23,9 @@ mod runtime;
 #[cfg(unix)]
 mod signals;
 mod workers;
+
+#[cfg(feature = "account")]
+pub use self::account::{ModelBlock, ModelKeys, ModelTally};
 
 pub use self::blocking::{CORE_PANIC, ModelPool};
 

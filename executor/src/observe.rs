@@ -14,6 +14,7 @@ mod hooks;
 mod wakes;
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::task::RawWakerVTable;
 
 pub(crate) use self::extension::Extension;
@@ -22,6 +23,7 @@ pub(crate) use self::hooks::Hooks;
 pub(crate) use self::hooks::TaskHook;
 pub use self::hooks::TaskMeta;
 pub use self::wakes::{Ancestor, Wake, WakeSource, last_wake, lineage};
+use crate::account::runtime::RuntimeAccount;
 use crate::panics::PanicHook;
 use crate::task::header::{Header, Polled, TaskRef, Vtable};
 use crate::task::mirrored;
@@ -34,6 +36,8 @@ pub(crate) struct Observer {
     /// `true` if wakes and ancestors are recorded.
     tracks_wakes: bool,
     unhandled_panic: Option<PanicHook>,
+    /// The runtime's account, if it has one.
+    pub(crate) account: Option<Arc<RuntimeAccount>>,
 }
 
 impl Observer {
@@ -42,11 +46,13 @@ impl Observer {
         hooks: Hooks,
         tracks_wakes: bool,
         unhandled_panic: Option<PanicHook>,
+        account: Option<Arc<RuntimeAccount>>,
     ) -> Option<Self> {
-        (tracks_wakes || !hooks.is_empty()).then_some(Self {
+        (tracks_wakes || account.is_some() || !hooks.is_empty()).then_some(Self {
             hooks,
             tracks_wakes,
             unhandled_panic,
+            account,
         })
     }
 }
@@ -83,7 +89,11 @@ pub(crate) fn woken(task: TaskRef) {
 /// Like the function of the plain table.
 pub(crate) unsafe fn schedule(pointer: NonNull<Header>) {
     // SAFETY: by the contract.
-    unsafe { (plain(TaskRef::new(pointer)).schedule)(pointer) }
+    unsafe {
+        let task = TaskRef::new(pointer);
+        extension(&task).runnable();
+        (plain(task).schedule)(pointer)
+    }
 }
 
 /// Polls a task, in the midst of its observers.
@@ -101,6 +111,7 @@ pub(crate) unsafe fn poll(pointer: NonNull<Header>, _wakers: &'static RawWakerVT
         } else {
             &WAKER_VTABLE
         };
+        let measured = extension(&task).measure();
         extension(&task).before_poll(task);
         let polled = if task.frame().is_mirrored() {
             mirrored::poll(pointer, wakers)
@@ -109,6 +120,10 @@ pub(crate) unsafe fn poll(pointer: NonNull<Header>, _wakers: &'static RawWakerVT
         };
         if polled == Polled::Pending {
             extension(&task).after_poll(task);
+        }
+        if let Some(measured) = measured {
+            let pending = (polled == Polled::Pending).then(|| extension(&task).account());
+            measured.end(pending.flatten());
         }
         polled
     }

@@ -19,7 +19,7 @@ Prints a Markdown table of instructions for each operation on one worker. Needs 
 program `once` in the same directory: build with `--bins`.
 
 --only PREFIX     only workloads whose name begins with PREFIX
---runtimes NAMES  framewise,tokio,smol (the default); also smol-executor
+--runtimes NAMES  framewise,tokio,smol (the default); also framewise-account and smol-executor
 --list            print the names of the workloads and exit";
 
 /// The number of batches of the first run; the second run has two more.

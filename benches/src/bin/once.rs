@@ -7,7 +7,8 @@ const USAGE: &str = "\
 once WORKLOAD RUNTIME [--batches N] [--size N] [--workers N]
 
 Runs N batches (2), by default of the workload's own size and on one worker.
-`instructions --list` prints the workloads; the runtimes are framewise, tokio, smol and smol-executor.";
+`instructions --list` prints the workloads; the runtimes are
+framewise, framewise-account, tokio, smol and smol-executor.";
 
 fn main() {
     let mut arguments = Arguments::of_process(USAGE);

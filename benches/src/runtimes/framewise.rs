@@ -7,16 +7,27 @@ use std::time::Duration;
 
 use framewise::net::{TcpListener, TcpStream};
 use framewise::runtime::{Builder, Runtime};
+use framewise::{ContextVar, account};
 
 use super::{Joined, bound};
 use crate::BenchRuntime;
 use crate::carrier::{Frame1, Frame4, Frame16};
 
-/// The framewise runtime.
-pub struct Framewise(Runtime);
+/// The framewise runtime; with accounting if `ACCOUNTS`.
+pub struct Framewise<const ACCOUNTS: bool = false>(Runtime);
 
-impl BenchRuntime for Framewise {
-    const NAME: &'static str = "framewise";
+/// The framewise runtime with accounting by a tenant.
+pub type FramewiseAccount = Framewise<true>;
+
+/// By what the runtime accounts. The workloads do not bind it.
+static TENANT: ContextVar<u64> = ContextVar::new("tenant");
+
+impl<const ACCOUNTS: bool> BenchRuntime for Framewise<ACCOUNTS> {
+    const NAME: &'static str = if ACCOUNTS {
+        "framewise-account"
+    } else {
+        "framewise"
+    };
     type Handle = ();
     type Join<T: Send + 'static> = Joined<framewise::JoinHandle<T>>;
     type K1 = Frame1;
@@ -26,7 +37,11 @@ impl BenchRuntime for Framewise {
     type Stream = TcpStream;
 
     fn start(workers: usize) -> Self {
-        let runtime = Builder::new().worker_threads(workers).build();
+        let mut builder = Builder::new().worker_threads(workers);
+        if ACCOUNTS {
+            builder = builder.account(&account::by(&TENANT));
+        }
+        let runtime = builder.build();
         Self(runtime.expect("the system gives threads and an event queue"))
     }
 

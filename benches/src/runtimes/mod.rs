@@ -11,7 +11,7 @@ mod framewise;
 mod smol;
 mod tokio;
 
-pub use framewise::Framewise;
+pub use framewise::{Framewise, FramewiseAccount};
 pub use smol::{Smol, SmolExecutor};
 pub use tokio::Tokio;
 

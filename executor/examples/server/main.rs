@@ -40,6 +40,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use framewise::account;
 use framewise::net::TcpListener;
 use framewise::runtime::Builder;
 use framewise::task::JoinHandle;
@@ -80,7 +81,8 @@ fn fail(code: u8, error: &str) -> ExitCode {
 fn start(options: &Options) -> Result<(), String> {
     let store = Store::open(&options.database)
         .map_err(|error| format!("cannot use the database {error}; --database gives another"))?;
-    let mut builder = Builder::new();
+    // By tenant, so that each reply can tell what it cost.
+    let mut builder = Builder::new().account(&account::by(&TENANT));
     if let Some(workers) = options.workers {
         builder = builder.worker_threads(workers);
     }

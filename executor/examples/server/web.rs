@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, he
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use framewise::account;
 use framewise::cancel;
 use framewise::context::{BindingList, Bindings};
 use framewise::tower::{DeadlineLayer, FrameLayer};
@@ -29,6 +30,9 @@ use crate::{export, orders, price_service};
 pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The header that carries a request's tenant, to us and onwards.
 pub(crate) const X_TENANT: HeaderName = HeaderName::from_static("x-tenant");
+
+/// The header that tells what a request cost: the handler, its tasks and its calls of the database.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// The longest body that is taken.
 const BODY_MAX: usize = 64 * 1024;
@@ -124,25 +128,29 @@ fn identify(request: &Parts) -> Bindings<impl BindingList + use<>> {
     framewise::bind(&REQUEST_ID, id).and(&TENANT, tenant)
 }
 
-/// Rejects a request whose names break the rule, answers the others, and puts the request's id into
-/// the reply.
+/// Rejects a request whose names break the rule, answers the others, and puts the request's id and
+/// what it cost into the reply.
 async fn check(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let rejected = [X_REQUEST_ID, X_TENANT]
         .iter()
         .find_map(|header| name(request.headers(), header).err());
-    let mut response = match rejected {
-        Some(rejection) => logged(rejection.into_response()),
-        None => {
+    let (mut response, usage) = account::measure(async {
+        let Some(rejection) = rejected else {
             let response = answer(request, next, app.read_within).await;
             // Whatever failed because the request's time is over: the reply says that.
-            match cancel::cause() {
+            return match cancel::cause() {
                 Some(ended) if !response.status().is_success() => {
                     logged(Rejection::late(&ended).into_response())
                 }
                 _ => logged(response),
-            }
-        }
-    };
+            };
+        };
+        logged(rejection.into_response())
+    })
+    .await;
+    if let Ok(usage) = HeaderValue::from_str(&usage.to_string()) {
+        response.headers_mut().insert(SERVER_TIMING, usage);
+    }
     // An id is plain ASCII, so this does not fail.
     if let Some(Ok(id)) = REQUEST_ID.get().map(|id| HeaderValue::from_str(&id)) {
         response.headers_mut().insert(X_REQUEST_ID, id);

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use framewise_sync::thread;
 
+use crate::account::meter::Meter;
 use crate::runtime::enter;
 use crate::scheduler::spawner::Spawner;
 use crate::scheduler::worker::CoreHandoff;
@@ -29,6 +30,11 @@ pub(crate) trait Host: Clone + Send + 'static {
 
     /// Makes the calling thread one of the runtime's, until the guard is dropped.
     fn enter(&self) -> impl Sized;
+
+    /// Makes the meter of a thread of the pool, if the runtime has an account.
+    fn meter(&self) -> Option<Meter> {
+        None
+    }
 
     /// Works with the core until it is handed off again, or the runtime closes.
     fn work(core: Self::Core);
@@ -61,6 +67,12 @@ pub(crate) fn start_thread(
 
 impl Host for Arc<Spawner> {
     type Core = CoreHandoff;
+
+    fn meter(&self) -> Option<Meter> {
+        self.shared
+            .account()
+            .map(|account| Meter::of_pool(Arc::clone(account)))
+    }
 
     fn start(
         &self,

@@ -11,6 +11,7 @@ use framewise_sync::{Mutex, MutexGuard, thread};
 
 use super::pool_state::PoolState;
 use super::{BlockingPool, Host, Job};
+use crate::account::meter::Meter;
 
 framewise_sync::thread_local! {
     /// The pool that this thread belongs to; compared, never read through.
@@ -97,6 +98,8 @@ impl<H: Host> BlockingPool<H> {
         };
         let _entered = host.enter();
         OWN_POOL.with(|pool| pool.set(Arc::as_ptr(&self.0).cast()));
+        let meter = host.meter();
+        let _metered = meter.as_ref().map(Meter::enter);
         let _started = self.0.threads.started();
         let mut next = first;
         let mut state = self.lock();

@@ -5,11 +5,14 @@
 use std::panic::Location;
 use std::ptr::NonNull;
 
+use framewise_context::Frame;
 use framewise_sync::cell::UnsafeCell;
 
 use super::Observer;
 use super::hooks::{self, TaskMeta};
 use super::wakes::Record;
+use crate::account::meter::MeasuredPoll;
+use crate::account::runtime::{RuntimeAccount, TaskAccount};
 use crate::task::header::TaskRef;
 use crate::task::{Id, try_id};
 
@@ -27,6 +30,8 @@ pub(crate) struct Extension {
     is_polled: UnsafeCell<bool>,
     /// Wakes and ancestors, if they are recorded.
     record: Option<Box<Record>>,
+    /// The task's part in the runtime's account, if that has one.
+    account: Option<TaskAccount>,
 }
 
 impl Extension {
@@ -37,9 +42,10 @@ impl Extension {
     ///
     /// The observer is that of the task's scheduler (T7).
     #[track_caller]
-    pub(crate) unsafe fn new(observer: NonNull<Observer>, blocks: bool) -> Self {
+    pub(crate) unsafe fn new(observer: NonNull<Observer>, blocks: bool, frame: &Frame) -> Self {
         // SAFETY: by the contract.
-        let tracks_wakes = unsafe { observer.as_ref() }.tracks_wakes;
+        let settings = unsafe { observer.as_ref() };
+        let account = settings.account.as_ref();
         Self {
             observer,
             parent: try_id(),
@@ -47,7 +53,8 @@ impl Extension {
             blocks,
             is_hooked: !hooks::is_in_hook(),
             is_polled: UnsafeCell::new(false),
-            record: tracks_wakes.then(Record::of_spawn),
+            record: settings.tracks_wakes.then(Record::of_spawn),
+            account: account.map(|account| account.spawned(frame, blocks)),
         }
     }
 
@@ -76,6 +83,30 @@ impl Extension {
     pub(super) unsafe fn spawned(&self, task: TaskRef) {
         // SAFETY: by the contract.
         unsafe { self.call(&self.observer().hooks.spawn, task) }
+        // Its spawner schedules it next.
+        self.runnable();
+    }
+
+    /// The task becomes runnable. The caller is its holder, and runs no user code here.
+    pub(super) fn runnable(&self) {
+        if let Some(account) = self.accounts() {
+            account.0.runnable(account.1);
+        }
+    }
+
+    fn accounts(&self) -> Option<(&RuntimeAccount, &TaskAccount)> {
+        let task = self.account.as_ref()?;
+        Some((self.observer().account.as_ref()?, task))
+    }
+
+    pub(super) fn account(&self) -> Option<&TaskAccount> {
+        self.account.as_ref()
+    }
+
+    /// Begins to measure a poll. The caller runs the task.
+    pub(super) fn measure(&self) -> Option<MeasuredPoll> {
+        let (account, task) = self.accounts()?;
+        account.begin_poll(task)
     }
 
     /// The running code wakes the task. On any thread.
@@ -120,6 +151,9 @@ impl Extension {
                 self.call(&self.observer().hooks.complete, task);
             }
             self.call(&self.observer().hooks.drop, task);
+        }
+        if let Some((account, task)) = self.accounts() {
+            account.ended(task);
         }
     }
 

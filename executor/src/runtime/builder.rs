@@ -13,6 +13,8 @@ use crate::runtime::{Flavor, LocalOptions, LocalRuntime, Runtime, ThreadSettings
 use crate::scheduler::ticks::Intervals;
 use crate::task::JoinError;
 
+#[cfg(feature = "account")]
+mod account;
 mod hooks;
 mod threads;
 
@@ -45,6 +47,8 @@ pub struct Builder {
     pub(crate) start_paused: bool,
     #[cfg(feature = "tokio-compat")]
     pub(crate) tokio_compat: bool,
+    #[cfg(feature = "account")]
+    pub(crate) account: Option<Arc<dyn crate::account::KeySource>>,
 }
 
 impl Builder {
@@ -67,6 +71,8 @@ impl Builder {
             start_paused: false,
             #[cfg(feature = "tokio-compat")]
             tokio_compat: false,
+            #[cfg(feature = "account")]
+            account: None,
         }
     }
 

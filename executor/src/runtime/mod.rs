@@ -189,7 +189,7 @@ impl Runtime {
         if let Some(name) = &settings.name {
             shared.name.set(name.clone()).expect("it is set here only");
         }
-        if let Some(observer) = settings.observer() {
+        if let Some(observer) = settings.observer(workers)? {
             shared.observe(&Arc::new(observer));
         }
         #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]

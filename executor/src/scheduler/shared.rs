@@ -21,6 +21,7 @@ use super::idle::state::{self, SchedulerOps};
 use super::queue::{LocalQueue, Push, Queues};
 use super::shutdown::Lifecycle;
 use super::worker;
+use crate::account::runtime::RuntimeAccount;
 use crate::blocking::BlockingPool;
 use crate::observe::Observer;
 use crate::panics::PanicHook;
@@ -113,6 +114,12 @@ impl Shared {
     #[inline]
     pub(crate) fn observer(&self) -> Option<&Arc<Observer>> {
         self.observer.get()
+    }
+
+    /// Returns the runtime's account, if it has one.
+    #[inline]
+    pub(crate) fn account(&self) -> Option<&Arc<RuntimeAccount>> {
+        self.observer()?.account.as_ref()
     }
 
     /// Puts a runnable task into the queue of the calling worker, or into the injector.

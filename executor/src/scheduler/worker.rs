@@ -21,6 +21,7 @@ use super::queue::{LocalQueue, Push};
 use super::shared::Shared;
 use super::spawner::Spawner;
 use super::ticks::{Due, Intervals, Ticks};
+use crate::account::meter::{self, Meter};
 use crate::runtime::enter;
 use crate::task::header::{RunResult, TaskRef};
 
@@ -204,6 +205,10 @@ pub(crate) fn hand_off_core() {
             return;
         };
         let shared = &worker.shared;
+        // Before another thread has the core, and with it the worker's counters.
+        let metered = shared
+            .account()
+            .and_then(|account| meter::with_here(account, Meter::hand_off).flatten());
         shared.register_replacement();
         let handoff = CoreHandoff {
             shared: Arc::clone(shared),
@@ -224,6 +229,9 @@ pub(crate) fn hand_off_core() {
             // Unnoticed: moved behind the next, because this thread is counted until it leaves, and
             // so is its core.
             *worker.core.borrow_mut() = handoff.core.take();
+            if let Some(index) = metered {
+                worker.with_meter(|meter| meter.take_back(index));
+            }
             shared.deregister_worker(false);
         }
     });
@@ -267,6 +275,8 @@ pub(crate) fn run(shared: Arc<Shared>, core: Box<Core>) {
     leave.entered = Some(enter::enter(&spawner, core.index));
     let worker = WorkerThread::new(spawner, core, Batch::default());
     WORKER.with(|current| current.set(&worker));
+    let meter = worker.new_meter();
+    let _metered = meter.as_ref().map(Meter::enter);
     worker.shared.tokio.run(|| worker.work());
     leave.has_core = worker.core.borrow().is_some();
 }
@@ -292,6 +302,21 @@ impl WorkerThread {
             batch: Cell::new(batch),
             dispatch: Cell::new(Dispatch::None),
             outer: WORKER.with(Cell::get),
+        }
+    }
+
+    /// Makes the meter of a thread that has this core, if the runtime has an account.
+    fn new_meter(&self) -> Option<Meter> {
+        let account = self.shared.account()?;
+        let index = self.core.borrow().as_ref()?.index;
+        Some(Meter::of_worker(Arc::clone(account), index))
+    }
+
+    /// Calls `f` with this thread's meter, if the runtime has an account.
+    #[inline]
+    fn with_meter(&self, f: impl FnOnce(&Meter)) {
+        if let Some(account) = self.shared.account() {
+            meter::with_here(account, f);
         }
     }
 
@@ -449,6 +474,8 @@ impl WorkerThread {
             let has_backlog = || core.queue.has_backlog();
             core.idle_state
                 .leave_idle(&*self.shared, core.index, has_backlog);
+            // What it took to become active, which may wake a sibling, is no part of the poll.
+            self.with_meter(Meter::boundary);
         }
     }
 
@@ -469,6 +496,7 @@ impl WorkerThread {
         if self.shared.timers.has_due() {
             self.fire();
         }
+        self.with_meter(Meter::boundary);
     }
 
     /// Calls the wakers and callbacks of the events. Other workers can take the driver meanwhile.

@@ -97,6 +97,13 @@ impl Client {
                 .to_str()
                 .map_err(|error| error.to_string())?
                 .to_owned();
+            let cost = head
+                .headers
+                .get("server-timing")
+                .ok_or("no server-timing")?;
+            if !cost.as_bytes().starts_with(b"total;dur=") {
+                return Err(format!("{cost:?} is no server-timing"));
+            }
             Ok(Reply {
                 status: head.status,
                 request_id,

@@ -25,7 +25,7 @@ Prints a Markdown table: the median of each runtime over N rounds (9), and the m
 of the first to each other, with the least and the greatest.
 
 --only PREFIX     only benchmarks whose name begins with PREFIX; see --list
---runtimes NAMES  framewise,tokio,smol (the default); also smol-executor
+--runtimes NAMES  framewise,tokio,smol (the default); also framewise-account and smol-executor
 --workers N       worker threads of every runtime (2)
 --quick           tiny sizes, to check that the program works
 --list            print the names of the benchmarks and exit

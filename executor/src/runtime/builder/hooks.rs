@@ -1,5 +1,6 @@
 //! The builder's hooks, which observe tasks.
 
+use std::io;
 use std::sync::Arc;
 
 use framewise_context::Frame;
@@ -163,12 +164,18 @@ impl Builder {
         self
     }
 
-    /// Returns what observes the tasks, if anything does.
-    pub(in crate::runtime) fn observer(&self) -> Option<Observer> {
-        Observer::new(
+    /// Returns what observes the tasks of a runtime with that many workers, if anything does. Fails
+    /// if the account has another runtime.
+    pub(in crate::runtime) fn observer(&self, workers: usize) -> io::Result<Option<Observer>> {
+        #[cfg(feature = "account")]
+        let account = self.open_account(workers)?;
+        #[cfg(not(feature = "account"))]
+        let (account, _) = (None, workers);
+        Ok(Observer::new(
             self.hooks.clone(),
             self.tracks_wakes,
             self.threads.unhandled_panic.clone(),
-        )
+            account,
+        ))
     }
 }

@@ -17,6 +17,7 @@ use framewise_context::{Frame, coop, suspend_deferred_wakes, with_owner};
 use framewise_io::Batch;
 
 use super::{Core, WORKER, WorkerThread, with_worker};
+use crate::account::meter::Meter;
 use crate::runtime::enter;
 use crate::scheduler::queue::LocalQueue;
 use crate::scheduler::shared::Shared;
@@ -126,6 +127,9 @@ impl RestingWorker {
             worker: &worker,
             put_back: Some(put_back),
         };
+        // Left before the core is put back, with which another thread gets the counters.
+        let meter = worker.new_meter();
+        let _metered = meter.as_ref().map(Meter::enter);
         // A user-supplied waker that calls `block_on` must not wait here for a wake that it has
         // deferred.
         let _suspended = suspend_deferred_wakes();
@@ -163,6 +167,7 @@ impl WorkerThread {
         if let Some(output) = main.poll() {
             return output;
         }
+        self.with_meter(Meter::boundary);
         main.before_tasks();
         let mut has_yielded = main.is_woken();
         loop {
@@ -173,6 +178,7 @@ impl WorkerThread {
                     return output;
                 }
                 has_yielded = main.is_woken();
+                self.with_meter(Meter::boundary);
             }
         }
     }

@@ -8,6 +8,7 @@
 //! duty on before its next poll, so what a callback spawns waits for no push.
 
 use super::WorkerThread;
+use crate::account::meter::Meter;
 use crate::runtime::ThreadSettings;
 
 impl WorkerThread {
@@ -33,10 +34,12 @@ impl WorkerThread {
         if threads.on_park.is_some() && self.announce_park(threads) {
             return threads.call(threads.on_unpark.as_ref());
         }
+        self.with_meter(Meter::boundary);
         let mut batch = self.batch.take();
         if let Some(core) = self.core.borrow_mut().as_mut() {
             core.idle_state.park(&*self.shared, core.index, &mut batch);
         }
+        self.with_meter(Meter::unpark);
         threads.call(threads.on_unpark.as_ref());
         // Unnoticed: moved behind the next, because events and timers have no promised order.
         self.dispatch_events(batch);
@@ -44,5 +47,6 @@ impl WorkerThread {
             self.before_user_code();
             self.fire();
         }
+        self.with_meter(Meter::boundary);
     }
 }

@@ -76,6 +76,7 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
     // used. The observer is the scheduler's, which is in the box (T7).
     unsafe {
         let place = memory.as_mut_ptr();
+        let extension = Extension::new(observer, S::BLOCKS, &frame);
         let core = Core::new(
             future,
             frame,
@@ -85,7 +86,7 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
             &Core::<F, S, L>::OBSERVED,
         );
         (&raw mut (*place).core).write(core);
-        (&raw mut (*place).extension).write(Extension::new(observer, S::BLOCKS));
+        (&raw mut (*place).extension).write(extension);
     }
     // The pointer to the core comes from the one to the box, so it may be used for all of it (T1).
     let place: *mut Observed<F, S, L> = Box::into_raw(memory).cast();
