@@ -217,10 +217,10 @@ pub(crate) fn c93_a_destructor_of_an_aborted_task_is_told(check: &CheckContext) 
 pub(crate) fn c93_block_in_place_and_blocking_calls_are_told(check: &CheckContext) -> CheckResult {
     let blocking = check.blocking()?;
     let own = check.clone();
+    // Whether a call has a frame at all is another item's: C-61.
+    let follows_the_value = || follows(MIRRORED.get().unwrap_or(0), "in a blocking call");
     check.block_on(async {
-        let call = MIRRORED.run(7, || {
-            spawn_blocking(blocking, || follows(7, "in a blocking call"))
-        });
+        let call = MIRRORED.run(7, || spawn_blocking(blocking, follows_the_value));
         output_of::<CheckResult>(call.join().await)??;
         let call = Frame::root().run(|| spawn_blocking(blocking, || follows(0, "in the next one")));
         output_of::<CheckResult>(call.join().await)??;
