@@ -368,8 +368,9 @@ impl Drop for Control {
         if !self.0.leave() {
             return;
         }
-        let mut orphans = vec![Arc::clone(&self.0)];
-        while let Some(node) = orphans.pop() {
+        let mut orphans = Vec::new();
+        let mut next = Some(Arc::clone(&self.0));
+        while let Some(node) = next {
             let (timer, parents) = {
                 let mut state = node.state.lock();
                 (state.timer.take(), std::mem::take(&mut state.parents))
@@ -381,6 +382,7 @@ impl Drop for Control {
                     orphans.push(node);
                 }
             }
+            next = orphans.pop();
         }
     }
 }

@@ -3,6 +3,7 @@
 //! They run at the root, since no code of the user runs in them: a call that its caller has given
 //! up, and that the system does not end, keeps no frame (C-48).
 
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 
@@ -37,12 +38,19 @@ impl Caller {
     }
 }
 
-/// Makes a call, and waits for its result.
+/// Makes a call, and waits for its result, also if the work of the current frame ends meanwhile:
+/// what the call does to a file or a directory is part of the result.
 pub(crate) async fn call<T>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T>
 where
     T: Send + 'static,
 {
-    Caller::current()?.spawn(f).await.map_err(call_error)?
+    result_of(Caller::current()?.spawn(f)).await
+}
+
+/// Waits for the result of a call.
+pub(crate) async fn result_of<T>(mut call: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    let joined = poll_fn(|cx| call.poll_regardless(cx)).await;
+    joined.map_err(call_error)?
 }
 
 /// Returns the error of a call that was not run.

@@ -17,7 +17,7 @@ use framewise_context::coop;
 
 use super::OpenOptions;
 use super::file_state::{Core, SetLenResult, State, WriteCall};
-use crate::blocking::call::{Caller, call, call_error};
+use crate::blocking::call::{Caller, call, call_error, result_of};
 use crate::task::JoinHandle;
 
 /// An open file, which is read and written by calls on the runtime's pool.
@@ -309,7 +309,7 @@ impl File {
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         loop {
             if let Some(call) = self.begin_set_len(len)? {
-                return call.await.map_err(call_error)?;
+                return result_of(call).await;
             }
             self.call(|state| state.with_file(|_| Ok(()))).await?;
         }

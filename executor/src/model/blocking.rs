@@ -105,6 +105,14 @@ impl ModelPool {
         self.pool.spawn(f, Frame::root(), (), &self.host)
     }
 
+    /// Like `spawn_blocking`, in the current frame.
+    pub fn spawn_in_frame<R: Send + 'static>(
+        &self,
+        f: impl FnOnce() -> R + Send + 'static,
+    ) -> JoinHandle<R> {
+        self.pool.spawn(f, Frame::current(), (), &self.host)
+    }
+
     /// Hands a core off like `block_in_place`. Returns `false` if the pool gave it back.
     pub fn hand_off_core(&self, core: impl FnOnce() + Send + 'static) -> bool {
         self.pool.run_core(Box::new(core), &self.host).is_ok()

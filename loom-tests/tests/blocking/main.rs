@@ -10,6 +10,7 @@
 mod closing;
 mod controls;
 mod cores;
+mod frame_ends;
 mod threads;
 
 use framewise::model::ModelPool;
