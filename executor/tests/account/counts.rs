@@ -1,7 +1,7 @@
 //! Numbers that do not depend on time: polls, tasks, calls.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use framewise::runtime::{Builder, LocalOptions};
 use framewise::task::yield_now;
 use framewise::{spawn, spawn_blocking, time};
 
-use super::{TENANT, assert_sums_agree, runtimes};
+use super::{TENANT, assert_sums_agree, builders, runtimes};
 
 async fn yields(times: u32) {
     for _ in 0..times {
@@ -50,6 +50,40 @@ fn polls_tasks_and_calls_are_counted_for_their_key() {
         assert_eq!(snapshot.total().live_tasks(), 0);
         assert_eq!(snapshot.other().spawned_tasks(), 0);
         assert_sums_agree(&snapshot);
+    }
+}
+
+#[test]
+fn the_polls_of_all_keys_are_those_that_hooks_see() {
+    for builder in builders() {
+        let (tenants, seen) = (account::by(&TENANT).limit(1), Arc::new(AtomicU64::new(0)));
+        let counter = Arc::clone(&seen);
+        let builder = builder.on_before_poll(move |_, _| {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        let runtime = builder.account(&tenants).build().unwrap();
+        runtime.block_on(async {
+            let tasks = ["ada", "bob", "cyd"].map(|tenant| {
+                TENANT.run(tenant, || {
+                    spawn(async {
+                        let child = spawn(yields(5));
+                        spawn_blocking(|| ()).await.unwrap();
+                        child.await.unwrap();
+                    })
+                })
+            });
+            for task in tasks {
+                task.await.unwrap();
+            }
+            spawn(yields(5)).await.unwrap();
+        });
+        drop(runtime);
+        let total = tenants.total();
+        assert_eq!(
+            total.polls() + total.blocking_calls(),
+            seen.load(Ordering::Relaxed)
+        );
+        assert_eq!(total.blocking_calls(), 3);
     }
 }
 
