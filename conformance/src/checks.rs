@@ -5,6 +5,7 @@
 
 pub(crate) mod basics;
 pub(crate) mod calls;
+pub(crate) mod cancelling;
 pub(crate) mod channels;
 pub(crate) mod composition;
 pub(crate) mod elsewhere;
@@ -80,6 +81,7 @@ macro_rules! __for_each_executor_chapter {
         $crate::__innermost_checks!($callback $arguments);
         $crate::__unhandled_checks!($callback $arguments);
         $crate::__flow_checks!($callback $arguments);
+        $crate::__cancelling_checks!($callback $arguments);
     };
 }
 

@@ -8,7 +8,7 @@ const CONTRACT: &str = framewise_context::contract::TEXT;
 
 /// The numbers of the items that the suite knows. The others of the contract are about features of
 /// the `framewise` runtime, or about features to come.
-const KNOWN: [RangeInclusive<u8>; 2] = [1..=83, 93..=96];
+const KNOWN: [RangeInclusive<u8>; 3] = [1..=83, 85..=86, 93..=98];
 
 /// An item of the contract: `C-25`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -253,7 +253,11 @@ pub(crate) const FAULTS: &[(Fault, u8, &str)] = &[
         "the hook does not run in the frame in which a callback",
     ),
     (Fault::PollsUnannounced, 93, "entered by `Frame::run`"),
+    (Fault::CarriesNothing, 85, "no frame is carried"),
+    (Fault::CarriesNothing, 86, "no frame is carried"),
     (Fault::CarriesNothing, 94, "no frame is carried"),
+    (Fault::CarriesNothing, 97, "no frame is carried"),
+    (Fault::CarriesNothing, 98, "no frame is carried"),
     (Fault::InheritsAtFirstPoll, 95, "at its first poll"),
     (
         Fault::NotInheritedIsInherited,
