@@ -1,5 +1,8 @@
 //! The standard streams of this process: calls on the blocking pool.
 //!
+//! An operation fails when its frame's work ends. The call goes on, and the next operation has its
+//! result.
+//!
 //! Owns what is between a task and `std`'s stream: bytes that were read and not taken, and the one
 //! call in flight. `std` owns the streams themselves, with their own buffers and locks.
 
@@ -11,9 +14,9 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use framewise_context::coop;
+use framewise_context::{control, coop};
 
-use crate::blocking::call::{Caller, call_error};
+use crate::blocking::call::{Caller, call_error, poll_call};
 use crate::task::JoinHandle;
 
 /// The most bytes that one call reads or writes.
@@ -100,9 +103,10 @@ impl Stdin {
         want: usize,
         take: impl FnOnce(&[u8]),
     ) -> Poll<io::Result<usize>> {
+        control::check()?;
         loop {
             if let Some(reading) = &mut self.reading {
-                let read = ready!(reading.poll_regardless(cx));
+                let read = ready!(poll_call(reading, cx))?;
                 self.reading = None;
                 self.chunk = read.map_err(call_error)??;
                 if self.chunk.bytes.is_empty() {
@@ -181,8 +185,9 @@ impl<W: Write + 'static> Output<W> {
     }
 
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        control::check()?;
         if let Some(writing) = &mut self.writing {
-            let written = ready!(writing.poll_regardless(cx));
+            let written = ready!(poll_call(writing, cx))?;
             self.writing = None;
             written.map_err(call_error)??;
         }

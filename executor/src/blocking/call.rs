@@ -3,11 +3,13 @@
 //! They run at the root, since no code of the user runs in them: a call that its caller has given
 //! up, and that the system does not end, keeps no frame (C-48).
 
-use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use framewise_context::Frame;
+use framewise_context::control::{self, Ended};
 
 use crate::runtime::enter;
 use crate::scheduler::spawner::Spawner;
@@ -38,22 +40,33 @@ impl Caller {
     }
 }
 
-/// Makes a call, and waits for its result, also if the work of the current frame ends meanwhile:
-/// what the call does to a file or a directory is part of the result.
+/// Makes a call, and waits for its result. Fails if the frame's work ends; a call that was made
+/// then goes on.
 pub(crate) async fn call<T>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T>
 where
     T: Send + 'static,
 {
-    result_of(Caller::current()?.spawn(f)).await
+    control::check()?;
+    Caller::current()?.spawn(f).await.map_err(call_error)?
 }
 
-/// Waits for the result of a call.
-pub(crate) async fn result_of<T>(mut call: JoinHandle<io::Result<T>>) -> io::Result<T> {
-    let joined = poll_fn(|cx| call.poll_regardless(cx)).await;
-    joined.map_err(call_error)?
+/// Polls a call under way. Fails if the frame's work has ended: the call goes on, and its result
+/// waits for a later poll.
+pub(crate) fn poll_call<T>(
+    call: &mut JoinHandle<T>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Result<T, JoinError>, Ended>> {
+    control::check()?;
+    let joined = ready!(Pin::new(call).poll(cx));
+    if let Err(error) = &joined
+        && let Some(ended) = error.ended()
+    {
+        return Poll::Ready(Err(ended.clone()));
+    }
+    Poll::Ready(Ok(joined))
 }
 
-/// Returns the error of a call that was not run.
+/// Returns the error of a call that was not run, or not waited for.
 pub(crate) fn call_error(error: JoinError) -> io::Error {
     if error.is_cancelled() {
         return framewise_io::shutdown_error();

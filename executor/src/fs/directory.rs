@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use framewise_context::coop;
+use framewise_context::{control, coop};
 
-use crate::blocking::call::{Caller, call, call_error};
+use crate::blocking::call::{Caller, call, call_error, poll_call};
 use crate::task::JoinHandle;
 
 /// How a directory is made.
@@ -205,10 +205,11 @@ impl ReadDir {
     ///
     /// See [`next_entry`](Self::next_entry).
     pub fn poll_next_entry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
+        control::check()?;
         loop {
             match &mut self.0 {
                 State::Reading(call) => {
-                    let read = ready!(call.poll_regardless(cx));
+                    let read = ready!(poll_call(call, cx))?;
                     self.0 = State::Failed;
                     self.0 = State::Idle(read.map_err(call_error)?);
                 }

@@ -13,11 +13,12 @@ use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
 
-use framewise_context::coop;
+use framewise_context::control::{self, Ended};
+use framewise_context::{cancel, coop};
 
 use super::OpenOptions;
 use super::file_state::{Core, SetLenResult, State, WriteCall};
-use crate::blocking::call::{Caller, call, call_error, result_of};
+use crate::blocking::call::{Caller, call, call_error, poll_call};
 use crate::task::JoinHandle;
 
 /// An open file, which is read and written by calls on the runtime's pool.
@@ -72,6 +73,9 @@ struct Flight {
     kind: Kind,
     call: JoinHandle<io::Result<u64>>,
 }
+
+/// A call that is over.
+type Landed = (Kind, io::Result<u64>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -214,7 +218,8 @@ impl File {
     /// ```
     pub async fn into_std(self) -> StdFile {
         let core = Arc::clone(&self.core);
-        match call(move || core.lock().take()).await {
+        // It has no error for a deadline that passes.
+        match cancel::shield(call(move || core.lock().take())).await {
             Ok(file) => file,
             // There is no pool.
             Err(_) => {
@@ -309,7 +314,7 @@ impl File {
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         loop {
             if let Some(call) = self.begin_set_len(len)? {
-                return result_of(call).await;
+                return call.await.map_err(call_error)?;
             }
             self.call(|state| state.with_file(|_| Ok(()))).await?;
         }
@@ -317,6 +322,7 @@ impl File {
 
     /// Begins to set the length, unless a call has the state.
     fn begin_set_len(&self, len: u64) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
+        control::check()?;
         let Some(mut state) = self.core.try_lock() else {
             return Ok(None);
         };
@@ -559,19 +565,21 @@ impl File {
         call(move || operation(&mut core.lock())).await
     }
 
-    /// Waits for the call in flight, if there is one. Returns its kind and result.
-    fn poll_flight(&mut self, cx: &mut Context<'_>) -> Poll<Option<(Kind, io::Result<u64>)>> {
+    /// Waits for the call in flight, if there is one. Returns its kind and result. Fails if the
+    /// frame's work has ended, and leaves the call then.
+    fn poll_flight(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Landed>, Ended>> {
+        control::check()?;
         let Some(flight) = &mut self.flight else {
-            return Poll::Ready(None);
+            return Poll::Ready(Ok(None));
         };
-        let result = ready!(flight.call.poll_regardless(cx));
+        let result = ready!(poll_call(&mut flight.call, cx))?;
         let kind = flight.kind;
         self.flight = None;
         let result = result.map_err(call_error).and_then(|result| result);
         if let (Kind::Seek(_), Ok(position)) = (kind, &result) {
             self.position = *position;
         }
-        Poll::Ready(Some((kind, result)))
+        Poll::Ready(Ok(Some((kind, result))))
     }
 
     /// Waits in line behind calls whose futures were dropped.
@@ -596,7 +604,7 @@ impl File {
         take: impl FnOnce(&[u8]),
     ) -> Poll<io::Result<usize>> {
         loop {
-            let landed = ready!(self.poll_flight(cx));
+            let landed = ready!(self.poll_flight(cx))?;
             let is_end = match landed {
                 Some((Kind::Read | Kind::Turn, Err(error))) => return Poll::Ready(Err(error)),
                 Some((Kind::Read, Ok(count))) => count == 0,
@@ -638,7 +646,8 @@ impl File {
         pieces: impl Fn() -> I,
     ) -> Poll<io::Result<usize>> {
         loop {
-            if let Some((Kind::Write | Kind::Turn, Err(error))) = ready!(self.poll_flight(cx)) {
+            let landed = ready!(self.poll_flight(cx))?;
+            if let Some((Kind::Write | Kind::Turn, Err(error))) = landed {
                 return Poll::Ready(Err(error));
             }
             let core = Arc::clone(&self.core);
@@ -682,7 +691,8 @@ impl File {
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            if let Some((Kind::Write | Kind::Turn, Err(error))) = ready!(self.poll_flight(cx)) {
+            let landed = ready!(self.poll_flight(cx))?;
+            if let Some((Kind::Write | Kind::Turn, Err(error))) = landed {
                 return Poll::Ready(Err(error));
             }
             if let Some(mut state) = self.core.try_lock() {
@@ -712,7 +722,7 @@ impl File {
     /// Waits until no call is in flight. Returns the position that the last seek has returned, or
     /// that seek's error.
     pub(super) fn poll_land(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
-        if let Some((Kind::Seek(_), result)) = ready!(self.poll_flight(cx)) {
+        if let Some((Kind::Seek(_), result)) = ready!(self.poll_flight(cx))? {
             return Poll::Ready(result);
         }
         ready!(coop::poll_spend(cx));
@@ -727,7 +737,7 @@ impl File {
         to: SeekFrom,
     ) -> Poll<io::Result<u64>> {
         loop {
-            match ready!(self.poll_flight(cx)) {
+            match ready!(self.poll_flight(cx))? {
                 Some((Kind::Seek(sought), result)) if sought == to => return Poll::Ready(result),
                 _ => self.start_seek(to)?,
             }

@@ -12,6 +12,14 @@
 //! Each operation fails with the system's error, outside of a runtime, and if the runtime is
 //! shutting down or can start no thread: the operation was not done then.
 //!
+//! # Deadlines and cancellation
+//!
+//! Each operation fails when the deadline of its frame passes
+//! ([`TimedOut`](std::io::ErrorKind::TimedOut)) or the frame is cancelled. The system cannot stop a
+//! call: what was begun is finished, as if the future had been dropped, and the operations of a
+//! [`File`] that follow wait for it. An operation that begins later makes no call.
+//! [`File::into_std`], which has no error, waits on.
+//!
 //! # Cancel safety
 //!
 //! If the future of an operation is dropped, the system's call may be done, under way, or still to

@@ -11,6 +11,7 @@
 mod blocking;
 mod cancels;
 mod ends;
+mod files;
 mod obeys;
 mod others;
 mod scopes;

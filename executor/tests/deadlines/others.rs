@@ -1,18 +1,20 @@
 //! The rows of connects, look-ups, processes and signals; and what waits on.
 
 use std::cell::RefCell;
+use std::io::{Read, Write};
 use std::pin::pin;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use framewise::net::{TcpSocket, TcpStream, lookup_host};
+use framewise::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use framewise::process::Command;
 use framewise::runtime::Builder;
 use framewise::signal::ctrl_c;
 use framewise::signal::unix::{SignalKind, signal};
 use framewise::{cancel, deadline};
+use tokio::io::AsyncWriteExt;
 
 use crate::obeys::Row;
 use crate::{HOUR, MS, paused};
@@ -128,5 +130,25 @@ fn signals_end_a_result_and_wait_on_without_one() {
         assert!(pin!(waiting).poll(&mut cx).is_pending());
         let enforced = cancel::enforce(signals.recv());
         assert!(deadline::within(HOUR, enforced).await.is_err());
+    });
+}
+
+#[test]
+fn what_does_not_wait_does_not_fail() {
+    paused().block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut stream, _) = listener.accept().await.unwrap();
+        peer.write_all(b"x").unwrap();
+        deadline::within(Duration::ZERO, async {
+            assert!(deadline::is(&stream.readable().await.unwrap_err()));
+            assert_eq!(stream.try_read(&mut [0; 2]).unwrap(), 1);
+            assert_eq!(stream.try_write(b"y").unwrap(), 1);
+            AsyncWriteExt::flush(&mut stream).await.unwrap();
+            AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+        })
+        .await;
+        let mut all = Vec::new();
+        assert_eq!(peer.read_to_end(&mut all).unwrap(), 1);
     });
 }

@@ -56,28 +56,6 @@ fn c110_a_plain_sleep_and_a_tick_wait_on() {
 }
 
 #[test]
-fn c110_files_wait_for_their_calls() {
-    let path = std::env::temp_dir().join(format!("framewise-deadline-{}", std::process::id()));
-    paused().block_on(async {
-        let (handle, scope) = cancel::scope();
-        handle.cancel();
-        let works = scope.scope(async {
-            assert!(cancel::is_cancelled());
-            framewise::fs::write(&path, "kept").await?;
-            let file = framewise::fs::File::options()
-                .write(true)
-                .open(&path)
-                .await?;
-            file.set_len(2).await?;
-            let read = framewise::fs::read_to_string(&path).await?;
-            framewise::fs::remove_file(&path).await?;
-            io::Result::Ok(read)
-        });
-        assert_eq!(works.await.unwrap(), "ke");
-    });
-}
-
-#[test]
 fn c110_a_join_fails_and_the_task_runs_on() {
     in_frames(|outer| {
         paused().block_on(async {
