@@ -12,9 +12,9 @@ impl Builder {
     /// Accounts for the runtime's work by the values of a variable: how long its workers work for
     /// each of them, and more; see the [module](crate::account). An account belongs to one runtime.
     ///
-    /// Without it accounting costs nothing. With it, a poll costs about ten nanoseconds more, most
-    /// of it for reading the clock. The first account of a process takes some milliseconds to find
-    /// out how fast the clock is.
+    /// Without it accounting costs nothing. With it, a poll reads the clock once, which is most of
+    /// what it costs. The first account of a process takes some milliseconds to find out how fast
+    /// the clock is.
     ///
     /// [`build`](Self::build) fails with [`InvalidInput`](std::io::ErrorKind::InvalidInput) if the
     /// account has another runtime.
