@@ -21,6 +21,7 @@ use crate::real;
 use crate::real::faults::Fault;
 use crate::real::hook::{self, unhandled_panic};
 use crate::real::run::Run;
+use crate::real::task_hooks::TaskHooks;
 use crate::variables::{Bindings, Seen, assign_keys};
 
 /// The timeout after which a program counts as hanging. No test measures time with it.
@@ -90,13 +91,19 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// Builds a runtime for programs.
 pub(crate) fn runtime(workers: usize) -> Runtime {
+    start(builder(workers))
+}
+
+fn builder(workers: usize) -> Builder {
     hook::install();
     assign_keys();
     Builder::new()
         .worker_threads(workers)
         .on_unhandled_panic(unhandled_panic)
-        .build()
-        .expect("a runtime can be started")
+}
+
+fn start(builder: Builder) -> Runtime {
+    builder.build().expect("a runtime can be started")
 }
 
 /// Runs a program on a runtime that keeps running.
@@ -134,7 +141,7 @@ pub(crate) enum ShutDown {
     AtOnce,
 }
 
-/// Runs a program on its own runtime, which is shut down afterwards.
+/// Runs a program on its own runtime, which has hooks for tasks and is shut down afterwards.
 pub(crate) fn check_to_the_end(
     workers: usize,
     program: &Program,
@@ -143,13 +150,17 @@ pub(crate) fn check_to_the_end(
 ) -> Result<(), String> {
     let run = Run::new(fault, true);
     let _under_way = UnderWay::new(&run, program);
-    let runtime = runtime(workers);
+    let task_hooks = TaskHooks::default();
+    let runtime = start(task_hooks.set(builder(workers)));
     real::execute(&run, program, runtime.handle());
     if shut_down == ShutDown::WhenCalm {
         run.wait_for_calm();
     }
     drop(runtime);
     run.end_tasks();
+    for complaint in task_hooks.complaints() {
+        run.complain(complaint);
+    }
     compare(&run, program, shut_down == ShutDown::AtOnce, true).map(drop)
 }
 

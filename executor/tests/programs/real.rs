@@ -6,6 +6,7 @@ pub(crate) mod hook;
 pub(crate) mod run;
 mod slots;
 mod steps;
+pub(crate) mod task_hooks;
 mod tasks;
 mod waits;
 
