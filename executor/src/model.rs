@@ -154,7 +154,10 @@ mod of_tasks {
                 complete: calls.hook("complete"),
                 drop: calls.hook("drop"),
             };
-            (Self::build(None, Observer::new(hooks, true, None)), calls)
+            (
+                Self::build(None, Observer::new(hooks, true, None, None)),
+                calls,
+            )
         }
 
         /// Creates a scheduler with the list by which a shutdown finds the tasks.

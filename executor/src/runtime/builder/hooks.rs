@@ -11,7 +11,8 @@ use crate::observe::{Observer, TaskMeta};
 impl Builder {
     /// Calls `hook` with each task that is spawned onto the runtime, before the task is scheduled.
     ///
-    /// This is one of five hooks. Each is set for itself, and costs nothing where it is not set.
+    /// This is one of five hooks. Each is set for itself. A runtime without one pays nothing for
+    /// them at a poll; the guide, in "Watching tasks", has what each of them costs.
     ///
     /// | hook | called | times |
     /// | --- | --- | --- |
