@@ -1,11 +1,15 @@
 //! `account::measure`: one request with its children.
 
+use std::future::pending;
 use std::time::Duration;
 
 use framewise::account;
 use framewise::runtime::Builder;
 use framewise::task::{block_in_place, yield_now};
 use framewise::{spawn, spawn_blocking};
+use framewise_test_support::Log;
+use futures::channel::oneshot;
+use futures::future::{Either, select};
 
 use super::{TENANT, compute, runtimes};
 
@@ -38,6 +42,35 @@ fn c120_a_request_has_its_childrens_counts_and_no_others() {
         assert!(usage.blocking() > Duration::ZERO && usage.blocking() <= ada.blocking());
         assert!(usage.busy() > Duration::ZERO && usage.busy() <= ada.busy());
         assert!(usage.elapsed() >= usage.blocking());
+    }
+}
+
+#[test]
+fn a_measurement_that_is_dropped_drops_its_request_and_leaves_the_children() {
+    for (runtime, tenants) in runtimes(|| account::by(&TENANT)) {
+        let log = Log::default();
+        let (release, released) = oneshot::channel::<()>();
+        let tracker = log.tracker("request");
+        let (spawned, child) = oneshot::channel();
+        TENANT.run("ada", || {
+            runtime.block_on(async {
+                let request = Box::pin(account::measure(async move {
+                    let _tracker = tracker;
+                    spawned.send(spawn(released)).unwrap();
+                    pending::<()>().await;
+                }));
+                let Either::Right((child, request)) = select(request, child).await else {
+                    unreachable!("the request is pending")
+                };
+                drop(request);
+                let child = child.unwrap();
+                assert_eq!(log.entries().len(), 1);
+                release.send(()).unwrap();
+                assert_eq!(child.await.unwrap(), Ok(()));
+            });
+        });
+        drop(runtime);
+        assert_eq!(tenants.snapshot().get(&"ada").unwrap().live_tasks(), 0);
     }
 }
 

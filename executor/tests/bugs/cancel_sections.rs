@@ -13,6 +13,14 @@ use crate::index::{Tests, workspace};
 /// Each section: the file, the documented item, and its test.
 const SECTIONS: &[(&str, &str, (&str, &str))] = &[
     (
+        "executor/src/account/request.rs",
+        "measure",
+        (
+            "executor/tests/account/measured.rs",
+            "a_measurement_that_is_dropped_drops_its_request_and_leaves_the_children",
+        ),
+    ),
+    (
         "executor/src/task/abort_on_drop.rs",
         "AbortOnDropHandle",
         (
