@@ -33,6 +33,8 @@ impl Spawner {
     }
 
     /// Makes a task that carries `frame`, and schedules it.
+    // Into the public functions, as `spawn_borrowing`: it is on the path of each spawn.
+    #[inline(always)]
     #[track_caller]
     pub(crate) fn spawn<F>(
         self: Arc<Self>,

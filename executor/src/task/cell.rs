@@ -236,7 +236,10 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         // Unnoticed: never, because the output is then stored, and discarded when the task is
         // complete.
         if state.is_detached() {
-            core.in_frame(|| core.discard(task, output));
+            // An output without a destructor needs no frame: nothing would run in it.
+            if mem::needs_drop::<F::Output>() || output.is_err() {
+                core.in_frame(|| core.discard(task, output));
+            }
         } else {
             // SAFETY: rule T2: not complete yet, so the stage is still ours.
             core.stage
