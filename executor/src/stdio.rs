@@ -218,7 +218,7 @@ impl<W: Write + 'static> Output<W> {
         let mut call = caller.spawn(move || call.run());
         if call.is_finished() {
             *locked = None;
-            let rejected = ready!(call.poll_regardless(cx));
+            let rejected = ready!(Pin::new(&mut call).poll(cx));
             return Poll::Ready(rejected.map_err(call_error).and_then(|end| end).map(|()| 0));
         }
         self.writing = Some(call);

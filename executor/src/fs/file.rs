@@ -9,6 +9,7 @@ use std::io::{self, SeekFrom};
 #[cfg(unix)]
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::SystemTime;
@@ -672,7 +673,7 @@ impl File {
             });
             if call.is_finished() {
                 state.cancel();
-                let rejected = ready!(call.poll_regardless(cx));
+                let rejected = ready!(Pin::new(&mut call).poll(cx));
                 return Poll::Ready(
                     rejected
                         .map_err(call_error)

@@ -25,11 +25,18 @@ pub(crate) struct Spawner {
     pub(crate) shared: Arc<Shared>,
     /// The list that the tasks belong to.
     index: usize,
+    /// Repeats that the runtime has an observer, for the path of each spawn.
+    is_observed: bool,
 }
 
 impl Spawner {
     pub(crate) fn new(shared: Arc<Shared>, index: usize) -> Arc<Self> {
-        Arc::new(Self { shared, index })
+        let is_observed = shared.observer().is_some();
+        Arc::new(Self {
+            shared,
+            index,
+            is_observed,
+        })
     }
 
     /// Makes a task that carries `frame`, and schedules it.
@@ -102,6 +109,9 @@ impl Schedule for Arc<Spawner> {
 
     #[inline]
     fn observer(&self) -> Option<&Observer> {
+        if !self.is_observed {
+            return None;
+        }
         self.shared.observer().map(|observer| &**observer)
     }
 }

@@ -239,6 +239,8 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
             // An output without a destructor needs no frame: nothing would run in it.
             if mem::needs_drop::<F::Output>() || output.is_err() {
                 core.in_frame(|| core.discard(task, output));
+            } else {
+                mem::forget(output);
             }
         } else {
             // SAFETY: rule T2: not complete yet, so the stage is still ours.

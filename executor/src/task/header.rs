@@ -181,20 +181,21 @@ impl TaskRef {
     /// (T6).
     #[inline]
     pub(crate) unsafe fn run(self) -> RunResult {
-        let vtable = self.header().vtable;
         match self.header().state.start() {
             // SAFETY: the pointer is to a live task (T2), which the caller, its holder, has
             // started.
-            StartAction::Poll => match unsafe { (vtable.poll)(self.0, &WAKER_VTABLE) } {
-                Polled::Pending => match self.header().state.finish_poll() {
-                    PollEndAction::Idle => RunResult::Done,
-                    PollEndAction::Reschedule => RunResult::Reschedule(self),
-                },
-                Polled::Ended => RunResult::Done,
-            },
+            StartAction::Poll => {
+                match unsafe { (self.header().vtable.poll)(self.0, &WAKER_VTABLE) } {
+                    Polled::Pending => match self.header().state.finish_poll() {
+                        PollEndAction::Idle => RunResult::Done,
+                        PollEndAction::Reschedule => RunResult::Reschedule(self),
+                    },
+                    Polled::Ended => RunResult::Done,
+                }
+            }
             StartAction::Cancel => {
                 // SAFETY: like for the poll.
-                unsafe { (vtable.cancel)(self.0) }
+                unsafe { (self.header().vtable.cancel)(self.0) }
                 RunResult::Done
             }
         }

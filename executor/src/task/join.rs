@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -54,10 +55,37 @@ use crate::seeded::hooks;
 /// ```
 pub struct JoinHandle<T> {
     task: TaskRef,
-    /// The registration with the control of the joiner's frame, once it has waited under one. In a
-    /// box, so that a handle is returned in registers.
-    wait: Option<Box<ControlWait>>,
+    wait: LazyWait,
     output: PhantomData<T>,
+}
+
+/// The registration with the control of the joiner's frame, once the handle has waited under one.
+///
+/// In a box, so that a handle is returned in registers, and dropped by hand, so that a handle
+/// without one pays a test of a pointer.
+struct LazyWait(ManuallyDrop<Option<Box<ControlWait>>>);
+
+impl LazyWait {
+    const NONE: Self = Self(ManuallyDrop::new(None));
+
+    #[inline]
+    fn clear(&mut self) {
+        if self.0.is_some() {
+            self.deregister();
+        }
+    }
+
+    #[cold]
+    fn deregister(&mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for LazyWait {
+    #[inline]
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 // SAFETY: the handle gives access to the output only, by value, so it may go where a T may go.
@@ -76,7 +104,7 @@ impl<T> JoinHandle<T> {
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
         Self {
             task,
-            wait: None,
+            wait: LazyWait::NONE,
             output: PhantomData,
         }
     }
@@ -273,29 +301,26 @@ impl<T> Future for JoinHandle<T> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.poll_joined(cx, true)
+        ready!(hooks::poll(cx));
+        if self.task.header().state.is_finished() {
+            // A handle that is denied keeps the output.
+            ready!(coop::poll_spend(cx));
+            self.wait.clear();
+            return self.take_joined();
+        }
+        if self.wait.0.is_some() || !control::is_root() {
+            return self.poll_obeying(cx);
+        }
+        self.poll_unfinished(cx)
     }
 }
 
 impl<T> JoinHandle<T> {
-    /// Like `poll`, but waits on when the work of the current frame has ended. It is for calls of
-    /// the runtime's own, whose results must not be lost.
-    #[cfg(not(any(framewise_loom, framewise_shuttle)))]
-    pub(crate) fn poll_regardless(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        self.poll_joined(cx, false)
-    }
-
-    #[inline]
-    fn poll_joined(&mut self, cx: &mut Context<'_>, obeys: bool) -> Poll<Result<T, JoinError>> {
-        ready!(hooks::poll(cx));
+    /// Leaves the joiner's waker. If the task has finished meanwhile, returns its output.
+    #[inline(always)]
+    fn poll_unfinished(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let header = self.task.header();
         let state = &header.state;
-        if state.is_finished() {
-            // A handle that is denied keeps the output.
-            ready!(coop::poll_spend(cx));
-            self.wait = None;
-            return self.take_joined();
-        }
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
         // at a price.
         if ending::is_ending_any() && self.task.is_ending_here() {
@@ -311,7 +336,7 @@ impl<T> JoinHandle<T> {
             });
             // Unnoticed: never, because the waker is then replaced by its equal.
             if same {
-                return self.poll_end(cx, obeys);
+                return Poll::Pending;
             }
             if !state.unset_join_waker() {
                 return self.take_joined();
@@ -319,34 +344,36 @@ impl<T> JoinHandle<T> {
         }
         // SAFETY: the bit is off.
         if unsafe { self.leave_waker(cx.waker().clone()) } {
-            self.poll_end(cx, obeys)
+            Poll::Pending
         } else {
             self.take_joined()
         }
     }
 
-    /// Returns what `poll` returns for a task that is not finished: `Pending`, unless the work of
-    /// the current frame has ended.
-    #[inline]
-    fn poll_end(&mut self, cx: &mut Context<'_>, obeys: bool) -> Poll<Result<T, JoinError>> {
-        if !obeys || self.wait.is_none() && control::is_root() {
-            return Poll::Pending;
-        }
-        match self.register(cx.waker()) {
-            Ok(()) => Poll::Pending,
-            Err(ended) => self.stop_waiting(ended),
-        }
+    /// Like [`poll_unfinished`](Self::poll_unfinished), but fails if the work of the current frame
+    /// has ended. It is apart, so that a joiner at the root has no more to keep in registers.
+    #[inline(never)]
+    fn poll_obeying(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let output = ready!(match self.poll_unfinished(cx) {
+            Poll::Pending => match self.register(cx.waker()) {
+                Ok(()) => Poll::Pending,
+                Err(ended) => self.stop_waiting(ended),
+            },
+            ready => ready,
+        });
+        self.wait.clear();
+        Poll::Ready(output)
     }
 
     #[cold]
     fn register(&mut self, waker: &Waker) -> Result<(), Ended> {
-        if let Some(wait) = &mut self.wait {
+        if let Some(wait) = &mut *self.wait.0 {
             return wait.register(waker);
         }
         let mut wait = ControlWait::new();
         wait.register(waker)?;
         if wait.is_registered() {
-            self.wait = Some(Box::new(wait));
+            self.wait.0 = ManuallyDrop::new(Some(Box::new(wait)));
         }
         Ok(())
     }
@@ -355,7 +382,6 @@ impl<T> JoinHandle<T> {
     /// finished meanwhile, returns its output.
     #[cold]
     fn stop_waiting(&mut self, ended: Ended) -> Poll<Result<T, JoinError>> {
-        self.wait = None;
         if !self.forget_waker() {
             return self.take_joined();
         }

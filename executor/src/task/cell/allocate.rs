@@ -51,8 +51,20 @@ fn allocate_core<F: Future, S: Schedule, L: Label>(
     } else {
         &Core::<F, S, L>::VTABLE
     };
-    let core = Core::new(future, frame, scheduler, label, joined, vtable);
-    let pointer = NonNull::from(Box::leak(Box::new(core))).cast();
+    let mut memory = Box::<Core<F, S, L>>::new_uninit();
+    // SAFETY: the place is that of the box, which is forgotten: the task's last reference frees it.
+    unsafe {
+        Core::write(
+            memory.as_mut_ptr(),
+            future,
+            frame,
+            scheduler,
+            label,
+            joined,
+            vtable,
+        )
+    };
+    let pointer = NonNull::from(Box::leak(memory)).cast();
     // SAFETY: the pointer is to a live task, which the caller's references keep alive.
     unsafe { TaskRef::new(pointer) }
 }
@@ -77,7 +89,8 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
     unsafe {
         let place = memory.as_mut_ptr();
         let extension = Extension::new(observer, S::BLOCKS, &frame);
-        let core = Core::new(
+        Core::write(
+            &raw mut (*place).core,
             future,
             frame,
             scheduler,
@@ -85,7 +98,6 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
             joined,
             &Core::<F, S, L>::OBSERVED,
         );
-        (&raw mut (*place).core).write(core);
         (&raw mut (*place).extension).write(extension);
     }
     // The pointer to the core comes from the one to the box, so it may be used for all of it (T1).
@@ -100,30 +112,39 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
 }
 
 impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
+    /// Writes a new task to `place`, field by field: a whole one would be made on the stack first,
+    /// and copied.
+    ///
+    /// # Safety
+    ///
+    /// `place` is valid for writes.
     #[inline(always)]
-    fn new(
+    unsafe fn write(
+        place: *mut Self,
         future: F,
         frame: Frame,
         scheduler: S,
         label: L,
         joined: bool,
         vtable: &'static Vtable,
-    ) -> Self {
-        Self {
-            header: Header {
-                state: if joined {
-                    TaskState::new()
-                } else {
-                    TaskState::new_detached()
-                },
+    ) {
+        let state = if joined {
+            TaskState::new()
+        } else {
+            TaskState::new_detached()
+        };
+        // SAFETY: the caller's promise. No field is left out.
+        unsafe {
+            (&raw mut (*place).header).write(Header {
+                state,
                 vtable,
                 frame: UnsafeCell::new(frame),
                 links: UnsafeCell::new(Links::default()),
                 join_waker: UnsafeCell::new(None),
-            },
-            scheduler,
-            label,
-            stage: UnsafeCell::new(Stage::Future(future)),
+            });
+            (&raw mut (*place).scheduler).write(scheduler);
+            (&raw mut (*place).label).write(label);
+            (&raw mut (*place).stage).write(UnsafeCell::new(Stage::Future(future)));
         }
     }
 }
