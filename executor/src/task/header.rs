@@ -182,9 +182,9 @@ impl TaskRef {
     #[inline]
     pub(crate) unsafe fn run(self) -> RunResult {
         match self.header().state.start() {
-            // SAFETY: the pointer is to a live task (T2), which the caller, its holder, has
-            // started.
             StartAction::Poll => {
+                // SAFETY: the pointer is to a live task (T2), which the caller, its holder, has
+                // started.
                 match unsafe { (self.header().vtable.poll)(self.0, &WAKER_VTABLE) } {
                     Polled::Pending => match self.header().state.finish_poll() {
                         PollEndAction::Idle => RunResult::Done,
