@@ -8,7 +8,7 @@ use std::sync::mpsc;
 
 use framewise::runtime::{Builder as RuntimeBuilder, Runtime};
 use framewise::task::{self, Id, JoinSet, LocalSet, block_in_place, spawn_local, yield_now};
-use framewise::{ContextVar, JoinHandle};
+use framewise::{ContextVar, Frame, JoinHandle};
 use framewise_test_support::{
     ID, on_drop, on_workers, panic_message, while_occupied, with_workers, workers_of,
 };
@@ -311,5 +311,6 @@ fn a_name_outlives_what_it_was_made_of() {
         let length = task.name().unwrap().len();
         assert_eq!(runtime.block_on(task).unwrap(), length);
     });
-    assert_eq!(size_of_val(&task::Builder::new()), size_of::<&str>());
+    let borrowed = size_of::<(&str, Option<&Frame>)>();
+    assert_eq!(size_of_val(&task::Builder::new()), borrowed);
 }

@@ -6,12 +6,15 @@
 #![cfg(framewise_loom)]
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use framewise::model::ModelScheduler;
-use framewise::task::JoinSet;
-use framewise_loom_tests::{DropObserver, DropTracker, PoisoningAllocator, TestWaker, model};
+use framewise::task::{self, JoinSet};
+use framewise_loom_tests::{
+    DropObserver, DropTracker, PoisoningAllocator, TestWaker, model, model_with_panics,
+};
 use framewise_sync::thread;
 
 #[global_allocator]
@@ -57,6 +60,30 @@ fn join_next(waker: &std::sync::Arc<TestWaker>, set: &mut Set) -> Option<usize> 
     let mut next = pin!(set.join_next());
     let joined = waker.block_on(&mut next)?;
     Some(joined.expect("it neither panics nor is aborted").0)
+}
+
+/// Race: the body of a scope has given its children away, and another thread drops them while the
+/// scope ends. Failure: a scope that ends well although it was without its children, a hang or a
+/// leak.
+#[test]
+fn a_scope_meets_the_drop_of_its_children_elsewhere() {
+    let planned = &["the `TaskScope` of a scope must not leave its body"];
+    model_with_panics("scope: end × drop elsewhere", planned, || {
+        let (dropper, dropped) = std::sync::mpsc::channel();
+        let scope = task::scope(move |children: task::TaskScope<()>| {
+            let thread = thread::spawn(move || drop(children));
+            dropper.send(thread).expect("the test receives it");
+            std::future::ready(7)
+        });
+        let mut scope = Box::pin(scope);
+        let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            scope.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        }));
+        drop(scope);
+        assert!(polled.is_err() || polled.is_ok_and(|polled| polled == Poll::Ready(7)));
+        let thread = dropped.recv().expect("the body has run");
+        thread.join().expect("no panic");
+    });
 }
 
 /// Race: two members end on two threads while they are joined. Failure: an end that neither is

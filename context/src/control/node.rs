@@ -30,7 +30,7 @@ use std::fmt;
 use std::task::Waker;
 use std::time::Instant;
 
-use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use framewise_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use framewise_sync::{Arc, Mutex};
 use slab::Slab;
 
@@ -102,9 +102,9 @@ impl Node {
 
     #[inline]
     pub(super) fn check(&self) -> Result<(), Ended> {
-        // Ordering: Acquire, pairs with the store in `mark`: what the ending thread did before is
-        // seen by the operation that fails.
-        if !self.has_ended.load(Ordering::Acquire) {
+        // Ordering: Relaxed. The reason is behind the lock, which orders what the ending thread did
+        // before with what follows here.
+        if !self.has_ended.load(Ordering::Relaxed) {
             return Ok(());
         }
         self.state.lock().ended.clone().map_or(Ok(()), Err)
@@ -184,8 +184,8 @@ impl Node {
             return false;
         }
         state.ended = Some(ended.clone());
-        // Ordering: Release, pairs with the load in `check`; publishes what this thread did before.
-        self.has_ended.store(true, Ordering::Release);
+        // Ordering: Relaxed. The lock publishes; see `check`.
+        self.has_ended.store(true, Ordering::Relaxed);
         let children: Vec<usize> = (state.entries.iter())
             .filter(|(_, entry)| matches!(entry, Entry::Child(_)))
             .map(|(key, _)| key)
@@ -232,13 +232,9 @@ impl Node {
 
     /// Removes a holder; returns `true` if it was the last.
     fn leave(&self) -> bool {
-        // Ordering: Release, pairs with the fence below, on the thread of the last holder.
-        if self.holders.fetch_sub(1, Ordering::Release) != 1 {
-            return false;
-        }
-        // Ordering: Acquire, pairs with the decrements of the other holders.
-        fence(Ordering::Acquire);
-        true
+        // Ordering: Relaxed. What the last holder goes on with is behind the lock, which the other
+        // holders have left.
+        self.holders.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
     /// Registers `child` with this node and makes it a holder. If this node has ended, so has the

@@ -18,6 +18,24 @@ const LONGEST: AccountTicks = (1 << 42) - 1;
 /// The number of buckets.
 const BUCKETS: usize = bucket_of(LONGEST) + 1;
 
+impl Writers {
+    /// Like [`add`](Self::add), for a counter that belongs to no protocol.
+    #[inline(always)]
+    pub(crate) fn add_plainly(self, counter: &AtomicU64, n: u64) {
+        match self {
+            // Ordering: Relaxed, both. See `add`.
+            Self::Sole => counter.store(
+                counter.load(Ordering::Relaxed).wrapping_add(n),
+                Ordering::Relaxed,
+            ),
+            Self::Many => {
+                // Ordering: Relaxed. See `add`.
+                counter.fetch_add(n, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 /// Counts of lengths of time. One thread writes; any thread reads.
 pub(crate) struct DelayHistogram([AtomicU64; BUCKETS]);
 

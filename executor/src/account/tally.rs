@@ -70,22 +70,6 @@ impl Writers {
             }
         }
     }
-
-    /// Like [`add`](Self::add), for a counter that belongs to no protocol.
-    #[inline(always)]
-    pub(crate) fn add_plainly(self, counter: &statics::AtomicU64, n: u64) {
-        match self {
-            // Ordering: Relaxed, both. See `add`.
-            Self::Sole => counter.store(
-                counter.load(statics::Ordering::Relaxed).wrapping_add(n),
-                statics::Ordering::Relaxed,
-            ),
-            Self::Many => {
-                // Ordering: Relaxed. See `add`.
-                counter.fetch_add(n, statics::Ordering::Relaxed);
-            }
-        }
-    }
 }
 
 impl Shard {
@@ -170,6 +154,7 @@ impl Tally {
 
     pub(crate) fn touch(&self, now: AccountTicks) {
         // Ordering: Relaxed. It decides which key is let go first, and no more.
+        // Survives: skipped, because any key without a task may be let go.
         self.used.store(now, Ordering::Relaxed);
     }
 
@@ -180,6 +165,8 @@ impl Tally {
 
     pub(crate) fn retire(&self) {
         // Ordering: Relaxed. A thread that has not seen it counts for "other" meanwhile, too.
+        // Survives: skipped, because each thread may see it late, and what it counts is taken over
+        // when it lets its tally go.
         self.is_retired.store(true, Ordering::Relaxed);
     }
 

@@ -12,6 +12,7 @@ mod timers;
 use std::panic::Location;
 use std::sync::Arc as StdArc;
 use std::task::{Wake, Waker};
+use std::time::{Duration, Instant};
 
 use framewise_context::ContextVar;
 use framewise_context::cancel;
@@ -173,6 +174,7 @@ fn a_child_meets_the_end_of_its_parent() {
         let below = handle.below(Some(&around));
         assert!(!wait_for_end(below).is_deadline());
         assert!(ending.join().expect("no panic"));
+        assert!(around.ended().is_some());
         assert_eq!(handle.ended(), None);
     });
 }
@@ -191,6 +193,39 @@ fn the_last_holder_meets_the_end() {
         ending.join().expect("no panic");
         // The parent's holder was the child: whether the end found it depends on the order.
         let _either = child.ended();
+    });
+}
+
+/// Race: one of two holders of a child leaves while the parent ends, which the other one sees.
+#[test]
+fn a_holder_that_stays_sees_the_end() {
+    model("control: one holder leaves, end", || {
+        let around = Control::new_scope(origin());
+        let below = Control::new_scope(origin()).below(Some(&around));
+        let other = below.clone();
+        let leaving = thread::spawn(move || drop(other));
+        assert!(around.target().cancel(None));
+        assert!(below.ended().is_some());
+        leaving.join().expect("no panic");
+    });
+}
+
+/// Race: a deadline is set below a later one, while the scope around both is cancelled.
+#[test]
+fn an_earlier_deadline_meets_the_cancel_of_the_scope() {
+    model("control: deadline below a deadline, cancel", || {
+        let now = Instant::now();
+        let around = Control::new_scope(origin());
+        let within = |around: &Control, seconds| {
+            let deadline = now + Duration::from_secs(seconds);
+            Control::with_deadline(Some(around), deadline, origin()).unwrap_or_else(|around| around)
+        };
+        let outer = within(&around, 2);
+        let target = around.target();
+        let ending = thread::spawn(move || target.cancel(None));
+        let inner = within(&outer, 1);
+        assert!(!wait_for_end(inner).is_deadline());
+        assert!(ending.join().expect("no panic"));
     });
 }
 
