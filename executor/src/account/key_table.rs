@@ -131,7 +131,7 @@ impl<T> KeyTable<T> {
     }
 }
 
-#[cfg(any(test, framewise_loom))]
+#[cfg(any(test, framewise_loom, framewise_shuttle))]
 impl<T> KeyTable<T> {
     /// Returns the number of tallies that were let go and are still there.
     pub(crate) fn retired(&self) -> usize {
