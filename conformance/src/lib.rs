@@ -110,7 +110,7 @@
 //!     .run();
 //!
 //! let expected = "\
-//! bare pool: 0 of 1 items held (of the 83 that the suite knows), 1 failed, 0 not applicable
+//! bare pool: 0 of 1 items held (of the 91 that the suite knows), 1 failed, 0 not applicable
 //!   C-25 FAILED  Captured when `spawn` is called, not at the first poll.
 //!     c25_captured_at_spawn (initial, bound, captured)
 //!       expected: ID in a child, made under 10, spawned under 11 and awaited under 12: Some(11)
