@@ -33,10 +33,17 @@ pub fn add_context_free_vtable(vtable: &'static RawWakerVTable) {
 ///
 /// ```
 /// use framewise_context::FramedWaker;
-/// use std::task::Waker;
+/// use std::sync::Arc;
+/// use std::task::{Wake, Waker};
 ///
-/// let registered = FramedWaker::new(Waker::noop());
-/// assert!(registered.will_wake(Waker::noop()));
+/// struct Ignored;
+/// impl Wake for Ignored {
+///     fn wake(self: Arc<Self>) {}
+/// }
+///
+/// let waker = Waker::from(Arc::new(Ignored));
+/// let registered = FramedWaker::new(&waker);
+/// assert!(registered.will_wake(&waker));
 /// registered.wake();
 /// ```
 #[derive(Clone)]

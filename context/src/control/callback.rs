@@ -50,7 +50,7 @@ impl OnCancel {
     /// Registers `call` with the current frame's control. If that has ended, calls it at once; if
     /// there is none, drops it.
     pub(crate) fn register(call: impl FnOnce() + Send + 'static) -> Self {
-        let Some(node) = with_node(|node| node.map(Arc::clone)) else {
+        let Some(node) = with_node(|node| node.cloned()) else {
             return Self(None);
         };
         let call: Box<dyn FnOnce() + Send> = Box::new(call);

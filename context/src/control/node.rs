@@ -164,7 +164,7 @@ impl Node {
         // The whole tree is marked before any user code runs. `mark` appends to the list.
         let mut next = 0;
         let mut marked = Vec::new();
-        while let Some(node) = below.get(next).map(Arc::clone) {
+        while let Some(node) = below.get(next).cloned() {
             next += 1;
             if node.mark(ended, &mut below) {
                 marked.push(node);

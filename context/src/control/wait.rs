@@ -57,7 +57,7 @@ impl ControlWait {
                     drop(replaced);
                     None
                 }),
-            (_, node) => Ok(Some(node.map(Arc::clone))),
+            (_, node) => Ok(Some(node.cloned())),
         });
         match registered {
             Ok(None) => Ok(()),
