@@ -159,6 +159,9 @@ fn a_childs_signals_are_its_own() {
     };
     alone("a_childs_signals_are_its_own", || {
         let parents = runtime(2);
+        // Its threads have started: one that does may hold a lock of the C library, which the child
+        // would find locked.
+        works(&parents);
         let mut listener = parents.block_on(async { signal(USR1).unwrap() });
         let mut waits = pin!(listener.recv());
         let (counter, waker) = CountingWaker::new();
