@@ -26,7 +26,7 @@ use crate::statics::batches::{Batches, ID_BATCH};
 struct Current {
     frame: Cell<*const Block>,
     budget: Cell<Budget>,
-    /// The frame whose mirrored values the callbacks were told, or null; see
+    /// The frame whose mirrored values the callbacks got last, or null; see
     /// [`mirror`](crate::mirror).
     announced: Cell<*const Block>,
     /// `true` while the callbacks of mirrored variables run.

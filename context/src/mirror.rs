@@ -2,7 +2,7 @@
 //! thread (C-93).
 //!
 //! A block with a mirrored variable has a flag ([`MIRRORED`]). A thread remembers the **announced**
-//! frame: the flagged frame, or none, whose values its callbacks were last told.
+//! frame: the flagged frame, or none, whose values its callbacks got last.
 //! [`enter`](crate::current::enter) calls [`switch`], which compares the announced frame with the
 //! next one, variable by variable, and calls what has to be called. As long as no mirrored variable
 //! was bound in this process, entering a frame pays one test of [`is_used`] on each side.

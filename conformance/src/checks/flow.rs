@@ -1,4 +1,4 @@
-//! Contract, "Flow": C-93 to C-96. What code that knows no frames is told, unbound variables, and
+//! Contract, "Flow": C-93 to C-96. What code that knows no frames follows, unbound variables, and
 //! what a spawned task gets, in an executor's tasks and on its threads.
 
 use std::cell::Cell;
@@ -46,7 +46,7 @@ static MIRRORED: ContextVar<u64> = ContextVar::new("mirrored").mirrored(
     |value| FOLLOWS.set(if FOLLOWS.get() == *value { 0 } else { BROKEN }),
 );
 
-/// Checks what the callbacks told this thread.
+/// Checks what the callbacks have set on this thread.
 fn follows(expected: u64, place: &str) -> CheckResult {
     let told = FOLLOWS.get();
     let cause = match told {
@@ -101,7 +101,7 @@ pub(crate) fn c93_a_thread_local_follows_in_interleaved_tasks(check: &CheckConte
     })
 }
 
-/// Tasks that meet on all threads: each thread is told of its own task's value.
+/// Tasks that meet on all threads: the callbacks of each thread get its own task's value.
 pub(crate) fn c93_a_thread_local_follows_on_all_threads(check: &CheckContext) -> CheckResult {
     check.needs_workers(2)?;
     let workers = check.executor().workers();
@@ -165,7 +165,7 @@ pub(crate) fn c93_a_panic_leaves(check: &CheckContext) -> CheckResult {
     })
 }
 
-/// Notes what the thread was told where it is dropped.
+/// Records what the callbacks have set where it is dropped.
 struct NotesOnDrop(Arc<AtomicU64>);
 
 impl Drop for NotesOnDrop {

@@ -44,7 +44,7 @@ impl Hooks {
     }
 }
 
-/// What a hook of a runtime is told about a task; see
+/// What a hook of a runtime gets to know about a task; see
 /// [`Builder::on_task_spawn`](crate::runtime::Builder::on_task_spawn).
 #[derive(Clone, Copy)]
 pub struct TaskMeta<'a> {

@@ -80,7 +80,7 @@ fn a_tally_with_bytes_is_not_folded() {
     assert_eq!(table.retired(), 0);
 }
 
-/// A key whose functions are told what to do.
+/// A key whose functions panic on request.
 struct Odd {
     name: u32,
     /// Read when keys are compared.
@@ -114,7 +114,7 @@ impl PartialEq for Odd {
             // With a lock held, this would wait forever.
             assert!(!table.lines().entries.is_empty());
         }
-        assert!(!self.eq_panics.get(), "it was told to");
+        assert!(!self.eq_panics.get(), "on request");
         self.name == other.name
     }
 }

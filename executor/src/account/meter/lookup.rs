@@ -1,6 +1,6 @@
 //! Which key a frame belongs to, for one thread: by its cache, or else by the table of keys.
 //!
-//! Frames are told apart by their ids, which are never used again.
+//! Frames differ by their ids, which are never used again.
 
 use std::ptr;
 
