@@ -1,5 +1,5 @@
-//! A follower: one function that is called with each frame that becomes current, for an executor that
-//! accounts for what runs in which frame.
+//! A follower: one function that is called with each frame that becomes current, for an
+//! executor that accounts for what runs in which frame.
 //!
 //! [`mirror::switch`](crate::mirror::switch) calls it, so that entering a frame has one test for
 //! both. A poll of a task ([`Frame::run_poll`]) does not call it: the executor knows of it.
@@ -18,8 +18,8 @@ static FOLLOWER: OnceLock<fn(&Frame)> = OnceLock::new();
 /// enter a frame or to return to it: with that frame, which is current next. Does nothing if there
 /// is a follower.
 ///
-/// It must not unwind, and not rely on which frame is current in it. It is called for what it enters,
-/// too.
+/// It must not unwind, and not rely on which frame is current in it. It is called for what it
+/// enters, too.
 #[doc(hidden)]
 pub fn follow_frames(follower: fn(&Frame)) {
     FOLLOWER.get_or_init(|| follower);
