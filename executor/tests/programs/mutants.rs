@@ -80,7 +80,6 @@ mutants! {
     a_frame_kept_by_the_handle KeepsFrameByHandle [Released] "C-47";
     a_timer_that_wakes_at_the_root WakesForeignersAtRoot [ForeignWaker] "C-50";
     a_waker_that_keeps_the_frame WakersKeepFrames [KeepWaker] "C-48";
-    a_mix_of_interleaved_tasks MixesInterleaved [Spawn SpawnLocal] "C-25 to C-31";
     a_frame_that_is_never_freed LeaksFrames [Run] "C-19";
     a_variable_that_stays_bound UnbindsTooLittle [RunWithout ScopeWithout] "C-94";
     a_flow_that_goes_on FlowsAnyway [WithoutFlow] "C-96";
@@ -120,7 +119,8 @@ fn a_drop_outside_of_the_frame_at_the_shutdown() {
 }
 
 /// A seeded run reproduces a failure: the report names the seed, and this program fails with it
-/// each time.
+/// each time. On threads, the time decides which tasks are interleaved, so a smaller program may
+/// pass by chance.
 #[test]
 fn a_mix_of_interleaved_tasks_is_found_again_under_its_seed() {
     let fault = Fault::MixesInterleaved;
@@ -131,6 +131,7 @@ fn a_mix_of_interleaved_tasks_is_found_again_under_its_seed() {
         fails(program, seeds(round))
     });
     let (program, why) = found;
+    assert!(why.contains("C-25 to C-31"), "{why}");
     let seed = why
         .strip_prefix("under seed ")
         .and_then(|why| why.split_once(':'));
