@@ -220,7 +220,7 @@ pub use follow::follow_frames;
 pub use frame::{Frame, FrameId};
 pub use frame_stats::{FrameStats, LocationStats, frame_stats};
 #[doc(hidden)]
-pub use mirror::{MirrorWith, announce_current, is_current_mirrored, mirror_with};
+pub use mirror::{announce_current, is_current_mirrored};
 pub use panic::{CaughtPanic, catch_unwind};
 #[doc(hidden)]
 pub use panic::{catch_unwind_of, current_owner, with_owner};

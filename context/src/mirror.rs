@@ -11,7 +11,6 @@
 //! before the polls of tasks whose frames are flagged, and [`announce_current`] after them, while
 //! the task still holds its frame.
 
-use std::any::TypeId;
 use std::mem::size_of;
 use std::ptr;
 use std::slice;
@@ -21,7 +20,6 @@ use framewise_sync::statics::{AtomicU32, Ordering};
 use crate::block::{Block, is_inline};
 use crate::current;
 use crate::follow;
-use crate::key;
 use crate::key_group::Slot;
 use crate::panic;
 use crate::statics::list::List;
@@ -35,9 +33,7 @@ struct Mirror {
     key: u32,
     /// The size of a value that lives in its slot, or 0 if it is in a cell.
     inline_size: usize,
-    /// The type that has the callbacks: a variable can have several.
-    by: TypeId,
-    callbacks: Box<dyn Callbacks>,
+    callbacks: &'static dyn Callbacks,
 }
 
 static MIRRORS: List<Mirror> = List::new();
@@ -54,14 +50,11 @@ trait Callbacks: Send + Sync {
     unsafe fn call(&self, enters: bool, value: *const u8);
 }
 
-/// The callbacks of the variable's declaration.
-struct Declared<T: Send + Sync + 'static>(&'static ContextVar<T>);
-
-impl<T: Send + Sync + 'static> Callbacks for Declared<T> {
+impl<T: Send + Sync + 'static> Callbacks for ContextVar<T> {
     unsafe fn call(&self, enters: bool, value: *const u8) {
         // SAFETY: the caller's promise, and rule 1 for the type.
         let value = unsafe { &*value.cast::<T>() };
-        match &self.0.role.on_change {
+        match &self.role.on_change {
             Some(calls) if enters => (calls.on_enter)(value),
             Some(calls) => (calls.on_leave)(value),
             None => {}
@@ -69,77 +62,14 @@ impl<T: Send + Sync + 'static> Callbacks for Declared<T> {
     }
 }
 
-/// Callbacks for a variable that were not declared with it; see [`mirror_with`].
-#[doc(hidden)]
-pub trait MirrorWith<T>: 'static {
-    /// Called when `value` has become current on this thread.
-    fn on_enter(value: &T);
-
-    /// Called when `value` is about to cease to be current on this thread.
-    fn on_leave(value: &T);
-}
-
-struct Added<M>(std::marker::PhantomData<fn() -> M>, AddedCall);
-
-/// Calls the functions of a `MirrorWith`, whose type is erased.
-type AddedCall = unsafe fn(bool, *const u8);
-
-impl<M> Callbacks for Added<M> {
-    unsafe fn call(&self, enters: bool, value: *const u8) {
-        // SAFETY: the caller's promise.
-        unsafe { (self.1)(enters, value) }
-    }
-}
-
-/// Mirrors a variable from now on, for the rest of the process: frames that bind it afterwards, and
-/// those derived from them, call the functions of `M`. Does nothing if it was called before with
-/// the same variable and `M`.
-///
-/// For executors that follow a variable, such as accounting. The rules of
-/// [`ContextVar::mirrored`] hold for it.
-#[doc(hidden)]
-pub fn mirror_with<T, M>(var: &'static ContextVar<T>)
-where
-    T: Send + Sync + 'static,
-    M: MirrorWith<T>,
-{
-    /// # Safety
-    ///
-    /// `value` is a live `T`.
-    unsafe fn call<T, M: MirrorWith<T>>(enters: bool, value: *const u8) {
-        // SAFETY: the caller's promise.
-        let value = unsafe { &*value.cast::<T>() };
-        if enters {
-            M::on_enter(value);
-        } else {
-            M::on_leave(value);
-        }
-    }
-
-    let callbacks = Added::<M>(std::marker::PhantomData, call::<T, M>);
-    enlist::<T>(
-        key::index(&var.key, var.name()),
-        TypeId::of::<M>(),
-        Box::new(callbacks),
-    );
-    var.role.mark_mirrored();
-}
-
-/// Puts a variable that is declared as mirrored into the list.
-pub(crate) fn enlist_declared<T: Send + Sync + 'static>(var: &'static ContextVar<T>, key: u32) {
-    enlist::<T>(key, TypeId::of::<ContextVar<T>>(), Box::new(Declared(var)));
-}
-
-fn enlist<T: 'static>(key: u32, by: TypeId, callbacks: Box<dyn Callbacks>) {
+/// Puts a mirrored variable into the list.
+pub(crate) fn enlist<T: Send + Sync + 'static>(var: &'static ContextVar<T>, key: u32) {
     let mirror = Mirror {
         key,
         inline_size: if is_inline::<T>() { size_of::<T>() } else { 0 },
-        by,
-        callbacks,
+        callbacks: var,
     };
-    MIRRORS.append(mirror, |one, other| {
-        (one.key, one.by) == (other.key, other.by)
-    });
+    MIRRORS.append(mirror, |one, other| one.key == other.key);
     begin_use();
 }
 

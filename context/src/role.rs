@@ -6,7 +6,7 @@
 //! **enlisted** before its first frame exists. So a thread that enters such a frame, which it
 //! received through synchronization, finds the variable in the lists.
 
-use framewise_sync::statics::{AtomicU32, OnceLock, Ordering};
+use framewise_sync::statics::OnceLock;
 
 use crate::ContextVar;
 use crate::{inherit, mirror};
@@ -19,7 +19,7 @@ const MIRRORED: u32 = 1 << 1;
 
 /// The role of a `ContextVar<T>`.
 pub(crate) struct Role<T> {
-    marks: AtomicU32,
+    marks: u32,
     pub(crate) on_change: Option<OnChange<T>>,
     /// Returns what a spawned task gets.
     pub(crate) on_spawn: Option<fn(&T) -> Option<T>>,
@@ -36,7 +36,7 @@ impl<T> Role<T> {
     /// Makes the role of an ordinary variable.
     pub(crate) const fn none() -> Self {
         Self {
-            marks: AtomicU32::new(0),
+            marks: 0,
             on_change: None,
             on_spawn: None,
             enlisted: OnceLock::new(),
@@ -46,21 +46,15 @@ impl<T> Role<T> {
     /// Sets the callbacks for changes.
     pub(crate) const fn set_on_change(&mut self, on_enter: fn(&T), on_leave: fn(&T)) {
         self.on_change = Some(OnChange { on_enter, on_leave });
-        self.marks = AtomicU32::new(DECLARED | MIRRORED);
+        self.marks = DECLARED | MIRRORED;
     }
 
     /// Sets the function that decides what a spawned task gets.
     pub(crate) const fn set_on_spawn(&mut self, on_spawn: fn(&T) -> Option<T>) {
         self.on_spawn = Some(on_spawn);
         if self.on_change.is_none() {
-            self.marks = AtomicU32::new(DECLARED);
+            self.marks = DECLARED;
         }
-    }
-
-    /// Marks the variable as mirrored, once it is in the list of mirrored variables.
-    pub(crate) fn mark_mirrored(&self) {
-        // Ordering: Release, pairs with the Acquire in `is_bound_mirrored`; publishes the entry.
-        self.marks.fetch_or(MIRRORED, Ordering::Release);
     }
 }
 
@@ -69,9 +63,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     /// variable before the frame exists.
     #[inline(always)]
     pub(crate) fn is_bound_mirrored(&'static self, key: u32) -> bool {
-        // Ordering: Acquire, pairs with `mark_mirrored`: the entry is in the list before a frame
-        // that depends on it exists.
-        let marks = self.role.marks.load(Ordering::Acquire);
+        let marks = self.role.marks;
         if marks == 0 {
             return false;
         }
@@ -84,7 +76,7 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
     fn enlist(&'static self, key: u32) {
         self.role.enlisted.get_or_init(|| {
             if self.role.on_change.is_some() {
-                mirror::enlist_declared(self, key);
+                mirror::enlist(self, key);
             }
             if self.role.on_spawn.is_some() {
                 inherit::enlist(self, key);

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
 use framewise_context::{
-    ContextVar, DefaultVar, Frame, FramedWaker, MirrorWith, WithFrame, announce_current, bind,
-    catch_unwind, mirror_with, without,
+    ContextVar, DefaultVar, Frame, FramedWaker, WithFrame, announce_current, bind, catch_unwind,
+    without,
 };
 use support::{in_each_start_frame, panics};
 
@@ -292,41 +292,6 @@ fn c93_two_threads_each_have_their_own_value() {
         }
     });
     assert_eq!(calls(), "");
-}
-
-#[test]
-fn a_variable_can_be_mirrored_later() {
-    struct Follower;
-    impl MirrorWith<u64> for Follower {
-        fn on_enter(value: &u64) {
-            log('>', value);
-        }
-        fn on_leave(value: &u64) {
-            log('<', value);
-        }
-    }
-    static LATE: ContextVar<u64> = ContextVar::new("late");
-
-    let before = LATE.run(1, Frame::current);
-    mirror_with::<_, Follower>(&LATE);
-    mirror_with::<_, Follower>(&LATE);
-    assert!(!before.is_mirrored());
-    before.run(|| assert_eq!(calls(), ""));
-    LATE.run(2, || {
-        assert!(Frame::current().is_mirrored());
-        assert_eq!(calls(), ">2", "once");
-    });
-    assert_eq!(calls(), "<2");
-
-    static BOTH: ContextVar<u64> =
-        ContextVar::new("both").mirrored(|value| log('+', value), |value| log('-', value));
-    mirror_with::<_, Follower>(&BOTH);
-    BOTH.run(3, || {
-        let mut both: Vec<_> = CALLS.take();
-        both.sort();
-        assert_eq!(both, ["+3", ">3"]);
-    });
-    calls();
 }
 
 #[test]
