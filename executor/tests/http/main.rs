@@ -11,3 +11,4 @@ mod frames;
 mod glue;
 mod limits;
 mod shutdown;
+mod zones;
