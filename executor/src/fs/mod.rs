@@ -50,16 +50,12 @@
 //! # }
 //! ```
 
-// `functions` has what is one call, `file` the file and `file_state` what the pool's threads do
-// with it, `traits` the I/O traits.
+// `functions` has what is one call, `file` what is open.
 
 mod directory;
 mod file;
-mod file_state;
 mod functions;
 mod open_options;
-#[cfg(any(feature = "futures-io", feature = "tokio"))]
-mod traits;
 
 pub use std::fs::FileTimes;
 

@@ -20,7 +20,7 @@ use framewise_test_support::{HangWatch, OnDrop, on_workers, runtime};
 
 use crate::{Bug, Class, Here, connection};
 
-pub(crate) const HERE: &str = "executor/tests/bugs/cancel_safety.rs";
+const HERE: &str = "executor/tests/bugs/cancel_safety.rs";
 
 pub(crate) const CLASS: Class = Class {
     name: "cancel safety",
