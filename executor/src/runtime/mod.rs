@@ -1,7 +1,6 @@
 //! The runtime: its settings, its start and end, and handles to it.
 
-// Owns the start, and the last step of the end: when the workers have left
-// (`scheduler/shutdown.rs`), the threads are joined and the blocking pool is closed.
+// `start.rs` has the start, `shutdown.rs` the last step of the end.
 
 pub(crate) mod block_on;
 mod builder;
@@ -13,6 +12,8 @@ mod id;
 mod local;
 #[cfg(not(any(framewise_loom, framewise_shuttle)))]
 mod metrics;
+mod shutdown;
+pub(crate) mod start;
 mod threads;
 #[cfg(all(feature = "tokio-compat", not(any(framewise_loom, framewise_shuttle))))]
 mod tokio_compat;
@@ -35,24 +36,16 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use framewise_context::Frame;
-use framewise_io::{BlockingSpawner, IoDriver};
 use framewise_sync::thread;
 
 use self::current_thread::WorkerSlot;
 pub(crate) use self::threads::ThreadSettings;
 use self::tokio_compat::TokioCompat;
 pub(crate) use self::tokio_compat::{TokioEntered, TokioHandle, block_in_tokio, with_tokio_budget};
-use crate::blocking::BlockingPool;
-use crate::panics::report_callback_panics;
-use crate::scheduler::blocked_polls::end_without_blocked_polls;
-use crate::scheduler::shared::Shared;
-use crate::scheduler::spawner::Spawner;
-use crate::scheduler::worker::driving::RestingWorker;
-use crate::scheduler::worker::{self, Core};
+use crate::scheduler::worker;
 use crate::task::JoinHandle;
 use crate::task::large::{BoxOutput, boxed_call_if_large, boxed_if_large, is_large};
 
@@ -157,86 +150,6 @@ impl Runtime {
         Builder::new().build()
     }
 
-    pub(crate) fn start(settings: Builder, flavor: Flavor) -> io::Result<Self> {
-        if settings.threads.name.contains('\0') {
-            // std would panic at the start of each thread.
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "a thread's name must not contain a zero byte",
-            ));
-        }
-        if let Some(stack_size) = settings.threads.stack_size {
-            builder::check_stack_size(stack_size)?;
-        }
-        register_wakers();
-        let workers = if flavor.is_current_thread() {
-            1
-        } else {
-            settings.workers()?
-        };
-        let hook = settings.threads.unhandled_panic.clone();
-        let blocking = BlockingPool::new(
-            settings.blocking_threads_max,
-            settings.keep_alive,
-            settings.threads.clone(),
-            hook.clone(),
-        );
-        // The driver is made before the runtime that its name look-ups use.
-        let looked_up: Arc<OnceLock<Weak<Spawner>>> = Arc::default();
-        let (driver, io) = IoDriver::new(spawn_look_ups_on(&looked_up))?;
-        io.set_delay(|time| Box::pin(framewise_timers::sleep(time)));
-        let (shared, queues) = Shared::new(workers, driver, io, blocking, hook.clone(), flavor);
-        if let Some(name) = &settings.name {
-            shared.name.set(name.clone()).expect("it is set here only");
-        }
-        if let Some(observer) = settings.observer(workers)? {
-            shared.observe(&Arc::new(observer));
-        }
-        #[cfg(all(feature = "test-util", not(any(framewise_loom, framewise_shuttle))))]
-        if settings.start_paused {
-            shared.timers.stop_clock();
-        }
-        report_callback_panics(&shared.timers, hook);
-        let spawner = Spawner::new(Arc::clone(&shared), shared.outside());
-        looked_up
-            .set(Arc::downgrade(&spawner))
-            .expect("it is set here only");
-        let tokio = TokioCompat::start(&settings, &spawner)?;
-        let mut runtime = Self {
-            handle: Handle { spawner },
-            tokio,
-            threads: Vec::new(),
-            resting: None,
-            is_shut_down: false,
-        };
-        for (index, queue) in queues.into_iter().enumerate() {
-            if flavor.is_current_thread() {
-                let worker = RestingWorker::new(&shared, queue, settings.intervals);
-                runtime.resting = Some(WorkerSlot::new(worker));
-                break;
-            }
-            shared.register_worker();
-            let core = Core::new(queue, settings.intervals);
-            let started = settings.threads.start(format_args!("worker-{index}"), {
-                let shared = Arc::clone(&shared);
-                move || worker::run_thread(shared, core)
-            });
-            match started {
-                Ok(thread) => runtime.threads.push(thread),
-                Err(error) => {
-                    shared.deregister_worker(true);
-                    shared.close();
-                    // Dropping the runtime waits for the workers that did start.
-                    return Err(io::Error::new(
-                        error.kind(),
-                        format!("worker {index} of {workers} could not be started: {error}"),
-                    ));
-                }
-            }
-        }
-        Ok(runtime)
-    }
-
     /// Returns a handle for other threads.
     pub fn handle(&self) -> &Handle {
         &self.handle
@@ -325,100 +238,6 @@ impl Runtime {
     pub fn enter(&self) -> EnterGuard<'_> {
         self.handle.enter()
     }
-
-    /// Shuts down and waits for `limit` at most. Returns `true` if everything has ended.
-    ///
-    /// A poll or a blocking call that has not returned by then continues; a task is dropped when
-    /// its poll returns.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use framewise::runtime::Runtime;
-    ///
-    /// # fn main() -> std::io::Result<()> {
-    /// let runtime = Runtime::new()?;
-    /// let endless = runtime.spawn(std::future::pending::<()>());
-    /// assert!(runtime.shutdown_timeout(Duration::from_secs(60)));
-    /// assert!(endless.is_finished());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn shutdown_timeout(mut self, limit: Duration) -> bool {
-        self.shut_down(Some(limit))
-    }
-
-    /// Shuts down without waiting.
-    ///
-    /// # Examples
-    ///
-    /// ```
-    /// use framewise::runtime::Runtime;
-    ///
-    /// # fn main() -> std::io::Result<()> {
-    /// let runtime = Runtime::new()?;
-    /// let endless = runtime.spawn(std::future::pending::<()>());
-    /// runtime.shutdown_background();
-    /// let error = futures::executor::block_on(endless).expect_err("it does not end by itself");
-    /// assert!(error.is_cancelled());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn shutdown_background(mut self) {
-        self.shut_down(Some(Duration::ZERO));
-    }
-
-    fn shut_down(&mut self, limit: Option<Duration>) -> bool {
-        self.is_shut_down = true;
-        let shared = &self.handle.spawner.shared;
-        if shared.is_in_forked_child() {
-            // The threads are the parent's, as are the events that the driver would take out of
-            // epoll.
-            return self.leave_as_it_is();
-        }
-        let resting = self.resting.as_ref().map(WorkerSlot::take);
-        if let Some(None) = resting {
-            // A thread that drives borrows the runtime. So its code has called `process::exit`,
-            // which runs the destructors of thread-locals.
-            return self.leave_as_it_is();
-        }
-        shared.close();
-        if let Some(worker) = resting.flatten() {
-            worker.end();
-        }
-        let waits_for_itself = worker::is_worker_of(shared) || shared.blocking.is_own_thread();
-        let limit = if waits_for_itself {
-            Some(Duration::ZERO)
-        } else {
-            limit
-        };
-        let deadline = limit.and_then(|limit| Instant::now().checked_add(limit));
-        let ender = end_without_blocked_polls(&self.handle.spawner, deadline, |end| {
-            shared.blocking.threads().start("shutdown", end)
-        });
-        let ended = shared.wait_for_end(deadline);
-        if ended {
-            for thread in self.threads.drain(..).chain(ender) {
-                // If a worker unwound, the panic hook has printed its panic.
-                let _ = thread.join();
-            }
-        }
-        shared.blocking.close();
-        let ended = shared.blocking.wait_for_end(deadline) && ended;
-        // Last, since what ends above may use it.
-        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-        self.tokio.shut_down(left);
-        ended
-    }
-
-    /// Ends nothing.
-    fn leave_as_it_is(&mut self) -> bool {
-        self.threads.drain(..).for_each(std::mem::forget);
-        std::mem::forget(self.resting.take());
-        self.tokio.forget();
-        false
-    }
 }
 
 /// Returns the number of the worker that this thread is, from 0; `None` on every other thread, also
@@ -466,25 +285,9 @@ pub fn is_rt_shutdown_err(error: &io::Error) -> bool {
     framewise_io::is_shutdown_error(error)
 }
 
-/// Declares that the runtime's wakers run no user code, so that timers and I/O keep no frame for
-/// them. The task's vtable is first, since it is looked up most often.
-pub(crate) fn register_wakers() {
-    framewise_context::add_context_free_vtable(&crate::task::waker::WAKER_VTABLE);
-    framewise_context::add_context_free_vtable(&block_on::WAKER_VTABLE);
-    framewise_context::add_context_free_vtable(&crate::task::waker::TRACKED_WAKER_VTABLE);
-}
-
 // A panic in user code leaves a runtime as it was: its state changes between calls of such code.
 impl UnwindSafe for Runtime {}
 impl RefUnwindSafe for Runtime {}
-
-impl Drop for Runtime {
-    fn drop(&mut self) {
-        if !self.is_shut_down {
-            self.shut_down(None);
-        }
-    }
-}
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -492,13 +295,4 @@ impl fmt::Debug for Runtime {
             .field("handle", &self.handle)
             .finish_non_exhaustive()
     }
-}
-
-/// Returns the function by which name look-ups reach the blocking pool.
-fn spawn_look_ups_on(spawner: &Arc<OnceLock<Weak<Spawner>>>) -> BlockingSpawner {
-    let spawner = Arc::clone(spawner);
-    Arc::new(move |job| match spawner.get().and_then(Weak::upgrade) {
-        Some(spawner) => spawner.shared.blocking.run_internal(job, &spawner),
-        None => Err(framewise_io::shutdown_error()),
-    })
 }

@@ -15,7 +15,7 @@
 //!    (The worker of a current-thread runtime is counted from the start. The thread that shuts the
 //!    runtime down is the last: `worker/driving.rs`.)
 //! 5. Only then [`wait_for_end`](Shared::wait_for_end) returns; the runtime joins the threads and
-//!    closes the blocking pool (`runtime/mod.rs`).
+//!    closes the blocking pool (`runtime/shutdown.rs`).
 
 use std::mem;
 use std::time::Instant;
