@@ -4,6 +4,9 @@
 //! The current frame is the root here, between polls and on the driver; `task/cell.rs` swaps the
 //! task's in. A polled task goes on in `task/cell.rs`, an idle worker in `idle/state.rs`.
 //!
+//! `worker/dispatch.rs` has the turn of the driver and the clock, `worker/parking.rs` what
+//! surrounds a park, `worker/handoff.rs` how a core moves to another thread.
+//!
 //! The loop is tokio's: a LIFO slot before the deque, and every 61 polls (`ticks.rs`) a look at the
 //! injector, the driver and the clock.
 
@@ -11,7 +14,6 @@ use std::cell::{Cell, RefCell};
 use std::ptr;
 use std::sync::Arc;
 
-use framewise_context::{Frame, coop};
 use framewise_io::Batch;
 
 use super::idle::search;
@@ -25,8 +27,14 @@ use crate::account::meter::{self, Meter};
 use crate::runtime::enter;
 use crate::task::header::{RunResult, TaskRef};
 
+mod dispatch;
 pub(crate) mod driving;
+mod handoff;
 mod parking;
+
+use self::dispatch::Dispatch;
+pub(crate) use self::dispatch::is_dispatching;
+pub(crate) use self::handoff::{CoreHandoff, hand_off_core};
 
 /// Rounds through the yield queue between two ticks.
 const YIELD_ROUNDS_PER_TICK: u32 = 8;
@@ -70,15 +78,6 @@ impl Random {
     }
 }
 
-/// `true` if the worker is calling the wakers of events or timers, and has notified a sibling
-/// meanwhile.
-#[derive(Clone, Copy)]
-enum Dispatch {
-    None,
-    NotNotified,
-    Notified,
-}
-
 /// A thread that works for a runtime.
 pub(crate) struct WorkerThread {
     shared: Arc<Shared>,
@@ -104,13 +103,6 @@ fn with_worker<R>(f: impl FnOnce(Option<&WorkerThread>) -> R) -> R {
         // SAFETY: `run` and `drive` set the pointer to a value on their stack and put the previous
         // one back before they return.
         f(unsafe { worker.get().as_ref() })
-    })
-}
-
-/// Returns `true` if this thread is a worker that calls wakers and callbacks of events or timers.
-pub(crate) fn is_dispatching() -> bool {
-    with_worker(|worker| {
-        worker.is_some_and(|worker| !matches!(worker.dispatch.get(), Dispatch::None))
     })
 }
 
@@ -157,84 +149,6 @@ pub(crate) fn is_worker_of(shared: &Shared) -> bool {
         next = worker.outer;
     }
     false
-}
-
-/// A worker's core on its way to another thread.
-pub(crate) struct CoreHandoff {
-    shared: Arc<Shared>,
-    core: Option<Box<Core>>,
-}
-
-impl CoreHandoff {
-    /// Works with the core, on the thread that received it.
-    pub(crate) fn run(mut self) {
-        if let Some(core) = self.core.take() {
-            run(Arc::clone(&self.shared), core);
-        }
-    }
-}
-
-impl Drop for CoreHandoff {
-    /// No thread received the core, so its tasks move to where the other workers, or the runtime's
-    /// end, find them.
-    fn drop(&mut self) {
-        if let Some(mut core) = self.core.take() {
-            core.queue.drain();
-            self.shared.deregister_worker(true);
-        }
-    }
-}
-
-/// Hands this worker's core off to a thread of the blocking pool, which calls [`CoreHandoff::run`].
-/// Takes the core back if no thread can be started. In a runtime that is closing the core ends
-/// instead. Does nothing on a thread without a core.
-///
-/// # Panics
-///
-/// Panics within `block_on` of a current-thread runtime.
-#[track_caller]
-pub(crate) fn hand_off_core() {
-    assert!(
-        !driving::is_in_current_thread(),
-        "block_in_place can call blocking only when running on the multi-threaded runtime: no other \
-         thread can run the tasks of a current-thread runtime meanwhile; use spawn_blocking"
-    );
-    with_worker(|worker| {
-        let Some(worker) = worker else { return };
-        let Some(core) = worker.core.borrow_mut().take() else {
-            return;
-        };
-        let shared = &worker.shared;
-        // Before another thread has the core, and with it the worker's counters.
-        let metered = shared
-            .account()
-            .and_then(|account| meter::with_here(account, Meter::hand_off).flatten());
-        shared.register_replacement();
-        let handoff = CoreHandoff {
-            shared: Arc::clone(shared),
-            core: Some(core),
-        };
-        // In the worker's runtime: the current one may be another.
-        let Err(mut handoff) = shared.blocking.run_core(handoff, &worker.spawner) else {
-            return;
-        };
-        if shared.is_closing() {
-            // Drop the core instead of taking it back: shutdown waits for every live core before it
-            // closes the timers and I/O that this thread may be about to block on. In the root
-            // frame, because these destructors are not the task's.
-            // Unnoticed: skipped, because each task, waker and callback that ends has a frame of
-            // its own.
-            Frame::root().run(|| drop(handoff));
-        } else {
-            // Unnoticed: moved behind the next, because this thread is counted until it leaves, and
-            // so is its core.
-            *worker.core.borrow_mut() = handoff.core.take();
-            if let Some(index) = metered {
-                worker.with_meter(|meter| meter.take_back(index));
-            }
-            shared.deregister_worker(false);
-        }
-    });
 }
 
 /// Like [`run`], on a thread that was started for it: calls the user's callbacks around.
@@ -476,61 +390,6 @@ impl WorkerThread {
                 .leave_idle(&*self.shared, core.index, has_backlog);
             // What it took to become active, which may wake a sibling, is no part of the poll.
             self.with_meter(Meter::boundary);
-        }
-    }
-
-    fn has_backlog(&self) -> bool {
-        self.core
-            .borrow()
-            .as_ref()
-            .is_some_and(|core| core.queue.has_backlog())
-    }
-
-    /// Gives the driver and the clock their turn between polls.
-    fn tick(&self) {
-        let mut batch = self.batch.take();
-        self.shared.poll_driver(&mut batch);
-        // Unnoticed: moved behind the next, because events and timers have no promised order.
-        self.dispatch_events(batch);
-        // Unnoticed: always, because no timer is fired unless one is due.
-        if self.shared.timers.has_due() {
-            self.fire();
-        }
-        self.with_meter(Meter::boundary);
-    }
-
-    /// Calls the wakers and callbacks of the events. Other workers can take the driver meanwhile.
-    fn dispatch_events(&self, mut batch: Batch) {
-        if !batch.is_empty() {
-            self.before_user_code();
-        }
-        self.dispatch(|| {
-            self.shared.unhandled_panics(batch.dispatch().panics);
-        });
-        // Unnoticed: skipped, because the next wait then allocates its buffers.
-        self.batch.set(batch);
-    }
-
-    fn fire(&self) {
-        let Some(index) = self.core.borrow().as_ref().map(|core| core.index) else {
-            return;
-        };
-        self.dispatch(|| {
-            self.shared.timers.fire(index);
-        });
-    }
-
-    /// Runs code that wakes tasks, and notifies a sibling at its end if there is enough for two.
-    fn dispatch(&self, f: impl FnOnce()) {
-        self.dispatch.set(Dispatch::NotNotified);
-        // Callbacks belong to no task, so the rest of the last poll's budget does not limit them.
-        coop::with_unconstrained(f);
-        // Unnoticed: moved behind the next, because notify_one pushes nothing.
-        self.dispatch.set(Dispatch::None);
-        // Unnoticed: left out `self.shared.idle.would_notify()`, because notify_one finds out the
-        // same, at the price of a fence.
-        if self.has_backlog() && self.shared.idle.would_notify() {
-            self.shared.notify_one();
         }
     }
 }
