@@ -2,15 +2,21 @@
 //!
 //! Decides what is a mutant of the code between the atomic operations: a skipped call, a negated
 //! condition, a moved statement, and so on. Code behind a `cfg` is not shipped in an ordinary build
-//! and has no mutants; neither have `const fn`s, macros, and `impl`s of `Debug`. `rewrite.rs` turns
-//! the points into text.
+//! and has no mutants; neither have `const fn`s, macros, and `impl`s of `Debug`. `points/visit.rs`
+//! walks through a source, `points/syntax.rs` knows what a piece of it is. `rewrite.rs` turns the
+//! points into text.
+
+mod syntax;
+mod visit;
 
 use std::collections::HashSet;
 use std::ops::Range;
 
 use syn::spanned::Spanned as _;
-use syn::visit::{self, Visit};
-use syn::{BinOp, Block, Expr, ExprBinary, Pat, ReturnType, Stmt, Type};
+use syn::visit::Visit;
+use syn::{Block, Expr, Pat, ReturnType, Stmt};
+
+use self::syntax::{does_call, is_act, is_drop, parts_of, values_of};
 
 /// A mutant, as the table identifies it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -389,229 +395,4 @@ impl Finder<'_> {
             }
         }
     }
-}
-
-impl<'ast> Visit<'ast> for Finder<'_> {
-    fn visit_item_mod(&mut self, _: &'ast syn::ItemMod) {}
-
-    fn visit_item_const(&mut self, _: &'ast syn::ItemConst) {}
-
-    fn visit_item_static(&mut self, _: &'ast syn::ItemStatic) {}
-
-    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        if has_cfg(&item.attrs) {
-            return;
-        }
-        let name = match &*item.self_ty {
-            Type::Path(path) => path.path.segments.last().map(|s| s.ident.to_string()),
-            _ => None,
-        };
-        let outer = std::mem::take(&mut self.path);
-        self.path.extend(outer.iter().cloned().chain(name));
-        visit::visit_item_impl(self, item);
-        self.path = outer;
-    }
-
-    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
-        if !has_cfg(&item.attrs) {
-            self.function(item.sig.ident.to_string(), &item.sig, &item.block);
-        }
-    }
-
-    fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
-        if !has_cfg(&item.attrs) {
-            self.function(item.sig.ident.to_string(), &item.sig, &item.block);
-        }
-    }
-
-    fn visit_trait_item_fn(&mut self, item: &'ast syn::TraitItemFn) {
-        if let Some(block) = &item.default {
-            self.function(item.sig.ident.to_string(), &item.sig, block);
-        }
-    }
-
-    fn visit_block(&mut self, block: &'ast Block) {
-        self.block(block, false);
-    }
-
-    fn visit_expr_if(&mut self, expr: &'ast syn::ExprIf) {
-        self.branch(expr);
-        self.block(&expr.then_branch, expr.else_branch.is_none());
-        if let Some((_, other)) = &expr.else_branch {
-            self.visit_expr(other);
-        }
-    }
-
-    fn visit_expr_while(&mut self, expr: &'ast syn::ExprWhile) {
-        self.loop_condition(&expr.cond);
-        self.block(&expr.body, true);
-    }
-
-    fn visit_expr_for_loop(&mut self, expr: &'ast syn::ExprForLoop) {
-        self.visit_expr(&expr.expr);
-        self.block(&expr.body, true);
-    }
-
-    fn visit_expr_loop(&mut self, expr: &'ast syn::ExprLoop) {
-        self.block(&expr.body, true);
-    }
-
-    fn visit_pat_guard(&mut self, pattern: &'ast syn::PatGuard) {
-        self.condition(&pattern.guard, false);
-    }
-
-    fn visit_expr_binary(&mut self, expr: &'ast ExprBinary) {
-        let range = expr.span().byte_range();
-        let other = match expr.op {
-            BinOp::And(_) | BinOp::Or(_) => {
-                let mut parts = Vec::new();
-                let operator = binary_parts(expr, &mut parts);
-                return self.leave_out(&parts, operator);
-            }
-            BinOp::Lt(_) => Some("<="),
-            BinOp::Le(_) => Some("<"),
-            BinOp::Gt(_) => Some(">="),
-            BinOp::Ge(_) => Some(">"),
-            BinOp::Eq(_) => Some("!="),
-            BinOp::Ne(_) => Some("=="),
-            BinOp::Add(_) => Some("-"),
-            BinOp::Sub(_) => Some("+"),
-            _ => None,
-        };
-        let is_truth = matches!(expr.op, BinOp::Eq(_) | BinOp::Ne(_));
-        if let Some(other) = other
-            && !(is_truth && self.decided.contains(&(range.start, range.end)))
-        {
-            let operator = expr.op.span().byte_range();
-            let text = self.replaced(&range, &operator, other);
-            let change = format!("`{}` is `{other}`", self.text(&operator));
-            self.instead(change, range, text);
-        }
-        visit::visit_expr_binary(self, expr);
-    }
-
-    fn visit_expr_call(&mut self, expr: &'ast syn::ExprCall) {
-        self.arguments(expr.args.iter());
-        visit::visit_expr_call(self, expr);
-    }
-
-    fn visit_expr_method_call(&mut self, expr: &'ast syn::ExprMethodCall) {
-        let method = expr.method.to_string();
-        let range = expr.span().byte_range();
-        if let Some((_, other)) = SWAPS.iter().find(|(name, _)| method == *name)
-            && !self.decided.contains(&(range.start, range.end))
-        {
-            let text = self.replaced(&range, &expr.method.span().byte_range(), other);
-            self.instead(format!("`{method}` is `{other}`"), range, text);
-        }
-        self.arguments(expr.args.iter());
-        visit::visit_expr_method_call(self, expr);
-    }
-}
-
-fn has_cfg(attributes: &[syn::Attribute]) -> bool {
-    let mut names = attributes.iter().map(syn::Attribute::path);
-    names.any(|path| path.is_ident("cfg") || path.is_ident("test"))
-}
-
-/// Returns the values that a function of that type may return instead of doing its work.
-fn values_of(returned: &Type) -> Vec<&'static str> {
-    let Type::Path(path) = returned else {
-        return Vec::new();
-    };
-    let Some(last) = path.path.segments.last() else {
-        return Vec::new();
-    };
-    match last.ident.to_string().as_str() {
-        "bool" => vec!["true", "false"],
-        "Option" => vec!["None"],
-        "Poll" => vec!["::std::task::Poll::Pending"],
-        "usize" | "u64" | "u32" => vec!["0"],
-        "Result" => vec!["Ok(())"],
-        _ => Vec::new(),
-    }
-}
-
-/// Returns `true` if the expression is a complete action that can be skipped.
-fn is_act(expr: &Expr) -> bool {
-    match expr {
-        Expr::Call(_) | Expr::MethodCall(_) | Expr::Assign(_) | Expr::Try(_) | Expr::Await(_) => {
-            true
-        }
-        Expr::Binary(binary) => is_assignment(&binary.op),
-        _ => false,
-    }
-}
-
-fn is_assignment(operator: &BinOp) -> bool {
-    use BinOp::*;
-    matches!(
-        operator,
-        AddAssign(_)
-            | SubAssign(_)
-            | MulAssign(_)
-            | BitOrAssign(_)
-            | BitAndAssign(_)
-            | BitXorAssign(_)
-            | ShlAssign(_)
-            | ShrAssign(_)
-    )
-}
-
-/// Returns `true` if the statement is `drop(…);`.
-fn is_drop(statement: &Stmt) -> bool {
-    let Stmt::Expr(Expr::Call(call), Some(_)) = statement else {
-        return false;
-    };
-    matches!(&*call.func, Expr::Path(path) if path.path.is_ident("drop"))
-}
-
-/// Returns `true` if the statement calls a function. The order of other statements hardly matters.
-fn does_call(statement: &Stmt) -> bool {
-    struct Calls(bool);
-    impl<'ast> Visit<'ast> for Calls {
-        fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
-            let is_value = matches!(&*call.func, Expr::Path(path) if path.path.segments.last()
-                .is_some_and(|s| s.ident.to_string().starts_with(char::is_uppercase)));
-            self.0 |= !is_value;
-            visit::visit_expr_call(self, call);
-        }
-        fn visit_expr_method_call(&mut self, _: &'ast syn::ExprMethodCall) {
-            self.0 = true;
-        }
-    }
-    let mut calls = Calls(false);
-    calls.visit_stmt(statement);
-    calls.0
-}
-
-/// Splits `a && b && c` or `a || b` into its parts; returns `true` for `&&`.
-fn parts_of<'e>(expr: &'e Expr, parts: &mut Vec<&'e Expr>) -> Option<bool> {
-    match expr {
-        Expr::Binary(binary) if matches!(binary.op, BinOp::And(_) | BinOp::Or(_)) => {
-            binary_parts(binary, parts)
-        }
-        _ => {
-            parts.push(expr);
-            None
-        }
-    }
-}
-
-fn binary_parts<'e>(binary: &'e ExprBinary, parts: &mut Vec<&'e Expr>) -> Option<bool> {
-    let is_and = matches!(binary.op, BinOp::And(_));
-    for side in [&binary.left, &binary.right] {
-        match &**side {
-            Expr::Binary(inner)
-                if matches!(
-                    (&inner.op, is_and),
-                    (BinOp::And(_), true) | (BinOp::Or(_), false)
-                ) =>
-            {
-                binary_parts(inner, parts);
-            }
-            side => parts.push(side),
-        }
-    }
-    Some(is_and)
 }
