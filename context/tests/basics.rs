@@ -240,11 +240,8 @@ fn c11_a_thousand_nested_runs_work() {
 #[test]
 fn c12_dropping_frames_chained_through_their_values_needs_no_stack() {
     in_each_start_frame(|| {
-        // The field is only dropped.
-        struct Link(
-            #[allow(dead_code)] Frame,
-            #[allow(dead_code)] support::Tracked,
-        );
+        #[allow(dead_code, reason = "the fields are only dropped")]
+        struct Link(Frame, support::Tracked);
         static LINK: ContextVar<Link> = ContextVar::new("link");
         let drops = support::Drops::default();
         let drops_inside = drops.clone();

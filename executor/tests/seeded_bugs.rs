@@ -2,7 +2,7 @@
 //!
 //! Each program runs under seeds, where it must fail within a number of them, and in plain runs on
 //! one worker, where it always passes because no switch happens at the faulty place.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

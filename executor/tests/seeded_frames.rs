@@ -3,7 +3,7 @@
 //! `programs/` run in seeded runs, too, and cover everything else.
 //!
 //! Each test runs under many seeds and in each starting frame.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::{Future, pending, poll_fn};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! `block_on` within seeded runs: tasks further down on the stack, and a stop of the run during
 //! `block_on`.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::{pending, poll_fn};
 use std::panic::catch_unwind;

@@ -1,6 +1,6 @@
 //! The attribute `preemptible`: the places where it adds scheduling points, and that it changes
 //! nothing else.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::{Future, IntoFuture, Ready, ready};
 use std::pin::{Pin, pin};
@@ -89,7 +89,7 @@ trait Service {
 /// Awaits in all syntactic positions.
 #[preemptible]
 mod everywhere {
-    #![allow(clippy::redundant_closure_call)]
+    #![allow(clippy::redundant_closure_call, reason = "an await within one")]
 
     use super::{Polls, Query, Service, at_once, ready};
 
@@ -97,7 +97,7 @@ mod everywhere {
 
     impl Doubler {
         pub(crate) async fn doubled(&mut self) -> u32 {
-            #![allow(clippy::needless_return)]
+            #![allow(clippy::needless_return, reason = "an await within one")]
             let own = &mut self.0;
             *own += ready(1).await;
             return *own * 2 * at_once().await;
@@ -118,7 +118,7 @@ mod everywhere {
     }
 
     pub(crate) mod nested {
-        #[allow(unused_braces)]
+        #[allow(unused_braces, reason = "a block that is no body")]
         pub(crate) async fn generic<T, const N: usize>(values: [T; N]) -> Vec<T>
         where
             crate::Braces<{ N }>: Sized,

@@ -1,7 +1,7 @@
 //! Accepting when the process has no descriptor left. The test lowers the limit of its process, so
 //! it is alone in this file.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(target_os = "linux")]
 
 mod common;

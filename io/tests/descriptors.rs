@@ -1,6 +1,6 @@
 //! Descriptors that are closed, are reused, or have duplicates.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(unix)]
 
 mod common;

@@ -4,7 +4,7 @@
 //! fail with `BrokenPipe`, and none may raise the signal. The signal ends the process, so each
 //! write path runs in a child process.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -175,17 +175,21 @@ fn writes_by_hyper_to_a_closed_peer_raise_no_sigpipe() {
 
 /// The write paths of the I/O traits.
 mod traits {
-    #[allow(unused_imports)]
+    #![allow(
+        unused_imports,
+        unused_macros,
+        unused_variables,
+        reason = "without the features there is no path"
+    )]
+
     use std::future::poll_fn;
     use std::io;
-    #[allow(unused_imports)]
     use std::pin::Pin;
 
-    #[allow(unused_imports)]
-    use super::{PARTS, parts};
     use framewise_io::net::TcpStream;
 
-    #[allow(unused_macros)]
+    use super::{PARTS, parts};
+
     macro_rules! poll {
         ($stream:expr, $method:path, $buffer:expr) => {{
             let mut stream = $stream;
@@ -195,7 +199,6 @@ mod traits {
         }};
     }
 
-    #[allow(unused_variables)]
     pub(super) async fn write(path: &str, stream: TcpStream) -> io::Result<()> {
         #[cfg(feature = "futures-io")]
         use futures::io::AsyncWrite as Futures;

@@ -1,6 +1,6 @@
 //! The three families of I/O traits, on streams and halves.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(any(feature = "futures-io", feature = "tokio", feature = "hyper"))]
 
 mod common;
@@ -13,9 +13,9 @@ use framewise_io::net::TcpStream;
 #[cfg(all(feature = "futures-io", feature = "tokio"))]
 #[test]
 fn the_streams_own_methods_come_first() {
-    #[allow(unused_imports)]
+    #[allow(unused_imports, reason = "the methods of the streams come first")]
     use futures::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    #[allow(unused_imports)]
+    #[allow(unused_imports, reason = "the methods of the streams come first")]
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     Reactor::new().run(async {

@@ -19,7 +19,7 @@
 //! destructor or a callback while it holds a lock.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails by panicking"))]
 #![cfg_attr(
     not(any(framewise_loom, framewise_shuttle)),
     expect(unreachable_pub, reason = "public in a model's build")

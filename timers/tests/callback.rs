@@ -1,6 +1,6 @@
 //! `set_timeout` and `set_interval`; the tests about frames are in `context.rs`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

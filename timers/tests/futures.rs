@@ -1,6 +1,6 @@
 //! `timeout` and `interval`.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! `sleep` and `sleep_until`: every state, and the limits of time.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

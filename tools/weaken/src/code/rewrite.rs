@@ -13,7 +13,7 @@ use super::points::{Form, Point, Points};
 /// it, because several crates may compile the file; `build.rs` decides which crate defines it.
 const CHOICE: &str = "
 #[inline(always)]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = \"only a mutant's copy has it\")]
 fn mutant_is(number: u32) -> bool {
     unsafe extern \"Rust\" {
         safe fn framewise_mutant_is(number: u32) -> bool;
