@@ -299,19 +299,23 @@ impl Control {
     ///
     /// # Errors
     ///
-    /// `Err` has the control of the frame around, which has the earlier deadline or has ended.
+    /// `Err` has a control that needs no timer: that of the frame around if its deadline is not
+    /// later, or one that has ended with the frame around.
     pub fn with_deadline(
         around: Option<&Control>,
         deadline: Instant,
         origin: Origin,
     ) -> Result<Self, Self> {
-        if let Some(around) = around {
-            let is_earlier = around.0.deadline.is_some_and(|other| other <= deadline);
-            if is_earlier || around.0.check().is_err() {
-                return Err(around.clone());
-            }
+        if let Some(around) = around
+            && around.0.deadline.is_some_and(|other| other <= deadline)
+        {
+            return Err(around.clone());
         }
         let child = Self(Arc::new(Node::new(Some(deadline), origin, false)));
+        if let Some(ended) = around.and_then(Control::ended) {
+            child.0.mark(&ended, &mut Vec::new());
+            return Err(child);
+        }
         if let Some(scope) = around.and_then(|around| Node::innermost_scope(&around.0)) {
             Node::adopt(&scope, &child.0, 0);
         }

@@ -148,8 +148,13 @@ fn c84_a_deadline_that_is_not_earlier_makes_no_node() {
 
     outer.target().cancel(None);
     assert_eq!(inner.ended(), None, "its own timer comes first");
-    let late = Control::with_deadline(Some(&outer), earlier, origin());
-    assert_eq!(late.expect_err("ended").ended(), outer.ended());
+    let late = Control::with_deadline(Some(&outer), earlier, origin()).expect_err("ended");
+    assert_eq!(late.ended(), outer.ended());
+    assert_eq!(
+        late.deadline(),
+        Some(earlier),
+        "also in work that has ended"
+    );
 }
 
 #[test]
