@@ -6,9 +6,10 @@ use crate::expect::{Note, Role};
 use crate::generate::{Programs, generate};
 use crate::harness::{observations, runtime};
 use crate::program::Op;
+use crate::work::Reason;
 
 /// The number of generated programs.
-const PROGRAMS: u64 = 1500;
+const PROGRAMS: u64 = 4000;
 
 /// The minimum number of times that each must be reached.
 const LEAST: usize = 20;
@@ -27,11 +28,14 @@ fn programs_come_to_every_statement_and_every_end() {
             *roles.entry(role).or_default() += 1;
             match role {
                 Role::After => *ops.entry(name).or_default() += 1,
-                Role::Ended => {
+                Role::Ended | Role::Obeyed => {
                     let end = match note {
+                        Note::Nothing => "not ended",
                         Note::Done => "done",
                         Note::Cancelled => "cancelled",
                         Note::Panicked(_) => "panicked",
+                        Note::EndedBy(Reason::Deadline) => "ended by a deadline",
+                        Note::EndedBy(Reason::Cancelled(_)) => "ended by a cancel",
                         _ => "strange",
                     };
                     *ends.entry((name, end)).or_default() += 1;
@@ -41,6 +45,7 @@ fn programs_come_to_every_statement_and_every_end() {
         }
     }
     println!("{ops:?}\n{ends:?}\n{roles:?}");
+    assert!(roles[&Role::OnCancel] >= LEAST, "seldom called: {roles:?}");
     let never: BTreeSet<_> = Op::ALL
         .iter()
         .filter(|&&op| op != Op::Panic && op != Op::Program)
@@ -51,7 +56,18 @@ fn programs_come_to_every_statement_and_every_end() {
     for (op, expected) in [
         ("program", &["done", "panicked"][..]),
         ("catch", &["done", "panicked"]),
-        ("await", &["done", "panicked", "cancelled"]),
+        (
+            "await",
+            &["done", "panicked", "cancelled", "ended by a deadline"],
+        ),
+        (
+            "obey",
+            &["not ended", "ended by a deadline", "ended by a cancel"],
+        ),
+        (
+            "timeout",
+            &["not ended", "ended by a deadline", "ended by a cancel"],
+        ),
         ("spawn, park, abort", &["panicked", "cancelled"]),
     ] {
         for &end in expected {

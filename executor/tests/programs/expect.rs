@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::program::Program;
-use crate::variables::{Bindings, Seen};
+use crate::variables::Seen;
+use crate::work::Reason;
 
 /// What is observed of a statement.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -38,6 +39,10 @@ pub(crate) enum Role {
     Called,
     /// The code of a waker that a timer calls.
     Woken,
+    /// The callback that is called when the work ends.
+    OnCancel,
+    /// An operation that fails if the work has ended.
+    Obeyed,
     /// Shows whether a finished task has released its frame.
     Released,
 }
@@ -68,6 +73,8 @@ impl Role {
             Role::WithContext => "the drop of the content with context of",
             Role::Called => "the waker called by",
             Role::Woken => "the waker left with a timer by",
+            Role::OnCancel => "the callback of",
+            Role::Obeyed => "an operation in",
             Role::Released => "the value's end at",
         }
     }
@@ -84,6 +91,8 @@ pub(crate) enum Note {
     Cancelled,
     /// Ended by the panic of this statement.
     Panicked(u32),
+    /// Failed, or never begun, because the work has ended.
+    EndedBy(Reason),
     /// The value was still alive.
     Kept,
     /// Something unexpected.
@@ -108,12 +117,12 @@ pub(crate) struct Expected(BTreeMap<Place, Allowed>);
 impl Expected {
     /// Adds one more observation at `place`, which shows one of these. With `certain`, it must
     /// happen.
-    pub(crate) fn add<'a>(
+    pub(crate) fn add(
         &mut self,
         place: Place,
         item: &'static str,
         certain: bool,
-        bindings: impl IntoIterator<Item = &'a Bindings>,
+        seen: impl IntoIterator<Item = Seen>,
         notes: impl IntoIterator<Item = Note> + Clone,
     ) {
         let allowed = self.0.entry(place).or_insert_with(|| Allowed {
@@ -122,7 +131,7 @@ impl Expected {
             max: 0,
             items: vec![item],
         });
-        for seen in bindings.into_iter().map(Bindings::seen) {
+        for seen in seen {
             allowed
                 .observations
                 .extend(notes.clone().into_iter().map(|note| (seen, note)));

@@ -102,7 +102,7 @@ struct Growing<'a> {
 
 /// The slots that are filled at the next statement, by kind, like in [`Slot`].
 #[derive(Clone, Copy, Default)]
-struct Filled([[bool; SLOTS]; 3]);
+struct Filled([[bool; SLOTS]; 4]);
 
 impl Filled {
     fn has(self, kind: Slot) -> bool {
@@ -113,11 +113,14 @@ impl Filled {
     fn inside(self, op: Op) -> Self {
         match op {
             Op::Run | Op::Catch | Op::CatchStd | Op::Enter | Op::Scope | Op::MadeUnder => self,
-            Op::Moved | Op::InFrame | Op::Elapse | Op::WithinLimit | Op::Interval => self,
+            Op::Moved | Op::InFrame | Op::Elapse | Op::Interval => self,
             Op::BlockInPlace | Op::RunWithout | Op::WithoutFlow => self,
             Op::ScopeWithout | Op::ScopeWithoutFlow => self,
+            Op::RunWithin | Op::RunPast | Op::RunShielded | Op::RunIn => self,
+            Op::ScopeWithin | Op::ScopePast | Op::Shield | Op::ScopeIn => self,
             _ => Self([
                 self.0[Slot::Frame as usize],
+                Default::default(),
                 Default::default(),
                 Default::default(),
             ]),
@@ -135,7 +138,8 @@ fn takes(op: Op) -> bool {
         Op::Enter,
         Op::InFrame,
     ];
-    of_tasks.contains(&op) || of_others.contains(&op)
+    let of_scopes = [Op::RunIn, Op::ScopeIn, Op::Cancel, Op::CancelFromThread];
+    of_tasks.contains(&op) || of_others.contains(&op) || of_scopes.contains(&op)
 }
 
 impl Growing<'_> {

@@ -13,6 +13,7 @@ use framewise::runtime::{Builder, Runtime};
 use framewise::spawn_root;
 use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestError, TestRunner};
 
+use crate::bindings::Bindings;
 use crate::expect::{Observation, Place};
 use crate::generate::Programs;
 use crate::model::{self, Conditions};
@@ -22,7 +23,8 @@ use crate::real::faults::Fault;
 use crate::real::hook::{self, unhandled_panic};
 use crate::real::run::Run;
 use crate::real::task_hooks::TaskHooks;
-use crate::variables::{Bindings, Seen, assign_keys};
+use crate::variables::{Seen, assign_keys};
+use crate::work::Moment;
 
 /// The timeout after which a program counts as hanging. No test measures time with it.
 const HANG: Duration = Duration::from_secs(60);
@@ -112,10 +114,15 @@ pub(crate) fn check(runtime: &Runtime, program: &Program, fault: Fault) -> Resul
     let _under_way = UnderWay::new(&run, program);
     to_calm(runtime, &run, program);
     let worker = runtime.block_on(async { spawn_root(async { Seen::now() }).await });
-    if worker.ok() != Some(Bindings::default().seen()) {
+    if worker.ok() != Some(at_root()) {
         run.complain("C-32, C-36: a task at the root sees a binding".to_owned());
     }
-    compare(&run, program, false, true).map(drop)
+    let on = Conditions {
+        cut_short: false,
+        ends: false,
+        has_hook: true,
+    };
+    compare(&run, program, on).map(drop)
 }
 
 /// Returns the observations of a program.
@@ -161,7 +168,12 @@ pub(crate) fn check_to_the_end(
     for complaint in task_hooks.complaints() {
         run.complain(complaint);
     }
-    compare(&run, program, shut_down == ShutDown::AtOnce, true).map(drop)
+    let on = Conditions {
+        cut_short: shut_down == ShutDown::AtOnce,
+        ends: true,
+        has_hook: true,
+    };
+    compare(&run, program, on).map(drop)
 }
 
 /// Runs a program in seeded runs, the first of them twice.
@@ -181,7 +193,12 @@ pub(crate) fn check_seeded(
             let waits = shut_down == ShutDown::WhenCalm;
             real::execute_seeded(&run, program, seed, waits)?;
             run.end_tasks();
-            let observations = compare(&run, program, !waits, false)?;
+            let on = Conditions {
+                cut_short: !waits,
+                ends: true,
+                has_hook: false,
+            };
+            let observations = compare(&run, program, on)?;
             Ok(observations
                 .into_iter()
                 .map(|(place, _)| place)
@@ -203,12 +220,17 @@ pub(crate) fn seeds(round: u64) -> Range<u64> {
     round * SEEDS..(round + 1) * SEEDS
 }
 
+/// Returns what is observed at the root.
+fn at_root() -> Seen {
+    let seen = Bindings::default().seen(&Moment::default());
+    *seen.first().expect("there is always one")
+}
+
 /// Compares the observations with the model, and returns them.
 fn compare(
     run: &Run,
     program: &Program,
-    cut_short: bool,
-    has_hook: bool,
+    on: Conditions,
 ) -> Result<Vec<(Place, Observation)>, String> {
     let leaked = run.leaked();
     run.wake_late();
@@ -218,13 +240,9 @@ fn compare(
             "C-19, C-47, C-48, C-78: {leaked} values are never dropped"
         ));
     }
-    if Seen::now() != Bindings::default().seen() {
+    if Seen::now() != at_root() {
         complaints.push("C-64, C-74: the thread of block_on is left in another frame".to_owned());
     }
-    let on = Conditions {
-        cut_short,
-        has_hook,
-    };
     complaints.extend(model::expected(program, on).compare(program, &observations));
     if complaints.is_empty() {
         Ok(observations)

@@ -1,6 +1,6 @@
-//! Property tests: random programs of bindings, scopes, tasks, aborts, panics, timers and channels,
-//! compared with a model of the contract (`context/CONTRACT.md`) that passes the bindings
-//! explicitly.
+//! Property tests: random programs of bindings, scopes, tasks, aborts, panics, timers, channels,
+//! deadlines and cancels, compared with a model of the contract (`context/CONTRACT.md`) that passes
+//! the bindings explicitly.
 //!
 //! Every place of a program that observes the variables has an expectation that does not depend on
 //! the schedule: the observed values, and how often the place is reached. If a race decides (an
@@ -9,6 +9,7 @@
 //! - `program.rs`: the statements, as a table; printing and numbering
 //! - `generate.rs`, `shrink.rs`: random programs, and making them smaller
 //! - `variables.rs`: the bound variables, and their observed values
+//! - `bindings.rs`, `work.rs`: the model of a frame: its values; its deadline and its scopes
 //! - `model.rs`: the expected observations; `expect.rs`: the comparison
 //! - `real.rs`: the programs on the runtime; `real/faults.rs`: mutant runtimes with seeded faults
 //! - `harness.rs`: runtimes, checks for leaked values, hangs
@@ -19,6 +20,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod bindings;
 mod corpus;
 mod coverage;
 mod expect;
@@ -31,6 +33,7 @@ mod program;
 mod real;
 mod shrink;
 mod variables;
+mod work;
 
 use generate::Programs;
 use harness::{ShutDown, check, check_seeded, check_to_the_end, property, runtime, seeds};

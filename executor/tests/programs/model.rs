@@ -9,12 +9,15 @@
 mod steps;
 mod tasks;
 mod waits;
+mod work;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bindings::Bindings;
 use crate::expect::{Expected, Note, Place, Role};
 use crate::program::{Kind, Node, Op, Program, SLOTS};
-use crate::variables::Bindings;
+use crate::variables::Seen;
+use crate::work::{Moment, Reason, Scope};
 use tasks::Task;
 
 /// The possible ends of a block, a task or a closure.
@@ -22,6 +25,8 @@ use tasks::Task;
 struct Ends {
     done: bool,
     cancelled: bool,
+    /// The reasons for which a blocking call may never have begun.
+    ended: BTreeSet<Reason>,
     /// The statements that may panic, each with the innermost frame.
     panics: BTreeSet<(u32, Bindings)>,
 }
@@ -38,7 +43,13 @@ impl Ends {
         let panics = self.panics.iter().map(|(id, _)| Note::Panicked(*id));
         let done = self.done.then_some(Note::Done);
         let cancelled = self.cancelled.then_some(Note::Cancelled);
-        panics.chain(done).chain(cancelled).collect()
+        let ended = self.ended.iter().copied().map(Note::EndedBy);
+        panics.chain(done).chain(cancelled).chain(ended).collect()
+    }
+
+    /// Returns `true` if this is certainly the end of a block that begins at `at`.
+    fn is_certain(&self, at: &At) -> bool {
+        at.certain && self.done && self.panics.is_empty()
     }
 
     fn is_one(&self) -> bool {
@@ -80,11 +91,33 @@ struct Closure<'p> {
     frames: Frames,
 }
 
+/// A value that a block drops at its end, or a callback that it withdraws.
+struct Guarded {
+    id: u32,
+    /// It certainly exists.
+    certain: bool,
+    since: Moment,
+    /// The frame in which a callback was registered.
+    registered_in: Option<Bindings>,
+}
+
+impl Guarded {
+    fn new(id: u32, certain: bool, since: &Moment) -> Self {
+        Self {
+            id,
+            certain,
+            since: since.clone(),
+            registered_in: None,
+        }
+    }
+}
+
 /// A task's slots.
 struct Slots<'p> {
     frames: Frames,
     closures: [Option<Closure<'p>>; SLOTS],
     tasks: [Option<Task<'p>>; SLOTS],
+    scopes: [Option<Scope>; SLOTS],
 }
 
 impl Slots<'_> {
@@ -93,6 +126,7 @@ impl Slots<'_> {
             frames,
             closures: Default::default(),
             tasks: Default::default(),
+            scopes: Default::default(),
         }
     }
 }
@@ -102,6 +136,8 @@ impl Slots<'_> {
 pub(crate) struct Conditions {
     /// The runtime is shut down as soon as the program's own future is ready.
     pub(crate) cut_short: bool,
+    /// The runtime is shut down before the observations are complete.
+    pub(crate) ends: bool,
     /// The runtime has a hook for unhandled panics.
     pub(crate) has_hook: bool,
 }
@@ -113,6 +149,13 @@ pub(crate) struct Model {
     /// The frames of panics that `std`'s `catch_unwind` caught. A later panic in the same frame may
     /// be reported with one of these, as `framewise_context::catch_unwind` documents.
     stale: BTreeSet<Bindings>,
+    now: Moment,
+    /// The number of scopes.
+    scopes: Scope,
+    /// The scopes that are cancelled so far.
+    cancelled: BTreeMap<Scope, Reason>,
+    /// The scopes that are cancelled at some time.
+    ever: BTreeMap<Scope, Reason>,
 }
 
 const RESTORED: &str = "C-2, C-3: run restores";
@@ -122,10 +165,20 @@ const SNAPSHOT: &str = "C-15 to C-17: an entered snapshot";
 
 /// Returns the expected observations of a program.
 pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
+    // The first evaluation finds the scopes that are cancelled, for the tasks that run beside.
+    let cancelled = evaluated(program, on, BTreeMap::new()).cancelled;
+    evaluated(program, on, cancelled).expected
+}
+
+fn evaluated(program: &Program, on: Conditions, ever: BTreeMap<Scope, Reason>) -> Model {
     let mut model = Model {
         expected: Expected::default(),
         on,
         stale: BTreeSet::new(),
+        now: Moment::default(),
+        scopes: 0,
+        cancelled: BTreeMap::new(),
+        ever,
     };
     let node = &program.0;
     let root = Bindings::default();
@@ -140,7 +193,7 @@ pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
     let ends = model.unit(node, 0, &at, Default::default());
     model.ended(node.id, &root, &ends, true, "C-64: block_on restores");
     model.reported(&ends, true);
-    model.expected
+    model
 }
 
 /// Returns `bindings` extended by those of the statement from `first` on.
@@ -158,26 +211,37 @@ fn unbound(node: &Node, bindings: &Bindings) -> Bindings {
 
 impl Model {
     fn observe(&mut self, place: Place, bindings: &Bindings, certain: bool, item: &'static str) {
+        self.observe_one_of(place, self.see(bindings), certain, item);
+        if !bindings.work().is_none() {
+            self.expected.also(place, work::FLOWS);
+        }
+    }
+
+    fn observe_one_of(
+        &mut self,
+        place: Place,
+        seen: BTreeSet<Seen>,
+        certain: bool,
+        item: &'static str,
+    ) {
         self.expected
-            .add(place, item, certain, [bindings], [Note::Nothing]);
+            .add(place, item, certain, seen, [Note::Nothing]);
     }
 
     /// The awaiter or catcher observes one of these ends.
     fn ended(&mut self, id: u32, at: &Bindings, ends: &Ends, certain: bool, item: &'static str) {
         self.expected
-            .add((id, Role::Ended), item, certain, [at], ends.notes());
+            .add((id, Role::Ended), item, certain, self.see(at), ends.notes());
     }
 
     /// The catcher of a panic observes the innermost frame.
     fn reported(&mut self, ends: &Ends, certain: bool) {
         for (id, frame) in &ends.panics {
-            self.expected.add(
-                (*id, Role::Frame),
-                "C-83: the frame of a panic is the innermost",
-                certain && ends.is_one(),
-                self.stale.iter().chain([frame]),
-                [Note::Nothing],
-            );
+            // It is entered when the panic is reported.
+            let frames = self.stale.iter().chain([frame]);
+            let seen = frames.flat_map(|frame| self.see_ever(frame)).collect();
+            let item = "C-83: the frame of a panic is the innermost";
+            self.observe_one_of((*id, Role::Frame), seen, certain && ends.is_one(), item);
         }
     }
 
@@ -195,28 +259,47 @@ impl Model {
     fn block<'p>(&mut self, node: &'p Node, index: usize, at: &At, slots: &mut Slots<'p>) -> Ends {
         let mut guards = Vec::new();
         let ends = self.statements(node, index, at, slots, &mut guards);
-        self.guards(&guards, at);
+        self.guards(guards, at, ends.is_certain(at));
         ends
     }
 
-    /// Evaluates the drops of a block's values.
-    fn guards(&mut self, guards: &[(u32, bool)], at: &At) {
+    /// Evaluates the drops of a block's values. `is_exact`: they are dropped now and not earlier.
+    fn guards(&mut self, guards: Vec<Guarded>, at: &At, is_exact: bool) {
         let item = "C-43, C-44: what lives in a frame is dropped in it";
-        for &(id, certain) in guards {
-            self.observe((id, Role::Guard), &at.bindings, certain, item);
-            self.expected.also((id, Role::Guard), at.item);
+        for guard in guards {
+            match guard.registered_in.clone() {
+                Some(frame) => self.withdrawn(&guard, &at.under(frame, at.item), is_exact),
+                None => self.let_go((guard.id, Role::Guard), &guard, at, is_exact, item),
+            }
         }
     }
 
-    /// Evaluates a block's statements. `guards` are its values, with `true` for those that
-    /// certainly exist.
+    /// Evaluates the drop of a value that lives in the frame.
+    fn let_go(
+        &mut self,
+        place: Place,
+        guard: &Guarded,
+        at: &At,
+        is_exact: bool,
+        item: &'static str,
+    ) {
+        let seen = if is_exact {
+            self.see(&at.bindings)
+        } else {
+            self.see_since(&guard.since, &at.bindings)
+        };
+        self.observe_one_of(place, seen, guard.certain, item);
+        self.expected.also(place, at.item);
+    }
+
+    /// Evaluates a block's statements. `guards` are its values.
     fn statements<'p>(
         &mut self,
         node: &'p Node,
         index: usize,
         at: &At,
         slots: &mut Slots<'p>,
-        guards: &mut Vec<(u32, bool)>,
+        guards: &mut Vec<Guarded>,
     ) -> Ends {
         let mut at = at.clone();
         let mut panics = BTreeSet::new();
@@ -229,7 +312,10 @@ impl Model {
         let kind = node.op.shape().blocks[index];
         for node in node.blocks[index].iter() {
             if node.op == Op::Guard {
-                guards.push((node.id, at.certain));
+                guards.push(Guarded::new(node.id, at.certain, &self.now));
+            }
+            if node.op == Op::OnCancel {
+                guards.extend(self.registers(node, &at));
             }
             let ends = match kind {
                 Kind::Async => self.awaiting(node, &at, slots),
@@ -254,8 +340,8 @@ impl Model {
         }
         Ends {
             done: true,
-            cancelled: false,
             panics,
+            ..Ends::default()
         }
     }
 }
@@ -284,6 +370,13 @@ fn restores(op: Op) -> Option<&'static str> {
         Op::Select => "C-68, C-69: scoped branches do not bleed",
         Op::Channel => "C-54: a receiver has its own frame",
         Op::Stream => "C-72: the consumer's frame after a scoped stream",
+        Op::RunWithin | Op::RunPast | Op::ScopeWithin | Op::ScopePast => {
+            "C-84, C-85: a deadline ends what is below it alone"
+        }
+        Op::RunShielded | Op::Shield => "C-97: a shield is for what it wraps alone",
+        Op::RunIn | Op::ScopeIn => "C-85: a cancel ends what is below it alone",
+        Op::Cancel | Op::CancelFromThread => "C-85: a cancel flows down only",
+        Op::Obey => "C-110: operations fail, and the code goes on",
         Op::BlockInPlace => "C-33: block_in_place keeps the frame",
         Op::LocalSet => "C-34, C-64: a nested block_on restores",
         _ => return None,

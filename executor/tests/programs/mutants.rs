@@ -83,6 +83,12 @@ mutants! {
     a_frame_that_is_never_freed LeaksFrames [Run] "C-19";
     a_variable_that_stays_bound UnbindsTooLittle [RunWithout ScopeWithout] "C-94";
     a_flow_that_goes_on FlowsAnyway [WithoutFlow] "C-96";
+    a_deadline_that_is_lengthened LengthensDeadlines [RunWithin ScopeWithin] "C-84";
+    a_shield_that_keeps_the_deadline ShieldsNothing [RunShielded Shield] "C-97";
+    a_task_without_its_deadline SpawnsShielded [Spawn SpawnLocal] "C-86";
+    a_callback_of_an_end_at_the_root CallsOnCancelAtRoot [OnCancel] "C-98";
+    a_cancel_of_what_is_around CancelsOthers [Cancel] "C-85";
+    an_operation_after_the_end OperationsIgnoreEnds [Obey] "C-110";
     a_poll_that_is_not_announced AnnouncesNoPoll [Spawn SpawnLocal] "C-93";
 }
 

@@ -71,8 +71,9 @@ impl<'t> Words<'t> {
         if shape.times {
             times = digits(self.take());
             assert!(
-                self.take_if("times"),
-                "`times` is missing in {}",
+                self.take_if(op.unit()),
+                "`{}` is missing in {}",
+                op.unit(),
                 shape.name
             );
         }

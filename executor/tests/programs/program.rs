@@ -45,9 +45,10 @@ pub(crate) enum Slot {
     Frame,
     Closure,
     Task,
+    Scope,
 }
 
-/// The number of frames, closures and join handles that a task can hold.
+/// The number of frames, closures, join handles and cancel scopes that a task can hold.
 pub(crate) const SLOTS: usize = 2;
 
 /// The kind of a block: its statements may await or not.
@@ -107,6 +108,7 @@ macro_rules! ops {
 const FRAME: Option<Slot> = Some(Slot::Frame);
 const CLOSURE: Option<Slot> = Some(Slot::Closure);
 const TASK: Option<Slot> = Some(Slot::Task);
+const SCOPE: Option<Slot> = Some(Slot::Scope);
 
 ops! {
     // The whole program. Its binding is around `block_on`.
@@ -125,14 +127,14 @@ ops! {
     SnapshotInherited "snapshot inherited" Sync (0, 0), FRAME, false, &[], 1, Nothing;
     Enter "enter" Sync (0, 0), FRAME, false, &[Sync], 6, Nothing;
     Wrap "wrap" Sync (0, 0), CLOSURE, false, &[Sync], 4, Nothing;
-    Rewrap "rewrap" Sync (0, 0), CLOSURE, false, &[], 3, Nothing;
+    Rewrap "rewrap" Sync (0, 0), CLOSURE, false, &[], 4, Nothing;
     Call "call" Sync (0, 0), CLOSURE, false, &[], 10, Nothing;
     CallOnThread "call on a thread" Sync (0, 0), CLOSURE, false, &[], 4, Threads;
     Spawn "spawn" Sync (0, 0), TASK, false, &[Async], 14, Nothing;
     SpawnRoot "spawn_root" Sync (0, 0), TASK, false, &[Async], 2, Nothing;
     SpawnLocal "spawn_local" Sync (0, 0), TASK, false, &[Async], 5, Nothing;
     SpawnFromThread "spawn by a thread in" Sync (0, 0), TASK, false, &[Async], 2, Threads;
-    SpawnBlocking "spawn_blocking" Sync (0, 0), TASK, false, &[Sync], 3, Nothing;
+    SpawnBlocking "spawn_blocking" Sync (0, 0), TASK, false, &[Sync], 5, Nothing;
     DropHandle "drop" Sync (0, 0), TASK, false, &[], 4, Nothing;
     Abort "abort" Sync (0, 0), TASK, false, &[], 7, Nothing;
     AbortFromThread "abort by a thread" Sync (0, 0), TASK, false, &[], 2, Threads;
@@ -140,6 +142,16 @@ ops! {
     CancelTimeout "set_timeout, cancel" Sync (0, 0), None, true, &[Sync], 2, Nothing;
     SetInterval "set_interval" Sync (0, 0), None, true, &[Sync], 1, Nothing;
     Unpolled "scope, unpolled" Sync (1, 2), None, false, &[], 1, Nothing;
+
+    // The hours are their times.
+    RunWithin "run within" Sync (0, 0), None, true, &[Sync], 4, Nothing;
+    RunPast "run past a deadline" Sync (0, 0), None, false, &[Sync], 4, Nothing;
+    RunShielded "run shielded" Sync (0, 0), None, false, &[Sync], 3, Nothing;
+    NewScope "cancel scope" Sync (0, 0), SCOPE, false, &[], 4, Nothing;
+    RunIn "run in" Sync (0, 0), SCOPE, false, &[Sync], 8, Nothing;
+    Cancel "cancel" Sync (0, 0), SCOPE, false, &[], 7, Nothing;
+    CancelFromThread "cancel by a thread" Sync (0, 0), SCOPE, false, &[], 1, Threads;
+    OnCancel "on_cancel" Sync (0, 0), None, false, &[], 4, Nothing;
 
     Yield "yield" Async (0, 0), None, false, &[], 8, Nothing;
     Sleep "sleep" Async (0, 0), None, false, &[], 4, Nothing;
@@ -168,7 +180,22 @@ ops! {
     Stream "stream" Async (1, 1), None, true, &[Sync, Sync], 4, Nothing;
     BlockInPlace "block_in_place" Async (0, 0), None, false, &[Sync], 1, Nothing;
     LocalSet "local set" Async (0, 0), None, false, &[Async], 3, NestedBlockOn;
+    ScopeWithin "scope within" Async (0, 0), None, true, &[Async], 5, Nothing;
+    ScopePast "scope past a deadline" Async (0, 0), None, false, &[Async], 6, Nothing;
+    Shield "scope shielded" Async (0, 0), None, false, &[Async], 4, Nothing;
+    ScopeIn "scope in" Async (0, 0), SCOPE, false, &[Async], 18, Nothing;
+    Obey "obey" Async (0, 0), None, false, &[], 6, Nothing;
     Released "spawn, finished" Async (1, 1), None, false, &[], 3, Nothing;
+}
+
+impl Op {
+    /// Returns the unit of the statement's times.
+    pub(crate) fn unit(self) -> &'static str {
+        match self {
+            Op::RunWithin | Op::ScopeWithin => "hours",
+            _ => "times",
+        }
+    }
 }
 
 /// A whole program.
@@ -221,6 +248,7 @@ impl Node {
                 Slot::Frame => 'f',
                 Slot::Closure => 'c',
                 Slot::Task => 't',
+                Slot::Scope => 's',
             };
             head += &format!(" {letter}{}", self.slot);
         }
@@ -236,7 +264,7 @@ impl Node {
             head += &format!(" {}={}{chained}", bind.var.name(), self.value(index));
         }
         if shape.times {
-            head += &format!(" {} times", self.times);
+            head += &format!(" {} {}", self.times, self.op.unit());
         }
         head
     }

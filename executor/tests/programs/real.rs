@@ -9,6 +9,7 @@ mod steps;
 pub(crate) mod task_hooks;
 mod tasks;
 mod waits;
+mod work;
 
 use std::future::poll_fn;
 use std::sync::Arc;

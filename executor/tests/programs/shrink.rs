@@ -148,10 +148,18 @@ fn edit_at(nodes: &mut Vec<Node>, place: usize, of: Kind, kind: usize) -> bool {
         3 => replace(
             node,
             Op::Spawn,
-            &[Op::SpawnLocal, Op::SpawnRoot, Op::SpawnFromThread],
+            &[
+                Op::SpawnLocal,
+                Op::SpawnRoot,
+                Op::SpawnFromThread,
+                Op::AbortAtOnce,
+            ],
         ),
         4 => replace(node, Op::Catch, &[Op::CatchStd]) || replace(node, Op::Join, &[Op::Unordered]),
-        5 => replace(node, Op::AbortParked, &[Op::AbortParkedFromThread]),
+        5 => {
+            replace(node, Op::AbortParked, &[Op::AbortParkedFromThread])
+                || replace(node, Op::Cancel, &[Op::CancelFromThread])
+        }
         _ => plainer(node, kind),
     }
 }
@@ -160,6 +168,7 @@ fn replace(node: &mut Node, by: Op, which: &[Op]) -> bool {
     let fits = which.contains(&node.op);
     if fits {
         node.op = by;
+        node.binds.truncate(by.shape().binds.1);
     }
     fits
 }

@@ -1,7 +1,6 @@
 //! The variables that programs bind, their observed values, and values that report their drop.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Once};
 
@@ -10,6 +9,7 @@ use framewise::runtime::Handle;
 use framewise::{ContextVar, DefaultVar, Frame, bind};
 
 use crate::real::run::Run;
+use crate::work::WorkSeen;
 
 static NUMBER: ContextVar<u64> = ContextVar::new("number").mirrored(
     |value| entered(&NUMBER_TOLD, *value),
@@ -121,7 +121,7 @@ impl Var {
     }
 
     /// Returns what a task gets of the value.
-    fn inherited(self, value: u64) -> Option<u64> {
+    pub(crate) fn inherited(self, value: u64) -> Option<u64> {
         match self {
             Self::TOKEN | Self::FAR_TOKEN => None,
             Self::HANDED => handed_over(&value),
@@ -129,7 +129,7 @@ impl Var {
         }
     }
 
-    fn default(self) -> Option<u64> {
+    pub(crate) fn default(self) -> Option<u64> {
         (self == Self::LIMIT).then_some(LIMIT_DEFAULT)
     }
 
@@ -150,9 +150,11 @@ impl Var {
 /// The values of all variables at one moment.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Seen {
-    values: [Option<u64>; 7],
+    pub(crate) values: [Option<u64>; 7],
     /// What the callbacks of the mirrored variables told the thread: C-93.
-    told: [Option<u64>; 2],
+    pub(crate) told: [Option<u64>; 2],
+    /// What the frame says of the end of its work.
+    pub(crate) work: WorkSeen,
 }
 
 impl Seen {
@@ -161,7 +163,13 @@ impl Seen {
         Self {
             values: std::array::from_fn(|index| Var::ALL[index].read()),
             told: [NUMBER_TOLD.get(), SHARED_TOLD.get()],
+            work: WorkSeen::now(),
         }
+    }
+
+    /// Returns `true` if the variables are the same. Work can end meanwhile.
+    fn has_values_of(&self, other: &Self) -> bool {
+        (self.values, self.told) == (other.values, other.told)
     }
 }
 
@@ -184,68 +192,13 @@ impl fmt::Debug for Seen {
         if !any {
             f.write_str("nothing bound")?;
         }
+        if !self.work.is_none() {
+            write!(f, " ({:?})", self.work)?;
+        }
         if self.told != [self.values[0], self.values[1]] {
             write!(f, " (C-93: the thread was told {:?})", self.told)?;
         }
         Ok(())
-    }
-}
-
-/// The model of a frame: only its bindings.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Bindings {
-    values: BTreeMap<Var, u64>,
-    /// Tasks that are spawned inside inherit nothing.
-    without_flow: bool,
-}
-
-impl Bindings {
-    pub(crate) fn with(&self, var: Var, value: u64) -> Self {
-        let mut more = self.clone();
-        more.values.insert(var, value);
-        more
-    }
-
-    pub(crate) fn without(&self, vars: impl IntoIterator<Item = Var>) -> Self {
-        let vars: BTreeSet<Var> = vars.into_iter().collect();
-        let mut fewer = self.clone();
-        fewer.values.retain(|var, _| !vars.contains(var));
-        fewer
-    }
-
-    pub(crate) fn is_without_flow(&self) -> bool {
-        self.without_flow
-    }
-
-    pub(crate) fn without_flow(&self) -> Self {
-        Self {
-            without_flow: true,
-            ..self.clone()
-        }
-    }
-
-    /// Returns the bindings that a spawned task inherits.
-    pub(crate) fn inherited(&self) -> Self {
-        if self.without_flow {
-            return Self::default();
-        }
-        let task = |(var, value): (&Var, &u64)| Some((*var, var.inherited(*value)?));
-        Self {
-            values: self.values.iter().filter_map(task).collect(),
-            without_flow: false,
-        }
-    }
-
-    /// Returns the values that are observed with these bindings.
-    pub(crate) fn seen(&self) -> Seen {
-        let bound = |var: &Var| self.values.get(var).copied();
-        Seen {
-            values: std::array::from_fn(|index| {
-                let var = &Var::ALL[index];
-                bound(var).or(var.default())
-            }),
-            told: [bound(&Var::NUMBER), bound(&Var::SHARED)],
-        }
     }
 }
 
@@ -272,7 +225,7 @@ impl Drop for Value {
         }
         let before = Seen::now();
         let inside = NUMBER.run(1, || NUMBER.get());
-        if inside != Some(1) || Seen::now() != before {
+        if inside != Some(1) || !before.has_values_of(&Seen::now()) {
             self.run.complain(format!(
                 "C-76: run in the drop of {} changed the frame",
                 self.name

@@ -12,8 +12,12 @@ impl Model {
     /// Evaluates a statement that does not await.
     pub(super) fn statement<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let slot = usize::from(node.slot);
+        if let Some(inside) = self.with_end(node, at, slots) {
+            return self.block(node, 0, &inside, slots);
+        }
         match node.op {
-            Op::Observe | Op::Guard => {}
+            Op::NewScope | Op::Cancel | Op::CancelFromThread => return self.cancels(node, slots),
+            Op::Observe | Op::Guard | Op::OnCancel => {}
             Op::Run => {
                 let inside = at.under(bound(node, &at.bindings, 0), RESTORED);
                 return self.block(node, 0, &inside, slots);
@@ -43,7 +47,8 @@ impl Model {
             }
             Op::Wrap => {
                 let item = "C-18: what a wrapped closure owns is dropped in its frame";
-                self.observe((node.id, Role::Owned), &at.bindings, at.certain, item);
+                let seen = self.see_later(&at.bindings);
+                self.observe_one_of((node.id, Role::Owned), seen, at.certain, item);
                 slots.closures[slot] = Some(Closure {
                     node,
                     bindings: at.bindings.clone(),
@@ -105,7 +110,8 @@ impl Model {
     /// Evaluates timer callbacks.
     fn callback<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
         const ITEM: &str = "C-53: a timer callback has the registering frame";
-        self.observe((node.id, Role::Owned), &at.bindings, at.certain, ITEM);
+        let seen = self.see_later(&at.bindings);
+        self.observe_one_of((node.id, Role::Owned), seen, at.certain, ITEM);
         let inside = At {
             home: at.bindings.clone(),
             certain: at.certain && !self.on.cut_short && node.op != Op::CancelTimeout,
@@ -119,7 +125,8 @@ impl Model {
             _ => u8::from(node.times == 1),
         };
         for _ in 0..times {
-            let ends = self.unit(node, 0, &inside, slots.frames.clone());
+            let frames = slots.frames.clone();
+            let ends = self.at_moment(self.beside(), |model| model.unit(node, 0, &inside, frames));
             self.reported(&ends, inside.certain && self.on.has_hook);
             if !ends.done {
                 break;

@@ -1,9 +1,13 @@
 //! The model of tasks: their observations and their ends.
 
+use std::collections::BTreeSet;
+
 use super::{At, Ends, Frames, Model, Slots};
-use crate::expect::{Note, Role};
+use crate::bindings::Bindings;
+use crate::expect::Role;
 use crate::program::{Node, Op};
-use crate::variables::Bindings;
+use crate::variables::Seen;
+use crate::work::Moment;
 
 /// A task whose handle is held. It is evaluated when the handle's fate is known.
 pub(super) struct Task<'p> {
@@ -11,6 +15,8 @@ pub(super) struct Task<'p> {
     at: At,
     frames: Frames,
     aborted: bool,
+    /// The moment of the spawn.
+    since: Moment,
 }
 
 const OUTPUT: &str = "C-39, C-40: an output is dropped in the task's frame, or by its taker";
@@ -58,7 +64,8 @@ impl Model {
             ),
         };
         let item_owned = "C-41 to C-45, C-62: what a task owns is dropped in its frame";
-        self.observe((node.id, Role::Owned), &bindings, at.certain, item_owned);
+        let seen = self.see_later(&bindings);
+        self.observe_one_of((node.id, Role::Owned), seen, at.certain, item_owned);
         self.expected.also((node.id, Role::Owned), item);
         Task {
             node,
@@ -71,49 +78,75 @@ impl Model {
             },
             frames: frames.clone(),
             aborted: false,
+            since: self.now.clone(),
         }
     }
 
     /// Statement `id` awaits the handle at `at`.
     pub(super) fn awaited(&mut self, task: Task<'_>, at: &At, id: u32) {
-        let child = task.at.bindings.clone();
-        let mut droppers = vec![&at.bindings];
-        if !at.certain {
-            // The awaiter may end before the task.
-            droppers.extend([&at.home, &child]);
-        }
-        let ends = self.end(&task, at.certain, &droppers);
+        let mut droppers = self.see(&at.bindings);
+        let during = if at.certain {
+            task.since.until(&self.now)
+        } else {
+            // The awaiter may end before the task, also while it waits in a shield.
+            droppers.extend(self.see(&at.bindings.shielded()));
+            droppers.extend(self.see_since(&task.since, &at.home));
+            droppers.extend(self.see_after(&task.since, &task.at.bindings));
+            task.since.until(&self.beside())
+        };
+        let ends = self.end(&task, at.certain, during, droppers);
         self.ended(id, &at.bindings, &ends, at.certain, "C-38: joining");
     }
 
     /// A task at `at` drops the handle in `dropper`.
     pub(super) fn dropped(&mut self, task: Task<'_>, at: &At, dropper: &Bindings) {
-        let child = task.at.bindings.clone();
-        let mut droppers = vec![dropper, &child];
+        let mut droppers = self.see_since(&task.since, dropper);
+        droppers.extend(self.see_after(&task.since, &task.at.bindings));
         if !at.certain {
-            droppers.push(&at.home);
+            droppers.extend(self.see_since(&task.since, &at.home));
         }
-        self.end(&task, false, &droppers);
+        let during = task.since.until(&self.beside());
+        self.end(&task, false, during, droppers);
+    }
+
+    /// Returns what is observed at some moment after `since`.
+    fn see_after(&self, since: &Moment, bindings: &Bindings) -> BTreeSet<Seen> {
+        bindings.seen(&since.until(&self.later()))
     }
 
     /// Evaluates the task. `waited`: another task certainly waits for its end.
-    fn end(&mut self, task: &Task<'_>, waited: bool, droppers: &[&Bindings]) -> Ends {
+    fn end(
+        &mut self,
+        task: &Task<'_>,
+        waited: bool,
+        during: Moment,
+        droppers: BTreeSet<Seen>,
+    ) -> Ends {
         // A local task ends with its set, any other task with the runtime.
         let cut = !waited && (task.at.local || self.on.cut_short);
-        let at = At {
+        let mut at = At {
             certain: task.at.certain && !task.aborted && !cut,
             ..task.at.clone()
         };
-        let mut ends = self.unit(task.node, 0, &at, task.frames.clone());
+        let mut ends = Ends::default();
+        let mut begins = true;
+        if task.node.op == Op::SpawnBlocking {
+            // It does not begin if the work has ended, and is taken out of the queue at the end.
+            let work = task.at.bindings.work();
+            ends.ended = work.seen_at(&during).into_iter().flatten().collect();
+            begins = work.seen_at(&task.since).contains(&None);
+            at.certain &= ends.ended.is_empty();
+        }
+        if begins {
+            let frames = task.frames.clone();
+            let ended = self.at_moment(during, |model| model.unit(task.node, 0, &at, frames));
+            ends.done = ended.done;
+            ends.panics = ended.panics;
+        }
         ends.cancelled = task.aborted || cut;
         if ends.done {
-            self.expected.add(
-                (task.node.id, Role::Output),
-                OUTPUT,
-                at.certain && ends.is_one(),
-                droppers.iter().copied(),
-                [Note::Nothing],
-            );
+            let certain = at.certain && ends.is_one();
+            self.observe_one_of((task.node.id, Role::Output), droppers, certain, OUTPUT);
         }
         self.reported(&ends, at.certain && (waited || self.on.has_hook));
         ends
@@ -127,7 +160,11 @@ impl Model {
             certain: task.at.certain && (waited || !self.on.cut_short),
             ..task.at
         };
-        let mut ends = self.unit(node, 0, &inside, task.frames);
+        let during = match waited {
+            true => self.now.clone(),
+            false => self.later(),
+        };
+        let mut ends = self.at_moment(during, |model| model.unit(node, 0, &inside, task.frames));
         if ends.done {
             ends.done = false;
             ends.cancelled = true;

@@ -1,14 +1,20 @@
 //! The model of statements that await.
 
-use super::{At, Ends, Model, Slots, UNBOUND, WITHOUT_FLOW, bound, unbound};
-use crate::expect::{Note, Role};
-use crate::program::{Node, Op};
+use super::{At, Ends, Guarded, Model, Slots, UNBOUND, WITHOUT_FLOW, bound, unbound};
+use crate::expect::Role;
+use crate::program::{Kind, Node, Op};
+use crate::work::OPERATIONS;
 
 const BRANCH: &str = "C-68 to C-70: a scoped branch";
 
 impl Model {
     pub(super) fn awaiting<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let slot = usize::from(node.slot);
+        if node.op.shape().kind == Kind::Async
+            && let Some(inside) = self.with_end(node, at, slots)
+        {
+            return self.scope(node, &inside, slots);
+        }
         match node.op {
             Op::Yield | Op::Sleep => {}
             Op::Scope => {
@@ -48,9 +54,21 @@ impl Model {
             Op::AbortAtOnce => self.aborted_at_once(node, at, slots),
             Op::Join | Op::Unordered => return self.join(node, at, slots),
             Op::Select => return self.select(node, at, slots),
-            Op::Elapse => return self.block(node, 0, at, slots),
-            Op::WithinLimit => return self.block(node, 0, at, slots),
-            Op::RaceLimit => {
+            Op::Elapse => {
+                let ends = self.block(node, 0, at, slots);
+                if ends.done {
+                    self.obeying(node.id, at, ends.is_certain(at), 1);
+                }
+                return ends;
+            }
+            Op::WithinLimit if !self.may_end(&at.bindings) => {
+                let inside = At {
+                    home: at.bindings.clone(),
+                    ..at.clone()
+                };
+                return self.unit(node, 0, &inside, slots.frames.clone());
+            }
+            Op::WithinLimit | Op::RaceLimit => {
                 let inside = At {
                     home: at.bindings.clone(),
                     certain: false,
@@ -75,11 +93,11 @@ impl Model {
                 };
                 return self.unit(node, 0, &inside, slots.frames.clone());
             }
+            Op::Obey => self.obeying(node.id, at, at.certain, OPERATIONS),
             Op::Released => {
                 let item = "C-47: the frame is released at completion";
                 let place = (node.id, Role::Released);
-                self.expected
-                    .add(place, item, at.certain, [&at.bindings], [Note::Nothing]);
+                self.observe(place, &at.bindings, at.certain, item);
             }
             _ => return self.statement(node, at, slots),
         }
@@ -88,14 +106,15 @@ impl Model {
 
     /// Evaluates a scope whose future owns a value until it is dropped.
     fn scope<'p>(&mut self, node: &'p Node, inside: &At, slots: &mut Slots<'p>) -> Ends {
-        self.kept(node, inside, inside.certain);
-        self.block(node, 0, inside, slots)
+        let owned = Guarded::new(node.id, inside.certain, &self.now);
+        let ends = self.block(node, 0, inside, slots);
+        self.kept(&owned, inside, ends.is_certain(inside));
+        ends
     }
 
-    fn kept(&mut self, node: &Node, inside: &At, certain: bool) {
+    fn kept(&mut self, owned: &Guarded, inside: &At, is_exact: bool) {
         let item = "C-69, C-75: what a scope wraps is dropped in it";
-        self.observe((node.id, Role::Owned), &inside.bindings, certain, item);
-        self.expected.also((node.id, Role::Owned), inside.item);
+        self.let_go((owned.id, Role::Owned), owned, inside, is_exact, item);
     }
 
     /// Evaluates a scope that is polled first with one more binding, and then without it.
@@ -108,15 +127,18 @@ impl Model {
         let before = at.under(bound(node, &under, 1), item);
         let after = at.under(bound(node, &at.bindings, 1), item);
         // It is dropped here, whether or not it reached its second block.
-        self.kept(node, &after, at.certain);
+        let owned = Guarded::new(node.id, at.certain, &self.now);
         let mut guards = Vec::new();
         let begun = self.statements(node, 0, &before, slots, &mut guards);
         if !begun.done {
-            self.guards(&guards, &before);
+            self.guards(guards, &before, false);
+            self.kept(&owned, &after, false);
             return begun;
         }
         let ends = self.block(node, 1, &after, slots);
-        self.guards(&guards, &after);
+        let is_exact = ends.is_certain(&after);
+        self.guards(guards, &after, is_exact);
+        self.kept(&owned, &after, is_exact);
         ends
     }
 
@@ -199,7 +221,8 @@ impl Model {
         self.observe((node.id, Role::Called), &with(1), at.certain, item);
         let item = "C-50: a timer calls a waker in the frame that registered it";
         // The deadline may pass before the timer is polled.
-        self.observe((node.id, Role::Woken), &with(0), false, item);
+        let seen = self.see_later(&with(0));
+        self.observe_one_of((node.id, Role::Woken), seen, false, item);
     }
 
     /// Evaluates a message that a task sends with a binding and that is received here.
@@ -207,7 +230,8 @@ impl Model {
         let task = at.bindings.inherited();
         let sender = bound(node, &task, 0);
         let item = "C-44: what a task owns is dropped in its frame";
-        self.observe((node.id, Role::Owned), &task, at.certain, item);
+        let seen = self.see_later(&task);
+        self.observe_one_of((node.id, Role::Owned), seen, at.certain, item);
         for _ in 0..node.times {
             let item = "C-54: a receiver has its own frame";
             self.observe((node.id, Role::Received), &at.bindings, at.certain, item);
@@ -215,27 +239,25 @@ impl Model {
             // Once in its frame, once as message with context.
             self.observe((node.id, Role::Carried), &sender, at.certain, item);
             self.observe((node.id, Role::Carried), &sender, at.certain, item);
-            self.observe((node.id, Role::WithContext), &sender, at.certain, item);
-            let mut droppers = vec![&at.bindings];
+            let mut droppers = self.see(&at.bindings);
+            let mut opened = self.see(&sender);
             if !at.certain {
                 // The message may not be received.
-                droppers.extend([&at.home, &sender, &task]);
+                droppers.extend(self.see(&at.home));
+                droppers.extend(self.see_later(&sender));
+                droppers.extend(self.see_later(&task));
+                opened.extend(self.see_later(&sender));
             }
+            self.observe_one_of((node.id, Role::WithContext), opened, at.certain, item);
             let item = "C-54: a message is dropped in its owner's frame";
-            self.expected.add(
-                (node.id, Role::Message),
-                item,
-                at.certain,
-                droppers,
-                [Note::Nothing],
-            );
+            self.observe_one_of((node.id, Role::Message), droppers, at.certain, item);
         }
     }
 
     fn stream<'p>(&mut self, node: &'p Node, at: &At, slots: &mut Slots<'p>) -> Ends {
         let bindings = bound(node, &at.bindings, 0);
         let item = "C-72: a scoped stream is dropped in its scope";
-        self.observe((node.id, Role::Owned), &bindings, at.certain, item);
+        let owned = Guarded::new(node.id, at.certain, &self.now);
         let inside = At {
             home: bindings.clone(),
             ..at.under(
@@ -248,16 +270,19 @@ impl Model {
             "C-72: the consumer's frame between items",
         );
         let frames = slots.frames.clone();
+        let mut ends = Ends::done();
         for _ in 0..node.times {
-            let ends = self.unit(node, 0, &inside, frames.clone());
+            ends = self.unit(node, 0, &inside, frames.clone());
             if !ends.done {
-                return ends;
+                break;
             }
-            let ends = self.block(node, 1, &consumer, slots);
+            ends = self.block(node, 1, &consumer, slots);
             if !ends.done {
-                return ends;
+                break;
             }
         }
-        Ends::done()
+        let is_exact = ends.is_certain(at);
+        self.let_go((node.id, Role::Owned), &owned, &inside, is_exact, item);
+        ends
     }
 }

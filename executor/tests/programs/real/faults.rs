@@ -72,6 +72,18 @@ pub(crate) enum Fault {
     FlowsAnyway,
     /// Polls are not announced to the callbacks of mirrored variables.
     AnnouncesNoPoll,
+    /// A deadline replaces that around it, also if it is later.
+    LengthensDeadlines,
+    /// A shield keeps the deadline and the scopes around it.
+    ShieldsNothing,
+    /// A task has neither the deadline nor the scopes of its spawner.
+    SpawnsShielded,
+    /// A callback of an end runs in the root frame.
+    CallsOnCancelAtRoot,
+    /// A cancel also ends the other scopes of the code that cancels.
+    CancelsOthers,
+    /// Operations do not fail.
+    OperationsIgnoreEnds,
 }
 
 /// Polls and drops a future in a wrong frame.

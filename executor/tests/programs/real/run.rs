@@ -15,6 +15,7 @@ use super::hook;
 use crate::expect::{Note, Observation, Place, Role};
 use crate::program::Node;
 use crate::variables::{Made, Seen, Var};
+use crate::work::Reason;
 
 /// The timeout after which live values count as leaked. No test measures time with it.
 const LEAK: Duration = Duration::from_secs(10);
@@ -271,7 +272,10 @@ impl Run {
                 }
                 Some(frame) => self.panicked(&error.to_string(), frame),
                 None if error.is_cancelled() => Note::Cancelled,
-                None => Note::Strange,
+                None => match error.ended() {
+                    Some(ended) => Note::EndedBy(Reason::of(ended)),
+                    None => Note::Strange,
+                },
             },
         };
         self.observe((id, Role::Ended), note);

@@ -1,18 +1,33 @@
 //! The state that a task keeps between its statements.
 
+use framewise::cancel::OnCancel;
 use framewise::{Frame, JoinHandle};
 
 use super::run::Watched;
+use super::work::Scope;
 use crate::program::SLOTS;
 
 pub(super) type Frames = [Frame; SLOTS];
 pub(super) type Closure = Box<dyn FnMut() + Send>;
 
+/// A task, or a blocking call.
+pub(super) struct Spawned {
+    pub(super) handle: JoinHandle<Watched>,
+    pub(super) is_call: bool,
+}
+
+/// What a block drops at its end.
+pub(super) enum Guarded {
+    Local { _watched: Watched },
+    Callback { _registration: OnCancel },
+}
+
 /// The slots of a task, a closure or a branch. An empty frame slot holds the root frame.
 pub(super) struct Slots {
     pub(super) frames: Frames,
     pub(super) closures: [Option<Closure>; SLOTS],
-    pub(super) tasks: [Option<JoinHandle<Watched>>; SLOTS],
+    pub(super) tasks: [Option<Spawned>; SLOTS],
+    pub(super) scopes: [Option<Scope>; SLOTS],
     /// `true` on the thread of a `LocalSet`.
     pub(super) local: bool,
 }
@@ -23,6 +38,7 @@ impl Slots {
             frames,
             closures: Default::default(),
             tasks: Default::default(),
+            scopes: Default::default(),
             local,
         }
     }

@@ -12,15 +12,15 @@ use framewise::time::{TimerCallback, set_interval, set_timeout};
 
 use super::faults::Fault;
 use super::hook;
-use super::run::{Run, Watched};
-use super::slots::Slots;
-use super::tasks;
+use super::run::Run;
+use super::slots::{Guarded, Slots};
+use super::{tasks, work};
 use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
 use crate::variables::{run_under, run_without, scoped};
 
 /// The values that a block drops at its end.
-pub(super) type Guards = Vec<Watched>;
+pub(super) type Guards = Vec<Guarded>;
 
 /// Runs the statement's block with that index.
 pub(super) fn block(run: &Arc<Run>, node: &Node, index: usize, slots: &mut Slots) {
@@ -63,7 +63,15 @@ pub(super) fn statement(
     let slot = usize::from(node.slot);
     match node.op {
         Op::Observe => {}
-        Op::Guard => guards.push(run.watched(node.id, Role::Guard)),
+        Op::RunWithin | Op::RunPast | Op::RunShielded | Op::RunIn => {
+            work::run(run, node, slots, |slots| block(run, node, 0, slots));
+        }
+        Op::NewScope | Op::Cancel | Op::CancelFromThread | Op::OnCancel => {
+            work::statement(run, node, slots, guards);
+        }
+        Op::Guard => guards.push(Guarded::Local {
+            _watched: run.watched(node.id, Role::Guard),
+        }),
         Op::Run => run_under(run.made(node, 0), || {
             if run.is(Fault::LeaksFrames) {
                 std::mem::forget(Frame::current());

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::thread;
 
+use framewise::deadline::run_shielded;
 use framewise::runtime::Handle;
 use framewise::task::spawn_local;
 use framewise::{Frame, JoinHandle, spawn, spawn_blocking, spawn_root};
 
 use super::faults::{self, Fault};
 use super::run::{Run, Watched};
-use super::slots::Slots;
+use super::slots::{Slots, Spawned};
 use super::{steps, waits};
 use crate::expect::Role;
 use crate::program::{Node, Op};
@@ -20,16 +21,19 @@ pub(super) fn statement(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
         Op::DropHandle => drop(slots.tasks[slot].take()),
         Op::Abort => {
             if let Some(task) = &slots.tasks[slot] {
-                task.abort();
+                task.handle.abort();
             }
         }
         Op::AbortFromThread => {
             if let Some(task) = &slots.tasks[slot] {
-                abort_by_thread(task);
+                abort_by_thread(&task.handle);
             }
         }
         _ => {
-            let task = spawned(run, node, slots);
+            let task = Spawned {
+                handle: spawned(run, node, slots),
+                is_call: node.op == Op::SpawnBlocking,
+            };
             drop(slots.tasks[slot].replace(task));
         }
     }
@@ -63,6 +67,7 @@ pub(super) fn spawned(run: &Arc<Run>, node: &Node, slots: &Slots) -> JoinHandle<
             Fault::InheritsEverything => {
                 spawn(Frame::current().scope(future(run, node, slots, false)))
             }
+            Fault::SpawnsShielded => run_shielded(|| spawn(future(run, node, slots, false))),
             _ => spawn(future(run, node, slots, false)),
         },
     };

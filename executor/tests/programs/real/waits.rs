@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use framewise::deadline::shield;
 use framewise::runtime::Handle;
 use framewise::task::{LocalSet, block_in_place, yield_now};
 use framewise::time::{interval, sleep, timeout};
@@ -16,14 +17,13 @@ use futures::future::{BoxFuture, FutureExt};
 use super::branches;
 use super::faults::{self, Fault};
 use super::run::{Run, Watched};
-use super::slots::Slots;
+use super::slots::{Slots, Spawned};
 use super::steps::{self, Guards};
-use super::tasks;
+use super::{tasks, work};
 use crate::expect::{Note, Place, Role};
 use crate::program::{Node, Op};
 use crate::variables::{run_under, scoped, scoped_without};
-
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::work::HOUR;
 
 /// Runs the statement's block with that index.
 pub(super) fn block<'a>(
@@ -112,22 +112,39 @@ async fn statement(
         }
         Op::Await => {
             if let Some(task) = slots.tasks[slot].take() {
-                run.ended(id, task.await);
+                let Spawned { handle, is_call } = task;
+                // The error of a call that was never begun is that of an end, too.
+                run.ended(
+                    id,
+                    if is_call {
+                        shield(handle).await
+                    } else {
+                        work::joined(run, id, handle).await
+                    },
+                );
             }
         }
+        Op::ScopeWithin | Op::ScopePast | Op::Shield | Op::ScopeIn => {
+            let scope = slots.scopes[slot].clone();
+            let body = kept(run, node, block(run, node, 0, slots));
+            work::scoped(run, node, scope, body).boxed().await;
+        }
+        Op::Obey => work::obey(run, id).await,
         Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked => {
             parked(run, node, slots).boxed().await;
         }
         Op::AbortAtOnce => {
             let task = tasks::spawned(run, node, slots);
             run_under(run.made(node, 0), || task.abort());
-            run.ended(id, task.await);
+            run.ended(id, work::joined(run, id, task).await);
         }
         Op::Join | Op::Unordered => branches::both(run, node, slots).boxed().await,
         Op::Select => branches::first(run, node, slots).boxed().await,
         Op::Elapse => elapse(run, node, slots).boxed().await,
         Op::WithinLimit => {
-            if timeout(HOUR, block(run, node, 0, slots)).await.is_err() {
+            let mut inner = Slots::new(slots.frames.clone(), slots.local);
+            let elapsed = timeout(HOUR, block(run, node, 0, &mut inner)).await.err();
+            if elapsed.is_some_and(|elapsed| elapsed.ended().is_none()) {
                 run.complain(format!("#{id}: an hour has passed"));
             }
         }
@@ -271,7 +288,7 @@ async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     } else {
         run_under(run.made(node, 0), || task.abort());
     }
-    run.ended(node.id, task.await);
+    run.ended(node.id, work::joined(run, node.id, task).await);
 }
 
 async fn elapse(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
@@ -280,8 +297,9 @@ async fn elapse(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
         steps::statements(run, node, 0, slots, &mut guards);
         pending::<()>().await;
     };
-    if timeout(Duration::from_micros(30), body).await.is_ok() {
-        run.complain(format!("#{}: what never ends has ended", node.id));
+    match timeout(Duration::from_micros(30), body).await {
+        Err(elapsed) => work::observe_end(run, node.id, elapsed.ended()),
+        Ok(()) => run.complain(format!("#{}: what never ends has ended", node.id)),
     }
 }
 
