@@ -43,133 +43,106 @@ trait Writable {
     fn end_writing(&mut self) -> io::Result<()>;
 }
 
+macro_rules! impl_readable {
+    ([$($generics:tt)*] $kind:ty, $io:ty) => {
+        impl<$($generics)*> Readable for $kind {
+            type Io = $io;
+
+            fn read_io(&self) -> &IoSource<$io> {
+                self.io()
+            }
+        }
+    };
+}
+
+/// `$end` ends writing, given a `&mut $kind`.
+macro_rules! impl_writable {
+    ([$($generics:tt)*] $kind:ty, $io:ty, $end:expr) => {
+        impl<$($generics)*> Writable for $kind {
+            type Io = $io;
+
+            fn write_io(&self) -> &IoSource<$io> {
+                self.io()
+            }
+
+            fn end_writing(&mut self) -> io::Result<()> {
+                $end(self)
+            }
+        }
+    };
+}
+
 /// Implements both for a stream and for references to it.
 macro_rules! impl_stream {
-    ($($stream:ty),+) => {$(
-        impl Readable for $stream {
-            type Io = <$stream as Parts>::Io;
-
-            fn read_io(&self) -> &IoSource<Self::Io> {
-                self.io()
-            }
-        }
-
-        impl Writable for $stream {
-            type Io = <$stream as Parts>::Io;
-
-            fn write_io(&self) -> &IoSource<Self::Io> {
-                self.io()
-            }
-
-            fn end_writing(&mut self) -> io::Result<()> {
-                Parts::end_writing(self)
-            }
-        }
-
-        impl Readable for &$stream {
-            type Io = <$stream as Parts>::Io;
-
-            fn read_io(&self) -> &IoSource<Self::Io> {
-                self.io()
-            }
-        }
-
-        impl Writable for &$stream {
-            type Io = <$stream as Parts>::Io;
-
-            fn write_io(&self) -> &IoSource<Self::Io> {
-                self.io()
-            }
-
-            fn end_writing(&mut self) -> io::Result<()> {
-                Parts::end_writing(*self)
-            }
-        }
-    )+};
+    ($stream:ty) => {
+        impl_readable!([] $stream, <$stream as Parts>::Io);
+        impl_readable!([] &$stream, <$stream as Parts>::Io);
+        impl_writable!([] $stream, <$stream as Parts>::Io, Parts::end_writing);
+        impl_writable!([] &$stream, <$stream as Parts>::Io, |stream: &mut Self| Parts::end_writing(*stream));
+    };
 }
 
 impl_stream!(crate::net::TcpStream);
 #[cfg(unix)]
 impl_stream!(crate::net::UnixStream);
 
-impl<S: SplitStream> Readable for ReadHalf<'_, S> {
-    type Io = S::Io;
+impl_readable!([S: SplitStream] ReadHalf<'_, S>, S::Io);
+impl_readable!([S: SplitStream] OwnedReadHalf<S>, S::Io);
+impl_writable!([S: SplitStream] WriteHalf<'_, S>, S::Io, WriteHalf::end_writing);
+impl_writable!([S: SplitStream] OwnedWriteHalf<S>, S::Io, OwnedWriteHalf::end_writing);
 
-    fn read_io(&self) -> &IoSource<S::Io> {
-        self.io()
-    }
-}
-
-impl<S: SplitStream> Writable for WriteHalf<'_, S> {
-    type Io = S::Io;
-
-    fn write_io(&self) -> &IoSource<S::Io> {
-        self.io()
-    }
-
-    fn end_writing(&mut self) -> io::Result<()> {
-        WriteHalf::end_writing(self)
-    }
-}
-
-impl<S: SplitStream> Readable for OwnedReadHalf<S> {
-    type Io = S::Io;
-
-    fn read_io(&self) -> &IoSource<S::Io> {
-        self.io()
-    }
-}
-
-impl<S: SplitStream> Writable for OwnedWriteHalf<S> {
-    type Io = S::Io;
-
-    fn write_io(&self) -> &IoSource<S::Io> {
-        self.io()
-    }
-
-    fn end_writing(&mut self) -> io::Result<()> {
-        OwnedWriteHalf::end_writing(self)
-    }
-}
-
-/// Implements one of the traits for the ends of pipes.
 #[cfg(unix)]
-macro_rules! impl_pipes {
-    (Readable: $($receiver:ident)::+) => {
-        impl Readable for crate::net::unix::$($receiver)::+ {
-            type Io = mio::unix::pipe::Receiver;
+mod pipes {
+    use std::io;
 
-            fn read_io(&self) -> &IoSource<Self::Io> {
-                self.io()
+    use mio::unix::pipe;
+
+    use super::{Readable, Writable};
+    use crate::net::unix::child::{ChildStderr, ChildStdin, ChildStdout};
+    use crate::net::unix::pipe::{Receiver, Sender};
+    use crate::source::IoSource;
+
+    impl_readable!([] Receiver, pipe::Receiver);
+    impl_readable!([] ChildStdout, pipe::Receiver);
+    impl_readable!([] ChildStderr, pipe::Receiver);
+    // The end is sent when the sender is dropped.
+    impl_writable!([] Sender, pipe::Sender, |_| Ok(()));
+    impl_writable!([] ChildStdin, pipe::Sender, |_| Ok(()));
+}
+
+/// Implements a crate's trait for writing, whose method `$close` ends it.
+macro_rules! impl_write {
+    ([$($generics:tt)*] $kind:ty, $write:path, $close:ident, { $($more:tt)* }) => {
+        impl<$($generics)*> $write for $kind {
+            fn poll_write(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffer: &[u8],
+            ) -> Poll<io::Result<usize>> {
+                self.write_io().poll_write(cx, buffer)
             }
-        }
-    };
-    (Writable: $($sender:ident)::+) => {
-        impl Writable for crate::net::unix::$($sender)::+ {
-            type Io = mio::unix::pipe::Sender;
 
-            fn write_io(&self) -> &IoSource<Self::Io> {
-                self.io()
+            fn poll_write_vectored(
+                self: Pin<&mut Self>,
+                cx: &mut Context<'_>,
+                buffers: &[IoSlice<'_>],
+            ) -> Poll<io::Result<usize>> {
+                self.write_io().poll_write_vectored(cx, buffers)
             }
 
-            /// The end is sent when the sender is dropped.
-            fn end_writing(&mut self) -> io::Result<()> {
-                Ok(())
+            $($more)*
+
+            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                coop::poll_spend(cx).map(Ok)
+            }
+
+            fn $close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+                ready!(coop::poll_spend(cx));
+                Poll::Ready(Writable::end_writing(&mut *self))
             }
         }
     };
 }
-
-#[cfg(unix)]
-impl_pipes!(Readable: pipe::Receiver);
-#[cfg(unix)]
-impl_pipes!(Readable: child::ChildStdout);
-#[cfg(unix)]
-impl_pipes!(Readable: child::ChildStderr);
-#[cfg(unix)]
-impl_pipes!(Writable: pipe::Sender);
-#[cfg(unix)]
-impl_pipes!(Writable: child::ChildStdin);
 
 /// Calls a macro for each type that can be read, with its generic parameters.
 macro_rules! for_each_readable {
@@ -191,22 +164,23 @@ macro_rules! for_each_readable {
     };
 }
 
-/// Calls a macro for each type that can be written, with its generic parameters.
+/// Calls a macro for each type that can be written, with its generic parameters and with
+/// what follows.
 macro_rules! for_each_writable {
-    ($implement:ident) => {
-        $implement!([] $crate::net::TcpStream);
-        $implement!([] &$crate::net::TcpStream);
+    ($implement:ident, $($with:tt)*) => {
+        $implement!([] $crate::net::TcpStream, $($with)*);
+        $implement!([] &$crate::net::TcpStream, $($with)*);
         #[cfg(unix)]
-        $implement!([] $crate::net::UnixStream);
+        $implement!([] $crate::net::UnixStream, $($with)*);
         #[cfg(unix)]
-        $implement!([] &$crate::net::UnixStream);
-        $implement!([S: $crate::net::SplitStream] $crate::net::WriteHalf<'_, S>);
-        $implement!([S: $crate::net::SplitStream] $crate::net::OwnedWriteHalf<S>);
+        $implement!([] &$crate::net::UnixStream, $($with)*);
+        $implement!([S: $crate::net::SplitStream] $crate::net::WriteHalf<'_, S>, $($with)*);
+        $implement!([S: $crate::net::SplitStream] $crate::net::OwnedWriteHalf<S>, $($with)*);
         #[cfg(unix)]
-        $implement!([] $crate::net::unix::pipe::Sender);
+        $implement!([] $crate::net::unix::pipe::Sender, $($with)*);
         #[cfg(unix)]
-        $implement!([] $crate::net::unix::child::ChildStdin);
+        $implement!([] $crate::net::unix::child::ChildStdin, $($with)*);
     };
 }
 
-use {for_each_readable, for_each_writable};
+use {for_each_readable, for_each_writable, impl_write};

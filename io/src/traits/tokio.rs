@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use framewise_context::coop;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{Readable, Writable, for_each_readable, for_each_writable};
+use super::{Readable, Writable, for_each_readable, for_each_writable, impl_write};
 
 fn poll_read(
     from: &impl Readable,
@@ -37,43 +37,9 @@ macro_rules! impl_read {
     };
 }
 
-macro_rules! impl_write {
-    ([$($generics:tt)*] $kind:ty) => {
-        impl<$($generics)*> AsyncWrite for $kind {
-            fn poll_write(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffer: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                self.write_io().poll_write(cx, buffer)
-            }
-
-            fn poll_write_vectored(
-                self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffers: &[IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.write_io().poll_write_vectored(cx, buffers)
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
-
-            fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                coop::poll_spend(cx).map(Ok)
-            }
-
-            fn poll_shutdown(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-            ) -> Poll<io::Result<()>> {
-                ready!(coop::poll_spend(cx));
-                Poll::Ready(Writable::end_writing(&mut *self))
-            }
-        }
-    };
-}
-
 for_each_readable!(impl_read);
-for_each_writable!(impl_write);
+for_each_writable!(impl_write, AsyncWrite, poll_shutdown, {
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+});
