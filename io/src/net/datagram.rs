@@ -1,6 +1,7 @@
 //! The methods that datagram sockets share, in terms of `self.io()`.
 
-/// Sending to and receiving from the connected peer. `$send` is the system call that sends.
+/// Sending to the connected peer, receiving from it and from others, and the addresses. `$send` is
+/// the system call that sends.
 macro_rules! datagram_methods {
     ($send:path) => {
         /// Sends a datagram to the connected peer and returns the number of its bytes.
@@ -149,6 +150,44 @@ macro_rules! datagram_methods {
             })
         }
 
+        /// Receives a datagram; returns the number of its bytes and the sender. What does not fit
+        /// into `buffer` is discarded.
+        ///
+        /// # Errors
+        ///
+        /// See [`recv`](Self::recv).
+        ///
+        /// # Cancel safety
+        ///
+        /// Safe.
+        pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+            self.io()
+                .async_io(Direction::Read, |io| io.recv_from(buffer))
+                .await
+        }
+
+        /// Like [`recv_from`](Self::recv_from) if the driver knows the socket to be readable; else
+        /// fails with `WouldBlock`.
+        ///
+        /// # Errors
+        ///
+        /// See [`try_recv`](Self::try_recv).
+        pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+            self.io().try_io(Direction::Read, |io| io.recv_from(buffer))
+        }
+
+        /// Like [`recv_from`](Self::recv_from), as a poll function; see
+        /// [`poll_recv_ready`](Self::poll_recv_ready).
+        pub fn poll_recv_from<B: DatagramBuffer + ?Sized>(
+            &self,
+            cx: &mut Context<'_>,
+            buffer: &mut B,
+        ) -> Poll<io::Result<B::ReceivedFrom<SocketAddr>>> {
+            self.io().poll_io(cx, Direction::Read, |io| {
+                buffer.receive_from(|bytes| io.recv_from(bytes))
+            })
+        }
+
         /// Like [`readable`](Self::readable), as a poll function. Each direction has one slot for
         /// the waker of a poll function: if several tasks receive through poll functions, the last
         /// one is woken.
@@ -165,6 +204,24 @@ macro_rules! datagram_methods {
         /// [`poll_recv_ready`](Self::poll_recv_ready).
         pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
             self.io().poll_ready(cx, Direction::Write)
+        }
+
+        /// Returns the local address.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error.
+        pub fn local_addr(&self) -> io::Result<SocketAddr> {
+            self.io().source().local_addr()
+        }
+
+        /// Returns the address of the connected peer.
+        ///
+        /// # Errors
+        ///
+        /// Fails with the system's error, which is `NotConnected` if there is none.
+        pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+            self.io().source().peer_addr()
         }
     };
 }

@@ -143,44 +143,6 @@ impl UdpSocket {
             .poll_io(cx, Direction::Write, |io| io.send_to(datagram, target))
     }
 
-    /// Receives a datagram; returns the number of its bytes and the sender. What does not fit into
-    /// `buffer` is discarded.
-    ///
-    /// # Errors
-    ///
-    /// See [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io
-            .async_io(Direction::Read, |io| io.recv_from(buffer))
-            .await
-    }
-
-    /// Like [`recv_from`](Self::recv_from) if the driver knows the socket to be readable; else
-    /// fails with `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// See [`try_recv`](Self::try_recv).
-    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.try_io(Direction::Read, |io| io.recv_from(buffer))
-    }
-
-    /// Like [`recv_from`](Self::recv_from), as a poll function; see
-    /// [`poll_recv_ready`](Self::poll_recv_ready).
-    pub fn poll_recv_from<B: DatagramBuffer + ?Sized>(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut B,
-    ) -> Poll<io::Result<B::ReceivedFrom<SocketAddr>>> {
-        self.io.poll_io(cx, Direction::Read, |io| {
-            buffer.receive_from(|bytes| io.recv_from(bytes))
-        })
-    }
-
     /// Like [`recv`](Self::recv), without removing the datagram.
     ///
     /// # Errors
@@ -282,24 +244,6 @@ impl UdpSocket {
     /// [`poll_recv_ready`](Self::poll_recv_ready).
     pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
         self.io.poll_io(cx, Direction::Read, peek_sender)
-    }
-
-    /// Returns the local address.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source().local_addr()
-    }
-
-    /// Returns the address of the connected peer.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error, which is `NotConnected` if there is none.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source().peer_addr()
     }
 
     option_methods! {

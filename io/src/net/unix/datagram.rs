@@ -142,44 +142,6 @@ impl UnixDatagram {
         })
     }
 
-    /// Receives a datagram; returns the number of its bytes and the sender. What does not fit into
-    /// `buffer` is discarded.
-    ///
-    /// # Errors
-    ///
-    /// See [`recv`](Self::recv).
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe.
-    pub async fn recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io
-            .async_io(Direction::Read, |io| io.recv_from(buffer))
-            .await
-    }
-
-    /// Like [`recv_from`](Self::recv_from) if the driver knows the socket to be readable; else
-    /// fails with `WouldBlock`.
-    ///
-    /// # Errors
-    ///
-    /// See [`try_recv`](Self::try_recv).
-    pub fn try_recv_from(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        self.io.try_io(Direction::Read, |io| io.recv_from(buffer))
-    }
-
-    /// Like [`recv_from`](Self::recv_from), as a poll function; see
-    /// [`poll_recv_ready`](Self::poll_recv_ready).
-    pub fn poll_recv_from<B: DatagramBuffer + ?Sized>(
-        &self,
-        cx: &mut Context<'_>,
-        buffer: &mut B,
-    ) -> Poll<io::Result<B::ReceivedFrom<SocketAddr>>> {
-        self.io.poll_io(cx, Direction::Read, |io| {
-            buffer.receive_from(|bytes| io.recv_from(bytes))
-        })
-    }
-
     /// Shuts down receiving, sending or both.
     ///
     /// # Errors
@@ -187,24 +149,6 @@ impl UnixDatagram {
     /// Fails with the system's error.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.io.source().shutdown(how)
-    }
-
-    /// Returns the local address.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source().local_addr()
-    }
-
-    /// Returns the address of the connected peer.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the system's error, which is `NotConnected` if there is none.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source().peer_addr()
     }
 
     /// Converts `std`'s socket, and sets it to non-blocking.
