@@ -104,6 +104,11 @@ pub mod fs;
 pub mod guide;
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(all(
+    any(feature = "futures-io", feature = "tokio"),
+    not(any(framewise_loom, framewise_shuttle))
+))]
+mod io_traits;
 #[cfg(any(framewise_loom, framewise_shuttle))]
 #[doc(hidden)]
 pub mod model;

@@ -194,15 +194,15 @@ impl<W: Write + 'static> Output<W> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_write<'b>(
+    fn poll_write_pieces<'b, I: Iterator<Item = &'b [u8]>>(
         &mut self,
         cx: &mut Context<'_>,
-        pieces: impl Iterator<Item = &'b [u8]>,
+        pieces: impl Fn() -> I,
     ) -> Poll<io::Result<usize>> {
         ready!(self.poll_call(cx))?;
         ready!(coop::poll_spend(cx));
         let mut bytes = Vec::new();
-        for piece in pieces {
+        for piece in pieces() {
             bytes.extend_from_slice(&piece[..piece.len().min(CALL_MAX - bytes.len())]);
         }
         let count = bytes.len();
@@ -268,7 +268,7 @@ macro_rules! output {
             ///
             /// The awaiting task's, like for all operations of a standard stream.
             pub async fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                poll_fn(|cx| self.0.poll_write(cx, std::iter::once(bytes))).await
+                poll_fn(|cx| self.0.poll_write_pieces(cx, || std::iter::once(bytes))).await
             }
 
             /// Has all of `bytes` written.
@@ -303,77 +303,7 @@ macro_rules! output {
             }
         }
 
-        traits_of_output!($name);
         descriptor!($name, $make);
-    };
-}
-
-/// Implements the writing traits of other crates.
-macro_rules! traits_of_output {
-    ($name:ident) => {
-        #[cfg(feature = "tokio")]
-        impl tokio::io::AsyncWrite for $name {
-            fn poll_write(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                self.0.poll_write(cx, std::iter::once(bytes))
-            }
-
-            fn poll_write_vectored(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffers: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.0
-                    .poll_write(cx, buffers.iter().map(|buffer| &**buffer))
-            }
-
-            fn is_write_vectored(&self) -> bool {
-                true
-            }
-
-            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.0.poll_flush(cx)
-            }
-
-            fn poll_shutdown(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-            ) -> Poll<io::Result<()>> {
-                self.0.poll_flush(cx)
-            }
-        }
-
-        #[cfg(feature = "futures-io")]
-        impl futures_io::AsyncWrite for $name {
-            fn poll_write(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                bytes: &[u8],
-            ) -> Poll<io::Result<usize>> {
-                self.0.poll_write(cx, std::iter::once(bytes))
-            }
-
-            fn poll_write_vectored(
-                mut self: Pin<&mut Self>,
-                cx: &mut Context<'_>,
-                buffers: &[io::IoSlice<'_>],
-            ) -> Poll<io::Result<usize>> {
-                self.0
-                    .poll_write(cx, buffers.iter().map(|buffer| &**buffer))
-            }
-
-            fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.0.poll_flush(cx)
-            }
-
-            /// Flushes. The stream stays open.
-            fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-                self.0.poll_flush(cx)
-            }
-        }
     };
 }
 
@@ -443,28 +373,13 @@ output! {
 
 descriptor!(Stdin, stdin);
 
-#[cfg(feature = "tokio")]
-impl tokio::io::AsyncRead for Stdin {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut tokio::io::ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let want = buffer.remaining();
-        self.poll_read_with(cx, want, |bytes| buffer.put_slice(bytes))
-            .map_ok(drop)
-    }
-}
+/// The I/O traits of other crates.
+#[cfg(any(feature = "futures-io", feature = "tokio"))]
+mod traits {
+    use super::{Stderr, Stdin, Stdout};
+    use crate::io_traits::{impl_read, impl_write};
 
-#[cfg(feature = "futures-io")]
-impl futures_io::AsyncRead for Stdin {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_read_with(cx, buffer.len(), |bytes| {
-            buffer[..bytes.len()].copy_from_slice(bytes);
-        })
-    }
+    impl_read!(Stdin);
+    impl_write!(Stdout.0);
+    impl_write!(Stderr.0);
 }
