@@ -85,7 +85,7 @@ fn finish(routes: Router<Arc<App>>, app: Arc<App>) -> Router {
     routes
         .layer(middleware::from_fn_with_state(app.clone(), check))
         .layer(FrameLayer::bind(identify))
-        // The outermost: what is added last. So the bodies of replies are under the deadline, too.
+        // The outermost: what is added last. So all that follows is under the deadline.
         .layer(DeadlineLayer::new().with_cap(app.request_within))
         .with_state(app)
 }

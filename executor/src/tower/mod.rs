@@ -4,12 +4,13 @@
 //! | --- | --- | --- |
 //! | [`FrameLayer`] | the server | polls a response's body in the frame of its request |
 //! | [`ClientFrameLayer`] | the client | polls a request's body in its caller's frame |
-//! | [`DeadlineLayer`] | the server | runs a request under the deadline of its header |
+//! | [`DeadlineLayer`] | the server | runs a request, with both of its bodies, under the deadline of its header |
 //! | [`ClientDeadlineLayer`] | the client | writes the remaining time into a request's header |
 //!
 //! The first two know no runtime: they are `framewise-context`'s, which says more of them. The
 //! others need its timers.
 
+mod body;
 mod client;
 mod header;
 mod server;
@@ -18,6 +19,7 @@ use std::error::Error;
 
 use http::StatusCode;
 
+pub use body::DeadlineBody;
 pub use client::{ClientDeadlineLayer, ClientDeadlineService};
 pub use framewise_context::tower::{
     BindLayer, BindService, ClientFrameLayer, ClientFrameService, FrameLayer, FrameService,

@@ -6,11 +6,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::Request;
+use framewise_context::FrameScope;
+use framewise_context::tower::{FrameLayer, FrameService};
+use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::body::DeadlineBody;
 use super::header;
 use crate::deadline::{self, Within};
 
@@ -24,37 +28,63 @@ use crate::deadline::{self, Within};
 /// [`gateway_timeout`](super::gateway_timeout). gRPC's status is `DEADLINE_EXCEEDED`.
 ///
 /// A request without either header, and without a [cap](Self::with_cap), costs no more than the
-/// search for them.
+/// search for them, and one reference to its frame for the body of its response.
+///
+/// **Bodies.** The *request's* body is a [`DeadlineBody`]: reading it fails when the time is over,
+/// like reading a socket, so a peer that stalls holds no handler. The *response's* body is polled
+/// in the request's frame, as a [`FrameLayer`] does it: what it waits for fails when the time is
+/// over, though the service has returned. It is not dropped by that, and may end the response as
+/// it likes; an error of it cuts the response off. If it waits for what obeys no deadline, like a
+/// channel, it goes on until its client leaves: put that wait into
+/// [`enforce`](crate::deadline::enforce).
 ///
 /// # Frame
 ///
 /// The inner service is called, and its future is polled and dropped, in the poller's frame with
-/// the deadline. A body that is sent after the service has returned is under the deadline if a
-/// [`FrameLayer`](super::FrameLayer) is *inside* of this one (in axum, where later layers are outer
-/// ones, it is added before).
+/// the deadline. The body of the response is polled and dropped in the frame that is current inside
+/// of the layer when the response future completes, without variables that are not inherited. The
+/// order of this layer and a [`FrameLayer::bind`] does not matter to the deadline. What is bound
+/// inside of this layer is absent in the body, unless a `FrameLayer` is inside of that, too.
 ///
 /// # Examples
 ///
-/// With axum: `Router::new().route(..).layer(FrameLayer::new()).layer(DeadlineLayer::new())`.
+/// With axum: `Router::new().route(..).layer(DeadlineLayer::new())`.
 ///
 /// ```
+/// use axum::body::Body;
 /// use framewise::deadline;
-/// use framewise::tower::DeadlineLayer;
-/// use http::{Request, Response};
+/// use framewise::tower::{self, DeadlineBody, DeadlineLayer};
+/// use http::{Request, Response, StatusCode};
+/// use http_body_util::BodyExt;
 /// use std::convert::Infallible;
 /// use std::time::Duration;
-/// use tower::{Layer, Service, service_fn};
+/// use ::tower::{Layer, Service, service_fn};
 ///
-/// async fn handler(_: Request<()>) -> Result<Response<Option<Duration>>, Infallible> {
-///     Ok(Response::new(deadline::remaining()))
+/// /// Echoes the body, which must arrive in time.
+/// async fn handler(request: Request<DeadlineBody<Body>>) -> Result<Response<Body>, Infallible> {
+///     let remaining = deadline::remaining().expect("there is a header or the cap");
+///     assert!(remaining <= Duration::from_secs(30));
+///     let read = request.into_body().collect().await;
+///     Ok(read.map_or_else(
+///         |error| {
+///             let status = tower::gateway_timeout(&*error).unwrap_or(StatusCode::BAD_REQUEST);
+///             Response::builder().status(status).body(Body::from(error.to_string())).unwrap()
+///         },
+///         |body| Response::new(Body::from(body.to_bytes())),
+///     ))
 /// }
 ///
 /// framewise::block_on(async {
 ///     let layer = DeadlineLayer::new().with_cap(Duration::from_secs(30));
 ///     let mut service = layer.layer(service_fn(handler));
-///     let request = Request::get("/orders").header("x-timeout-ms", "250").body(()).unwrap();
-///     let remaining = service.call(request).await.expect("it is infallible").into_body();
-///     assert!(remaining.is_some_and(|remaining| remaining <= Duration::from_millis(250)));
+///     let request = Request::post("/orders").body(Body::from("three pens")).unwrap();
+///     assert_eq!(service.call(request).await.unwrap().status(), StatusCode::OK);
+///
+///     // A peer that stalls.
+///     let stalled = Body::from_stream(futures::stream::pending::<Result<String, Infallible>>());
+///     let request = Request::post("/orders").header("x-timeout-ms", "5").body(stalled).unwrap();
+///     let response = service.call(request).await.unwrap();
+///     assert_eq!(response.status(), StatusCode::GATEWAY_TIMEOUT);
 /// });
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +112,8 @@ impl<S> Layer<S> for DeadlineLayer {
 
     fn layer(&self, inner: S) -> DeadlineService<S> {
         DeadlineService {
-            inner,
+            // Within the deadline, so that the response's body has it.
+            inner: FrameLayer::new().layer(inner),
             cap: self.cap,
         }
     }
@@ -91,24 +122,26 @@ impl<S> Layer<S> for DeadlineLayer {
 /// A service that puts each request under its deadline. Made by [`DeadlineLayer`].
 #[derive(Clone, Copy, Debug)]
 pub struct DeadlineService<S> {
-    inner: S,
+    inner: FrameService<S>,
     cap: Option<Duration>,
 }
 
-impl<S, B> Service<Request<B>> for DeadlineService<S>
+impl<S, A, B> Service<Request<A>> for DeadlineService<S>
 where
-    S: Service<Request<B>> + Clone,
+    S: Service<Request<DeadlineBody<A>>, Response = Response<B>> + Clone,
+    B: Body,
 {
-    type Response = S::Response;
+    type Response = Response<FrameScope<B>>;
     type Error = S::Error;
-    type Future = DeadlineFuture<S, Request<B>>;
+    type Future = DeadlineFuture<FrameService<S>, Request<DeadlineBody<A>>>;
 
     #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<A>) -> Self::Future {
+        let request = request.map(DeadlineBody::new);
         let cap = self.cap.map(|cap| (cap, "cap"));
         let asked = header::shortest(request.headers());
         let state = match asked.into_iter().chain(cap).min() {

@@ -1,20 +1,27 @@
 //! The rows of connects, look-ups, processes and signals; and what waits on.
 
 use std::cell::RefCell;
-use std::io::{Read, Write};
+use std::convert::Infallible;
+use std::io::{self, Read, Write};
 use std::pin::pin;
 use std::process::Stdio;
 use std::sync::mpsc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use framewise::deadline::Ended;
 use framewise::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use framewise::process::Command;
 use framewise::runtime::Builder;
 use framewise::signal::ctrl_c;
 use framewise::signal::unix::{SignalKind, signal};
+use framewise::tower::{DeadlineBody, DeadlineLayer};
 use framewise::{cancel, deadline};
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
+use hyper::{Request, Response};
 use tokio::io::AsyncWriteExt;
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::obeys::Row;
 use crate::{HOUR, MS, paused};
@@ -112,6 +119,43 @@ fn c99_processes() {
             .unwrap();
         let output = deadline::within(HOUR, child.wait_with_output()).await;
         assert!(deadline::is(&output.unwrap_err()));
+    });
+}
+
+#[test]
+#[expect(clippy::await_holding_refcell_ref, reason = "there is one task")]
+fn c99_the_body_of_a_request() {
+    paused().block_on(async {
+        let (sender, parts) = async_channel::unbounded::<Result<_, io::Error>>();
+        let (read, reads) = async_channel::bounded(1);
+        let service = service_fn(async |request: Request<DeadlineBody<_>>| {
+            read.send(request.into_body()).await.unwrap();
+            Ok::<_, Infallible>(Response::new(String::new()))
+        });
+        let request = Request::new(StreamBody::new(Box::pin(parts)));
+        let response = DeadlineLayer::new().layer(service).oneshot(request);
+        drop(response.await.unwrap());
+        let body = RefCell::new(reads.recv().await.unwrap());
+        let row = Row {
+            name: "DeadlineBody",
+            wait: async || {
+                let read = body.borrow_mut().frame().await.unwrap();
+                let error = match read {
+                    Ok(_) => return Ok(()),
+                    Err(error) => error,
+                };
+                Err(error
+                    .downcast::<Ended>()
+                    .map(|ended| (*ended).into())
+                    .unwrap())
+            },
+            allow: async || {
+                let part = Frame::data(Bytes::from_static(b"x"));
+                sender.send(Ok(part)).await.unwrap();
+            },
+            limit: HOUR,
+        };
+        row.check().await;
     });
 }
 

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clients;
+mod deadlines;
 mod faults;
 mod frames;
 mod glue;
