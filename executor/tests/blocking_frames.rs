@@ -5,8 +5,9 @@
 use std::sync::mpsc;
 
 use framewise::ContextVar;
-use framewise::runtime::Builder;
-use framewise_test_support::{ID, Log, at_once, everywhere, with_workers};
+use framewise_test_support::{
+    ID, Log, at_once, everywhere, occupy_pool, one_pool_thread, with_workers,
+};
 
 #[test]
 fn c37_a_blocking_call_lacks_what_is_not_inherited() {
@@ -39,24 +40,14 @@ fn c39_a_detached_calls_output_is_dropped_in_its_frame() {
 fn c45_a_call_that_a_shutdown_cancels_in_the_queue_is_dropped_in_its_frame() {
     with_workers(|workers| {
         let log = Log::default();
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        let (started, is_started) = mpsc::channel();
-        let (release, released) = mpsc::channel::<()>();
-        let running = runtime.spawn_blocking(move || {
-            started.send(()).unwrap();
-            released.recv().unwrap();
-        });
-        is_started.recv().unwrap();
+        let runtime = one_pool_thread(workers);
+        let (release, running) = occupy_pool(&runtime);
         let tracker = log.tracker("queued");
         let queued = ID.run(5, || runtime.spawn_blocking(move || drop(tracker)));
         ID.run(90, || runtime.shutdown_background());
         assert_eq!(log.wait(1), [("queued", Some(5))]);
         assert!(at_once(queued).unwrap_err().is_cancelled());
-        release.send(()).unwrap();
+        drop(release);
         futures::executor::block_on(running).unwrap();
     });
 }

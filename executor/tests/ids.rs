@@ -11,7 +11,7 @@ use framewise::JoinHandle;
 use framewise::runtime::Builder;
 use framewise::task::{Id, LocalSet};
 use framewise::time::set_timeout;
-use framewise_test_support::{on_drop, on_workers, while_occupied, with_workers};
+use framewise_test_support::{on_drop, on_workers, one_pool_thread, while_occupied, with_workers};
 
 #[test]
 fn ids_tell_tasks_apart_that_exist_at_the_same_time() {
@@ -37,11 +37,7 @@ fn ids_tell_tasks_apart_that_exist_at_the_same_time() {
 #[test]
 fn an_error_has_the_id_of_its_task() {
     with_workers(|workers| {
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
+        let runtime = one_pool_thread(workers);
         let join = |task: JoinHandle<()>| {
             let (id, error) = (task.id(), runtime.block_on(task).unwrap_err());
             assert_eq!(error.id(), id);

@@ -15,8 +15,8 @@ use framewise::task::{LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::time::{set_timeout, sleep, timeout};
 use framewise::{block_on, spawn, spawn_blocking, spawn_root};
 use framewise_test_support::{
-    HangWatch, ID, on_workers, panic_message, panics, runtime, while_occupied, with_workers,
-    workers_of,
+    HangWatch, ID, on_workers, one_pool_thread, panic_message, panics, runtime, while_occupied,
+    with_workers, workers_of,
 };
 
 #[test]
@@ -293,11 +293,7 @@ fn block_in_place_in_odd_places_just_calls() {
 #[test]
 fn block_in_place_with_a_full_pool_strands_nothing() {
     with_workers(|workers| {
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
+        let runtime = one_pool_thread(workers);
         let (started, is_started) = mpsc::channel();
         let (after, is_after) = mpsc::channel();
         let busy = runtime.spawn_blocking(move || {

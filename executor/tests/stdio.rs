@@ -9,13 +9,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::pin;
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
 use std::task::Waker;
 
 use framewise::io::{stderr, stdin, stdout};
-use framewise::runtime::{Builder, Runtime, is_rt_shutdown_err};
+use framewise::runtime::is_rt_shutdown_err;
 use framewise::{ContextVar, spawn};
-use framewise_test_support::{HangWatch, ID, at_once, poll_once, runtime};
+use framewise_test_support::{
+    HangWatch, ID, at_once, occupy_pool, one_pool_thread, poll_once, runtime,
+};
 
 const INSIDE: &str = "FRAMEWISE_STDIO";
 
@@ -167,24 +169,11 @@ fn c48_a_dropped_read_loses_nothing_and_keeps_no_frame() {
     finish(child);
 }
 
-/// Occupies the only thread of a runtime's pool until the sender is dropped.
-fn occupied() -> (Runtime, mpsc::Sender<()>) {
-    let builder = Builder::new().worker_threads(1).max_blocking_threads(1);
-    let runtime = builder.build().unwrap();
-    let (release, released) = mpsc::channel::<()>();
-    let (started, is_started) = mpsc::channel();
-    drop(runtime.spawn_blocking(move || {
-        started.send(()).unwrap();
-        let _ = released.recv();
-    }));
-    is_started.recv().unwrap();
-    (runtime, release)
-}
-
 #[test]
 fn what_was_accepted_is_written_although_the_runtime_ends() {
     if is_inside() {
-        let (runtime, release) = occupied();
+        let runtime = one_pool_thread(1);
+        let (release, _) = occupy_pool(&runtime);
         let handle = runtime.handle().clone();
         let mut errors = stderr();
         {
@@ -220,7 +209,8 @@ fn what_was_accepted_is_written_although_the_runtime_ends() {
 fn a_dropped_write_all_has_written_some() {
     const PIECE: usize = 2 << 20;
     if is_inside() {
-        let (runtime, release) = occupied();
+        let runtime = one_pool_thread(1);
+        let (release, _) = occupy_pool(&runtime);
         let mut errors = stderr();
         {
             let _entered = runtime.enter();

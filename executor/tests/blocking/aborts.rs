@@ -1,28 +1,16 @@
 //! Aborts of calls in the queue.
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 
-use framewise::runtime::Builder;
-use framewise_test_support::{HangWatch, ID, KEPT, Log, at_once, on_drop};
-
-use crate::one_busy_thread;
+use framewise_test_support::{
+    HangWatch, ID, KEPT, Log, at_once, occupy_pool, on_drop, one_pool_thread,
+};
 
 #[test]
 fn an_abort_reaches_a_call_only_in_the_queue() {
     let _watch = HangWatch::new("an abort");
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
-    let (started, is_started) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let running = runtime.spawn_blocking(move || {
-        started.send(()).unwrap();
-        released.recv().unwrap();
-        7
-    });
-    is_started.recv().unwrap();
+    let runtime = one_pool_thread(1);
+    let (release, running) = occupy_pool(&runtime);
     let queued: Vec<_> = (0..10)
         .map(|number| runtime.spawn_blocking(move || number))
         .collect();
@@ -32,8 +20,8 @@ fn an_abort_reaches_a_call_only_in_the_queue() {
         call.abort_handle().abort();
     }
     assert!(!running.is_finished());
-    release.send(()).unwrap();
-    assert_eq!(runtime.block_on(running).unwrap(), 7);
+    drop(release);
+    runtime.block_on(running).unwrap();
     for (call, number) in queued.into_iter().zip(0..) {
         match runtime.block_on(call) {
             Ok(output) => assert!(output == number && number % 2 == 1),
@@ -46,7 +34,8 @@ fn an_abort_reaches_a_call_only_in_the_queue() {
 #[test]
 fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
     let _watch = HangWatch::new("an abort in the queue");
-    let (runtime, busy) = one_busy_thread();
+    let runtime = one_pool_thread(1);
+    let (busy, _) = occupy_pool(&runtime);
     let kept = Arc::new(());
     let log = Log::default();
     let calls: Vec<_> = (0..5)
@@ -77,7 +66,8 @@ fn c62_an_abort_takes_a_queued_call_out_and_joins_it_at_once() {
 #[test]
 fn a_closure_that_an_abort_drops_may_call_back_into_the_pool() {
     let _watch = HangWatch::new("a destructor in an abort");
-    let (runtime, busy) = one_busy_thread();
+    let runtime = one_pool_thread(1);
+    let (busy, _) = occupy_pool(&runtime);
     let other = Arc::new(Mutex::new(None));
     let fresh = Arc::new(Mutex::new(None));
     let callback = on_drop({
@@ -105,7 +95,8 @@ fn a_closure_that_an_abort_drops_may_call_back_into_the_pool() {
 fn many_queued_calls_are_aborted_in_any_order() {
     const CALLS: usize = 100_000;
     let _watch = HangWatch::new("many aborts");
-    let (runtime, busy) = one_busy_thread();
+    let runtime = one_pool_thread(1);
+    let (busy, _) = occupy_pool(&runtime);
     let calls: Vec<_> = (0..CALLS).map(|_| runtime.spawn_blocking(|| ())).collect();
     let (front, back) = calls.split_at(CALLS / 2);
     for (one, other) in front.iter().rev().zip(back) {

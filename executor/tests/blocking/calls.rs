@@ -6,16 +6,12 @@ use std::time::Duration;
 
 use framewise::runtime::Builder;
 use framewise::spawn_blocking;
-use framewise_test_support::{HangWatch, ID, runtime, with_workers};
+use framewise_test_support::{HangWatch, ID, one_pool_thread, runtime, with_workers};
 
 #[test]
 fn a_panic_in_a_call_goes_to_its_joiner_and_costs_no_thread() {
     let _watch = HangWatch::new("a panic");
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
+    let runtime = one_pool_thread(1);
     let id = || {
         runtime
             .block_on(runtime.spawn_blocking(|| thread::current().id()))

@@ -4,32 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use framewise::runtime::{Builder, Runtime};
-use framewise::{ContextVar, JoinHandle, cancel, deadline};
-use framewise_test_support::{ID, OnDrop};
+use framewise::{ContextVar, cancel, deadline};
+use framewise_test_support::{ID, OnDrop, occupy_pool, one_pool_thread};
 
 use crate::MS;
 
-/// A runtime whose only thread for blocking calls is busy until the sender is dropped.
-fn busy() -> (Runtime, mpsc::Sender<()>, JoinHandle<()>) {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .max_blocking_threads(1)
-        .build()
-        .unwrap();
-    let (release, released) = mpsc::channel();
-    let (begins, began) = mpsc::channel();
-    let running = runtime.spawn_blocking(move || {
-        begins.send(()).unwrap();
-        assert!(released.recv().is_err());
-    });
-    began.recv().unwrap();
-    (runtime, release, running)
-}
-
 #[test]
 fn c62_a_call_in_the_queue_is_dropped_in_its_frame_when_its_deadline_passes() {
-    let (runtime, release, running) = busy();
+    let runtime = one_pool_thread(1);
+    let (release, running) = occupy_pool(&runtime);
     let (sender, dropped) = mpsc::channel();
     runtime.block_on(async {
         let queued = deadline::within(MS, async {
@@ -59,7 +42,8 @@ fn c62_a_call_in_the_queue_is_dropped_in_its_frame_when_its_deadline_passes() {
 
 #[test]
 fn a_call_that_runs_is_not_ended_and_one_in_an_ended_frame_is_not_queued() {
-    let (runtime, release, running) = busy();
+    let runtime = one_pool_thread(1);
+    let (release, running) = occupy_pool(&runtime);
     drop(release);
     let ran = AtomicBool::new(false);
     runtime.block_on(async {
@@ -92,7 +76,8 @@ fn a_call_that_runs_is_not_ended_and_one_in_an_ended_frame_is_not_queued() {
 #[test]
 fn c48_a_call_keeps_nothing_of_its_scope_when_it_has_run_or_was_aborted() {
     static HELD: ContextVar<Arc<()>> = ContextVar::new("held");
-    let (runtime, release, running) = busy();
+    let runtime = one_pool_thread(1);
+    let (release, running) = occupy_pool(&runtime);
     let value = Arc::new(());
     let (handle, scope) = cancel::scope();
     runtime.block_on(async {
@@ -116,7 +101,8 @@ fn c48_a_call_keeps_nothing_of_its_scope_when_it_has_run_or_was_aborted() {
 
 #[test]
 fn a_scope_that_ends_a_runtimes_last_call_outlives_the_runtime() {
-    let (runtime, release, _running) = busy();
+    let runtime = one_pool_thread(1);
+    let (release, _running) = occupy_pool(&runtime);
     let (handle, scope) = cancel::scope();
     let queued = scope.run(|| runtime.spawn_blocking(|| unreachable!("it was not run")));
     let dropping = std::thread::spawn(move || drop(runtime));

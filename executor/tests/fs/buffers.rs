@@ -9,14 +9,14 @@ use std::task::Waker;
 
 use framewise::fs::File;
 use framewise::runtime::Runtime;
-use framewise_test_support::{HangWatch, poll_once};
+use framewise_test_support::{HangWatch, occupy_pool, one_pool_thread, poll_once};
 
-use crate::{Directory, occupy, one_thread, open};
+use crate::{Directory, open};
 
 /// Returns a file of which ten bytes were read for a future that was dropped.
 fn with_unread(runtime: &Runtime, path: &Path) -> File {
     let mut file = runtime.block_on(open(path));
-    let busy = occupy(runtime);
+    let (busy, _) = occupy_pool(runtime);
     let _entered = runtime.enter();
     let mut bytes = [0; 10];
     assert!(poll_once(&mut pin!(file.read(&mut bytes)), Waker::noop()).is_pending());
@@ -28,7 +28,7 @@ fn with_unread(runtime: &Runtime, path: &Path) -> File {
 
 fn test(body: impl AsyncFn(File, &Path)) {
     let _watch = HangWatch::new("a file's buffer");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     let path = directory.file("0123456789abcdef");
     let file = with_unread(&runtime, &path);
@@ -52,7 +52,7 @@ fn a_dropped_read_loses_nothing() {
 #[test]
 fn a_dropped_read_to_end_has_what_was_read() {
     let _watch = HangWatch::new("a file's buffer");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     let path = directory.file("hello");
     let mut file = runtime.block_on(open(&path));
@@ -60,12 +60,12 @@ fn a_dropped_read_to_end_has_what_was_read() {
     let mut all = Vec::new();
     {
         let mut read = pin!(file.read_to_end(&mut all));
-        let busy = occupy(&runtime);
+        let (busy, _) = occupy_pool(&runtime);
         assert!(poll_once(&mut read, Waker::noop()).is_pending());
         drop(busy);
         runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
         // Takes the bytes, and looks for more.
-        let _busy = occupy(&runtime);
+        let (_busy, _) = occupy_pool(&runtime);
         assert!(poll_once(&mut read, Waker::noop()).is_pending());
     }
     assert_eq!(all, b"hello");
@@ -74,11 +74,11 @@ fn a_dropped_read_to_end_has_what_was_read() {
     runtime.block_on(file.seek(SeekFrom::Start(0))).unwrap();
     {
         let mut read = pin!(file.read_to_string(&mut text));
-        let busy = occupy(&runtime);
+        let (busy, _) = occupy_pool(&runtime);
         assert!(poll_once(&mut read, Waker::noop()).is_pending());
         drop(busy);
         runtime.block_on(runtime.spawn_blocking(|| ())).unwrap();
-        let _busy = occupy(&runtime);
+        let (_busy, _) = occupy_pool(&runtime);
         assert!(poll_once(&mut read, Waker::noop()).is_pending());
     }
     assert_eq!(text, "");

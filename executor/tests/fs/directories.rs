@@ -6,9 +6,9 @@ use std::pin::pin;
 use std::task::Waker;
 
 use framewise::fs::{self, DirBuilder};
-use framewise_test_support::{on_workers, poll_once, runtime};
+use framewise_test_support::{occupy_pool, on_workers, one_pool_thread, poll_once, runtime};
 
-use crate::{Directory, occupy, one_thread};
+use crate::Directory;
 
 #[test]
 fn every_entry_is_listed_once() {
@@ -50,7 +50,7 @@ fn every_entry_is_listed_once() {
 
 #[test]
 fn a_dropped_wait_for_an_entry_loses_none() {
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     for number in 0..40 {
         std_fs::write(directory.path().join(format!("{number}")), "").unwrap();
@@ -59,7 +59,7 @@ fn a_dropped_wait_for_an_entry_loses_none() {
     let mut count = 0;
     let mut pending = 0;
     loop {
-        let busy = occupy(&runtime);
+        let (busy, _) = occupy_pool(&runtime);
         {
             let _entered = runtime.enter();
             if let std::task::Poll::Ready(entry) =

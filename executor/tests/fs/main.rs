@@ -16,9 +16,6 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-
-use framewise::runtime::{Builder, Runtime};
 
 /// A directory of a test, which is removed at its end.
 struct Directory(PathBuf);
@@ -55,22 +52,4 @@ impl Drop for Directory {
 async fn open(path: &Path) -> framewise::fs::File {
     let mut options = framewise::fs::File::options();
     options.read(true).write(true).open(path).await.unwrap()
-}
-
-/// Returns a runtime whose pool has one thread.
-fn one_thread() -> Runtime {
-    let builder = Builder::new().worker_threads(1).max_blocking_threads(1);
-    builder.build().unwrap()
-}
-
-/// Occupies the pool's only thread until the sender is dropped, so that calls wait in the queue.
-fn occupy(runtime: &Runtime) -> mpsc::Sender<()> {
-    let (release, released) = mpsc::channel::<()>();
-    let (started, is_started) = mpsc::channel();
-    drop(runtime.spawn_blocking(move || {
-        started.send(()).unwrap();
-        let _ = released.recv();
-    }));
-    is_started.recv().unwrap();
-    release
 }

@@ -6,18 +6,20 @@ use std::io::{ErrorKind, SeekFrom};
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use framewise_test_support::{CountingWaker, HangWatch, at_once, on_workers, poll_once};
+use framewise_test_support::{
+    CountingWaker, HangWatch, at_once, occupy_pool, on_workers, one_pool_thread, poll_once,
+};
 
-use crate::{Directory, occupy, one_thread, open};
+use crate::{Directory, open};
 
 #[test]
 fn a_write_is_accepted_before_it_is_done() {
     let _watch = HangWatch::new("a write");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     let path = directory.file("");
     let mut file = runtime.block_on(open(&path));
-    let busy = occupy(&runtime);
+    let (busy, _) = occupy_pool(&runtime);
     let _entered = runtime.enter();
     assert_eq!(at_once(file.write(b"one")).unwrap(), 3);
     assert_eq!(std_fs::read(&path).unwrap(), b"");
@@ -44,13 +46,13 @@ fn a_write_is_accepted_before_it_is_done() {
 #[test]
 fn a_dropped_write_all_has_written_some() {
     let _watch = HangWatch::new("a write");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     let path = directory.file("");
     let mut file = runtime.block_on(open(&path));
     file.set_max_buf_size(2);
     {
-        let _busy = occupy(&runtime);
+        let (_busy, _) = occupy_pool(&runtime);
         let _entered = runtime.enter();
         assert!(poll_once(&mut pin!(file.write_all(b"12345")), Waker::noop()).is_pending());
     }
@@ -61,12 +63,12 @@ fn a_dropped_write_all_has_written_some() {
 #[test]
 fn a_dropped_seek_may_have_moved_the_position() {
     let _watch = HangWatch::new("a seek");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     let path = directory.file("0123456789");
     let mut file = runtime.block_on(open(&path));
     {
-        let _busy = occupy(&runtime);
+        let (_busy, _) = occupy_pool(&runtime);
         let _entered = runtime.enter();
         let mut seek = pin!(file.seek(SeekFrom::Current(3)));
         assert!(poll_once(&mut seek, Waker::noop()).is_pending());
@@ -79,11 +81,11 @@ fn a_dropped_seek_may_have_moved_the_position() {
 #[test]
 fn a_dropped_conversion_closes_the_file() {
     let _watch = HangWatch::new("a conversion");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let (mut ends, begins) = std::io::pipe().unwrap();
     let mut file = framewise::fs::File::from(std::os::fd::OwnedFd::from(begins));
     {
-        let _busy = occupy(&runtime);
+        let (_busy, _) = occupy_pool(&runtime);
         let _entered = runtime.enter();
         assert_eq!(at_once(file.write(b"hello")).unwrap(), 5);
         assert!(poll_once(&mut pin!(file.into_std()), Waker::noop()).is_pending());
@@ -157,11 +159,11 @@ fn dropped_operations_mix_with_others() {
 fn a_seek_does_not_begin_while_another_operation_is_in_flight() {
     use tokio::io::AsyncSeek;
     let _watch = HangWatch::new("a seek");
-    let runtime = one_thread();
+    let runtime = one_pool_thread(1);
     let directory = Directory::new();
     let path = directory.file("0123");
     let file = runtime.block_on(open(&path));
-    let busy = occupy(&runtime);
+    let (busy, _) = occupy_pool(&runtime);
     let _entered = runtime.enter();
     let mut file = pin!(file);
     assert_eq!(at_once(file.write(b"AB")).unwrap(), 2);
@@ -173,7 +175,7 @@ fn a_seek_does_not_begin_while_another_operation_is_in_flight() {
     runtime.block_on(async {
         assert_eq!(file.seek(SeekFrom::Current(1)).await.unwrap(), 3);
         // Futures-io's seek is called again until it is done; another one is another seek.
-        let busy = occupy(&runtime);
+        let (busy, _) = occupy_pool(&runtime);
         let cx = &mut Context::from_waker(Waker::noop());
         let to = SeekFrom::Start(1);
         assert!(futures::AsyncSeek::poll_seek(file.as_mut(), cx, to).is_pending());

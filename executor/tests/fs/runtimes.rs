@@ -6,9 +6,9 @@ use std::io::{self, SeekFrom};
 use framewise::fs::{self, File};
 use framewise::runtime::{Builder, LocalOptions, is_rt_shutdown_err};
 use framewise::task::LocalSet;
-use framewise_test_support::{at_once, runtime, with_workers};
+use framewise_test_support::{at_once, occupy_pool, one_pool_thread, runtime, with_workers};
 
-use crate::{Directory, occupy, one_thread, open};
+use crate::{Directory, open};
 
 async fn write_and_read(directory: &Directory) {
     let path = directory.path().join("new");
@@ -144,9 +144,9 @@ fn a_runtime_that_ends_writes_what_was_accepted() {
     for is_dropped in [false, true] {
         let directory = Directory::new();
         let path = directory.file("");
-        let runtime = one_thread();
+        let runtime = one_pool_thread(1);
         let mut file = Some(runtime.block_on(open(&path)));
-        let busy = occupy(&runtime);
+        let (busy, _) = occupy_pool(&runtime);
         {
             let _entered = runtime.enter();
             assert_eq!(at_once(file.as_mut().unwrap().write(b"hello")).unwrap(), 5);

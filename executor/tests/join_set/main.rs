@@ -11,10 +11,11 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
 use framewise::JoinError;
-use framewise::runtime::{Builder, Runtime};
+use framewise::runtime::Runtime;
 use framewise::task::{AbortHandle, JoinSet, LocalSet, yield_now};
 use framewise_test_support::{
-    Drops, at_once, on_workers, panic_message, panics, while_occupied, with_workers, workers_of,
+    Drops, at_once, on_workers, one_pool_thread, panic_message, panics, while_occupied,
+    with_workers, workers_of,
 };
 use futures::channel::oneshot;
 
@@ -302,11 +303,7 @@ fn ids_come_with_outputs_and_errors() {
 #[test]
 fn blocking_calls_are_members_and_those_in_the_queue_are_dropped_with_the_set() {
     with_workers(|workers| {
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
+        let runtime = one_pool_thread(workers);
         let mut set = JoinSet::new();
         set.spawn_blocking_on(|| thread::current().id(), runtime.handle());
         let entered = runtime.enter();

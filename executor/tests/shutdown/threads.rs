@@ -11,7 +11,9 @@ use std::time::Duration;
 use framewise::runtime::Builder;
 use framewise::spawn;
 use framewise::task::block_in_place;
-use framewise_test_support::{DropCall, Drops, HangWatch, ID, Log, on_drop, runtime, with_workers};
+use framewise_test_support::{
+    DropCall, Drops, HangWatch, ID, Log, on_drop, one_pool_thread, runtime, with_workers,
+};
 
 #[test]
 fn workers_threads_are_gone_when_the_drop_returns_with_their_thread_locals() {
@@ -81,11 +83,7 @@ fn threads_of_the_pool_that_ended_before_are_gone_with_their_thread_locals() {
 fn a_shutdown_ends_what_block_in_place_left_behind() {
     with_workers(|workers| {
         // The pool is full, so no thread can take over the core of a worker that blocks.
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
+        let runtime = one_pool_thread(workers);
         let log = Log::default();
         let (started, is_started) = mpsc::channel();
         let gate = Arc::new(std::sync::Barrier::new(2));

@@ -4,14 +4,16 @@ use std::sync::{Arc, mpsc};
 
 use framewise::context::bind;
 use framewise::net::TcpListener;
-use framewise::runtime::{Builder, Runtime};
+use framewise::runtime::Runtime;
 use framewise::spawn;
 use framewise::task::{JoinHandle, spawn_blocking, yield_now};
 use framewise::time::sleep;
 use futures::lock::Mutex;
 
 use crate::row::{End, Ends, Executor, Leaves, SHORT, made, row};
-use framewise_test_support::{KEPT, bound_here, with_workers_in_frames};
+use framewise_test_support::{
+    KEPT, bound_here, occupy_pool, one_pool_thread, with_workers_in_frames,
+};
 
 /// Runs a row that awaits a handle by reference.
 #[track_caller]
@@ -78,15 +80,8 @@ fn c48_a_look_up_leaves_nothing_with_the_pool() {
     });
     // Dropped while it is still in the pool's queue, behind a call that does not end.
     with_workers_in_frames(|workers, _| {
-        let runtime = Builder::new()
-            .worker_threads(workers)
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        let (release, released) = mpsc::channel::<()>();
-        let call = runtime.spawn_blocking(move || {
-            let _ = released.recv();
-        });
+        let runtime = one_pool_thread(workers);
+        let (release, call) = occupy_pool(&runtime);
         for executor in Executor::ALL {
             let kept = Arc::new(());
             let (frame, site) = bound_here(bind(&KEPT, Arc::clone(&kept)));

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 
+use framewise::JoinHandle;
 use framewise::runtime::{Builder, Runtime};
 
 use crate::{HangWatch, in_frames};
@@ -67,6 +68,25 @@ pub fn while_occupied<R>(runtime: &Runtime, workers: usize, body: impl FnOnce() 
     let result = body();
     drop(release);
     result
+}
+
+/// Builds a runtime with that many workers, whose blocking pool has one thread.
+pub fn one_pool_thread(workers: usize) -> Runtime {
+    let builder = Builder::new().worker_threads(workers);
+    builder.max_blocking_threads(1).build().unwrap()
+}
+
+/// Occupies a thread of the blocking pool until the sender is used or dropped. Also returns the
+/// call, which has begun.
+pub fn occupy_pool(runtime: &Runtime) -> (mpsc::Sender<()>, JoinHandle<()>) {
+    let (release, released) = mpsc::channel();
+    let (started, is_started) = mpsc::channel();
+    let call = runtime.spawn_blocking(move || {
+        started.send(()).unwrap();
+        let _ = released.recv();
+    });
+    is_started.recv().unwrap();
+    (release, call)
 }
 
 /// Returns the number of workers, which only the runtime's `Debug` output shows.
