@@ -7,16 +7,14 @@ use std::env;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
-use std::pin::pin;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::task::Waker;
 
 use framewise::io::{stderr, stdin, stdout};
 use framewise::runtime::is_rt_shutdown_err;
 use framewise::{ContextVar, spawn};
 use framewise_test_support::{
-    HangWatch, ID, at_once, occupy_pool, one_pool_thread, poll_once, runtime,
+    HangWatch, ID, at_once, give_up, occupy_pool, one_pool_thread, runtime,
 };
 
 const INSIDE: &str = "FRAMEWISE_STDIO";
@@ -134,7 +132,7 @@ fn c48_a_dropped_read_loses_nothing_and_keeps_no_frame() {
         REQUEST.run(Arc::clone(&value), || {
             let _entered = runtime.enter();
             let mut bytes = [0; 8];
-            assert!(poll_once(&mut pin!(input.read(&mut bytes)), Waker::noop()).is_pending());
+            give_up(input.read(&mut bytes));
         });
         assert_eq!(Arc::strong_count(&value), 1);
         let task = runtime.spawn(ID.scope(5, async move {
@@ -180,9 +178,9 @@ fn what_was_accepted_is_written_although_the_runtime_ends() {
             let _entered = handle.enter();
             assert_eq!(at_once(errors.write(b"accepted")).unwrap(), 8);
             // The next ones wait, and take nothing.
-            assert!(poll_once(&mut pin!(errors.write(b"lost")), Waker::noop()).is_pending());
-            assert!(poll_once(&mut pin!(errors.write_all(b"lost")), Waker::noop()).is_pending());
-            assert!(poll_once(&mut pin!(errors.flush()), Waker::noop()).is_pending());
+            give_up(errors.write(b"lost"));
+            give_up(errors.write_all(b"lost"));
+            give_up(errors.flush());
         }
         runtime.shutdown_background();
         {
@@ -215,7 +213,7 @@ fn a_dropped_write_all_has_written_some() {
         {
             let _entered = runtime.enter();
             let bytes = vec![b'+'; PIECE + 1];
-            assert!(poll_once(&mut pin!(errors.write_all(&bytes)), Waker::noop()).is_pending());
+            give_up(errors.write_all(&bytes));
         }
         drop(release);
         return runtime.block_on(errors.flush()).unwrap();

@@ -3,18 +3,17 @@
 
 mod common;
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::mem::MaybeUninit;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
-use std::task::{Context, Waker};
 
 use common::Reactor;
 use framewise_context::ContextVar;
 use framewise_io::Interest;
 use framewise_io::net::UdpSocket;
-use framewise_test_support::in_each_start_frame;
+use framewise_test_support::{give_up, in_each_start_frame};
 
 async fn socket() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
@@ -165,12 +164,6 @@ fn a_call_of_the_system_goes_through_async_io() {
         });
         assert_eq!(again.unwrap_err().kind(), ErrorKind::WouldBlock);
     });
-}
-
-/// Polls a future once, checks that it is pending, and drops it.
-fn give_up<F: Future>(future: F) {
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
 }
 
 #[test]

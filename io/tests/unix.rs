@@ -17,7 +17,7 @@ use framewise_context::ContextVar;
 use framewise_io::Interest;
 use framewise_io::net::unix::pipe;
 use framewise_io::net::{UnixDatagram, UnixListener, UnixStream};
-use framewise_test_support::in_each_start_frame;
+use framewise_test_support::{give_up, in_each_start_frame};
 
 /// A path that does not exist yet, and that is removed at the end.
 struct FreshPath(PathBuf);
@@ -200,12 +200,6 @@ fn sending_to_a_full_queue_waits() {
         one.send(&[7; 1024]).await.unwrap();
         reader.join().unwrap();
     });
-}
-
-/// Polls a future once, checks that it is pending, and drops it.
-fn give_up<F: Future>(future: F) {
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
 }
 
 #[test]

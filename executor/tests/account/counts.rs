@@ -10,7 +10,7 @@ use framewise::runtime::{Builder, LocalOptions};
 use framewise::task::yield_now;
 use framewise::{spawn, spawn_blocking, time};
 
-use super::{TENANT, assert_sums_agree, builders, runtimes};
+use super::{TENANT, assert_sums_agree, builders, one_worker, runtimes};
 
 async fn yields(times: u32) {
     for _ in 0..times {
@@ -209,11 +209,7 @@ fn snapshots_can_be_taken_while_the_runtime_runs() {
 fn an_account_has_one_runtime_and_outlives_it() {
     let tenants = account::by(&TENANT);
     assert_eq!(tenants.total().polls(), 0);
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .account(&tenants)
-        .build()
-        .unwrap();
+    let runtime = one_worker(&tenants);
     let refused = Builder::new().account(&tenants).build();
     assert_eq!(
         refused.unwrap_err().kind(),
@@ -238,11 +234,7 @@ fn an_account_has_one_runtime_and_outlives_it() {
 #[test]
 fn two_runtimes_each_count_their_own() {
     let (one, other) = (account::by(&TENANT), account::by(&TENANT));
-    let outer = Builder::new()
-        .worker_threads(1)
-        .account(&one)
-        .build()
-        .unwrap();
+    let outer = one_worker(&one);
     let inner = other.clone();
     let nested = TENANT.run("ada", || {
         outer.spawn(async move {

@@ -3,19 +3,14 @@
 use std::time::{Duration, Instant};
 
 use framewise::account;
-use framewise::runtime::Builder;
 use framewise::spawn;
 
-use super::{TENANT, compute};
+use super::{TENANT, compute, one_worker};
 
 #[test]
 fn a_task_that_waits_for_the_worker_is_delayed() {
     let tenants = account::by(&TENANT);
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .account(&tenants)
-        .build()
-        .unwrap();
+    let runtime = one_worker(&tenants);
     let shortest = runtime.block_on(runtime.spawn(async {
         let mut shortest = Duration::MAX;
         for _ in 0..64 {
@@ -43,11 +38,7 @@ fn a_task_that_waits_for_the_worker_is_delayed() {
 #[test]
 fn a_measured_request_has_each_delay_of_its_tasks() {
     let tenants = account::by(&TENANT);
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .account(&tenants)
-        .build()
-        .unwrap();
+    let runtime = one_worker(&tenants);
     let request = runtime.spawn(account::measure(async {
         let waits: Vec<_> = (0..3).map(|_| spawn(async {})).collect();
         let began = Instant::now();

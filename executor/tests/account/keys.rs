@@ -8,7 +8,7 @@ use framewise::account;
 use framewise::runtime::Builder;
 use framewise::{ContextVar, spawn};
 
-use super::{assert_sums_agree, compute};
+use super::{assert_sums_agree, compute, one_worker};
 
 #[test]
 fn c119_keys_beyond_the_limit_are_other() {
@@ -114,11 +114,7 @@ fn c119_a_key_whose_code_panics_is_other() {
     }
     static USER: ContextVar<NoHash> = ContextVar::new("user");
     let users = account::by(&USER);
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .account(&users)
-        .build()
-        .unwrap();
+    let runtime = one_worker(&users);
     let task = USER.run(NoHash, || {
         runtime.spawn(async { USER.run(NoHash, || compute(1000)) })
     });
@@ -149,11 +145,7 @@ fn a_key_whose_code_spawns_and_binds_does_not_recurse() {
     static OTHER: ContextVar<u32> = ContextVar::new("other");
     static USER: ContextVar<Busy> = ContextVar::new("user");
     let users = account::by(&USER);
-    let runtime = Builder::new()
-        .worker_threads(1)
-        .account(&users)
-        .build()
-        .unwrap();
+    let runtime = one_worker(&users);
     let task = runtime.spawn(async {
         for user in 0..10 {
             USER.run(Busy(user), || compute(100));

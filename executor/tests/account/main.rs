@@ -9,6 +9,7 @@ mod keys;
 mod measured;
 mod shares;
 
+use std::hash::Hash;
 use std::hint::black_box;
 use std::time::Duration;
 
@@ -31,6 +32,12 @@ fn runtimes(account: impl Fn() -> Account<&'static str>) -> Vec<(Runtime, Accoun
 fn builders() -> impl Iterator<Item = Builder> {
     let workers = [1, 2, 8].map(|workers| Builder::new().worker_threads(workers));
     workers.into_iter().chain([Builder::new_current_thread()])
+}
+
+/// Starts a runtime with one worker and this account.
+fn one_worker<T: Hash + Eq + Clone + Send + Sync + 'static>(account: &Account<T>) -> Runtime {
+    let builder = Builder::new().worker_threads(1);
+    builder.account(account).build().unwrap()
 }
 
 /// Computes for about as long as it takes to count that far.

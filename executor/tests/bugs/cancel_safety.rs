@@ -16,7 +16,7 @@ use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
 use framewise::task::{LocalSet, consume_budget, coop, unconstrained, yield_now};
 use framewise::test::{Preemptible, preempt};
 use framewise::time::{Instant, sleep, timeout, timeout_at};
-use framewise_test_support::{HangWatch, OnDrop, on_workers, runtime};
+use framewise_test_support::{HangWatch, OnDrop, give_up, on_workers, runtime};
 
 use crate::{Bug, Class, Here, connection};
 
@@ -53,12 +53,6 @@ pub(crate) const CLASS: Class = Class {
         ]),
     }],
 };
-
-/// Polls a future once, checks that it is pending, and drops it.
-fn give_up<F: Future>(future: F) {
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
-}
 
 /// Returns a stream that would block in both directions, and its peer: nothing can be read, and
 /// nothing more can be written. Also returns the number of written bytes.

@@ -8,7 +8,7 @@ use std::task::Waker;
 
 use framewise::process::Command;
 use framewise::spawn;
-use framewise_test_support::{CountingWaker, poll_once};
+use framewise_test_support::{CountingWaker, give_up, poll_once};
 use futures::future::join_all;
 
 use crate::{both_ways, exists, sh, waiting};
@@ -61,7 +61,7 @@ fn wait_closes_the_input_first() {
             // If it was taken, it is the caller's.
             let mut child = waiting();
             let input = child.stdin.take();
-            assert!(poll_once(&mut pin!(child.wait()), Waker::noop()).is_pending());
+            give_up(child.wait());
             drop(input);
             assert!(child.wait().await.unwrap().success());
         });

@@ -3,13 +3,11 @@
 use std::env;
 use std::io::{Read, Write};
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::pin::pin;
 use std::process::{Command as StdCommand, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Waker;
 
 use framewise::process::Child;
-use framewise_test_support::{poll_once, runtime};
+use framewise_test_support::{give_up, runtime};
 
 use crate::{both_ways, in_own_process, sh, waiting};
 
@@ -224,7 +222,7 @@ fn the_exit_of_a_traced_process_comes_from_its_tracer() {
 }
 
 fn assert_is_pending(child: &mut Child) {
-    assert!(poll_once(&mut pin!(child.wait()), Waker::noop()).is_pending());
+    give_up(child.wait());
 }
 
 /// Waits until a process has ended. The system's file about it says so in the field that follows

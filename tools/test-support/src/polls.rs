@@ -32,6 +32,12 @@ pub fn at_once<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// Polls a future once with a no-op waker, checks that it is pending, and drops it.
+pub fn give_up<F: Future>(future: F) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(pin!(future).poll(&mut cx).is_pending(), "it was ready");
+}
+
 struct CallWaker<F>(F);
 
 impl<F: Fn() + Send + Sync + 'static> Wake for CallWaker<F> {
