@@ -28,7 +28,7 @@ fn programs_come_to_every_statement_and_every_end() {
             *roles.entry(role).or_default() += 1;
             match role {
                 Role::After => *ops.entry(name).or_default() += 1,
-                Role::Ended | Role::Obeyed => {
+                Role::Ended | Role::EndedSecond | Role::Obeyed => {
                     let end = match note {
                         Note::Nothing => "not ended",
                         Note::Done => "done",
@@ -36,6 +36,7 @@ fn programs_come_to_every_statement_and_every_end() {
                         Note::Panicked(_) => "panicked",
                         Note::EndedBy(Reason::Deadline) => "ended by a deadline",
                         Note::EndedBy(Reason::Cancelled(_)) => "ended by a cancel",
+                        Note::EndedBy(Reason::TaskScope) => "ended by its scope",
                         _ => "strange",
                     };
                     *ends.entry((name, end)).or_default() += 1;

@@ -13,6 +13,8 @@ pub(crate) enum Role {
     Begin,
     /// The start of its second block.
     BeginSecond,
+    /// The start of its third block.
+    BeginThird,
     /// The code after the statement.
     After,
     /// The destructor of a value in the block.
@@ -23,6 +25,8 @@ pub(crate) enum Role {
     Output,
     /// The end of a task or closure, as its awaiter or catcher sees it.
     Ended,
+    /// The end of the second task of a statement.
+    EndedSecond,
     /// The panic hook of the process.
     Hook,
     /// The frame in which a panic began, as reported to the catcher.
@@ -49,10 +53,10 @@ pub(crate) enum Role {
 
 impl Role {
     pub(crate) fn begin(index: usize) -> Self {
-        if index == 0 {
-            Role::Begin
-        } else {
-            Role::BeginSecond
+        match index {
+            0 => Role::Begin,
+            1 => Role::BeginSecond,
+            _ => Role::BeginThird,
         }
     }
 
@@ -60,11 +64,13 @@ impl Role {
         match self {
             Role::Begin => "the begin of",
             Role::BeginSecond => "the begin of the second block of",
+            Role::BeginThird => "the begin of the third block of",
             Role::After => "after",
             Role::Guard => "the drop of the local of",
             Role::Owned => "the drop of what is owned by",
             Role::Output => "the drop of the output of",
             Role::Ended => "the awaiter or catcher of",
+            Role::EndedSecond => "the awaiter of the second task of",
             Role::Hook => "the panic hook for",
             Role::Frame => "the frame reported for",
             Role::Received => "the receiver of",

@@ -109,9 +109,11 @@ impl Filled {
         self.0[kind as usize].contains(&true)
     }
 
-    /// Returns the slots inside a statement that has its own slots, which inherit only the frames.
-    fn inside(self, op: Op) -> Self {
+    /// Returns the slots inside a block. Where it has its own slots, it inherits only the frames.
+    fn inside(self, op: Op, index: usize) -> Self {
         match op {
+            Op::TaskScope if index == 2 => self,
+            Op::Stream if index == 1 => self,
             Op::Run | Op::Catch | Op::CatchStd | Op::Enter | Op::Scope | Op::MadeUnder => self,
             Op::Moved | Op::InFrame | Op::Elapse | Op::Interval => self,
             Op::BlockInPlace | Op::RunWithout | Op::WithoutFlow => self,
@@ -198,9 +200,9 @@ impl Growing<'_> {
         let (least, most) = shape.binds;
         let binds = least + self.random.below((most - least + 1) as u32) as usize;
         let slot = self.slot(op);
-        let blocks = shape.blocks.iter().map(|&kind| {
+        let blocks = shape.blocks.iter().enumerate().map(|(index, &kind)| {
             let around = self.filled;
-            self.filled = around.inside(op);
+            self.filled = around.inside(op, index);
             let block = self.block(kind, depth + 1);
             // Do not rely on slots that an inner block has filled.
             self.filled = around;
@@ -236,7 +238,7 @@ impl Growing<'_> {
     }
 
     fn bind(&mut self, op: Op) -> Bind {
-        let vars = if op == Op::Released {
+        let vars = if op.is_counted() {
             Var::COUNTED
         } else {
             Var::ALL

@@ -1,6 +1,6 @@
 //! Property tests: random programs of bindings, scopes, tasks, aborts, panics, timers, channels,
-//! deadlines and cancels, compared with a model of the contract (`context/CONTRACT.md`) that passes
-//! the bindings explicitly.
+//! deadlines, cancels and scopes of tasks, compared with a model of the contract
+//! (`context/CONTRACT.md`) that passes the bindings explicitly.
 //!
 //! Every place of a program that observes the variables has an expectation that does not depend on
 //! the schedule: the observed values, and how often the place is reached. If a race decides (an

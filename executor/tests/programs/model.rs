@@ -6,12 +6,13 @@
 //! observes the same values. A task is evaluated when the fate of its handle is known; `tasks.rs`
 //! does that.
 
+mod children;
 mod steps;
 mod tasks;
 mod waits;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::bindings::Bindings;
 use crate::expect::{Expected, Note, Place, Role};
@@ -153,9 +154,9 @@ pub(crate) struct Model {
     /// The number of scopes.
     scopes: Scope,
     /// The scopes that are cancelled so far.
-    cancelled: BTreeMap<Scope, Reason>,
+    cancelled: BTreeSet<(Scope, Reason)>,
     /// The scopes that are cancelled at some time.
-    ever: BTreeMap<Scope, Reason>,
+    ever: BTreeSet<(Scope, Reason)>,
 }
 
 const RESTORED: &str = "C-2, C-3: run restores";
@@ -166,18 +167,18 @@ const SNAPSHOT: &str = "C-15 to C-17: an entered snapshot";
 /// Returns the expected observations of a program.
 pub(crate) fn expected(program: &Program, on: Conditions) -> Expected {
     // The first evaluation finds the scopes that are cancelled, for the tasks that run beside.
-    let cancelled = evaluated(program, on, BTreeMap::new()).cancelled;
+    let cancelled = evaluated(program, on, BTreeSet::new()).cancelled;
     evaluated(program, on, cancelled).expected
 }
 
-fn evaluated(program: &Program, on: Conditions, ever: BTreeMap<Scope, Reason>) -> Model {
+fn evaluated(program: &Program, on: Conditions, ever: BTreeSet<(Scope, Reason)>) -> Model {
     let mut model = Model {
         expected: Expected::default(),
         on,
         stale: BTreeSet::new(),
         now: Moment::default(),
         scopes: 0,
-        cancelled: BTreeMap::new(),
+        cancelled: BTreeSet::new(),
         ever,
     };
     let node = &program.0;
@@ -376,6 +377,8 @@ fn restores(op: Op) -> Option<&'static str> {
         Op::RunShielded | Op::Shield => "C-97: a shield is for what it wraps alone",
         Op::RunIn | Op::ScopeIn => "C-85: a cancel ends what is below it alone",
         Op::Cancel | Op::CancelFromThread => "C-85: a cancel flows down only",
+        Op::TaskScope | Op::FirstOf => "C-103, C-104: the frame after a scope of tasks",
+        Op::AbortOnDrop => "C-108: the frame after a handle that aborts",
         Op::Obey => "C-110: operations fail, and the code goes on",
         Op::BlockInPlace => "C-33: block_in_place keeps the frame",
         Op::LocalSet => "C-34, C-64: a nested block_on restores",

@@ -62,7 +62,7 @@ mutants! {
     an_inheritance_of_everything InheritsEverything [Spawn SpawnLocal] "C-37";
     a_frame_lost_on_the_second_poll LosesFrameOnSecondPoll [Spawn SpawnLocal] "C-25 to C-31";
     a_drop_outside_of_the_frame DropsOutsideOfFrame
-        [AbortParked LeaveParked AbortAtOnce Abort AbortFromThread] "C-41";
+        [AbortParked LeaveParked AbortOnDrop AbortAtOnce Abort AbortFromThread] "C-41";
     a_frame_not_restored_after_a_panic ForgetsToRestoreAfterPanic [Catch] "C-6";
     a_scope_that_leaks ScopesLeak [Scope] "C-74";
     a_scope_that_takes_its_frame_when_made ScopesAreEager [MadeUnder] "C-66";
@@ -87,7 +87,11 @@ mutants! {
     a_shield_that_keeps_the_deadline ShieldsNothing [RunShielded Shield] "C-97";
     a_task_without_its_deadline SpawnsShielded [Spawn SpawnLocal] "C-86";
     a_callback_of_an_end_at_the_root CallsOnCancelAtRoot [OnCancel] "C-98";
-    a_cancel_of_what_is_around CancelsOthers [Cancel] "C-85";
+    a_cancel_of_what_is_around CancelsAround [Cancel CancelFromThread] "C-85";
+    a_scope_that_ends_before_its_child ScopesEndEarly [TaskScope] "C-103";
+    a_child_that_is_not_cancelled CancelsNoChild [TaskScope] "C-104";
+    results_in_another_order MixesResults [TaskScope] "C-106";
+    a_drop_outside_by_a_dropped_handle AbortsOnDropOutside [AbortOnDrop] "C-108";
     an_operation_after_the_end OperationsIgnoreEnds [Obey] "C-110";
     a_poll_that_is_not_announced AnnouncesNoPoll [Spawn SpawnLocal] "C-93";
 }
@@ -116,6 +120,7 @@ fn a_drop_outside_of_the_frame_at_the_shutdown() {
             Op::AbortAtOnce,
             Op::AbortParked,
             Op::AbortParkedFromThread,
+            Op::AbortOnDrop,
         ],
         ..Programs::all()
     };

@@ -185,10 +185,19 @@ ops! {
     Shield "scope shielded" Async (0, 0), None, false, &[Async], 4, Nothing;
     ScopeIn "scope in" Async (0, 0), SCOPE, false, &[Async], 18, Nothing;
     Obey "obey" Async (0, 0), None, false, &[], 6, Nothing;
+    // Their bindings are those of one more task.
+    TaskScope "task scope" Async (1, 1), None, true, &[Async, Async, Async], 7, Nothing;
+    FirstOf "task scope, first" Async (1, 1), None, true, &[Async, Async], 5, Nothing;
+    AbortOnDrop "spawn, park, drop to abort" Async (0, 1), None, false, &[Async], 4, Nothing;
     Released "spawn, finished" Async (1, 1), None, false, &[], 3, Nothing;
 }
 
 impl Op {
+    /// Returns `true` if the values of the statement's bindings must report their drop.
+    pub(crate) fn is_counted(self) -> bool {
+        matches!(self, Op::Released | Op::TaskScope | Op::FirstOf)
+    }
+
     /// Returns the unit of the statement's times.
     pub(crate) fn unit(self) -> &'static str {
         match self {

@@ -1,6 +1,7 @@
 //! Runs programs on the real runtime: every statement calls the function after which it is named.
 
 mod branches;
+mod children;
 pub(crate) mod faults;
 pub(crate) mod hook;
 pub(crate) mod run;

@@ -87,7 +87,7 @@ enum Edited {
 }
 
 /// The number of edits per statement.
-const EDITS: usize = 11;
+const EDITS: usize = 12;
 
 fn edited(program: &Program, edit: usize) -> Edited {
     let len = program.len() + 1;
@@ -134,7 +134,7 @@ fn edit_at(nodes: &mut Vec<Node>, place: usize, of: Kind, kind: usize) -> bool {
             true
         }
         // Replace the statement with its block.
-        1 | 2 => {
+        1..=3 => {
             let Some(inner) = node.blocks.get(kind - 1) else {
                 return false;
             };
@@ -145,7 +145,7 @@ fn edit_at(nodes: &mut Vec<Node>, place: usize, of: Kind, kind: usize) -> bool {
             nodes.splice(place..=place, inner.iter().cloned());
             true
         }
-        3 => replace(
+        4 => replace(
             node,
             Op::Spawn,
             &[
@@ -153,10 +153,13 @@ fn edit_at(nodes: &mut Vec<Node>, place: usize, of: Kind, kind: usize) -> bool {
                 Op::SpawnRoot,
                 Op::SpawnFromThread,
                 Op::AbortAtOnce,
+                Op::AbortParked,
+                Op::LeaveParked,
+                Op::AbortOnDrop,
             ],
         ),
-        4 => replace(node, Op::Catch, &[Op::CatchStd]) || replace(node, Op::Join, &[Op::Unordered]),
-        5 => {
+        5 => replace(node, Op::Catch, &[Op::CatchStd]) || replace(node, Op::Join, &[Op::Unordered]),
+        6 => {
             replace(node, Op::AbortParked, &[Op::AbortParkedFromThread])
                 || replace(node, Op::Cancel, &[Op::CancelFromThread])
         }
@@ -177,17 +180,17 @@ fn replace(node: &mut Node, by: Op, which: &[Op]) -> bool {
 fn plainer(node: &mut Node, kind: usize) -> bool {
     let shape = node.op.shape();
     match kind {
-        6 if node.binds.len() > shape.binds.0 => {
+        7 if node.binds.len() > shape.binds.0 => {
             node.binds.pop();
         }
-        7 if node.binds.len() > shape.binds.0 => {
+        8 if node.binds.len() > shape.binds.0 => {
             node.binds.remove(0);
         }
-        8 if node.binds.iter().any(|bind| bind.chained) => {
+        9 if node.binds.iter().any(|bind| bind.chained) => {
             node.binds.iter_mut().for_each(|bind| bind.chained = false);
         }
-        9 => {
-            let plainest = if node.op == Op::Released {
+        10 => {
+            let plainest = if node.op.is_counted() {
                 Var::SHARED
             } else {
                 Var::NUMBER
@@ -197,7 +200,7 @@ fn plainer(node: &mut Node, kind: usize) -> bool {
             };
             bind.var = plainest;
         }
-        10 if shape.times && node.times > 1 => node.times = 1,
+        11 if shape.times && node.times > 1 => node.times = 1,
         _ => return false,
     }
     true

@@ -4,7 +4,7 @@
 //! model knows exactly what the unit itself sees. A task that runs beside the unit may see the end
 //! of a scope that is cancelled after its spawn, or may not; [`Moment`] tells these apart.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub(crate) enum Reason {
     Deadline,
     /// Cancelled by this statement.
     Cancelled(u32),
+    /// Cancelled by a `task::scope`: by a policy, a panic of its body, or its drop.
+    TaskScope,
     /// The runtime that watches the deadline was shut down.
     ShutDown,
     /// Another one, which no statement gives.
@@ -50,8 +52,11 @@ impl Reason {
         };
         let cause = cause.to_string();
         let id = cause.strip_prefix(CANCELLED_BY).map(str::parse);
-        id.and_then(Result::ok)
-            .map_or(Self::Strange, Self::Cancelled)
+        match id {
+            Some(Ok(id)) => Self::Cancelled(id),
+            None if ended.label() == Some("task::scope") => Self::TaskScope,
+            _ => Self::Strange,
+        }
     }
 }
 
@@ -105,7 +110,7 @@ pub(crate) type Scope = u32;
 #[derive(Clone, Default)]
 pub(crate) struct Moment {
     pub(crate) ended: Vec<(Scope, Reason)>,
-    pub(crate) may_have: BTreeMap<Scope, Reason>,
+    pub(crate) may_have: BTreeSet<(Scope, Reason)>,
     /// The runtime may have been shut down.
     pub(crate) shut_down: bool,
 }
@@ -126,13 +131,7 @@ impl Moment {
     /// Returns any moment between this one and `later`.
     pub(crate) fn until(&self, later: &Moment) -> Moment {
         let mut may_have = self.may_have.clone();
-        may_have.extend(
-            later
-                .may_have
-                .iter()
-                .map(|(scope, reason)| (*scope, *reason)),
-        );
-        may_have.extend(later.ended.iter().copied());
+        may_have.extend(later.may_have.iter().chain(&later.ended));
         Moment {
             ended: self.ended.clone(),
             may_have,
@@ -144,8 +143,6 @@ impl Moment {
 /// What can end the work of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Source {
-    /// A deadline that had passed when it was set.
-    Passed,
     /// A deadline that does not pass, but whose runtime can be shut down.
     Hours,
     Scope(Scope),
@@ -156,8 +153,9 @@ enum Source {
 pub(crate) struct Work {
     hours: Option<u8>,
     sources: Vec<Source>,
-    /// The reason, if the work had certainly ended when the innermost deadline or scope began.
-    ended: Option<Reason>,
+    /// The possible reasons, if the work had certainly ended when its innermost deadline or scope
+    /// began.
+    ended: BTreeSet<Reason>,
 }
 
 impl Work {
@@ -166,14 +164,16 @@ impl Work {
         self.hours.is_none() && self.sources.is_empty()
     }
 
-    /// Returns the work under a deadline of so many hours.
+    /// Returns the work under a deadline of so many hours. One of 0 hours has passed.
     pub(crate) fn within(&self, hours: u8, now: &Moment) -> Self {
         let mut work = self.below(now);
         work.hours = Some(self.hours.map_or(hours, |around| around.min(hours)));
-        work.sources.push(match hours {
-            0 => Source::Passed,
-            _ => Source::Hours,
-        });
+        work.sources.push(Source::Hours);
+        if hours == 0 {
+            let around = self.seen_at(now).into_iter();
+            let reasons = around.map(|reason| reason.unwrap_or(Reason::Deadline));
+            work.ended = reasons.collect();
+        }
         work
     }
 
@@ -182,37 +182,32 @@ impl Work {
         let mut work = self.below(now);
         work.sources.push(Source::Scope(scope));
         // The scope's own reason comes before those around it.
-        work.ended = now.has_ended(scope).or(work.ended);
+        if let Some(reason) = now.has_ended(scope) {
+            work.ended = BTreeSet::from([reason]);
+        }
         work
     }
 
     fn below(&self, now: &Moment) -> Self {
         let mut work = self.clone();
-        let ended = self.seen_at(now);
-        if let (1, Some(reason)) = (ended.len(), ended.first()) {
-            work.ended = *reason;
-        }
+        let reasons: Option<BTreeSet<Reason>> = self.seen_at(now).into_iter().collect();
+        work.ended = reasons.unwrap_or_default();
         work
     }
 
     /// Returns the possible reasons at a moment; `None` if the work may not have ended.
     pub(crate) fn seen_at(&self, moment: &Moment) -> BTreeSet<Option<Reason>> {
-        if self.ended.is_some() {
-            return BTreeSet::from([self.ended]);
+        if !self.ended.is_empty() {
+            return self.ended.iter().copied().map(Some).collect();
         }
         let has = |scope: Scope| self.sources.contains(&Source::Scope(scope));
-        let certain = if self.sources.contains(&Source::Passed) {
-            Some(Reason::Deadline)
-        } else {
-            // The first reason is the one that counts.
-            let first = moment.ended.iter().find(|(scope, _)| has(*scope));
-            first.map(|(_, reason)| *reason)
-        };
-        let mut all = BTreeSet::from([certain]);
+        // The first reason is the one that counts.
+        let first = moment.ended.iter().find(|(scope, _)| has(*scope));
+        let mut all = BTreeSet::from([first.map(|(_, reason)| *reason)]);
         let may_have = moment.may_have.iter();
         all.extend(
             may_have
-                .filter(|(scope, _)| has(**scope) && moment.has_ended(**scope).is_none())
+                .filter(|(scope, _)| has(*scope) && moment.has_ended(*scope).is_none())
                 .map(|(_, reason)| Some(*reason)),
         );
         if moment.shut_down && self.sources.contains(&Source::Hours) {

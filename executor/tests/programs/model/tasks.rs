@@ -156,7 +156,13 @@ impl Model {
     pub(super) fn parked<'p>(&mut self, node: &'p Node, at: &At, slots: &Slots<'p>) {
         let task = self.spawned(node, at, &slots.frames);
         let waited = node.op != Op::LeaveParked && at.certain;
+        let mut item = task.at.item;
+        if node.op == Op::AbortOnDrop {
+            item = "C-108: a dropped handle aborts its task, in the task's frame";
+            self.expected.also((node.id, Role::Owned), item);
+        }
         let inside = At {
+            item,
             certain: task.at.certain && (waited || !self.on.cut_short),
             ..task.at
         };
@@ -172,8 +178,9 @@ impl Model {
         if !waited && self.on.cut_short {
             ends.cancelled = true;
         }
-        self.reported(&ends, inside.certain && (waited || self.on.has_hook));
-        if node.op != Op::LeaveParked {
+        let is_joined = waited && node.op != Op::AbortOnDrop;
+        self.reported(&ends, inside.certain && (is_joined || self.on.has_hook));
+        if !matches!(node.op, Op::LeaveParked | Op::AbortOnDrop) {
             self.ended(
                 node.id,
                 &at.bindings,

@@ -48,7 +48,9 @@ impl Model {
                     self.awaited(task, at, node.id);
                 }
             }
-            Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked => {
+            Op::TaskScope => return self.task_scope(node, at, slots),
+            Op::FirstOf => self.first_of(node, at, slots),
+            Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked | Op::AbortOnDrop => {
                 self.parked(node, at, slots);
             }
             Op::AbortAtOnce => self.aborted_at_once(node, at, slots),
@@ -155,7 +157,7 @@ impl Model {
     }
 
     /// Returns the possible ends of a branch without adding its observations.
-    fn foresee(&mut self, node: &Node, index: usize, at: &At) -> Ends {
+    pub(super) fn foresee(&mut self, node: &Node, index: usize, at: &At) -> Ends {
         let said = std::mem::take(&mut self.expected);
         let ends = self.unit(node, index, at, Default::default());
         self.expected = said;

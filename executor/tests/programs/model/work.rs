@@ -7,7 +7,7 @@ use crate::bindings::Bindings;
 use crate::expect::{Note, Role};
 use crate::program::{Node, Op};
 use crate::variables::Seen;
-use crate::work::{Moment, Reason};
+use crate::work::{Moment, Reason, Scope};
 
 const DEADLINE: &str = "C-84: the earlier deadline";
 const SHIELD: &str = "C-97: shield keeps the values and drops the end";
@@ -116,16 +116,26 @@ impl Model {
         Some(at.under(at.bindings.with_work(work), item))
     }
 
+    pub(super) fn new_scope(&mut self) -> Scope {
+        self.scopes += 1;
+        self.scopes
+    }
+
     /// Evaluates statements that make scopes and cancel them.
     pub(super) fn cancels(&mut self, node: &Node, slots: &mut Slots<'_>) -> Ends {
         let slot = usize::from(node.slot);
         if node.op == Op::NewScope {
-            self.scopes += 1;
-            slots.scopes[slot] = Some(self.scopes);
+            slots.scopes[slot] = Some(self.new_scope());
         } else if let Some(scope) = slots.scopes[slot] {
             let reason = Reason::Cancelled(node.id);
             self.now.cancelled(scope, reason);
-            self.cancelled.entry(scope).or_insert(reason);
+            if !self
+                .cancelled
+                .iter()
+                .any(|(cancelled, _)| *cancelled == scope)
+            {
+                self.cancelled.insert((scope, reason));
+            }
         }
         Ends::done()
     }

@@ -12,7 +12,7 @@ use framewise::context::coop::with_budget;
 use futures::future::{BoxFuture, FutureExt};
 
 use super::run::Run;
-use crate::program::Node;
+use crate::program::{Node, Op};
 use crate::variables::run_under;
 
 /// The fault of the runtime.
@@ -80,10 +80,18 @@ pub(crate) enum Fault {
     SpawnsShielded,
     /// A callback of an end runs in the root frame.
     CallsOnCancelAtRoot,
-    /// A cancel also ends the other scopes of the code that cancels.
-    CancelsOthers,
+    /// A cancel also ends the scopes around the code that cancels.
+    CancelsAround,
     /// Operations do not fail.
     OperationsIgnoreEnds,
+    /// A scope of tasks does not wait for its first child.
+    ScopesEndEarly,
+    /// The cancel of a scope of tasks does not reach its children.
+    CancelsNoChild,
+    /// The results of a scope of tasks are in another order.
+    MixesResults,
+    /// A task that its handle's drop aborts is dropped in the root frame.
+    AbortsOnDropOutside,
 }
 
 /// Polls and drops a future in a wrong frame.
@@ -174,17 +182,33 @@ pub(super) fn task<T: 'static>(
     })
 }
 
-/// Returns the loser of a select, with the fault applied.
-pub(super) fn loser<'a>(run: &Run, future: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
-    if !run.is(Fault::DropsLoserOutside) {
-        return future;
+/// Returns the future of a task that parks, with the fault applied.
+pub(super) fn parked(
+    run: &Run,
+    node: &Node,
+    future: impl Future<Output = ()> + Send + 'static,
+) -> BoxFuture<'static, ()> {
+    if node.op == Op::AbortOnDrop && run.is(Fault::AbortsOnDropOutside) {
+        return dropped_at_root(Box::pin(future));
     }
+    task(run, future)
+}
+
+fn dropped_at_root<'a>(future: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
     Box::pin(Misplaced {
         polled: Polled::Never,
         at_drop: Some(Frame::root()),
         number: 0,
         inner: Some(future),
     })
+}
+
+/// Returns the loser of a select, with the fault applied.
+pub(super) fn loser<'a>(run: &Run, future: BoxFuture<'a, ()>) -> BoxFuture<'a, ()> {
+    if !run.is(Fault::DropsLoserOutside) {
+        return future;
+    }
+    dropped_at_root(future)
 }
 
 /// Returns the frame of a scope that stays current after it, by the fault.

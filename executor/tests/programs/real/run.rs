@@ -264,6 +264,10 @@ impl Run {
 
     /// Observes the end of a task.
     pub(crate) fn ended<T>(&self, id: u32, ended: Result<T, JoinError>) {
+        self.ended_at((id, Role::Ended), ended);
+    }
+
+    pub(crate) fn ended_at<T>(&self, place: Place, ended: Result<T, JoinError>) {
         let note = match &ended {
             Ok(_) => Note::Done,
             Err(error) => match error.frame() {
@@ -278,7 +282,7 @@ impl Run {
                 },
             },
         };
-        self.observe((id, Role::Ended), note);
+        self.observe(place, note);
     }
 }
 

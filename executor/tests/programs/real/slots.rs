@@ -28,6 +28,8 @@ pub(super) struct Slots {
     pub(super) closures: [Option<Closure>; SLOTS],
     pub(super) tasks: [Option<Spawned>; SLOTS],
     pub(super) scopes: [Option<Scope>; SLOTS],
+    /// The scopes in which the code runs, for a seeded fault.
+    pub(super) around: Vec<Scope>,
     /// `true` on the thread of a `LocalSet`.
     pub(super) local: bool,
 }
@@ -39,6 +41,7 @@ impl Slots {
             closures: Default::default(),
             tasks: Default::default(),
             scopes: Default::default(),
+            around: Vec::new(),
             local,
         }
     }

@@ -14,11 +14,11 @@ use framewise::{Frame, spawn};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::branches;
 use super::faults::{self, Fault};
 use super::run::{Run, Watched};
 use super::slots::{Slots, Spawned};
 use super::steps::{self, Guards};
+use super::{branches, children};
 use super::{tasks, work};
 use crate::expect::{Note, Place, Role};
 use crate::program::{Node, Op};
@@ -125,12 +125,19 @@ async fn statement(
             }
         }
         Op::ScopeWithin | Op::ScopePast | Op::Shield | Op::ScopeIn => {
-            let scope = slots.scopes[slot].clone();
+            let scope = slots.scopes[slot]
+                .clone()
+                .filter(|_| node.op == Op::ScopeIn);
+            let around = slots.around.len();
+            slots.around.extend(scope.clone());
             let body = kept(run, node, block(run, node, 0, slots));
             work::scoped(run, node, scope, body).boxed().await;
+            slots.around.truncate(around);
         }
         Op::Obey => work::obey(run, id).await,
-        Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked => {
+        Op::TaskScope => children::beside_body(run, node, slots).boxed().await,
+        Op::FirstOf => children::first(run, node, slots).boxed().await,
+        Op::AbortParked | Op::AbortParkedFromThread | Op::LeaveParked | Op::AbortOnDrop => {
             parked(run, node, slots).boxed().await;
         }
         Op::AbortAtOnce => {
@@ -264,7 +271,7 @@ async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     let owned = run.watched(node.id, Role::Owned);
     let busy = run.busy();
     let (body, frames) = (node.clone(), slots.frames.clone());
-    let task = spawn(faults::task(run, {
+    let task = spawn(faults::parked(run, node, {
         let run = Arc::clone(run);
         async move {
             let _owned = owned;
@@ -283,6 +290,14 @@ async fn parked(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
     }
     // An error means that the task panicked.
     let _ = has_parked.await;
+    if node.op == Op::AbortOnDrop {
+        let aborted = task.abort_handle();
+        run_under(run.made(node, 0), || drop(task.abort_on_drop()));
+        while !aborted.is_finished() {
+            yield_now().await;
+        }
+        return;
+    }
     if node.op == Op::AbortParkedFromThread {
         tasks::abort_by_thread(&task);
     } else {

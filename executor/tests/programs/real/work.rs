@@ -40,7 +40,11 @@ pub(super) fn run(run: &Run, node: &Node, slots: &mut Slots, body: impl FnOnce(&
         Op::RunShielded if run.is(Fault::ShieldsNothing) => body(slots),
         Op::RunShielded => run_shielded(|| body(slots)),
         _ => match slots.scopes[usize::from(node.slot)].clone() {
-            Some(scope) => scope.scope.run(|| body(slots)),
+            Some(scope) => {
+                slots.around.push(scope.clone());
+                scope.scope.run(|| body(slots));
+                slots.around.pop();
+            }
             None => body(slots),
         },
     }
@@ -91,9 +95,9 @@ pub(super) fn statement(run: &Arc<Run>, node: &Node, slots: &mut Slots, guards: 
             } else {
                 cancel()
             };
-            if run.is(Fault::CancelsOthers) {
-                let all = slots.scopes.iter().flatten();
-                all.for_each(|scope| _ = scope.handle.cancel_with(cause_of(node.id)));
+            if run.is(Fault::CancelsAround) {
+                let around = slots.around.iter();
+                around.for_each(|scope| _ = scope.handle.cancel_with(cause_of(node.id)));
             }
             if ends == had_ended || !handle.is_cancelled() {
                 run.complain(format!("C-85: #{} has not ended its scope once", node.id));
