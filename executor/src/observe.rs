@@ -27,7 +27,6 @@ use crate::account::runtime::RuntimeAccount;
 use crate::panics::PanicHook;
 use crate::task::header::{Header, Polled, TaskRef, Vtable};
 use crate::task::mirrored;
-use crate::task::waker::{TRACKED_WAKER_VTABLE, WAKER_VTABLE};
 
 /// What a runtime observes its tasks by. It is made with the runtime, and ends after all of its
 /// tasks (rule T7 in `task/header.rs`).
@@ -38,6 +37,17 @@ pub(crate) struct Observer {
     unhandled_panic: Option<PanicHook>,
     /// The runtime's account, if it has one.
     pub(crate) account: Option<Arc<RuntimeAccount>>,
+}
+
+/// How much of a task's life is observed: which vtable it needs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Observation {
+    /// Its spawn and its end.
+    Ends,
+    /// Its wakes, and the time of its polls.
+    Accounted,
+    /// All of it.
+    Everything,
 }
 
 impl Observer {
@@ -54,6 +64,17 @@ impl Observer {
             unhandled_panic,
             account,
         })
+    }
+
+    /// Returns how much is observed of a task.
+    pub(crate) fn observation(&self) -> Observation {
+        if self.tracks_wakes || self.hooks.are_of_polls() {
+            Observation::Everything
+        } else if self.account.is_some() {
+            Observation::Accounted
+        } else {
+            Observation::Ends
+        }
     }
 }
 
@@ -96,6 +117,24 @@ pub(crate) unsafe fn schedule(pointer: NonNull<Header>) {
     }
 }
 
+/// Polls a task by the plain table.
+///
+/// # Safety
+///
+/// Like the function of the plain table, for an observed task.
+#[inline(always)]
+unsafe fn poll_plainly(pointer: NonNull<Header>, wakers: &'static RawWakerVTable) -> Polled {
+    // SAFETY: by the contract: the caller runs the task.
+    unsafe {
+        let task = TaskRef::new(pointer);
+        if task.frame().is_mirrored() {
+            mirrored::poll(pointer, wakers)
+        } else {
+            (plain(task).poll)(pointer, wakers)
+        }
+    }
+}
+
 /// Polls a task, in the midst of its observers.
 ///
 /// # Safety
@@ -106,26 +145,31 @@ pub(crate) unsafe fn poll(pointer: NonNull<Header>, _wakers: &'static RawWakerVT
     // still alive, and the caller's.
     unsafe {
         let task = TaskRef::new(pointer);
-        let wakers = if extension(&task).tracks_wakes() {
-            &TRACKED_WAKER_VTABLE
-        } else {
-            &WAKER_VTABLE
-        };
-        let measured = extension(&task).measure();
-        extension(&task).before_poll(task);
-        let polled = if task.frame().is_mirrored() {
-            mirrored::poll(pointer, wakers)
-        } else {
-            (plain(task).poll)(pointer, wakers)
-        };
-        if polled == Polled::Pending {
-            extension(&task).after_poll(task);
-        }
-        if let Some(measured) = measured {
-            let pending = (polled == Polled::Pending).then(|| extension(&task).account());
-            measured.end(pending.flatten());
-        }
-        polled
+        let wakers = extension(&task).wakers();
+        Extension::measure(extension(&task), || {
+            extension(&task).before_poll(task);
+            let polled = poll_plainly(pointer, wakers);
+            if polled == Polled::Pending {
+                extension(&task).after_poll(task);
+            }
+            polled
+        })
+    }
+}
+
+/// Polls a task whose polls nothing observes but the account: see [`Observation::Accounted`].
+///
+/// # Safety
+///
+/// Like the function of the plain table, for an observed task.
+pub(crate) unsafe fn poll_accounted(
+    pointer: NonNull<Header>,
+    wakers: &'static RawWakerVTable,
+) -> Polled {
+    // SAFETY: like in `poll`.
+    unsafe {
+        let task = TaskRef::new(pointer);
+        Extension::measure(extension(&task), || poll_plainly(pointer, wakers))
     }
 }
 

@@ -14,7 +14,7 @@ use framewise::net::{TcpListener, TcpStream};
 use framewise::runtime::{Builder, LocalRuntime};
 use framewise::task::{JoinSet, LocalSet, block_in_place, spawn_local, yield_now};
 use framewise::time::{set_timeout, sleep, timeout};
-use framewise::{ContextVar, Frame, JoinHandle, spawn, spawn_blocking, spawn_root};
+use framewise::{ContextVar, Frame, JoinHandle, account, spawn, spawn_blocking, spawn_root};
 use framewise_test_support::{everywhere, on_drop};
 
 thread_local! {
@@ -63,6 +63,37 @@ fn c93_tasks_with_different_values_take_turns() {
         }));
         told(0);
     });
+}
+
+/// How much of a task is observed decides how it is polled.
+#[test]
+fn c93_in_a_runtime_that_observes_its_tasks() {
+    type Observe = fn(Builder) -> Builder;
+    static KEY: ContextVar<u64> = ContextVar::new("key");
+    let kinds: [Observe; 5] = [
+        |builder| builder.on_task_spawn(|_, _| {}).on_task_drop(|_, _| {}),
+        |builder| builder.on_before_poll(|_, _| told(MIRRORED.get().unwrap_or(0))),
+        |builder| builder.on_task_complete(|_, _| {}),
+        |builder| builder.account(&account::by(&KEY)),
+        |builder| builder.track_wakes(true),
+    ];
+    for observe in kinds {
+        let runtime = observe(Builder::new().worker_threads(2)).build().unwrap();
+        runtime.block_on(MIRRORED.scope(1, async {
+            let tasks = [
+                spawn(polled_with(1)),
+                spawn_root(polled_with(0)),
+                MIRRORED.run(2, || spawn(polled_with(2))),
+                MIRRORED.run_unbound(|| spawn(polled_with(0))),
+            ];
+            for task in tasks {
+                task.await.unwrap();
+                told(1);
+            }
+        }));
+        drop(runtime);
+        told(0);
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@
 mod lookup;
 
 use std::cell::Cell;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use framewise_context::Frame;
@@ -33,6 +33,7 @@ use super::clock::{AccountClock, AccountTicks};
 use super::request::{MeasuredRequest, RequestCount, add_to};
 use super::runtime::{Payer, RuntimeAccount, TaskAccount};
 use super::tally::{Shard, Tally, Writers};
+use crate::task::header::Polled;
 
 /// One wake in as many is timed, unless its request is measured.
 const WAKES_PER_SAMPLE: u32 = 8;
@@ -90,28 +91,32 @@ const NOTHING_RUNS: Running = Running {
     frame: u64::MAX,
 };
 
-/// A poll that is measured. It does not outlive the meter: both are on the stack, this above.
-#[must_use]
-pub(crate) struct MeasuredPoll {
-    meter: *const Meter,
-    /// The poll of the task in whose poll this one is: that of a task of a `LocalSet`.
-    outer: Option<(Running, Option<framewise_sync::Arc<Tally>>)>,
-}
-
 /// Puts the thread's previous meter back.
 pub(crate) struct MeterGuard<'a> {
     meter: &'a Meter,
     previous: *const Meter,
 }
 
-/// Returns this thread's meter, if it belongs to `account`.
+/// Calls `f` with this thread's meter.
+// Only the load is in the closure for the thread-local: so all of it is inlined.
+#[inline(always)]
+fn on_this_thread<R>(f: impl FnOnce(Option<&Meter>) -> R) -> R {
+    let meter = METER.with(framewise_sync::cell::Cell::get);
+    // SAFETY: M1.
+    f(unsafe { meter.as_ref() })
+}
+
+/// Calls `f` with this thread's meter, if it belongs to `account`.
 #[inline(always)]
 fn here<R>(account: &RuntimeAccount, f: impl FnOnce(Option<&Meter>) -> R) -> R {
-    METER.with(|meter| {
-        // SAFETY: M1.
-        let meter = unsafe { meter.get().as_ref() };
-        f(meter.filter(|meter| ptr::eq(&*meter.account, account)))
-    })
+    on_this_thread(|meter| f(meter.filter(|meter| ptr::eq(&*meter.account, account))))
+}
+
+/// Returns this thread's meter, if it belongs to `account`. It is there until the caller returns
+/// (M1).
+#[inline(always)]
+pub(crate) fn pointer_here(account: &RuntimeAccount) -> Option<NonNull<Meter>> {
+    here(account, |meter| meter.map(NonNull::from))
 }
 
 /// Returns the number of the worker that this thread is.
@@ -133,10 +138,7 @@ pub(super) fn payer_here(account: &RuntimeAccount, frame: &Frame) -> Payer {
 /// Returns `true` if the wake that this thread is doing is one of those that are timed.
 #[inline]
 pub(super) fn samples_here() -> bool {
-    METER.with(|meter| {
-        // SAFETY: M1.
-        unsafe { meter.get().as_ref() }.is_none_or(Meter::samples)
-    })
+    on_this_thread(|meter| meter.is_none_or(Meter::samples))
 }
 
 /// Takes over the tally of a task that has ended. It stays while it is current.
@@ -167,11 +169,8 @@ pub(super) fn keep(
 /// The running task polls a request that is measured: times its wakes from now on. Returns the
 /// queue delay before this poll, if it was timed.
 pub(super) fn begin_measured_poll() -> AccountTicks {
-    METER.with(|meter| {
-        // SAFETY: M1.
-        let Some(meter) = (unsafe { meter.get().as_ref() }) else {
-            return 0;
-        };
+    on_this_thread(|meter| {
+        let Some(meter) = meter else { return 0 };
         let running = meter.running.get();
         if running.frame == NOTHING_RUNS.frame {
             return 0;
@@ -184,20 +183,16 @@ pub(super) fn begin_measured_poll() -> AccountTicks {
 
 /// The shard under which this thread allocates; null if it is not measured, or looks a key up.
 pub(super) fn allocating_shard() -> *const Shard {
-    METER.with(|meter| {
-        // SAFETY: M1.
-        match unsafe { meter.get().as_ref() } {
-            Some(meter) if !meter.looks_up.get() => meter.current.get().shard,
-            _ => ptr::null(),
-        }
+    on_this_thread(|meter| match meter {
+        Some(meter) if !meter.looks_up.get() => meter.current.get().shard,
+        _ => ptr::null(),
     })
 }
 
 /// The thread enters or leaves a frame: `frame` is current from now on.
 pub(crate) fn follow(frame: &Frame) {
-    METER.with(|meter| {
-        // SAFETY: M1.
-        if let Some(meter) = unsafe { meter.get().as_ref() } {
+    on_this_thread(|meter| {
+        if let Some(meter) = meter {
             meter.switch(frame);
         }
     });
@@ -299,28 +294,83 @@ impl Meter {
     }
 }
 
-impl RuntimeAccount {
-    /// Begins the measurement of a poll. The caller runs the task. `None` on a thread that is not
-    /// the runtime's.
-    #[inline]
-    pub(crate) fn begin_poll(&self, task: &TaskAccount) -> Option<MeasuredPoll> {
-        here(self, |meter| Some(meter?.begin_poll(task)))
-    }
-}
-
 impl Meter {
+    /// Polls a task by `poll`, and measures that. The caller runs the task.
+    ///
+    /// # Safety
+    ///
+    /// The task is the caller's until the poll, and after it if that returns `Pending`.
     #[inline(always)]
-    fn begin_poll(&self, task: &TaskAccount) -> MeasuredPoll {
-        let outer = if self.running.get().task.is_null() {
+    pub(crate) unsafe fn measure(
+        &self,
+        task: *const TaskAccount,
+        poll: impl FnOnce() -> Polled,
+    ) -> Polled {
+        // SAFETY: by the contract.
+        unsafe {
+            if !self.running.get().task.is_null() {
+                return self.measure_nested(task, poll);
+            }
             if self.worker.get().is_none() {
                 // A thread of the pool was idle before, or took the call out of the queue.
                 self.last.set(self.now());
             }
-            None
-        } else {
-            self.attribute(self.now());
-            Some((self.running.get(), self.kept.take()))
-        };
+            self.measure_innermost(task, poll)
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Like [`measure`](Self::measure).
+    #[inline(always)]
+    unsafe fn measure_innermost(
+        &self,
+        task: *const TaskAccount,
+        poll: impl FnOnce() -> Polled,
+    ) -> Polled {
+        // SAFETY: by the contract.
+        self.begin_poll(unsafe { &*task });
+        let polled = poll();
+        self.attribute(self.now());
+        if polled == Polled::Pending {
+            // SAFETY: by the contract: the task is still the caller's.
+            let task = unsafe { &*task };
+            // If it was woken meanwhile, it is runnable from now on. Otherwise its waker says.
+            let is_sampled = task.is_timed.get() || self.samples();
+            task.set_runnable_since(if is_sampled { self.last.get() } else { 0 });
+        }
+        self.running.set(NOTHING_RUNS);
+        self.current.set(self.none.get());
+        // SAFETY: only this thread has the cell.
+        if unsafe { (*self.kept.as_ptr()).is_some() } {
+            drop(self.kept.take());
+        }
+        polled
+    }
+
+    /// Like [`measure`](Self::measure), within the poll of another task: for one of a `LocalSet`.
+    ///
+    /// # Safety
+    ///
+    /// Like [`measure`](Self::measure).
+    #[cold]
+    unsafe fn measure_nested(
+        &self,
+        task: *const TaskAccount,
+        poll: impl FnOnce() -> Polled,
+    ) -> Polled {
+        self.attribute(self.now());
+        let outer = (self.running.get(), self.kept.take());
+        // SAFETY: by the contract.
+        let polled = unsafe { self.measure_innermost(task, poll) };
+        self.running.set(outer.0);
+        self.kept.set(outer.1);
+        self.switch(&Frame::current());
+        polled
+    }
+
+    #[inline(always)]
+    fn begin_poll(&self, task: &TaskAccount) {
         let since = task.runnable_since();
         if since == 0 {
             self.delay.set(0);
@@ -343,7 +393,6 @@ impl Meter {
         self.writers().add(counter, 1);
         // SAFETY: M3.
         unsafe { add_to(task.request, count, 1) }
-        MeasuredPoll { meter: self, outer }
     }
 
     fn writers(&self) -> Writers {
@@ -373,32 +422,6 @@ impl Meter {
             add_to(task.request, RequestCount::Queued, delay);
         }
         self.looks_up.set(looked_up);
-    }
-}
-
-impl MeasuredPoll {
-    /// Ends the measurement. `task` is the task, if it is pending and still the caller's.
-    #[inline]
-    pub(crate) fn end(self, task: Option<&TaskAccount>) {
-        // SAFETY: the meter is further down on the stack.
-        let meter = unsafe { &*self.meter };
-        meter.attribute(meter.now());
-        if let Some(task) = task {
-            // If it was woken meanwhile, it is runnable from now on. Otherwise its waker says.
-            let is_sampled = task.is_timed.get() || meter.samples();
-            task.set_runnable_since(if is_sampled { meter.last.get() } else { 0 });
-        }
-        meter.running.set(NOTHING_RUNS);
-        meter.current.set(meter.none.get());
-        // SAFETY: only this thread has the cell.
-        if unsafe { (*meter.kept.as_ptr()).is_some() } {
-            drop(meter.kept.take());
-        }
-        if let Some((running, kept)) = self.outer {
-            meter.running.set(running);
-            meter.kept.set(kept);
-            meter.switch(&Frame::current());
-        }
     }
 }
 

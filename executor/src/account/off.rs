@@ -3,20 +3,31 @@
 /// The thread's meter.
 pub(crate) mod meter {
     use std::convert::Infallible;
+    use std::ptr::NonNull;
     use std::sync::Arc;
 
     use super::runtime::{RuntimeAccount, TaskAccount};
+    use crate::task::header::Polled;
 
     pub(crate) struct Meter(Infallible);
-
-    #[must_use]
-    pub(crate) struct MeasuredPoll(Infallible);
 
     pub(crate) fn with_here<R>(account: &RuntimeAccount, _: impl FnOnce(&Meter) -> R) -> Option<R> {
         match account.0 {}
     }
 
+    pub(crate) fn pointer_here(account: &RuntimeAccount) -> Option<NonNull<Meter>> {
+        match account.0 {}
+    }
+
     impl Meter {
+        pub(crate) unsafe fn measure(
+            &self,
+            _: *const TaskAccount,
+            _: impl FnOnce() -> Polled,
+        ) -> Polled {
+            match self.0 {}
+        }
+
         pub(crate) fn of_worker(account: Arc<RuntimeAccount>, _: usize) -> Self {
             match account.0 {}
         }
@@ -45,12 +56,6 @@ pub(crate) mod meter {
             match self.0 {}
         }
     }
-
-    impl MeasuredPoll {
-        pub(crate) fn end(self, _: Option<&TaskAccount>) {
-            match self.0 {}
-        }
-    }
 }
 
 /// The runtime's account.
@@ -58,8 +63,6 @@ pub(crate) mod runtime {
     use std::convert::Infallible;
 
     use framewise_context::Frame;
-
-    use super::meter::MeasuredPoll;
 
     pub(crate) struct RuntimeAccount(pub(super) Infallible);
 
@@ -71,10 +74,6 @@ pub(crate) mod runtime {
         }
 
         pub(crate) fn runnable(&self, _: &TaskAccount) {
-            match self.0 {}
-        }
-
-        pub(crate) fn begin_poll(&self, _: &TaskAccount) -> Option<MeasuredPoll> {
             match self.0 {}
         }
 

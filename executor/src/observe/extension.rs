@@ -3,7 +3,8 @@
 //! Owns the order of the observers at each step. Knows neither queues nor the future's type.
 
 use std::panic::Location;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
+use std::task::RawWakerVTable;
 
 use framewise_context::Frame;
 use framewise_sync::cell::UnsafeCell;
@@ -11,9 +12,10 @@ use framewise_sync::cell::UnsafeCell;
 use super::Observer;
 use super::hooks::{self, TaskMeta};
 use super::wakes::Record;
-use crate::account::meter::MeasuredPoll;
+use crate::account::meter;
 use crate::account::runtime::{RuntimeAccount, TaskAccount};
-use crate::task::header::TaskRef;
+use crate::task::header::{Polled, TaskRef};
+use crate::task::waker::{TRACKED_WAKER_VTABLE, WAKER_VTABLE};
 use crate::task::{Id, try_id};
 
 /// The extension of an observed task.
@@ -26,7 +28,8 @@ pub(crate) struct Extension {
     blocks: bool,
     /// `false` if a hook has spawned the task.
     is_hooked: bool,
-    /// `true` from before a poll until after it. Belongs to the runner, like the stage (T2).
+    /// `true` from before a poll until after it, if a hook asks. Belongs to the runner, like the
+    /// stage (T2).
     is_polled: UnsafeCell<bool>,
     /// Wakes and ancestors, if they are recorded.
     record: Option<Box<Record>>,
@@ -71,8 +74,13 @@ impl Extension {
         self.spawned_at
     }
 
-    pub(super) fn tracks_wakes(&self) -> bool {
-        self.record.is_some()
+    /// Returns the table of wakers for the task.
+    pub(super) fn wakers(&self) -> &'static RawWakerVTable {
+        if self.record.is_some() {
+            &TRACKED_WAKER_VTABLE
+        } else {
+            &WAKER_VTABLE
+        }
     }
 
     /// The task was made.
@@ -94,19 +102,30 @@ impl Extension {
         }
     }
 
+    #[inline]
     fn accounts(&self) -> Option<(&RuntimeAccount, &TaskAccount)> {
         let task = self.account.as_ref()?;
         Some((self.observer().account.as_ref()?, task))
     }
 
-    pub(super) fn account(&self) -> Option<&TaskAccount> {
-        self.account.as_ref()
-    }
-
-    /// Begins to measure a poll. The caller runs the task.
-    pub(super) fn measure(&self) -> Option<MeasuredPoll> {
-        let (account, task) = self.accounts()?;
-        account.begin_poll(task)
+    /// Polls the task by `poll`, for the account if the runtime has one.
+    ///
+    /// # Safety
+    ///
+    /// `this` is the extension of a task that the caller runs. `poll` polls that task, and returns
+    /// `Pending` if the caller still runs it.
+    #[inline(always)]
+    pub(super) unsafe fn measure(this: *const Self, poll: impl FnOnce() -> Polled) -> Polled {
+        // SAFETY: by the contract: `this` is there until the poll.
+        let measured = unsafe { &*this }.accounts().and_then(|(account, task)| {
+            let meter = meter::pointer_here(account)?;
+            Some((meter, ptr::from_ref(task)))
+        });
+        match measured {
+            // SAFETY: the meter is further down on this thread's stack; the rest by the contract.
+            Some((meter, task)) => unsafe { meter.as_ref().measure(task, poll) },
+            None => poll(),
+        }
     }
 
     /// The running code wakes the task. On any thread.

@@ -42,6 +42,14 @@ impl Hooks {
             .iter()
             .all(|hook| hook.is_none())
     }
+
+    /// Returns `true` if a hook is set that has to do with polls: one is called around them, or
+    /// only where a poll has ended the task.
+    pub(super) fn are_of_polls(&self) -> bool {
+        [&self.before_poll, &self.after_poll, &self.complete]
+            .iter()
+            .any(|hook| hook.is_some())
+    }
 }
 
 /// What a hook of a runtime gets to know about a task; see

@@ -26,7 +26,7 @@ use super::mirrored;
 pub(crate) use super::schedule::Schedule;
 use super::state::{FinishAction, OutputOwner, StartAction, WakeAction};
 use super::waker::BorrowedWaker;
-use crate::observe::{self, Extension};
+use crate::observe::{self, Extension, Observation, Observer};
 
 /// A task's one allocation.
 #[repr(C)]
@@ -66,18 +66,44 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         plain: None,
     };
 
-    /// The table of an observed task. What it does more is the same for all types, so the poll is
-    /// compiled once.
-    const OBSERVED: Vtable = Vtable {
-        poll: observe::poll,
-        schedule: observe::schedule,
+    /// The table of a task of which the spawn and the end are observed.
+    const OBSERVED_ENDS: Vtable = Vtable {
         free: Self::free_observed,
         extension: offset_of!(Observed<F, S, L>, core),
         plain: Some(&Self::VTABLE),
         ..Self::VTABLE
     };
 
-    /// The table of a task in a frame with mirrored variables. That of an observed task serves such
+    /// Like [`OBSERVED_ENDS`](Self::OBSERVED_ENDS), in a frame with mirrored variables.
+    const OBSERVED_MIRRORED: Vtable = Vtable {
+        poll: mirrored::poll,
+        ..Self::OBSERVED_ENDS
+    };
+
+    /// The table of an observed task that is accounted for. What it does more is the same for all
+    /// types, so the poll is compiled once.
+    const ACCOUNTED: Vtable = Vtable {
+        poll: observe::poll_accounted,
+        schedule: observe::schedule,
+        ..Self::OBSERVED_ENDS
+    };
+
+    /// The table of a task of which everything is observed.
+    const OBSERVED: Vtable = Vtable {
+        poll: observe::poll,
+        ..Self::ACCOUNTED
+    };
+
+    fn observed_table(observer: &Observer, frame: &Frame) -> &'static Vtable {
+        match observer.observation() {
+            Observation::Everything => &Self::OBSERVED,
+            Observation::Accounted => &Self::ACCOUNTED,
+            Observation::Ends if frame.is_mirrored() => &Self::OBSERVED_MIRRORED,
+            Observation::Ends => &Self::OBSERVED_ENDS,
+        }
+    }
+
+    /// The table of a task in a frame with mirrored variables. Those of observed polls serve such
     /// frames, too.
     const MIRRORED: Vtable = Vtable {
         poll: mirrored::poll,

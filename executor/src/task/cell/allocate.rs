@@ -81,8 +81,9 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
     label: L,
     joined: bool,
 ) -> TaskRef {
-    let observer = scheduler.observer().map(NonNull::from);
-    let observer = observer.expect("the caller has found one");
+    let observer = scheduler.observer().expect("the caller has found one");
+    let vtable = Core::<F, S, L>::observed_table(observer, &frame);
+    let observer = NonNull::from(observer);
     let mut memory = Box::<Observed<F, S, L>>::new_uninit();
     // SAFETY: the places are those of a box that is large enough; both are written before it is
     // used. The observer is the scheduler's, which is in the box (T7).
@@ -96,7 +97,7 @@ fn allocate_observed<F: Future, S: Schedule, L: Label>(
             scheduler,
             label,
             joined,
-            &Core::<F, S, L>::OBSERVED,
+            vtable,
         );
         (&raw mut (*place).extension).write(extension);
     }
