@@ -141,19 +141,38 @@ unsafe fn poll_plainly(pointer: NonNull<Header>, wakers: &'static RawWakerVTable
 ///
 /// Like the function of the plain table, for an observed task.
 pub(crate) unsafe fn poll(pointer: NonNull<Header>, _wakers: &'static RawWakerVTable) -> Polled {
-    // SAFETY: by the contract: the caller runs the task. A task that is pending after the poll is
-    // still alive, and the caller's.
+    // SAFETY: by the contract: the caller runs the task.
     unsafe {
         let task = TaskRef::new(pointer);
-        let wakers = extension(&task).wakers();
-        Extension::measure(extension(&task), || {
-            extension(&task).before_poll(task);
-            let polled = poll_plainly(pointer, wakers);
-            if polled == Polled::Pending {
-                extension(&task).after_poll(task);
-            }
-            polled
-        })
+        if extension(&task).is_accounted() {
+            return poll_hooked_and_accounted(pointer);
+        }
+        poll_hooked(pointer)
+    }
+}
+
+// A function of its own, so that the other path is as short as can be.
+#[inline(never)]
+unsafe fn poll_hooked_and_accounted(pointer: NonNull<Header>) -> Polled {
+    // SAFETY: like in `poll`. `poll_hooked` says whether the caller still runs the task.
+    unsafe {
+        let task = TaskRef::new(pointer);
+        Extension::measure(extension(&task), || poll_hooked(pointer))
+    }
+}
+
+#[inline(always)]
+unsafe fn poll_hooked(pointer: NonNull<Header>) -> Polled {
+    // SAFETY: like in `poll`. A task that is pending after the poll is still alive, and the
+    // caller's.
+    unsafe {
+        let task = TaskRef::new(pointer);
+        extension(&task).before_poll(task);
+        let polled = poll_plainly(pointer, extension(&task).wakers());
+        if polled == Polled::Pending {
+            extension(&task).after_poll(task);
+        }
+        polled
     }
 }
 

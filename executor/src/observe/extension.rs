@@ -102,6 +102,10 @@ impl Extension {
         }
     }
 
+    pub(super) fn is_accounted(&self) -> bool {
+        self.account.is_some()
+    }
+
     #[inline]
     fn accounts(&self) -> Option<(&RuntimeAccount, &TaskAccount)> {
         let task = self.account.as_ref()?;
