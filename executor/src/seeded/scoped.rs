@@ -38,7 +38,7 @@ impl<T> Drop for Scoped<'_, T> {
         let unwinds = Abort;
         self.handle.abort();
         while !self.handle.is_finished() {
-            if !self.run.end_task(self.handle.task()) {
+            if !self.run.end_task(*self.handle.task()) {
                 // Another thread has woken it, and is about to push it.
                 thread::yield_now();
             }
@@ -63,8 +63,8 @@ pub(crate) fn finish<F: Future>(
         Arc::clone(spawner).spawn_borrowing(future, Frame::current(), ())
     };
     let mut scoped = Scoped { run, handle };
-    run.adopt(scoped.handle.task(), site);
-    let level = run.levels.enter(scoped.handle.task());
+    run.adopt(*scoped.handle.task(), site);
+    let level = run.levels.enter(*scoped.handle.task());
     // The other tasks are not in the set that the caller is in.
     let left = local_set::leave_current_set();
     let is_done = run.run_until(|| scoped.handle.is_finished());

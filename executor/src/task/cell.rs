@@ -252,8 +252,7 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         {
             error.set_name(core.label.name());
         }
-        let is_observed = task.extension().is_some();
-        if is_observed {
+        if task.extension().is_some() {
             // SAFETY: we run the task, and the frame is still there.
             unsafe { observe::ended(task) }
         }
@@ -317,7 +316,7 @@ impl<F: Future, S: Schedule, L: Label> Core<F, S, L> {
         if free {
             // SAFETY: the last reference is gone, so no other thread has the task.
             unsafe {
-                if is_observed {
+                if task.extension().is_some() {
                     Self::free_observed(pointer);
                 } else {
                     Self::free(pointer);

@@ -6,14 +6,16 @@
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
-use framewise_context::control::{self, ControlWait, Ended};
+use framewise_context::control::{self, Ended};
 use framewise_context::coop;
 
+mod link;
+
+use self::link::JoinLink;
 use super::error::JoinError;
 use super::header::TaskRef;
 use super::id::Id;
@@ -54,38 +56,8 @@ use crate::seeded::hooks;
 /// });
 /// ```
 pub struct JoinHandle<T> {
-    task: TaskRef,
-    wait: LazyWait,
+    link: JoinLink,
     output: PhantomData<T>,
-}
-
-/// The registration with the control of the joiner's frame, once the handle has waited under one.
-///
-/// In a box, so that a handle is returned in registers, and dropped by hand, so that a handle
-/// without one pays a test of a pointer.
-struct LazyWait(ManuallyDrop<Option<Box<ControlWait>>>);
-
-impl LazyWait {
-    const NONE: Self = Self(ManuallyDrop::new(None));
-
-    #[inline]
-    fn clear(&mut self) {
-        if self.0.is_some() {
-            self.deregister();
-        }
-    }
-
-    #[cold]
-    fn deregister(&mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for LazyWait {
-    #[inline]
-    fn drop(&mut self) {
-        self.clear();
-    }
 }
 
 // SAFETY: the handle gives access to the output only, by value, so it may go where a T may go.
@@ -103,8 +75,7 @@ impl<T> JoinHandle<T> {
     /// [`LargeOutput<T>`] if `T` is large (T1).
     pub(crate) unsafe fn new(task: TaskRef) -> Self {
         Self {
-            task,
-            wait: LazyWait::NONE,
+            link: JoinLink::new(task),
             output: PhantomData,
         }
     }
@@ -131,7 +102,7 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     pub fn abort(&self) {
-        self.task.abort();
+        self.task().abort();
     }
 
     /// A handle that can abort the task and does not join it.
@@ -148,18 +119,18 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     pub fn abort_handle(&self) -> AbortHandle {
-        self.task.header().state.add_reference();
-        AbortHandle { task: self.task }
+        self.task().header().state.add_reference();
+        AbortHandle { task: *self.task() }
     }
 
     /// Returns the task's id.
     pub fn id(&self) -> Id {
-        self.task.id()
+        self.task().id()
     }
 
     /// Returns the task's name, if [`task::Builder`](super::Builder) gave it one.
     pub fn name(&self) -> Option<&str> {
-        self.task.name().map(|name| &**name)
+        self.task().name().map(|name| &**name)
     }
 
     /// Returns `true` if the task is over, so that joining it does not wait.
@@ -176,18 +147,18 @@ impl<T> JoinHandle<T> {
     /// });
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.task.header().state.is_finished()
+        self.task().header().state.is_finished()
     }
 
-    #[cfg(feature = "test-util")]
-    pub(crate) fn task(&self) -> TaskRef {
-        self.task
+    #[inline]
+    pub(crate) fn task(&self) -> &TaskRef {
+        self.link.task()
     }
 
     /// Returns `true` if this thread must not wait for the task; see [`TaskRef::is_ending_here`].
     #[cold]
     pub(crate) fn is_ending_here(&self) -> bool {
-        self.task.is_ending_here()
+        self.task().is_ending_here()
     }
 
     /// Leaves the waker for the task's end, in a handle that was never polled. Returns `false` if
@@ -195,29 +166,11 @@ impl<T> JoinHandle<T> {
     #[must_use]
     pub(crate) fn leave_first_waker(&mut self, waker: Waker) -> bool {
         assert!(
-            !self.task.header().state.has_join_waker(),
+            !self.task().header().state.has_join_waker(),
             "the handle was never polled"
         );
         // SAFETY: the bit is off.
-        unsafe { self.leave_waker(waker) }
-    }
-
-    /// Leaves the waker for the task's end. Returns `false` if the task is finished.
-    ///
-    /// # Safety
-    ///
-    /// `JOIN_WAKER` is off.
-    #[inline]
-    unsafe fn leave_waker(&mut self, waker: Waker) -> bool {
-        let header = self.task.header();
-        // SAFETY: rule T4: the bit is off, so the slot is the handle's.
-        let old = header
-            .join_waker
-            .with_mut(|slot| unsafe { (*slot).replace(waker) });
-        let waits = header.state.set_join_waker();
-        // Unnoticed: skipped, because it is then dropped after the output was taken.
-        drop(old);
-        waits
+        unsafe { leave_waker(*self.task(), waker) }
     }
 
     /// Takes the output of a task that is finished, without a wait.
@@ -226,7 +179,7 @@ impl<T> JoinHandle<T> {
     ///
     /// Panics if the output was taken before.
     pub(crate) fn take_output(&mut self) -> Result<T, JoinError> {
-        match self.take_joined() {
+        match Self::take_joined(*self.task()) {
             Poll::Ready(output) => output,
             Poll::Pending => unreachable!("the output of a finished task is ready"),
         }
@@ -241,23 +194,23 @@ impl<T> JoinHandle<T> {
     ///
     /// Panics if the output was taken before.
     #[inline]
-    fn take_joined(&mut self) -> Poll<Result<T, JoinError>> {
+    fn take_joined(task: TaskRef) -> Poll<Result<T, JoinError>> {
         if const { is_large::<T>() } {
-            self.take_large_output()
+            Self::take_large_output(task)
         } else {
-            self.take_small_output()
+            Self::take_small_output(task)
         }
     }
 
     #[inline]
-    fn take_small_output(&mut self) -> Poll<Result<T, JoinError>> {
+    fn take_small_output(task: TaskRef) -> Poll<Result<T, JoinError>> {
         // SAFETY: the task's output is a T (see `new`), which is not large (T1).
-        Poll::Ready(unsafe { self.take_stored::<T>() })
+        Poll::Ready(unsafe { Self::take_stored::<T>(task) })
     }
 
-    fn take_large_output(&mut self) -> Poll<Result<T, JoinError>> {
+    fn take_large_output(task: TaskRef) -> Poll<Result<T, JoinError>> {
         // SAFETY: the task's output is a T (see `new`), which is large, so it is in a box (T1).
-        match unsafe { self.take_stored::<LargeOutput<T>>() } {
+        match unsafe { Self::take_stored::<LargeOutput<T>>(task) } {
             Ok(output) => output.into_joined(),
             Err(error) => ready_with_error(error),
         }
@@ -267,14 +220,11 @@ impl<T> JoinHandle<T> {
     ///
     /// The task stores its output as an `O`, and is finished.
     #[inline]
-    unsafe fn take_stored<O>(&mut self) -> Result<O, JoinError> {
+    unsafe fn take_stored<O>(task: TaskRef) -> Result<O, JoinError> {
         let mut output: Option<Result<O, JoinError>> = None;
         // SAFETY: by the contract, and we are the task's join handle.
         unsafe {
-            (self.task.header().vtable.take_output)(
-                self.task.pointer(),
-                (&raw mut output).cast::<()>(),
-            );
+            (task.header().vtable.take_output)(task.pointer(), (&raw mut output).cast::<()>());
         }
         output.expect("a JoinHandle must not be polled again after it was ready")
     }
@@ -283,11 +233,41 @@ impl<T> JoinHandle<T> {
 impl<T> JoinHandle<T> {
     /// Returns what `poll` returns where the runtime's end has aborted the task.
     #[cold]
-    fn cancelled_at_end(&self) -> Poll<Result<T, JoinError>> {
-        let mut error = JoinError::cancelled(self.id());
-        error.set_name(self.task.name());
+    fn cancelled_at_end(task: TaskRef) -> Poll<Result<T, JoinError>> {
+        let mut error = JoinError::cancelled(task.id());
+        error.set_name(task.name());
         ready_with_error(error)
     }
+}
+
+/// Leaves the waker for the task's end. Returns `false` if the task is finished. For the handle.
+///
+/// # Safety
+///
+/// `JOIN_WAKER` is off.
+#[inline]
+unsafe fn leave_waker(task: TaskRef, waker: Waker) -> bool {
+    let header = task.header();
+    // SAFETY: rule T4: the bit is off, so the slot is the handle's.
+    let old = header
+        .join_waker
+        .with_mut(|slot| unsafe { (*slot).replace(waker) });
+    let waits = header.state.set_join_waker();
+    // Unnoticed: skipped, because it is then dropped after the output was taken.
+    drop(old);
+    waits
+}
+
+/// Takes the join waker out. Returns `false` if the task has finished. For the handle.
+fn forget_waker(task: TaskRef) -> bool {
+    let header = task.header();
+    if header.state.has_join_waker() && !header.state.unset_join_waker() {
+        return false;
+    }
+    // SAFETY: rule T4: the bit is off, so the slot is the handle's.
+    let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
+    drop(waker);
+    true
 }
 
 /// A function of its own, because a result with room for a large output is in its stack frame.
@@ -302,29 +282,30 @@ impl<T> Future for JoinHandle<T> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         ready!(hooks::poll(cx));
-        if self.task.header().state.is_finished() {
+        let task = *self.task();
+        if task.header().state.is_finished() {
             // A handle that is denied keeps the output.
             ready!(coop::poll_spend(cx));
-            self.wait.clear();
-            return self.take_joined();
+            self.link.deregister();
+            return Self::take_joined(task);
         }
-        if self.wait.0.is_some() || !control::is_root() {
-            return self.poll_obeying(cx);
+        if self.link.is_registered() || !control::is_root() {
+            return self.poll_obeying(task, cx);
         }
-        self.poll_unfinished(cx)
+        Self::poll_unfinished(task, cx)
     }
 }
 
 impl<T> JoinHandle<T> {
     /// Leaves the joiner's waker. If the task has finished meanwhile, returns its output.
     #[inline(always)]
-    fn poll_unfinished(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let header = self.task.header();
+    fn poll_unfinished(task: TaskRef, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let header = task.header();
         let state = &header.state;
         // Unnoticed: left out `ending::is_ending_any()`, because is_ending_here finds out the same,
         // at a price.
-        if ending::is_ending_any() && self.task.is_ending_here() {
-            return self.cancelled_at_end();
+        if ending::is_ending_any() && task.is_ending_here() {
+            return Self::cancelled_at_end(task);
         }
         // Unnoticed: always, because the slot is empty and the handle's where the bit is off.
         if state.has_join_waker() {
@@ -339,95 +320,77 @@ impl<T> JoinHandle<T> {
                 return Poll::Pending;
             }
             if !state.unset_join_waker() {
-                return self.take_joined();
+                return Self::take_joined(task);
             }
         }
         // SAFETY: the bit is off.
-        if unsafe { self.leave_waker(cx.waker().clone()) } {
+        if unsafe { leave_waker(task, cx.waker().clone()) } {
             Poll::Pending
         } else {
-            self.take_joined()
+            Self::take_joined(task)
         }
     }
 
     /// Like [`poll_unfinished`](Self::poll_unfinished), but fails if the work of the current frame
     /// has ended. It is apart, so that a joiner at the root has no more to keep in registers.
     #[inline(never)]
-    fn poll_obeying(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
-        let output = ready!(match self.poll_unfinished(cx) {
-            Poll::Pending => match self.register(cx.waker()) {
+    fn poll_obeying(&mut self, task: TaskRef, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
+        let output = ready!(match Self::poll_unfinished(task, cx) {
+            Poll::Pending => match self.link.register(cx.waker()) {
                 Ok(()) => Poll::Pending,
-                Err(ended) => self.stop_waiting(ended),
+                Err(ended) => Self::stop_waiting(task, ended),
             },
             ready => ready,
         });
-        self.wait.clear();
+        self.link.deregister();
         Poll::Ready(output)
-    }
-
-    #[cold]
-    fn register(&mut self, waker: &Waker) -> Result<(), Ended> {
-        if let Some(wait) = &mut *self.wait.0 {
-            return wait.register(waker);
-        }
-        let mut wait = ControlWait::new();
-        wait.register(waker)?;
-        if wait.is_registered() {
-            self.wait.0 = ManuallyDrop::new(Some(Box::new(wait)));
-        }
-        Ok(())
     }
 
     /// Takes the join waker back, and returns the error of a wait that has ended. If the task has
     /// finished meanwhile, returns its output.
     #[cold]
-    fn stop_waiting(&mut self, ended: Ended) -> Poll<Result<T, JoinError>> {
-        if !self.forget_waker() {
-            return self.take_joined();
+    fn stop_waiting(task: TaskRef, ended: Ended) -> Poll<Result<T, JoinError>> {
+        if !forget_waker(task) {
+            return Self::take_joined(task);
         }
-        let mut error = JoinError::frame_ended(Some(self.id()), ended);
-        error.set_name(self.task.name());
+        let mut error = JoinError::frame_ended(Some(task.id()), ended);
+        error.set_name(task.name());
         ready_with_error(error)
-    }
-
-    /// Takes the join waker out. Returns `false` if the task has finished.
-    fn forget_waker(&mut self) -> bool {
-        let header = self.task.header();
-        if header.state.has_join_waker() && !header.state.unset_join_waker() {
-            return false;
-        }
-        // SAFETY: rule T4: the bit is off, so the slot is the handle's.
-        let waker = header.join_waker.with_mut(|slot| unsafe { (*slot).take() });
-        drop(waker);
-        true
     }
 }
 
 impl<T> Drop for JoinHandle<T> {
+    #[inline]
     fn drop(&mut self) {
-        /// Gives the reference up even where a waker's destructor panics.
-        struct Reference(TaskRef);
-        impl Drop for Reference {
-            fn drop(&mut self) {
-                self.0.drop_reference();
-            }
+        self.link.deregister();
+        let task = *self.task();
+        if !task.header().state.drop_handle_of_fresh_task() {
+            drop_handle(task);
         }
+    }
+}
 
-        let header = self.task.header();
-        if header.state.drop_handle_of_fresh_task() {
-            return;
+/// Drops the handle of a task that was polled, woken or joined.
+fn drop_handle(task: TaskRef) {
+    /// Gives the reference up even where a waker's destructor panics.
+    struct Reference(TaskRef);
+    impl Drop for Reference {
+        fn drop(&mut self) {
+            self.0.drop_reference();
         }
-        let todo = header.state.drop_handle();
-        let _reference = Reference(self.task);
-        // Dropped after the output: its destructor may panic.
-        let _waker = todo.drop_waker.then(|| {
-            // SAFETY: rule T4: the bit is off and the handle dropped, so no other thread reads it.
-            header.join_waker.with_mut(|slot| unsafe { (*slot).take() })
-        });
-        if todo.drop_output {
-            // SAFETY: the task is complete and we were its join handle.
-            unsafe { (header.vtable.drop_output)(self.task.pointer()) }
-        }
+    }
+
+    let header = task.header();
+    let todo = header.state.drop_handle();
+    let _reference = Reference(task);
+    // Dropped after the output: its destructor may panic.
+    let _waker = todo.drop_waker.then(|| {
+        // SAFETY: rule T4: the bit is off and the handle dropped, so no other thread reads it.
+        header.join_waker.with_mut(|slot| unsafe { (*slot).take() })
+    });
+    if todo.drop_output {
+        // SAFETY: the task is complete and we were its join handle.
+        unsafe { (header.vtable.drop_output)(task.pointer()) }
     }
 }
 
