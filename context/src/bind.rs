@@ -10,8 +10,8 @@ use crate::derive;
 use crate::frame_stats::BindLocation;
 use crate::key;
 use crate::key_group::GROUP_KEYS;
-use crate::mirror::MIRRORED;
 use crate::new_bindings::{Masks, NewBindings};
+use crate::role::Marks;
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
 
@@ -213,12 +213,13 @@ unsafe impl<T: Send + Sync + 'static> NewBindings for Bound<T> {
     }
 
     #[inline(always)]
-    fn flags(&self) -> u16 {
-        if self.var.is_bound_mirrored(self.key) {
-            MIRRORED
-        } else {
-            0
-        }
+    fn marks(&self) -> Marks {
+        self.var.role.marks
+    }
+
+    #[cold]
+    fn enlist(&self) {
+        self.var.enlist(self.key);
     }
 
     #[inline(always)]
@@ -264,8 +265,14 @@ unsafe impl<L: NewBindings, T: Send + Sync + 'static> NewBindings for (L, Bound<
     }
 
     #[inline(always)]
-    fn flags(&self) -> u16 {
-        self.0.flags() | self.1.flags()
+    fn marks(&self) -> Marks {
+        self.0.marks() | self.1.marks()
+    }
+
+    #[cold]
+    fn enlist(&self) {
+        self.0.enlist();
+        self.1.enlist();
     }
 
     #[inline(always)]

@@ -62,7 +62,7 @@ pub(crate) struct Block {
     pub(crate) parts: AtomicU32,
     /// The number of pointers to tables behind the slots.
     pub(crate) tables: u16,
-    /// [`MIRRORED`](crate::mirror::MIRRORED) or 0.
+    /// [`MIRRORED`](crate::mirror::MIRRORED) and [`CONTROLLED`](crate::control::CONTROLLED).
     pub(crate) flags: u16,
     pub(crate) layout: Layout,
     /// The next frame in the list of frames to destroy later; see [`release`](crate::release).

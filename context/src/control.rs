@@ -35,7 +35,10 @@ use crate::ContextVar;
 use crate::current;
 
 /// The control of a frame. Bound to an empty value, the frame is shielded.
-static CONTROL: ContextVar<Controlled> = ContextVar::new("framewise.control");
+static CONTROL: ContextVar<Controlled> = ContextVar::new("framewise.control").control();
+
+/// The flag of a block that binds [`CONTROL`].
+pub(crate) const CONTROLLED: u16 = 1 << 1;
 
 /// The value that a frame carries: a control, or none.
 #[derive(Clone, Debug, Default)]
@@ -88,18 +91,16 @@ fn with_node<R>(read: impl FnOnce(Option<&framewise_sync::Arc<Node>>) -> R) -> R
 /// Returns the reason of the end.
 #[inline]
 pub fn check() -> Result<(), Ended> {
-    // The root has no control.
-    if current::get().is_null() {
-        return Ok(());
-    }
-    check_bound()
+    if is_bound() { check_bound() } else { Ok(()) }
 }
 
-/// Returns `true` if the current frame is the root, which has no control. It is for operations that
-/// do more to register than a [`ControlWait`] does.
-#[inline]
-pub fn is_root() -> bool {
-    current::get().is_null()
+/// Returns `true` if the current frame has a control, or is shielded from one. It is for operations
+/// that do more to register than a [`ControlWait`] does.
+#[inline(always)]
+pub fn is_bound() -> bool {
+    let block = current::get();
+    // SAFETY: the current frame is alive (rule 4).
+    !block.is_null() && unsafe { (*block).flags } & CONTROLLED != 0
 }
 
 #[inline(never)]

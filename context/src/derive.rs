@@ -86,7 +86,11 @@ pub(crate) unsafe fn derive<A: NewBindings>(
     let kept = kept(&old, strip, added);
     let group = plan(&old, kept, added);
     let tables = tables.max(bindings.tables());
-    let flags = flags | bindings.flags();
+    let marks = bindings.marks();
+    if marks.are_declared() {
+        bindings.enlist();
+    }
+    let flags = flags | marks.flags();
 
     let mut head = size_of::<Block>() + group.width() * size_of::<Slot>();
     if tables != 0 {

@@ -8,6 +8,7 @@ use crate::block::{Block, is_inline};
 use crate::derive;
 use crate::frame_stats::BindLocation;
 use crate::new_bindings::{Masks, NewBindings, NoBindings};
+use crate::role::Marks;
 use crate::scope::Scope;
 use crate::statics::list::List;
 use crate::writer::{Area, Writer};
@@ -58,7 +59,8 @@ pub(crate) fn enlist<T: Send + Sync + 'static>(var: &'static ContextVar<T>, key:
 /// A [`Bound`] of any type. It forwards to [`NewBindings`].
 trait HandedOver {
     fn tables(&self) -> u32;
-    fn flags(&self) -> u16;
+    fn marks(&self) -> Marks;
+    fn enlist(&self);
     fn masks(&self, number: u32) -> Masks;
     fn cells(&self, area: Area) -> Area;
 
@@ -73,8 +75,12 @@ impl<T: Send + Sync + 'static> HandedOver for Bound<T> {
         NewBindings::tables(self)
     }
 
-    fn flags(&self) -> u16 {
-        NewBindings::flags(self)
+    fn marks(&self) -> Marks {
+        NewBindings::marks(self)
+    }
+
+    fn enlist(&self) {
+        NewBindings::enlist(self);
     }
 
     fn masks(&self, number: u32) -> Masks {
@@ -105,8 +111,14 @@ unsafe impl NewBindings for AllHandedOver {
         self.0.iter().map(|bound| bound.tables()).max().unwrap_or(0)
     }
 
-    fn flags(&self) -> u16 {
-        self.0.iter().fold(0, |flags, bound| flags | bound.flags())
+    fn marks(&self) -> Marks {
+        self.0
+            .iter()
+            .fold(Marks::NONE, |marks, bound| marks | bound.marks())
+    }
+
+    fn enlist(&self) {
+        self.0.iter().for_each(|bound| bound.enlist());
     }
 
     fn masks(&self, number: u32) -> Masks {

@@ -88,7 +88,8 @@ pub(crate) fn is_used() -> bool {
     IS_USED.load(Ordering::Relaxed) != 0
 }
 
-/// Returns the flags of a block that is complete.
+/// Returns the flags of a block that is complete and may not have all mirrored variables that its
+/// flags say. Other flags stay: nothing removes the control.
 ///
 /// # Safety
 ///
@@ -96,10 +97,12 @@ pub(crate) fn is_used() -> bool {
 pub(crate) unsafe fn flags_of(block: *const Block) -> u16 {
     // SAFETY: the caller's promise.
     let is_bound = |mirror: &Mirror| unsafe { !Block::slot(block, mirror.key).is_null() };
+    // SAFETY: the caller's promise.
+    let flags = unsafe { (*block).flags };
     if MIRRORS.iter().any(is_bound) {
-        MIRRORED
+        flags
     } else {
-        0
+        flags & !MIRRORED
     }
 }
 

@@ -6,6 +6,7 @@ use std::ptr;
 use crate::Frame;
 use crate::block::Block;
 use crate::key_group::{GROUP_KEYS, KeyGroup};
+use crate::role::Marks;
 use crate::writer::{Area, Writer};
 
 /// The bindings that a new frame adds to its parent's, and those that it removes.
@@ -30,9 +31,13 @@ pub unsafe trait NewBindings: Sized {
     #[doc(hidden)]
     fn tables(&self) -> u32;
 
-    /// Returns the flags that the new bindings give to the frame.
+    /// Returns the marks of the variables' roles.
     #[doc(hidden)]
-    fn flags(&self) -> u16;
+    fn marks(&self) -> Marks;
+
+    /// Enlists the variables that have to be, before the frame exists.
+    #[doc(hidden)]
+    fn enlist(&self);
 
     /// Returns the changes in group `number`.
     #[doc(hidden)]
@@ -93,9 +98,11 @@ unsafe impl NewBindings for NoBindings {
         0
     }
 
-    fn flags(&self) -> u16 {
-        0
+    fn marks(&self) -> Marks {
+        Marks::NONE
     }
+
+    fn enlist(&self) {}
 
     fn masks(&self, _number: u32) -> Masks {
         Masks::default()
@@ -147,14 +154,17 @@ unsafe impl NewBindings for OwnBindings<'_> {
     }
 
     /// Returns those of the frame; `derive` computes them again.
-    fn flags(&self) -> u16 {
+    fn marks(&self) -> Marks {
         let block = self.0.as_raw();
         if block.is_null() {
-            return 0;
+            return Marks::NONE;
         }
         // SAFETY: (rule 3) the frame is alive.
-        unsafe { (*block).flags }
+        Marks::of_flags(unsafe { (*block).flags })
     }
+
+    /// They were, before the frame existed.
+    fn enlist(&self) {}
 
     fn masks(&self, number: u32) -> Masks {
         let group = self.own_group(number);

@@ -8,6 +8,7 @@ use crate::frame_stats::BindLocation;
 use crate::key;
 use crate::key_group::GROUP_KEYS;
 use crate::new_bindings::{Masks, NewBindings};
+use crate::role::Marks;
 use crate::scope::Scope;
 use crate::writer::{Area, Writer};
 
@@ -147,9 +148,11 @@ unsafe impl<T: Send + Sync + 'static> NewBindings for Unbound<T> {
     }
 
     #[inline]
-    fn flags(&self) -> u16 {
-        0
+    fn marks(&self) -> Marks {
+        Marks::NONE
     }
+
+    fn enlist(&self) {}
 
     #[inline]
     fn masks(&self, number: u32) -> Masks {
@@ -185,8 +188,13 @@ unsafe impl<L: NewBindings, T: Send + Sync + 'static> NewBindings for (L, Unboun
     }
 
     #[inline]
-    fn flags(&self) -> u16 {
-        self.0.flags()
+    fn marks(&self) -> Marks {
+        self.0.marks()
+    }
+
+    #[cold]
+    fn enlist(&self) {
+        self.0.enlist();
     }
 
     #[inline]

@@ -172,6 +172,12 @@ impl<T: Send + Sync + 'static> ContextVar<T> {
         self
     }
 
+    /// Makes this the variable of the control, whose frames are [flagged](crate::control).
+    pub(crate) const fn control(mut self) -> Self {
+        self.role.set_control();
+        self
+    }
+
     /// Returns the name given in the declaration.
     pub const fn name(&self) -> &'static str {
         self.name

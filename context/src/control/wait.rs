@@ -9,7 +9,6 @@ use super::ended::Ended;
 use super::node::{Entry, Node};
 use super::with_node;
 use crate::FramedWaker;
-use crate::current;
 
 /// The registration of one wait with the control of the frame in which it is polled.
 ///
@@ -41,7 +40,7 @@ impl ControlWait {
     /// Returns the reason if the control has ended. Nothing is registered then.
     #[inline]
     pub fn register(&mut self, waker: &Waker) -> Result<(), Ended> {
-        if self.0.is_none() && current::get().is_null() {
+        if self.0.is_none() && !super::is_bound() {
             return Ok(());
         }
         self.register_bound(waker)
@@ -97,7 +96,7 @@ impl ControlWait {
     /// [`register`](Self::register) with the same waker changes nothing.
     #[inline]
     pub fn is_current(&self) -> bool {
-        self.0.is_none() && current::get().is_null() || self.is_current_bound()
+        self.0.is_none() && !super::is_bound() || self.is_current_bound()
     }
 
     #[inline(never)]

@@ -289,7 +289,7 @@ impl<T> Future for JoinHandle<T> {
             self.link.deregister();
             return Self::take_joined(task);
         }
-        if self.link.is_registered() || !control::is_root() {
+        if self.link.is_registered() || control::is_bound() {
             return self.poll_obeying(task, cx);
         }
         Self::poll_unfinished(task, cx)
