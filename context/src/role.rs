@@ -2,9 +2,9 @@
 //! ([`mirror`](crate::mirror)), it may decide what a spawned task gets
 //! ([`inherit`](crate::inherit)), and one is the [`control`](crate::control).
 //!
-//! An ordinary variable has no role, and a bind learns this by one load: its [`Marks`]. A variable with a role is
-//! **enlisted** before its first frame exists. So a thread that enters such a frame, which it
-//! received through synchronization, finds the variable in the lists.
+//! An ordinary variable has no role, and a bind learns this by one load: its [`Marks`]. A variable
+//! with a role is **enlisted** before its first frame exists. So a thread that enters such a frame,
+//! which it received through synchronization, finds the variable in the lists.
 
 use std::ops::BitOr;
 
@@ -101,7 +101,8 @@ impl<T> Role<T> {
 }
 
 impl<T: Send + Sync + 'static> ContextVar<T> {
-    /// Puts the variable into the lists that its role asks for. For a bind, before the frame exists.
+    /// Puts the variable into the lists that its role asks for. For a bind, before the frame
+    /// exists.
     #[cold]
     #[inline(never)]
     pub(crate) fn enlist(&'static self, key: u32) {
