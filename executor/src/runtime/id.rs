@@ -24,7 +24,7 @@ use super::{Builder, Handle, Runtime};
 /// # }
 /// ```
 // The address of what the runtime's workers share.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(NonZero<usize>);
 
 impl Runtime {
@@ -75,12 +75,6 @@ impl Builder {
         );
         self.name = Some(name.into_boxed_str());
         self
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Id").field(&self.0).finish()
     }
 }
 

@@ -25,7 +25,7 @@ use super::header::Header;
 /// ```
 // The address of the task's memory, so that neither the header nor a spawn has anything to do for
 // it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id(NonZeroUsize);
 
 impl Id {
@@ -38,12 +38,6 @@ impl Id {
     pub(super) fn of_no_task<T>(owned: &T) -> Self {
         const { assert!(size_of::<T>() > 0, "its address is its own") };
         Self(NonNull::from(owned).addr())
-    }
-}
-
-impl fmt::Debug for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Id").field(&self.0).finish()
     }
 }
 
