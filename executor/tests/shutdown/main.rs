@@ -14,10 +14,38 @@ mod tasks;
 mod threads;
 mod waits;
 
+use std::net::TcpListener as StdListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
 use std::{fmt, thread};
+
+use framewise::net::{TcpListener, TcpStream};
+
+/// A listener, a stream that it has accepted, on which nothing arrives, and the peer.
+struct Quiet {
+    listener: TcpListener,
+    stream: TcpStream,
+    _peer: std::net::TcpStream,
+}
+
+impl Quiet {
+    async fn new() -> Self {
+        let listener = StdListener::bind("127.0.0.1:0").unwrap();
+        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let listener = TcpListener::from_std(listener).unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        // It is taken to be readable until a read finds nothing, and no event comes meanwhile.
+        while futures::FutureExt::now_or_never(stream.readable()).is_some() {
+            stream.try_read(&mut [0]).unwrap_err();
+        }
+        Self {
+            listener,
+            stream,
+            _peer: peer,
+        }
+    }
+}
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -27,11 +55,11 @@ const HANG: Duration = Duration::from_secs(20);
 /// Runs the cells of a table with `run`, each with a timeout, and reports all that hang or fail.
 fn run_cells<C>(cells: impl Iterator<Item = C>, run: fn(&C))
 where
-    C: fmt::Display + Send + 'static,
+    C: fmt::Debug + Send + 'static,
 {
     let mut failed = Vec::new();
     for cell in cells {
-        let name = cell.to_string();
+        let name = format!("{cell:?}");
         let (ended, has_ended) = mpsc::channel();
         thread::Builder::new()
             .name(name.clone())

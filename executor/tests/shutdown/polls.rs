@@ -7,22 +7,21 @@
 
 use std::any::Any;
 use std::future::{Future, pending, poll_fn};
-use std::net::TcpListener as StdListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Poll};
+use std::thread;
 use std::time::Duration;
-use std::{fmt, thread};
 
-use framewise::net::{Interest, TcpListener, TcpStream};
+use framewise::net::Interest;
 use framewise::runtime::{Builder, Handle, Runtime};
 use framewise::task::{block_in_place, yield_now};
 use framewise::time::{interval, set_timeout, sleep};
 use framewise::{JoinHandle, spawn, spawn_blocking};
 use framewise_test_support::{call_waker, on_drop, poll_once};
 
-use crate::{HANG, HOUR, run_cells};
+use crate::{HANG, HOUR, Quiet, run_cells};
 
 /// The object for which the poll waits.
 #[derive(Clone, Copy, Debug)]
@@ -115,8 +114,7 @@ async fn reporting<F: Future>(future: F, waits: impl FnOnce()) -> F::Output {
 /// The resources of the waiting code.
 struct Resources {
     handle: Handle,
-    stream: TcpStream,
-    listener: TcpListener,
+    net: Quiet,
     task: Mutex<Option<JoinHandle<()>>>,
     joiner: Mutex<Option<JoinHandle<()>>>,
 }
@@ -147,11 +145,11 @@ fn wait(wait: Wait, resources: &Resources, waits: impl FnOnce()) -> String {
         }
         Wait::Socket => {
             let mut buffer = [0];
-            let read = reporting(resources.stream.read(&mut buffer), waits);
+            let read = reporting(resources.net.stream.read(&mut buffer), waits);
             futures::executor::block_on(read).unwrap_err().to_string()
         }
         Wait::Accept => {
-            let accepted = reporting(resources.listener.accept(), waits);
+            let accepted = reporting(resources.net.listener.accept(), waits);
             park_until(accepted).unwrap_err().to_string()
         }
         Wait::Task => join(take(&resources.task), waits),
@@ -184,6 +182,7 @@ fn wait(wait: Wait, resources: &Resources, waits: impl FnOnce()) -> String {
     })
 }
 
+#[derive(Debug)]
 struct Cell {
     place: Place,
     wait: Wait,
@@ -192,23 +191,6 @@ struct Cell {
     /// The number of blocked workers.
     blocked: usize,
     end: End,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            place,
-            wait,
-            when,
-            workers,
-            blocked,
-            end,
-        } = self;
-        write!(
-            f,
-            "{place:?} × {wait:?} × {when:?}, {blocked} of {workers} workers, {end:?}"
-        )
-    }
 }
 
 impl Cell {
@@ -308,28 +290,18 @@ impl Cell {
 }
 
 fn resources(runtime: &Runtime) -> Arc<Resources> {
-    let listener = StdListener::bind("127.0.0.1:0").unwrap();
-    let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let task = runtime.spawn(pending());
     let joined = runtime.spawn(pending::<()>());
     let joiner = runtime.spawn(async move {
         let _ = joined.await;
     });
     runtime.block_on(async {
-        let listener = TcpListener::from_std(listener).unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        // It is taken to be readable until a read finds nothing, and no event comes meanwhile.
-        while futures::FutureExt::now_or_never(stream.readable()).is_some() {
-            stream.try_read(&mut [0]).unwrap_err();
-        }
-        // The peer stays open and sends nothing.
-        std::mem::forget(peer);
+        let net = Quiet::new().await;
         // The tasks have been polled.
         spawn(yield_now()).await.unwrap();
         Arc::new(Resources {
             handle: Handle::current(),
-            stream,
-            listener,
+            net,
             task: Mutex::new(Some(task)),
             joiner: Mutex::new(Some(joiner)),
         })
@@ -356,6 +328,7 @@ fn place(
         Place::Timer => Box::new(set_timeout(Duration::ZERO, call)),
         Place::Ready => {
             let callback = resources
+                .net
                 .stream
                 .on_ready(Interest::WRITABLE, move |_| call());
             Box::new(callback.unwrap())

@@ -3,20 +3,19 @@
 //! shutdown runs, the awaited object, and the way of waiting.
 
 use std::future::{Future, pending};
-use std::net::TcpListener as StdListener;
 use std::sync::{Arc, Mutex, mpsc};
 use std::task::{Context, Waker};
+use std::thread;
 use std::time::Duration;
-use std::{fmt, thread};
 
-use framewise::net::{Interest, TcpListener, TcpStream, lookup_host};
+use framewise::net::{Interest, lookup_host};
 use framewise::runtime::{Builder, Handle, Runtime};
 use framewise::task::block_in_place;
 use framewise::time::{set_timeout, sleep};
 use framewise::{ContextVar, JoinHandle, spawn_blocking};
 use framewise_test_support::{DropCall, call_waker, on_drop};
 
-use crate::{HANG, HOUR, run_cells};
+use crate::{HANG, HOUR, Quiet, run_cells};
 
 static VALUE: ContextVar<Arc<DropCall>> = ContextVar::new("value");
 
@@ -100,9 +99,7 @@ enum End {
 /// The resources of the waiting code.
 struct Resources {
     handle: Handle,
-    stream: TcpStream,
-    _peer: std::net::TcpStream,
-    listener: TcpListener,
+    net: Quiet,
     task: Mutex<Option<JoinHandle<()>>>,
     own: Mutex<Option<JoinHandle<()>>>,
 }
@@ -127,8 +124,8 @@ fn wait(wait: Wait, how: How, resources: &Resources) {
     };
     match wait {
         Wait::Sleep => block(how, handle, sleep(Duration::from_millis(20))),
-        Wait::Socket => drop(block(how, handle, resources.stream.read(&mut [0])).unwrap_err()),
-        Wait::Accept => drop(block(how, handle, resources.listener.accept()).unwrap_err()),
+        Wait::Socket => drop(block(how, handle, resources.net.stream.read(&mut [0])).unwrap_err()),
+        Wait::Accept => drop(block(how, handle, resources.net.listener.accept()).unwrap_err()),
         Wait::Task => join(&resources.task),
         Wait::Cycle => join(&resources.own),
         Wait::LookUp => drop(block(how, handle, lookup_host("127.0.0.1:80"))),
@@ -141,6 +138,7 @@ fn wait(wait: Wait, how: How, resources: &Resources) {
     }
 }
 
+#[derive(Debug)]
 struct Cell {
     place: Place,
     wait: Wait,
@@ -148,22 +146,6 @@ struct Cell {
     /// 0: a current-thread runtime.
     workers: usize,
     end: End,
-}
-
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            place,
-            wait,
-            how,
-            workers,
-            end,
-        } = self;
-        write!(
-            f,
-            "{place:?} × {wait:?} × {how:?}, {workers} workers, {end:?}"
-        )
-    }
 }
 
 impl Cell {
@@ -189,20 +171,11 @@ impl Cell {
             .build()
             .unwrap();
         let (done, is_done) = mpsc::channel();
-        let listener = StdListener::bind("127.0.0.1:0").unwrap();
-        let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let resources = runtime.block_on(async {
-            let listener = TcpListener::from_std(listener).unwrap();
-            let (stream, _) = listener.accept().await.unwrap();
-            // It is taken to be readable until a read finds nothing, and no event comes meanwhile.
-            while futures::FutureExt::now_or_never(stream.readable()).is_some() {
-                stream.try_read(&mut [0]).unwrap_err();
-            }
+            let net = Quiet::new().await;
             Arc::new(Resources {
                 handle: Handle::current(),
-                stream,
-                _peer: peer,
-                listener,
+                net,
                 task: Mutex::default(),
                 own: Mutex::default(),
             })
@@ -283,7 +256,7 @@ impl Cell {
             }
             Place::ReadyCallback => {
                 let value = on_drop(code);
-                let callback = resources.stream.on_ready(Interest::READABLE, move |_| {
+                let callback = resources.net.stream.on_ready(Interest::READABLE, move |_| {
                     let _ = &value;
                 });
                 std::mem::forget(callback.unwrap());
@@ -322,7 +295,7 @@ impl Cell {
             Place::SocketWaker => {
                 let waker = once_waker(code);
                 let mut cx = Context::from_waker(&waker);
-                assert!(resources.stream.poll_read_ready(&mut cx).is_pending());
+                assert!(resources.net.stream.poll_read_ready(&mut cx).is_pending());
             }
         }
         None

@@ -1,5 +1,6 @@
 //! Readiness callbacks (C-59).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -213,29 +214,32 @@ fn c59_a_callback_may_drop_its_source() {
     });
 }
 
-/// A panic of a destructor propagates from the drop of the stream. The other callbacks are dropped,
-/// too.
-#[test]
-fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
+/// A value whose destructor panics.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("in a destructor");
+    }
+}
+
+/// Registers a callback that owns a value whose destructor panics.
+fn register_panicking(stream: &TcpStream) -> ReadyCallback {
+    let owned = Panics;
+    let callback = stream.on_ready(Interest::READABLE, move |_| {
+        let _ = &owned;
+    });
+    callback.unwrap()
+}
+
+/// Drops a stream with three callbacks of `register`, each of which panics as it is dropped. A
+/// panic propagates from the drop of the stream. The other callbacks are dropped, too.
+fn check_panicking_drop(register: fn(&TcpStream) -> ReadyCallback) {
     in_each_start_frame(|| {
-        struct Panics;
-        impl Drop for Panics {
-            fn drop(&mut self) {
-                panic!("in a destructor");
-            }
-        }
         Reactor::new().run(async {
             let (_client, server) = pair().await;
-            let callbacks: Vec<ReadyCallback> = (0..3)
-                .map(|_| {
-                    let owned = Panics;
-                    let call = move |_| {
-                        let _ = &owned;
-                    };
-                    server.on_ready(Interest::READABLE, call).unwrap()
-                })
-                .collect();
-            let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
+            let callbacks = [(); 3].map(|()| register(&server));
+            let dropped = catch_unwind(AssertUnwindSafe(|| drop(server)));
             let payload = dropped.unwrap_err();
             assert_eq!(payload.downcast_ref(), Some(&"in a destructor"));
             assert!(callbacks.iter().all(ReadyCallback::is_cancelled));
@@ -243,36 +247,15 @@ fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
     });
 }
 
-/// A destructor that panics when a callback's frame is dropped does not keep other callbacks alive.
+#[test]
+fn c59_a_callback_whose_destructor_panics_keeps_no_other_alive() {
+    check_panicking_drop(register_panicking);
+}
+
 #[test]
 fn c59_a_frame_whose_values_panic_keeps_no_other_callback_alive() {
-    struct Panics;
-    impl Drop for Panics {
-        fn drop(&mut self) {
-            panic!("at an end");
-        }
-    }
     static BOUND: ContextVar<Panics> = ContextVar::new("bound");
-    in_each_start_frame(|| {
-        Reactor::new().run(async {
-            let (_client, server) = pair().await;
-            let callbacks: Vec<ReadyCallback> = (0..3)
-                .map(|_| {
-                    let owned = Panics;
-                    let call = move |_| {
-                        let _ = &owned;
-                    };
-                    BOUND.run(Panics, || {
-                        server.on_ready(Interest::READABLE, call).unwrap()
-                    })
-                })
-                .collect();
-            let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
-            let payload = dropped.unwrap_err();
-            assert_eq!(payload.downcast_ref(), Some(&"at an end"));
-            assert!(callbacks.iter().all(ReadyCallback::is_cancelled));
-        });
-    });
+    check_panicking_drop(|stream| BOUND.run(Panics, || register_panicking(stream)));
 }
 
 #[test]
