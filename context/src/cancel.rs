@@ -34,7 +34,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -85,8 +84,7 @@ pub fn scope_labeled(label: &'static str) -> (CancelHandle, CancelScope) {
 
 #[track_caller]
 fn new_scope(label: Option<&'static str>) -> (CancelHandle, CancelScope) {
-    let location = Location::caller();
-    let control = Control::new_scope(Origin { location, label });
+    let control = Control::new_scope(Origin::caller(label));
     let handle = CancelHandle {
         target: control.target(),
     };

@@ -35,7 +35,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -280,10 +279,7 @@ impl DeadlinePlan {
     fn new(deadline: Instant) -> Self {
         Self {
             deadline,
-            origin: Origin {
-                location: Location::caller(),
-                label: None,
-            },
+            origin: Origin::caller(None),
             handle: current::current(),
         }
     }

@@ -17,6 +17,15 @@ pub struct Origin {
     pub label: Option<&'static str>,
 }
 
+impl Origin {
+    /// Makes the origin of what the caller's caller makes.
+    #[track_caller]
+    pub fn caller(label: Option<&'static str>) -> Self {
+        let location = Location::caller();
+        Self { location, label }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.label {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
@@ -18,10 +18,7 @@ static REQUEST_ID: ContextVar<u64> = ContextVar::new("request_id");
 
 #[track_caller]
 fn origin() -> Origin {
-    Origin {
-        location: Location::caller(),
-        label: Some("test"),
-    }
+    Origin::caller(Some("test"))
 }
 
 #[derive(Default)]

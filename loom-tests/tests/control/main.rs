@@ -9,7 +9,6 @@
 
 mod timers;
 
-use std::panic::Location;
 use std::sync::Arc as StdArc;
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -25,10 +24,7 @@ use framewise_sync::{Arc, thread};
 static ALLOCATOR: PoisoningAllocator = PoisoningAllocator;
 
 fn origin() -> Origin {
-    Origin {
-        location: Location::caller(),
-        label: None,
-    }
+    Origin::caller(None)
 }
 
 fn pass(target: &ControlTarget) -> bool {

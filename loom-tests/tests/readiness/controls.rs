@@ -1,6 +1,5 @@
 //! Waits under a control: its end against events and the waits' own ends.
 
-use std::panic::Location;
 use std::sync::Arc as StdArc;
 use std::task::{Context, Waker};
 
@@ -14,10 +13,7 @@ use framewise_sync::{Arc, thread};
 use crate::Woken;
 
 fn scope() -> Control {
-    Control::new_scope(Origin {
-        location: Location::caller(),
-        label: None,
-    })
+    Control::new_scope(Origin::caller(None))
 }
 
 fn within<R>(control: &Control, f: impl FnOnce() -> R) -> R {

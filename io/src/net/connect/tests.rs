@@ -253,10 +253,7 @@ fn connecting_that_is_dropped_drops_every_attempt() {
 #[test]
 fn c99_all_attempts_end_with_the_frame_and_no_other_begins() {
     use framewise_context::control::{Control, Controlled, Ended, Origin};
-    let control = Control::new_scope(Origin {
-        location: std::panic::Location::caller(),
-        label: Some("connecting"),
-    });
+    let control = Control::new_scope(Origin::caller(Some("connecting")));
     let world = World::default();
     let mut poll = world.start(&[v6(1), v4(1), v6(2)], true);
     let mut poll = || Controlled::from(control.clone()).run(&mut poll);

@@ -1,17 +1,12 @@
 //! Waits under a control: its end, and what it keeps.
 
-use std::panic::Location;
-
 use framewise_context::control::{Control, Controlled, Origin};
 
 use super::*;
 
 /// A control whose end is counted by nothing but its waits.
 fn scope() -> Control {
-    Control::new_scope(Origin {
-        location: Location::caller(),
-        label: None,
-    })
+    Control::new_scope(Origin::caller(None))
 }
 
 fn within<R>(control: &Control, f: impl FnOnce() -> R) -> R {
