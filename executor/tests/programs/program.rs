@@ -185,7 +185,7 @@ ops! {
     Shield "scope shielded" Async (0, 0), None, false, &[Async], 4, Nothing;
     ScopeIn "scope in" Async (0, 0), SCOPE, false, &[Async], 18, Nothing;
     Obey "obey" Async (0, 0), None, false, &[], 6, Nothing;
-    // Their bindings are those of one more task.
+    // Their bindings are those of one more child.
     TaskScope "task scope" Async (1, 1), None, true, &[Async, Async, Async], 7, Nothing;
     FirstOf "task scope, first" Async (1, 1), None, true, &[Async, Async], 5, Nothing;
     AbortOnDrop "spawn, park, drop to abort" Async (0, 1), None, false, &[Async], 4, Nothing;

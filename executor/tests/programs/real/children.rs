@@ -79,12 +79,26 @@ impl Children<'_> {
         self.run.track(child);
     }
 
-    /// Spawns a child whose frame holds a value. Returns the value's serial number.
-    fn spawn_with<T: Send + 'static>(&self, scope: &mut TaskScope<T>, output: T) -> u64 {
+    /// Spawns a child whose frame holds a value: a task or a blocking call. Returns the value's
+    /// serial number.
+    fn spawn_with<T: Send + 'static>(
+        &self,
+        scope: &mut TaskScope<T>,
+        is_call: bool,
+        output: T,
+    ) -> u64 {
         let made = self.run.made(self.node, 0).pop();
         let made: Made = made.expect("the statement has a binding");
         let serial = made.serial().expect("its variable is a counted one");
-        let child = made.bind_one(|| scope.spawn(async move { output }));
+        let busy = self.run.busy();
+        let returns = move || {
+            drop(busy);
+            output
+        };
+        let child = made.bind_one(|| match is_call {
+            true => scope.spawn_blocking(returns),
+            false => scope.spawn(async move { returns() }),
+        });
         self.run.track(child);
         serial
     }
@@ -144,7 +158,7 @@ pub(super) async fn beside_body(run: &Arc<Run>, node: &Node, slots: &mut Slots) 
             scope.cancel_with(cause_of(node.id));
         }
         children.spawn(&mut scope, 1, Some);
-        let serial = children.spawn_with(&mut scope, None);
+        let serial = children.spawn_with(&mut scope, node.times == 1, None);
         block(run, node, 2, slots).await;
         if node.times > 1 {
             let mut results = scope.results().await;
@@ -176,7 +190,7 @@ pub(super) async fn first(run: &Arc<Run>, node: &Node, slots: &mut Slots) {
         children.spawn(&mut scope, 0, |watched| Err(Some(watched)));
         children.spawn(&mut scope, 1, |watched| Ok(Some(watched)));
         let undecided = if node.times == 1 { Ok(None) } else { Err(None) };
-        let serial = children.spawn_with(&mut scope, undecided);
+        let serial = children.spawn_with(&mut scope, false, undecided);
         let note = if node.times == 1 {
             match scope.try_join_all().await {
                 Ok(_) => Note::Strange,
