@@ -1,8 +1,9 @@
-//! The two headers that carry a request's remaining time: how they are read and written.
+//! The two headers that carry a request's remaining time: how they are read and written; and
+//! gRPC's status.
 //!
-//! Both are relative, so the clocks of two machines need not agree. `grpc-timeout` is gRPC's: one
-//! to eight digits and a unit. `x-timeout-ms` is a number of milliseconds. The file must not know
-//! what a deadline is.
+//! Both headers are relative, so the clocks of two machines need not agree. `grpc-timeout` is
+//! gRPC's: one to eight digits and a unit. `x-timeout-ms` is a number of milliseconds. The file
+//! must not know what a frame is.
 
 use std::time::Duration;
 
@@ -16,6 +17,13 @@ pub(super) const X_TIMEOUT_MS: HeaderName = HeaderName::from_static("x-timeout-m
 
 /// The most digits in gRPC's header.
 const GRPC_DIGITS_MAX: usize = 8;
+
+/// gRPC's header and trailer: how a call has ended.
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// gRPC's statuses `UNKNOWN` and `DEADLINE_EXCEEDED`.
+const GRPC_UNKNOWN: &str = "2";
+const GRPC_DEADLINE_EXCEEDED: HeaderValue = HeaderValue::from_static("4");
 
 /// gRPC's units, from the finest, with the nanoseconds of one.
 const GRPC_UNITS: [(u8, u64); 6] = [
@@ -81,6 +89,16 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
         return None;
     }
     std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Turns gRPC's status `UNKNOWN` into `DEADLINE_EXCEEDED`, in the headers of a reply that is
+/// nothing but a status.
+pub(super) fn name_deadline(headers: &mut HeaderMap) {
+    if let Some(status) = headers.get_mut(GRPC_STATUS)
+        && status == GRPC_UNKNOWN
+    {
+        *status = GRPC_DEADLINE_EXCEEDED;
+    }
 }
 
 /// Writes a value of `grpc-timeout`, in the finest unit in which it has eight digits. It is never

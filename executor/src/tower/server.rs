@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use framewise_context::FrameScope;
+use framewise_context::control;
 use framewise_context::tower::{FrameLayer, FrameService};
 use http::{Request, Response};
 use http_body::Body;
@@ -25,7 +26,13 @@ use crate::deadline::{self, Within};
 /// malformed, or given twice, counts as missing. The inner service, and all work that it starts,
 /// fails when the time is over, with an error whose label is the header's name: see
 /// [`deadline`](crate::deadline). It then replies as it likes: see
-/// [`gateway_timeout`](super::gateway_timeout). gRPC's status is `DEADLINE_EXCEEDED`.
+/// [`gateway_timeout`](super::gateway_timeout).
+///
+/// gRPC's status is `DEADLINE_EXCEEDED`. The handler gives it, or the layer does: tonic makes
+/// `UNKNOWN` of an error that it does not know, such as that of a request whose message did not
+/// arrive in time, for which no handler is called. So a reply that is nothing but the status
+/// `UNKNOWN` has the right one if the deadline has passed. The status after a stream of replies is
+/// the handler's own.
 ///
 /// A request without either header, and without a [cap](Self::with_cap), costs no more than the
 /// search for them, and one reference to its frame for the body of its response.
@@ -200,8 +207,11 @@ pin_project! {
     }
 }
 
-impl<S: Service<R>, R> Future for Call<S, R> {
-    type Output = Result<S::Response, S::Error>;
+impl<S, R, B> Future for Call<S, R>
+where
+    S: Service<R, Response = Response<B>>,
+{
+    type Output = Result<Response<B>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
@@ -209,12 +219,22 @@ impl<S: Service<R>, R> Future for Call<S, R> {
             this.future.set(Some(service.call(request)));
         }
         let future = this.future.as_pin_mut();
-        future.expect("it was made before, or now").poll(cx)
+        let future = future.expect("it was made before, or now");
+        future.poll(cx).map_ok(|mut response| {
+            // Here the frame is that of the deadline.
+            if control::ended().is_some_and(|ended| ended.is_deadline()) {
+                header::name_deadline(response.headers_mut());
+            }
+            response
+        })
     }
 }
 
-impl<S: Service<R>, R> Future for DeadlineFuture<S, R> {
-    type Output = Result<S::Response, S::Error>;
+impl<S, R, B> Future for DeadlineFuture<S, R>
+where
+    S: Service<R, Response = Response<B>>,
+{
+    type Output = Result<Response<B>, S::Error>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -16,6 +16,7 @@ mod services;
 mod sqlx;
 mod tokio_util;
 mod tonic;
+mod tonic_deadlines;
 mod websockets;
 
 use std::future::Future;

@@ -28,7 +28,7 @@ const MESSAGES: u64 = 8;
 
 /// The codec of messages of eight bytes.
 #[derive(Clone, Copy, Default)]
-struct Numbers;
+pub(crate) struct Numbers;
 
 impl Codec for Numbers {
     type Encode = u64;

@@ -39,7 +39,7 @@ const X_TRAILER: &str = "x-trailer";
 pub(crate) struct Bound(Arc<Mutex<Vec<Weak<()>>>>);
 
 impl Bound {
-    fn value(&self) -> Arc<()> {
+    pub(crate) fn value(&self) -> Arc<()> {
         let value = Arc::new(());
         self.0.lock().unwrap().push(Arc::downgrade(&value));
         value

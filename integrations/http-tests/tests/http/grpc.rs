@@ -29,7 +29,7 @@ const MESSAGES: usize = 1000;
 
 /// The codec of messages of eight bytes.
 #[derive(Clone, Copy, Default)]
-struct Numbers;
+pub(crate) struct Numbers;
 
 impl Codec for Numbers {
     type Encode = u64;

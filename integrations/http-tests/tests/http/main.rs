@@ -11,6 +11,7 @@ mod axum_routes;
 mod bodies;
 mod glue;
 mod grpc;
+mod grpc_deadlines;
 mod messages;
 mod pool;
 mod upgrades;
