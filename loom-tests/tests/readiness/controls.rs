@@ -10,7 +10,7 @@ use framewise_loom_tests::{TestWaker, drive, model};
 use framewise_sync::atomic::Ordering;
 use framewise_sync::{Arc, thread};
 
-use crate::Woken;
+use crate::{Woken, event};
 
 fn scope() -> Control {
     Control::new_scope(Origin::caller(None))
@@ -28,12 +28,6 @@ fn end(control: &Control) -> thread::JoinHandle<()> {
     })
 }
 
-/// A thread that reports an event.
-fn event(readiness: &Arc<Readiness>) -> thread::JoinHandle<()> {
-    let readiness = Arc::clone(readiness);
-    thread::spawn(move || drive(&readiness, Ready::READABLE))
-}
-
 /// Race: a wait in the list registers while an event comes and its control ends. Failure: a
 /// deadlock, or a waker that stays in the list or with the control.
 #[test]
@@ -41,7 +35,7 @@ fn c99_a_wait_in_the_list_meets_an_event_and_the_end() {
     model("readiness: wait × set × end, list", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let control = scope();
-        let others = [event(&readiness), end(&control)];
+        let others = [event(&readiness, Ready::READABLE), end(&control)];
         let test_waker = TestWaker::new();
         within(&control, || {
             let _ = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
@@ -61,7 +55,7 @@ fn c99_a_poll_of_the_slot_meets_an_event_and_the_end() {
     model("readiness: wait × set × end, slot", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let control = scope();
-        let others = [event(&readiness), end(&control)];
+        let others = [event(&readiness, Ready::READABLE), end(&control)];
         let test_waker = TestWaker::new();
         let waker = Waker::from(StdArc::clone(&test_waker));
         within(&control, || {
@@ -93,7 +87,7 @@ fn c99_a_dropped_wait_meets_an_event_and_the_end() {
             wait.as_mut().poll(&mut Context::from_waker(&waker))
         });
         assert!(polled.is_pending());
-        let others = [event(&readiness), end(&control)];
+        let others = [event(&readiness, Ready::READABLE), end(&control)];
         drop(wait);
         for other in others {
             other.join().unwrap();

@@ -16,10 +16,11 @@ mod word;
 use std::sync::Arc as StdArc;
 use std::task::Wake;
 
-use framewise_io::Interest;
 use framewise_io::model::Readiness;
-use framewise_loom_tests::TestWaker;
+use framewise_io::{Interest, Ready};
+use framewise_loom_tests::{TestWaker, drive};
 use framewise_sync::atomic::{AtomicUsize, Ordering};
+use framewise_sync::{Arc, thread};
 
 /// The bytes that the kernel holds for a source. Relaxed on purpose: only the word makes a reader
 /// see them after the event.
@@ -39,6 +40,12 @@ impl Kernel {
     fn pending(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
+}
+
+/// A thread that reports an event.
+fn event(readiness: &Arc<Readiness>, ready: Ready) -> thread::JoinHandle<()> {
+    let readiness = Arc::clone(readiness);
+    thread::spawn(move || drive(&readiness, ready))
 }
 
 /// A point at which loom considers switching threads.

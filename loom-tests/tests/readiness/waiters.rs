@@ -9,17 +9,14 @@ use framewise_loom_tests::{TestWaker, drive, model, wait_in_list, wait_in_slot};
 use framewise_sync::atomic::Ordering;
 use framewise_sync::{Arc, Mutex, thread};
 
-use crate::{Kernel, Woken, wait_in_list_and_check_twice};
+use crate::{Kernel, Woken, event, wait_in_list_and_check_twice};
 
 /// Race: a waiter registers while the event arrives. Failure: a deadlock.
 #[test]
 fn register_against_set_in_the_slot() {
     model("readiness: register × set, slot", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         assert!(!wait_in_slot(&readiness, Direction::Read));
         driver.join().unwrap();
     });
@@ -30,10 +27,7 @@ fn register_against_set_in_the_slot() {
 fn register_against_set_in_the_list() {
     model("readiness: register × set, list", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::WRITABLE))
-        };
+        let driver = event(&readiness, Ready::WRITABLE);
         assert!(!wait_in_list(
             &readiness,
             Interest::READABLE | Interest::WRITABLE
@@ -109,10 +103,7 @@ fn both_directions() {
 fn a_waiter_that_checks_twice() {
     model("readiness: check, check × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         wait_in_list_and_check_twice(&readiness, Interest::READABLE);
         driver.join().unwrap();
     });
@@ -123,10 +114,7 @@ fn a_waiter_that_checks_twice() {
 fn two_waiters() {
     model("readiness: two waiters × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         let other = {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || wait_in_list(&readiness, Interest::READABLE))
@@ -143,10 +131,7 @@ fn two_waiters() {
 fn a_dropped_waiter_takes_no_event_along() {
     model("readiness: drop of a waiter × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         let dropping = {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || {
@@ -210,10 +195,7 @@ fn a_notified_waiter_takes_no_other_entry_along() {
         let test_waker = TestWaker::new();
         let mut other = readiness.wait(Interest::READABLE);
         assert!(test_waker.poll(&mut other).is_pending());
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         drop(notified);
         test_waker.wait();
         assert!(test_waker.poll(&mut other).is_ready(), "woken for nothing");
@@ -227,10 +209,7 @@ fn a_notified_waiter_takes_no_other_entry_along() {
 fn two_setters() {
     model("readiness: wait × set × set", || {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
-        let drivers = [Ready::READABLE, Ready::READ_CLOSED].map(|ready| {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, ready))
-        });
+        let drivers = [Ready::READABLE, Ready::READ_CLOSED].map(|ready| event(&readiness, ready));
         let test_waker = TestWaker::new();
         let waited = test_waker.block_on(&mut readiness.wait(Interest::READABLE));
         waited.unwrap();
@@ -272,10 +251,7 @@ fn a_replaced_waker_takes_no_event_along() {
         let readiness = Arc::new(Readiness::new(Ready::EMPTY));
         let mut cx = Context::from_waker(Waker::noop());
         let _ = readiness.poll_ready(&mut cx, Direction::Read);
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         wait_in_slot(&readiness, Direction::Read);
         driver.join().unwrap();
     });
@@ -292,10 +268,7 @@ fn a_slot_that_is_emptied_meets_its_event() {
         let waker = Waker::from(StdArc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
         assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::READABLE))
-        };
+        let driver = event(&readiness, Ready::READABLE);
         readiness.release_slot(Direction::Read);
         let has_waiters = readiness.word().has_waiters(Interest::READABLE);
         driver.join().unwrap();
@@ -317,10 +290,7 @@ fn a_slot_that_is_emptied_meets_the_other_slots_event() {
         let waker = Waker::from(StdArc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
         assert!(readiness.poll_ready(&mut cx, Direction::Read).is_pending());
-        let driver = {
-            let readiness = Arc::clone(&readiness);
-            thread::spawn(move || drive(&readiness, Ready::WRITABLE))
-        };
+        let driver = event(&readiness, Ready::WRITABLE);
         let releasing = {
             let readiness = Arc::clone(&readiness);
             thread::spawn(move || readiness.release_slot(Direction::Read))
