@@ -23,7 +23,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn sync_all(&self) -> io::Result<()> {
         self.call(|state| state.with_file(StdFile::sync_all)).await
     }
@@ -33,7 +33,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn sync_data(&self) -> io::Result<()> {
         self.call(|state| state.with_file(StdFile::sync_data)).await
     }
@@ -44,7 +44,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     ///
     /// # Examples
     ///
@@ -95,7 +95,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn metadata(&self) -> io::Result<Metadata> {
         self.call(|state| state.with_file(StdFile::metadata)).await
     }
@@ -104,7 +104,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn try_clone(&self) -> io::Result<File> {
         let clone = self.call(|state| state.with_position(StdFile::try_clone));
         let mut clone = File::from_std(clone.await?);
@@ -116,7 +116,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn set_permissions(&self, permissions: Permissions) -> io::Result<()> {
         self.call(|state| state.with_file(|file| file.set_permissions(permissions)))
             .await
@@ -126,7 +126,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn set_times(&self, times: FileTimes) -> io::Result<()> {
         self.call(move |state| state.with_file(|file| file.set_times(times)))
             .await
@@ -136,7 +136,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     pub async fn set_modified(&self, time: SystemTime) -> io::Result<()> {
         self.set_times(FileTimes::new().set_modified(time)).await
     }

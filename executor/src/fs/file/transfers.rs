@@ -15,7 +15,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors).
+    /// Fails like [each operation](crate::fs#errors).
     ///
     /// # Cancel safety
     ///
@@ -99,8 +99,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails with the error of an earlier write, and like [each operation](super#errors): none of
-    /// these bytes is written then.
+    /// Fails with the error of an earlier write, and like [each operation](crate::fs#errors): none
+    /// of these bytes is written then.
     ///
     /// # Cancel safety
     ///
@@ -131,7 +131,7 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails with the error of an earlier write, and like [each operation](super#errors).
+    /// Fails with the error of an earlier write, and like [each operation](crate::fs#errors).
     ///
     /// # Cancel safety
     ///
@@ -144,8 +144,8 @@ impl File {
     ///
     /// # Errors
     ///
-    /// Fails like [each operation](super#errors), and with the system's error at a position before
-    /// the file's beginning.
+    /// Fails like [each operation](crate::fs#errors), and with the system's error at a position
+    /// before the file's beginning.
     ///
     /// # Cancel safety
     ///
