@@ -276,7 +276,8 @@ impl<R, F: FnMut(ReadyEvent) -> io::Result<R>> Future for AsyncIo<'_, F> {
 
 /// Waits in the list, within the task's budget. A wait that the budget denies has consumed no
 /// readiness and has no entry in the list: it reads the word again in the next poll.
-#[inline]
+// Each attempt begins with it.
+#[inline(always)]
 fn poll_wait(wait: &mut ReadinessWait<'_>, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
     let event = ready!(Pin::new(wait).poll(cx))?;
     ready!(coop::poll_spend_remote(cx));

@@ -29,7 +29,7 @@ impl ControlledWaker {
     /// # Errors
     ///
     /// Fails if the deadline has passed or the frame is canceled.
-    #[inline]
+    #[inline(always)]
     pub fn new(waker: &Waker) -> Result<Self, Ended> {
         let mut control = ControlWait::new();
         control.register(waker)?;
