@@ -4,6 +4,7 @@ use std::io::ErrorKind;
 use std::net::Ipv4Addr;
 use std::sync::mpsc::channel;
 
+use framewise::Frame;
 use framewise::cancel;
 use framewise::deadline;
 use framewise::net::UdpSocket;
@@ -81,6 +82,30 @@ fn c104_a_cancel_of_the_scope_reaches_children_and_theirs_and_no_other_code() {
             assert!(!outside.is_finished());
             outside.abort();
         });
+    });
+}
+
+#[test]
+fn c104_a_child_without_flow_is_reached_by_an_abort_alone() {
+    on_all(|runtime, _| {
+        runtime.block_on(task::scope(async |mut children| {
+            let child = Frame::without_flow(|| {
+                children.spawn(async {
+                    while !ID.run(1, cancel::is_cancelled) {
+                        assert_eq!(ID.get(), None);
+                        yield_now().await;
+                    }
+                })
+            });
+            children.cancel();
+            for _ in 0..3 {
+                yield_now().await;
+            }
+            assert!(!child.is_finished(), "the cancel has reached it");
+            child.abort();
+            let ended = children.join_next().await.unwrap();
+            assert!(ended.unwrap_err().is_cancelled());
+        }));
     });
 }
 
