@@ -34,6 +34,16 @@ fn task() -> (Runnable, DropObserver) {
     (runnable, watch)
 }
 
+/// Pushes that many tasks to a worker.
+fn pushed(owner: &ModelWorker, count: usize) -> Vec<DropObserver> {
+    let ends = (0..count).map(|_| {
+        let (runnable, end) = task();
+        owner.push(runnable);
+        end
+    });
+    ends.collect()
+}
+
 /// Runs all of the worker's own tasks.
 fn run_own(worker: &mut ModelWorker) {
     while let Some(runnable) = worker.pop() {
@@ -97,11 +107,7 @@ fn a_pop_meets_a_batch_steal_and_the_injector() {
                 end
             }
         });
-        let ends = [(); 3].map(|()| {
-            let (runnable, end) = task();
-            owner.push(runnable);
-            end
-        });
+        let ends = pushed(&owner, 3);
         run_own(&mut owner);
         let thief = thief.join().expect("no panic");
         let injected = pusher.join().expect("no panic");
@@ -123,11 +129,7 @@ fn an_overflow_to_the_injector_loses_none() {
             }
             thief
         });
-        let ends = [(); 5].map(|()| {
-            let (runnable, end) = task();
-            owner.push(runnable);
-            end
-        });
+        let ends = pushed(&owner, 5);
         run_own(&mut owner);
         let thief = thief.join().expect("no panic");
         run_left(&common, [owner, thief]);
@@ -269,11 +271,7 @@ fn the_rest_of_a_batch_is_stolen_on() {
             steal_and_run(&mut second, 1);
             second
         });
-        let ends = [(); 4].map(|()| {
-            let (runnable, end) = task();
-            owner.push(runnable);
-            end
-        });
+        let ends = pushed(&owner, 4);
         let first = first.join().expect("no panic");
         let second = second.join().expect("no panic");
         run_left(&common, [owner, first, second]);
@@ -287,11 +285,7 @@ fn the_rest_of_a_batch_is_stolen_on() {
 fn a_search_meets_retries(name: &str, adversary: usize) {
     model(name, move || {
         let (common, mut owner, searcher) = pair();
-        let ends = [(); 3].map(|()| {
-            let (runnable, end) = task();
-            owner.push(runnable);
-            end
-        });
+        let ends = pushed(&owner, 3);
         // The slot's task and the first of the deque are the owner's; one more is left to steal.
         let choice = Arc::new(AtomicBool::new(false));
         let searcher = thread::spawn({
@@ -397,11 +391,7 @@ fn a_push_and_a_scan_before_the_park_do_not_miss_each_other() {
 fn control_a_retry_that_is_taken_for_empty_is_noticed() {
     model("control: retry is empty", || {
         let (common, mut owner, thief) = pair();
-        let ends = [(); 3].map(|()| {
-            let (runnable, end) = task();
-            owner.push(runnable);
-            end
-        });
+        let ends = pushed(&owner, 3);
         let thief = thread::spawn(move || {
             let found = thief.steal_from(0).success().map(Runnable::run_to_end);
             (found.is_some(), thief)
