@@ -10,7 +10,7 @@ use framewise_test_support::{ID, OnDrop, occupy_pool, one_pool_thread};
 use crate::MS;
 
 #[test]
-fn c62_a_call_in_the_queue_is_dropped_in_its_frame_when_its_deadline_passes() {
+pub(crate) fn c62_a_call_in_the_queue_is_dropped_in_its_frame_when_its_deadline_passes() {
     let runtime = one_pool_thread(1);
     let (release, running) = occupy_pool(&runtime);
     let (sender, dropped) = mpsc::channel();
@@ -41,7 +41,7 @@ fn c62_a_call_in_the_queue_is_dropped_in_its_frame_when_its_deadline_passes() {
 }
 
 #[test]
-fn a_call_that_runs_is_not_ended_and_one_in_an_ended_frame_is_not_queued() {
+pub(crate) fn a_call_that_runs_is_not_ended_and_one_in_an_ended_frame_is_not_queued() {
     let runtime = one_pool_thread(1);
     let (release, running) = occupy_pool(&runtime);
     drop(release);

@@ -96,7 +96,7 @@ fn c99_files_directories_and_streams() {
 }
 
 #[test]
-fn c99_what_a_file_has_begun_is_finished_and_nothing_is_lost() {
+pub(crate) fn c99_what_a_file_has_begun_is_finished_and_nothing_is_lost() {
     let path = std::env::temp_dir().join(format!("framewise-begun-{}", std::process::id()));
     runtime().block_on(async {
         let mut file = File::create(&path).await.unwrap();

@@ -16,6 +16,7 @@ mod obeys;
 mod others;
 mod scopes;
 mod sockets;
+mod table;
 mod waits;
 
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! What each operation must do when its frame's work ends: one check for all rows of the table.
+//! What each operation must do when its frame's work ends: one check for all rows of the table,
+//! which is in `table.rs`.
 
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -6,6 +7,8 @@ use std::time::Duration;
 
 use framewise::deadline::Ended;
 use framewise::{ContextVar, cancel, deadline};
+
+use crate::table;
 
 static ROW: ContextVar<&str> = ContextVar::new("row");
 
@@ -50,6 +53,7 @@ where
             allow,
             limit,
         } = self;
+        table::assert_has(name);
         // The frames of all rows are counted together.
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);

@@ -10,6 +10,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use framewise::deadline::Ended;
+use framewise::io::Interest;
 use framewise::net::{TcpListener, TcpSocket, TcpStream, lookup_host};
 use framewise::process::Command;
 use framewise::runtime::Builder;
@@ -160,7 +161,7 @@ fn c99_the_body_of_a_request() {
 }
 
 #[test]
-fn signals_end_a_result_and_wait_on_without_one() {
+pub(crate) fn signals_end_a_result_and_wait_on_without_one() {
     paused().block_on(async {
         let error = deadline::within(HOUR, ctrl_c()).await.unwrap_err();
         assert!(deadline::is(&error));
@@ -178,7 +179,7 @@ fn signals_end_a_result_and_wait_on_without_one() {
 }
 
 #[test]
-fn what_does_not_wait_does_not_fail() {
+pub(crate) fn what_does_not_wait_does_not_fail() {
     paused().block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -190,6 +191,13 @@ fn what_does_not_wait_does_not_fail() {
             assert_eq!(stream.try_write(b"y").unwrap(), 1);
             AsyncWriteExt::flush(&mut stream).await.unwrap();
             AsyncWriteExt::shutdown(&mut stream).await.unwrap();
+            // Neither its registration fails, nor its call.
+            let (called, calls) = async_channel::unbounded();
+            let callback = stream.on_ready(Interest::WRITABLE, move |_| {
+                called.try_send(deadline::check().is_err()).unwrap();
+            });
+            assert!(calls.recv().await.unwrap(), "it is called in its frame");
+            callback.unwrap().cancel();
         })
         .await;
         let mut all = Vec::new();

@@ -124,7 +124,7 @@ fn c86_tasks_calls_callbacks_and_snapshots_carry_the_deadline() {
 }
 
 #[test]
-fn c97_a_shield_is_for_its_future_alone() {
+pub(crate) fn c97_a_shield_is_for_its_future_alone() {
     in_frames(|_| {
         let work = async {
             let reason = cancel::cancelled().await;
@@ -159,7 +159,7 @@ fn c110_a_future_outlasts_its_deadline() {
 }
 
 #[test]
-fn enforce_drops_a_future_that_knows_no_frames() {
+pub(crate) fn enforce_drops_a_future_that_knows_no_frames() {
     paused().block_on(async {
         let start = Instant::now();
         let limited = deadline::within(MS, async {
@@ -178,7 +178,7 @@ fn enforce_drops_a_future_that_knows_no_frames() {
 }
 
 #[test]
-fn the_clock_is_read_where_code_asks() {
+pub(crate) fn the_clock_is_read_where_code_asks() {
     let runtime = framewise::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

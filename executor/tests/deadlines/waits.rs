@@ -13,7 +13,7 @@ use framewise_test_support::{ID, in_frames};
 use crate::{HOUR, MS, paused};
 
 #[test]
-fn c110_a_timeout_says_what_ended_it() {
+pub(crate) fn c110_a_timeout_says_what_ended_it() {
     paused().block_on(async {
         let start = Instant::now();
         let limited = deadline::within(5 * MS, async {
@@ -40,7 +40,7 @@ fn c110_a_timeout_says_what_ended_it() {
 }
 
 #[test]
-fn c110_a_plain_sleep_and_a_tick_wait_on() {
+pub(crate) fn c110_a_plain_sleep_and_a_tick_wait_on() {
     paused().block_on(async {
         let start = Instant::now();
         let waits_on = deadline::within(MS, async {
@@ -56,7 +56,7 @@ fn c110_a_plain_sleep_and_a_tick_wait_on() {
 }
 
 #[test]
-fn c110_a_join_fails_and_the_task_runs_on() {
+pub(crate) fn c110_a_join_fails_and_the_task_runs_on() {
     in_frames(|outer| {
         paused().block_on(async {
             let start = Instant::now();
@@ -99,7 +99,7 @@ fn a_join_fails_in_a_cancelled_scope_alone() {
 }
 
 #[test]
-fn a_set_reports_the_end_once_and_keeps_its_tasks() {
+pub(crate) fn a_set_reports_the_end_once_and_keeps_its_tasks() {
     paused().block_on(async {
         let start = Instant::now();
         let mut set = JoinSet::new();
@@ -124,6 +124,75 @@ fn a_set_reports_the_end_once_and_keeps_its_tasks() {
         set.spawn(pending());
         let other = deadline::within(MS, set.join_next()).await;
         assert!(other.unwrap().unwrap_err().is_timed_out());
+    });
+}
+
+#[test]
+pub(crate) fn c110_a_task_is_spawned_and_its_operations_fail() {
+    paused().block_on(async {
+        let late = deadline::within(Duration::ZERO, async {
+            framewise::spawn(async {
+                let ended = timeout(HOUR, pending::<()>()).await.unwrap_err();
+                assert!(deadline::is(&ended));
+                "to its end"
+            })
+        });
+        assert_eq!(late.await.await.unwrap(), "to its end");
+    });
+}
+
+#[test]
+pub(crate) fn c110_what_a_blocking_function_waits_for_obeys() {
+    let builder = framewise::runtime::Builder::new_multi_thread().worker_threads(1);
+    let runtime = builder.build().unwrap();
+    let _entered = runtime.enter();
+    let handle = runtime.handle().clone();
+    deadline::run(5 * MS, move || {
+        let endless = handle.spawn(pending::<()>());
+        let waits = async move {
+            let error = endless.await.unwrap_err();
+            assert!(deadline::is(&error));
+            sleep(MS).await;
+            "to its end"
+        };
+        assert_eq!(handle.block_on(waits), "to its end");
+        // In the frame that has ended.
+        let blocks = handle.clone().spawn(async move {
+            framewise::task::block_in_place(|| {
+                let ended = handle.block_on(timeout(HOUR, pending::<()>())).unwrap_err();
+                assert!(deadline::is(&ended));
+                "to its end"
+            })
+        });
+        let joined = runtime.block_on(deadline::shield(blocks));
+        assert_eq!(joined.unwrap(), "to its end");
+    });
+}
+
+#[test]
+pub(crate) fn c110_what_knows_no_frames_waits_on() {
+    paused().block_on(async {
+        let start = Instant::now();
+        let lock = Arc::new(tokio::sync::Mutex::new(()));
+        let (sender, receiver) = async_channel::bounded(1);
+        let guard = Arc::clone(&lock).lock_owned().await;
+        let releases = framewise::spawn(async move {
+            sleep(5 * MS).await;
+            drop(guard);
+            sleep(5 * MS).await;
+            sender.send(7).await.unwrap();
+            sender
+        });
+        let waits_on = deadline::within(MS, async {
+            let _guard = lock.lock().await;
+            assert_eq!(start.elapsed(), 5 * MS);
+            assert_eq!(receiver.recv().await, Ok(7));
+            assert_eq!(start.elapsed(), 10 * MS);
+            assert!(deadline::enforce(lock.lock()).await.is_err());
+            assert!(deadline::enforce(receiver.recv()).await.is_err());
+        });
+        waits_on.await;
+        drop(releases.await.unwrap());
     });
 }
 
