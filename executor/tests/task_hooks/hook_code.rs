@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use framewise::runtime::{Builder, Handle};
+use framewise::panics::{self, Handled};
+use framewise::runtime::{Builder, Handle, TaskMeta};
 use framewise::task::{self, yield_now};
+use framewise::{Frame, JoinError};
 use framewise_test_support::ID;
 
-use crate::{kinds, observed};
+use crate::{Calls, ONE_POLL, kinds, observed};
 
 #[test]
 fn c100_a_hook_that_spawns_is_not_called_for_what_it_spawns() {
@@ -121,4 +123,95 @@ fn a_hook_may_abort_the_task_that_it_is_called_for() {
     *target.lock().unwrap() = Some(task.abort_handle());
     assert!(runtime.block_on(task).unwrap_err().is_cancelled());
     assert_eq!(calls.of(id), ["spawn", "before", "drop"]);
+}
+
+/// Sets all hooks: each records its call, and panics if the task has this name, or any if it is
+/// `None`.
+fn panicking(builder: Builder, name: Option<&'static str>) -> (Builder, Calls) {
+    let calls = Calls::default();
+    let hook = |hook| {
+        let calls = calls.clone();
+        move |task: &TaskMeta<'_>, frame: &Frame| {
+            calls.add(hook, task, frame);
+            assert!(name.is_some() && task.name() != name, "a hook");
+        }
+    };
+    let builder = builder
+        .on_task_spawn(hook("spawn"))
+        .on_before_poll(hook("before"))
+        .on_after_poll(hook("after"))
+        .on_task_complete(hook("complete"))
+        .on_task_drop(hook("drop"));
+    (builder, calls)
+}
+
+type Tasks = Arc<Mutex<Vec<task::JoinHandle<()>>>>;
+
+/// A function that spawns a task, for a handler or the runtime's hook.
+fn spawner() -> (Tasks, impl Fn(&JoinError) + Clone) {
+    let tasks = Tasks::default();
+    let spawned = Arc::clone(&tasks);
+    (tasks, move |error| {
+        assert!(error.is_panic());
+        let task = Handle::current().spawn(async {});
+        spawned.lock().unwrap().push(task);
+    })
+}
+
+#[test]
+fn c100_what_a_handler_of_a_hook_s_panic_spawns_is_observed() {
+    for (kind, builder) in kinds() {
+        let (builder, calls) = panicking(builder, Some("bad"));
+        let runtime = builder.build().unwrap();
+        let (spawned, spawn) = spawner();
+        let handler = panics::handle(move |error| {
+            spawn(error);
+            Handled::Yes
+        });
+        let task = {
+            let _entered = runtime.enter();
+            let named = task::Builder::new().name("bad");
+            handler.run(|| named.spawn(async {})).unwrap()
+        };
+        runtime.block_on(task).unwrap();
+        let tasks = std::mem::take(&mut *spawned.lock().unwrap());
+        assert_eq!(tasks.len(), 5, "{kind}: one for each hook");
+        for task in tasks {
+            let id = task.id();
+            runtime.block_on(task).unwrap();
+            assert_eq!(calls.of(id), ONE_POLL, "{kind}");
+        }
+    }
+}
+
+/// Nothing is outside of the runtime's hook, so it is there that a hook which always panics ends.
+#[test]
+fn hooks_that_always_panic_end_whatever_handlers_and_the_runtime_s_hook_spawn() {
+    for (kind, builder) in kinds() {
+        let (builder, calls) = panicking(builder, None);
+        let (by_hook, spawn) = spawner();
+        let runtime = builder.on_unhandled_panic(spawn).build().unwrap();
+        let (by_handler, spawn) = spawner();
+        let handler = panics::handle(move |error| {
+            spawn(error);
+            Handled::Yes
+        });
+        let task = {
+            let _entered = runtime.enter();
+            handler.run(|| runtime.spawn(async {}))
+        };
+        runtime.block_on(task).unwrap();
+        let join = |tasks: Tasks| {
+            let tasks = std::mem::take(&mut *tasks.lock().unwrap());
+            let joined = tasks.into_iter().map(|task| {
+                let id = task.id();
+                runtime.block_on(task).unwrap();
+                calls.of(id).len()
+            });
+            joined.collect::<Vec<_>>()
+        };
+        assert_eq!(join(by_handler), [5; 5], "{kind}");
+        // What the handler spawns fails outward.
+        assert_eq!(join(by_hook), [0; 25], "{kind}");
+    }
 }

@@ -39,11 +39,14 @@ impl Builder {
     /// streams and orphaned child processes) are not observed.
     ///
     /// **What a hook may do.** What it likes, but not block. What it spawns is a task like others,
-    /// for which no hook is called: so a hook that spawns does not call itself. It changes
-    /// nothing of the task. A panic of a hook is reported like one of
-    /// a task that no joiner takes: to the [handlers](crate::panics) of the frame in which it
-    /// began, and to [`on_unhandled_panic`](Self::on_unhandled_panic). The task goes on. A second
-    /// call of this method replaces the hook.
+    /// for which no hook is called: so a hook that spawns does not call itself. It changes nothing
+    /// of the task. A second call of this method replaces the hook.
+    ///
+    /// A panic of a hook is reported like one of a task that no joiner takes: to the
+    /// [handlers](crate::panics) of the frame in which it began, and to
+    /// [`on_unhandled_panic`](Self::on_unhandled_panic). The task goes on. What a handler spawns
+    /// then is observed like other tasks; what `on_unhandled_panic` spawns then is not, so that a
+    /// hook which always panics comes to an end.
     ///
     /// # Frame
     ///
@@ -118,6 +121,46 @@ impl Builder {
     /// # Frame
     ///
     /// The hook runs in the frame of the task.
+    ///
+    /// # Examples
+    ///
+    /// The longest poll of a request, which delays all other tasks of its worker:
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// use std::time::{Duration, Instant};
+    /// use framewise::{ContextVar, runtime::Builder, task};
+    ///
+    /// static LONGEST: ContextVar<Mutex<Duration>> = ContextVar::new("longest");
+    ///
+    /// thread_local! {
+    ///     /// Both hooks of a poll are called on its thread.
+    ///     static BEGAN: std::cell::Cell<Option<Instant>> = const { std::cell::Cell::new(None) };
+    /// }
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let runtime = Builder::new()
+    ///     .on_before_poll(|_, _| BEGAN.set(Some(Instant::now())))
+    ///     .on_after_poll(|_, _| {
+    ///         let Some(began) = BEGAN.take() else { return };
+    ///         LONGEST.with(|longest| {
+    ///             let Some(longest) = longest else { return }; // no request
+    ///             let mut longest = longest.lock().unwrap();
+    ///             *longest = began.elapsed().max(*longest);
+    ///         });
+    ///     })
+    ///     .build()?;
+    /// let longest = LONGEST.run(Mutex::default(), || {
+    ///     runtime.block_on(runtime.spawn(async {
+    ///         std::thread::sleep(Duration::from_millis(1)); // it blocks its worker
+    ///         task::yield_now().await;
+    ///         LONGEST.with(|longest| *longest.unwrap().lock().unwrap())
+    ///     }))
+    /// });
+    /// assert_ne!(longest?, Duration::ZERO);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_after_poll(
         mut self,
         hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
@@ -132,6 +175,34 @@ impl Builder {
     /// # Frame
     ///
     /// The hook runs in the frame of the task.
+    ///
+    /// # Examples
+    ///
+    /// Tasks that were aborted are dropped, and are not complete:
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    /// use framewise::runtime::Builder;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let (complete, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    /// let (completes, drops) = (complete.clone(), dropped.clone());
+    /// let runtime = Builder::new()
+    ///     .on_task_complete(move |_, _| drop(completes.fetch_add(1, Ordering::Relaxed)))
+    ///     .on_task_drop(move |_, _| drop(drops.fetch_add(1, Ordering::Relaxed)))
+    ///     .build()?;
+    /// let aborted = runtime.spawn(std::future::pending::<()>());
+    /// aborted.abort();
+    /// assert!(runtime.block_on(aborted).unwrap_err().is_cancelled());
+    /// assert_eq!(runtime.block_on(runtime.spawn(async { 7 }))?, 7);
+    ///
+    /// // The hooks are called before the joiner is woken.
+    /// assert_eq!(complete.load(Ordering::Relaxed), 1);
+    /// assert_eq!(dropped.load(Ordering::Relaxed), 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_task_complete(
         mut self,
         hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
@@ -146,6 +217,37 @@ impl Builder {
     /// # Frame
     ///
     /// The hook runs in the frame of the task, which is released next.
+    ///
+    /// # Examples
+    ///
+    /// The tasks that live, by their name. Each task that was spawned is dropped, however it ends:
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::sync::{Arc, Mutex};
+    /// use framewise::{runtime::Builder, task};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let live = Arc::new(Mutex::new(HashMap::new()));
+    /// let (spawns, drops) = (live.clone(), live.clone());
+    /// let runtime = Builder::new()
+    ///     .on_task_spawn(move |task, _| {
+    ///         let name = task.name().unwrap_or("unnamed").to_owned();
+    ///         spawns.lock().unwrap().insert(task.id(), name);
+    ///     })
+    ///     .on_task_drop(move |task, _| drop(drops.lock().unwrap().remove(&task.id())))
+    ///     .build()?;
+    /// let poller = task::Builder::new()
+    ///     .name("poller")
+    ///     .spawn_on(std::future::pending::<()>(), runtime.handle())?;
+    /// runtime.block_on(runtime.spawn(async {}))?;
+    /// assert_eq!(live.lock().unwrap().values().collect::<Vec<_>>(), ["poller"]);
+    /// poller.abort();
+    /// runtime.block_on(poller).unwrap_err();
+    /// assert!(live.lock().unwrap().is_empty());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn on_task_drop(
         mut self,
         hook: impl Fn(&TaskMeta<'_>, &Frame) + Send + Sync + 'static,
