@@ -117,13 +117,16 @@ fn hooks_come_before_the_frame_is_released_and_the_joiner_woken() {
         .unwrap();
     let in_future = log.tracker("future");
     let output = log.tracker("output");
-    // Detached, so that the output is dropped by the worker.
+    // Detached before it ends, so that the output is dropped by the worker.
+    let (detached, gate) = async_channel::bounded::<()>(1);
     drop(LOG.run(log.tracker("frame"), || {
         runtime.spawn(async move {
+            gate.recv().await.unwrap_err();
             drop(in_future);
             output
         })
     }));
+    drop(detached);
     let labels = log.wait(5).into_iter().map(|(label, _)| label);
     assert_eq!(
         labels.collect::<Vec<_>>(),
