@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every test of the workspace: unit, integration and documentation tests, then those of tokio's hooks
-# (they need `--cfg tokio_unstable`), then the loom models,
+# Runs every test of the workspace: unit, integration and documentation tests, then those of tokio's hooks,
+# and of the tokio runtime beside ours, with `--cfg tokio_unstable`, then the loom models,
 # and checks that the table of what they would notice is up to date (loom-tests/check.sh says what
 # else, and prints the totals), then the large models under random schedules.
 # Needs a Rust toolchain and a C compiler (SQLite is compiled into the example server). Where redis and
@@ -40,6 +40,8 @@ stage "documentation tests" cargo test --locked --workspace --all-features --doc
 stage "tokio's hooks" env RUSTFLAGS="${RUSTFLAGS:-} --cfg tokio_unstable" cargo test --locked \
     --package framewise-context --package framewise-conformance --features framewise-context/tokio \
     --target-dir target/tokio-unstable --test tokio_hooks
+stage "tokio's runtime beside ours, with hooks" env RUSTFLAGS="${RUSTFLAGS:-} --cfg tokio_unstable" cargo test \
+    --locked --package framewise --all-features --target-dir target/tokio-unstable --test tokio_compat
 
 printf '\n== the example of the site machine\n'
 if ! tools/weaken/example/run.sh; then
