@@ -154,6 +154,10 @@ impl fmt::Debug for CancelHandle {
 ///
 /// It can run any number of closures and futures, and can be cloned: all of it is cancelled at
 /// once. What runs in it ends also with the work of the frame in which it runs.
+///
+/// Each run has a node below that of the scope around it, and keeps that one. So a chain of tasks,
+/// each of which makes a scope and spawns the next one in it, keeps some 600 bytes for each task
+/// that it had. Make the next scope in a [`shield`], if it need not end with the others.
 #[derive(Clone, Debug)]
 pub struct CancelScope {
     control: Control,
