@@ -7,14 +7,16 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use framewise::account::{self, Account};
 use framewise::runtime::{Builder, Runtime};
 use framewise::task::{block_in_place, yield_now};
+use framewise::time::set_timeout;
 use framewise::{JoinHandle, spawn, spawn_blocking};
 
-use super::{TENANT, assert_sums_agree, builders, compute};
+use super::{TENANT, assert_sums_agree, builders, compute, one_worker};
 
 /// A piece of work, in steps of [`compute`].
 const PIECE: u64 = 40_000;
@@ -224,4 +226,37 @@ fn a_call_in_place_is_blocking_time_and_the_next_worker_goes_on() {
         assert_eq!(bob.blocking(), Duration::ZERO);
         assert_sums_agree(&snapshot);
     }
+}
+
+/// A worker that always has a task to poll calls what is due in between.
+#[test]
+fn a_callback_between_two_polls_is_not_the_later_ones() {
+    let tenants = account::by(&TENANT);
+    let runtime = one_worker(&tenants);
+    let truth = Truth::default();
+    let of_callback = truth.clone();
+    let (sender, receiver) = channel();
+    let busy = TENANT.run("ada", || {
+        runtime.spawn(async move {
+            while receiver.try_recv().is_err() {
+                yield_now().await;
+            }
+        })
+    });
+    let timer = runtime.spawn(async move {
+        set_timeout(Duration::from_millis(1), move || {
+            of_callback.call(|| compute(100 * PIECE));
+            sender.send(()).unwrap();
+        })
+    });
+    let timer = runtime.block_on(timer).unwrap();
+    runtime.block_on(busy).unwrap();
+    drop((timer, runtime));
+    let snapshot = tenants.snapshot();
+    // The callback is at the root. Half of its time is left for what two clocks differ by.
+    assert!(
+        2 * snapshot.none().busy() > truth.blocking(),
+        "{snapshot:?}"
+    );
+    assert_sums_agree(&snapshot);
 }

@@ -4,8 +4,10 @@
 
 use std::env;
 use std::fs;
+use std::hint;
 use std::process::Command;
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use framewise::runtime::Builder;
 use framewise::task::block_in_place;
@@ -164,6 +166,38 @@ fn block_in_place_calls_where_it_is_and_look_ups_fail() {
             assert!(look_up.is_err(), "{look_up:?}");
             // The worker still runs.
             assert_eq!(runtime.block_on(runtime.spawn(async { 8 })).unwrap(), 8);
+        },
+    );
+}
+
+/// The worker counts for itself again, as soon as it has its core back.
+#[cfg(feature = "account")]
+#[test]
+fn after_a_call_in_place_without_a_thread_the_worker_is_busy() {
+    in_a_child(
+        "no_thread::after_a_call_in_place_without_a_thread_the_worker_is_busy",
+        || {
+            let ids = framewise::account::by(&ID);
+            let builder = Builder::new().worker_threads(1).account(&ids);
+            let runtime = builder.build().unwrap();
+            let work = async {
+                block_in_place(|| ());
+                let began = Instant::now();
+                while began.elapsed() < Duration::from_millis(20) {
+                    hint::spin_loop();
+                }
+                began.elapsed()
+            };
+            let spent = without_threads(|| {
+                let task = ID.run(7, || runtime.spawn(work));
+                runtime.block_on(task).unwrap()
+            });
+            drop(runtime);
+            let snapshot = ids.snapshot();
+            let usage = snapshot.get(&7).unwrap();
+            assert_eq!(usage.blocking_calls(), 1);
+            // Half is left for what two clocks differ by.
+            assert!(2 * usage.busy() > spent, "{usage} of {spent:?}");
         },
     );
 }

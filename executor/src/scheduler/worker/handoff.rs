@@ -79,6 +79,7 @@ pub(crate) fn hand_off_core() {
             // Unnoticed: moved behind the next, because this thread is counted until it leaves, and
             // so is its core.
             *worker.core.borrow_mut() = handoff.core.take();
+            // Unnoticed: moved behind the next, because this thread does nothing else in between.
             if let Some(index) = metered {
                 worker.with_meter(|meter| meter.take_back(index));
             }
