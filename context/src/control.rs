@@ -7,7 +7,8 @@
 //! and futures are not dropped*.
 //!
 //! The control is the value of a variable of this crate, so frames derive, inherit and
-//! release it like any other value. Without a control an operation pays one test of a pointer.
+//! release it like any other value. Without a control an operation pays one test of a pointer, and
+//! one of a flag in a frame with bindings.
 //!
 //! This module is for the crates of this workspace, not for users. The node and its protocol are in
 //! `node.rs`, a wait's registration in `wait.rs`, callbacks in `callback.rs`, the error in
@@ -37,7 +38,8 @@ use crate::current;
 /// The control of a frame. Bound to an empty value, the frame is shielded.
 static CONTROL: ContextVar<Controlled> = ContextVar::new("framewise.control").control();
 
-/// The flag of a block that binds [`CONTROL`].
+/// The flag of a block that binds [`CONTROL`]. A scope that is polled under another parent may have
+/// it from an earlier one.
 pub(crate) const CONTROLLED: u16 = 1 << 1;
 
 /// The value that a frame carries: a control, or none.
@@ -91,13 +93,17 @@ fn with_node<R>(read: impl FnOnce(Option<&framewise_sync::Arc<Node>>) -> R) -> R
 /// Returns the reason of the end.
 #[inline]
 pub fn check() -> Result<(), Ended> {
-    if is_bound() { check_bound() } else { Ok(()) }
+    if may_be_bound() {
+        check_bound()
+    } else {
+        Ok(())
+    }
 }
 
-/// Returns `true` if the current frame has a control, or is shielded from one. It is for operations
-/// that do more to register than a [`ControlWait`] does.
+/// Returns `false` if the current frame has no control. Otherwise it may have one. It is for
+/// operations that do more to register than a [`ControlWait`] does.
 #[inline(always)]
-pub fn is_bound() -> bool {
+pub fn may_be_bound() -> bool {
     let block = current::get();
     // SAFETY: the current frame is alive (rule 4).
     !block.is_null() && unsafe { (*block).flags } & CONTROLLED != 0

@@ -5,7 +5,7 @@
 //! with them. It does not unwind.
 //!
 //! The flags of a frame are its parent's and those of its new bindings. Where a binding may have
-//! been removed they are computed again.
+//! been removed, the mirrored one is computed again.
 
 use std::alloc::{self, Layout};
 use std::mem::size_of;
@@ -19,7 +19,7 @@ use crate::current;
 use crate::frame_stats::BindLocation;
 use crate::key_group::{KeyGroup, Slot};
 use crate::lifetime_check::LifetimeCheck;
-use crate::mirror;
+use crate::mirror::{self, MIRRORED};
 use crate::new_bindings::{Masks, NewBindings};
 use crate::tables::{fill_tables, tables_size};
 use crate::writer::{Area, Writer, share_slot};
@@ -142,7 +142,7 @@ pub(crate) unsafe fn derive<A: NewBindings>(
         };
         let replaced = bindings.fill(&mut writer);
         (*block).parts = AtomicU32::new(writer.parts);
-        if (strip || A::REMOVES) && flags != 0 {
+        if (strip || A::REMOVES) && flags & MIRRORED != 0 {
             (*block).flags = mirror::flags_of(block);
         }
         (Frame::from_raw(block), replaced)

@@ -88,8 +88,8 @@ pub(crate) fn is_used() -> bool {
     IS_USED.load(Ordering::Relaxed) != 0
 }
 
-/// Returns the flags of a block that is complete and may not have all mirrored variables that its
-/// flags say. Other flags stay: nothing removes the control.
+/// Returns the flags of a block that is complete and may not have the mirrored variables that its
+/// flags say. Other flags stay.
 ///
 /// # Safety
 ///

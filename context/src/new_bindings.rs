@@ -153,7 +153,8 @@ unsafe impl NewBindings for OwnBindings<'_> {
         unsafe { u32::from((*block).tables) }
     }
 
-    /// Returns those of the frame; `derive` computes them again.
+    /// Returns those of the frame, among which may be some of its parents. `derive` computes the
+    /// mirrored one again.
     fn marks(&self) -> Marks {
         let block = self.0.as_raw();
         if block.is_null() {

@@ -40,7 +40,7 @@ impl ControlWait {
     /// Returns the reason if the control has ended. Nothing is registered then.
     #[inline]
     pub fn register(&mut self, waker: &Waker) -> Result<(), Ended> {
-        if self.0.is_none() && !super::is_bound() {
+        if self.0.is_none() && !super::may_be_bound() {
             return Ok(());
         }
         self.register_bound(waker)
@@ -96,7 +96,7 @@ impl ControlWait {
     /// [`register`](Self::register) with the same waker changes nothing.
     #[inline]
     pub fn is_current(&self) -> bool {
-        self.0.is_none() && !super::is_bound() || self.is_current_bound()
+        self.0.is_none() && !super::may_be_bound() || self.is_current_bound()
     }
 
     #[inline(never)]

@@ -28,8 +28,8 @@ pub(crate) struct Extension {
     blocks: bool,
     /// `false` if a hook has spawned the task.
     is_hooked: bool,
-    /// `true` from before a poll until after it, if a hook asks. Belongs to the runner, like the
-    /// stage (T2).
+    /// `true` from before a poll until after it, if everything is observed. Belongs to the runner,
+    /// like the stage (T2).
     is_polled: UnsafeCell<bool>,
     /// Wakes and ancestors, if they are recorded.
     record: Option<Box<Record>>,

@@ -123,8 +123,8 @@ impl fmt::Debug for TaskMeta<'_> {
 }
 
 framewise_sync::thread_local! {
-    /// `true` while this thread runs a hook, or the runtime's hook of unhandled panics for a panic
-    /// of one. What is spawned then calls no hook.
+    /// `true` while this thread runs a hook, or reports the panic of one. What is spawned then
+    /// calls no hook.
     static IN_HOOK: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -133,21 +133,11 @@ pub(super) fn is_in_hook() -> bool {
     IN_HOOK.with(Cell::get)
 }
 
-/// Calls `body` as code of a hook, or as code that no hook has called.
-fn with_in_hook<R>(is_in_hook: bool, body: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            IN_HOOK.with(|in_hook| in_hook.set(self.0));
-        }
-    }
-
-    let _restore = Restore(IN_HOOK.with(|in_hook| in_hook.replace(is_in_hook)));
-    body()
-}
-
 /// Calls `hook` in the task's frame, as code of the task. A panic of the hook is reported and goes
 /// no further.
+///
+/// The report is code of the hook, too: a handler that answers each panic by a task, under itself,
+/// would otherwise be called without end for a hook that always panics.
 ///
 /// # Safety
 ///
@@ -158,29 +148,24 @@ pub(super) unsafe fn call(
     task: TaskRef,
     unhandled_panic: Option<&PanicHook>,
 ) {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_HOOK.with(|in_hook| in_hook.set(self.0));
+        }
+    }
+
+    let _restore = Restore(IN_HOOK.with(|in_hook| in_hook.replace(true)));
     coop::with_unconstrained(|| {
         // SAFETY: by the contract; the task is alive until this returns.
         let (frame, owner) = (unsafe { task.frame() }, task.owner_address());
         // SAFETY: as above.
-        let run = || frame.run(|| unsafe { catch_unwind_of(owner, || hook(meta, frame)) });
-        if let Err(panic) = with_in_hook(true, run) {
-            catch_and_discard(|| report(JoinError::caught(panic), unhandled_panic));
+        let called = frame.run(|| unsafe { catch_unwind_of(owner, || hook(meta, frame)) });
+        if let Err(panic) = called {
+            catch_and_discard(|| {
+                let error = JoinError::caught(panic);
+                let _handled = report_unhandled(unhandled_panic, &error);
+            });
         }
-    });
-}
-
-/// Reports a panic of a hook.
-///
-/// A task that a handler spawns is observed, like any other: it fails outward, so a hook that
-/// panics for it, too, comes to an end. Nothing is outside of the runtime's hook. What that spawns
-/// is not observed, or a hook that always panics would be called for it without end.
-#[cold]
-fn report(error: JoinError, unhandled_panic: Option<&PanicHook>) {
-    let unhandled_panic = unhandled_panic.map(|hook| -> PanicHook {
-        let hook = Arc::clone(hook);
-        Arc::new(move |error| with_in_hook(true, || hook(error)))
-    });
-    with_in_hook(false, || {
-        let _handled = report_unhandled(unhandled_panic.as_ref(), &error);
     });
 }

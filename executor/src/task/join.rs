@@ -289,7 +289,7 @@ impl<T> Future for JoinHandle<T> {
             self.link.deregister();
             return Self::take_joined(task);
         }
-        if self.link.is_registered() || control::is_bound() {
+        if self.link.is_registered() || control::may_be_bound() {
             return self.poll_obeying(task, cx);
         }
         Self::poll_unfinished(task, cx)
@@ -332,7 +332,7 @@ impl<T> JoinHandle<T> {
     }
 
     /// Like [`poll_unfinished`](Self::poll_unfinished), but fails if the work of the current frame
-    /// has ended. It is apart, so that a joiner at the root has no more to keep in registers.
+    /// has ended. It is apart, so that other joiners have no more to keep in registers.
     #[inline(never)]
     fn poll_obeying(&mut self, task: TaskRef, cx: &mut Context<'_>) -> Poll<Result<T, JoinError>> {
         let output = ready!(match Self::poll_unfinished(task, cx) {
@@ -362,11 +362,22 @@ impl<T> JoinHandle<T> {
 impl<T> Drop for JoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
-        self.link.deregister();
+        if self.link.is_registered() {
+            return self.drop_registered();
+        }
         let task = *self.task();
         if !task.header().state.drop_handle_of_fresh_task() {
             drop_handle(task);
         }
+    }
+}
+
+impl<T> JoinHandle<T> {
+    #[cold]
+    fn drop_registered(&mut self) {
+        // Dropped last: its destructor may panic.
+        let _registered = self.link.take_registered();
+        drop_handle(*self.task());
     }
 }
 

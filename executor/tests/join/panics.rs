@@ -1,10 +1,12 @@
 //! `JoinError`, the hook for unhandled panics, and panics of destructors.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::future::{Future, pending};
 use std::panic::panic_any;
+use std::ptr;
 use std::sync::{Arc, Mutex, mpsc};
-use std::task::{Wake, Waker};
+use std::task::{RawWaker, RawWakerVTable, Wake, Waker};
 use std::time::Duration;
 use std::{io, thread};
 
@@ -276,6 +278,60 @@ fn a_waker_whose_destructor_panics_costs_no_worker() {
     }
     assert!(ends.is_finished());
     assert_eq!(runtime.block_on(runtime.spawn(async { 1 })).unwrap(), 1);
+}
+
+thread_local! {
+    /// How many drops of a [`brittle`] waker are left until one panics; 0 for never.
+    static DROPS_LEFT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// A waker that does nothing, and one of whose drops panics.
+fn brittle() -> Waker {
+    const VTABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| RawWaker::new(ptr::null(), &VTABLE),
+        |_| {},
+        |_| {},
+        |_| {
+            let left = DROPS_LEFT.get();
+            DROPS_LEFT.set(left.saturating_sub(1));
+            assert_ne!(left, 1, "expected: a waker's destructor");
+        },
+    );
+    // SAFETY: the functions use no data, on whichever thread.
+    unsafe { Waker::new(ptr::null(), &VTABLE) }
+}
+
+/// The handle has waited under a scope to cancel, so it has two wakers to drop.
+#[test]
+fn a_waker_whose_destructor_panics_costs_no_task() {
+    for (drops, ends_before) in [(1, false), (2, false), (1, true), (2, true)] {
+        let runtime = framewise_test_support::runtime(1);
+        let output = Arc::new(());
+        let (release, released) = oneshot::channel::<()>();
+        let kept = Arc::clone(&output);
+        let mut task = runtime.spawn(async move {
+            let _ended = released.await;
+            kept
+        });
+        let abort = task.abort_handle();
+        let (_handle, scope) = framewise::cancel::scope();
+        assert!(scope.run(|| poll_once(&mut task, &brittle())).is_pending());
+        let case = format!("drop {drops}, ends before: {ends_before}");
+        if ends_before {
+            release.send(()).unwrap();
+            while !abort.is_finished() {
+                thread::yield_now();
+            }
+        }
+        DROPS_LEFT.set(drops);
+        let message = panic_message(|| drop(task));
+        assert!(
+            message.contains("expected: a waker's destructor"),
+            "{case}: {message}"
+        );
+        drop((abort, runtime));
+        assert_eq!(Arc::strong_count(&output), 1, "{case}");
+    }
 }
 
 #[test]

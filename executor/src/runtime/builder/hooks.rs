@@ -44,9 +44,8 @@ impl Builder {
     ///
     /// A panic of a hook is reported like one of a task that no joiner takes: to the
     /// [handlers](crate::panics) of the frame in which it began, and to
-    /// [`on_unhandled_panic`](Self::on_unhandled_panic). The task goes on. What a handler spawns
-    /// then is observed like other tasks; what `on_unhandled_panic` spawns then is not, so that a
-    /// hook which always panics comes to an end.
+    /// [`on_unhandled_panic`](Self::on_unhandled_panic). The task goes on. No hook is called for
+    /// what these spawn then, so that a hook which always panics comes to an end.
     ///
     /// # Frame
     ///

@@ -15,7 +15,8 @@ use crate::task::header::{Header, TaskRef};
 /// is this link's. Its owner [deregisters](Self::deregister) it before it drops it.
 pub(super) struct JoinLink(NonNull<()>);
 
-struct Registered {
+/// The registration of a handle that has waited under a control.
+pub(super) struct Registered {
     task: TaskRef,
     wait: ControlWait,
 }
@@ -47,6 +48,7 @@ impl JoinLink {
         unsafe { &self.registered().as_ref().task }
     }
 
+    /// Returns `true` if there is a registration, even if it has been cleared since.
     #[inline(always)]
     pub(super) fn is_registered(&self) -> bool {
         self.0.addr().get() & REGISTERED != 0
@@ -83,17 +85,19 @@ impl JoinLink {
     #[inline(always)]
     pub(super) fn deregister(&mut self) {
         if self.is_registered() {
-            self.drop_registered();
+            drop(self.take_registered());
         }
     }
 
+    /// Takes the registration out, which is there: see [`is_registered`](Self::is_registered). Its
+    /// destructor drops a waker, and may panic.
     #[cold]
-    fn drop_registered(&mut self) {
+    pub(super) fn take_registered(&mut self) -> Box<Registered> {
         let registered = self.registered();
         // SAFETY: it came from `Box::into_raw`, and this link points to it no longer.
         unsafe {
             self.0 = registered.as_ref().task.pointer().cast();
-            drop(Box::from_raw(registered.as_ptr()));
+            Box::from_raw(registered.as_ptr())
         }
     }
 }
