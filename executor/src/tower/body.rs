@@ -5,7 +5,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use framewise_context::control::{self, ControlWait};
+use framewise_context::control::{self, ControlWait, Ended};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -16,8 +16,12 @@ pin_project! {
     /// The data comes from a peer, so a read is an operation that waits, like that of a socket: it
     /// fails when the work of the frame in which it is called has ended, by a deadline or by a
     /// cancel, at its start, too. The error is the [`Ended`](crate::deadline::Ended) then, and else
-    /// the body's own. Nothing is lost by that: code in a [`shield`](crate::deadline::shield) reads
-    /// on.
+    /// the body's own.
+    ///
+    /// Each end is reported once, and the body ends after the error, like other streams do: a loop
+    /// that reads until `None` comes to its end. Nothing is lost by that: code in a
+    /// [`shield`](crate::deadline::shield) reads on. What is left after such a read fails again. A
+    /// body that has been read to its end, or was empty, does not fail.
     ///
     /// # Frame
     ///
@@ -26,7 +30,18 @@ pin_project! {
         #[pin]
         body: B,
         wait: ControlWait,
+        state: ReadState,
     }
+}
+
+/// What the last read returned.
+enum ReadState {
+    /// A frame, or an error of the body's own; or there was no read.
+    Reading,
+    /// That the reader's work has ended.
+    Reported(Ended),
+    /// The end of the body.
+    Finished,
 }
 
 impl<B> DeadlineBody<B> {
@@ -34,6 +49,7 @@ impl<B> DeadlineBody<B> {
         Self {
             body,
             wait: ControlWait::new(),
+            state: ReadState::Reading,
         }
     }
 
@@ -54,24 +70,35 @@ where
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, Self::Error>>> {
-        let this = self.project();
-        let waits = match control::check() {
-            Err(ended) => Err(ended),
-            Ok(()) => match this.body.poll_frame(cx) {
+        let mut this = self.project();
+        let ended = match control::check() {
+            Err(ended) => ended,
+            Ok(()) => match this.body.as_mut().poll_frame(cx) {
                 Poll::Ready(next) => {
                     this.wait.clear();
+                    *this.state = match next {
+                        Some(_) => ReadState::Reading,
+                        None => ReadState::Finished,
+                    };
                     return Poll::Ready(next.map(|frame| frame.map_err(Into::into)));
                 }
-                Poll::Pending => this.wait.register(cx.waker()),
+                Poll::Pending => match this.wait.register(cx.waker()) {
+                    Ok(()) => return Poll::Pending,
+                    Err(ended) => ended,
+                },
             },
         };
-        match waits {
-            Ok(()) => Poll::Pending,
-            Err(ended) => {
-                this.wait.clear();
-                Poll::Ready(Some(Err(ended.into())))
-            }
+        this.wait.clear();
+        let is_known = match this.state {
+            ReadState::Reading => false,
+            ReadState::Reported(last) => *last == ended,
+            ReadState::Finished => true,
+        };
+        if is_known || this.body.is_end_stream() {
+            return Poll::Ready(None);
         }
+        *this.state = ReadState::Reported(ended.clone());
+        Poll::Ready(Some(Err(ended.into())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -18,8 +18,8 @@ use framewise::signal::ctrl_c;
 use framewise::signal::unix::{SignalKind, signal};
 use framewise::tower::{DeadlineBody, DeadlineLayer};
 use framewise::{cancel, deadline};
-use http_body_util::{BodyExt, StreamBody};
-use hyper::body::{Bytes, Frame};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use hyper::body::{Body, Bytes, Frame};
 use hyper::{Request, Response};
 use tokio::io::AsyncWriteExt;
 use tower::{Layer, ServiceExt, service_fn};
@@ -128,15 +128,8 @@ fn c99_processes() {
 fn c99_the_body_of_a_request() {
     paused().block_on(async {
         let (sender, parts) = async_channel::unbounded::<Result<_, io::Error>>();
-        let (read, reads) = async_channel::bounded(1);
-        let service = service_fn(async |request: Request<DeadlineBody<_>>| {
-            read.send(request.into_body()).await.unwrap();
-            Ok::<_, Infallible>(Response::new(String::new()))
-        });
-        let request = Request::new(StreamBody::new(Box::pin(parts)));
-        let response = DeadlineLayer::new().layer(service).oneshot(request);
-        drop(response.await.unwrap());
-        let body = RefCell::new(reads.recv().await.unwrap());
+        let body = behind_the_layer(StreamBody::new(Box::pin(parts))).await;
+        let body = RefCell::new(body);
         let row = Row {
             name: "DeadlineBody",
             wait: async || {
@@ -151,12 +144,78 @@ fn c99_the_body_of_a_request() {
                     .unwrap())
             },
             allow: async || {
-                let part = Frame::data(Bytes::from_static(b"x"));
-                sender.send(Ok(part)).await.unwrap();
+                sender.send(Ok(part())).await.unwrap();
             },
             limit: HOUR,
         };
         row.check().await;
+    });
+}
+
+/// Gives `body` to a handler behind the layer, and returns what the handler has of it.
+async fn behind_the_layer<B: Body>(body: B) -> DeadlineBody<B> {
+    let (read, reads) = async_channel::bounded(1);
+    let service = service_fn(async |request: Request<DeadlineBody<B>>| {
+        read.try_send(request.into_body()).ok().unwrap();
+        Ok::<_, Infallible>(Response::new(String::new()))
+    });
+    let response = DeadlineLayer::new().layer(service);
+    drop(response.oneshot(Request::new(body)).await.unwrap());
+    reads.recv().await.unwrap()
+}
+
+fn part() -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(b"x"))
+}
+
+#[test]
+fn c99_a_body_reports_an_end_once_until_it_is_read_on() {
+    paused().block_on(async {
+        let (sender, parts) = async_channel::unbounded::<Result<_, Infallible>>();
+        let mut body = behind_the_layer(StreamBody::new(Box::pin(parts))).await;
+        let late = deadline::within(HOUR, async {
+            let mut failures = 0;
+            // A loop that does not look at the error comes to an end.
+            while let Some(read) = body.frame().await {
+                assert!(deadline::is(&*read.unwrap_err()));
+                failures += 1;
+                assert_eq!(failures, 1);
+            }
+            sender.send(Ok(part())).await.unwrap();
+            assert!(body.frame().await.is_none(), "it is not read");
+            deadline::shield(body.frame()).await.unwrap().unwrap();
+            // What may follow is not lost without an error.
+            body.frame().await.unwrap().unwrap_err();
+            assert!(body.frame().await.is_none());
+        });
+        late.await;
+        // Another end is another error.
+        let (handle, scope) = cancel::scope();
+        handle.cancel();
+        let error = scope.scope(body.frame()).await.unwrap().unwrap_err();
+        assert!(cancel::is(&*error));
+    });
+}
+
+#[test]
+fn c99_a_body_that_has_arrived_is_not_late() {
+    paused().block_on(async {
+        let mut empty = behind_the_layer(Empty::<Bytes>::new()).await;
+        let mut full = behind_the_layer(Full::new(Bytes::from_static(b"x"))).await;
+        full.frame().await.unwrap().unwrap();
+        // It does not know its end before it has read it.
+        let (sender, parts) = async_channel::unbounded::<Result<_, Infallible>>();
+        let mut stream = behind_the_layer(StreamBody::new(Box::pin(parts))).await;
+        sender.send(Ok(part())).await.unwrap();
+        sender.close();
+        stream.frame().await.unwrap().unwrap();
+        assert!(stream.frame().await.is_none());
+        let late = deadline::within(Duration::ZERO, async {
+            assert!(empty.frame().await.is_none());
+            assert!(full.frame().await.is_none());
+            assert!(stream.frame().await.is_none());
+        });
+        late.await;
     });
 }
 
