@@ -22,6 +22,7 @@ mod node;
 mod scope;
 mod wait;
 
+use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 pub use self::callback::OnCancel;
@@ -33,6 +34,7 @@ pub use self::wait::ControlWait;
 
 use self::node::Node;
 use crate::ContextVar;
+use crate::coop;
 use crate::current;
 
 /// The control of a frame. Bound to an empty value, the frame is shielded.
@@ -98,6 +100,32 @@ pub fn check() -> Result<(), Ended> {
     } else {
         Ok(())
     }
+}
+
+/// Like [`check`], for a poll: an error takes a unit of the task's budget, so that a loop which
+/// goes on after errors yields. Returns `Pending` if it is denied; the task was then woken.
+///
+/// # Errors
+///
+/// Returns the reason of the end.
+#[inline]
+pub fn poll_check(cx: &mut Context<'_>) -> Poll<Result<(), Ended>> {
+    match check() {
+        Ok(()) => Poll::Ready(Ok(())),
+        Err(ended) => poll_fail(cx, ended),
+    }
+}
+
+/// Returns the error of a wait whose frame has ended, within the task's budget; see [`poll_check`].
+/// A failure that is denied has to be found again in the next poll.
+///
+/// # Errors
+///
+/// Returns `ended`.
+#[cold]
+pub fn poll_fail<T>(cx: &mut Context<'_>, ended: Ended) -> Poll<Result<T, Ended>> {
+    ready!(coop::poll_spend(cx));
+    Poll::Ready(Err(ended))
 }
 
 /// Returns `false` if the current frame has no control. Otherwise it may have one. It is for

@@ -46,6 +46,8 @@
 //!   count as tasks; the budget of the enclosing task is restored afterwards.
 //! - An operation that is not ready takes no unit. It registers its waker and waits, even if no
 //!   unit is left.
+//! - An operation that fails at once because the work of its frame has [ended](crate::cancel) takes
+//!   a unit, too. So a loop that goes on after errors yields.
 //! - A time limit may fire in a poll in which the future that it limits has exhausted the budget.
 //! - A denied operation has done nothing and has lost nothing: polled again it is ready. Code that
 //!   polls a future only once (`now_or_never`, `select!` with a default branch) can therefore miss

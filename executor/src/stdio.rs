@@ -103,7 +103,7 @@ impl Stdin {
         want: usize,
         take: impl FnOnce(&[u8]),
     ) -> Poll<io::Result<usize>> {
-        control::check()?;
+        ready!(control::poll_check(cx))?;
         loop {
             if let Some(reading) = &mut self.reading {
                 let read = ready!(poll_call(reading, cx))?;
@@ -185,7 +185,7 @@ impl<W: Write + 'static> Output<W> {
     }
 
     fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        control::check()?;
+        ready!(control::poll_check(cx))?;
         if let Some(writing) = &mut self.writing {
             let written = ready!(poll_call(writing, cx))?;
             self.writing = None;

@@ -9,7 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use framewise_context::coop;
+use framewise_context::{control, coop};
 use framewise_sync::Arc;
 
 use crate::callback::{CallbackEntry, ReadyCallback, cancel_all};
@@ -136,7 +136,10 @@ impl Registration {
         cx: &mut Context<'_>,
         direction: Direction,
     ) -> Poll<io::Result<ReadyEvent>> {
-        let event = ready!(self.state.readiness().poll_ready(cx, direction))?;
+        let event = match ready!(self.state.readiness().poll_ready(cx, direction)) {
+            Ok(event) => event,
+            Err(ended) => return control::poll_fail(cx, ended).map_err(Into::into),
+        };
         ready!(coop::poll_spend_remote(cx));
         Poll::Ready(checked(event))
     }
@@ -279,7 +282,10 @@ impl<R, F: FnMut(ReadyEvent) -> io::Result<R>> Future for AsyncIo<'_, F> {
 // Each attempt begins with it.
 #[inline(always)]
 fn poll_wait(wait: &mut ReadinessWait<'_>, cx: &mut Context<'_>) -> Poll<io::Result<ReadyEvent>> {
-    let event = ready!(Pin::new(wait).poll(cx))?;
+    let event = match ready!(Pin::new(wait).poll(cx)) {
+        Ok(event) => event,
+        Err(ended) => return control::poll_fail(cx, ended).map_err(Into::into),
+    };
     ready!(coop::poll_spend_remote(cx));
     Poll::Ready(checked(event))
 }

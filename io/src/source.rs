@@ -13,8 +13,9 @@
 //! of urgent data, so the shortcut is not taken once a source has had any. It is taken on epoll and
 //! kqueue only.
 
+use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use framewise_context::{control, coop};
 
@@ -166,7 +167,7 @@ impl<S: system::Source> IoSource<S> {
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         if len == 0 {
-            control::check()?;
+            ready!(control::poll_check(cx))?;
             return coop::poll_spend(cx).map(|()| Ok(0));
         }
         self.registration.poll_io(cx, direction, |event| {
@@ -184,7 +185,7 @@ impl<S: system::Source> IoSource<S> {
         mut operation: impl FnMut(&S) -> io::Result<usize>,
     ) -> io::Result<usize> {
         if len == 0 {
-            control::check()?;
+            poll_fn(control::poll_check).await?;
             coop::consume_budget().await;
             return Ok(0);
         }

@@ -122,14 +122,19 @@ impl<F: Future> Future for Timeout<F> {
             this.wait.clear();
             return Poll::Ready(Ok(output));
         }
+        // If the future itself exhausted the budget, it would do so in each poll, and the limit
+        // would never get a unit.
+        let is_exhausted = had_budget && !coop::has_budget_remaining();
         if let Err(ended) = this.wait.register(cx.waker()) {
+            if !is_exhausted {
+                // A loop that goes on after errors yields.
+                ready!(coop::poll_spend(cx));
+            }
             this.sleep.disarm();
             return Poll::Ready(Err(Elapsed(Some(ended))));
         }
         let sleep = Pin::new(this.sleep);
-        ready!(if had_budget && !coop::has_budget_remaining() {
-            // The future itself exhausted the budget. It would do so in each poll, and the limit
-            // would never get a unit.
+        ready!(if is_exhausted {
             coop::with_unconstrained(|| sleep.poll(cx))
         } else {
             sleep.poll(cx)

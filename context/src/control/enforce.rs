@@ -1,12 +1,13 @@
 //! `Enforce`: a future of another crate, which knows no frames, under the control of its frame.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
 use super::ended::Ended;
 use super::{ControlWait, check};
+use crate::coop;
 
 pin_project! {
     /// The future of [`enforce`](crate::cancel::enforce).
@@ -49,6 +50,8 @@ impl<F: Future> Future for Enforce<F> {
                 }
             }
         };
+        // A loop that goes on after errors yields. What is denied keeps its future.
+        ready!(coop::poll_spend(cx));
         this.wait.clear();
         this.future.set(None);
         Poll::Ready(Err(ended))

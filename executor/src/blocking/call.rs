@@ -3,6 +3,7 @@
 //! They run at the root, since no code of the user runs in them: a call that its caller has given
 //! up, and that the system does not end, keeps no frame (C-48).
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(crate) async fn call<T>(f: impl FnOnce() -> io::Result<T> + Send + 'static) 
 where
     T: Send + 'static,
 {
-    control::check()?;
+    poll_fn(control::poll_check).await?;
     Caller::current()?.spawn(f).await.map_err(call_error)?
 }
 

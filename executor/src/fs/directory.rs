@@ -205,7 +205,7 @@ impl ReadDir {
     ///
     /// See [`next_entry`](Self::next_entry).
     pub fn poll_next_entry(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<DirEntry>>> {
-        control::check()?;
+        ready!(control::poll_check(cx))?;
         loop {
             match &mut self.0 {
                 State::Reading(call) => {

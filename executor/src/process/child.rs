@@ -206,7 +206,7 @@ impl Child {
     /// # }
     /// ```
     pub async fn wait(&mut self) -> io::Result<ExitStatus> {
-        control::check()?;
+        poll_fn(control::poll_check).await?;
         drop(self.stdin.take());
         let status = match &mut self.state {
             State::Running(exit) => exit.wait().await?,

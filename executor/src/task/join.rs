@@ -338,7 +338,12 @@ impl<T> JoinHandle<T> {
         let output = ready!(match Self::poll_unfinished(task, cx) {
             Poll::Pending => match self.link.register(cx.waker()) {
                 Ok(()) => Poll::Pending,
-                Err(ended) => Self::stop_waiting(task, ended),
+                Err(ended) => {
+                    // A loop that goes on after errors yields. A handle that is denied keeps its
+                    // waker.
+                    ready!(coop::poll_spend(cx));
+                    Self::stop_waiting(task, ended)
+                }
             },
             ready => ready,
         });

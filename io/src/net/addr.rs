@@ -3,6 +3,7 @@
 //! Owns the sealed trait. Numeric addresses are resolved at once and without a runtime; names are
 //! passed to [`crate::net::lookup`]. The file must not know sockets.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
@@ -36,7 +37,7 @@ pub async fn lookup_host(host: impl ToSocketAddrs) -> io::Result<impl Iterator<I
 
 /// Like [`lookup_host`], for the sockets.
 pub(crate) async fn resolve(host: impl ToSocketAddrs) -> io::Result<Addresses> {
-    control::check()?;
+    poll_fn(control::poll_check).await?;
     let resolution = host.resolve()?;
     drop(host);
     match resolution {

@@ -12,7 +12,7 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use framewise_context::control;
@@ -99,7 +99,7 @@ where
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         loop {
             // All attempts end with their task's deadline, and no other one begins.
-            control::check()?;
+            ready!(control::poll_check(cx))?;
             let mut has_failed = false;
             let mut index = 0;
             while let Some(attempt) = self.running.get_mut(index) {

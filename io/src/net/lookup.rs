@@ -50,7 +50,7 @@ impl Drop for Responder {
 
 /// Looks up `host`. If the wait ends early, the look-up goes on in the pool, for no task.
 pub(crate) async fn lookup(host: String, port: u16) -> LookupResult {
-    control::check()?;
+    poll_fn(control::poll_check).await?;
     let pending = Arc::new(Mutex::new(Pending::default()));
     let responder = Responder(Arc::clone(&pending));
     let handle = IoHandle::for_io()?;
@@ -74,7 +74,7 @@ impl Drop for Waiting {
 }
 
 fn poll_result(pending: &Mutex<Pending>, cx: &mut Context<'_>) -> Poll<LookupResult> {
-    control::check()?;
+    ready!(control::poll_check(cx))?;
     // The result stays where it is until it is taken. No waker is called under the lock.
     let is_complete = pending.lock().result.is_some();
     if is_complete {

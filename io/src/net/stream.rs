@@ -3,6 +3,7 @@
 //! Owns the socket's operations. [`crate::source`] owns how they wait. `crate::traits` implements
 //! the I/O traits of other crates.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::task::{Context, Poll};
@@ -95,7 +96,7 @@ impl TcpStream {
     }
 
     async fn connect_one(address: SocketAddr) -> io::Result<TcpStream> {
-        control::check()?;
+        poll_fn(control::poll_check).await?;
         Self::connecting(mio::net::TcpStream::connect(address)?).await
     }
 

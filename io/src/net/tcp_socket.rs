@@ -1,6 +1,7 @@
 //! A TCP socket before it connects or listens.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 
@@ -88,7 +89,7 @@ impl TcpSocket {
     ///
     /// Dropping the future closes the socket.
     pub async fn connect(self, address: SocketAddr) -> io::Result<TcpStream> {
-        control::check()?;
+        poll_fn(control::poll_check).await?;
         match self.socket.connect(&address.into()) {
             Ok(()) => {}
             Err(error) if connection_has_begun(&error) => {}

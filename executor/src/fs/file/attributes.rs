@@ -4,6 +4,7 @@
 //! the call in flight.
 
 use std::fs::{File as StdFile, FileTimes, Metadata, Permissions};
+use std::future::poll_fn;
 use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::SystemTime;
@@ -64,6 +65,7 @@ impl File {
     /// ```
     pub async fn set_len(&self, len: u64) -> io::Result<()> {
         loop {
+            poll_fn(control::poll_check).await?;
             if let Some(call) = self.begin_set_len(len)? {
                 return call.await.map_err(call_error)?;
             }
@@ -73,7 +75,6 @@ impl File {
 
     /// Begins to set the length, unless a call has the state.
     fn begin_set_len(&self, len: u64) -> io::Result<Option<JoinHandle<io::Result<()>>>> {
-        control::check()?;
         let Some(mut state) = self.core.try_lock() else {
             return Ok(None);
         };

@@ -47,7 +47,7 @@ impl File {
     /// Waits for the call in flight, if there is one. Returns its kind and result. Fails if the
     /// frame's work has ended, and leaves the call then.
     fn poll_flight(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Landed>, Ended>> {
-        control::check()?;
+        ready!(control::poll_check(cx))?;
         let Some(flight) = &mut self.flight else {
             return Poll::Ready(Ok(None));
         };

@@ -1,5 +1,6 @@
 //! A Unix socket before it connects or listens.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::path::Path;
@@ -99,7 +100,7 @@ impl UnixSocket {
     pub async fn connect(self, path: impl AsRef<Path>) -> io::Result<UnixStream> {
         let socket = self.of_kind(false, "connect")?;
         let address = SockAddr::unix(path)?;
-        control::check()?;
+        poll_fn(control::poll_check).await?;
         match socket.connect(&address) {
             Ok(()) => {}
             Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => {}

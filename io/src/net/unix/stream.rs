@@ -1,5 +1,6 @@
 //! The Unix stream.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::path::Path;
@@ -67,7 +68,7 @@ impl UnixStream {
     ///
     /// Dropping the future closes the socket.
     pub async fn connect_addr(address: &SocketAddr) -> io::Result<UnixStream> {
-        control::check()?;
+        poll_fn(control::poll_check).await?;
         Self::connecting(mio::net::UnixStream::connect_addr(address)?).await
     }
 
