@@ -5,6 +5,7 @@
 //! gRPC's: one to eight digits and a unit. `x-timeout-ms` is a number of milliseconds. The file
 //! must not know what a frame is.
 
+use std::error::Error;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -20,6 +21,10 @@ const GRPC_DIGITS_MAX: usize = 8;
 
 /// gRPC's header and trailer: how a call has ended.
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// The text of gRPC's status, percent-encoded, and what an application adds to it.
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// gRPC's statuses `UNKNOWN` and `DEADLINE_EXCEEDED`.
 const GRPC_UNKNOWN: &str = "2";
@@ -92,13 +97,36 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
 }
 
 /// Turns gRPC's status `UNKNOWN` into `DEADLINE_EXCEEDED`, in the headers of a reply that is
-/// nothing but a status.
-pub(super) fn name_deadline(headers: &mut HeaderMap) {
-    if let Some(status) = headers.get_mut(GRPC_STATUS)
-        && status == GRPC_UNKNOWN
-    {
-        *status = GRPC_DEADLINE_EXCEEDED;
+/// nothing but a status. It does so if the message is `error`'s text and there are no details: then
+/// the status was made of this error, which its maker did not know.
+pub(super) fn name_deadline(headers: &mut HeaderMap, error: &dyn Error) {
+    let is_made_of_error = headers
+        .get(GRPC_STATUS)
+        .is_some_and(|status| status == GRPC_UNKNOWN)
+        && !headers.contains_key(GRPC_STATUS_DETAILS)
+        && headers.get(GRPC_MESSAGE).is_some_and(|message| {
+            let text = error.to_string();
+            percent_decoded(message.as_bytes()).eq(text.bytes())
+        });
+    if is_made_of_error {
+        headers.insert(GRPC_STATUS, GRPC_DEADLINE_EXCEEDED);
     }
+}
+
+/// Decodes gRPC's encoding of a message: `%`, and two hexadecimal digits. What is malformed stays.
+fn percent_decoded(mut text: &[u8]) -> impl Iterator<Item = u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    std::iter::from_fn(move || {
+        if let [b'%', high, low, rest @ ..] = text
+            && let (Some(high), Some(low)) = (digit(*high), digit(*low))
+        {
+            text = rest;
+            return Some(high << 4 | low);
+        }
+        let (first, rest) = text.split_first()?;
+        text = rest;
+        Some(*first)
+    })
 }
 
 /// Writes a value of `grpc-timeout`, in the finest unit in which it has eight digits. It is never
@@ -232,5 +260,42 @@ mod tests {
             shortest_of(&[(X_TIMEOUT_MS, "250"), (X_TIMEOUT_MS, "9")]),
             None
         );
+    }
+
+    #[test]
+    fn a_status_is_that_of_the_deadline_if_it_has_nothing_but_its_text() {
+        let error = std::io::Error::other("100 % of `cap` (a.rs:1)");
+        let encoded = "100%20%25%20of%20%60cap%60%20(a.rs:1)";
+        let named = |pairs: &[(HeaderName, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.append(name, HeaderValue::try_from(*value).expect("a value"));
+            }
+            name_deadline(&mut headers, &error);
+            headers.get(GRPC_STATUS).is_some_and(|status| status == "4")
+        };
+        assert!(named(&[(GRPC_STATUS, "2"), (GRPC_MESSAGE, encoded)]));
+        assert!(named(&[
+            (GRPC_STATUS, "2"),
+            (GRPC_MESSAGE, "100 % of `cap` (a.rs:1)")
+        ]));
+        for other in [
+            &[][..],
+            &[(GRPC_STATUS, "2")],
+            &[(GRPC_STATUS, "2"), (GRPC_MESSAGE, "disk")],
+            &[
+                (GRPC_STATUS, "2"),
+                (GRPC_MESSAGE, "100%20%25%20of%20%60cap%60"),
+            ],
+            &[(GRPC_STATUS, "13"), (GRPC_MESSAGE, encoded)],
+            &[(GRPC_MESSAGE, encoded)],
+            &[
+                (GRPC_STATUS, "2"),
+                (GRPC_MESSAGE, encoded),
+                (GRPC_STATUS_DETAILS, "CAI"),
+            ],
+        ] {
+            assert!(!named(other), "{other:?}");
+        }
     }
 }

@@ -28,11 +28,12 @@ use crate::deadline::{self, Within};
 /// [`deadline`](crate::deadline). It then replies as it likes: see
 /// [`gateway_timeout`](super::gateway_timeout).
 ///
-/// gRPC's status is `DEADLINE_EXCEEDED`. The handler gives it, or the layer does: tonic makes
-/// `UNKNOWN` of an error that it does not know, such as that of a request whose message did not
-/// arrive in time, for which no handler is called. So a reply that is nothing but the status
-/// `UNKNOWN` has the right one if the deadline has passed. The status after a stream of replies is
-/// the handler's own.
+/// gRPC's status is `DEADLINE_EXCEEDED` if the handler gives it, and in one case the layer does:
+/// tonic makes `UNKNOWN` of an error that it does not know, such as that of a request whose message
+/// did not arrive in time, for which no handler is called. So the layer replaces the status of a
+/// reply that is nothing but a status, if it is `UNKNOWN` without details and its message is the
+/// text of the deadline's error. Each other status is the handler's own, as is that after a stream
+/// of replies: there a handler that returns the error as it is ends with `UNKNOWN`.
 ///
 /// A request without either header, and without a [cap](Self::with_cap), costs no more than the
 /// search for them, and one reference to its frame for the body of its response.
@@ -222,8 +223,10 @@ where
         let future = future.expect("it was made before, or now");
         future.poll(cx).map_ok(|mut response| {
             // Here the frame is that of the deadline.
-            if control::ended().is_some_and(|ended| ended.is_deadline()) {
-                header::name_deadline(response.headers_mut());
+            if let Some(ended) = control::ended()
+                && ended.is_deadline()
+            {
+                header::name_deadline(response.headers_mut(), &ended);
             }
             response
         })

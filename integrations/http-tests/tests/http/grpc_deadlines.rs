@@ -76,6 +76,11 @@ impl Handlers {
             // The time that is left, in seconds, and whether there is any limit.
             "/remaining" => Ok(deadline::remaining().map_or(u64::MAX, |time| time.as_secs())),
             "/late" => Err(late().await),
+            // Fails after its deadline, for a reason of its own.
+            "/disk" => {
+                late().await;
+                Err(Status::unknown("disk"))
+            }
             // Obeys nothing.
             "/stubborn" => pending().await,
             "/forward/remaining" => unary(self.back(), "/remaining").await,
@@ -282,6 +287,19 @@ fn a_cap_that_passes_is_the_callers_status() {
             let status = call.await.unwrap_err();
             assert_eq!(status.code(), Code::DeadlineExceeded);
             assert!(status.message().contains("the deadline `cap` ("));
+        });
+    });
+}
+
+#[test]
+fn a_status_that_the_handler_chose_is_the_callers_also_after_the_deadline() {
+    everywhere(|runtime, _| {
+        with_server(runtime, Some(SHORT), MARGIN, |client| async {
+            let status = unary(client, "/disk").await.unwrap_err();
+            // Unless the time was over before the handler was called.
+            let was_called = !status.message().contains("the deadline");
+            let code = [Code::DeadlineExceeded, Code::Unknown][usize::from(was_called)];
+            assert_eq!(status.code(), code, "{status:?}");
         });
     });
 }
