@@ -36,7 +36,8 @@ use crate::deadline::{self, Within};
 /// of replies: there a handler that returns the error as it is ends with `UNKNOWN`.
 ///
 /// A request without either header, and without a [cap](Self::with_cap), costs no more than the
-/// search for them, and one reference to its frame for the body of its response.
+/// search for them, and one reference to its frame for the body of its response. Behind axum both
+/// bodies are boxed once more, which axum does for every layer that changes their types.
 ///
 /// **Bodies.** The *request's* body is a [`DeadlineBody`]: reading it fails when the time is over,
 /// like reading a socket, so a peer that stalls holds no handler. The *response's* body is polled
@@ -44,7 +45,14 @@ use crate::deadline::{self, Within};
 /// over, though the service has returned. It is not dropped by that, and may end the response as
 /// it likes; an error of it cuts the response off. If it waits for what obeys no deadline, like a
 /// channel, it goes on until its client leaves: put that wait into
-/// [`enforce`](crate::deadline::enforce).
+/// [`enforce`](crate::deadline::enforce). A client that does not *read* is under no deadline,
+/// either: sending is the connection's work, and the body is not polled meanwhile.
+///
+/// **What outlasts the request.** A task that the handler spawns is under the deadline, too. The
+/// task of an upgraded connection, such as a WebSocket, has to put its future into a
+/// [`shield`](crate::deadline::shield), or over HTTP/1 its reads fail after the deadline. A body
+/// that outlasts a cap, such as one of server-sent events, gets a shielded frame:
+/// `deadline::run_shielded(|| Frame::current().scope_body(body))`.
 ///
 /// # Frame
 ///
@@ -56,7 +64,28 @@ use crate::deadline::{self, Within};
 ///
 /// # Examples
 ///
-/// With axum: `Router::new().route(..).layer(DeadlineLayer::new())`.
+/// With axum: `Router::new().route(..).layer(DeadlineLayer::new())`. An ordinary extractor answers
+/// 400 if the request's body does not arrive in time. A handler that answers 504 takes the
+/// extractor's error, too:
+///
+/// ```
+/// use axum::extract::rejection::StringRejection;
+/// use axum::response::{IntoResponse, Response};
+/// use framewise::tower::gateway_timeout;
+///
+/// async fn handler(body: Result<String, StringRejection>) -> Response {
+///     match body {
+///         Ok(text) => text.into_response(),
+///         Err(error) => match gateway_timeout(&error) {
+///             Some(status) => status.into_response(),
+///             None => error.into_response(),
+///         },
+///     }
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/", axum::routing::post(handler));
+/// ```
+///
+/// With any service:
 ///
 /// ```
 /// use axum::body::Body;

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use framewise::hyper::{Connector, client_builder};
 use framewise::tower::{self, DeadlineLayer};
-use framewise::{bind, deadline, task};
+use framewise::{bind, cancel, deadline, task};
 use framewise_test_support::{ID, KEPT, everywhere};
 use futures::StreamExt;
 use http_body_util::combinators::BoxBody;
@@ -55,6 +55,7 @@ impl Shared {
     fn app(&self) -> Router {
         let (streams, outlasts, reads, continues) =
             (self.clone(), self.clone(), self.clone(), self.clone());
+        let subscribes = self.clone();
         let extracts = |text: Result<String, StringRejection>| async {
             match text {
                 Ok(text) => text.into_response(),
@@ -68,6 +69,7 @@ impl Shared {
             .route("/remaining", get(async || remaining()))
             .route("/streams", get(move || streams.clone().streams()))
             .route("/outlasts", get(move || outlasts.clone().outlasts()))
+            .route("/subscribes", get(move || subscribes.clone().subscribes()))
             .route("/reads", post(move |request| reads.clone().reads(request)))
             .route(
                 "/continues",
@@ -99,6 +101,20 @@ impl Shared {
             self.seen.send("passed".to_owned()).await.unwrap();
             let _ = self.gate.recv().await;
             Ok::<_, Infallible>("after the deadline")
+        }))
+    }
+
+    /// Like `streams`, with a body that is not under the deadline of its request.
+    async fn subscribes(self) -> Body {
+        cancel::cancelled().await;
+        let events = futures::stream::once(async move {
+            let ended = deadline::enforce(self.gate.recv()).await;
+            assert!(ended.is_ok_and(|gate| gate.is_err()));
+            Ok::<_, Infallible>(format!("{:?} {:?}", ID.get(), deadline::remaining()))
+        });
+        let body = Body::from_stream(events);
+        Body::new(deadline::run_shielded(|| {
+            framewise::Frame::current().scope_body(body)
         }))
     }
 
@@ -267,6 +283,15 @@ fn c110_a_response_s_body_is_not_dropped_by_its_deadline() {
         assert_eq!(within(setup.seen.recv()).await.unwrap(), "passed");
         setup.open.close();
         assert_eq!(text(response).await.unwrap(), "after the deadline");
+    });
+}
+
+#[test]
+fn c97_a_response_s_body_with_a_shielded_frame_outlasts_its_requests_deadline() {
+    everyhow(1, |setup| async move {
+        let response = setup.get("/subscribes", 7).await;
+        setup.open.close();
+        assert_eq!(text(response).await.unwrap(), "Some(7) None");
     });
 }
 

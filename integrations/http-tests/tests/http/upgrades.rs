@@ -3,14 +3,16 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ws::{self, WebSocketUpgrade};
 use axum::routing::any;
 use bytes::Bytes;
 use framewise::runtime::Runtime;
-use framewise::tower::FrameLayer;
-use framewise::{Frame, bind, spawn};
+use framewise::tower::{DeadlineBody, DeadlineLayer, FrameLayer};
+use framewise::{Frame, bind, cancel, deadline, spawn};
+use futures::channel::mpsc::UnboundedSender;
 use futures::{SinkExt, StreamExt};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -30,6 +32,8 @@ use framewise_test_support::{ID, everywhere};
 /// Sockets, and messages per socket: 10,000 in each direction.
 const SOCKETS: u64 = 10;
 const MESSAGES: usize = 1000;
+/// A deadline that passes in each test which waits for it.
+const SHORT: Duration = Duration::from_millis(20);
 /// Messages between two flushes.
 const BATCH: usize = 100;
 
@@ -74,9 +78,13 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>
     drop(spawn(async move {
         chat(socket(upgraded.await.unwrap(), Role::Server).await).await;
     }));
-    let http1 = request.version() == hyper::Version::HTTP_11;
+    Ok(switching(request.version()))
+}
+
+/// Returns the response that accepts an upgrade.
+fn switching(version: hyper::Version) -> Response<Empty<Bytes>> {
     let response = Response::builder();
-    let response = if http1 {
+    let response = if version == hyper::Version::HTTP_11 {
         response
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header("connection", "upgrade")
@@ -84,7 +92,7 @@ async fn upgrade(mut request: Request<Incoming>) -> Result<Response<Empty<Bytes>
     } else {
         response
     };
-    Ok(response.body(Empty::new()).unwrap())
+    response.body(Empty::new()).unwrap()
 }
 
 /// Opens a socket to the server.
@@ -182,6 +190,63 @@ fn an_upgraded_connection_goes_on_after_its_server_has_ended() {
                     assert_eq!(number(&reply.into_data()), 7 + SERVERS);
                 }
             });
+        }
+    });
+}
+
+/// Upgrades under a deadline. Tells `passed` when it is over, and chats then, in a shield or not.
+async fn upgrade_late(
+    mut request: Request<DeadlineBody<Incoming>>,
+    passed: UnboundedSender<()>,
+    is_shielded: bool,
+) -> Result<Response<Empty<Bytes>>, Infallible> {
+    let upgraded = hyper::upgrade::on(&mut request);
+    drop(spawn(async move {
+        let socket =
+            deadline::shield(async { socket(upgraded.await.unwrap(), Role::Server).await });
+        let socket = socket.await;
+        cancel::cancelled().await;
+        passed.unbounded_send(()).unwrap();
+        if is_shielded {
+            deadline::shield(chat(socket)).await;
+        } else {
+            chat(socket).await;
+        }
+    }));
+    Ok(switching(request.version()))
+}
+
+/// A task that is spawned by a handler inherits the request's deadline. Over HTTP/1 it reads the
+/// socket itself, which fails then, unless the task is in a shield. Over HTTP/2 the connection's
+/// task reads the socket.
+#[test]
+fn c97_an_upgraded_connection_in_a_shield_outlasts_its_requests_deadline() {
+    let test = async |protocol, is_shielded| {
+        let (sender, mut passed) = futures::channel::mpsc::unbounded();
+        let handler = service_fn(move |request| upgrade_late(request, sender.clone(), is_shielded));
+        let layer = DeadlineLayer::new().with_cap(SHORT);
+        let server = serve(FrameLayer::bind(bindings).layer(layer.layer(handler))).await;
+        let mut socket = open(protocol, server.address, 7).await;
+        passed.next().await.unwrap();
+        let goes_on = is_shielded || protocol == Protocol::Http2;
+        for _ in 0..BATCH {
+            // Fails if the server has closed the connection.
+            let _ = socket.feed(message(7)).await;
+        }
+        let _ = socket.flush().await;
+        match socket.next().await {
+            Some(Ok(Message::Binary(reply))) => {
+                assert!(goes_on);
+                assert_eq!(number(&reply), 7 + SERVERS);
+            }
+            _ => assert!(!goes_on),
+        }
+    };
+    everywhere(|runtime, _| {
+        for protocol in [Protocol::Http1, Protocol::Http2] {
+            for is_shielded in [true, false] {
+                runtime.block_on(test(protocol, is_shielded));
+            }
         }
     });
 }
