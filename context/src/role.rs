@@ -3,8 +3,8 @@
 //! ([`inherit`](crate::inherit)), and one is the [`control`](crate::control).
 //!
 //! An ordinary variable has no role, and a bind learns this by one load: its [`Marks`]. A variable
-//! with a role is **enlisted** before its first frame exists. So a thread that enters such a frame,
-//! which it received through synchronization, finds the variable in the lists.
+//! with callbacks is **enlisted** before its first frame exists. So a thread that enters such a
+//! frame, which it received through synchronization, finds the variable in the lists.
 
 use std::ops::BitOr;
 
